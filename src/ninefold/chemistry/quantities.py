@@ -1,0 +1,88 @@
+"""The one table of quantities: key, symbol, unit, meaning.
+
+Store, queries, tables, plots and documentation import it; nothing else spells a unit.
+A quantity that is `stored` is a flat scalar of a candidate document and can be queried,
+as `e_above_hull` or, in OPTIMADE's spelling, `_ninefold_e_above_hull`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["string", "integer", "float", "boolean", "list"]
+
+
+class Quantity(NamedTuple):
+    """A column of the results."""
+
+    key: str
+    kind: Kind
+    unit: str
+    symbol: str
+    meaning: str
+    stage: str
+
+
+_TABLE = (
+    # identity
+    ("id", "string", "", "id", "identifier of the candidate: content hash of campaign and assignment", "enumerate"),
+    ("campaign", "string", "", "campaign", "name of the campaign", "enumerate"),
+    ("formula", "string", "", "formula", "formula per centre, metals by rising electronegativity", "enumerate"),
+    ("anion", "string", "", "anion", "complex anion of this reading", "enumerate"),
+    ("label", "string", "", "reading", "formula with its reading: anion and interstitial hydrides", "enumerate"),
+    ("chemical_system", "string", "", "system", "element symbols, sorted, joined by dashes", "enumerate"),
+    ("elements", "list", "", "elements", "element symbols, sorted", "enumerate"),
+    ("nelements", "integer", "", "elements", "number of elements", "enumerate"),
+    ("centre", "string", "", "M", "central atom of the anion", "enumerate"),
+    ("cations", "list", "", "cations", "counter-cation symbols, sorted", "enumerate"),
+    ("group", "integer", "", "G", "group number of the centre", "enumerate"),
+    ("n", "integer", "", "n", "hydrogens on the centre", "enumerate"),
+    ("q", "integer", "e", "q", "charge number of the anion (taken positive)", "enumerate"),
+    ("m", "integer", "", "m", "interstitial hydride ions per centre", "enumerate"),
+    ("electron_count", "integer", "", "e count", "valence electrons at the centre, G + n + q", "enumerate"),
+    ("oxidation_state", "integer", "", "OS", "formal oxidation state of the centre, n - q", "enumerate"),
+    ("anion_class", "string", "", "class", "classical hydride or H2-ligand complex", "enumerate"),
+    # verdicts
+    ("prior", "float", "", "prior", "product of the soft rules' scores, 0 to 1", "select"),
+    # structure and energy
+    ("status", "string", "", "status", "ranked, or why not: no_structure, failed", "prescreen"),
+    ("energy_per_atom", "float", "eV/atom", "E", "energy of the lowest structure, by the engine named", "prescreen"),
+    ("space_group_number", "integer", "", "SG no.", "space group of the lowest structure", "prescreen"),
+    ("space_group_symbol", "string", "", "SG", "Hermann-Mauguin symbol of the lowest structure", "prescreen"),
+    ("nsites", "integer", "", "atoms", "atoms in the primitive cell of the lowest structure", "prescreen"),
+    ("volume_per_formula_unit", "float", "Å³", "V/f.u.", "volume per centre", "prescreen"),
+    ("volume_ratio", "float", "", "V/V(sum)", "volume over the sum of the additive increments", "prescreen"),
+    ("is_coordination_kept", "boolean", "", "CN kept", "every centre carries exactly n hydrogens", "prescreen"),
+    ("shortest_m_h", "float", "Å", "d(M-H)", "shortest centre-hydrogen distance", "prescreen"),
+    ("shortest_h_h", "float", "Å", "d(H-H)", "shortest hydrogen-hydrogen distance", "prescreen"),
+    ("is_converged", "boolean", "", "converged", "relaxation reached its force criterion", "prescreen"),
+    ("max_force", "float", "eV/Å", "F max", "largest force left after relaxation", "prescreen"),
+    ("source", "string", "", "source", "how the lowest structure was generated", "build"),
+    ("structures_found", "integer", "", "structures", "distinct valid structures found", "prescreen"),
+    ("relaxations", "integer", "", "relaxations", "relaxations spent with the engine", "prescreen"),
+    ("engine", "string", "", "engine", "engine of the energies, with version", "prescreen"),
+    # stability
+    ("formation_energy_per_atom", "float", "eV/atom", "E(form)", "formation energy from the elements, hydrogen as the molecule in a box, static", "stability"),
+    ("e_above_hull", "float", "eV/atom", "E(hull)", "distance to the hull of every other composition, references and candidates; negative below it", "stability"),
+    ("e_above_references", "float", "eV/atom", "E(ref)", "distance to the hull of the reference phases alone; negative below it", "stability"),
+    ("e_above_hull_uncertainty", "float", "eV/atom", "±E(hull)", "search noise of the hull distance; smaller differences mean nothing", "stability"),
+    ("reaction_energy_per_h2", "float", "kJ/mol H2", "ΔE(H2)", "static energy of hydrogenation of the hydrogen-poorest competitors, per H2", "stability"),
+    # ranking
+    ("score", "float", "", "score", "weighted sum of the ranking terms, 0 to 1", "rank"),
+    ("rank", "integer", "", "rank", "place in the campaign, 1 is best", "rank"),
+    ("is_pareto", "boolean", "", "Pareto", "no other candidate is better in every ranking term", "rank"),
+    ("evidence", "string", "", "evidence", "highest evidence level: rule, ML, DFT, phonon, MD, experiment", "rank"),
+    ("is_known", "boolean", "", "known", "a compound of this composition has been made", "rank"),
+)
+
+QUANTITIES: dict[str, Quantity] = {row[0]: Quantity(*row) for row in _TABLE}  # type: ignore[arg-type]
+
+
+def label(key: str) -> str:
+    """Column heading with its unit: `E(hull) (eV/atom)`.
+
+    Raises:
+        KeyError: if the quantity is not in the table.
+    """
+    quantity = QUANTITIES[key]
+    return f"{quantity.symbol} ({quantity.unit})" if quantity.unit else quantity.symbol

@@ -1,0 +1,68 @@
+"""What ninefold raises: an error names the field, the value, what is allowed and what to do.
+
+Exit codes follow the cause: 2 for what the user can mend (`InputError`), 1 for what we must
+mend (every other `NinefoldError`).
+"""
+
+from __future__ import annotations
+
+
+class NinefoldError(Exception):
+    """Base of every error that ninefold raises on purpose; the CLI prints it as one line."""
+
+    exit_code = 1
+
+
+class InputError(NinefoldError):
+    """The user's input cannot be used.
+
+    Args:
+        field: Where the value stands, in the user's terms (`space.centres`, `--store`, a path).
+        value: What came.
+        allowed: What would have been accepted, or None where the problem says it.
+        problem: What is wrong with the value; defaults to "is not allowed".
+        hint: What to do next.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        field: str,
+        value: object,
+        *,
+        problem: str = "is not allowed",
+        allowed: object | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.field, self.value, self.problem, self.allowed, self.hint = field, value, problem, allowed, hint
+        text = f"{field}: {value!r} {problem}"
+        if allowed is not None:
+            text += f"; allowed: {allowed}"
+        if hint:
+            text += f"; {hint}"
+        super().__init__(" ".join(text.split()))
+
+    def __reduce__(self) -> tuple[object, ...]:  # keyword arguments survive a worker process
+        return (_rebuild_input_error, (self.field, self.value, self.problem, self.allowed, self.hint))
+
+
+def _rebuild_input_error(
+    field: str, value: object, problem: str, allowed: object | None, hint: str | None
+) -> InputError:
+    return InputError(field, value, problem=problem, allowed=allowed, hint=hint)
+
+
+class MissingDependencyError(InputError):
+    """An optional package is not installed."""
+
+    def __init__(self, field: str, value: object, package: str, extra: str | None = None) -> None:
+        target = f"'ninefold[{extra}]'" if extra else package
+        super().__init__(
+            field, value, problem=f"needs the package {package!r}, which is not installed",
+            hint=f"pip install {target}",
+        )
+        self.package, self.extra = package, extra
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (MissingDependencyError, (self.field, self.value, self.package, self.extra))
