@@ -179,8 +179,10 @@ class ReferenceDocument(Document):
 class ResultDocument(Document):
     """A finished calculation, found again by its key (id): hash of input, settings, engine, schema."""
 
+    campaign: str
+    """The campaign that computed it; another may find and use it."""
     kind: str
-    """evaluate | relax | pool | assessment."""
+    """evaluate | relax | pool | search."""
     value: dict[str, Any]
     created: str
 

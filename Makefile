@@ -1,0 +1,75 @@
+# Every target sets up what it needs; nothing has to be prepared.
+# make demo | test | test-slow | test-browser | lint | bench | docs | clean
+
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.ninefold-installed
+FRESH   ?=
+# one thread per process: the workers share the cores, and results do not depend on the machine's core count
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow test-browser lint types contracts bench docs constraints clean
+
+help:
+	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
+	@echo "make test          every test of the default suite"
+	@echo "make test-slow     the physics that takes minutes"
+	@echo "make test-browser  the report in a real browser (needs chromium)"
+	@echo "make lint          ruff, mypy, import contracts"
+	@echo "make bench         measurements against the tools one would otherwise pick"
+	@echo "make docs          build the documentation site"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@set -e; python=; \
+	for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python=$$p; break; fi; \
+	done; \
+	if [ -z "$$python" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -q && apt-get install -y -q python3 python3-venv && python=python3; \
+	fi; \
+	if ! $${python:-false} -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'; then \
+	  echo "ninefold needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv; or make PYTHON=/path/to/python3)"; exit 2; \
+	fi; \
+	echo "Setting up $(VENV) with $$($$python --version) (about two minutes and 6 GB, most of it torch) ..."; \
+	$$python -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,dev]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/ninefold run configs/quickstart.yaml $(if $(FRESH),--fresh)
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+test-slow: setup
+	$(BIN)/python -m pytest -q -m slow
+
+test-browser: setup
+	$(BIN)/python -m pytest -q -m browser
+
+lint: setup types contracts
+	$(BIN)/ruff check src tests workflows benchmarks
+	$(BIN)/ruff format --check src tests workflows benchmarks
+
+types: setup
+	$(BIN)/mypy
+
+contracts: setup
+	$(BIN)/lint-imports
+
+bench: setup
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/zensical build
+
+constraints: setup
+	@{ head -2 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,199 @@
+"""Reading campaign files, and saying in one line what is wrong with one."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ninefold.chemistry.configs import config_path
+from ninefold.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+    from ninefold.campaign.model import Campaign
+
+
+def find_campaign_file(name: str) -> Path:
+    """A campaign file by path, or one that ninefold ships by name (`quickstart`, `wide-9`).
+
+    Raises:
+        InputError: if there is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = {file.stem: file for folder in (".", "spaces") for file in sorted(config_path(folder).glob("*.yaml"))}
+    if name in shipped:
+        return shipped[name]
+    if path.is_dir():
+        raise InputError("campaign", name, problem="is a folder", hint="name a YAML file")
+    raise InputError(
+        "campaign", name, problem="does not exist", allowed=f"a YAML file or one of {', '.join(sorted(shipped))}"
+    )
+
+
+def read_campaign(name: str) -> Campaign:
+    """Read and validate a campaign file.
+
+    Args:
+        name: Path, or the name of a shipped campaign.
+
+    Raises:
+        InputError: with file, field, value and what is allowed.
+    """
+    import yaml
+
+    path = find_campaign_file(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("campaign", str(path), problem=f"cannot be read: {error}") from error
+    try:
+        data = yaml.load(text, Loader=_strict_loader())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputError("campaign", str(path), problem=f"is not valid YAML{where}: {problem}") from error
+    return parse_campaign(data, source=str(path), folder=path.resolve().parent)
+
+
+def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None = None) -> Campaign:
+    """Validate a campaign given as plain values.
+
+    Args:
+        data: What YAML or JSON gave.
+        source: Named in errors.
+        folder: What relative paths of rule files are relative to; default: the working folder.
+
+    Raises:
+        InputError: with field, value and what is allowed.
+    """
+    from pydantic import ValidationError
+
+    from ninefold.campaign.model import Campaign
+
+    if not isinstance(data, dict):
+        raise InputError(
+            source, data, problem="is not a campaign", allowed="a mapping with at least 'name' and 'space'",
+            hint="'ninefold campaign new' writes a commented one",
+        )
+    if folder is not None:
+        data = _anchor_paths(data, folder)
+    try:
+        return Campaign.model_validate(data)
+    except ValidationError as error:
+        raise _teach(error, Campaign, data, source) from error
+
+
+def _strict_loader() -> Any:
+    """YAML's safe loader, refusing a key that comes twice: the second would silently win."""
+    import yaml
+
+    class StrictLoader(yaml.SafeLoader):
+        pass
+
+    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
+        loader.flatten_mapping(node)
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)
+            if key in result:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"key {key!r} comes twice", problem_mark=key_node.start_mark
+                )
+            result[key] = loader.construct_object(value_node, deep=True)
+        return result
+
+    StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    # YAML 1.1 reads the symbols No, Y and N as booleans; element symbols must stay text
+    StrictLoader.yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    import re
+
+    StrictLoader.add_implicit_resolver(
+        "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF")
+    )
+    return StrictLoader
+
+
+def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Make the paths of rule files absolute: they are relative to the campaign file, wherever it is run from."""
+    rules = data.get("rules")
+    if not isinstance(rules, dict):
+        return data
+    anchored = dict(rules)
+    if isinstance(rules.get("files"), list):
+        anchored["files"] = [os.path.join(folder, file) if isinstance(file, str) else file for file in rules["files"]]
+    rule_set = rules.get("set")
+    if isinstance(rule_set, str) and rule_set.endswith((".yaml", ".yml")):
+        anchored["set"] = os.path.join(folder, rule_set)
+    return {**data, "rules": anchored}
+
+
+def _teach(error: ValidationError, model: type[BaseModel], data: Any, source: str) -> InputError:
+    """Pydantic's first complaint as one line with field, value and what is allowed."""
+    complaints = error.errors()
+    first = complaints[0]
+    context = first.get("ctx", {})
+    cause = context.get("error")
+    field = ".".join(str(part) for part in first["loc"]) or "campaign"
+    more = f"and {len(complaints) - 1} more problem(s)" if len(complaints) > 1 else None
+    if isinstance(cause, InputError):
+        # a settings model found the mistake itself and knows best
+        nested = cause.field if cause.field.startswith(field) else f"{field}.{cause.field}".removeprefix("campaign.")
+        return InputError(
+            f"{source}: {nested}", cause.value, problem=cause.problem, allowed=cause.allowed, hint=cause.hint or more
+        )
+    value = first.get("input")
+    allowed: object | None = context.get("expected")
+    problem = first["msg"][0].lower() + first["msg"][1:]
+    if first["type"] == "extra_forbidden":
+        known = sorted(_fields_at(model, first["loc"][:-1]))
+        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        problem, value = "is not a known key", first["loc"][-1]
+        allowed = ", ".join(known) or None
+        more = f"did you mean {close[0]!r}?" if close else more
+        field = ".".join(str(part) for part in first["loc"][:-1]) or "campaign"
+    elif first["type"] == "missing":
+        problem, value = f"is missing the key {str(first['loc'][-1])!r}", _shorten(value)
+        field = ".".join(str(part) for part in first["loc"][:-1]) or "campaign"
+    else:
+        value = _shorten(value)
+        problem = f"is not allowed: {problem}"
+    return InputError(f"{source}: {field}", value, problem=problem, allowed=allowed, hint=more)
+
+
+def _shorten(value: Any) -> Any:
+    text = repr(value)
+    return value if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Keys that the model allows at a location of the file."""
+    import typing
+
+    from pydantic import BaseModel
+
+    current: Any = model
+    for part in location:
+        if isinstance(current, type) and issubclass(current, BaseModel) and isinstance(part, str):
+            info = current.model_fields.get(part)
+            current = info.annotation if info else None
+        for _ in range(3):  # Optional[tuple[Model, ...]] -> Model
+            if isinstance(current, type) and issubclass(current, BaseModel):
+                break
+            inner = [
+                argument
+                for argument in typing.get_args(current)
+                if argument is not Ellipsis and argument is not type(None)
+            ]
+            current = inner[-1] if inner else None
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return list(current.model_fields)
+    return []

@@ -1,0 +1,75 @@
+"""The campaign file: one model that puts the layers' settings together.
+
+Each science layer owns its settings; this module adds only the name, the seed, how to execute
+and where to store.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from ninefold.engines.settings import EngineSettings
+from ninefold.enumeration.space import ChemicalSpace
+from ninefold.ranking.settings import RankingSettings
+from ninefold.rules.settings import RuleSettings
+from ninefold.search.budget import SearchBudget
+from ninefold.settings import Settings
+from ninefold.keys import content_key
+from ninefold.thermo.settings import StabilitySettings
+
+CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class ExecutionSettings(Settings):
+    """How the work is spread. Never changes a result."""
+
+    workers: int | None = Field(default=None, ge=1, le=1024)
+    """Worker processes, one thread each; default: the cores this process may use."""
+    compositions_per_job: int = Field(default=50, ge=1, le=100_000)
+    """Compositions in one job of the flow; a job is what a cluster's queue runs."""
+
+    @property
+    def worker_count(self) -> int:
+        """Workers to start on this machine."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+class Campaign(Settings):
+    """A screening campaign: what to look for, how hard, and how to judge it."""
+
+    name: CampaignName
+    """Identifies the campaign in its store: letters, digits, dot, dash, underscore."""
+    description: str = ""
+    """For people."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Two runs with one seed give the same ranking."""
+    space: tuple[ChemicalSpace, ...] = Field(min_length=1)
+    """Chemical spaces to enumerate; their union is screened, without duplicates."""
+    rules: RuleSettings = RuleSettings()
+    """Which compositions may pass, and what the others score."""
+    structures: SearchBudget = SearchBudget()
+    """The structure search: sources and budgets. Budgets are counts, never seconds."""
+    engine: EngineSettings = EngineSettings()
+    """What computes energies and forces."""
+    stability: StabilitySettings = StabilitySettings()
+    """Conditions of temperature and hydrogen pressure, and the noise to state."""
+    ranking: RankingSettings = RankingSettings()
+    """Weights of the ranking's terms."""
+    execution: ExecutionSettings = ExecutionSettings()
+    """Workers and job size; never changes a result."""
+    store: str | None = None
+    """Where results go, if neither --store nor NINEFOLD_STORE says: an SQLite file."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The campaign as plain JSON values, defaults filled in."""
+        return self.model_dump(mode="json")
+
+    def fingerprint(self) -> str:
+        """Content hash of everything that changes results."""
+        settings = self.to_dict()
+        for key in ("description", "execution", "store"):
+            settings.pop(key)
+        return content_key(settings)

@@ -1,0 +1,157 @@
+"""Commands on campaign files: check, new, schema; and enumerate, which needs no store."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ninefold.cli.options import JsonOption, console, print_json
+
+COLUMNS = ("formula", "anion", "m", "n", "q", "centre", "electron_count", "oxidation_state", "anion_class")
+
+
+class CompositionFormat(StrEnum):
+    """How compositions are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(no_args_is_help=True, help="Campaign files: check one, write a new one.")
+    for command in (check, new, schema):
+        group.command()(command)
+    app.add_typer(group, name="campaign")
+    app.command(name="enumerate")(enumerate_)
+
+
+def check(
+    campaign: Annotated[str, typer.Argument(help="Campaign file, or a shipped one by name.")], json: JsonOption = False
+) -> None:
+    """Validate a campaign file and count what it would screen."""
+    from ninefold.campaign import read_campaign
+    from ninefold.enumeration import count_assignments
+    from ninefold.errors import InputError
+    from ninefold.rules import load_rule_set
+
+    model = read_campaign(campaign)
+    load_rule_set(model.rules)
+    counts = [count_assignments(space) for space in model.space]
+    for index, count in enumerate(counts):
+        if count == 0:
+            raise InputError(
+                f"{campaign}: space.{index}", model.space[index].model_dump(mode="json"),
+                problem="holds no composition that satisfies both equations",
+                hint="G + n + q = electron count and cation charge = q + m; widen n, m or the cations",
+            )
+    if json:
+        print_json({"campaign": model.name, "valid": True, "compositions": sum(counts), "settings": model.to_dict()})
+    else:
+        typer.echo(f"{campaign}: valid; {sum(counts)} compositions before the rules")
+
+
+def new(
+    out: Annotated[Path, typer.Argument(help="File to write.")] = Path("campaign.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+) -> None:
+    """Write a commented campaign file to start from."""
+    from ninefold.chemistry.configs import config_path
+    from ninefold.errors import InputError
+
+    if out.exists() and not force:
+        raise InputError("out", str(out), problem="exists already", hint="--force overwrites it")
+    try:
+        out.write_text(config_path("quickstart.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError as error:
+        raise InputError("out", str(out), problem=f"cannot be written: {error.strerror}") from error
+    typer.echo(f"{out}: edit it, then 'ninefold campaign check {out}' and 'ninefold run {out}'")
+
+
+def schema() -> None:
+    """Print the JSON Schema of campaign files, for editors."""
+    from ninefold.campaign.model import Campaign
+
+    print_json(Campaign.model_json_schema())
+
+
+def enumerate_(
+    campaign: Annotated[str, typer.Argument(help="Campaign or space file, or a shipped one by name (wide-9).")],
+    count: Annotated[bool, typer.Option("--count", help="Print the number of assignments alone.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="Apply the campaign's rule set first.")] = False,
+    format: Annotated[
+        CompositionFormat | None, typer.Option(help="Default: by the ending of --out, else a table.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; parquet needs one.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows at most; 0 for all.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """List or count the compositions of a campaign. Needs no store."""
+    from ninefold.campaign import read_campaign
+    from ninefold.enumeration import count_assignments
+    from ninefold.errors import InputError
+
+    model = read_campaign(campaign)
+    if count and not rules:
+        number = sum(count_assignments(space) for space in model.space)
+        print_json({"count": number}) if json else typer.echo(str(number))
+        return
+    tables = _tables(model, rules)
+    if count:
+        number = sum(len(rows) for _, rows in tables)
+        print_json({"count": number}) if json else typer.echo(str(number))
+        return
+    kind = CompositionFormat.JSON if json else format or _format_of(out)
+    if kind is CompositionFormat.PARQUET and out is None:
+        raise InputError("--out", None, problem="is needed for parquet", hint="name a file: --out compositions.parquet")
+    records = []
+    for table, rows in tables:
+        for assignment in table.assignments(rows):
+            records.append({column: getattr(assignment, column) for column in COLUMNS})
+            if limit and len(records) == limit:
+                break
+        if limit and len(records) == limit:
+            break
+    if not records:
+        raise InputError("space", campaign, problem="holds no composition that passes")
+    _write(records, kind, out)
+
+
+def _tables(model: Any, apply_rules: bool) -> Any:
+    import numpy as np
+
+    from ninefold.enumeration import enumerate_assignments
+    from ninefold.rules import load_rule_set
+
+    rule_set = load_rule_set(model.rules) if apply_rules else None
+    for space in model.space:
+        for table in enumerate_assignments(space):
+            yield table, (rule_set.apply(table).kept_rows if rule_set else np.arange(len(table)))
+
+
+def _write(records: list[dict[str, Any]], kind: CompositionFormat, out: Path | None) -> None:
+    from ninefold.store.export import rows_to_csv, write_table
+
+    if out is not None and kind is not CompositionFormat.TABLE:
+        write_table(records, list(COLUMNS), out, kind.value)
+        typer.echo(f"{len(records)} compositions -> {out}")
+    elif kind is CompositionFormat.JSON:
+        print_json(records)
+    elif kind is CompositionFormat.CSV:
+        typer.echo(rows_to_csv(records, list(COLUMNS)), nl=False)
+    else:
+        from ninefold.report.terminal import ranked_table
+
+        printer = console()
+        printer.print(ranked_table(records, list(COLUMNS)))
+        printer.print(f"{len(records)} compositions")
+
+
+def _format_of(out: Path | None) -> CompositionFormat:
+    ending = out.suffix.lstrip(".").lower() if out else "table"
+    return CompositionFormat(ending) if ending in ("csv", "json", "parquet") else CompositionFormat.TABLE

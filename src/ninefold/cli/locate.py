@@ -1,0 +1,76 @@
+"""Finding the store, a campaign in it, and the parts of a campaign's result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ninefold.errors import InputError
+from ninefold.store import resolve_store
+
+
+def store_path(option: str | None, campaign_store: str | None = None) -> Path:
+    """Where the store is: the option, else NINEFOLD_STORE, else the campaign's, else ninefold.db."""
+    return resolve_store(option, campaign_store)
+
+
+def store_for_reading(option: str | None, campaign: str | None) -> tuple[Path, str | None]:
+    """The store of a reading command, and the campaign's name if one is asked for.
+
+    Args:
+        option: `--store`.
+        campaign: A campaign's name, or a campaign file, whose `store` then counts.
+    """
+    if campaign and campaign.endswith((".yaml", ".yml")):
+        from ninefold.campaign import read_campaign
+
+        model = read_campaign(campaign)
+        return store_path(option, model.store), model.name
+    return store_path(option), campaign
+
+
+def campaign_document(repository: Any, name: str | None, *, unfinished_first: bool = False) -> dict[str, Any]:
+    """One campaign of the store: by name, else the only one, else the latest (unfinished, if asked).
+
+    Raises:
+        InputError: if there is none of that name, or none at all.
+    """
+    documents = {document["name"]: document for document in repository.find("campaigns", None, limit=None)}
+    if name is not None:
+        if name not in documents:
+            raise InputError("campaign", name, problem="is not in the store", allowed=", ".join(documents) or "none yet")
+        return documents[name]
+    if not documents:
+        raise InputError("store", str(repository.location), problem="holds no campaign", hint="ninefold run CAMPAIGN")
+    latest = sorted(documents.values(), key=lambda document: document["created"], reverse=True)
+    if unfinished_first:
+        latest.sort(key=lambda document: document["status"] == "finished")
+    return latest[0]
+
+
+def result_rows(repository: Any, name: str) -> dict[str, Any]:
+    """Campaign, funnel and ranked rows as plain values: what `run --json` prints."""
+    from ninefold.chemistry.quantities import QUANTITIES
+    from ninefold.flows.funnel import total
+
+    of_campaign = f'campaign="{name}"'
+    return {
+        "campaign": name,
+        "funnel": total(repository.find("funnel", of_campaign, limit=None)),
+        "candidates": repository.find(
+            "candidates", of_campaign, sort=[("rank", "asc")], fields=list(QUANTITIES), limit=None
+        ),
+    }
+
+
+def report_parts(repository: Any, name: str) -> tuple[dict[str, Any], list[Any], list[Any], list[Any]]:
+    """What a report is made of: campaign, funnel, candidates, references."""
+    from ninefold.flows.funnel import total
+
+    of_campaign = f'campaign="{name}"'
+    return (
+        repository.get("campaigns", name),
+        total(repository.find("funnel", of_campaign, limit=None)),
+        repository.find("candidates", of_campaign, sort=[("rank", "asc")], limit=None),
+        repository.find("references", of_campaign, limit=None),
+    )

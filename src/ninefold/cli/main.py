@@ -1,0 +1,75 @@
+"""The command line: `ninefold`. Heavy libraries are imported inside the commands that need them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import typer
+
+from ninefold import __version__
+from ninefold.cli import campaign, read, rules, run
+from ninefold.errors import NinefoldError
+
+app = typer.Typer(
+    name="ninefold",
+    help="Screen complex transition-metal hydrides whose anions hold seven or more hydrogens.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"ninefold {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+for module in (run, read, rules, campaign):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line; every error is one line on standard error and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except NinefoldError as error:
+        code = _complain(str(error), error.exit_code)
+    except click.exceptions.Abort:
+        code = _complain("interrupted", 130)
+    except click.ClickException as error:
+        code = _complain(error.format_message().replace("\n", " "), 2)
+    except KeyboardInterrupt:
+        code = _complain("interrupted; 'ninefold resume' goes on where it stopped", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if os.environ.get("NINEFOLD_DEBUG"):
+            raise
+        code = _complain(
+            f"a mistake of ninefold's own: {type(error).__name__}: {' '.join(str(error).split())} "
+            "(NINEFOLD_DEBUG=1 shows where; please report it)",
+            1,
+        )
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str, code: int) -> int:
+    typer.echo(f"ninefold: error: {message}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

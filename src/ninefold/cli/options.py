@@ -1,0 +1,37 @@
+"""Options that several commands share, so that they are spelled and explained once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store", help="SQLite file with the results. Default: $NINEFOLD_STORE, the campaign's, or ./ninefold.db."
+    ),
+]
+CampaignOption = Annotated[
+    str | None, typer.Option("--campaign", "-c", help="Campaign by name in the store (or a campaign file).")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output."""
+    import json
+
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def console(**options: Any) -> Any:
+    """A rich console on standard output; as wide as needed where the output is not a terminal."""
+    import shutil
+    import sys
+
+    from rich.console import Console
+
+    if not sys.stdout.isatty() and "width" not in options:
+        options["width"] = max(shutil.get_terminal_size((120, 24)).columns, 120)
+    return Console(highlight=False, **options)

@@ -1,0 +1,237 @@
+"""Commands that read a store: status, query, show, export, report. They answer at once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+
+DEFAULT_FIELDS = "rank,formula,anion,m,e_above_hull,space_group_symbol,source,prior,score,evidence,is_known"
+
+
+class TableFormat(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class ExportFormat(StrEnum):
+    """What `export` writes: one file per structure, or one table."""
+
+    CIF = "cif"
+    POSCAR = "poscar"
+    EXTXYZ = "extxyz"
+    CSV = "csv"
+    PARQUET = "parquet"
+    JSON = "json"
+
+
+FilterArgument = Annotated[
+    str | None,
+    typer.Argument(help='OPTIMADE filter, e.g. \'elements HAS "Li" AND e_above_hull < 0.05\'. Default: everything.'),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (status, query, show, export, report):
+        app.command()(command)
+
+
+def status(campaign: CampaignOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
+    """How far a campaign is: the funnel so far, stage by stage."""
+    from ninefold.cli.locate import campaign_document, store_for_reading
+    from ninefold.flows.funnel import total
+    from ninefold.store import open_repository
+    from ninefold.store.locking import holder
+
+    path, name = store_for_reading(store, campaign)
+    with open_repository(path) as repository:
+        document = campaign_document(repository, name, unfinished_first=True)
+        of_campaign = f'campaign="{document["name"]}"'
+        funnel = total(repository.find("funnel", of_campaign, limit=None))
+        searched = repository.count("candidates", f'{of_campaign} AND NOT status="selected"')
+        selected = repository.count("candidates", of_campaign)
+    state = document["status"]
+    if state == "running" and holder(path) is None:
+        state = "interrupted"
+    if json:
+        print_json({
+            "campaign": document["name"], "status": state, "created": document["created"],
+            "finished": document["finished"], "compositions": selected, "searched": searched, "funnel": funnel,
+        })
+        return
+    from ninefold.report.terminal import funnel_table
+
+    out = console()
+    out.print(f"Campaign {document['name']}: {state}, {searched} of {selected} compositions searched", markup=False)
+    out.print(funnel_table(funnel))
+    if state == "interrupted":
+        out.print("'ninefold resume' goes on where it stopped.")
+
+
+def query(
+    filter: FilterArgument = None,
+    sort: Annotated[str, typer.Option(help="Fields to sort by, - before one for descending.")] = "rank",
+    fields: Annotated[str, typer.Option(help="Columns, by key; 'all' for every quantity.")] = DEFAULT_FIELDS,
+    limit: Annotated[int, typer.Option(min=0, help="Rows at most; 0 for all.")] = 50,
+    format: Annotated[TableFormat, typer.Option(help="How to print.")] = TableFormat.TABLE,
+    campaign: CampaignOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List candidates: filter, sort, choose columns."""
+    from ninefold.cli.locate import store_for_reading
+    from ninefold.store import open_repository
+
+    keys = _fields(fields)
+    path, name = store_for_reading(store, campaign)
+    with open_repository(path) as repository:
+        rows = repository.find(
+            "candidates", _restrict(filter, name), sort=_order(sort), fields=keys, limit=limit or None
+        )
+    if json or format is TableFormat.JSON:
+        print_json(rows)
+    elif format is TableFormat.CSV:
+        from ninefold.store.export import rows_to_csv
+
+        typer.echo(rows_to_csv(rows, keys), nl=False)
+    else:
+        from ninefold.report.terminal import ranked_table
+
+        out = console()
+        out.print(ranked_table(rows, keys))
+        out.print(f"{len(rows)} candidate(s)" + (f" (the first {limit})" if len(rows) == limit else ""))
+
+
+def show(
+    candidate: Annotated[str, typer.Argument(help="Formula (K2ReH9), reading, or id.")],
+    campaign: CampaignOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """One candidate: verdicts, structure, hull distance, competitors, conditions."""
+    from ninefold.chemistry.formula import formula_of, parse_formula
+    from ninefold.cli.locate import store_for_reading
+    from ninefold.errors import InputError
+    from ninefold.store import open_repository
+
+    path, name = store_for_reading(store, campaign)
+    with open_repository(path) as repository:
+        wanted = _quoted(candidate)
+        found = repository.find("candidates", _restrict(f"id={wanted} OR label={wanted}", name), limit=None)
+        if not found:
+            formula = _quoted(formula_of(parse_formula(candidate)))
+            found = repository.find("candidates", _restrict(f"formula={formula}", name), sort=[("rank", "asc")], limit=None)
+    if not found:
+        raise InputError(
+            "candidate", candidate, problem="is not in the store", hint="'ninefold explain' says what the rules think of it"
+        )
+    if json:
+        print_json(found)
+        return
+    from ninefold.report.terminal import candidate_view
+
+    out = console()
+    for document in found:
+        out.print(candidate_view(document))
+
+
+def export(
+    out: Annotated[Path, typer.Option("--out", "-o", help="File for a table, folder for structures.")],
+    filter: FilterArgument = None,
+    format: Annotated[ExportFormat | None, typer.Option(help="Default: by the ending of --out, else CIF.")] = None,
+    fields: Annotated[str, typer.Option(help="Columns of a table, by key.")] = "all",
+    campaign: CampaignOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write candidates to files: CIF, POSCAR or extxyz structures; CSV, parquet or JSON tables."""
+    from ninefold.cli.locate import store_for_reading
+    from ninefold.errors import InputError
+    from ninefold.store import open_repository
+    from ninefold.store.export import write_structures, write_table
+
+    kind = format or _format_of(out)
+    path, name = store_for_reading(store, campaign)
+    with open_repository(path) as repository:
+        is_table = kind in (ExportFormat.CSV, ExportFormat.PARQUET, ExportFormat.JSON)
+        keys = _fields(fields) if is_table else None
+        rows = repository.find("candidates", _restrict(filter, name), sort=[("rank", "asc")], fields=keys, limit=None)
+    if not rows:
+        raise InputError("filter", filter, problem="matches no candidate; nothing written")
+    if keys is not None:
+        write_table(rows, keys, out, kind.value)
+        written = [str(out)]
+    else:
+        written = [str(file) for file in write_structures(rows, out, kind.value)]
+    if json:
+        print_json({"written": written})
+    else:
+        typer.echo(f"{len(rows)} candidate(s) -> {out}")
+
+
+def report(
+    campaign: CampaignOption = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Default: NAME-report.html.")] = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the HTML report: one file, no network needed to read it."""
+    from ninefold.cli.locate import campaign_document, report_parts, store_for_reading
+    from ninefold.report import render_report, write_report
+    from ninefold.store import open_repository
+
+    path, name = store_for_reading(store, campaign)
+    with open_repository(path) as repository:
+        name = campaign_document(repository, name)["name"]
+        target = out or Path(f"{name}-report.html")
+        write_report(target, render_report(*report_parts(repository, name)))
+    if json:
+        print_json({"report": str(target.resolve())})
+    else:
+        typer.echo(str(target.resolve()))
+
+
+def _fields(text: str) -> list[str]:
+    from ninefold.chemistry.quantities import QUANTITIES
+    from ninefold.errors import InputError
+
+    keys = list(QUANTITIES) if text == "all" else [key.strip().removeprefix("_ninefold_") for key in text.split(",")]
+    for key in keys:
+        if key not in QUANTITIES:
+            import difflib
+
+            close = difflib.get_close_matches(key, QUANTITIES, n=1)
+            raise InputError(
+                "--fields", key, problem="is not a quantity", allowed=", ".join(QUANTITIES),
+                hint=f"did you mean {close[0]!r}?" if close else None,
+            )
+    return keys
+
+
+def _order(text: str) -> list[tuple[str, str]]:
+    return [(key.strip().lstrip("-"), "desc" if key.strip().startswith("-") else "asc") for key in text.split(",") if key.strip()]
+
+
+def _restrict(filter: str | None, campaign: str | None) -> str | None:
+    parts = [f"({filter})"] if filter and filter.strip() else []
+    if campaign:
+        parts.append(f"campaign={_quoted(campaign)}")
+    return " AND ".join(parts) or None
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _format_of(out: Path) -> ExportFormat:
+    ending = out.suffix.lstrip(".").lower()
+    return ExportFormat(ending) if ending in ("csv", "parquet", "json") else ExportFormat.CIF

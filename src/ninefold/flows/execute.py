@@ -1,0 +1,155 @@
+"""Running a campaign on this machine: lock, register, run the flow, mark it finished."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ninefold
+from ninefold.chemistry.configs import workflow_path
+from ninefold.errors import InputError
+from ninefold.flows.clock import now
+from ninefold.store import open_repository
+from ninefold.store.documents import CampaignDocument
+from ninefold.store.locking import exclusive
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.store.repository import Repository
+
+
+def is_finished(campaign: Campaign, store: Path) -> bool:
+    """Whether the store holds the finished results of exactly this campaign."""
+    if not store.exists():
+        return False
+    with open_repository(store) as repository:
+        document = repository.get("campaigns", campaign.name)
+    return (
+        document is not None
+        and document["status"] == "finished"
+        and document["fingerprint"] == campaign.fingerprint()
+    )
+
+
+def run_campaign(
+    campaign: Campaign, store: Path, *, fresh: bool = False, update: bool = False, workflow: str = "screen"
+) -> None:
+    """Run or resume a campaign with `run_locally`.
+
+    Args:
+        campaign: What to run.
+        store: The SQLite file; made if it is not there.
+        fresh: Discard the campaign's documents and calculations first.
+        update: Accept that the settings differ from those in the store: what they touch is
+            computed again, finished calculations that still apply are found by their keys.
+        workflow: Name of a shipped workflow, or a Python file with `make_flow(campaign, store)`.
+
+    Raises:
+        InputError: if the store holds other settings under this name, or another process runs on it.
+    """
+    make_flow = load_workflow(workflow)
+    engine_label = _check_engine(campaign)
+    store = store.resolve()
+    with exclusive(store, f"campaign {campaign.name}"), open_repository(store, mode="write") as repository:
+        if fresh:
+            _discard(repository, campaign.name, ("campaigns", "funnel", "candidates", "references", "results"))
+        _register(repository, campaign, engine_label, update)
+        _run_flow(make_flow, campaign, store)
+        document = repository.get("campaigns", campaign.name)
+        repository.put("campaigns", [CampaignDocument(**{**(document or {}), "status": "finished", "finished": now()})])
+
+
+def load_workflow(name: str) -> Any:
+    """`make_flow` of a shipped workflow, or of a user's file.
+
+    Raises:
+        InputError: if there is no such file, it cannot be loaded, or it has no `make_flow`.
+    """
+    path = Path(name) if name.endswith(".py") else workflow_path(f"{name}.py")
+    if not path.is_file():
+        shipped = sorted(file.stem for file in workflow_path(".").glob("*.py"))
+        raise InputError("--workflow", name, problem="does not exist", allowed=f"a .py file or {', '.join(shipped)}")
+    spec = importlib.util.spec_from_file_location(f"ninefold_workflow_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InputError("--workflow", name, problem="cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's file raises is the user's to mend
+        raise InputError("--workflow", name, problem=f"raises {type(error).__name__}: {error}") from error
+    if not callable(getattr(module, "make_flow", None)):
+        raise InputError("--workflow", name, problem="has no function make_flow(campaign, store)")
+    return module.make_flow
+
+
+def _check_engine(campaign: Campaign) -> str:
+    """Fail on an unknown engine or a missing package before anything is written."""
+    from ninefold.engines import make_engine
+
+    return make_engine(campaign.engine).label
+
+
+def _register(repository: Repository, campaign: Campaign, engine: str, update: bool) -> None:
+    known = repository.get("campaigns", campaign.name)
+    settings = campaign.to_dict()
+    if known is not None and known["fingerprint"] != campaign.fingerprint():
+        changed = sorted(key for key in settings if settings[key] != known["settings"].get(key))
+        if not update:
+            raise InputError(
+                "campaign", campaign.name,
+                problem=f"is in the store with other settings ({', '.join(changed)})",
+                hint="rename it, --update to recompute what the change touches, or --fresh to start again",
+            )
+        _discard(repository, campaign.name, ("funnel", "candidates", "references"))
+    repository.put(
+        "campaigns",
+        [
+            CampaignDocument(
+                id=campaign.name,
+                name=campaign.name,
+                fingerprint=campaign.fingerprint(),
+                settings=settings,
+                versions={"ninefold": ninefold.__version__, "engine": engine, **_library_versions()},
+                status="running",
+                created=known["created"] if known else now(),
+            )
+        ],
+    )
+
+
+def _library_versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("pymatgen", "ase", "jobflow", "numpy")}
+
+
+def _discard(repository: Repository, campaign: str, collections: tuple[str, ...]) -> None:
+    for collection in collections:
+        repository.delete(collection, f'campaign="{campaign}"' if collection != "campaigns" else f'name="{campaign}"')
+
+
+def _run_flow(make_flow: Any, campaign: Campaign, store: Path) -> None:
+    import logging
+    import warnings
+
+    from jobflow import JobStore, run_locally
+    from maggma.stores import MemoryStore
+
+    from ninefold.flows.workers import close_pools
+
+    for name in ("jobflow", "maggma"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # a store in memory: outputs are shard names, what matters is in ours; the user's own jobflow
+            # settings may name a database that is not meant for this
+            run_locally(
+                make_flow(campaign.to_dict(), str(store)),
+                store=JobStore(MemoryStore()),
+                log=False,
+                raise_immediately=True,
+            )
+    finally:
+        close_pools()

@@ -1,0 +1,83 @@
+"""An engine that never computes the same thing twice.
+
+The key of a calculation is the hash of the structure, the settings, the engine's fingerprint and
+the schema version; a finished calculation is in the store before its caller sees it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from pymatgen.core import Structure
+
+from ninefold.engines.base import Engine, Evaluation, Relaxation
+from ninefold.engines.settings import RelaxSettings
+from ninefold.flows.clock import now
+from ninefold.flows.packing import pack_structure, unpack_structure
+from ninefold.keys import content_key, structure_key
+from ninefold.store.documents import SCHEMA_VERSION, ResultDocument
+from ninefold.store.repository import Repository
+
+
+class RememberingEngine:
+    """Wraps an engine; looks a calculation up before it is made and stores it when it is done.
+
+    Args:
+        engine: What computes.
+        repository: Where finished calculations are.
+        campaign: Whose calculations these are; a fresh start discards them by this name.
+    """
+
+    def __init__(self, engine: Engine, repository: Repository, campaign: str) -> None:
+        self._engine, self._repository, self._campaign = engine, repository, campaign
+        self.name, self.label, self.fingerprint = engine.name, engine.label, engine.fingerprint
+
+    def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
+        """Energies as the engine gives them; forces and stress are None for a remembered result."""
+        keys = [self._key("evaluate", structure) for structure in structures]
+        known = self._repository.get_many("results", keys)
+        results: list[Evaluation] = []
+        for key, structure in zip(keys, structures, strict=True):
+            if key in known:
+                value = known[key]["value"]
+                results.append(Evaluation(forces=None, stress=None, **value))
+                continue
+            [result] = self._engine.evaluate([structure])
+            value = {name: getattr(result, name) for name in ("energy_per_atom", "core_seconds", "error")}
+            self._remember(key, "evaluate", value)
+            results.append(result)
+        return results
+
+    def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
+        """Relaxations as the engine gives them, each in the store as soon as it is finished."""
+        keys = [self._key("relax", structure, settings.model_dump(mode="json")) for structure in structures]
+        known = self._repository.get_many("results", keys)
+        results: list[Relaxation] = []
+        for key, structure in zip(keys, structures, strict=True):
+            if key in known:
+                value = dict(known[key]["value"])
+                results.append(Relaxation(structure=unpack_structure(value.pop("structure")), **value))
+                continue
+            [result] = self._engine.relax([structure], settings)
+            value = {
+                field.name: getattr(result, field.name)
+                for field in dataclasses.fields(result)
+                if field.name != "structure"
+            }
+            packed = pack_structure(result.structure)
+            self._remember(key, "relax", {**value, "structure": packed})
+            # through the same packing as a remembered one, so that a resumed run goes on from the same bits
+            results.append(Relaxation(structure=unpack_structure(packed), **value))
+        return results
+
+    def _key(self, kind: str, structure: Structure, *settings: Any) -> str:
+        packed = pack_structure(structure)
+        geometry = structure_key(packed["lattice"], packed["species"], packed["positions"])
+        return content_key(kind, geometry, *settings, self.fingerprint, SCHEMA_VERSION)
+
+    def _remember(self, key: str, kind: str, value: dict[str, Any]) -> None:
+        self._repository.put(
+            "results", [ResultDocument(id=key, campaign=self._campaign, kind=kind, value=value, created=now())]
+        )

@@ -1,0 +1,347 @@
+"""The stages of a campaign at the edge: read documents, call the science, write documents.
+
+Every stage may be killed and run again: selecting and judging are cheap and done anew, what is
+expensive (force-field pools, energies, relaxations, whole searches) is found in the store by its
+key. A stage's funnel entry is written when the stage, or its shard, is finished.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ninefold
+from ninefold.campaign.model import Campaign
+from ninefold.chemistry.anions import Assignment
+from ninefold.errors import InputError
+from ninefold.flows import convert
+from ninefold.flows.packing import pack_assignment, pack_structure, unpack_assignment, unpack_structure
+from ninefold.flows.progress import announce
+from ninefold.flows.clock import now
+from ninefold.flows.workers import Context, Failure, run_tasks
+from ninefold.keys import content_key
+from ninefold.store import open_repository
+from ninefold.store.documents import SCHEMA_VERSION, FunnelDocument, ResultDocument
+from ninefold.store.repository import Repository
+from ninefold.store.shards import Shard, read_shard, shard_folder, write_shard
+
+class Funnel:
+    """What one stage, or one shard of it, let through, while it is being counted."""
+
+    def __init__(self) -> None:
+        self.count_in = self.count_out = 0
+        self.unit = "compositions"
+        self.reasons: Counter[str] = Counter()
+        self.core_seconds = 0.0
+        """Of the workers; this process's own are added at the end."""
+
+
+@contextmanager
+def counted(repository: Repository, campaign: Campaign, stage: str, shard: str = "0") -> Iterator[Funnel]:
+    """Count a stage and write its funnel document when it is finished."""
+    funnel = Funnel()
+    wall, cpu = time.monotonic(), time.process_time()
+    yield funnel
+    repository.put(
+        "funnel",
+        [
+            FunnelDocument(
+                id=f"{campaign.name}:{stage}:{shard}",
+                campaign=campaign.name,
+                stage=stage,
+                shard=shard,
+                count_in=funnel.count_in,
+                count_out=funnel.count_out,
+                unit=funnel.unit,
+                reasons=dict(funnel.reasons.most_common()),
+                core_seconds=round(funnel.core_seconds + time.process_time() - cpu, 3),
+                wall_seconds=round(time.monotonic() - wall, 3),
+                hardware=hardware(),
+            )
+        ],
+    )
+
+
+@functools.cache
+def hardware() -> str:
+    """Processor and the cores that this process may use."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
+    except OSError:
+        pass  # not Linux: the platform's own word has to do
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+
+
+def select(campaign: Campaign, store: str) -> list[Shard]:
+    """Enumerate the spaces, apply the rules, store the survivors.
+
+    Returns:
+        Shards of at most `execution.compositions_per_job` assignments.
+
+    Raises:
+        InputError: if no composition satisfies the space, or none passes the rules.
+    """
+    from ninefold.enumeration import enumerate_assignments
+    from ninefold.rules import load_rule_set
+
+    rule_set = load_rule_set(campaign.rules)
+    seen: set[str] = set()
+    kept: list[Assignment] = []
+    with (
+        open_repository(store, mode="write") as repository,
+        counted(repository, campaign, "enumerate") as enumerated,
+        counted(repository, campaign, "select") as selected,
+    ):
+        for space in campaign.space:
+            for table in enumerate_assignments(space):
+                enumerated.count_in += len(table)
+                verdicts = rule_set.apply(table)
+                documents = []
+                for row, assignment in zip(verdicts.kept_rows, table.assignments(verdicts.kept_rows), strict=True):
+                    if assignment.label in seen:
+                        continue
+                    seen.add(assignment.label)
+                    kept.append(assignment)
+                    documents.append(
+                        convert.selected_candidate(
+                            campaign, assignment, float(verdicts.prior[row]), rule_set.explain(assignment)
+                        )
+                    )
+                _put_new(repository, documents)
+                selected.reasons.update(verdicts.reasons)
+                announce("select", len(kept), None)
+        enumerated.count_out = selected.count_in = enumerated.count_in
+        selected.count_out = len(kept)
+        if enumerated.count_in == 0:
+            raise InputError(
+                "space",
+                "; ".join(str(space) for space in campaign.space),
+                problem="holds no composition that satisfies G + n + q = electron count and Z = q + m",
+                hint="widen n, m, cations or max_cations_per_centre; 'ninefold enumerate FILE --count' counts",
+            )
+        if not kept:
+            raise InputError(
+                "rules",
+                campaign.rules.set,
+                problem=f"reject all {enumerated.count_in} compositions: {_reasons(selected.reasons)}",
+                hint="loosen a gate, or 'ninefold explain FORMULA' for one composition",
+            )
+        size = campaign.execution.compositions_per_job
+        packed = [pack_assignment(assignment) for assignment in kept]
+        return [
+            write_shard(shard_folder(store), packed[start : start + size]) for start in range(0, len(packed), size)
+        ]
+
+
+def build(campaign: Campaign, store: str, shard: Shard) -> Shard:
+    """Force-field pools for the assignments of a shard.
+
+    Returns:
+        A shard with one record per assignment: the assignment and where its pool is.
+    """
+    assignments = [unpack_assignment(record) for record in read_shard(shard)]
+    records: list[dict[str, Any] | None] = [None] * len(assignments)
+    with (
+        open_repository(store, mode="write") as repository,
+        counted(repository, campaign, "build", shard.sha256[:12]) as funnel,
+    ):
+        funnel.unit = "structures"
+        tasks = [(assignment, store) for assignment in assignments]
+        for done, (index, result) in enumerate(_run(campaign, store, _build_one, tasks), start=1):
+            assignment = assignments[index]
+            if isinstance(result, Failure):
+                funnel.reasons[result.reason] += 1
+                result = {"pool": None, "failure": result.reason}
+            else:
+                funnel.count_in += result["count_in"]
+                funnel.count_out += result["count_out"]
+                funnel.reasons.update(result["reasons"])
+                funnel.core_seconds += result["core_seconds"]
+            records[index] = {"assignment": pack_assignment(assignment), **result}
+            announce("build", done, len(assignments), note=assignment.formula)
+        return write_shard(shard_folder(store), [record for record in records if record is not None])
+
+
+def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
+    """Search the pools of a shard with the engine; candidate documents fill as compositions finish."""
+    records = read_shard(shard)
+    with (
+        open_repository(store, mode="write") as repository,
+        counted(repository, campaign, "prescreen", shard.sha256[:12]) as funnel,
+    ):
+        tasks = [(unpack_assignment(record["assignment"]), record["pool"], store) for record in records]
+        for done, (index, result) in enumerate(_run(campaign, store, _prescreen_one, tasks), start=1):
+            assignment = tasks[index][0]
+            document = repository.get("candidates", convert.candidate_id(campaign, assignment))
+            if document is None:
+                raise InputError("store", store, problem=f"has lost the candidate {assignment.label}", hint="run again")
+            if isinstance(result, Failure):
+                result = {"found": [], "reasons": {result.reason: 1}, "relaxations": 0, "core_seconds": 0.0}
+            repository.put("candidates", [convert.searched_candidate(campaign, document, result)])
+            funnel.count_in += 1
+            funnel.core_seconds += result["core_seconds"]
+            if any(found["is_valid"] for found in result["found"]):
+                funnel.count_out += 1
+            else:
+                funnel.reasons["no structure with the coordination asked"] += 1
+            announce("prescreen", done, len(records), note=assignment.formula)
+
+
+def relax_references(campaign: Campaign, store: str) -> None:
+    """Relax every competing phase of the chemical systems at hand with the campaign's engine."""
+    from ninefold.thermo import missing_phases, reference_phases
+
+    with (
+        open_repository(store, mode="write") as repository,
+        counted(repository, campaign, "references") as funnel,
+    ):
+        systems = {
+            tuple(document["elements"])
+            for document in repository.find("candidates", _of(campaign), fields=["elements"], limit=None)
+        }
+        phases = {phase.name: phase for system in sorted(systems) for phase in reference_phases(system)}
+        funnel.unit = "structures"
+        funnel.count_in = len(phases)
+        tasks = [(name, phase.structure, phase.relax_settings.model_dump(mode="json")) for name, phase in phases.items()]
+        order = list(phases.values())
+        for done, (index, result) in enumerate(_run(campaign, store, _relax_one, tasks), start=1):
+            phase = order[index]
+            if isinstance(result, Failure):
+                result = {"error": result.reason, "core_seconds": 0.0}
+            funnel.core_seconds += result["core_seconds"]
+            if result["error"]:
+                funnel.reasons[result["error"]] += 1
+            else:
+                funnel.count_out += 1
+            repository.put("references", [convert.reference(campaign, phase, result)])
+            announce("references", done, len(order), unit="structures", note=phase.name)
+        for system in sorted(systems):
+            for missing in missing_phases(system):
+                funnel.reasons[f"no published coordinates: {missing.formula}"] = 1
+
+
+def assess_stability(campaign: Campaign, store: str) -> None:
+    """Hull distances, competitors and conditions for every candidate with a structure."""
+    with (
+        open_repository(store, mode="write") as repository,
+        counted(repository, campaign, "stability") as funnel,
+    ):
+        candidates = list(repository.find("candidates", _of(campaign), limit=None))
+        references = list(repository.find("references", _of(campaign), limit=None))
+        documents, reasons = convert.assessed_candidates(campaign, candidates, references)
+        repository.put("candidates", documents)
+        funnel.count_in = sum(1 for candidate in candidates if candidate["energy_per_atom"] is not None)
+        funnel.count_out = len(documents)
+        funnel.reasons.update(reasons)
+        announce("stability", len(documents), len(documents))
+
+
+def rank_candidates(campaign: Campaign, store: str) -> None:
+    """Score and rank every candidate; the campaign is finished after this."""
+    with (
+        open_repository(store, mode="write") as repository,
+        counted(repository, campaign, "rank") as funnel,
+    ):
+        candidates = list(repository.find("candidates", _of(campaign), limit=None))
+        documents = convert.ranked_candidates(campaign, candidates)
+        repository.put("candidates", documents)
+        funnel.count_in = len(candidates)
+        funnel.count_out = sum(1 for document in documents if document.rank is not None)
+        funnel.reasons.update(document.status for document in documents if document.rank is None)
+        announce("rank", len(documents), len(documents))
+
+
+def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str, Any]:
+    from ninefold.search import build_pool
+
+    campaign = context.campaign
+    budget = campaign.structures
+    key = content_key(
+        "pool", pack_assignment(assignment), budget.model_dump(mode="json"), campaign.seed,
+        ninefold.__version__, SCHEMA_VERSION,
+    )
+    if (known := context.repository.get("results", key)) is not None:
+        return known["value"]
+    pool = build_pool(assignment, budget, campaign.seed)
+    shard = write_shard(
+        shard_folder(store),
+        [{"source": proposal.source, **pack_structure(proposal.structure)} for proposal in pool.proposals],
+    )
+    value = {
+        "pool": shard.to_dict(),
+        "count_in": pool.count_in,
+        "count_out": len(pool.proposals),
+        "reasons": dict(pool.reasons),
+        "core_seconds": pool.core_seconds,
+    }
+    context.repository.put(
+        "results", [ResultDocument(id=key, campaign=campaign.name, kind="pool", value=value, created=now())]
+    )
+    return value
+
+
+def _prescreen_one(
+    context: Context, assignment: Assignment, pool: dict[str, Any] | None, store: str
+) -> dict[str, Any] | Failure:
+    from ninefold.search import prescreen as search
+    from ninefold.structures import Proposal
+
+    if pool is None:
+        return Failure("no pool of structures")
+    campaign = context.campaign
+    key = content_key(
+        "search", pack_assignment(assignment), pool["sha256"], campaign.structures.model_dump(mode="json"),
+        context.engine.fingerprint, ninefold.__version__, SCHEMA_VERSION,
+    )
+    if (known := context.repository.get("results", key)) is not None:
+        return known["value"]
+    proposals = [
+        Proposal(unpack_structure(record), record["source"])
+        for record in read_shard(Shard.from_dict(pool, shard_folder(store)))
+    ]
+    value = convert.outcome(search(assignment, proposals, campaign.structures, context.engine))
+    context.repository.put(
+        "results", [ResultDocument(id=key, campaign=campaign.name, kind="search", value=value, created=now())]
+    )
+    return value
+
+
+def _relax_one(context: Context, name: str, structure: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    from ninefold.engines import RelaxSettings
+
+    [relaxation] = context.engine.relax([structure], RelaxSettings(**settings))
+    return {
+        "structure": pack_structure(relaxation.structure),
+        "energy_per_atom": relaxation.energy_per_atom,
+        "is_converged": relaxation.is_converged,
+        "core_seconds": relaxation.core_seconds,
+        "error": relaxation.error,
+    }
+
+
+def _run(campaign: Campaign, store: str, task: Any, arguments: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    workers = min(campaign.execution.worker_count, max(1, len(arguments)))
+    return run_tasks(task, arguments, campaign.to_dict(), store, workers)
+
+
+def _put_new(repository: Repository, documents: Sequence[Any]) -> None:
+    """Store the candidates that are not there yet: a resumed campaign keeps what it has found."""
+    known = repository.get_many("candidates", [document.id for document in documents])
+    repository.put("candidates", [document for document in documents if document.id not in known])
+
+
+def _of(campaign: Campaign) -> str:
+    return f'campaign="{campaign.name}"'
+
+
+def _reasons(reasons: Counter[str]) -> str:
+    return ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(5))

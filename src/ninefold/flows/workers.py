@@ -1,0 +1,161 @@
+"""Worker processes: one thread, one engine, one connection to the store each.
+
+Tasks go out one by one and come back as they finish. A worker whose parent is gone ends itself, so
+that nothing goes on computing beside a resumed campaign. A worker that dies takes down only the
+task it was on: the others are run again, and a task that kills its worker twice is given back as
+failed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ninefold.campaign import parse_campaign
+from ninefold.errors import NinefoldError
+from ninefold.store import open_repository
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.engines.base import Engine
+    from ninefold.store.repository import Repository
+
+
+class Context(NamedTuple):
+    """What every task of a campaign works with."""
+
+    campaign: Campaign
+    repository: Repository
+    engine: Engine
+    """Remembers: asks the store before it computes."""
+
+
+class Failure(NamedTuple):
+    """A task that could not be finished, with the reason that the funnel counts."""
+
+    reason: str
+
+
+_open_contexts: dict[tuple[str, str], Context] = {}
+_pools: dict[tuple[str, str, int], concurrent.futures.ProcessPoolExecutor] = {}
+
+
+def context_for(settings: dict[str, Any], store: str) -> Context:
+    """Campaign, store and engine in this process; opened once, the engine's model loaded once."""
+    from ninefold.engines import make_engine
+    from ninefold.flows.remember import RememberingEngine
+
+    campaign = parse_campaign(settings)
+    key = (campaign.fingerprint(), store)
+    if key not in _open_contexts:
+        repository = open_repository(store, mode="write")
+        engine = RememberingEngine(make_engine(campaign.engine), repository, campaign.name)
+        _open_contexts[key] = Context(campaign, repository, engine)
+    return _open_contexts[key]
+
+
+def run_tasks(
+    task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], settings: dict[str, Any], store: str, workers: int
+) -> Iterator[tuple[int, Any]]:
+    """Run `task(context, *arguments)` for each set of arguments.
+
+    Args:
+        task: A module-level function.
+        arguments: One tuple per task; picklable.
+        settings: The campaign as plain values.
+        store: Where the store is.
+        workers: Processes; with one, the tasks run in this process.
+
+    Yields:
+        Index of the task and its result, as they finish; a `Failure` where its worker died twice.
+    """
+    if not arguments:
+        return
+    if workers == 1:
+        context = context_for(settings, store)
+        for index, values in enumerate(arguments):
+            yield index, task(context, *values)
+        return
+    waiting = dict(enumerate(arguments))
+    try:
+        yield from _run_in(_pool(settings, store, workers), task, waiting)
+    except BrokenProcessPool:
+        # find out which task it was: the unfinished ones, each in a process of its own
+        close_pools()
+        for index in list(waiting):
+            try:
+                yield from _run_in(_pool(settings, store, 1), task, {index: waiting[index]})
+            except BrokenProcessPool:
+                close_pools()
+                yield index, Failure("worker process died (out of memory?)")
+        close_pools()
+
+
+def _run_in(
+    pool: concurrent.futures.ProcessPoolExecutor, task: Callable[..., Any], waiting: dict[int, tuple[Any, ...]]
+) -> Iterator[tuple[int, Any]]:
+    futures = {pool.submit(_run_task, task, values): index for index, values in waiting.items()}
+    try:
+        for future in concurrent.futures.as_completed(futures):
+            result = future.result()
+            index = futures[future]
+            del waiting[index]
+            yield index, result
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+
+
+def _pool(settings: dict[str, Any], store: str, workers: int) -> concurrent.futures.ProcessPoolExecutor:
+    key = (parse_campaign(settings).fingerprint(), store, workers)
+    if key not in _pools:
+        _pools[key] = concurrent.futures.ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(settings, store, os.getpid()),
+        )
+    return _pools[key]
+
+
+@atexit.register
+def close_pools() -> None:
+    """End every worker process now, without waiting for what it is on."""
+    for pool in _pools.values():
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+    _pools.clear()
+
+
+_worker_context: tuple[dict[str, Any], str] | None = None
+
+
+def _start_worker(settings: dict[str, Any], store: str, parent: int) -> None:
+    global _worker_context
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _worker_context = (settings, store)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _run_task(task: Callable[..., Any], values: tuple[Any, ...]) -> Any:
+    if _worker_context is None:
+        raise NinefoldError("a task was run outside a worker process")
+    return task(context_for(*_worker_context), *values)
