@@ -1,0 +1,140 @@
+"""Commands on rules: explain, and rules list, show, recall, compare. None needs a store."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ninefold.cli.options import JsonOption, console, print_json
+
+RulesOption = Annotated[str, typer.Option("--rules", help="Rule set by name, or a YAML file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(explain)
+    group = typer.Typer(no_args_is_help=True, help="Rule sets: list, show, recall, compare.")
+    group.command(name="list")(list_)
+    for command in (show, recall, compare):
+        group.command()(command)
+    app.add_typer(group, name="rules")
+
+
+def explain(
+    formula: Annotated[str, typer.Argument(help="Composition, e.g. Li5MoH11.")],
+    rules: RulesOption = "takagi",
+    json: JsonOption = False,
+) -> None:
+    """Every reading of a formula, and every rule's verdict with value, bound, reason and source."""
+    from ninefold.rules import diagnose, readings
+
+    rule_set = _load(rules)
+    found = readings(formula)
+    explained = [(reading, rule_set.explain(reading)) for reading in found]
+    accepted = [all(verdict.passed or verdict.mode != "gate" for verdict in verdicts) for _, verdicts in explained]
+    if json:
+        print_json({
+            "formula": formula,
+            "rules": rules,
+            "accepted": any(accepted),
+            "readings": [
+                {
+                    "label": reading.label, "anion": reading.anion, "n": reading.n, "q": reading.q, "m": reading.m,
+                    "accepted": is_accepted, "verdicts": [verdict.to_dict() for verdict in verdicts],
+                }
+                for (reading, verdicts), is_accepted in zip(explained, accepted, strict=True)
+            ],
+            "diagnosis": None if found else diagnose(formula).to_dict(),
+        })
+        return
+    out = console()
+    if not found:
+        out.print(str(diagnose(formula)), markup=False)
+        return
+    from ninefold.report.terminal import verdict_table
+
+    for (reading, verdicts), is_accepted in zip(explained, accepted, strict=True):
+        out.print(f"{reading.label}: {'accepted' if is_accepted else 'rejected'} by {rules}", markup=False)
+        out.print(verdict_table([verdict.to_dict() for verdict in verdicts]))
+
+
+def list_(json: JsonOption = False) -> None:
+    """Every rule set that ninefold ships, and every rule that is known, with its source."""
+    from ninefold.chemistry.configs import config_path
+    from ninefold.rules import known_rules
+
+    sets = sorted(file.stem for file in config_path("rules").glob("*.yaml"))
+    rows = [rule.to_dict() for rule in known_rules()]
+    if json:
+        print_json({"sets": sets, "rules": rows})
+        return
+    out = console()
+    out.print(f"Rule sets: {', '.join(sets)}", markup=False)
+    out.print(_table(rows, ("name", "unit", "meaning", "source")))
+
+
+def show(rules: Annotated[str, typer.Argument(help="Rule set by name, or a YAML file.")], json: JsonOption = False) -> None:
+    """The rules of a set: mode, parameters, source."""
+    settings = _load(rules).to_dict()
+    if json:
+        print_json(settings)
+        return
+    import yaml
+
+    typer.echo(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def recall(rules: RulesOption = "takagi", json: JsonOption = False) -> None:
+    """What a rule set keeps of the known compounds and of the negative controls."""
+    from ninefold.rules import recall as measure
+
+    result = measure(_load(rules))
+    if json:
+        print_json(result.to_dict())
+        return
+    out = console()
+    out.print(_table(result.to_dict()["compounds"], ("name", "anion", "expected", "kept", "rejected_by")))
+    out.print(result.summary(), markup=False)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="A rule set.")],
+    second: Annotated[str, typer.Argument(help="Another rule set.")],
+    space: Annotated[str, typer.Option(help="Campaign or space file, or a shipped one.")] = "wide-9",
+    json: JsonOption = False,
+) -> None:
+    """What two rule sets keep of one space, centre by centre."""
+    from ninefold.campaign import read_campaign
+    from ninefold.rules import compare as measure
+
+    rows = measure(_load(first), _load(second), _tables(read_campaign(space).space))
+    if json:
+        print_json(rows)
+    else:
+        console().print(_table(rows, tuple(rows[0]) if rows else ()))
+
+
+def _tables(spaces: Any) -> Any:
+    from ninefold.enumeration import enumerate_assignments
+
+    for space in spaces:
+        yield from enumerate_assignments(space)
+
+
+def _load(name: str) -> Any:
+    from ninefold.rules import load_rule_set
+    from ninefold.rules.settings import RuleSettings
+
+    return load_rule_set(RuleSettings(set=name))
+
+
+def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
+    return table
