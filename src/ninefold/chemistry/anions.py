@@ -73,9 +73,14 @@ class Assignment:
         return f"{self.formula} = {self.anion}{hydride}"
 
     @property
+    def group(self) -> int:
+        """Group number of the centre, G."""
+        return GROUP[self.centre]
+
+    @property
     def electron_count(self) -> int:
         """Valence electrons at the centre, G + n + q."""
-        return GROUP[self.centre] + self.n + self.q
+        return self.group + self.n + self.q
 
     @property
     def oxidation_state(self) -> int:
