@@ -1,0 +1,173 @@
+"""Any ASE calculator as an engine: evaluation, relaxation, and the guards around both.
+
+A relaxation stops as failed when energies or forces stop being numbers, forces explode, atoms
+fall into each other or the volume runs away: what comes after that is not physics of the compound.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.units import GPa
+from pymatgen.core import Structure
+
+from ninefold.engines.base import Evaluation, Relaxation
+from ninefold.engines.settings import EngineSettings, RelaxSettings
+from ninefold.errors import InputError
+from ninefold.keys import content_key
+
+MAX_FORCE = 1e3
+"""eV/Å; beyond this the structure is exploding."""
+MIN_DISTANCE = 0.45
+"""Å; the shortest bond of chemistry, H-H, is 0.74 Å."""
+VOLUME_RATIO = (0.3, 3.0)
+"""Volume over its start beyond which a relaxation has run away."""
+MAX_STEP = 0.1
+"""Å per atom and step."""
+
+
+class CalculationError(Exception):
+    """A structure that cannot be computed; its text becomes the recorded reason."""
+
+
+class ASEEngine:
+    """An engine around an ASE calculator.
+
+    Args:
+        name: Engine name.
+        label: Name and version, for people.
+        calculator: The calculator; its `implemented_properties` must have energy, forces and stress.
+        parts: What the fingerprint is made of, besides the name.
+        elements: Symbols that the engine knows; None for all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        calculator: Any,
+        parts: tuple[Any, ...],
+        elements: frozenset[str] | None = None,
+    ) -> None:
+        self.name, self.label, self._calculator, self._elements = name, label, calculator, elements
+        self.fingerprint = content_key(name, *parts)
+
+    def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
+        """See `Engine.evaluate`."""
+        return [self._evaluate(structure) for structure in structures]
+
+    def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
+        """See `Engine.relax`."""
+        return [self._relax(structure, settings) for structure in structures]
+
+    def _evaluate(self, structure: Structure) -> Evaluation:
+        start = time.process_time()
+        try:
+            atoms = self._atoms(structure)
+            energy, forces = _checked(atoms)
+            stress = atoms.get_stress(voigt=False)
+        except CalculationError as error:
+            return Evaluation(None, None, None, time.process_time() - start, str(error))
+        return Evaluation(energy / len(atoms), forces, stress, time.process_time() - start)
+
+    def _relax(self, structure: Structure, settings: RelaxSettings) -> Relaxation:
+        start = time.process_time()
+        steps = 0
+        try:
+            atoms = self._atoms(structure)
+            _checked(atoms)
+            optimizer = _optimizer(atoms, settings)
+            volume = atoms.get_volume()
+            # one step more than asked is one evaluation: the loop checks before it moves
+            for is_converged in optimizer.irun(fmax=settings.fmax, steps=settings.max_steps):
+                energy, forces = _checked(atoms)
+                _check_geometry(atoms, atoms.get_volume() / volume)
+                steps = optimizer.get_number_of_steps()
+            residual = atoms.get_stress(voigt=False) / GPa + settings.pressure * np.eye(3)
+        except CalculationError as error:
+            return Relaxation(structure, None, np.inf, np.inf, steps, False, time.process_time() - start, str(error))
+        relaxed = Structure(atoms.cell.array, structure.species, atoms.get_scaled_positions())
+        return Relaxation(
+            structure=relaxed,
+            energy_per_atom=energy / len(atoms),
+            max_force=float(np.linalg.norm(forces, axis=1).max()),
+            max_stress=float(np.abs(residual).max()) if settings.relax_cell else 0.0,
+            steps=steps,
+            is_converged=bool(is_converged),
+            core_seconds=time.process_time() - start,
+        )
+
+    def _atoms(self, structure: Structure) -> Atoms:
+        if not structure.is_ordered:
+            raise CalculationError("disordered structure")
+        symbols = [site.specie.symbol for site in structure]
+        if self._elements is not None and (unknown := sorted({*symbols} - self._elements)):
+            raise CalculationError(f"element unknown to the engine: {', '.join(unknown)}")
+        atoms = Atoms(symbols, cell=structure.lattice.matrix, scaled_positions=structure.frac_coords, pbc=True)
+        _check_geometry(atoms, 1.0)
+        atoms.calc = self._calculator
+        return atoms
+
+
+def _optimizer(atoms: Atoms, settings: RelaxSettings) -> Any:
+    from ase.constraints import FixSymmetry
+    from ase.filters import FrechetCellFilter
+    from ase.optimize import BFGS
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if settings.keep_symmetry:
+            atoms.set_constraint(FixSymmetry(atoms, symprec=1e-3))
+        target = FrechetCellFilter(atoms, scalar_pressure=settings.pressure * GPa) if settings.relax_cell else atoms
+        return BFGS(target, logfile=None, maxstep=MAX_STEP)
+
+
+def _checked(atoms: Atoms) -> tuple[float, np.ndarray]:
+    """Energy (eV) and forces (n, 3) (eV/Å), if they are numbers and not exploding."""
+    energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+    if not (np.isfinite(energy) and np.isfinite(forces).all()):
+        raise CalculationError("energy or forces are not numbers")
+    if np.abs(forces).max() > MAX_FORCE:
+        raise CalculationError("forces explode")
+    return float(energy), forces
+
+
+def _check_geometry(atoms: Atoms, volume_ratio: float) -> None:
+    if not VOLUME_RATIO[0] <= volume_ratio <= VOLUME_RATIO[1]:
+        raise CalculationError("volume runs away")
+    if atoms.get_volume() < len(atoms):
+        raise CalculationError("cell smaller than 1 Å³ per atom")
+    if len(atoms) > 1:
+        distances = atoms.get_all_distances(mic=True)
+        if distances[np.triu_indices(len(atoms), 1)].min() < MIN_DISTANCE:
+            raise CalculationError("atoms overlap")
+
+
+def emt(settings: EngineSettings) -> ASEEngine:
+    """ASE's effective medium theory: a few metals, H, C, N, O; fast, for tests, no chemistry."""
+    from ase.calculators.emt import EMT, parameters
+
+    _no_model(settings)
+    return ASEEngine("emt", "ASE EMT", EMT(), (), frozenset(parameters))
+
+
+def lennard_jones(settings: EngineSettings) -> ASEEngine:
+    """One Lennard-Jones potential for every element: for tests, no chemistry."""
+    from ase.calculators.lj import LennardJones
+
+    _no_model(settings)
+    parameters = {"sigma": 1.8, "epsilon": 0.1, "rc": 5.0, "smooth": True}
+    return ASEEngine("lj", "Lennard-Jones", LennardJones(**parameters), (parameters,))
+
+
+def _no_model(settings: EngineSettings) -> None:
+    if settings.model is not None:
+        raise InputError("engine.model", settings.model, problem=f"is not a model of {settings.name}", allowed="none")
+
+
+Factory = Callable[[EngineSettings], ASEEngine]

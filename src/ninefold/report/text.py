@@ -1,0 +1,136 @@
+"""Values and formulas as a chemist writes them, for the page and for the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from ninefold.chemistry.quantities import QUANTITIES, Quantity
+
+MISSING = "–"
+"""Stands where the store holds no value."""
+
+_DIGITS = {
+    QUANTITIES["e_above_hull"].unit: 3,
+    QUANTITIES["shortest_m_h"].unit: 2,
+    QUANTITIES["volume_per_formula_unit"].unit: 1,
+    QUANTITIES["max_force"].unit: 3,
+    QUANTITIES["reaction_energy_per_h2"].unit: 1,
+}
+"""Decimals that mean something, by unit; two for a number without one."""
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
+# amounts stand behind a symbol or a round bracket, a charge behind a square one or behind a lone H
+_PARTS = re.compile(r"(?<=\])(?P<charge>\d*[+-])|(?<=[A-Za-z)])(?P<amount>\d+)|(?<= H)(?P<hydride>-)")
+
+
+def quantity_of(key: str) -> Quantity:
+    """The quantity behind a key; an unknown key is its own symbol, without a unit."""
+    return QUANTITIES.get(key) or Quantity(key, "string", "", key, "", "")
+
+
+def unit_of(key: str) -> str:
+    """The unit of a quantity, or of a stored key that ends in one (`temperature_K`)."""
+    if key in QUANTITIES:
+        return QUANTITIES[key].unit
+    return key.rpartition("_")[2] if "_" in key else ""
+
+
+def number(value: float | None, digits: int, *, signed: bool = False) -> str:
+    """A number with a true minus sign; `MISSING` for None.
+
+    A rounded zero has no sign.
+    """
+    if value is None:
+        return MISSING
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    if not text.strip("+-0."):
+        text = text.lstrip("+-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def shown(key: str, value: Any) -> str:
+    """A stored value as it is printed, without its unit.
+
+    Args:
+        key: A key of `QUANTITIES`; others are printed by their type.
+        value: As stored.
+    """
+    if value is None or value == "":
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value, _DIGITS.get(quantity_of(key).unit, 2))
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value) or MISSING
+    return str(value)
+
+
+def with_unit(key: str, value: Any) -> str:
+    """A stored value with its unit: `0.012 eV/atom`."""
+    text = shown(key, value)
+    unit = quantity_of(key).unit
+    return f"{text} {unit}" if unit and text != MISSING else text
+
+
+def formula_html(text: str) -> Markup:
+    """A formula, an anion or a reading with real sub- and superscripts."""
+    return Markup(_PARTS.sub(_markup, str(escape(text))))
+
+
+def formula_plain(text: str) -> str:
+    """The same in characters alone, where markup does not go: K₂ReH₉, [ReH₉]²⁻."""
+    return _PARTS.sub(
+        lambda part: (
+            part["amount"].translate(_SUBSCRIPTS)
+            if part["amount"]
+            else (part["charge"] or part["hydride"]).translate(_SUPERSCRIPTS)
+        ),
+        text,
+    )
+
+
+def space_group_html(symbol: str | None) -> Markup:
+    """A Hermann-Mauguin symbol with screw axes as subscripts: P6_3/mmc."""
+    if not symbol:
+        return Markup(MISSING)
+    text = re.sub(r"_(\d)", r"<sub>\1</sub>", str(escape(symbol)))
+    return Markup(re.sub(r"-(\d)", r'<span class="bar">\1</span>', text))
+
+
+def duration(seconds: float | None) -> str:
+    """A time in the two largest units that matter: 3 min 12 s."""
+    if seconds is None:
+        return MISSING
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    total = round(seconds)
+    hours, rest = divmod(total, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
+def listing(parts: Iterable[str | Markup]) -> Markup:
+    """Words joined as in a sentence: a, b and c."""
+    items = [escape(part) for part in parts]
+    if len(items) < 2:
+        return Markup("").join(items)
+    return Markup(", ").join(items[:-1]) + Markup(" and ") + items[-1]
+
+
+def count(amount: int, noun: str, plural: str | None = None) -> str:
+    """`1 composition`, `12 compositions`."""
+    return f"{amount:,} {noun if amount == 1 else plural or noun + 's'}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _markup(part: re.Match[str]) -> str:
+    if part["amount"]:
+        return f"<sub>{part['amount']}</sub>"
+    return f"<sup>{(part['charge'] or part['hydride']).replace('-', chr(0x2212))}</sup>"

@@ -1,0 +1,117 @@
+"""A campaign file is read as written, or refused in one line that teaches."""
+
+import json
+
+import pytest
+from ninefold.campaign import find_campaign_file, parse_campaign, read_campaign
+from ninefold.chemistry.configs import config_path
+from ninefold.errors import InputError
+
+GOOD = {"name": "test", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}]}
+
+
+def with_(**changes):
+    return {**GOOD, **changes}
+
+
+def space(**changes):
+    return with_(space=[{**GOOD["space"][0], **changes}])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in config_path(".").glob("*.yaml")))
+def test_shipped_campaigns_are_valid(name):
+    assert read_campaign(name).space
+
+
+@pytest.mark.parametrize("path", sorted(config_path("spaces").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_spaces_are_valid_campaigns(path):
+    assert read_campaign(str(path)).space
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (with_(nam="x"), ["nam", "did you mean 'name'"]),
+        ({"name": "x"}, ["missing", "space"]),
+        (with_(name="a b"), ["name", "a b"]),
+        (with_(name=3), ["name", "3", "string"]),
+        (with_(seed=-1), ["seed", "-1", "greater than or equal to 0"]),
+        (with_(seed="soon"), ["seed", "soon", "integer"]),
+        (with_(space=[]), ["space", "at least 1"]),
+        (space(centres=["Xx"]), ["centres", "Xx", "allowed", "Re"]),
+        (space(cations=["Qq"]), ["cations", "Qq", "allowed", "Li"]),
+        (space(centres=[]), ["centres"]),
+        (space(n="nine"), ["n", "nine"]),
+        (space(n=[9, 7]), ["n", "9", "7"]),
+        (space(m=-1), ["m", "-1"]),
+        (with_(structures={"pool": -5}), ["structures.pool", "-5", "greater than"]),
+        (with_(structures={"pool": "many"}), ["structures.pool", "many"]),
+        (with_(execution={"workers": 0}), ["execution.workers", "0"]),
+        (with_(execution={"wrokers": 2}), ["wrokers", "did you mean 'workers'"]),
+        (with_(ranking={"weights": {"beauty": 1}}), ["beauty", "allowed"]),
+        (with_(ranking={"weights": {"stability": -1}}), ["stability", "-1"]),
+        ([1, 2], ["not a campaign", "mapping"]),
+        (None, ["not a campaign"]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) and value and isinstance(value[0], str) else None,
+)
+def test_mistakes_are_told_in_one_line(data, words):
+    with pytest.raises(InputError) as caught:
+        parse_campaign(data, source="file.yaml")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("file.yaml")
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: [", ["not valid YAML", "line"]),
+        ("name: x\nname: y\n", ["comes twice", "line 2"]),
+        ("\tname: x", ["not valid YAML", "line 1"]),
+        ("just words", ["not a campaign"]),
+        ("", ["not a campaign"]),
+        ("name: x\nspace: !!python/object/apply:os.system ['true']", ["not valid YAML"]),
+    ],
+)
+def test_malformed_yaml(tmp_path, text, words):
+    file = tmp_path / "campaign.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_campaign(str(file))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_binary_file(tmp_path):
+    file = tmp_path / "campaign.yaml"
+    file.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_campaign(str(file))
+
+
+def test_unknown_name_lists_what_is_shipped():
+    with pytest.raises(InputError, match="quickstart"):
+        find_campaign_file("no-such-campaign")
+
+
+def test_yttrium_and_nitrogen_are_not_booleans(tmp_path):
+    file = tmp_path / "campaign.yaml"
+    file.write_text("name: n\nspace:\n  - {centres: [Re], cations: [Y], n: 9, m: [0, 6]}\n")
+    assert read_campaign(str(file)).space[0].cations == ("Y",) or read_campaign(str(file)).space[0].cations == ["Y"]
+
+
+def test_round_trip_and_fingerprint():
+    campaign = parse_campaign(GOOD)
+    again = parse_campaign(json.loads(json.dumps(campaign.to_dict())))
+    assert again == campaign
+    assert again.fingerprint() == campaign.fingerprint()
+
+
+def test_fingerprint_follows_what_changes_results_and_nothing_else():
+    original = parse_campaign(GOOD).fingerprint()
+    assert parse_campaign(with_(seed=1)).fingerprint() != original
+    assert parse_campaign(with_(structures={"pool": 7})).fingerprint() != original
+    assert parse_campaign(with_(execution={"workers": 7}, description="x", store="y.db")).fingerprint() == original
