@@ -1,0 +1,124 @@
+"""Reading a formula: every way in which it is a complex hydride, or why it is none."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ninefold.chemistry.anions import Assignment, Cation
+from ninefold.chemistry.elements import CATION_CHARGES, GROUP
+from ninefold.chemistry.formula import formula_of, parse_formula
+from ninefold.errors import InputError
+
+MOST_INTERSTITIAL = 6
+"""Interstitial hydrides per centre up to which a formula is read."""
+MOST_LIGANDS = 12
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why a formula has no reading, and what comes near."""
+
+    formula: str
+    problem: str
+    nearest: tuple[str, ...]
+    """Formulas that satisfy both equations, fewest hydrogens changed first."""
+
+    def __str__(self) -> str:
+        near = f"; nearest compositions that satisfy both equations: {', '.join(self.nearest)}" if self.nearest else ""
+        return f"{self.formula}: {self.problem}{near}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"formula": self.formula, "problem": self.problem, "nearest": list(self.nearest)}
+
+
+def readings(formula: str, electron_counts: Iterable[int] = (18,)) -> list[Assignment]:
+    """Every assignment of a formula that satisfies both equations.
+
+    From G + n + q = E, Z = q + m and n + m = hydrogens follows n = (E - G - Z + hydrogens) / 2.
+
+    Args:
+        formula: Such as Li5MoH11; a formula with several centres is divided by their number.
+        electron_counts: Valence electrons at the centre that count.
+
+    Raises:
+        InputError: if the formula is malformed, or is no hydride of a metal.
+    """
+    amounts = _amounts(formula)
+    found = set()
+    for centre, cations, hydrogen in _splits(amounts):
+        charge = sum(cation.count * cation.charge for cation in cations)
+        for electrons in electron_counts:
+            doubled = electrons - GROUP[centre] - charge + hydrogen
+            n = doubled // 2
+            m = hydrogen - n
+            q = charge - m
+            if doubled % 2 == 0 and n >= 1 and 0 <= m <= MOST_INTERSTITIAL and q >= 1:
+                found.add(Assignment(centre, n, q, m, cations))
+    return sorted(found)
+
+
+def diagnose(formula: str, electron_count: int = 18) -> Diagnosis:
+    """Which equation a formula without a reading breaks, by how much, and what comes near.
+
+    Raises:
+        InputError: as `readings`.
+    """
+    amounts = _amounts(formula)
+    name = formula_of(amounts)
+    problems: list[str] = []
+    nearest: list[tuple[int, str]] = []
+    for centre, cations, hydrogen in _splits(amounts):
+        charge = sum(cation.count * cation.charge for cation in cations)
+        doubled = electron_count - GROUP[centre] - charge + hydrogen
+        n, m = doubled / 2, hydrogen - doubled / 2
+        q = charge - m
+        equation = f"with {centre} as the centre, G + n + q = {electron_count} and Z = q + m need n = {n:g}, m = {m:g}, q = {q:g}"
+        if doubled % 2:
+            problems.append(f"{equation}: half a hydrogen is left over; one hydrogen more or less balances")
+        elif m < 0:
+            problems.append(f"{equation}: {-m:g} hydrogens too few (m would be negative)")
+        elif m > MOST_INTERSTITIAL:
+            problems.append(f"{equation}: more than {MOST_INTERSTITIAL} interstitial hydrides")
+        elif q < 1:
+            problems.append(f"{equation}: the anion would carry no negative charge; cation charge short by {1 - q:g}")
+        else:
+            problems.append(f"{equation}: n must be positive")
+        counter = {cation.symbol: cation.count for cation in cations}
+        for other in range(2, hydrogen + 13):
+            for assignment in readings(formula_of({**counter, centre: 1, "H": other}), (electron_count,)):
+                if assignment.n <= MOST_LIGANDS:
+                    nearest.append((abs(other - hydrogen), assignment.formula))
+    if not problems:
+        problems.append("no metal of groups 3 to 12 can be the centre with the other metals as counter-cations")
+    ordered = list(dict.fromkeys(text for _, text in sorted(nearest)))
+    return Diagnosis(name, problems[0], tuple(ordered[:5]))
+
+
+def _amounts(formula: str) -> dict[str, int]:
+    amounts = parse_formula(formula)
+    if "H" not in amounts:
+        raise InputError("formula", formula, problem="holds no hydrogen", allowed="a hydride, like K2ReH9")
+    if len(amounts) < 2:
+        raise InputError("formula", formula, problem="holds no metal", allowed="a hydride, like K2ReH9")
+    return amounts
+
+
+def _splits(amounts: dict[str, int]) -> Iterator[tuple[str, tuple[Cation, ...], int]]:
+    """Centre, counter-cations and hydrogens per centre, for every metal that can be the centre."""
+    for centre in sorted(symbol for symbol in amounts if symbol in GROUP):
+        number = amounts[centre]
+        others = {symbol: amount for symbol, amount in amounts.items() if symbol not in (centre, "H")}
+        if not others or any(symbol not in CATION_CHARGES for symbol in others):
+            continue
+        if any(amount % number for amount in amounts.values()):
+            continue
+        symbols = sorted(others)
+        for charges in itertools.product(*(CATION_CHARGES[symbol] for symbol in symbols)):
+            cations = tuple(
+                Cation(symbol, others[symbol] // number, charge) for symbol, charge in zip(symbols, charges, strict=True)
+            )
+            yield centre, cations, amounts["H"] // number

@@ -1,0 +1,49 @@
+"""What a campaign says of its rules."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ninefold.rules.rule import Mode
+from ninefold.settings import Settings
+
+
+class RuleParameters(Settings):
+    """How one rule is set; what is left out stays as the rule has it."""
+
+    like: str | None = None
+    """Copy this rule under the new name: a rule by parameters alone."""
+    mode: Mode | None = None
+    """gate rejects, score lowers the prior, off does nothing."""
+    low: float | None = None
+    """Smallest value allowed."""
+    high: float | None = None
+    """Largest value allowed."""
+    allowed: tuple[float, ...] | None = None
+    """Values allowed, in place of bounds."""
+    softness: float | None = Field(default=None, gt=0)
+    """How far outside its bounds a value scores 1/e."""
+    levels: dict[float, float] | None = None
+    """Score by value, in place of bounds."""
+    otherwise: float | None = Field(default=None, ge=0, le=1)
+    """Score of a value that `levels` does not list."""
+
+
+class RuleSetFile(Settings):
+    """A rule set as its YAML file has it."""
+
+    name: str
+    description: str = ""
+    rules: dict[str, RuleParameters]
+    """Rule -> parameters; a built-in rule that is not named keeps its own."""
+
+
+class RuleSettings(Settings):
+    """Which compositions may pass, and what the others score."""
+
+    set: str = "takagi"
+    """A shipped rule set (takagi, group-wall, exploratory) or a YAML file."""
+    overrides: dict[str, RuleParameters] = {}
+    """Rule -> parameters that differ from the set's."""
+    files: tuple[str, ...] = ()
+    """Python files with rules of your own; relative to the campaign file."""
