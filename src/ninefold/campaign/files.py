@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.configs import config_path
 from ninefold.errors import InputError
+from ninefold.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -44,20 +45,8 @@ def read_campaign(name: str) -> Campaign:
     Raises:
         InputError: with file, field, value and what is allowed.
     """
-    import yaml
-
     path = find_campaign_file(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("campaign", str(path), problem=f"cannot be read: {error}") from error
-    try:
-        data = yaml.load(text, Loader=_strict_loader())
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InputError("campaign", str(path), problem=f"is not valid YAML{where}: {problem}") from error
+    data = read_yaml(path, "campaign")
     return parse_campaign(data, source=str(path), folder=path.resolve().parent)
 
 
@@ -87,39 +76,6 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
         return Campaign.model_validate(data)
     except ValidationError as error:
         raise _teach(error, Campaign, data, source) from error
-
-
-def _strict_loader() -> Any:
-    """YAML's safe loader, refusing a key that comes twice: the second would silently win."""
-    import yaml
-
-    class StrictLoader(yaml.SafeLoader):
-        pass
-
-    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
-        loader.flatten_mapping(node)
-        result: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
-            if key in result:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"key {key!r} comes twice", problem_mark=key_node.start_mark
-                )
-            result[key] = loader.construct_object(value_node, deep=True)
-        return result
-
-    StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
-    # YAML 1.1 reads the symbols No, Y and N as booleans; element symbols must stay text
-    StrictLoader.yaml_implicit_resolvers = {
-        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:bool"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    import re
-
-    StrictLoader.add_implicit_resolver(
-        "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF")
-    )
-    return StrictLoader
 
 
 def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:

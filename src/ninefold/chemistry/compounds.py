@@ -12,6 +12,7 @@ from typing import Any
 from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.chemistry.elements import CATION_CHARGES
 from ninefold.errors import InputError
+from ninefold.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,7 @@ class KnownCompound:
 @functools.cache
 def known_compounds() -> tuple[KnownCompound, ...]:
     """The compounds that ninefold ships."""
-    import yaml
-
-    text = files("ninefold.chemistry").joinpath("data/known_compounds.yaml").read_text(encoding="utf-8")
-    return tuple(_compound(entry, "known_compounds.yaml") for entry in yaml.safe_load(text))
+    return read_compounds(Path(str(files("ninefold.chemistry").joinpath("data/known_compounds.yaml"))))
 
 
 def read_compounds(path: Path) -> tuple[KnownCompound, ...]:
@@ -48,12 +46,7 @@ def read_compounds(path: Path) -> tuple[KnownCompound, ...]:
     Raises:
         InputError: if the file cannot be read, or an entry lacks a key.
     """
-    import yaml
-
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError("compounds", str(path), problem=f"cannot be read: {error}") from error
+    entries = read_yaml(path, "compounds")
     if not isinstance(entries, list):
         raise InputError("compounds", str(path), problem="is not a list of compounds")
     return tuple(_compound(entry, str(path)) for entry in entries)

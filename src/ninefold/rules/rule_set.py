@@ -20,6 +20,7 @@ from ninefold.errors import InputError
 from ninefold.rules.builtin import BUILTIN
 from ninefold.rules.rule import Mode, Rule, Verdict
 from ninefold.rules.settings import RuleParameters, RuleSetFile, RuleSettings
+from ninefold.yaml_files import read_yaml
 
 ENTRY_POINTS = "ninefold.rules"
 
@@ -161,7 +162,6 @@ def _rules_of_file(path: Path) -> list[Rule]:
 
 
 def _read_set(name: str) -> RuleSetFile:
-    import yaml
     from pydantic import ValidationError
 
     path = Path(name) if name.endswith((".yaml", ".yml")) else config_path("rules", f"{name}.yaml")
@@ -169,9 +169,7 @@ def _read_set(name: str) -> RuleSetFile:
         shipped = ", ".join(sorted(file.stem for file in config_path("rules").glob("*.yaml")))
         raise InputError("rules.set", name, problem="is not a rule set", allowed=f"{shipped}, or a YAML file")
     try:
-        return RuleSetFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError("rules.set", name, problem=f"is not valid YAML: {error}") from error
+        return RuleSetFile.model_validate(read_yaml(path, "rules.set"))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
