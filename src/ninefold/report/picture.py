@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -47,6 +48,23 @@ def colours(scene: Scene) -> dict[str, str]:
 def colour_of(symbol: str, role: str, legend: dict[str, str]) -> str:
     """Colour of one atom."""
     return {"ligand": LIGAND, "hydride": HYDRIDE}.get(role) or legend[symbol]
+
+
+def viewer_data(scene: Scene) -> dict[str, Any]:
+    """A scene as small JSON for the viewer; it starts from the view of the still picture."""
+    legend = colours(scene)
+    kinds = sorted(set(zip(scene.symbols, scene.roles, strict=True)))
+    return {
+        "kinds": [[symbol, role, colour_of(symbol, role, legend), RADII[role]] for symbol, role in kinds],
+        "atoms": [
+            [kinds.index((symbol, role)), *(round(float(x), 3) for x in position)]
+            for symbol, role, position in zip(scene.symbols, scene.roles, scene.positions, strict=True)
+        ],
+        "bonds": scene.bonds,
+        "faces": scene.faces,
+        "cell": np.round(scene.lattice, 4).tolist(),
+        "view": np.round(view_matrix(), 5).tolist(),
+    }
 
 
 def structure_svg(scene: Scene, title: str) -> Markup:

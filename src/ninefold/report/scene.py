@@ -36,18 +36,6 @@ class Scene:
     lattice: NDArray[np.float64]
     """shape (3, 3), rows are the lattice vectors, Å."""
 
-    def payload(self) -> dict[str, Any]:
-        """The scene as small JSON for the viewer."""
-        return {
-            "atoms": [
-                [symbol, role, *(round(float(x), 3) for x in position)]
-                for symbol, role, position in zip(self.symbols, self.roles, self.positions, strict=True)
-            ],
-            "bonds": [list(bond) for bond in self.bonds],
-            "faces": [list(face) for face in self.faces],
-            "cell": [[round(float(x), 4) for x in vector] for vector in self.lattice],
-        }
-
 
 def make_scene(structure: dict[str, Any], centre: str) -> Scene | None:
     """The scene of a stored structure.

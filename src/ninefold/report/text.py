@@ -100,7 +100,7 @@ def space_group_html(symbol: str | None) -> Markup:
     if not symbol:
         return Markup(MISSING)
     text = re.sub(r"_(\d)", r"<sub>\1</sub>", str(escape(symbol)))
-    return Markup(re.sub(r"-(\d)", r'<span class="bar">\1</span>', text))
+    return Markup(re.sub(r"-(\d)", r'<span class="overline">\1</span>', text))
 
 
 def duration(seconds: float | None) -> str:
