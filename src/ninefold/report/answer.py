@@ -9,7 +9,10 @@ from markupsafe import Markup, escape
 from ninefold.report.text import count, formula_html, listing, number, shown, unit_of, with_unit
 
 DEFAULT_NOISE = 0.02
-"""Search noise of a hull distance where the documents state none, in the unit of `e_above_hull` (DESIGN: 20 meV/atom)."""
+"""Search noise of a hull distance where the documents state none, in the unit of `e_above_hull`.
+
+Pools of one budget and different seeds scatter by this much in our prototypes.
+"""
 
 _MANY = 6
 
@@ -49,7 +52,9 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
     if near:
         verb = "lies" if len(near) == 1 else "lie"
         sentences.append(
-            Markup("<strong>{} {} on the hull of all other phases or within the search noise of {} above it</strong>: {}.").format(
+            Markup(
+                "<strong>{} {} on the hull of all other phases or within the search noise of {} above it</strong>: {}."
+            ).format(
                 count(len(near), "composition"), verb, with_unit("e_above_hull", noise), _names(near)
             )
         )
@@ -70,14 +75,18 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
     else:
         lowest = min(placed, key=lambda c: c["e_above_hull"])
         sentences.append(
-            Markup("<strong>No composition lies within the search noise of {} of the hull</strong>; the nearest is {} at {}.").format(
+            Markup(
+                "<strong>No composition lies within {} of the hull, the search noise</strong>; the nearest is {} at {}."
+            ).format(
                 with_unit("e_above_hull", noise), _name(lowest), with_unit("e_above_hull", lowest["e_above_hull"])
             )
         )
     under_gas = [c for c in placed if c not in near and gentlest(c, noise)]
     if under_gas:
         sentences.append(
-            Markup("Hydrogen pressure brings {} more within it: {}.").format(len(under_gas), _names(under_gas, distance=False))
+            Markup("Under hydrogen pressure {} more come within it: {}.").format(
+                len(under_gas), _names(under_gas, distance=False)
+            )
         )
     sentences.append(_evidence(placed))
     return Markup(" ").join(sentences)
@@ -105,7 +114,7 @@ def gentlest(candidate: dict[str, Any], noise: float) -> dict[float, float | Non
 
 
 def windows(candidates: list[dict[str, Any]], noise: float) -> dict[str, Any] | None:
-    """The table under the answer: lowest pressure by temperature for the best candidates, or None without conditions."""
+    """The table under the answer: lowest pressure by temperature for the best candidates; None without conditions."""
     rows = [(c, gentlest(c, noise)) for c in candidates if c.get("rank") is not None]
     rows = [(c, found) for c, found in rows if found][:10]
     if not rows:
@@ -118,7 +127,8 @@ def windows(candidates: list[dict[str, Any]], noise: float) -> dict[str, Any] | 
             {
                 "candidate": candidate,
                 "pressures": [
-                    None if found.get(temperature) is None else f"{found[temperature]:g}" for temperature in temperatures
+                    None if (pressure := found.get(temperature)) is None else f"{pressure:g}"
+                    for temperature in temperatures
                 ],
             }
             for candidate, found in rows
@@ -143,6 +153,8 @@ def _evidence(placed: list[dict[str, Any]]) -> Markup:
     text = f"Evidence: {', '.join(levels) or shown('evidence', None)}"
     if engines:
         text += f", static energies by {' and '.join(engines)}"
+    if set(levels) <= {"rule", "ML"}:
+        text += "; no DFT has checked them"
     return escape(text + ".")
 
 

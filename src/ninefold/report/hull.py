@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ninefold.chemistry.elements import ELECTRONEGATIVITY
+
 _TINY = 1e-9
 
 
@@ -40,7 +42,7 @@ class Hull:
     """A system's phases on their lower hull."""
 
     elements: list[str]
-    """The corners; hydrogen last."""
+    """The corners: metals by rising electronegativity, hydrogen last."""
     phases: list[Phase]
     fractions: NDArray[np.float64]
     """shape (n_phases, n_elements), atom fractions in the order of `elements`."""
@@ -99,7 +101,7 @@ def build_hull(elements: list[str], phases: list[Phase]) -> Hull:
     Raises:
         ValueError: if an element has no phase; the message names it.
     """
-    order = sorted(elements, key=lambda symbol: (symbol == "H", symbol))
+    order = sorted(elements, key=lambda symbol: (symbol == "H", ELECTRONEGATIVITY.get(symbol, 9.9), symbol))
     fractions = np.array([[phase.fractions.get(symbol, 0.0) for symbol in order] for phase in phases])
     energies = np.array([phase.energy_per_atom for phase in phases])
     corners = []

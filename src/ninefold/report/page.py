@@ -16,9 +16,9 @@ from ninefold.chemistry.quantities import label
 from ninefold.report import answer as words
 from ninefold.report.hull import build_hull, phases_of
 from ninefold.report.hull_picture import hull_svg
-from ninefold.report.palette import SCALE_END, TERMS, distance_colour, ink_on, scale_stops
+from ninefold.report.palette import BALLS, SCALE_END, TERMS, blend, distance_colour, ink_on, scale_stops
 from ninefold.report.periodic import periodic_svg
-from ninefold.report.picture import colours, structure_svg, viewer_data
+from ninefold.report.picture import ball_id, colours, structure_svg, viewer_data
 from ninefold.report.scene import make_scene
 from ninefold.report.text import (
     MISSING,
@@ -30,6 +30,7 @@ from ninefold.report.text import (
     quantity_of,
     shown,
     space_group_html,
+    thousands,
     unit_of,
     with_unit,
 )
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 FACTS = (
     "anion_class", "electron_count", "oxidation_state", "q", "m", "energy_per_atom", "formation_energy_per_atom",
-    "e_above_references", "reaction_energy_per_h2", "space_group_number", "nsites", "volume_per_formula_unit", "volume_ratio",
-    "shortest_m_h", "shortest_h_h", "is_converged", "max_force", "source", "relaxations", "is_pareto",
+    "e_above_references", "reaction_energy_per_h2", "space_group_number", "nsites", "volume_per_formula_unit",
+    "volume_ratio", "shortest_m_h", "shortest_h_h", "is_converged", "max_force", "source", "relaxations", "is_pareto",
 )  # fmt: skip
 """Scalars of a candidate's detail section, in order; hull distance, score and evidence stand above them."""
 
@@ -87,6 +88,7 @@ def render_report(
             references=sorted(references, key=lambda r: (r["chemical_system"].count("-"), r["formula"], r["name"])),
             provenance=_provenance(campaign, ranked),
             scale=scale_stops(),
+            balls=[(ball_id(c), blend(c, "#ffffff", 0.6), c, blend(c, "#000000", 0.3)) for c in BALLS],
             version=ninefold.__version__,
             styles=Markup(styles),
             scripts=Markup(scripts),
@@ -106,10 +108,11 @@ def _environment() -> Environment:
     environment.filters |= {
         "formula": formula_html, "plain_formula": formula_plain, "space_group": space_group_html, "duration": duration,
         "number": number, "script_json": _script_json, "distance_colour": distance_colour, "ink_on": ink_on,
+        "thousands": thousands,
     }  # fmt: skip
     environment.globals |= {
-        "label": label, "shown": shown, "with_unit": with_unit, "unit_of": unit_of, "quantity_of": quantity_of, "count": count,
-        "MISSING": MISSING, "SCALE_END": SCALE_END, "FACTS": FACTS,
+        "label": label, "shown": shown, "with_unit": with_unit, "unit_of": unit_of, "quantity_of": quantity_of,
+        "count": count, "MISSING": MISSING, "SCALE_END": SCALE_END, "FACTS": FACTS,
     }  # fmt: skip
     return environment
 
@@ -132,7 +135,7 @@ def _tiles(funnel: list[dict[str, Any]], candidates: list[dict[str, Any]], noise
     return [
         {"value": str(len(near)), "meaning": f"within noise of the hull, of {len(candidates)} candidates"},
         {"value": str(sum(not c.get("is_known") for c in near)), "meaning": "of these not known before"},
-        {"value": count(relaxations, "relaxation").split()[0], "meaning": "relaxations with the engine"},
+        {"value": thousands(relaxations), "meaning": "relaxations with the engine"},
         {"value": duration(seconds), "meaning": "core time in all"},
     ]
 
@@ -148,21 +151,20 @@ def _candidate(candidate: dict[str, Any]) -> dict[str, Any]:
     best = next((found for found in structures if found.get("is_valid")), None)
     scene = make_scene(best["structure"], candidate["centre"]) if best else None
     lowest = candidate.get("energy_per_atom")
+    searched = (
+        candidate["formula"], candidate["label"], candidate["chemical_system"], candidate["centre"],
+        *candidate["cations"], candidate.get("space_group_symbol") or "", candidate.get("evidence") or "",
+        candidate["status"], "known" if candidate.get("is_known") else "",
+    )  # fmt: skip
     return {
         "document": candidate,
-        "search_text": " ".join(
-            str(part)
-            for part in (
-                candidate["formula"], candidate["label"], candidate["chemical_system"], candidate["centre"],
-                *candidate["cations"], candidate.get("space_group_symbol") or "", candidate.get("evidence") or "",
-                candidate["status"], "known" if candidate.get("is_known") else "",
-            )
-        ).lower(),  # fmt: skip
+        "search_text": " ".join(searched).lower(),
         "picture": structure_svg(scene, f"Structure of {candidate['formula']}") if scene else None,
         "viewer": viewer_data(scene) if scene else None,
         "legend": colours(scene) if scene else {},
         "structures": [
-            {**found, "difference": None if lowest is None else found["energy_per_atom"] - lowest} for found in structures
+            {**found, "difference": None if lowest is None else found["energy_per_atom"] - lowest}
+            for found in structures
         ],
         "conditions": _conditions(candidate.get("conditions") or []),
         "segments": [
@@ -186,7 +188,10 @@ def _conditions(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
         "pressure_unit": unit_of("pressure_GPa"),
         "pressures": [f"{pressure:g}" for pressure in pressures],
         "rows": [
-            {"temperature": f"{temperature:g}", "cells": [_condition(by_place.get((temperature, p))) for p in pressures]}
+            {
+                "temperature": f"{temperature:g}",
+                "cells": [_condition(by_place.get((temperature, pressure))) for pressure in pressures],
+            }
             for temperature in temperatures
         ],
         "notes": list(dict.fromkeys(note for row in rows for note in row.get("notes") or [])),
@@ -195,7 +200,8 @@ def _conditions(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _condition(row: dict[str, Any] | None) -> dict[str, Any]:
     value = row.get("e_above_hull") if row else None
-    phases = [part["formula"] if isinstance(part, dict) else str(part) for part in (row or {}).get("decomposition") or []]
+    competitors = (row or {}).get("decomposition") or []
+    phases = [part["formula"] if isinstance(part, dict) else str(part) for part in competitors]
     return {"value": value, "competitors": " + ".join(formula_plain(phase) for phase in phases)}
 
 
@@ -216,6 +222,7 @@ def _systems(candidates: list[dict[str, Any]], references: list[dict[str, Any]])
             except ValueError as error:
                 entry["reason"] = f"no hull: {error}"
             else:
+                entry["name"] = "–".join(hull.elements)
                 entry["picture"] = hull_svg(hull, f"Convex hull of the system {name}, seen along the energy")
         systems.append(entry)
     return systems
@@ -231,9 +238,8 @@ def _provenance(campaign: dict[str, Any], candidates: list[dict[str, Any]]) -> l
     if levels:
         facts["evidence"] = ", ".join(levels)
     stated = [dict(_flat(candidate.get("provenance") or {})) for candidate in candidates if candidate.get("engine")]
-    for key, value in (stated[0] if stated else {}).items():
-        if all(other.get(key) == value for other in stated):
-            facts[key] = value
+    if stated:
+        facts |= {key: value for key, value in stated[0].items() if all(other.get(key) == value for other in stated)}
     if (seed := campaign.get("settings", {}).get("seed")) is not None:
         facts["seed"] = str(seed)
     facts["campaign fingerprint"] = campaign["fingerprint"]

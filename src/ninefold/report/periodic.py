@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from ninefold.report.palette import ink_on
+from ninefold.report.palette import blend, ink_on
 from ninefold.report.text import count, formula_plain, with_unit
 
 _ROWS = (
@@ -19,8 +19,8 @@ _ROWS = (
     "Cs Ba La Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn",
 )
 _CELL, _GAP = 44, 4
-_BLUES = ((214, 230, 243), (8, 81, 156))
-_ORANGES = ((253, 227, 200), (190, 74, 2))
+_BLUES = ("#d6e6f3", "#08519c")
+_ORANGES = ("#fde3c8", "#be4a02")
 
 
 def periodic_svg(candidates: list[dict[str, Any]]) -> Markup:
@@ -71,8 +71,7 @@ def _cell(symbol: str, x: int, y: int, roles: list[Any], best: dict[tuple[str, s
     parts = []
     wide = _CELL / len(roles)
     for place, (role, amount, most, (low, high)) in enumerate(roles):
-        share = amount / most if most else 0.0
-        colour = "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in zip(low, high, strict=True))
+        colour = blend(low, high, amount / most if most else 0.0)
         left = x + place * wide
         words = f"{symbol} as {role}: {count(amount, 'candidate')} with a structure"
         lowest = best.get((role, symbol))
@@ -80,10 +79,12 @@ def _cell(symbol: str, x: int, y: int, roles: list[Any], best: dict[tuple[str, s
             distance = with_unit("e_above_hull", lowest["e_above_hull"])
             words += f"; lowest {formula_plain(lowest['formula'])} at {distance}"
         ink = ink_on(colour)
+        middle = left + wide / 2
         parts.append(
-            f'<g><title>{escape(words)}</title><rect x="{left}" y="{y}" width="{wide}" height="{_CELL}" rx="3" '
-            f'fill="{colour}"/><text class="symbol" x="{left + wide / 2}" y="{y + 20}" text-anchor="middle" fill="{ink}">'
-            f'{symbol}</text><text x="{left + wide / 2}" y="{y + 37}" text-anchor="middle" fill="{ink}">{amount}</text></g>'
+            f'<g style="--on:{ink}"><title>{escape(words)}</title>'
+            f'<rect x="{left}" y="{y}" width="{wide}" height="{_CELL}" rx="3" fill="{colour}"/>'
+            f'<text class="symbol" x="{middle}" y="{y + 20}" text-anchor="middle">{symbol}</text>'
+            f'<text class="amount" x="{middle}" y="{y + 37}" text-anchor="middle">{amount}</text></g>'
         )
     return "".join(parts)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,12 @@ RADII = {"centre": 0.52, "cation": 0.78, "ligand": 0.26, "hydride": 0.34}
 SIZE = 420
 """Width and height of a picture, px."""
 
-TURN, TILT = np.radians(-24.0), np.radians(14.0)
+TURN, TILT = np.radians(17.0), np.radians(20.0)
 """View: about the vertical axis, then towards the reader."""
+
+
+_PIECES = 5
+"""Pieces of a cell edge."""
 
 
 def view_matrix() -> NDArray[np.float64]:
@@ -48,6 +52,11 @@ def colours(scene: Scene) -> dict[str, str]:
 def colour_of(symbol: str, role: str, legend: dict[str, str]) -> str:
     """Colour of one atom."""
     return {"ligand": LIGAND, "hydride": HYDRIDE}.get(role) or legend[symbol]
+
+
+def ball_id(colour: str) -> str:
+    """Id of the gradient that shades a ball of a colour; the page defines one for each of `palette.BALLS`."""
+    return f"ball-{colour[1:]}"
 
 
 def viewer_data(scene: Scene) -> dict[str, Any]:
@@ -86,9 +95,11 @@ def structure_svg(scene: Scene, title: str) -> Markup:
 
     shapes: list[tuple[float, str]] = []
     for a, b in _cell_edges():
-        (x1, y1), (x2, y2) = at(corners[a]), at(corners[b])
-        line = f'<path class="cell" d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"/>'
-        shapes.append((min(corners[a, 2], corners[b, 2]), line))
+        steps = np.linspace(corners[a], corners[b], _PIECES + 1)  # in pieces, so that atoms stand before and behind
+        for start, end in pairwise(steps):
+            (x1, y1), (x2, y2) = at(start), at(end)
+            line = f'<path class="cell" d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"/>'
+            shapes.append((float(start[2] + end[2]) / 2, line))
     for face in scene.faces:
         points = "L".join("{:.1f} {:.1f}".format(*at(seen[i])) for i in face)
         shapes.append((float(seen[list(face), 2].mean()), f'<path class="face" d="M{points}Z"/>'))
@@ -98,7 +109,7 @@ def structure_svg(scene: Scene, title: str) -> Markup:
         shapes.append((depth, f'<path class="stick" d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"/>'))
     for position, symbol, role in zip(seen, scene.symbols, scene.roles, strict=True):
         x, y = at(position)
-        fill = colour_of(symbol, role, legend)
+        fill = f"url(#{ball_id(colour_of(symbol, role, legend))})"
         shapes.append(
             (float(position[2]), f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{scale * RADII[role]:.1f}" fill="{fill}"/>')
         )

@@ -93,7 +93,7 @@ class _Drawn:
 
     def add(self, symbol: str, role: str, fractional: NDArray[np.float64]) -> int:
         position = fractional @ self.lattice
-        key = tuple(int(round(x * 50)) for x in position)
+        key = tuple(round(float(x) * 50) for x in position)
         if key not in self._seen:
             self._seen[key] = len(self.symbols)
             self.symbols.append(symbol)

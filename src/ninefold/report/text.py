@@ -127,7 +127,12 @@ def listing(parts: Iterable[str | Markup]) -> Markup:
 
 def count(amount: int, noun: str, plural: str | None = None) -> str:
     """`1 composition`, `12 compositions`."""
-    return f"{amount:,} {noun if amount == 1 else plural or noun + 's'}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{thousands(amount)} {noun if amount == 1 else plural or noun + 's'}"
+
+
+def thousands(amount: int) -> str:
+    """A count in groups of three digits, as SI asks."""
+    return f"{amount:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _markup(part: re.Match[str]) -> str:

@@ -49,8 +49,10 @@
     const figure = details.querySelector("[data-viewer] .still")?.closest("figure");
     if (figure) new StructureViewer(figure);
   };
-  for (const details of candidates)
+  for (const details of candidates) {
+    if (details.open) makeViewer(details);
     details.addEventListener("toggle", () => { if (details.open) makeViewer(details); });
+  }
   const setAll = (open) => { for (const details of candidates) details.open = open; };
   document.getElementById("open-all")?.addEventListener("click", () => setAll(true));
   document.getElementById("close-all")?.addEventListener("click", () => setAll(false));

@@ -23,7 +23,7 @@ class StructureViewer {
 
   reset() {
     this.view = this.scene.view.map((row) => row.slice());
-    this.zoom = 1.25;
+    this.zoom = 1.12;
     this.draw();
   }
 
@@ -101,13 +101,18 @@ class StructureViewer {
     for (const item of items) item.paint(pen);
   }
 
+  // an edge in pieces, so that atoms stand before and behind it
   cellItems() {
-    const seen = this.corners.map((corner) => this.project(corner));
     const items = [];
+    const pieces = 5;
     for (let a = 0; a < 8; a++) for (const bit of [1, 2, 4]) {
-      const b = a ^ bit;
-      if (b < a) continue;
-      items.push({ depth: Math.min(seen[a][2], seen[b][2]), paint: (pen) => this.line(pen, seen[a], seen[b], this.inks.cell, 1) });
+      const [from, to] = [this.corners[a], this.corners[a ^ bit]];
+      if ((a ^ bit) < a) continue;
+      const along = (part) => this.project(from.map((x, k) => x + (part / pieces) * (to[k] - x)));
+      for (let part = 0; part < pieces; part++) {
+        const [start, end] = [along(part), along(part + 1)];
+        items.push({ depth: (start[2] + end[2]) / 2, paint: (pen) => this.line(pen, start, end, this.inks.cell, 1.3) });
+      }
     }
     return items;
   }

@@ -1,0 +1,251 @@
+"""Tables for the terminal. They read well at 80 columns; `rich` is imported when one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.report.text import MISSING, duration, number, quantity_of, shown, thousands, unit_of, with_unit
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+RANKED_FIELDS = (
+    "rank", "formula", "anion", "m", "e_above_hull", "space_group_symbol", "prior", "score", "evidence", "is_known",
+)  # fmt: skip
+"""Columns of the ranked table where none are asked for."""
+
+_SHRINK = {"label", "source", "chemical_system", "engine", "campaign", "id"}
+"""Text columns that wrap on a narrow terminal, so that the others need not."""
+
+_MEANS = {True: ("yes", "green"), False: ("no", "red"), None: (MISSING, "dim")}
+_REASONS = 4
+
+
+def funnel_table(funnel: Sequence[Mapping[str, Any]]) -> Table:
+    """What each stage let through, and why the rest was lost.
+
+    Args:
+        funnel: Funnel documents, one per stage, in the order of the data.
+    """
+    table = _table("stage", ">in", ">out", "of", ">core time", "turned down")
+    for row in funnel:
+        reasons = sorted((row.get("reasons") or {}).items(), key=lambda item: -item[1])
+        lines = [f"{thousands(amount)} {reason}" for reason, amount in reasons[:_REASONS]]
+        if len(reasons) > _REASONS:
+            lines.append(f"{len(reasons) - _REASONS} more reasons")
+        table.add_row(
+            row["stage"], thousands(row["count_in"]), thousands(row["count_out"]), row["unit"],
+            duration(row.get("core_seconds")), _plain("\n".join(lines)),
+        )  # fmt: skip
+    return table
+
+
+def ranked_table(candidates: Iterable[Mapping[str, Any]], fields: Sequence[str] | None = None) -> Table:
+    """Candidates, one a line, in the order given.
+
+    Args:
+        candidates: Stored candidates, or rows with some of their fields.
+        fields: Columns by key of `QUANTITIES`; default `RANKED_FIELDS`.
+    """
+    keys = list(fields or RANKED_FIELDS)
+    table = _table()
+    for key in keys:
+        quantity = quantity_of(key)
+        table.add_column(
+            f"{quantity.symbol}\n{quantity.unit}" if quantity.unit else quantity.symbol,
+            justify="right" if quantity.kind in ("float", "integer") else "left",
+            no_wrap=key not in _SHRINK,
+            overflow="ellipsis",
+        )
+    for candidate in candidates:
+        table.add_row(*(_cell(key, candidate) for key in keys))
+    return table
+
+
+def verdict_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
+    """Every rule's verdict: mode, value against bound, score, reason and source.
+
+    Args:
+        verdicts: As stored with a candidate: rule, mode, value, unit, bound, passed, score, reason, source.
+    """
+    table = _table("rule", "mode", ">value", "bound", "passed", ">score", "reason")
+    table.columns[-1].ratio = 1
+    for verdict in verdicts:
+        value = shown("", verdict.get("value"))
+        if verdict.get("unit") and value != MISSING:
+            value += f" {verdict['unit']}"
+        reason = _plain(str(verdict.get("reason") or ""))
+        if verdict.get("source"):
+            reason.append(f"\n{verdict['source']}" if reason.plain else str(verdict["source"]), style="dim")
+        table.add_row(
+            _plain(str(verdict["rule"])), verdict.get("mode") or "", value, _plain(str(verdict.get("bound") or "")),
+            _yes_no(verdict.get("passed")), shown("", verdict.get("score")), reason,
+        )  # fmt: skip
+    return table
+
+
+def candidate_view(candidate: Mapping[str, Any]) -> Group:
+    """All of one candidate: hull distance, structures, competitors, conditions, known compounds, verdicts.
+
+    Args:
+        candidate: A stored candidate document.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    rank = f"rank {candidate['rank']}" if candidate.get("rank") is not None else candidate["status"].replace("_", " ")
+    known = ", a known compound" if candidate.get("is_known") else ""
+    parts: list[Any] = [Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}"), _facts(candidate)]
+    if candidate.get("terms"):
+        parts += _section("Score", _terms(candidate))
+    if candidate.get("decomposition"):
+        parts += _section("Competitors: what it would decompose into", _competitors(candidate["decomposition"]))
+    if candidate.get("known"):
+        parts += _section("Known compounds of this composition", _known(candidate["known"]))
+    if candidate.get("conditions"):
+        unit = QUANTITIES["e_above_hull"]
+        parts += _section(f"Under hydrogen: {unit.symbol} in {unit.unit}", _conditions(candidate["conditions"]))
+    if candidate.get("structures"):
+        parts += _section("Structures found", _structures(candidate))
+    if candidate.get("reasons"):
+        lost = ", ".join(f"{reason} ({amount})" for reason, amount in candidate["reasons"].items())
+        parts.append(_plain(f"Turned down: {lost}"))
+    if candidate.get("verdicts"):
+        parts += _section("Verdicts of the rules", verdict_table(candidate["verdicts"]))
+    return Group(*parts)
+
+
+def _facts(candidate: Mapping[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    for _ in range(2):
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column()
+    hull = with_unit("e_above_hull", candidate.get("e_above_hull"))
+    if candidate.get("e_above_hull_uncertainty") is not None and candidate.get("e_above_hull") is not None:
+        value = shown("e_above_hull", candidate["e_above_hull"])
+        hull = f"{value} ± {with_unit('e_above_hull_uncertainty', candidate['e_above_hull_uncertainty'])}"
+    pairs = [(quantity_of("e_above_hull").symbol, hull)]
+    pairs += [
+        (quantity_of(key).symbol, with_unit(key, candidate.get(key)))
+        for key in (
+            "evidence", "e_above_references", "engine", "formation_energy_per_atom", "space_group_symbol",
+            "reaction_energy_per_h2", "nsites", "shortest_m_h", "shortest_h_h", "volume_per_formula_unit",
+            "volume_ratio", "is_coordination_kept", "is_converged", "prior", "source", "relaxations",
+        )
+        if candidate.get(key) is not None
+    ]  # fmt: skip
+    if len(pairs) % 2:
+        pairs.append(("", ""))
+    for (name, value), (other, beside) in zip(pairs[::2], pairs[1::2], strict=True):
+        table.add_row(name, _plain(value), other, _plain(beside))
+    return table
+
+
+def _terms(candidate: Mapping[str, Any]) -> Table:
+    table = _table("term", ">value", ">weight", ">contribution")
+    for name, term in candidate["terms"].items():
+        table.add_row(name, number(term["value"], 2), number(term["weight"], 2), number(term["contribution"], 3))
+    table.add_row("score", "", "", number(candidate.get("score"), 3), style="bold")
+    return table
+
+
+def _competitors(parts: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table(QUANTITIES["formula"].symbol, ">share of atoms", f">{_label('energy_per_atom')}", "kind", "name")
+    for part in parts:
+        table.add_row(
+            part["formula"], number(part.get("fraction"), 3), shown("energy_per_atom", part.get("energy_per_atom")),
+            part.get("kind") or MISSING, _plain(str(part.get("name") or MISSING)),
+        )  # fmt: skip
+    return table
+
+
+def _known(rows: Sequence[Mapping[str, Any]]) -> Table:
+    unit = QUANTITIES["energy_per_atom"].unit
+    table = _table("name", f">this minus it\n{unit}", "source", "mark")
+    for row in rows:
+        table.add_row(
+            _plain(str(row["name"])), number(row.get("difference"), 4, signed=True),
+            _plain(str(row.get("source") or MISSING)), row.get("mark") or MISSING,
+        )  # fmt: skip
+    return table
+
+
+def _conditions(rows: Sequence[Mapping[str, Any]]) -> Table:
+    pressures = sorted({row["pressure_GPa"] for row in rows})
+    pressure_unit, temperature_unit = unit_of("pressure_GPa"), unit_of("temperature_K")
+    table = _table(f">{temperature_unit}", *(f">{pressure:g} {pressure_unit}" for pressure in pressures))
+    by_place = {(row["temperature_K"], row["pressure_GPa"]): row.get("e_above_hull") for row in rows}
+    for temperature in sorted({row["temperature_K"] for row in rows}):
+        cells = [number(by_place.get((temperature, pressure)), 3, signed=True) for pressure in pressures]
+        table.add_row(f"{temperature:g}", *cells)
+    return table
+
+
+def _structures(candidate: Mapping[str, Any]) -> Table:
+    unit = QUANTITIES["energy_per_atom"].unit
+    table = _table(
+        f">above the lowest\n{unit}", "SG", ">atoms", f">{_label('volume_per_formula_unit')}", "CN", "source", "notes"
+    )
+    structures = candidate["structures"]
+    lowest = candidate.get("energy_per_atom")
+    for found in structures:
+        above = None if lowest is None else found["energy_per_atom"] - lowest
+        coordination = ",".join(map(str, sorted(set(found["coordination_numbers"]))))
+        table.add_row(
+            number(above, 4), found["space_group_symbol"], str(found["nsites"]),
+            shown("volume_per_formula_unit", found["volume_per_formula_unit"]), coordination, _plain(found["source"]),
+            _plain("; ".join(found["notes"])), style=None if found["is_valid"] else "dim",
+        )  # fmt: skip
+    return table
+
+
+def _section(title: str, body: Any) -> list[Any]:
+    from rich.text import Text
+
+    return [Text(f"\n{title}", style="bold"), body]
+
+
+def _table(*headings: str) -> Table:
+    """A plain table; a heading that begins with > is a column of numbers."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    for heading in headings:
+        is_number = heading.startswith(">")
+        table.add_column(heading.removeprefix(">"), justify="right" if is_number else "left", no_wrap=is_number)
+    return table
+
+
+def _cell(key: str, candidate: Mapping[str, Any]) -> Text:
+    value = candidate.get(key)
+    if key == "is_known":
+        return _plain("yes" if value else MISSING)
+    if key in ("e_above_hull", "e_above_references") and value is not None:
+        return _plain(number(value, 3, signed=True))
+    return _plain(shown(key, value))
+
+
+def _label(key: str) -> str:
+    quantity = QUANTITIES[key]
+    return f"{quantity.symbol}\n{quantity.unit}"
+
+
+def _yes_no(value: bool | None) -> Text:
+    from rich.text import Text
+
+    word, style = _MEANS[value]
+    return Text(word, style=style)
+
+
+def _plain(text: str) -> Text:
+    """Text as it is: brackets of an anion are not markup."""
+    from rich.text import Text
+
+    return Text(text)
