@@ -1,0 +1,33 @@
+"""What a campaign says of stability."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ninefold.settings import Settings
+
+TEMPERATURE_RANGE = (100.0, 1200.0)
+"""K; where the equation of state of hydrogen holds."""
+PRESSURE_RANGE = (1e-9, 10.0)
+"""GPa; where the equation of state of hydrogen holds."""
+
+
+class Condition(Settings):
+    """A temperature and a hydrogen pressure, which is also the pressure on the solids."""
+
+    temperature_K: float = Field(ge=TEMPERATURE_RANGE[0], le=TEMPERATURE_RANGE[1])
+    """K."""
+    pressure_GPa: float = Field(ge=PRESSURE_RANGE[0], le=PRESSURE_RANGE[1])
+    """GPa; 1 bar is 1e-4."""
+
+
+class StabilitySettings(Settings):
+    """How compositions are judged against their competitors."""
+
+    conditions: tuple[Condition, ...] = (
+        Condition(temperature_K=300, pressure_GPa=1e-4),
+        Condition(temperature_K=973, pressure_GPa=5),
+    )
+    """Where the hull is built with hydrogen gas, besides the static hull: ambient, and a large-volume press."""
+    noise_eV_per_atom: float = Field(default=0.020, ge=0, le=1)
+    """Search noise of a hull distance, eV/atom; smaller differences mean nothing and are said to."""
