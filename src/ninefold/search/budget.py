@@ -1,0 +1,57 @@
+"""How hard a composition is searched. Budgets are counts, never seconds: a seed gives one result."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ninefold.settings import Settings
+
+SourceName = Literal["known_types", "hosts", "rigid_units"]
+
+
+class SearchBudget(Settings):
+    """The structure search of one composition, by counts."""
+
+    sources: tuple[SourceName, ...] = Field(default=("known_types", "hosts", "rigid_units"), min_length=1)
+    """Where structures come from: substitution in known types, decorated host lattices, random rigid units."""
+    withhold_types: tuple[str, ...] = ()
+    """Known structure types that are not offered, to test whether the search finds them."""
+    formula_units: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1)
+    """Formula units per cell, 1 to 4; the pool is shared among them."""
+    max_atoms: int = Field(default=60, ge=8, le=400)
+    """Atoms in a cell at most; more formula units are left out."""
+    pool: int = Field(default=240, ge=1, le=100_000)
+    """Structures settled with the ionic force field."""
+    single_points: int = Field(default=48, ge=1, le=100_000)
+    """Structures of the pool that the engine evaluates."""
+    coarse_relaxations: int = Field(default=10, ge=1, le=10_000)
+    """Of these, how many are relaxed coarsely."""
+    refinements: int = Field(default=3, ge=1, le=1_000)
+    """Of these, how many are relaxed to the end with their symmetry."""
+    coarse_fmax: float = Field(default=0.1, gt=0, le=5)
+    """eV/Å, end of a coarse relaxation."""
+    coarse_steps: int = Field(default=40, ge=1, le=10_000)
+    """Steps of a coarse relaxation at most."""
+    final_fmax: float = Field(default=0.01, gt=0, le=1)
+    """eV/Å, end of a refinement."""
+    final_steps: int = Field(default=250, ge=1, le=100_000)
+    """Steps of a refinement at most."""
+
+    @field_validator("formula_units")
+    @classmethod
+    def _check_units(cls, units: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 1 <= unit <= 4 for unit in units) or len(set(units)) < len(units):
+            raise ValueError(f"{list(units)} must be different numbers from 1 to 4")
+        return tuple(sorted(units))
+
+    @field_validator("withhold_types")
+    @classmethod
+    def _check_types(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from ninefold.structures.known_types import type_names
+
+        for name in names:
+            if name not in type_names():
+                raise ValueError(f"{name!r} is not a structure type; allowed: {', '.join(type_names())}")
+        return names

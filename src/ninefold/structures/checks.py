@@ -1,0 +1,103 @@
+"""Is it still the anion that was asked for? Coordination, H2 ligands and volume of a structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pymatgen.core import Structure
+
+from ninefold.chemistry.anions import Assignment
+from ninefold.chemistry.volumes import additive_volume
+
+SHELL_FACTOR = 1.25
+"""The shell of a centre is the hydrogens within this factor of its shortest M-H."""
+H2_LIGAND = 1.0
+"""Å; two hydrogens closer than this are an H2 ligand."""
+H2_STRETCHED = 1.5
+"""Å; closer than this they are a stretched one; neighbours in a polyhedron are 1.7 Å and more apart."""
+SEARCH_RADIUS = 3.2
+"""Å; no M-H bond is longer."""
+SELF = 1e-3
+"""Å; an atom is at this distance of itself."""
+VOLUME_RANGE = (0.7, 1.35)
+"""Volume over the additive one; outside, a note is made."""
+
+
+@dataclass(frozen=True)
+class Shells:
+    """Coordination of the centres, and what else tells a complex hydride from something else."""
+
+    coordination_numbers: tuple[int, ...]
+    """Hydrogens in the shell of each centre."""
+    shortest_m_h: float
+    """Å; infinite where no hydrogen is near."""
+    shortest_h_h: float
+    """Å."""
+    volume_per_formula_unit: float
+    """Å³."""
+    volume_ratio: float
+    """Volume over the sum of the additive increments."""
+    faults: tuple[str, ...]
+    """Why it is not a structure of this anion; empty if it is."""
+    notes: tuple[str, ...]
+    """What to know."""
+
+    @property
+    def is_valid(self) -> bool:
+        """Coordination as asked, no H2 ligand."""
+        return not self.faults
+
+
+def check_shells(structure: Structure, assignment: Assignment) -> Shells:
+    """Count the hydrogens of every centre.
+
+    Args:
+        structure: Any cell of the composition.
+        assignment: What it should be; its cations may contain no second kind of centre.
+    """
+    symbols = np.array([site.specie.symbol for site in structure])
+    centres, hydrogens, _, distances = structure.get_neighbor_list(
+        SEARCH_RADIUS, sites=[structure[int(index)] for index in np.flatnonzero(symbols == assignment.centre)]
+    )
+    places = np.flatnonzero(symbols == assignment.centre)
+    is_hydrogen = (symbols[hydrogens] == "H") & (distances > SELF)
+    bonded: dict[int, int] = {}
+    numbers = []
+    shortest = np.inf
+    for order in range(len(places)):
+        mine = (centres == order) & is_hydrogen
+        if not mine.any():
+            numbers.append(0)
+            continue
+        nearest = distances[mine].min()
+        shortest = min(shortest, nearest)
+        shell = hydrogens[mine][distances[mine] <= SHELL_FACTOR * nearest]
+        numbers.append(len(shell))
+        for hydrogen in shell:
+            bonded[int(hydrogen)] = bonded.get(int(hydrogen), 0) + 1
+    shortest_h_h = _shortest(structure, symbols == "H")
+    volume = structure.volume / max(len(places), 1)
+    ratio = volume / additive_volume(assignment)
+    faults, notes = [], []
+    if any(number != assignment.n for number in numbers):
+        faults.append("coordination lost")
+    if any(count > 1 for count in bonded.values()):
+        faults.append("bridging hydrogen")
+    if shortest_h_h < H2_LIGAND:
+        faults.append("H2 ligand")
+    elif shortest_h_h < H2_STRETCHED:
+        faults.append("stretched H2 ligand")
+    if not VOLUME_RANGE[0] <= ratio <= VOLUME_RANGE[1]:
+        notes.append(f"volume {ratio:.2f} of the additive one")
+    return Shells(
+        tuple(numbers), float(shortest), float(shortest_h_h), float(volume), float(ratio), tuple(faults), tuple(notes)
+    )
+
+
+def _shortest(structure: Structure, chosen: np.ndarray) -> float:
+    """Shortest distance among the chosen atoms within 3.2 Å, periodic images included."""
+    sites = [structure[int(index)] for index in np.flatnonzero(chosen)]
+    _, second, _, distances = structure.get_neighbor_list(SEARCH_RADIUS, sites=sites)
+    among = chosen[second] & (distances > SELF)
+    return float(distances[among].min()) if among.any() else SEARCH_RADIUS

@@ -1,0 +1,72 @@
+"""Known structure types by substitution, where the stoichiometry and the anion match."""
+
+from __future__ import annotations
+
+import functools
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+
+from ninefold.chemistry.anions import Assignment
+from ninefold.chemistry.volumes import additive_volume
+from ninefold.structures.checks import SHELL_FACTOR
+from ninefold.structures.packing import Packing, assemble
+from ninefold.yaml_files import read_yaml
+
+_CENTRE, _CATION = "Os", "K"
+"""Elements that stand for the roles X and A while the type is a plain structure."""
+
+
+def type_names() -> list[str]:
+    """Structure types that may be withheld."""
+    return [entry["name"] for entry in _types()]
+
+
+def substituted(assignment: Assignment, rng: np.random.Generator, withheld: tuple[str, ...] = ()) -> list[Packing]:
+    """Every type that fits a composition, scaled to its additive volume.
+
+    Args:
+        assignment: The composition and its reading.
+        rng: Deals different cations over the cation sites.
+        withheld: Names of types to leave out.
+    """
+    wanted = (assignment.n, assignment.m, sum(cation.count for cation in assignment.cations))
+    packings = []
+    for entry in _types():
+        if (entry["n"], entry["m"], entry["cations"]) == wanted and entry["name"] not in withheld:
+            packings.append(_packing(entry, assignment, rng))
+    return packings
+
+
+@functools.cache
+def _types() -> tuple[dict[str, Any], ...]:
+    return tuple(read_yaml(Path(str(files("ninefold.structures").joinpath("data/types.yaml"))), "types"))
+
+
+def _packing(entry: dict[str, Any], assignment: Assignment, rng: np.random.Generator) -> Packing:
+    number, lattice = entry["space_group"], entry["lattice"]
+    build = Lattice.hexagonal if 168 <= number <= 194 else lambda a: Lattice.cubic(a)
+    symbols = [{"X": _CENTRE, "A": _CATION, "H": "H"}[role] for role, _ in entry["sites"]]
+    full = Structure.from_spacegroup(number, build(**lattice), symbols, [site for _, site in entry["sites"]])
+    structure = full.get_primitive_structure()
+    roles = np.array([site.specie.symbol for site in structure])
+    places = np.flatnonzero(roles == _CENTRE)
+    structure.scale_lattice(additive_volume(assignment) * len(places))
+    ligands: set[int] = set()
+    centres, turned = [], []
+    for place in places:
+        near = [item for item in structure.get_neighbors(structure[int(place)], 3.5) if item.specie.symbol == "H"]
+        shell = [item for item in near if item.nn_distance <= SHELL_FACTOR * min(other.nn_distance for other in near)]
+        vectors = np.array([item.coords - structure[int(place)].coords for item in shell])
+        ligands |= {int(item.index) for item in shell}
+        centres.append(structure[int(place)].coords)
+        turned.append(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    hydrides = [site.coords for index, site in enumerate(structure) if roles[index] == "H" and index not in ligands]
+    cations = [site.coords for index, site in enumerate(structure) if roles[index] == _CATION]
+    return assemble(
+        assignment, structure.lattice.matrix, np.array(centres), np.array(cations).reshape(-1, 3),
+        np.array(hydrides).reshape(-1, 3), turned, f"type:{entry['name']}", rng,
+    )  # fmt: skip

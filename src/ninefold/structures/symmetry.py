@@ -1,0 +1,74 @@
+"""Symmetry by moyopy: space group, symmetrised primitive cell, and what identifies a structure."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import logging
+
+import moyopy
+import numpy as np
+from pymatgen.core import Element, Lattice, Structure
+from pymatgen.symmetry.groups import sg_symbol_from_int_number
+
+# moyopy warns of every supercell that its site symmetries are those of the primitive cell, which is what is asked
+logging.getLogger("moyo").setLevel(logging.ERROR)
+
+SYMPREC = 0.01
+"""Å; tolerance of every space group that is reported."""
+LADDER = (0.3, 0.15, 0.08, 0.04)
+"""Å; tolerances at which the symmetry of a coarsely relaxed structure is sought, widest first."""
+
+
+class SpaceGroup(NamedTuple):
+    """A space group."""
+
+    number: int
+    symbol: str
+
+
+def space_group(structure: Structure, symprec: float = SYMPREC) -> SpaceGroup:
+    """Space group of a structure; P1 where the search fails at this tolerance."""
+    data = _dataset(structure, symprec)
+    number = 1 if data is None else int(data.number)
+    return SpaceGroup(number, sg_symbol_from_int_number(number))
+
+
+def symmetrised(structure: Structure, symprec: float = SYMPREC) -> Structure:
+    """Standard primitive cell with positions and lattice moved onto the symmetry found.
+
+    The structure itself, where the search fails at this tolerance.
+    """
+    data = _dataset(structure, symprec)
+    if data is None:
+        return structure
+    cell = data.prim_std_cell
+    return Structure(
+        Lattice(np.array(cell.basis).reshape(3, 3)), [Element.from_Z(number) for number in cell.numbers], cell.positions
+    )
+
+
+def symmetry_key(structure: Structure, symprec: float) -> tuple[Any, ...]:
+    """Composition of the primitive cell, space group and occupied Wyckoff positions.
+
+    Equal for equal structures at this tolerance, whatever cell or origin they are given in.
+    """
+    primitive = symmetrised(structure, symprec)
+    data = _dataset(primitive, SYMPREC)
+    if data is None:
+        return (structure.composition.reduced_formula, 1, len(structure))
+    orbits, counts = np.unique(data.orbits, return_counts=True)
+    multiplicities = sorted(
+        (int(count), primitive[int(orbit)].specie.symbol) for orbit, count in zip(orbits, counts, strict=True)
+    )
+    return (structure.composition.reduced_formula, int(data.number), len(primitive), tuple(multiplicities))
+
+
+def _dataset(structure: Structure, symprec: float) -> Any:
+    cell = moyopy.Cell(
+        structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), [site.specie.Z for site in structure]
+    )
+    try:
+        return moyopy.MoyoDataset(cell, symprec=symprec)
+    except ValueError:  # moyopy's word for "no symmetry search possible at this tolerance"
+        return None
