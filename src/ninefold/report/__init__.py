@@ -4,7 +4,19 @@ Everything here is made from stored documents as plain dictionaries; nothing is 
 store does not hold, except where things go on the page.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ninefold.report.files import check_report_path, write_report
-from ninefold.report.page import render_report
+
+if TYPE_CHECKING:
+    from ninefold.report.page import render_report
 
 __all__ = ["check_report_path", "render_report", "write_report"]
+
+
+def __getattr__(name: str) -> Any:  # the page needs numpy; a terminal table must not wait for it
+    if name == "render_report":
+        from ninefold.report.page import render_report
+
+        return render_report
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

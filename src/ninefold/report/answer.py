@@ -54,9 +54,7 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
         sentences.append(
             Markup(
                 "<strong>{} {} on the hull of all other phases or within the search noise of {} above it</strong>: {}."
-            ).format(
-                count(len(near), "composition"), verb, with_unit("e_above_hull", noise), _names(near)
-            )
+            ).format(count(len(near), "composition"), verb, with_unit("e_above_hull", noise), _names(near))
         )
         known = [c for c in near if c.get("is_known")]
         new = [c for c in near if not c.get("is_known")]
@@ -77,9 +75,7 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
         sentences.append(
             Markup(
                 "<strong>No composition lies within {} of the hull, the search noise</strong>; the nearest is {} at {}."
-            ).format(
-                with_unit("e_above_hull", noise), _name(lowest), with_unit("e_above_hull", lowest["e_above_hull"])
-            )
+            ).format(with_unit("e_above_hull", noise), _name(lowest), with_unit("e_above_hull", lowest["e_above_hull"]))
         )
     under_gas = [c for c in placed if c not in near and gentlest(c, noise)]
     if under_gas:

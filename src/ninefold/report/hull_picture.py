@@ -120,7 +120,8 @@ def _enlarged(hull: Hull, unit: NDArray[np.float64], window: Box, candidates: li
     parts += _columns(hull, places, _labelled(hull, candidates))
     seen = [i for i, p in enumerate(hull.phases) if p.kind != "candidate" and _inside(unit[i], window)]
     parts += ticks
-    parts += _near_labels(hull, places, seen, taken)
+    named = {hull.phases[index].formula for index in candidates}
+    parts += _near_labels(hull, places, [i for i in seen if hull.phases[i].formula not in named], taken)
     parts += _marks(hull, places, [*seen, *candidates])
     return "".join(parts)
 

@@ -13,8 +13,6 @@ class StructureViewer {
     this.canvas.title = "Drag to turn, wheel to zoom, double click to reset";
     this.still.replaceWith(this.canvas);
     this.corners = this.cellCorners();
-    this.reach = Math.max(...this.scene.atoms.map((a) => Math.hypot(a[1], a[2], a[3]) + 0.8),
-      ...this.corners.map((c) => Math.hypot(...c)));
     this.reset();
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.canvas);
@@ -23,7 +21,10 @@ class StructureViewer {
 
   reset() {
     this.view = this.scene.view.map((row) => row.slice());
-    this.zoom = 1.12;
+    this.zoom = 1;
+    [this.middle, this.scale] = [0, 1];
+    const seen = [...this.seenAtoms(), ...this.corners.map((corner) => this.project(corner))];
+    this.reach = Math.max(...seen.map(([x, y]) => Math.max(Math.abs(x), Math.abs(y)))) + 0.9;
     this.draw();
   }
 

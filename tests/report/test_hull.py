@@ -1,0 +1,147 @@
+"""The hull that is drawn, against pymatgen's phase diagram."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from report_sample import sample
+
+from ninefold.report.hull import Phase, build_hull, phases_of
+from ninefold.report.hull_picture import hull_svg, unit_places
+
+SYSTEMS = [("K", "Re", "H"), ("Mg", "Cr", "H"), ("Li", "Mo", "H")]
+
+
+def random_phases(elements: list[str], seed: int, count: int = 25) -> list[Phase]:
+    generator = np.random.default_rng(seed)
+    phases = [Phase(symbol, {symbol: 1.0}, float(generator.uniform(-10, -1)), "reference") for symbol in elements]
+    pure = np.array([phase.energy_per_atom for phase in phases])
+    for index in range(count):
+        amounts = generator.integers(0, 6, len(elements))
+        if np.count_nonzero(amounts) < 2:
+            continue
+        x = amounts / amounts.sum()
+        phases.append(
+            Phase(
+                f"P{index}",
+                dict(zip(elements, map(float, x), strict=True)),
+                float(x @ pure + generator.uniform(-0.6, 0.3)),
+                "candidate",
+            )
+        )
+    return phases
+
+
+def oracle(phases: list[Phase]) -> tuple[set[int], list[float]]:
+    from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+    from pymatgen.core import Composition
+
+    entries = [
+        PDEntry(
+            Composition({symbol: 1000 * x for symbol, x in phase.fractions.items() if x}), 1000 * phase.energy_per_atom
+        )
+        for phase in phases
+    ]
+    diagram = PhaseDiagram(entries)
+    stable = {index for index, entry in enumerate(entries) if entry in diagram.stable_entries}
+    return stable, [diagram.get_e_above_hull(entry) for entry in entries]
+
+
+@pytest.mark.parametrize("elements", [["K", "H"], ["K", "Re", "H"], ["K", "Li", "Re", "H"]])
+@pytest.mark.parametrize("seed", range(6))
+def test_stable_phases_and_distances_agree_with_pymatgen(elements, seed):
+    phases = random_phases(elements, seed)
+    hull = build_hull(elements, phases)
+    stable, distances = oracle(phases)
+    assert hull.stable == stable
+    assert hull.distances == pytest.approx(distances, abs=1e-6)
+
+
+@pytest.mark.parametrize("elements", SYSTEMS)
+def test_sample_agrees_with_pymatgen(elements):
+    _, _, candidates, references = sample()
+    phases = phases_of(list(elements), candidates, references)
+    hull = build_hull(list(elements), phases)
+    stable, distances = oracle(phases)
+    assert hull.stable == stable
+    assert hull.distances == pytest.approx(distances, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_facets_cover_the_triangle_once(seed):
+    elements = ["K", "Re", "H"]
+    hull = build_hull(elements, random_phases(elements, seed))
+    places = unit_places(hull)
+    areas = []
+    for facet in hull.facets:
+        (x1, y1), (x2, y2), (x3, y3) = places[list(facet)]
+        areas.append(abs((x2 - x1) * (y3 - y1) - (x3 - x1) * (y2 - y1)) / 2)
+    assert min(areas) > 0
+    assert sum(areas) == pytest.approx(np.sqrt(3) / 4)
+
+
+def test_only_elements_make_one_facet():
+    phases = [Phase(symbol, {symbol: 1.0}, -1.0, "reference") for symbol in ("K", "Re", "H")]
+    hull = build_hull(["H", "K", "Re"], phases)
+    assert hull.elements == ["K", "Re", "H"]
+    assert [sorted(facet) for facet in hull.facets] == [[0, 1, 2]]
+
+
+def test_lowest_of_one_composition_counts():
+    phases = [Phase(symbol, {symbol: 1.0}, 0.0, "reference") for symbol in ("K", "H")]
+    phases += [Phase("KH", {"K": 0.5, "H": 0.5}, energy, "reference") for energy in (-0.2, -0.5, 0.1)]
+    hull = build_hull(["K", "H"], phases)
+    assert hull.stable == {0, 1, 3}
+    assert hull.distances == pytest.approx([0, 0, 0.3, 0, 0.6])
+
+
+def test_missing_element_is_named():
+    phases = [Phase("K", {"K": 1.0}, 0.0, "reference")]
+    with pytest.raises(ValueError, match="element H"):
+        build_hull(["K", "H"], phases)
+
+
+@pytest.mark.parametrize("elements", SYSTEMS)
+def test_drawn_facets_have_their_corners_on_stable_marks(elements):
+    _, _, candidates, references = sample()
+    hull = build_hull(list(elements), phases_of(list(elements), candidates, references))
+    overview = str(hull_svg(hull, "t")).split("<clipPath")[0]
+    polygons = re.findall(r'class="facet" points="([^"]*)"', overview)
+    corners = {tuple(map(float, point.split(","))) for polygon in polygons for point in polygon.split()}
+    circles = re.findall(r'class="mark stable"[^>]* cx="([\d.]+)" cy="([\d.]+)"', overview)
+    diamonds = re.findall(r'class="mark stable"[^>]* d="M([\d.]+) ([\d.]+)l5.4', overview)
+    marks = [(float(x), float(y)) for x, y in circles] + [(float(x), float(y) + 5.4) for x, y in diamonds]
+    assert len(polygons) == len(hull.facets)
+    assert len(marks) == len(corners) == len(hull.stable)
+    for corner in corners:
+        assert min(np.hypot(corner[0] - x, corner[1] - y) for x, y in marks) < 0.2
+
+
+@pytest.mark.parametrize("elements", SYSTEMS)
+def test_every_candidate_is_named_once_and_labels_keep_apart(elements):
+    _, _, candidates, references = sample()
+    hull = build_hull(list(elements), phases_of(list(elements), candidates, references))
+    labels = re.findall(
+        r'<text class="name" x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)"><tspan', str(hull_svg(hull, "t"))
+    )
+    assert len(labels) == sum(phase.kind == "candidate" for phase in hull.phases)
+    for side in ("start", "end"):
+        heights = sorted(float(y) for _, y, anchor in labels if anchor == side)
+        assert all(b - a >= 20.9 for a, b in pairwise(heights))
+
+
+def test_binary_is_a_line():
+    _, _, candidates, references = sample()
+    hull = build_hull(["Mg", "H"], phases_of(["Mg", "H"], candidates, references))
+    picture = str(hull_svg(hull, "Mg-H"))
+    assert picture.count('class="tie"') == 2
+    assert "MgH₂" in picture
+
+
+def test_four_elements_have_no_picture():
+    elements = ["K", "Li", "Re", "H"]
+    with pytest.raises(ValueError, match="no picture"):
+        hull_svg(build_hull(elements, random_phases(elements, 0)), "t")

@@ -1,0 +1,334 @@
+"""The page as a whole: parses, loads nothing, escapes everything, survives what is missing."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_sample import sample
+
+from ninefold.chemistry.quantities import label
+from ninefold.errors import InputError
+from ninefold.report import check_report_path, render_report, write_report
+from ninefold.report.answer import gentlest, within_noise
+
+VOID = {"meta", "link", "br", "input", "img", "hr", "col"}
+
+
+class Page(HTMLParser):
+    """Tags, balance, attributes and text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+        else:
+            self.text += data
+
+    def values(self, name: str, tag: str | None = None) -> list[str]:
+        return [value for of, key, value in self.attributes if key == name and tag in (None, of)]
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return render_report(*sample())
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_every_element_is_closed(page):
+    assert page.open == []
+    assert page.tags["html"] == page.tags["body"] == page.tags["main"] == 1
+
+
+def test_is_one_small_file(html):
+    assert len(html.encode()) < 5_000_000
+
+
+def test_loads_nothing_from_anywhere(html, page):
+    assert not re.search(r"""(src|href|action|data|poster)\s*=\s*["']?\s*(https?:|//|file:)""", html, re.IGNORECASE)
+    assert not re.search(r"@import|url\(\s*[\"']?(?!#)", html)
+    assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|EventSource|sendBeacon|importScripts)\b", html)
+    assert all(target.startswith("#") for target in page.values("href", "a"))
+    assert page.values("href", "link") == ["data:,"]
+    assert not page.values("src")
+
+
+def test_content_policy_admits_its_own_script_alone(html, page):
+    policy = next(value for value in page.values("content", "meta") if value.startswith("default-src"))
+    assert policy.startswith("default-src 'none'")
+    script = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert len(script) == 1
+    assert base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode() in policy
+
+
+def test_links_lead_somewhere_and_ids_are_unique(page):
+    ids = Counter(page.values("id"))
+    assert [name for name, times in ids.items() if times > 1] == []
+    assert {target[1:] for target in page.values("href", "a")} <= set(ids)
+
+
+def test_gradients_and_clips_are_defined(html, page):
+    assert set(re.findall(r"url\(#([\w-]+)\)", html)) <= set(page.values("id"))
+
+
+def test_same_documents_same_page(html):
+    assert render_report(*sample()) == html
+
+
+def test_documents_are_left_alone():
+    parts = sample()
+    before = copy.deepcopy(parts)
+    render_report(*parts)
+    assert parts == before
+
+
+def test_says_the_answer_with_its_noise_and_evidence(page):
+    text = " ".join(page.text.split())
+    assert "5 compositions lie on the hull of all other phases or within the search noise of 0.020 eV/atom" in text
+    assert "Differences under 0.020 eV/atom between hull distances are search noise" in text
+    assert "Evidence: ML, static energies by CHGNet 0.3.0; no DFT has checked them." in text
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "molecule in a box, same engine",
+        "9e41c07d55ab",
+        "2017",
+        "5f0c9a1be2d34771",
+        "CHGNet 0.3.0",
+        "2.13.0",
+        "AMD EPYC 7B13, 2 cores",
+        "7\N{NARROW NO-BREAK SPACE}011",
+        "Abrahams, Ginsberg & Knox",
+        label("volume_per_formula_unit"),
+    ],
+)
+def test_shows_provenance_funnel_and_sources(page, fact):
+    assert fact in page.text
+
+
+def test_ranked_table_can_be_sorted_and_filtered(html, page):
+    table = re.search(r'<table class="sortable" id="ranked">(.*?)</table>', html, re.DOTALL)[1]
+    headings = re.findall(r"<th scope=\"col\"[^>]*>", table)
+    assert len(headings) == 10
+    assert all('data-sort="' in heading and 'aria-sort="' in heading for heading in headings)
+    assert sum('aria-sort="ascending"' in heading for heading in headings) == 1
+    rows = re.findall(r"<tr data-text=\"([^\"]*)\">(.*?)</tr>", table, re.DOTALL)
+    assert len(rows) == 22
+    assert all(cells.count("data-value=") == 10 for _, cells in rows)
+    ranks = [re.search(r'data-value="(\d*)"', cells)[1] for _, cells in rows]
+    assert ranks == [*(str(rank) for rank in range(1, 22)), ""]
+    assert "k2reh9" in rows[0][0]
+    assert "known" in rows[0][0]
+
+
+def test_every_table_has_scoped_headings(html):
+    for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
+        assert re.search(r'<th scope="(col|row)"', table)
+    assert not re.search(r"<th(?![^>]*scope=)[ >]", html)
+
+
+def test_pictures_have_names(html):
+    for picture in re.findall(r"<svg [^>]*>", html):
+        assert 'aria-hidden="true"' in picture or "aria-label=" in picture
+
+
+def test_each_structure_travels_as_json(page):
+    scenes = [json.loads(text) for text in page.scripts[:-1]]
+    assert len(scenes) == 21
+    for scene in scenes:
+        atoms = len(scene["atoms"])
+        assert all(0 <= index < atoms for group in ("bonds", "faces") for item in scene[group] for index in item)
+        assert all(0 <= atom[0] < len(scene["kinds"]) for atom in scene["atoms"])
+
+
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+
+
+def test_hostile_text_never_becomes_markup(html):
+    campaign, funnel, candidates, references = sample()
+    campaign["name"] = campaign["settings"]["description"] = campaign["versions"]["torch"] = EVIL
+    campaign["fingerprint"] = EVIL
+    for row in funnel:
+        row["hardware"] = row["stage"] = EVIL
+        row["reasons"] = {EVIL: 3}
+    for candidate in candidates[:3]:
+        for key in ("label", "anion", "evidence", "source", "engine", "space_group_symbol"):
+            candidate[key] = EVIL
+        candidate["terms"] = {EVIL: {"value": 1.0, "weight": 1.0, "contribution": 0.5}}
+        candidate["provenance"] = {EVIL: EVIL}
+        candidate["reasons"] = {EVIL: 1}
+        for name in ("decomposition", "known", "verdicts"):
+            for row in candidate[name]:
+                row.update({key: EVIL for key, value in row.items() if isinstance(value, str)})
+        for found in candidate["structures"]:
+            found["notes"] = [EVIL]
+            found["source"] = EVIL
+        for row in candidate["conditions"]:
+            row["notes"] = [EVIL]
+    candidates[0]["formula"] = EVIL
+    site = candidates[1]["structures"][0]["structure"]["sites"][3]
+    site["species"][0]["element"] = "</script><script>alert(3)</script>"
+    for row in references:
+        row["name"] = row["source"] = row["mark"] = EVIL
+        row["notes"] = [EVIL]
+    hostile = Page(render_report(campaign, funnel, candidates, references))
+    assert hostile.open == []
+    assert hostile.tags["img"] == 0
+    assert hostile.tags["script"] == Page(html).tags["script"]
+    assert not [name for _, name, _ in hostile.attributes if name.startswith("on")]
+    assert all("alert(" not in script or script.lstrip().startswith("{") for script in hostile.scripts)
+    assert EVIL in hostile.text
+
+
+def test_empty_campaign():
+    campaign, *_ = sample()
+    page = Page(render_report(campaign, [], [], []))
+    assert page.open == []
+    assert "No candidate passed" in page.text
+    assert "nothing can be said about what can be made" in page.text
+
+
+def test_candidates_without_structure_or_with_nothing_but_a_verdict():
+    campaign, funnel, candidates, _ = sample()
+    optional = [key for key, value in candidates[-1].items() if value is None]
+    bare = [{**candidate, **dict.fromkeys(optional), "status": "selected"} for candidate in candidates]
+    for candidate in bare:
+        candidate |= {
+            "structures": [],
+            "decomposition": [],
+            "known": [],
+            "conditions": [],
+            "terms": {},
+            "provenance": {},
+        }
+    page = Page(render_report(campaign, funnel, bare, []))
+    assert page.open == []
+    assert page.tags["canvas"] == 0
+    assert "no candidate of this system has an energy" in page.text.lower()
+
+
+def test_missing_elements_are_said_in_place_of_a_hull():
+    campaign, funnel, candidates, references = sample()
+    without = [row for row in references if row["formula"] != "Re"]
+    text = Page(render_report(campaign, funnel, candidates, without)).text
+    assert "no relaxed phase of the element Re" in text
+
+
+def test_four_elements_have_a_table_instead_of_a_picture():
+    campaign, funnel, candidates, references = sample()
+    mixed = {
+        **candidates[0],
+        "id": "mixed",
+        "chemical_system": "H-K-Li-Re",
+        "elements": ["H", "K", "Li", "Re"],
+        "cations": ["K", "Li"],
+        "cation_counts": {"K": 1, "Li": 1},
+        "nelements": 4,
+        "formula": "KLiReH9",
+    }
+    html = render_report(campaign, funnel, [*candidates, mixed], references)
+    assert "A system of 4 elements has no picture in the plane" in Page(html).text
+    assert html.count('class="hull"') == 3
+
+
+def test_unfinished_campaign_is_marked():
+    campaign, funnel, candidates, references = sample()
+    campaign["status"] = "running"
+    assert "results are incomplete" in render_report(campaign, funnel, candidates, references)
+
+
+def test_none_within_noise_names_the_nearest():
+    campaign, funnel, candidates, references = sample()
+    for candidate in candidates:
+        if candidate["e_above_hull"] is not None:
+            candidate["e_above_hull"] += 0.1
+    text = " ".join(Page(render_report(campaign, funnel, candidates, references)).text.split())
+    assert "No composition lies within 0.020 eV/atom of the hull, the search noise; the nearest is K2ReH9" in text
+
+
+def test_gentlest_pressure_by_temperature():
+    rows = [(300.0, 0.1, 0.05), (300.0, 1.0, 0.01), (300.0, 5.0, -0.1), (900.0, 5.0, 0.09), (900.0, 9.0, None)]
+    candidate = {"conditions": [{"temperature_K": t, "pressure_GPa": p, "e_above_hull": e} for t, p, e in rows]}
+    assert gentlest(candidate, 0.02) == {300.0: 1.0, 900.0: None}
+    assert gentlest(candidate, -0.5) == {}
+    assert gentlest({"conditions": []}, 0.02) == {}
+
+
+def test_within_noise_is_sorted_and_includes_the_bound():
+    rows = [{"e_above_hull": value} for value in (0.03, 0.02, None, -0.1)]
+    assert [row["e_above_hull"] for row in within_noise(rows, 0.02)] == [-0.1, 0.02]
+
+
+def test_write_is_whole_and_leaves_nothing_else(tmp_path: Path):
+    target = tmp_path / "deep" / "report.html"
+    write_report(target, "<p>é</p>")
+    write_report(target, "<p>ü</p>")
+    assert target.read_text(encoding="utf-8") == "<p>ü</p>"
+    assert [file.name for file in target.parent.iterdir()] == ["report.html"]
+
+
+def test_failed_write_keeps_the_old_report(tmp_path: Path, monkeypatch):
+    target = tmp_path / "report.html"
+    write_report(target, "old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        write_report(target, "new")
+    assert target.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize("place", ["folder", "file/report.html", "/proc/report.html"])
+def test_impossible_path_is_the_users_error(tmp_path: Path, place: str):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError) as caught:
+        write_report(tmp_path / place, "x")
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+def test_path_check_makes_nothing(tmp_path: Path):
+    check_report_path(tmp_path / "new" / "report.html")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,221 @@
+"""Scenes, words, colours and terminal tables."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from report_sample import candidates, funnel, k2reh9, structure_dict
+
+from ninefold.report.palette import BALLS, SCALE_END, TERMS, distance_colour, ink_on
+from ninefold.report.picture import structure_svg, view_matrix, viewer_data
+from ninefold.report.scene import make_scene
+from ninefold.report.terminal import candidate_view, funnel_table, ranked_table, verdict_table
+from ninefold.report.text import (
+    duration,
+    formula_html,
+    formula_plain,
+    number,
+    shown,
+    space_group_html,
+    unit_of,
+    with_unit,
+)
+
+
+def test_k2reh9_keeps_nine_hydrogens_on_every_rhenium():
+    scene = make_scene(k2reh9(), "Re")
+    bonds = {centre: 0 for centre, role in enumerate(scene.roles) if role == "centre"}
+    for centre, hydrogen in scene.bonds:
+        bonds[centre] += 1
+        assert scene.roles[hydrogen] == "ligand"
+        length = np.linalg.norm(scene.positions[centre] - scene.positions[hydrogen])
+        assert 1.6 < length < 1.75
+    assert set(bonds.values()) == {9}
+    assert len(bonds) == 8 + 2  # the corners of the cell and two inside
+    assert "hydride" not in scene.roles
+    assert len(scene.faces) == 14 * len(bonds)  # Euler: 2 * 9 - 4 triangles
+
+
+def test_images_across_faces_are_drawn_once():
+    scene = make_scene(structure_dict(["Na", "H"], [(0, 0, 0.9999), (0.5, 0.5, 0.5)], np.eye(3) * 4), "Re")
+    assert scene.symbols.count("Na") == 8
+    assert scene.roles.count("hydride") == 1
+    assert np.abs(scene.positions).max() == pytest.approx(2, abs=0.01)
+
+
+def test_shell_reaches_into_the_next_cell():
+    places = [(0.02, 0.5, 0.5), (0.9, 0.5, 0.5), (0.14, 0.5, 0.5)]
+    scene = make_scene(structure_dict(["Fe", "H", "H"], places, np.eye(3) * 12), "Fe")
+    assert len(scene.bonds) == 2
+    assert all(np.linalg.norm(scene.positions[a] - scene.positions[b]) == pytest.approx(1.44) for a, b in scene.bonds)
+
+
+def test_structure_without_atoms_has_no_scene():
+    assert make_scene({"lattice": {"matrix": np.eye(3).tolist()}, "sites": []}, "Re") is None
+
+
+def test_view_is_a_rotation():
+    turn = view_matrix()
+    assert turn @ turn.T == pytest.approx(np.eye(3))
+    assert np.linalg.det(turn) == pytest.approx(1)
+
+
+def test_still_picture_and_viewer_show_the_same_atoms():
+    scene = make_scene(k2reh9(), "Re")
+    assert str(structure_svg(scene, "t")).count("<circle") == len(viewer_data(scene)["atoms"]) == len(scene.symbols)
+
+
+@pytest.mark.parametrize(
+    ("text", "html", "plain"),
+    [
+        ("K2ReH9", "K<sub>2</sub>ReH<sub>9</sub>", "K₂ReH₉"),
+        ("[ReH9]2-", "[ReH<sub>9</sub>]<sup>2−</sup>", "[ReH₉]²⁻"),
+        ("[FeH6]-", "[FeH<sub>6</sub>]<sup>−</sup>", "[FeH₆]⁻"),
+        (
+            "Li5MoH11 = [MoH9]3- + 2 H-",
+            "Li<sub>5</sub>MoH<sub>11</sub> = [MoH<sub>9</sub>]<sup>3−</sup> + 2 H<sup>−</sup>",
+            "Li₅MoH₁₁ = [MoH₉]³⁻ + 2 H⁻",
+        ),
+        ("<K2>", "&lt;K<sub>2</sub>&gt;", "<K₂>"),
+        ("H2 molecule in a box", "H<sub>2</sub> molecule in a box", "H₂ molecule in a box"),
+    ],
+)
+def test_formulas(text, html, plain):
+    assert formula_html(text) == html
+    assert formula_plain(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("e_above_hull", 0.0123, "0.012 eV/atom"),
+        ("e_above_hull", -0.0004, "0.000 eV/atom"),
+        ("e_above_hull", None, "–"),
+        ("shortest_m_h", 1.687, "1.69 Å"),
+        ("is_known", True, "yes"),
+        ("is_known", False, "no"),
+        ("elements", ["H", "K"], "H, K"),
+        ("rank", 3, "3"),
+        ("prior", 0.5, "0.50"),
+        ("space_group_symbol", "", "–"),
+        ("unheard_of", "x", "x"),
+    ],
+)
+def test_values_with_units(key, value, text):
+    assert with_unit(key, value) == text
+
+
+def test_numbers_units_and_times():
+    assert number(-1.5, 1) == "−1.5"
+    assert number(0.0001, 3, signed=True) == "0.000"
+    assert shown("", 3.14159) == "3.14"
+    assert [duration(x) for x in (0.04, 61, 7265, None)] == ["0.0 s", "1 min 1 s", "2 h 1 min", "–"]
+    assert (unit_of("temperature_K"), unit_of("e_above_hull"), unit_of("name")) == ("K", "eV/atom", "")
+    assert space_group_html("P-62m") == 'P<span class="overline">6</span>2m'
+    assert space_group_html("P6_3/mmc") == "P6<sub>3</sub>/mmc"
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.mark.parametrize("value", [None, -1.0, 0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 9.0])
+def test_ink_on_the_scale_is_legible(value):
+    colour = distance_colour(value)
+    paper, ink = sorted((luminance(colour), luminance(ink_on(colour))))
+    assert (ink + 0.05) / (paper + 0.05) > 4.5  # WCAG AA
+
+
+def test_scale_ends_are_fixed_and_categories_differ():
+    assert distance_colour(-3) == distance_colour(0)
+    assert distance_colour(SCALE_END) == distance_colour(3)
+    assert len(set(TERMS)) == len(TERMS)
+    assert len(set(BALLS)) == len(BALLS)
+
+
+def printed(renderable, width: int = 80) -> str:
+    from rich.console import Console
+
+    console = Console(width=width, highlight=False, color_system=None)
+    with console.capture() as capture:
+        console.print(renderable)
+    text = capture.get()
+    assert all(len(line.rstrip()) <= width for line in text.splitlines())
+    return text
+
+
+def test_ranked_table_fits_eighty_columns_whole():
+    text = printed(ranked_table(candidates()))
+    assert "…" not in text
+    for word in ("K2ReH9", "[ReH9]2-", "−0.041", "P-62m", "eV/atom", "known"):
+        assert word in text
+
+
+def test_ranked_table_takes_rows_with_missing_fields_and_any_columns():
+    text = printed(ranked_table([{"formula": "K2ReH9", "nsites": None}], ["formula", "nsites", "e_above_references"]))
+    assert "K2ReH9" in text
+    assert "–" in text
+
+
+def test_funnel_table_counts_and_reasons():
+    text = printed(funnel_table(funnel()))
+    assert "13\N{NARROW NO-BREAK SPACE}200" in text
+    assert "7\N{NARROW NO-BREAK SPACE}011 duplicate" in text
+    assert "18 min 25 s" in text
+
+
+def test_candidate_view_shows_all_of_it():
+    text = printed(candidate_view(candidates()[0]))
+    for word in (
+        "rank 1, a known compound",
+        "−0.041 ± 0.020 eV/atom",
+        "KH",
+        "H2 molecule in a box",
+        "1 GPa",
+        "Inorg. Chem.",
+        "electron_count",
+        "in {18}",
+        "host BaCl2",
+        "CHGNet 0.3.0",
+        "stability",
+    ):
+        assert word in text
+
+
+def test_candidate_view_of_a_bare_candidate():
+    text = printed(candidate_view(candidates()[-1]))
+    assert "no structure" in text
+    assert "coordination not kept (6)" in text
+
+
+def test_markup_in_text_stays_text():
+    verdict = {
+        "rule": "[bold]x",
+        "mode": "gate",
+        "value": 1.0,
+        "unit": "e",
+        "bound": "[red]<= 2",
+        "passed": False,
+        "score": None,
+        "reason": "[/]",
+        "source": None,
+    }
+    text = printed(verdict_table([verdict]))
+    assert "[bold]x" in text
+    assert "[/]" in text
+    assert "1.00 e" in text
+    assert "no" in text
+
+
+def test_terminal_module_imports_nothing_heavy():
+    code = (
+        "import sys, ninefold.report.terminal as _;"
+        "print([m for m in ('rich', 'numpy', 'scipy', 'jinja2', 'pymatgen') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
