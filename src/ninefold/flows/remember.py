@@ -17,8 +17,9 @@ from ninefold.engines.settings import RelaxSettings
 from ninefold.flows.clock import now
 from ninefold.flows.packing import pack_structure, unpack_structure
 from ninefold.keys import content_key, structure_key
-from ninefold.store.documents import SCHEMA_VERSION, ResultDocument
+from ninefold.store.documents import ResultDocument
 from ninefold.store.repository import Repository
+from ninefold.store.schema import SCHEMA_VERSION
 
 
 class RememberingEngine:

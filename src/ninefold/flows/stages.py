@@ -28,8 +28,9 @@ from ninefold.flows.clock import now
 from ninefold.flows.workers import Context, Failure, run_tasks
 from ninefold.keys import content_key
 from ninefold.store import open_repository
-from ninefold.store.documents import SCHEMA_VERSION, FunnelDocument, ResultDocument
+from ninefold.store.documents import FunnelDocument, ResultDocument
 from ninefold.store.repository import Repository
+from ninefold.store.schema import SCHEMA_VERSION
 from ninefold.store.shards import Shard, read_shard, shard_folder, write_shard
 
 class Funnel:

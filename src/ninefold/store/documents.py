@@ -10,8 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
-"""Rises when a stored document changes its meaning; a store from a newer schema is refused."""
+from ninefold.store.schema import SCHEMA_VERSION
 
 
 class Document(BaseModel):
@@ -185,13 +184,3 @@ class ResultDocument(Document):
     """evaluate | relax | pool | search."""
     value: dict[str, Any]
     created: str
-
-
-COLLECTIONS: dict[str, type[Document]] = {
-    "campaigns": CampaignDocument,
-    "funnel": FunnelDocument,
-    "candidates": CandidateDocument,
-    "references": ReferenceDocument,
-    "results": ResultDocument,
-}
-"""Collection name -> its model."""

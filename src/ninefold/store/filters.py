@@ -1,0 +1,243 @@
+"""OPTIMADE filter strings to SQL: one transformer, tables of operators.
+
+The grammar is the specification's, as optimade-python-tools ships it. Fields are the quantities of
+ninefold's table, plain (`e_above_hull`) or in OPTIMADE's spelling (`_ninefold_e_above_hull`), and the
+standard `id`, `elements`, `nelements`, `chemical_formula_reduced`. Booleans are TRUE and FALSE.
+A comparison with an unknown value is neither true nor false, as the specification asks.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from typing import Any, NamedTuple
+
+from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.errors import InputError
+
+PREFIX = "_ninefold_"
+STANDARD_FIELDS = {"chemical_formula_reduced": "formula", "chemical_formula_descriptive": "label"}
+"""OPTIMADE's name -> ours."""
+EXTRA_FIELDS = {"name": "string", "stage": "string", "status": "string", "kind": "string", "shard": "string"}
+"""Fields of documents other than candidates: name -> kind."""
+_COMPARISONS = {"=": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_PATTERNS = {"CONTAINS": "%{}%", "STARTS": "{}%", "ENDS": "%{}"}
+
+
+class Clause(NamedTuple):
+    """A WHERE clause and its parameters."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+
+
+def column(field: str) -> str:
+    """SQL expression of a field in the JSON document; the indexes are on the same expressions."""
+    return "id" if field == "id" else f"json_extract(doc, '$.{field}')"
+
+
+def to_sql(text: str | None) -> Clause:
+    """A filter as a WHERE clause.
+
+    Args:
+        text: OPTIMADE filter; None or blank matches everything.
+
+    Raises:
+        InputError: on a syntax error, with its position; on an unknown field, with near ones; on a
+            value of the wrong kind.
+    """
+    if text is None or not text.strip():
+        return Clause("1", ())
+    from lark import exceptions
+
+    try:
+        tree = _parser().parse(text)
+    except exceptions.UnexpectedInput as error:
+        place = max(getattr(error, "column", 0) or 0, 0)
+        near = text[max(place - 1, 0) : max(place - 1, 0) + 20]
+        raise InputError(
+            "filter", text, problem=f"is not an OPTIMADE filter: stops making sense at column {place}, near {near!r}",
+            hint='example: elements HAS "Li" AND e_above_hull < 0.05',
+        ) from error  # fmt: skip
+    return _transform(tree, text)
+
+
+@functools.cache
+def _parser() -> Any:
+    from importlib.resources import files
+
+    from lark import Lark
+
+    grammars = sorted(files("optimade").joinpath("grammar").iterdir(), key=lambda item: item.name)
+    newest = [item for item in grammars if re.fullmatch(r"v\d+\.\d+\.\d+\.lark", item.name)][-1]
+    # all tokens are kept because the grammar's booleans are bare words, which lark would drop
+    return Lark(newest.read_text(encoding="utf-8"), maybe_placeholders=False, keep_all_tokens=True, parser="earley")
+
+
+def _transform(tree: Any, text: str) -> Clause:
+    from lark import Token, Transformer
+
+    class Field(NamedTuple):
+        key: str
+        kind: str
+
+    def field(name: str) -> Field:
+        key = STANDARD_FIELDS.get(name, name.removeprefix(PREFIX))
+        if key in QUANTITIES:
+            return Field(key, QUANTITIES[key].kind)
+        if key in EXTRA_FIELDS:
+            return Field(key, EXTRA_FIELDS[key])
+        close = difflib.get_close_matches(key, [*QUANTITIES, *STANDARD_FIELDS], n=3)
+        raise InputError(
+            "filter", name, problem="is not a field",
+            allowed=", ".join(close) if close else ", ".join(QUANTITIES), hint="'ninefold query --fields all' shows all",
+        )  # fmt: skip
+
+    def checked(target: Field, value: Any) -> Any:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        fits = {
+            "string": isinstance(value, str), "list": isinstance(value, str), "boolean": isinstance(value, bool),
+            "integer": is_number, "float": is_number,
+        }[target.kind]  # fmt: skip
+        if not fits:
+            raise InputError("filter", value, problem=f"cannot be compared with {target.key}", allowed=f"a {target.kind}")
+        return int(value) if isinstance(value, bool) else value
+
+    def compared(target: Field, operator: str, value: Any) -> Clause:
+        if target.kind == "list":
+            raise InputError("filter", target.key, problem="is a list", allowed="HAS, HAS ALL, HAS ANY, HAS ONLY, LENGTH")
+        return Clause(f"{column(target.key)} {_COMPARISONS[operator]} ?", (checked(target, value),))
+
+    def members(target: Field) -> str:
+        return f"(SELECT value FROM json_each(doc, '$.{target.key}'))"
+
+    def joined(word: str, clauses: list[Clause]) -> Clause:
+        if len(clauses) == 1:
+            return clauses[0]
+        return Clause(
+            "(" + f" {word} ".join(clause.sql for clause in clauses) + ")",
+            tuple(parameter for clause in clauses for parameter in clause.parameters),
+        )
+
+    def unsupported(what: str) -> InputError:
+        return InputError("filter", text, problem=f"uses {what}, which this store does not know")
+
+    class ToSQL(Transformer):  # type: ignore[misc]  # lark is untyped
+        def __default__(self, data: Any, children: list[Any], meta: Any) -> Any:
+            raise unsupported(str(data))
+
+        def filter(self, children: list[Any]) -> Clause:
+            return children[0]
+
+        def expression(self, children: list[Any]) -> Clause:
+            return joined("OR", [child for child in children if isinstance(child, Clause)])
+
+        def expression_clause(self, children: list[Any]) -> Clause:
+            return joined("AND", [child for child in children if isinstance(child, Clause)])
+
+        def expression_phrase(self, children: list[Any]) -> Clause:
+            [clause] = [child for child in children if isinstance(child, Clause)]
+            if any(isinstance(child, Token) and child.type == "NOT" for child in children):
+                return Clause(f"NOT ({clause.sql})", clause.parameters)
+            return clause
+
+        def comparison(self, children: list[Any]) -> Clause:
+            return children[0]
+
+        def property(self, children: list[Any]) -> Field:
+            if len(children) > 1:
+                raise unsupported("nested properties")
+            return field(str(children[0]))
+
+        def property_first_comparison(self, children: list[Any]) -> Clause:
+            target, make = children
+            return make(target)
+
+        def constant_first_comparison(self, children: list[Any]) -> Clause:
+            value, operator, target = children
+            return compared(target, _FLIPPED[str(operator)], value)
+
+        def value_op_rhs(self, children: list[Any]) -> Any:
+            operator, value = children
+            return lambda target: compared(target, str(operator), value)
+
+        def known_op_rhs(self, children: list[Any]) -> Any:
+            word = "IS NOT NULL" if str(children[-1]) == "KNOWN" else "IS NULL"
+            return lambda target: Clause(f"{column(target.key)} {word}", ())
+
+        def fuzzy_string_op_rhs(self, children: list[Any]) -> Any:
+            operator = next(str(child) for child in children if isinstance(child, Token) and str(child) in _PATTERNS)
+            value = children[-1]
+
+            def make(target: Field) -> Clause:
+                escaped = re.sub(r"([%_\\])", r"\\\1", str(checked(target, value)))
+                return Clause(f"{column(target.key)} LIKE ? ESCAPE '\\'", (_PATTERNS[operator].format(escaped),))
+
+            return make
+
+        def set_op_rhs(self, children: list[Any]) -> Any:
+            words = [str(child) for child in children if isinstance(child, Token)]
+            values = next((child for child in children if isinstance(child, list)), None)
+            single = [child for child in children if not isinstance(child, (Token, list))]
+            wanted = tuple(values if values is not None else single)
+
+            def make(target: Field) -> Clause:
+                if target.kind != "list":
+                    raise InputError("filter", target.key, problem="is not a list, so HAS cannot be asked of it")
+                given = tuple(checked(target, value) for value in wanted)
+                inside = members(target)
+                if "ONLY" in words:
+                    marks = ", ".join("?" * len(given))
+                    return Clause(f"NOT EXISTS (SELECT 1 FROM json_each(doc, '$.{target.key}') WHERE value NOT IN ({marks}))", given)
+                return joined("OR" if "ANY" in words else "AND", [Clause(f"? IN {inside}", (value,)) for value in given])
+
+            return make
+
+        def length_op_rhs(self, children: list[Any]) -> Any:
+            tokens = [child for child in children if isinstance(child, Token)]
+            operator = next((str(token) for token in tokens if str(token) in _COMPARISONS), "=")
+            number = children[-1]
+            return lambda target: Clause(f"json_array_length(doc, '$.{target.key}') {operator} ?", (int(number),))
+
+        def value_list(self, children: list[Any]) -> list[Any]:
+            if any(isinstance(child, Token) and child.type == "OPERATOR" for child in children):
+                raise unsupported("operators inside a list")
+            return [child for child in children if not isinstance(child, Token)]
+
+        def string(self, children: list[Any]) -> str:
+            return re.sub(r"\\(.)", r"\1", str(children[0])[1:-1])
+
+        def bool(self, children: list[Any]) -> bool:
+            return str(children[0]) == "TRUE"
+
+        def signed_int(self, children: list[Any]) -> int:
+            return int(children[0])
+
+        def number(self, children: list[Any]) -> int | float:
+            value = children[0]
+            if not isinstance(value, Token):
+                return value  # type: ignore[no-any-return]
+            return float(value) if any(mark in str(value) for mark in ".eE") else int(value)
+
+        def value(self, children: list[Any]) -> Any:
+            return children[0]
+
+        constant = value
+        non_string_value = value
+
+        def not_implemented_string(self, children: list[Any]) -> str:
+            return str(children[0])
+
+    from lark.exceptions import VisitError
+
+    try:
+        result = ToSQL().transform(tree)
+    except VisitError as error:
+        if isinstance(error.orig_exc, InputError):
+            raise error.orig_exc from error
+        raise
+    if not isinstance(result, Clause):
+        raise unsupported("this form")
+    return result

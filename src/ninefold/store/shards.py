@@ -1,0 +1,110 @@
+"""Shards: lists of records in files named by their content.
+
+A shard is written to a temporary file, flushed to the disk and renamed, so it is either there whole
+or not there; its name is the hash of its content, so what is read is what was written.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ninefold.errors import InputError
+from ninefold.store.repository import StoreError
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Where records are."""
+
+    folder: Path
+    sha256: str
+    """Of the uncompressed content."""
+    count: int
+    """Records."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / self.sha256[:2] / f"{self.sha256[2:]}.jsonl.gz"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a job carries; the folder follows from the store."""
+        return {"sha256": self.sha256, "count": self.count}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any], folder: Path) -> Shard:
+        """The inverse of `to_dict`."""
+        return cls(folder, value["sha256"], value["count"])
+
+
+def shard_folder(store: str | Path) -> Path:
+    """Where a store's shards are: beside it."""
+    path = Path(store)
+    return path.with_name(f"{path.name}.files")
+
+
+def write_shard(folder: Path, records: Iterable[dict[str, Any]]) -> Shard:
+    """Write records of plain JSON values.
+
+    Raises:
+        InputError: if the folder cannot be written or the disk is full; nothing is left behind.
+    """
+    lines = [json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False) for record in records]
+    content = "".join(f"{line}\n" for line in lines).encode("utf-8")
+    shard = Shard(folder, hashlib.sha256(content).hexdigest(), len(lines))
+    if shard.path.exists():
+        return shard
+    temporary = None
+    try:
+        shard.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=shard.path.parent, prefix=".writing-", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(gzip.compress(content, compresslevel=6, mtime=0))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(shard.path)
+        _sync_folder(shard.path.parent)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise InputError(
+            "store", str(folder), problem=f"cannot be written: {error.strerror}",
+            hint="free or name another place, then 'ninefold resume'",
+        ) from error  # fmt: skip
+    return shard
+
+
+def read_shard(shard: Shard) -> list[dict[str, Any]]:
+    """The records of a shard.
+
+    Raises:
+        StoreError: if the file is missing, or its content is not what its name says.
+    """
+    advice = "restore it, or delete it and 'ninefold run --fresh'"
+    try:
+        content = gzip.decompress(shard.path.read_bytes())
+    except FileNotFoundError as error:
+        raise StoreError(f"shard: {str(shard.path)!r} is missing; {advice}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise StoreError(f"shard: {str(shard.path)!r} is corrupted ({error}); {advice}") from error
+    if hashlib.sha256(content).hexdigest() != shard.sha256:
+        raise StoreError(f"shard: {str(shard.path)!r} is corrupted: its content does not match its name; {advice}")
+    return [json.loads(line) for line in content.splitlines()]
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename is on the disk when its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
