@@ -1,0 +1,32 @@
+"""What a campaign says of its ranking."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from ninefold.settings import Settings
+
+DEFAULT_WEIGHTS = {"stability": 0.6, "prior": 0.2, "hydrogen": 0.1, "convergence": 0.1}
+
+
+class RankingSettings(Settings):
+    """Weights of the ranking's terms; a term that is not named weighs nothing."""
+
+    weights: dict[str, float] = Field(default=DEFAULT_WEIGHTS, min_length=1)
+    """Term -> weight: stability, prior, hydrogen, convergence, novelty. Only their ratios count."""
+    stability_scale_eV_per_atom: float = Field(default=0.05, gt=0, le=1)
+    """Hull distance at which the stability term has fallen to 1/e."""
+
+    @field_validator("weights")
+    @classmethod
+    def _check_weights(cls, weights: dict[str, float]) -> dict[str, float]:
+        from ninefold.ranking.rank import TERMS
+
+        for name, weight in weights.items():
+            if name not in TERMS:
+                raise ValueError(f"{name!r} is not a ranking term; allowed: {', '.join(TERMS)}")
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"the weight {weight:g} of {name!r} must be a number from 0 on")
+        if sum(weights.values()) == 0:
+            raise ValueError("all weights are 0; at least one must count")
+        return weights
