@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.anions import Assignment
-from ninefold.chemistry.compounds import known_compounds
+from ninefold.chemistry.compounds import known_formulas
 from ninefold.flows.packing import unpack_structure
 from ninefold.keys import content_key
 from ninefold.store.documents import CandidateDocument, FoundStructureDocument, ReferenceDocument
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ninefold.campaign.model import Campaign
+    from ninefold.engines import Engine
+    from ninefold.thermo.assess import Phase
 
 _FROM_BEST = (
     "energy_per_atom", "space_group_number", "space_group_symbol", "nsites", "volume_per_formula_unit", "volume_ratio",
@@ -53,7 +56,7 @@ def selected_candidate(
         anion_class=assignment.anion_class.value,
         prior=prior,
         status="selected",
-        is_known=assignment.formula in {compound.formula for compound in known_compounds()},
+        is_known=assignment.formula in known_formulas(),
         verdicts=[verdict.to_dict() for verdict in verdicts],
         provenance={"seed": campaign.seed, "rules": campaign.rules.set},
     )
@@ -76,8 +79,12 @@ def outcome(found: Any) -> dict[str, Any]:
     }
 
 
-def searched_candidate(campaign: Campaign, document: dict[str, Any], result: dict[str, Any]) -> CandidateDocument:
+def searched_candidate(
+    campaign: Campaign, document: dict[str, Any], result: dict[str, Any], engine: Engine
+) -> CandidateDocument:
     """A candidate with what the search found: the lowest valid structure counts."""
+    from ninefold.structures.duplicates import tolerances
+
     best = next((found for found in result["found"] if found["is_valid"]), None)
     update: dict[str, Any] = {
         "status": "searched" if best else "no_structure",
@@ -90,6 +97,14 @@ def searched_candidate(campaign: Campaign, document: dict[str, Any], result: dic
     if best:
         update |= {name: best[name] for name in _FROM_BEST}
         update["evidence"] = "ML"
+        update["engine"] = engine.label
+        update["provenance"] = {
+            **document["provenance"],
+            "engine": engine.label,
+            "engine_fingerprint": engine.fingerprint,
+            "final_fmax_eV_per_A": campaign.structures.final_fmax,
+            "duplicate_tolerances": tolerances(),
+        }
     return CandidateDocument.model_validate({**document, **update})
 
 
@@ -119,6 +134,98 @@ def reference(campaign: Campaign, phase: Any, result: dict[str, Any], engine: st
     )
 
 
-def ranked_counts(documents: Sequence[CandidateDocument]) -> Counter[str]:
-    """Why candidates have no rank: status -> count."""
-    return Counter(document.status for document in documents if document.rank is None)
+def assessed_candidates(
+    campaign: Campaign, candidates: Sequence[dict[str, Any]], references: Sequence[dict[str, Any]]
+) -> tuple[list[CandidateDocument], Counter[str]]:
+    """Candidates with their hull distances; and why some have none: reason -> count."""
+    from ninefold.thermo.assess import assess
+
+    placed = [candidate for candidate in candidates if candidate["energy_per_atom"] is not None]
+    # one engine, one hull: a reference that another engine relaxed would not be comparable
+    relaxed = [reference for reference in references if reference["energy_per_atom"] is not None]
+    results = assess(
+        [_candidate_phase(candidate) for candidate in placed],
+        [_reference_phase(reference) for reference in relaxed],
+        campaign.stability,
+    )
+    reasons = Counter("no valid structure" for _ in range(len(candidates) - len(placed)))
+    documents = []
+    for candidate, result in zip(placed, results, strict=True):
+        if result.e_above_hull is None:
+            reasons.update(result.notes or ["no hull"])
+        values = asdict(result)
+        update = {name: values[name] for name in _FROM_STABILITY}
+        update["provenance"] = {
+            **candidate["provenance"], "reaction": result.reaction, "stability_notes": result.notes,
+            "hydrogen_reference": "H2 molecule in a box, same engine",
+        }  # fmt: skip
+        documents.append(CandidateDocument.model_validate({**candidate, **update}))
+    return documents, reasons
+
+
+_FROM_STABILITY = (
+    "e_above_hull", "e_above_references", "e_above_hull_uncertainty", "formation_energy_per_atom",
+    "reaction_energy_per_h2", "decomposition", "known", "conditions",
+)  # fmt: skip
+
+
+def ranked_candidates(campaign: Campaign, candidates: Sequence[dict[str, Any]]) -> list[CandidateDocument]:
+    """Candidates with score and rank; status says ranked, or why not."""
+    from ninefold.ranking import Rankable, rank
+
+    items = [
+        Rankable(
+            id=candidate["id"],
+            e_above_hull=candidate["e_above_hull"],
+            prior=candidate["prior"],
+            hydrogen_fraction=_hydrogen_fraction(candidate),
+            group=candidate["group"],
+            is_converged=bool(candidate["is_converged"]),
+        )
+        for candidate in candidates
+    ]
+    documents = []
+    for candidate, place in zip(candidates, rank(items, campaign.ranking), strict=True):
+        status = "ranked" if place.rank is not None else "no_hull" if candidate["structures_found"] else "no_structure"
+        update = {
+            "rank": place.rank, "score": place.score, "is_pareto": place.is_pareto, "terms": place.terms, "status": status,
+        }  # fmt: skip
+        documents.append(CandidateDocument.model_validate({**candidate, **update}))
+    return documents
+
+
+def _amounts(candidate: dict[str, Any]) -> dict[str, float]:
+    return {**candidate["cation_counts"], candidate["centre"]: 1, "H": candidate["n"] + candidate["m"]}
+
+
+def _hydrogen_fraction(candidate: dict[str, Any]) -> float:
+    amounts = _amounts(candidate)
+    return amounts["H"] / sum(amounts.values())
+
+
+def _candidate_phase(candidate: dict[str, Any]) -> Phase:
+    from ninefold.thermo.assess import Phase
+
+    amounts = _amounts(candidate)
+    return Phase(
+        name=candidate["label"],
+        formula=candidate["formula"],
+        amounts=amounts,
+        energy_per_atom=candidate["energy_per_atom"],
+        volume_per_atom=candidate["volume_per_formula_unit"] / sum(amounts.values()),
+    )
+
+
+def _reference_phase(reference: dict[str, Any]) -> Phase:
+    from ninefold.thermo.assess import Phase
+
+    return Phase(
+        name=reference["name"],
+        formula=reference["formula"],
+        amounts=Counter(site["species"][0]["element"] for site in reference["structure"]["sites"]),
+        energy_per_atom=reference["energy_per_atom"],
+        volume_per_atom=reference["volume_per_atom"],
+        kind=reference["kind"],
+        source=reference["source"],
+        mark=reference["mark"],
+    )

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ninefold
 from ninefold.campaign.model import Campaign
@@ -32,6 +32,11 @@ from ninefold.store.documents import FunnelDocument, ResultDocument
 from ninefold.store.repository import Repository
 from ninefold.store.schema import SCHEMA_VERSION
 from ninefold.store.shards import Shard, read_shard, shard_folder, write_shard
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from ninefold.engines import RelaxSettings
 
 class Funnel:
     """What one stage, or one shard of it, let through, while it is being counted."""
@@ -174,6 +179,9 @@ def build(campaign: Campaign, store: str, shard: Shard) -> Shard:
 
 def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
     """Search the pools of a shard with the engine; candidate documents fill as compositions finish."""
+    from ninefold.engines import make_engine
+
+    engine = make_engine(campaign.engine)
     records = read_shard(shard)
     with (
         open_repository(store, mode="write") as repository,
@@ -187,7 +195,7 @@ def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
                 raise InputError("store", store, problem=f"has lost the candidate {assignment.label}", hint="run again")
             if isinstance(result, Failure):
                 result = {"found": [], "reasons": {result.reason: 1}, "relaxations": 0, "core_seconds": 0.0}
-            repository.put("candidates", [convert.searched_candidate(campaign, document, result)])
+            repository.put("candidates", [convert.searched_candidate(campaign, document, result, engine)])
             funnel.count_in += 1
             funnel.core_seconds += result["core_seconds"]
             if any(found["is_valid"] for found in result["found"]):
@@ -199,8 +207,11 @@ def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
 
 def relax_references(campaign: Campaign, store: str) -> None:
     """Relax every competing phase of the chemical systems at hand with the campaign's engine."""
+    from ninefold.engines import RelaxSettings, make_engine
     from ninefold.thermo import missing_phases, reference_phases
 
+    engine = make_engine(campaign.engine).label
+    budget = campaign.structures
     with (
         open_repository(store, mode="write") as repository,
         counted(repository, campaign, "references") as funnel,
@@ -212,7 +223,16 @@ def relax_references(campaign: Campaign, store: str) -> None:
         phases = {phase.name: phase for system in sorted(systems) for phase in reference_phases(system)}
         funnel.unit = "structures"
         funnel.count_in = len(phases)
-        tasks = [(name, phase.structure, phase.relax_settings.model_dump(mode="json")) for name, phase in phases.items()]
+        tasks = [
+            (
+                phase.structure,
+                RelaxSettings(
+                    fmax=budget.final_fmax, max_steps=budget.final_steps, relax_cell=phase.kind != "molecule",
+                    keep_symmetry=phase.kind != "molecule",
+                ),
+            )
+            for phase in phases.values()
+        ]  # fmt: skip
         order = list(phases.values())
         for done, (index, result) in enumerate(_run(campaign, store, _relax_one, tasks), start=1):
             phase = order[index]
@@ -223,7 +243,7 @@ def relax_references(campaign: Campaign, store: str) -> None:
                 funnel.reasons[result["error"]] += 1
             else:
                 funnel.count_out += 1
-            repository.put("references", [convert.reference(campaign, phase, result)])
+            repository.put("references", [convert.reference(campaign, phase, result, engine)])
             announce("references", done, len(order), unit="structures", note=phase.name)
         for system in sorted(systems):
             for missing in missing_phases(system):
@@ -316,10 +336,8 @@ def _prescreen_one(
     return value
 
 
-def _relax_one(context: Context, name: str, structure: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    from ninefold.engines import RelaxSettings
-
-    [relaxation] = context.engine.relax([structure], RelaxSettings(**settings))
+def _relax_one(context: Context, structure: Structure, settings: RelaxSettings) -> dict[str, Any]:
+    [relaxation] = context.engine.relax([structure], settings)
     return {
         "structure": pack_structure(relaxation.structure),
         "energy_per_atom": relaxation.energy_per_atom,
