@@ -28,7 +28,9 @@ MIN_DISTANCE = 0.45
 VOLUME_RATIO = (0.3, 3.0)
 """Volume over its start beyond which a relaxation has run away."""
 MAX_STEP = 0.1
-"""Å per atom and step."""
+"""Å per atom, and strain, in one step."""
+SYMMETRY_TOLERANCE = 1e-3
+"""Å; at which the symmetry to keep is found."""
 
 
 class CalculationError(Exception):
@@ -119,12 +121,16 @@ def _optimizer(atoms: Atoms, settings: RelaxSettings) -> Any:
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
 
+    from ninefold.engines.cell_bfgs import CellBFGS
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if settings.keep_symmetry:
-            atoms.set_constraint(FixSymmetry(atoms, symprec=1e-3))
-        target = FrechetCellFilter(atoms, scalar_pressure=settings.pressure * GPa) if settings.relax_cell else atoms
-        return BFGS(target, logfile=None, maxstep=MAX_STEP)
+            atoms.set_constraint(FixSymmetry(atoms, symprec=SYMMETRY_TOLERANCE))
+        if not settings.relax_cell:
+            return BFGS(atoms, logfile=None, maxstep=MAX_STEP)
+        cell = FrechetCellFilter(atoms, exp_cell_factor=1.0, scalar_pressure=settings.pressure * GPa)
+        return CellBFGS(cell, maxstep=MAX_STEP)
 
 
 def _checked(atoms: Atoms) -> tuple[float, np.ndarray]:

@@ -29,7 +29,7 @@ _SECOND_RADIATION_CONSTANT = 1.438776877
 # levels of the molecule, cm^-1: Huber & Herzberg, Constants of Diatomic Molecules (1979), from memory
 _OMEGA, _OMEGA_X, _B, _ALPHA, _D = 4401.21, 121.34, 60.853, 3.062, 0.0471
 # ln of the translational partition function per molecule of 2.01588 u at 1 K and 1 bar: the
-# Sackur-Tetrode constant -1.151649 (CODATA 2018: 1 u, 1 K, 1 bar) + 3/2 ln(mass) - 5/2
+# Sackur-Tetrode constant of 1 u (CODATA 2018) - 5/2 + 3/2 ln(mass)
 _TRANSLATION = -1.15170753706 - 2.5 + 1.5 * math.log(2.01588)
 
 # V = A p^-1/3 + B p^-2/3 + C p^-4/3 + (D + E T)/p, cm^3/mol, MPa, K:
