@@ -48,6 +48,8 @@ DISTANCES = {
     "Li5MoH7": 0.118,
     "Li6MoH8": 0.097,
 }
+CONDITIONS = ((300.0, 0.0001), (973.0, 5.0))
+"""Temperature in K, hydrogen pressure in GPa: ambient, and a large-volume press."""
 KNOWN = {"K2ReH9", "Mg3CrH8", "Li5MoH11"}
 
 _K2REH9 = (
@@ -390,11 +392,11 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
                 {
                     "temperature_K": t,
                     "pressure_GPa": p,
-                    "e_above_hull": distance + 0.00012 * (t - 298) - 0.028 * np.log10(p / 0.1),
-                    "decomposition": [hydride, reading.centre, "H2"],
+                    "e_above_hull": distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1),
+                    "decomposition": [{"formula": formula} for formula in (hydride, reading.centre, "H2")],
                     "notes": ["gas not ideal"] if p > 1 else [],
                 }
-                for t, p in product((298.0, 573.0, 873.0), (0.0001, 0.1, 1.0, 5.0))
+                for t, p in CONDITIONS
             ],
         }
     )

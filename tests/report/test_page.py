@@ -284,6 +284,35 @@ def test_none_within_noise_names_the_nearest():
     assert "No composition lies within 0.020 eV/atom of the hull, the search noise; the nearest is K2ReH9" in text
 
 
+def test_conditions_are_answered_one_by_one(page):
+    text = " ".join(page.text.split())
+    assert "With hydrogen gas the same holds for none at 300 K, 0.0001 GPa; for 5 at 973 K, 5 GPa (K2ReH9, " in text
+    assert "KH + Re + H₂" in text
+
+
+def test_many_conditions_become_a_grid_and_the_lowest_pressure():
+    campaign, funnel, candidates, references = sample()
+    for candidate in candidates:
+        if candidate["conditions"]:
+            candidate["conditions"] = [
+                {"temperature_K": t, "pressure_GPa": p, "e_above_hull": candidate["e_above_hull"] - 0.01 * p}
+                for t in (300.0, 600.0)
+                for p in (0.1, 1.0, 3.0, 5.0)
+            ]
+    html = render_report(campaign, funnel, candidates, references)
+    text = " ".join(Page(html).text.split())
+    assert "Under hydrogen pressure 7 more come within it: Li4MoH10" in text
+    assert "How much hydrogen pressure it takes" in text
+    assert html.count('<table class="grid">') == 21
+
+
+def test_a_structure_that_is_not_valid_is_shown_as_such():
+    campaign, funnel, candidates, references = sample()
+    candidates[-1]["structures"] = [candidates[0]["structures"][-1]]
+    text = Page(render_report(campaign, funnel, candidates, references)).text
+    assert "Not what was asked for: H-H 0.82 Å: an H2 ligand" in text
+
+
 def test_gentlest_pressure_by_temperature():
     rows = [(300.0, 0.1, 0.05), (300.0, 1.0, 0.01), (300.0, 5.0, -0.1), (900.0, 5.0, 0.09), (900.0, 9.0, None)]
     candidate = {"conditions": [{"temperature_K": t, "pressure_GPa": p, "e_above_hull": e} for t, p, e in rows]}

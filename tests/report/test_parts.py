@@ -176,7 +176,7 @@ def test_candidate_view_shows_all_of_it():
         "−0.041 ± 0.020 eV/atom",
         "KH",
         "H2 molecule in a box",
-        "1 GPa",
+        "KH + Re + H2",
         "Inorg. Chem.",
         "electron_count",
         "in {18}",

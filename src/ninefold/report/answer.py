@@ -15,6 +15,11 @@ Pools of one budget and different seeds scatter by this much in our prototypes.
 """
 
 _MANY = 6
+"""Names in a sentence."""
+_FEW = 6
+"""Conditions that have a column each; more are summed up as the lowest pressure."""
+_ROWS = 10
+"""Candidates in the table under the answer."""
 
 
 def noise_of(campaign: dict[str, Any], candidates: list[dict[str, Any]]) -> float:
@@ -77,13 +82,7 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
                 "<strong>No composition lies within {} of the hull, the search noise</strong>; the nearest is {} at {}."
             ).format(with_unit("e_above_hull", noise), _name(lowest), with_unit("e_above_hull", lowest["e_above_hull"]))
         )
-    under_gas = [c for c in placed if c not in near and gentlest(c, noise)]
-    if under_gas:
-        sentences.append(
-            Markup("Under hydrogen pressure {} more come within it: {}.").format(
-                len(under_gas), _names(under_gas, distance=False)
-            )
-        )
+    sentences += _under_hydrogen(placed, near, noise)
     sentences.append(_evidence(placed))
     return Markup(" ").join(sentences)
 
@@ -109,10 +108,37 @@ def gentlest(candidate: dict[str, Any], noise: float) -> dict[float, float | Non
     return dict(sorted(found.items())) if any(value is not None for value in found.values()) else {}
 
 
+def conditions_of(candidates: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    """Every (temperature, pressure) that the candidates were judged at, in the stored units; sorted."""
+    return sorted(
+        {(row["temperature_K"], row["pressure_GPa"]) for c in candidates for row in c.get("conditions") or []}
+    )
+
+
+def condition_name(temperature: float, pressure: float) -> str:
+    """`973 K, 5 GPa`."""
+    return f"{temperature:g} {unit_of('temperature_K')}, {pressure:g} {unit_of('pressure_GPa')}"
+
+
+def under_hydrogen(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Hull distance of the best candidates at each of a few conditions; None without conditions or with many."""
+    places = conditions_of(candidates)
+    if not places or len(places) > _FEW:
+        return None
+    rows = []
+    for candidate in [c for c in candidates if c.get("rank") is not None][:_ROWS]:
+        found = {(row["temperature_K"], row["pressure_GPa"]): row for row in candidate.get("conditions") or []}
+        values = [found[place].get("e_above_hull") if place in found else None for place in places]
+        rows.append({"candidate": candidate, "values": [candidate.get("e_above_hull"), *values]})
+    return {"conditions": [condition_name(*place) for place in places], "rows": rows}
+
+
 def windows(candidates: list[dict[str, Any]], noise: float) -> dict[str, Any] | None:
-    """The table under the answer: lowest pressure by temperature for the best candidates; None without conditions."""
+    """Lowest pressure by temperature for the best candidates; None without conditions or with few."""
+    if len(conditions_of(candidates)) <= _FEW:
+        return None
     rows = [(c, gentlest(c, noise)) for c in candidates if c.get("rank") is not None]
-    rows = [(c, found) for c, found in rows if found][:10]
+    rows = [(c, found) for c, found in rows if found][:_ROWS]
     if not rows:
         return None
     temperatures = sorted({temperature for _, found in rows for temperature in found})
@@ -130,6 +156,32 @@ def windows(candidates: list[dict[str, Any]], noise: float) -> dict[str, Any] | 
             for candidate, found in rows
         ],
     }
+
+
+def _under_hydrogen(placed: list[dict[str, Any]], near: list[dict[str, Any]], noise: float) -> list[Markup]:
+    places = conditions_of(placed)
+    if not places:
+        return []
+    if len(places) > _FEW:
+        more = [c for c in placed if c not in near and gentlest(c, noise)]
+        names = _names(more, distance=False)
+        return [Markup("Under hydrogen pressure {} more come within it: {}.").format(len(more), names)] if more else []
+    parts = []
+    for temperature, pressure in places:
+        here = [
+            c
+            for c in placed
+            for row in c.get("conditions") or []
+            if (row["temperature_K"], row["pressure_GPa"]) == (temperature, pressure)
+            and row.get("e_above_hull") is not None
+            and row["e_above_hull"] <= noise
+        ]
+        where = condition_name(temperature, pressure)
+        if here:
+            parts.append(Markup("for {} at {} ({})").format(len(here), where, _names(here, distance=False)))
+        else:
+            parts.append(Markup("for none at {}").format(where))
+    return [Markup("With hydrogen gas the same holds {}.").format(Markup("; ").join(parts))]
 
 
 def _counts(funnel: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> Markup:

@@ -75,6 +75,7 @@ def render_report(
             campaign=campaign,
             title=f"{campaign['name']}: ninefold report",
             answer=words.answer(campaign, funnel, ranked),
+            under_hydrogen=words.under_hydrogen(ranked),
             windows=words.windows(ranked, noise),
             noise=noise,
             noise_warning=words.noise_warning(noise),
@@ -149,7 +150,8 @@ def _stage(row: dict[str, Any]) -> dict[str, Any]:
 def _candidate(candidate: dict[str, Any]) -> dict[str, Any]:
     structures = candidate.get("structures") or []
     best = next((found for found in structures if found.get("is_valid")), None)
-    scene = make_scene(best["structure"], candidate["centre"]) if best else None
+    seen = best or (structures[0] if structures else None)
+    scene = make_scene(seen["structure"], candidate["centre"]) if seen else None
     lowest = candidate.get("energy_per_atom")
     searched = (
         candidate["formula"], candidate["label"], candidate["chemical_system"], candidate["centre"],
@@ -162,6 +164,7 @@ def _candidate(candidate: dict[str, Any]) -> dict[str, Any]:
         "picture": structure_svg(scene, f"Structure of {candidate['formula']}") if scene else None,
         "viewer": viewer_data(scene) if scene else None,
         "legend": colours(scene) if scene else {},
+        "pictured": seen,
         "structures": [
             {**found, "difference": None if lowest is None else found["energy_per_atom"] - lowest}
             for found in structures
@@ -177,32 +180,38 @@ def _candidate(candidate: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conditions(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Conditions as a grid of temperature against pressure."""
+    """Conditions as a grid of temperature against pressure where every place of it is filled, else as a list."""
     if not rows:
         return None
     temperatures = sorted({row["temperature_K"] for row in rows})
     pressures = sorted({row["pressure_GPa"] for row in rows})
-    by_place = {(row["temperature_K"], row["pressure_GPa"]): row for row in rows}
+    by_place = {(row["temperature_K"], row["pressure_GPa"]): _condition(row) for row in rows}
+    is_grid = min(len(temperatures), len(pressures)) > 1 and len(by_place) == len(temperatures) * len(pressures)
     return {
         "temperature_unit": unit_of("temperature_K"),
         "pressure_unit": unit_of("pressure_GPa"),
         "pressures": [f"{pressure:g}" for pressure in pressures],
-        "rows": [
-            {
-                "temperature": f"{temperature:g}",
-                "cells": [_condition(by_place.get((temperature, pressure))) for pressure in pressures],
-            }
+        "grid": [
+            {"temperature": f"{temperature:g}", "cells": [by_place[temperature, pressure] for pressure in pressures]}
             for temperature in temperatures
-        ],
+        ]
+        if is_grid
+        else None,
+        "list": [by_place[place] for place in sorted(by_place)],
         "notes": list(dict.fromkeys(note for row in rows for note in row.get("notes") or [])),
     }
 
 
-def _condition(row: dict[str, Any] | None) -> dict[str, Any]:
-    value = row.get("e_above_hull") if row else None
-    competitors = (row or {}).get("decomposition") or []
+def _condition(row: dict[str, Any]) -> dict[str, Any]:
+    competitors = row.get("decomposition") or []
     phases = [part["formula"] if isinstance(part, dict) else str(part) for part in competitors]
-    return {"value": value, "competitors": " + ".join(formula_plain(phase) for phase in phases)}
+    return {
+        "temperature": f"{row['temperature_K']:g}",
+        "pressure": f"{row['pressure_GPa']:g}",
+        "value": row.get("e_above_hull"),
+        "competitors": " + ".join(formula_plain(phase) for phase in phases),
+        "notes": "; ".join(row.get("notes") or []),
+    }
 
 
 def _systems(candidates: list[dict[str, Any]], references: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -107,8 +107,7 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     if candidate.get("known"):
         parts += _section("Known compounds of this composition", _known(candidate["known"]))
     if candidate.get("conditions"):
-        unit = QUANTITIES["e_above_hull"]
-        parts += _section(f"Under hydrogen: {unit.symbol} in {unit.unit}", _conditions(candidate["conditions"]))
+        parts += _section("Under hydrogen", _conditions(candidate["conditions"]))
     if candidate.get("structures"):
         parts += _section("Structures found", _structures(candidate))
     if candidate.get("reasons"):
@@ -177,13 +176,15 @@ def _known(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _conditions(rows: Sequence[Mapping[str, Any]]) -> Table:
-    pressures = sorted({row["pressure_GPa"] for row in rows})
-    pressure_unit, temperature_unit = unit_of("pressure_GPa"), unit_of("temperature_K")
-    table = _table(f">{temperature_unit}", *(f">{pressure:g} {pressure_unit}" for pressure in pressures))
-    by_place = {(row["temperature_K"], row["pressure_GPa"]): row.get("e_above_hull") for row in rows}
-    for temperature in sorted({row["temperature_K"] for row in rows}):
-        cells = [number(by_place.get((temperature, pressure)), 3, signed=True) for pressure in pressures]
-        table.add_row(f"{temperature:g}", *cells)
+    table = _table(
+        f">{unit_of('temperature_K')}", f">{unit_of('pressure_GPa')}", f">{_label('e_above_hull')}", "against", "notes"
+    )
+    for row in sorted(rows, key=lambda row: (row["temperature_K"], row["pressure_GPa"])):
+        parts = [part["formula"] if isinstance(part, Mapping) else str(part) for part in row.get("decomposition") or []]
+        table.add_row(
+            f"{row['temperature_K']:g}", f"{row['pressure_GPa']:g}", number(row.get("e_above_hull"), 3, signed=True),
+            _plain(" + ".join(parts) or MISSING), _plain("; ".join(row.get("notes") or [])),
+        )  # fmt: skip
     return table
 
 
