@@ -269,6 +269,21 @@ def test_four_elements_have_a_table_instead_of_a_picture():
     assert html.count('class="hull"') == 3
 
 
+def test_a_large_campaign_keeps_its_page_small():
+    campaign, funnel, candidates, references = sample()
+    many = [
+        {**candidate, "id": f"{copy_}-{candidate['id']}", "chemical_system": f"{candidate['chemical_system']}-X{copy_}"}
+        for copy_ in range(30)
+        for candidate in candidates
+    ]
+    html = render_report(campaign, funnel, many, references)
+    page = Page(html)
+    assert len(html.encode()) < 12_000_000
+    assert "510 candidates of lower rank have no section here" in page.text
+    assert "60 more systems of lower-ranked candidates not drawn" in page.text
+    assert {target[1:] for target in page.values("href", "a")} <= set(page.values("id"))
+
+
 def test_unfinished_campaign_is_marked():
     campaign, funnel, candidates, references = sample()
     campaign["status"] = "running"

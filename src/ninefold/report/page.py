@@ -45,6 +45,11 @@ FACTS = (
 )  # fmt: skip
 """Scalars of a candidate's detail section, in order; hull distance, score and evidence stand above them."""
 
+MOST_DETAILS = 150
+"""Candidates with a section of their own, about 30 kB each; the ranking holds all."""
+MOST_SYSTEMS = 30
+"""Chemical systems with a picture, those of the best candidates first."""
+
 
 def render_report(
     campaign: dict[str, Any],
@@ -84,8 +89,9 @@ def render_report(
             hardware=sorted({row["hardware"] for row in funnel}),
             periodic=periodic_svg(ranked) if ranked else None,
             terms={name: TERMS[place % len(TERMS)] for place, name in enumerate(terms)},
-            candidates=[_candidate(candidate) for candidate in ranked],
+            candidates=[_candidate(candidate, place < MOST_DETAILS) for place, candidate in enumerate(ranked)],
             systems=_systems(ranked, references),
+            systems_left_out=max(0, len({candidate["chemical_system"] for candidate in ranked}) - MOST_SYSTEMS),
             references=sorted(references, key=lambda r: (r["chemical_system"].count("-"), r["formula"], r["name"])),
             provenance=_provenance(campaign, ranked),
             scale=scale_stops(),
@@ -147,11 +153,11 @@ def _stage(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "share": min(share, 1.0), "reasons": reasons}
 
 
-def _candidate(candidate: dict[str, Any]) -> dict[str, Any]:
+def _candidate(candidate: dict[str, Any], is_detailed: bool) -> dict[str, Any]:
     structures = candidate.get("structures") or []
     best = next((found for found in structures if found.get("is_valid")), None)
     seen = best or (structures[0] if structures else None)
-    scene = make_scene(seen["structure"], candidate["centre"]) if seen else None
+    scene = make_scene(seen["structure"], candidate["centre"]) if seen and is_detailed else None
     lowest = candidate.get("energy_per_atom")
     searched = (
         candidate["formula"], candidate["label"], candidate["chemical_system"], candidate["centre"],
@@ -160,6 +166,7 @@ def _candidate(candidate: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "document": candidate,
+        "is_detailed": is_detailed,
         "search_text": " ".join(searched).lower(),
         "picture": structure_svg(scene, f"Structure of {candidate['formula']}") if scene else None,
         "viewer": viewer_data(scene) if scene else None,
@@ -215,9 +222,10 @@ def _condition(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _systems(candidates: list[dict[str, Any]], references: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry per chemical system, best candidate first: its picture, or why there is none."""
+    """An entry for each of the first systems, best candidate first: its picture, or why there is none."""
     systems = []
-    for name in dict.fromkeys(candidate["chemical_system"] for candidate in candidates):
+    names = list(dict.fromkeys(candidate["chemical_system"] for candidate in candidates))
+    for name in names[:MOST_SYSTEMS]:
         members = [candidate for candidate in candidates if candidate["chemical_system"] == name]
         elements = name.split("-")
         entry: dict[str, Any] = {"name": name, "candidates": members, "picture": None, "reason": ""}
