@@ -59,7 +59,9 @@ class MissingDependencyError(InputError):
     def __init__(self, field: str, value: object, package: str, extra: str | None = None) -> None:
         target = f"'ninefold[{extra}]'" if extra else package
         super().__init__(
-            field, value, problem=f"needs the package {package!r}, which is not installed",
+            field,
+            value,
+            problem=f"needs the package {package!r}, which is not installed",
             hint=f"pip install {target}",
         )
         self.package, self.extra = package, extra

@@ -67,7 +67,10 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
 
     if not isinstance(data, dict):
         raise InputError(
-            source, data, problem="is not a campaign", allowed="a mapping with at least 'name' and 'space'",
+            source,
+            data,
+            problem="is not a campaign",
+            allowed="a mapping with at least 'name' and 'space'",
             hint="'ninefold campaign new' writes a commented one",
         )
     if folder is not None:

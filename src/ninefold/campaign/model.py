@@ -13,11 +13,11 @@ from pydantic import Field, StringConstraints
 
 from ninefold.engines.settings import EngineSettings
 from ninefold.enumeration.space import ChemicalSpace
+from ninefold.keys import content_key
 from ninefold.ranking.settings import RankingSettings
 from ninefold.rules.settings import RuleSettings
 from ninefold.search.budget import SearchBudget
 from ninefold.settings import Settings
-from ninefold.keys import content_key
 from ninefold.thermo.settings import StabilitySettings
 
 CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -72,6 +72,8 @@ def _compound(entry: dict[str, Any], where: str) -> KnownCompound:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            where, entry, problem=f"is not a compound: {type(error).__name__} {error}",
+            where,
+            entry,
+            problem=f"is not a compound: {type(error).__name__} {error}",
             allowed="formula, centre, n, q, m, cations, source, mark",
         ) from error

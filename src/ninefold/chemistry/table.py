@@ -78,49 +78,49 @@ class CandidateTable:
 
     @property
     def group(self) -> np.ndarray:
-        """shape (n_rows,), group number of the centre, G."""
+        """Shape (n_rows,), group number of the centre, G."""
         return self.of_centre(GROUP)
 
     @property
     def electron_count(self) -> np.ndarray:
-        """shape (n_rows,), G + n + q."""
+        """Shape (n_rows,), G + n + q."""
         return self.group + self.n + self.q
 
     @property
     def oxidation_state(self) -> np.ndarray:
-        """shape (n_rows,), n - q."""
+        """Shape (n_rows,), n - q."""
         return self.n - self.q
 
     @property
     def cation_charge(self) -> np.ndarray:
-        """shape (n_rows,), Z."""
+        """Shape (n_rows,), Z."""
         return self.sum_over_cations({item: item[1] for item in self.species})
 
     @property
     def cation_count(self) -> np.ndarray:
-        """shape (n_rows,), counter-cations per centre."""
+        """Shape (n_rows,), counter-cations per centre."""
         return self.cation_counts.sum(axis=1, dtype=np.int16)
 
     @property
     def centre_electronegativity(self) -> np.ndarray:
-        """shape (n_rows,), Pauling."""
+        """Shape (n_rows,), Pauling."""
         return self.of_centre(ELECTRONEGATIVITY)
 
     @property
     def cation_electronegativity(self) -> np.ndarray:
-        """shape (n_rows,), Pauling, mean over the counter-cations."""
+        """Shape (n_rows,), Pauling, mean over the counter-cations."""
         return self.sum_over_cations({item: ELECTRONEGATIVITY[item[0]] for item in self.species}) / self.cation_count
 
     def of_centre(self, values: dict[str, int] | dict[str, float]) -> np.ndarray:
-        """shape (n_rows,), a property of the centre."""
+        """Shape (n_rows,), a property of the centre."""
         return np.array([values[symbol] for symbol in self.centres])[self.centre]
 
     def sum_over_cations(self, values: dict[tuple[str, int], int] | dict[tuple[str, int], float]) -> np.ndarray:
-        """shape (n_rows,), sum over the counter-cations of count times a property of (symbol, charge)."""
+        """Shape (n_rows,), sum over the counter-cations of count times a property of (symbol, charge)."""
         lookup = np.array([*(values[item] for item in self.species), 0])  # NO_CATION reads the last entry
         return np.einsum("ij,ij->i", lookup[self.cation_species], self.cation_counts)
 
     def max_over_cations(self, values: dict[tuple[str, int], float]) -> np.ndarray:
-        """shape (n_rows,), largest value of a property over the kinds of counter-cations."""
+        """Shape (n_rows,), largest value of a property over the kinds of counter-cations."""
         lookup = np.array([*(values[item] for item in self.species), -np.inf])
         return lookup[self.cation_species].max(axis=1)

@@ -46,7 +46,8 @@ def check(
     for index, count in enumerate(counts):
         if count == 0:
             raise InputError(
-                f"{campaign}: space.{index}", model.space[index].model_dump(mode="json"),
+                f"{campaign}: space.{index}",
+                model.space[index].model_dump(mode="json"),
                 problem="holds no composition that satisfies both equations",
                 hint="G + n + q = electron count and cation charge = q + m; widen n, m or the cations",
             )

@@ -38,7 +38,9 @@ def campaign_document(repository: Any, name: str | None, *, unfinished_first: bo
     documents = {document["name"]: document for document in repository.find("campaigns", None, limit=None)}
     if name is not None:
         if name not in documents:
-            raise InputError("campaign", name, problem="is not in the store", allowed=", ".join(documents) or "none yet")
+            raise InputError(
+                "campaign", name, problem="is not in the store", allowed=", ".join(documents) or "none yet"
+            )
         return documents[name]
     if not documents:
         raise InputError("store", str(repository.location), problem="holds no campaign", hint="ninefold run CAMPAIGN")

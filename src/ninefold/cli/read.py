@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
 
-DEFAULT_FIELDS = "rank,formula,anion,m,e_above_hull,space_group_symbol,source,prior,score,evidence,is_known"
+DEFAULT_FIELDS = "rank,formula,anion,m,e_above_hull,space_group_symbol,prior,score,evidence,is_known"
 
 
 class TableFormat(StrEnum):
@@ -34,7 +34,7 @@ class ExportFormat(StrEnum):
 
 FilterArgument = Annotated[
     str | None,
-    typer.Argument(help='OPTIMADE filter, e.g. \'elements HAS "Li" AND e_above_hull < 0.05\'. Default: everything.'),
+    typer.Argument(help="OPTIMADE filter, e.g. 'elements HAS \"Li\" AND e_above_hull < 0.05'. Default: everything."),
 ]
 
 
@@ -62,10 +62,17 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     if state == "running" and holder(path) is None:
         state = "interrupted"
     if json:
-        print_json({
-            "campaign": document["name"], "status": state, "created": document["created"],
-            "finished": document["finished"], "compositions": selected, "searched": searched, "funnel": funnel,
-        })
+        print_json(
+            {
+                "campaign": document["name"],
+                "status": state,
+                "created": document["created"],
+                "finished": document["finished"],
+                "compositions": selected,
+                "searched": searched,
+                "funnel": funnel,
+            }
+        )
         return
     from ninefold.report.terminal import funnel_table
 
@@ -128,10 +135,15 @@ def show(
         found = repository.find("candidates", _restrict(f"id={wanted} OR label={wanted}", name), limit=None)
         if not found:
             formula = _quoted(formula_of(parse_formula(candidate)))
-            found = repository.find("candidates", _restrict(f"formula={formula}", name), sort=[("rank", "asc")], limit=None)
+            found = repository.find(
+                "candidates", _restrict(f"formula={formula}", name), sort=[("rank", "asc")], limit=None
+            )
     if not found:
         raise InputError(
-            "candidate", candidate, problem="is not in the store", hint="'ninefold explain' says what the rules think of it"
+            "candidate",
+            candidate,
+            problem="is not in the store",
+            hint="'ninefold explain' says what the rules think of it",
         )
     if json:
         print_json(found)
@@ -210,14 +222,21 @@ def _fields(text: str) -> list[str]:
 
             close = difflib.get_close_matches(key, QUANTITIES, n=1)
             raise InputError(
-                "--fields", key, problem="is not a quantity", allowed=", ".join(QUANTITIES),
+                "--fields",
+                key,
+                problem="is not a quantity",
+                allowed=", ".join(QUANTITIES),
                 hint=f"did you mean {close[0]!r}?" if close else None,
             )
     return keys
 
 
 def _order(text: str) -> list[tuple[str, str]]:
-    return [(key.strip().lstrip("-"), "desc" if key.strip().startswith("-") else "asc") for key in text.split(",") if key.strip()]
+    return [
+        (key.strip().lstrip("-"), "desc" if key.strip().startswith("-") else "asc")
+        for key in text.split(",")
+        if key.strip()
+    ]
 
 
 def _restrict(filter: str | None, campaign: str | None) -> str | None:

@@ -34,19 +34,26 @@ def explain(
     explained = [(reading, rule_set.explain(reading)) for reading in found]
     accepted = [all(verdict.passed or verdict.mode != "gate" for verdict in verdicts) for _, verdicts in explained]
     if json:
-        print_json({
-            "formula": formula,
-            "rules": rules,
-            "accepted": any(accepted),
-            "readings": [
-                {
-                    "label": reading.label, "anion": reading.anion, "n": reading.n, "q": reading.q, "m": reading.m,
-                    "accepted": is_accepted, "verdicts": [verdict.to_dict() for verdict in verdicts],
-                }
-                for (reading, verdicts), is_accepted in zip(explained, accepted, strict=True)
-            ],
-            "diagnosis": None if found else diagnose(formula).to_dict(),
-        })
+        print_json(
+            {
+                "formula": formula,
+                "rules": rules,
+                "accepted": any(accepted),
+                "readings": [
+                    {
+                        "label": reading.label,
+                        "anion": reading.anion,
+                        "n": reading.n,
+                        "q": reading.q,
+                        "m": reading.m,
+                        "accepted": is_accepted,
+                        "verdicts": [verdict.to_dict() for verdict in verdicts],
+                    }
+                    for (reading, verdicts), is_accepted in zip(explained, accepted, strict=True)
+                ],
+                "diagnosis": None if found else diagnose(formula).to_dict(),
+            }
+        )
         return
     out = console()
     if not found:
@@ -74,7 +81,9 @@ def list_(json: JsonOption = False) -> None:
     out.print(_table(rows, ("name", "unit", "meaning", "source")))
 
 
-def show(rules: Annotated[str, typer.Argument(help="Rule set by name, or a YAML file.")], json: JsonOption = False) -> None:
+def show(
+    rules: Annotated[str, typer.Argument(help="Rule set by name, or a YAML file.")], json: JsonOption = False
+) -> None:
     """The rules of a set: mode, parameters, source."""
     settings = _load(rules).to_dict()
     if json:

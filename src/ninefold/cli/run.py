@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+from ninefold.cli.options import JsonOption, StoreOption, console, print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,9 +92,7 @@ def _execute(
     target = Path(report or f"{campaign.name}-report.html")
     check_report_path(target)
     if workers is not None:
-        campaign = campaign.model_copy(
-            update={"execution": campaign.execution.model_copy(update={"workers": workers})}
-        )
+        campaign = campaign.model_copy(update={"execution": campaign.execution.model_copy(update={"workers": workers})})
     if fresh or not is_finished(campaign, path):
         with _progress_bars():
             run_campaign(campaign, path, fresh=fresh, update=update, workflow=workflow)
@@ -134,7 +132,14 @@ def _progress_bars() -> Iterator[None]:
     import sys
 
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     from ninefold.flows.progress import Progress as Step
     from ninefold.flows.progress import listening
@@ -148,7 +153,11 @@ def _progress_bars() -> Iterator[None]:
         def log(step: Step) -> None:
             begin = started.setdefault(step.stage, time.monotonic())
             elapsed = time.monotonic() - begin
-            left = f", about {elapsed / step.done * (step.total - step.done):.0f} s left" if step.total and step.done else ""
+            left = (
+                f", about {elapsed / step.done * (step.total - step.done):.0f} s left"
+                if step.total and step.done
+                else ""
+            )
             count = f"{step.done}/{step.total}" if step.total is not None else f"{step.done}"
             console_.print(f"{step.stage}: {count} {step.unit} {step.note} ({elapsed:.0f} s{left})", soft_wrap=True)
 

@@ -85,8 +85,8 @@ class ASEEngine:
             _checked(atoms)
             optimizer = _optimizer(atoms, settings)
             volume = atoms.get_volume()
-            # one step more than asked is one evaluation: the loop checks before it moves
-            for is_converged in optimizer.irun(fmax=settings.fmax, steps=settings.max_steps):
+            is_converged = False
+            for is_converged in optimizer.irun(fmax=settings.fmax, steps=settings.max_steps):  # noqa: B007  # read after
                 energy, forces = _checked(atoms)
                 _check_geometry(atoms, atoms.get_volume() / volume)
                 steps = optimizer.get_number_of_steps()

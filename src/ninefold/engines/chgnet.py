@@ -64,9 +64,7 @@ class _LeanCalculator(Calculator):
         super().__init__()
         self._model = model
 
-    def calculate(
-        self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes
-    ) -> None:
+    def calculate(self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes) -> None:
         super().calculate(atoms, properties, system_changes)
         assert atoms is not None
         structure = Structure(atoms.cell.array, atoms.get_chemical_symbols(), atoms.get_scaled_positions())
@@ -102,16 +100,16 @@ def energy_forces_stress(structure: Structure, model: str = MODELS[0]) -> tuple[
     neighbours = np.bincount(graph.atom_graph.reshape(-1, 2)[:, 0].numpy(), minlength=len(structure))
     if (neighbours == 0).any():
         raise CalculationError("isolated atom")
-    batch = BatchedGraph.from_graphs(
-        [graph],
-        bond_basis_expansion=network.bond_basis_expansion,
-        angle_basis_expansion=network.angle_basis_expansion,
-        compute_stress=True,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package reads its volumes off tensors that carry gradients
+        batch = BatchedGraph.from_graphs(
+            [graph],
+            bond_basis_expansion=network.bond_basis_expansion,
+            angle_basis_expansion=network.angle_basis_expansion,
+            compute_stress=True,
+        )
     energy = network._compute(batch)["e"] * (len(structure) if network.is_intensive else 1)
-    position_gradient, strain_gradient = torch.autograd.grad(
-        energy.sum(), [batch.atom_positions[0], batch.strains[0]]
-    )
+    position_gradient, strain_gradient = torch.autograd.grad(energy.sum(), [batch.atom_positions[0], batch.strains[0]])
     reference = network.composition_model([graph]) if network.composition_model is not None else torch.zeros(1)
     reference = reference * (len(structure) if network.is_intensive else 1)
     return (

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ninefold.chemistry.anions import Assignment, Cation
+from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.elements import CATION_CHARGES, GROUP
 from ninefold.chemistry.table import NO_CATION, CandidateTable
 from ninefold.enumeration.space import ChemicalSpace
@@ -50,9 +50,7 @@ def enumerate_assignments(space: ChemicalSpace, chunk_size: int = 200_000) -> It
 def count_assignments(space: ChemicalSpace) -> int:
     """How many assignments the space holds, without listing them."""
     solver = _CationSolver(space)
-    return sum(
-        solver.count(q + m, centre) for centre in space.centres for _, q, m in _anions(space, centre)
-    )
+    return sum(solver.count(q + m, centre) for centre in space.centres for _, q, m in _anions(space, centre))
 
 
 def neighbours(assignment: Assignment) -> list[Assignment]:

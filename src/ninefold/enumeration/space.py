@@ -64,8 +64,5 @@ class ChemicalSpace(Settings):
         return tuple(sorted(set(counts)))
 
     def __str__(self) -> str:
-        return (
-            f"{'/'.join(self.centres)} with {'/'.join(self.cations)}, n {self.n[0]}-{self.n[1]}, m {self.m[0]}-{self.m[1]}"
-        )
-
-
+        ranges = f"n {self.n[0]}-{self.n[1]}, m {self.m[0]}-{self.m[1]}"
+        return f"{'/'.join(self.centres)} with {'/'.join(self.cations)}, {ranges}"

@@ -188,7 +188,8 @@ def ranked_candidates(campaign: Campaign, candidates: Sequence[dict[str, Any]]) 
     for candidate, place in zip(candidates, rank(items, campaign.ranking), strict=True):
         status = "ranked" if place.rank is not None else "no_hull" if candidate["structures_found"] else "no_structure"
         update = {
-            "rank": place.rank, "score": place.score, "is_pareto": place.is_pareto, "terms": place.terms, "status": status,
+            "rank": place.rank, "score": place.score, "is_pareto": place.is_pareto,
+            "terms": place.terms, "status": status,
         }  # fmt: skip
         documents.append(CandidateDocument.model_validate({**candidate, **update}))
     return documents

@@ -26,9 +26,7 @@ def is_finished(campaign: Campaign, store: Path) -> bool:
     with open_repository(store) as repository:
         document = repository.get("campaigns", campaign.name)
     return (
-        document is not None
-        and document["status"] == "finished"
-        and document["fingerprint"] == campaign.fingerprint()
+        document is not None and document["status"] == "finished" and document["fingerprint"] == campaign.fingerprint()
     )
 
 
@@ -97,7 +95,8 @@ def _register(repository: Repository, campaign: Campaign, engine: str, update: b
         changed = sorted(key for key in settings if settings[key] != known["settings"].get(key))
         if not update:
             raise InputError(
-                "campaign", campaign.name,
+                "campaign",
+                campaign.name,
                 problem=f"is in the store with other settings ({', '.join(changed)})",
                 hint="rename it, --update to recompute what the change touches, or --fresh to start again",
             )

@@ -22,9 +22,9 @@ from ninefold.campaign.model import Campaign
 from ninefold.chemistry.anions import Assignment
 from ninefold.errors import InputError
 from ninefold.flows import convert
+from ninefold.flows.clock import now
 from ninefold.flows.packing import pack_assignment, pack_structure, unpack_assignment, unpack_structure
 from ninefold.flows.progress import announce
-from ninefold.flows.clock import now
 from ninefold.flows.workers import Context, Failure, run_tasks
 from ninefold.keys import content_key
 from ninefold.store import open_repository
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from ninefold.engines import RelaxSettings
+
 
 class Funnel:
     """What one stage, or one shard of it, let through, while it is being counted."""
@@ -143,9 +144,7 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
             )
         size = campaign.execution.compositions_per_job
         packed = [pack_assignment(assignment) for assignment in kept]
-        return [
-            write_shard(shard_folder(store), packed[start : start + size]) for start in range(0, len(packed), size)
-        ]
+        return [write_shard(shard_folder(store), packed[start : start + size]) for start in range(0, len(packed), size)]
 
 
 def build(campaign: Campaign, store: str, shard: Shard) -> Shard:
@@ -287,8 +286,12 @@ def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str
     campaign = context.campaign
     budget = campaign.structures
     key = content_key(
-        "pool", pack_assignment(assignment), budget.model_dump(mode="json"), campaign.seed,
-        ninefold.__version__, SCHEMA_VERSION,
+        "pool",
+        pack_assignment(assignment),
+        budget.model_dump(mode="json"),
+        campaign.seed,
+        ninefold.__version__,
+        SCHEMA_VERSION,
     )
     if (known := context.repository.get("results", key)) is not None:
         return known["value"]
@@ -320,8 +323,13 @@ def _prescreen_one(
         return Failure("no pool of structures")
     campaign = context.campaign
     key = content_key(
-        "search", pack_assignment(assignment), pool["sha256"], campaign.structures.model_dump(mode="json"),
-        context.engine.fingerprint, ninefold.__version__, SCHEMA_VERSION,
+        "search",
+        pack_assignment(assignment),
+        pool["sha256"],
+        campaign.structures.model_dump(mode="json"),
+        context.engine.fingerprint,
+        ninefold.__version__,
+        SCHEMA_VERSION,
     )
     if (known := context.repository.get("results", key)) is not None:
         return known["value"]

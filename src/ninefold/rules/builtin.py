@@ -77,7 +77,7 @@ BUILTIN: tuple[Rule, ...] = (
         "electron_count",
         lambda table: table.electron_count,
         "valence electrons at the centre, G + n + q",
-        "18-electron rule: Singh, Phys. Rev. B 69, 024510 (2004), and Humphries 2015; violators K3ReH6 (16), K3MnH5 (13)",
+        "18-electron rule: Singh, Phys. Rev. B 69, 024510 (2004); violators K3ReH6 (16), K3MnH5 (13)",
         unit="electrons", allowed=(18.0,), softness=1.0, mode=Mode.GATE,
     ),
     Rule(
@@ -149,7 +149,7 @@ BUILTIN: tuple[Rule, ...] = (
         "cation_electronegativity",
         lambda table: table.max_over_cations({item: ELECTRONEGATIVITY[item[0]] for item in table.species}),
         "electronegativity of the least electropositive counter-cation",
-        "der: at most 1.31 (Mg) in every compound of n >= 7 made; lower is more stable: Takagi et al., APL Mater. (2014)",
+        "der: at most 1.31 (Mg) in every compound of n >= 7 made; lower is more stable (APL Mater. 2014)",
         high=1.31, softness=0.3, mode=Mode.SCORE,
     ),
     Rule(
@@ -171,7 +171,8 @@ BUILTIN: tuple[Rule, ...] = (
     Rule(
         "abundance",
         lambda table: table.of_centre({symbol: _CRUSTAL_PPM.get(symbol, 1.0) for symbol in table.centres}),
-        "abundance of the centre in the upper crust", "CRC Handbook, from memory", unit="mg/kg", low=0.01, softness=0.01,
+        "abundance of the centre in the upper crust", "CRC Handbook, from memory", unit="mg/kg", low=0.01,
+        softness=0.01,
         mode=Mode.OFF,
     ),
 )  # fmt: skip

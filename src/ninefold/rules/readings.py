@@ -76,7 +76,10 @@ def diagnose(formula: str, electron_count: int = 18) -> Diagnosis:
         doubled = electron_count - GROUP[centre] - charge + hydrogen
         n, m = doubled / 2, hydrogen - doubled / 2
         q = charge - m
-        equation = f"with {centre} as the centre, G + n + q = {electron_count} and Z = q + m need n = {n:g}, m = {m:g}, q = {q:g}"
+        equation = (
+            f"with {centre} as the centre, G + n + q = {electron_count} and Z = q + m need "
+            f"n = {n:g}, m = {m:g}, q = {q:g}"
+        )
         if doubled % 2:
             problems.append(f"{equation}: half a hydrogen is left over; one hydrogen more or less balances")
         elif m < 0:
@@ -89,9 +92,8 @@ def diagnose(formula: str, electron_count: int = 18) -> Diagnosis:
             problems.append(f"{equation}: n must be positive")
         counter = {cation.symbol: cation.count for cation in cations}
         for other in range(2, hydrogen + 13):
-            for assignment in readings(formula_of({**counter, centre: 1, "H": other}), (electron_count,)):
-                if assignment.n <= MOST_LIGANDS:
-                    nearest.append((abs(other - hydrogen), assignment.formula))
+            balanced = readings(formula_of({**counter, centre: 1, "H": other}), (electron_count,))
+            nearest += [(abs(other - hydrogen), item.formula) for item in balanced if item.n <= MOST_LIGANDS]
     if not problems:
         problems.append("no metal of groups 3 to 12 can be the centre with the other metals as counter-cations")
     ordered = list(dict.fromkeys(text for _, text in sorted(nearest)))
@@ -119,6 +121,7 @@ def _splits(amounts: dict[str, int]) -> Iterator[tuple[str, tuple[Cation, ...], 
         symbols = sorted(others)
         for charges in itertools.product(*(CATION_CHARGES[symbol] for symbol in symbols)):
             cations = tuple(
-                Cation(symbol, others[symbol] // number, charge) for symbol, charge in zip(symbols, charges, strict=True)
+                Cation(symbol, others[symbol] // number, charge)
+                for symbol, charge in zip(symbols, charges, strict=True)
             )
             yield centre, cations, amounts["H"] // number

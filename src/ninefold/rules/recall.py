@@ -27,9 +27,10 @@ class Recall:
         wanted = [row for row in self.rows if row["expected"] == "kept"]
         high = [row for row in wanted if row["n"] >= 7]
         violators = [row for row in self.rows if row["expected"] == "rejected"]
+        low = [row for row in wanted if row["n"] < 7]
         return (
             f"n >= 7: {sum(row['kept'] for row in high)} of {len(high)} kept; "
-            f"n < 7: {sum(row['kept'] for row in wanted) - sum(row['kept'] for row in high)} of {len(wanted) - len(high)} kept; "
+            f"n < 7: {sum(row['kept'] for row in low)} of {len(low)} kept; "
             f"known violators: {sum(not row['kept'] for row in violators)} of {len(violators)} rejected"
         )
 
@@ -48,16 +49,18 @@ def recall(rule_set: RuleSet, compounds: Iterable[KnownCompound] | None = None) 
             for verdict in rule_set.explain(compound.assignment)
             if verdict.mode == Mode.GATE.value and not verdict.passed
         ]
-        rows.append({
-            "name": compound.formula,
-            "anion": compound.assignment.anion,
-            "n": compound.assignment.n,
-            "expected": "rejected" if compound.violates else "kept",
-            "kept": not rejected,
-            "rejected_by": ", ".join(rejected) or None,
-            "source": compound.source,
-            "mark": compound.mark,
-        })
+        rows.append(
+            {
+                "name": compound.formula,
+                "anion": compound.assignment.anion,
+                "n": compound.assignment.n,
+                "expected": "rejected" if compound.violates else "kept",
+                "kept": not rejected,
+                "rejected_by": ", ".join(rejected) or None,
+                "source": compound.source,
+                "mark": compound.mark,
+            }
+        )
     return Recall(tuple(rows))
 
 

@@ -76,14 +76,14 @@ class Rule:
         return low, high
 
     def passed(self, table: CandidateTable, values: np.ndarray) -> np.ndarray:
-        """shape (n_rows,), whether each value lies within the bounds."""
+        """Shape (n_rows,), whether each value lies within the bounds."""
         if self.allowed is not None:
             return np.isin(np.round(values, 6), self.allowed)
         low, high = self.bounds(table)
         return (values >= low - TOLERANCE) & (values <= high + TOLERANCE)
 
     def score(self, table: CandidateTable, values: np.ndarray) -> np.ndarray:
-        """shape (n_rows,), 1 within the bounds, falling to 0 outside; or by `levels`."""
+        """Shape (n_rows,), 1 within the bounds, falling to 0 outside; or by `levels`."""
         if self.levels is not None:
             scores = np.full(len(values), self.otherwise)
             for value, score in self.levels.items():

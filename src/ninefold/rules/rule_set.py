@@ -132,7 +132,9 @@ def known_rules(files: tuple[str, ...] = ()) -> list[Rule]:
         try:
             rules.append(dataclasses.replace(point.load(), origin=point.value))
         except Exception as error:  # whatever the package raises, its name must be told
-            raise InputError("rules", point.value, problem=f"cannot be loaded: {type(error).__name__}: {error}") from error
+            raise InputError(
+                "rules", point.value, problem=f"cannot be loaded: {type(error).__name__}: {error}"
+            ) from error
     for file in files:
         rules += _rules_of_file(Path(file))
     origins: dict[str, str] = {}
@@ -191,9 +193,7 @@ def _values(rule: Rule, table: CandidateTable) -> np.ndarray:
     try:
         values = np.asarray(rule.value(table))
     except Exception as error:  # a user's rule may raise anything; its name and file must be told
-        raise InputError(
-            f"rule {rule.name}", rule.origin, problem=f"raises {type(error).__name__}: {error}"
-        ) from error
+        raise InputError(f"rule {rule.name}", rule.origin, problem=f"raises {type(error).__name__}: {error}") from error
     if values.shape != (len(table),) or values.dtype.kind not in "iufb":
         raise InputError(
             f"rule {rule.name}", rule.origin,

@@ -43,7 +43,7 @@ class RuleSettings(Settings):
 
     set: str = "takagi"
     """A shipped rule set (takagi, group-wall, exploratory) or a YAML file."""
-    overrides: dict[str, RuleParameters] = {}
+    overrides: dict[str, RuleParameters] = Field(default_factory=dict)
     """Rule -> parameters that differ from the set's."""
     files: tuple[str, ...] = ()
     """Python files with rules of your own; relative to the campaign file."""

@@ -90,6 +90,4 @@ def build_pool(assignment: Assignment, budget: SearchBudget, seed: int, notify: 
         if known is None or result.energy_per_atom < known[0]:
             settled[key] = (result.energy_per_atom, Proposal(structure, packing.source))
     ordered = sorted(settled.values(), key=lambda item: item[0])
-    return Pool(
-        tuple(proposal for _, proposal in ordered), reasons, len(packings), time.process_time() - start
-    )
+    return Pool(tuple(proposal for _, proposal in ordered), reasons, len(packings), time.process_time() - start)

@@ -69,7 +69,9 @@ def write_structures(rows: Sequence[dict[str, Any]], folder: Path, kind: str) ->
     """
     from pymatgen.core import Structure
 
-    chosen = [(row, found) for row in rows if (found := next((item for item in row["structures"] if item["is_valid"]), None))]
+    chosen = [
+        (row, found) for row in rows if (found := next((item for item in row["structures"] if item["is_valid"]), None))
+    ]
     if not chosen:
         raise InputError("filter", None, problem="matches no candidate with a structure; nothing written")
     try:

@@ -92,7 +92,7 @@ def _transform(tree: Any, text: str) -> Clause:
         close = difflib.get_close_matches(key, [*QUANTITIES, *STANDARD_FIELDS], n=3)
         raise InputError(
             "filter", name, problem="is not a field",
-            allowed=", ".join(close) if close else ", ".join(QUANTITIES), hint="'ninefold query --fields all' shows all",
+            allowed=", ".join(close or QUANTITIES), hint="'ninefold query --fields all' shows all",
         )  # fmt: skip
 
     def checked(target: Field, value: Any) -> Any:
@@ -102,12 +102,16 @@ def _transform(tree: Any, text: str) -> Clause:
             "integer": is_number, "float": is_number,
         }[target.kind]  # fmt: skip
         if not fits:
-            raise InputError("filter", value, problem=f"cannot be compared with {target.key}", allowed=f"a {target.kind}")
+            raise InputError(
+                "filter", value, problem=f"cannot be compared with {target.key}", allowed=f"a {target.kind}"
+            )
         return int(value) if isinstance(value, bool) else value
 
     def compared(target: Field, operator: str, value: Any) -> Clause:
         if target.kind == "list":
-            raise InputError("filter", target.key, problem="is a list", allowed="HAS, HAS ALL, HAS ANY, HAS ONLY, LENGTH")
+            raise InputError(
+                "filter", target.key, problem="is a list", allowed="HAS, HAS ALL, HAS ANY, HAS ONLY, LENGTH"
+            )
         return Clause(f"{column(target.key)} {_COMPARISONS[operator]} ?", (checked(target, value),))
 
     def members(target: Field) -> str:
@@ -124,7 +128,7 @@ def _transform(tree: Any, text: str) -> Clause:
     def unsupported(what: str) -> InputError:
         return InputError("filter", text, problem=f"uses {what}, which this store does not know")
 
-    class ToSQL(Transformer):  # type: ignore[misc]  # lark is untyped
+    class ToSQL(Transformer):
         def __default__(self, data: Any, children: list[Any], meta: Any) -> Any:
             raise unsupported(str(data))
 
@@ -190,8 +194,13 @@ def _transform(tree: Any, text: str) -> Clause:
                 inside = members(target)
                 if "ONLY" in words:
                     marks = ", ".join("?" * len(given))
-                    return Clause(f"NOT EXISTS (SELECT 1 FROM json_each(doc, '$.{target.key}') WHERE value NOT IN ({marks}))", given)
-                return joined("OR" if "ANY" in words else "AND", [Clause(f"? IN {inside}", (value,)) for value in given])
+                    return Clause(
+                        f"NOT EXISTS (SELECT 1 FROM json_each(doc, '$.{target.key}') WHERE value NOT IN ({marks}))",
+                        given,
+                    )
+                return joined(
+                    "OR" if "ANY" in words else "AND", [Clause(f"? IN {inside}", (value,)) for value in given]
+                )
 
             return make
 
@@ -218,7 +227,7 @@ def _transform(tree: Any, text: str) -> Clause:
         def number(self, children: list[Any]) -> int | float:
             value = children[0]
             if not isinstance(value, Token):
-                return value  # type: ignore[no-any-return]
+                return value
             return float(value) if any(mark in str(value) for mark in ".eE") else int(value)
 
         def value(self, children: list[Any]) -> Any:

@@ -23,7 +23,10 @@ def resolve_store(option: str | None = None, campaign_store: str | None = None) 
     field, value = next(
         (field, value)
         for field, value in (
-            ("--store", option), (ENVIRONMENT, os.environ.get(ENVIRONMENT)), ("store", campaign_store), ("store", DEFAULT),
+            ("--store", option),
+            (ENVIRONMENT, os.environ.get(ENVIRONMENT)),
+            ("store", campaign_store),
+            ("store", DEFAULT),
         )
         if value
     )  # fmt: skip
@@ -31,7 +34,9 @@ def resolve_store(option: str | None = None, campaign_store: str | None = None) 
         raise InputError(field, value, problem="is a server's address", allowed="the path of an SQLite file")
     path = Path(value).expanduser()
     if path.is_dir():
-        raise InputError(field, value, problem="is a folder", allowed="the path of an SQLite file", hint=f"try {path / DEFAULT}")
+        raise InputError(
+            field, value, problem="is a folder", allowed="the path of an SQLite file", hint=f"try {path / DEFAULT}"
+        )
     return path
 
 

@@ -29,7 +29,10 @@ def exclusive(store: Path, purpose: str) -> Iterator[None]:
         except OSError as error:
             holder_text = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
             raise InputError(
-                "store", str(store), problem=f"is in use by {holder_text}", hint="wait for it, or name another store with --store"
+                "store",
+                str(store),
+                problem=f"is in use by {holder_text}",
+                hint="wait for it, or name another store with --store",
             ) from error
         os.ftruncate(handle, 0)
         os.write(handle, f"process {os.getpid()} ({purpose})".encode())

@@ -59,7 +59,9 @@ class SQLiteRepository:
                 hint="'ninefold run CAMPAIGN' makes one; --store or NINEFOLD_STORE names another",
             )  # fmt: skip
         if not path.parent.is_dir():
-            raise InputError("store", str(path), problem="lies in a folder that does not exist", hint=f"mkdir -p {path.parent}")
+            raise InputError(
+                "store", str(path), problem="lies in a folder that does not exist", hint=f"mkdir -p {path.parent}"
+            )
         try:
             self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             self._prepare()
@@ -164,7 +166,8 @@ class SQLiteRepository:
                 raise InputError("sort", field, problem="cannot be sorted by", allowed=", ".join(QUANTITIES))
             orders.append(f"{column(key)} {_ORDERS[direction]} NULLS LAST")
         rows = self._read(
-            f'SELECT doc FROM "{_checked(collection)}" WHERE {where.sql} ORDER BY {", ".join([*orders, "id"])} LIMIT ? OFFSET ?',
+            f'SELECT doc FROM "{_checked(collection)}" WHERE {where.sql} '
+            f"ORDER BY {', '.join([*orders, 'id'])} LIMIT ? OFFSET ?",
             (*where.parameters, -1 if limit is None else limit, offset),
         )
         documents = (json.loads(text) for (text,) in rows)
@@ -182,7 +185,9 @@ class SQLiteRepository:
         """See `Repository.delete`."""
         where = to_sql(filter)
         with self._transaction():
-            cursor = self._connection.execute(f'DELETE FROM "{_checked(collection)}" WHERE {where.sql}', where.parameters)
+            cursor = self._connection.execute(
+                f'DELETE FROM "{_checked(collection)}" WHERE {where.sql}', where.parameters
+            )
         return cursor.rowcount
 
     def close(self) -> None:
@@ -214,13 +219,30 @@ def _explained(error: sqlite3.DatabaseError, path: Path) -> Exception:
     """SQLite's complaint as one of ours: whose mistake it is decides the exit code."""
     message = str(error)
     if "not a database" in message or "malformed" in message:
-        return InputError("store", str(path), problem=f"is not an SQLite file or is damaged ({message})", hint="restore a copy, or name another with --store")
+        return InputError(
+            "store",
+            str(path),
+            problem=f"is not an SQLite file or is damaged ({message})",
+            hint="restore a copy, or name another with --store",
+        )
     if "unable to open" in message or "readonly" in message or "read-only" in message:
-        return InputError("store", str(path), problem=f"cannot be written ({message})", hint="name another with --store")
+        return InputError(
+            "store", str(path), problem=f"cannot be written ({message})", hint="name another with --store"
+        )
     if "full" in message:
-        return InputError("store", str(path), problem="cannot grow: the disk is full", hint="free some space, then 'ninefold resume'; nothing acknowledged is lost")
+        return InputError(
+            "store",
+            str(path),
+            problem="cannot grow: the disk is full",
+            hint="free some space, then 'ninefold resume'; nothing acknowledged is lost",
+        )
     if "locked" in message:
-        return StoreError(f"store: {str(path)!r} is held by another process for more than {BUSY_SECONDS:.0f} s; try again, then 'ninefold resume'")
+        return StoreError(
+            f"store: {str(path)!r} is held by another process for more than {BUSY_SECONDS:.0f} s; "
+            "try again, then 'ninefold resume'"
+        )
     if "disk I/O" in message:
-        return StoreError(f"store: {str(path)!r} cannot be read or written ({message}); check the disk, then 'ninefold resume'")
+        return StoreError(
+            f"store: {str(path)!r} cannot be read or written ({message}); check the disk, then 'ninefold resume'"
+        )
     return StoreError(f"store: {str(path)!r}: {message}")

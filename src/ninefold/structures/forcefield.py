@@ -165,7 +165,7 @@ def _kernel(positions, cell, charges, sizes, owner, centre, is_ligand, bond):  #
     images = np.empty(3, dtype=np.int64)
     for axis in range(3):
         height = 1.0 / math.sqrt(inverse[0, axis] ** 2 + inverse[1, axis] ** 2 + inverse[2, axis] ** 2)
-        images[axis] = int(math.ceil(CUTOFF / height + 0.5))
+        images[axis] = math.ceil(CUTOFF / height + 0.5)
     shift_energy = math.erfc(DAMPING * CUTOFF) / CUTOFF
     gauss = 2.0 * DAMPING / math.sqrt(math.pi)
     shift_force = shift_energy / CUTOFF + gauss * math.exp(-((DAMPING * CUTOFF) ** 2)) / CUTOFF
@@ -182,17 +182,15 @@ def _kernel(positions, cell, charges, sizes, owner, centre, is_ligand, bond):  #
                 base[axis] = positions[j, axis] - positions[i, axis]
             for axis in range(3):
                 fraction = base[0] * inverse[0, axis] + base[1] * inverse[1, axis] + base[2] * inverse[2, axis]
-                wrap[axis] = -int(round(fraction))
+                wrap[axis] = -round(fraction)
             qq = COULOMB * charges[i] * charges[j]
             contact = sizes[i] + sizes[j]
             same = owner[i] == owner[j] and owner[i] >= 0
             for a in range(wrap[0] - images[0], wrap[0] + images[0] + 1):
                 for b in range(wrap[1] - images[1], wrap[1] + images[1] + 1):
                     for c in range(wrap[2] - images[2], wrap[2] + images[2] + 1):
-                        if i == j:
-                            # each pair of images once
-                            if a < 0 or (a == 0 and (b < 0 or (b == 0 and c <= 0))):
-                                continue
+                        if i == j and (a < 0 or (a == 0 and (b < 0 or (b == 0 and c <= 0)))):
+                            continue  # each pair of images once
                         squared = 0.0
                         for axis in range(3):
                             vector[axis] = base[axis] + a * cell[0, axis] + b * cell[1, axis] + c * cell[2, axis]

@@ -41,9 +41,7 @@ HOSTS: dict[str, tuple[np.ndarray, np.ndarray]] = {
     ),
 }
 """Name -> cell (rows) and fractional positions of the centres."""
-_DOUBLINGS = tuple(np.diag(diagonal) for diagonal in ((2, 1, 1), (1, 1, 2))) + (
-    np.array([[1, 1, 0], [-1, 1, 0], [0, 0, 1]]),
-)
+_DOUBLINGS = (np.diag((2, 1, 1)), np.diag((1, 1, 2)), np.array([[1, 1, 0], [-1, 1, 0], [0, 0, 1]]))
 SHARED_TURN = 0.6
 """Chance that all anions of a cell are turned alike: most known structures are so ordered."""
 
@@ -118,7 +116,9 @@ def _grown(name: str, formula_units: int, doubling: int) -> tuple[np.ndarray, np
     centres = _unique(points)
     if len(centres) != formula_units:
         return None
-    around = (centres[None, :, :] + np.array(list(itertools.product(range(-2, 3), repeat=3)))[:, None, :]).reshape(-1, 3)
+    around = (centres[None, :, :] + np.array(list(itertools.product(range(-2, 3), repeat=3)))[:, None, :]).reshape(
+        -1, 3
+    )
     vertices = Voronoi(around @ big).vertices @ np.linalg.inv(big)
     inner = vertices[(np.abs(vertices) < 1.2).all(axis=1)]
     return big, centres, _unique(inner)

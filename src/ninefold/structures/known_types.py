@@ -34,11 +34,11 @@ def substituted(assignment: Assignment, rng: np.random.Generator, withheld: tupl
         withheld: Names of types to leave out.
     """
     wanted = (assignment.n, assignment.m, sum(cation.count for cation in assignment.cations))
-    packings = []
-    for entry in _types():
-        if (entry["n"], entry["m"], entry["cations"]) == wanted and entry["name"] not in withheld:
-            packings.append(_packing(entry, assignment, rng))
-    return packings
+    return [
+        _packing(entry, assignment, rng)
+        for entry in _types()
+        if (entry["n"], entry["m"], entry["cations"]) == wanted and entry["name"] not in withheld
+    ]
 
 
 @functools.cache

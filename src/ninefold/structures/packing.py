@@ -36,9 +36,7 @@ class Packing:
 
     def to_structure(self) -> Structure:
         """The packing as a crystal structure, atoms wrapped into the cell."""
-        return Structure(
-            Lattice(self.cell), self.symbols, self.positions, coords_are_cartesian=True, to_unit_cell=True
-        )
+        return Structure(Lattice(self.cell), self.symbols, self.positions, coords_are_cartesian=True, to_unit_cell=True)
 
 
 def assemble(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import logging
+from typing import Any, NamedTuple
 
 import moyopy
 import numpy as np
 from pymatgen.core import Element, Lattice, Structure
-from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
 # moyopy warns of every supercell that its site symmetries are those of the primitive cell, which is what is asked
 logging.getLogger("moyo").setLevel(logging.ERROR)
@@ -31,7 +29,7 @@ def space_group(structure: Structure, symprec: float = SYMPREC) -> SpaceGroup:
     """Space group of a structure; P1 where the search fails at this tolerance."""
     data = _dataset(structure, symprec)
     number = 1 if data is None else int(data.number)
-    return SpaceGroup(number, sg_symbol_from_int_number(number))
+    return SpaceGroup(number, moyopy.SpaceGroupType(number).hm_short.replace(" ", ""))
 
 
 def symmetrised(structure: Structure, symprec: float = SYMPREC) -> Structure:

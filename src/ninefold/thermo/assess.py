@@ -8,7 +8,6 @@ candidate's own composition; published structures of that composition stand besi
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -119,9 +118,7 @@ class Stability:
     notes: list[str] = field(default_factory=list)
 
 
-def assess(
-    candidates: Sequence[Phase], references: Sequence[Phase], settings: StabilitySettings
-) -> list[Stability]:
+def assess(candidates: Sequence[Phase], references: Sequence[Phase], settings: StabilitySettings) -> list[Stability]:
     """Distances to the hull of every other composition, static and at each condition.
 
     Args:
@@ -158,8 +155,7 @@ class _System:
         self._references = [phase for phase in references if elements.issuperset(phase.amounts)]
         self._all = [*self._references, *(phase for phase in candidates if elements.issuperset(phase.amounts))]
         pure = {
-            symbol: [phase for phase in self._references if set(phase.amounts) == {symbol}]
-            for symbol in self._elements
+            symbol: [phase for phase in self._references if set(phase.amounts) == {symbol}] for symbol in self._elements
         }
         self._missing = [symbol for symbol, phases in pure.items() if not phases]
         self._elemental = {
@@ -355,9 +351,7 @@ class _Hull:
             phase = self._phases[index]
             fraction = share * self._ensemble.share(candidate) / self._ensemble.share(phase)
             hydrogen -= fraction * phase.hydrogen
-            competitors.append(
-                Competitor(phase.formula, phase.name, fraction, phase.energy_per_atom, phase.kind)
-            )
+            competitors.append(Competitor(phase.formula, phase.name, fraction, phase.energy_per_atom, phase.kind))
         competitors.sort(key=lambda competitor: (-competitor.fraction, competitor.name))
         return [*competitors, *self._ensemble.gas(hydrogen)]
 

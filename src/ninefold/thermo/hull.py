@@ -51,9 +51,7 @@ class LowerHull:
         coordinates = np.column_stack([self._fractions[:, 1:], heights])
         apex = np.append(np.full(self.components - 1, 1 / self.components), 1 - heights.min())
         hull = ConvexHull(np.vstack([coordinates, apex]))
-        floor = np.flatnonzero(
-            (hull.equations[:, -2] < 0) & ~(hull.simplices == len(coordinates)).any(axis=1)
-        )
+        floor = np.flatnonzero((hull.equations[:, -2] < 0) & ~(hull.simplices == len(coordinates)).any(axis=1))
         # a facet whose corners all lack one component is a wall of the simplex, whatever its normal's noise
         floor = floor[(self._fractions[hull.simplices[floor]].max(axis=1) > 1e-12).all(axis=1)]
         slopes = -hull.equations[floor, :-2] / hull.equations[floor, -2:-1]
@@ -92,9 +90,7 @@ class LowerHull:
                 best, simplex = shares, vertices
         assert best is not None
         return {
-            int(self._points[vertex]): float(share)
-            for vertex, share in zip(simplex, best, strict=True)
-            if share > 1e-9
+            int(self._points[vertex]): float(share) for vertex, share in zip(simplex, best, strict=True) if share > 1e-9
         }
 
     @property

@@ -128,6 +128,8 @@ def _check(temperature: float, pressure: float) -> None:
     for field, value, (low, high) in ranges:
         if not low <= value <= high:
             raise InputError(
-                field, value, problem="is outside the range of hydrogen's equation of state",
+                field,
+                value,
+                problem="is outside the range of hydrogen's equation of state",
                 allowed=f"{low:g} to {high:g}",
             )

@@ -1,0 +1,254 @@
+"""The phases that compete: read from package data, built by symmetry, relaxed with the engine in use."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pymatgen.core import Lattice, Structure
+
+from ninefold.chemistry.formula import formula_of, parse_formula
+from ninefold.engines.base import Engine
+from ninefold.engines.settings import RelaxSettings
+from ninefold.errors import InputError
+from ninefold.thermo.assess import Phase
+from ninefold.yaml_files import read_yaml
+
+MOLECULE = "molecule"
+RELAXATION = RelaxSettings(fmax=0.01, max_steps=500)
+"""Of a solid; a molecule keeps its box."""
+_COORDINATE = re.compile(r"([+-]?)(\d*)([a-z])")
+
+
+@dataclass(frozen=True)
+class ReferencePhase:
+    """A competing phase as the literature has it."""
+
+    name: str
+    """Formula and structure type, unique: `MgH2 rutile`."""
+    formula: str
+    kind: str
+    """element | molecule | binary | ternary | intermetallic | known_hydride."""
+    structure: Structure
+    """Primitive cell, before any relaxation."""
+    space_group: str
+    """Symbol that the structure was built with."""
+    source: str
+    mark: str
+    """src: read in the publication; mem: from memory; der: derived or estimated here."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def relax_settings(self) -> RelaxSettings:
+        """How it is relaxed: to 0.01 eV/Å; a molecule's box stays as it is."""
+        return RELAXATION.model_copy(update={"relax_cell": self.kind != MOLECULE})
+
+    @property
+    def elements(self) -> frozenset[str]:
+        """Symbols."""
+        return frozenset(parse_formula(self.formula))
+
+
+@dataclass(frozen=True)
+class MissingPhase:
+    """A competing phase that is not in the hull, and why."""
+
+    formula: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RelaxedPhase:
+    """A reference phase as an engine sees it."""
+
+    phase: ReferencePhase
+    structure: Structure
+    energy_per_atom: float | None
+    """eV/atom; None where `error` is set."""
+    is_converged: bool
+    steps: int
+    core_seconds: float
+    error: str | None = None
+
+    def to_phase(self) -> Phase:
+        """As it enters a hull.
+
+        Raises:
+            ValueError: if it has no energy.
+        """
+        if self.energy_per_atom is None:
+            raise ValueError(f"{self.phase.name} has no energy: {self.error}")
+        return Phase(
+            name=self.phase.name,
+            formula=self.phase.formula,
+            amounts=parse_formula(self.phase.formula),
+            energy_per_atom=self.energy_per_atom,
+            volume_per_atom=None if self.phase.kind == MOLECULE else self.structure.volume / len(self.structure),
+            kind=self.phase.kind,
+            source=self.phase.source,
+            mark=self.phase.mark,
+        )
+
+
+def reference_phases(elements: Iterable[str]) -> list[ReferencePhase]:
+    """Competing phases of a chemical system, its subsystems included.
+
+    Args:
+        elements: Symbols. Known compounds of the candidates' own compositions are among the phases;
+            `assess` keeps them out of those candidates' hulls.
+
+    Raises:
+        InputError: if the package data are broken.
+    """
+    system = frozenset(elements)
+    return [_phase(*item) for item in _entries() if frozenset(parse_formula(item[1])) <= system]
+
+
+def missing_phases(elements: Iterable[str]) -> list[MissingPhase]:
+    """Competing phases of a chemical system that have no coordinates here."""
+    system = frozenset(elements)
+    entries = _data()["missing"]
+    return [MissingPhase(**entry) for entry in entries if frozenset(parse_formula(entry["formula"])) <= system]
+
+
+def relax_references(
+    phases: Sequence[ReferencePhase],
+    engine: Engine,
+    settings: RelaxSettings = RELAXATION,
+    notify: Callable[[RelaxedPhase], None] | None = None,
+) -> list[RelaxedPhase]:
+    """Each phase relaxed with the engine, in their order; a failure is recorded and the others go on.
+
+    Args:
+        phases: What to relax.
+        engine: What relaxes.
+        settings: For solids; a molecule's box is kept whatever they say.
+        notify: Called after every phase.
+    """
+    results = []
+    for phase in phases:
+        [relaxation] = engine.relax(
+            [phase.structure], settings.model_copy(update={"relax_cell": phase.kind != MOLECULE})
+        )
+        results.append(
+            RelaxedPhase(
+                phase=phase,
+                structure=relaxation.structure,
+                energy_per_atom=relaxation.energy_per_atom,
+                is_converged=relaxation.is_converged,
+                steps=relaxation.steps,
+                core_seconds=relaxation.core_seconds,
+                error=relaxation.error,
+            )
+        )
+        if notify is not None:
+            notify(results[-1])
+    return results
+
+
+@functools.cache
+def _data() -> Any:
+    path = Path(str(files("ninefold.chemistry").joinpath("data/reference_phases.yaml")))
+    return read_yaml(path, "reference phases")
+
+
+@functools.cache
+def _entries() -> tuple[tuple[str, str, int], ...]:
+    """Name, formula and place of every phase, without building a structure."""
+    entries = []
+    for index, entry in enumerate(_data()["phases"]):
+        formula = formula_of(parse_formula(entry["formula"]))
+        entries.append((f"{formula} {entry['type']}", formula, index))
+    return tuple(entries)
+
+
+@functools.cache
+def _phase(name: str, formula: str, index: int) -> ReferencePhase:
+    entry = _data()["phases"][index]
+    prototype = _data()["prototypes"][entry["prototype"]] if "prototype" in entry else {}
+    atoms = dict(zip("ABCD", entry.get("atoms", ()), strict=False))
+    entry = {**prototype, **entry}
+    try:
+        structure = build_structure(
+            entry["space_group"],
+            entry["cell"],
+            [(atoms.get(site, site), positions) for site, positions in entry["sites"].items()],
+            entry.get("parameters", {}),
+            entry.get("origin"),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError("reference phase", name, problem=f"cannot be built: {error}") from error
+    return ReferencePhase(
+        name=name,
+        formula=formula,
+        kind=entry["kind"],
+        structure=structure,
+        space_group=entry["space_group"],
+        source=entry["source"],
+        mark=entry["mark"],
+        notes=tuple(entry.get("notes", ())),
+    )
+
+
+def build_structure(
+    space_group: str,
+    cell: Mapping[str, float],
+    sites: Sequence[tuple[str, Sequence[Sequence[Any]]]],
+    parameters: Mapping[str, float] | None = None,
+    origin: int | None = None,
+) -> Structure:
+    """A crystal from its asymmetric unit.
+
+    Args:
+        space_group: Hermann-Mauguin symbol; hexagonal axes where there is a choice.
+        cell: a, b, c in Å and alpha, beta, gamma in degrees, as far as the crystal system leaves them free.
+        sites: Symbol and fractional coordinates; a coordinate is a number, a fraction (`1/3`) or a
+            parameter with a factor and a shift (`x`, `-2x`, `x+1/2`).
+        parameters: Values of the letters.
+        origin: 1 or 2 where the space group has two; 2 is the centre of inversion.
+
+    Returns:
+        The primitive cell.
+
+    Raises:
+        ValueError: if the group or a coordinate cannot be read, or atoms fall together.
+    """
+    a = cell["a"]
+    b, c = cell.get("b", a), cell.get("c", a)
+    angles = [cell.get("alpha", 90.0), cell.get("beta", 90.0), cell.get("gamma", _gamma(space_group))]
+    values = {name: float(value) for name, value in (parameters or {}).items()}
+    species, positions = [], []
+    for symbol, orbits in sites:
+        for position in orbits:
+            species.append(symbol)
+            positions.append([_coordinate(text, values) for text in position])
+    symbol = space_group if origin is None else f"{space_group}:{origin}"
+    crystal = Structure.from_spacegroup(symbol, Lattice.from_parameters(a, b, c, *angles), species, positions)
+    if not crystal.is_valid(tol=0.5):
+        raise ValueError("atoms fall together")
+    return crystal.get_primitive_structure()
+
+
+def _gamma(space_group: str) -> float:
+    """120° for the trigonal and hexagonal groups on hexagonal axes, 90° for all others."""
+    axis = space_group[1:].lstrip("-")[:1]
+    return 120.0 if axis in {"3", "6"} and "m-3" not in space_group and "d-3" not in space_group else 90.0
+
+
+def _coordinate(text: Any, parameters: Mapping[str, float]) -> float:
+    if isinstance(text, (int, float)):
+        return float(text)
+    total = 0.0
+    for term in re.findall(r"[+-]?[^+-]+", text.replace(" ", "")):
+        if match := _COORDINATE.fullmatch(term):
+            sign, factor, name = match.groups()
+            total += (-1 if sign == "-" else 1) * int(factor or 1) * parameters[name]
+        else:
+            total += float(Fraction(term))
+    return total
