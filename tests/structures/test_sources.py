@@ -1,0 +1,124 @@
+"""What the structure sources offer: the composition asked for, neutral, n ligands on every centre."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structure_samples import ASSIGNMENTS, K2REH9
+
+from ninefold.chemistry.volumes import additive_volume
+from ninefold.structures.hosts import HOSTS, decorated_host
+from ninefold.structures.packing import NO_COMPLEX, random_rotation
+from ninefold.structures.polyhedra import M_H_DISTANCE
+from ninefold.structures.proposal import attempts
+from ninefold.structures.rigid_units import CELL_ANGLES, SWELL, random_cell, random_units
+
+SOURCES = {"host": (decorated_host, 1.0), "random": (random_units, SWELL)}
+ANY_SOURCE = st.sampled_from(sorted(SOURCES))
+ANY_SEED = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=120, deadline=None)
+@given(ANY_SOURCE, st.sampled_from(sorted(ASSIGNMENTS)), st.integers(1, 4), ANY_SEED)
+def test_every_packing_is_what_was_asked(name, formula, formula_units, seed):
+    source, swell = SOURCES[name]
+    assignment, failures = ASSIGNMENTS[formula], Counter()
+    packing = source(assignment, formula_units, np.random.default_rng(seed), failures)
+    if packing is None:
+        assert sum(failures.values()) == 1
+        return
+    assert not failures
+    assert packing.source.startswith(f"{name}:")
+    assert packing.source.endswith(f"Z{formula_units}")
+    amounts = {symbol: count * formula_units for symbol, count in assignment.amounts.items()}
+    assert Counter(packing.symbols) == amounts
+    assert packing.charges.sum() == pytest.approx(0, abs=1e-9)
+    assert np.linalg.det(packing.cell) == pytest.approx(additive_volume(assignment) * formula_units * swell)
+    assert packing.to_structure().composition.as_dict() == amounts
+
+    symbols = np.array(packing.symbols)
+    assert set(packing.owner) <= {NO_COMPLEX, *range(formula_units)}
+    for complex_ in range(formula_units):
+        members = np.flatnonzero(packing.owner == complex_)
+        assert symbols[members[0]] == assignment.centre
+        assert list(symbols[members[1:]]) == ["H"] * assignment.n
+        assert packing.charges[members].sum() == pytest.approx(-assignment.q)
+        arms = packing.positions[members[1:]] - packing.positions[members[0]]
+        np.testing.assert_allclose(np.linalg.norm(arms, axis=1), M_H_DISTANCE[assignment.centre], rtol=1e-9)
+    outside = packing.owner == NO_COMPLEX
+    for cation in assignment.cations:
+        assert set(packing.charges[outside & (symbols == cation.symbol)]) == {float(cation.charge)}
+    assert (symbols[outside] == "H").sum() == assignment.m * formula_units
+
+
+@settings(max_examples=25, deadline=None)
+@given(ANY_SOURCE, st.integers(1, 4), ANY_SEED)
+def test_a_seed_gives_one_packing(name, formula_units, seed):
+    source, _ = SOURCES[name]
+    one, other = (source(K2REH9, formula_units, np.random.default_rng(seed), Counter()) for _ in range(2))
+    if one is None:
+        assert other is None
+        return
+    assert one.source == other.source
+    assert one.symbols == other.symbols
+    np.testing.assert_array_equal(one.cell, other.cell)
+    np.testing.assert_array_equal(one.positions, other.positions)
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("formula_units", [1, 2, 3, 4])
+def test_as_many_as_wanted_come_and_they_differ(name, formula_units):
+    source, _ = SOURCES[name]
+    packings = list(attempts(source, K2REH9, formula_units, 12, np.random.default_rng(0), Counter()))
+    assert len(packings) == 12
+    assert len({packing.positions.tobytes() for packing in packings}) == 12
+
+
+def test_a_source_that_never_delivers_is_given_up():
+    asked = []
+
+    def barren(assignment, formula_units, rng, failures):
+        asked.append(formula_units)
+        failures["barren"] += 1
+
+    failures = Counter()
+    assert list(attempts(barren, K2REH9, 1, 4, np.random.default_rng(0), failures, tries_each=5)) == []
+    assert failures["barren"] == len(asked) == 20
+
+
+@pytest.mark.parametrize(("formula_units", "reached"), [(1, 5), (2, 8), (4, 8)])
+def test_every_host_with_a_cell_of_the_size_is_used(formula_units, reached):
+    rng = np.random.default_rng(1)
+    packings = attempts(decorated_host, K2REH9, formula_units, 150, rng, Counter())
+    names = {packing.source.split(":")[1] for packing in packings}
+    assert names <= set(HOSTS)
+    assert len(names) == reached
+
+
+@settings(max_examples=100, deadline=None)
+@given(ANY_SEED, st.floats(50, 2000))
+def test_random_cells_are_right_handed_of_the_volume_and_not_flat(seed, volume):
+    cell = random_cell(volume, np.random.default_rng(seed))
+    lengths = np.linalg.norm(cell, axis=1)
+    assert np.linalg.det(cell) == pytest.approx(volume)
+    assert np.linalg.det(cell) / lengths.prod() > 0.3
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        angle = np.degrees(np.arccos(cell[one] @ cell[other] / lengths[one] / lengths[other]))
+        assert CELL_ANGLES[0] - 1e-6 <= angle <= CELL_ANGLES[1] + 1e-6
+
+
+@settings(max_examples=50, deadline=None)
+@given(ANY_SEED)
+def test_random_rotations_rotate(seed):
+    turn = random_rotation(np.random.default_rng(seed))
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(turn) == pytest.approx(1)
+
+
+def test_random_rotations_prefer_no_direction():
+    rng = np.random.default_rng(0)
+    ends = np.array([random_rotation(rng)[:, 2] for _ in range(4000)])
+    np.testing.assert_allclose(ends.mean(axis=0), 0, atol=0.05)
+    np.testing.assert_allclose(ends.T @ ends / len(ends), np.eye(3) / 3, atol=0.03)
