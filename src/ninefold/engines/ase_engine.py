@@ -65,7 +65,10 @@ class ASEEngine:
 
     def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
         """See `Engine.relax`."""
-        return [self._relax(structure, settings) for structure in structures]
+        with warnings.catch_warnings():
+            # the logarithm of a strain is good to 2e-13 where scipy starts to warn
+            warnings.filterwarnings("ignore", message="logm result may be inaccurate")
+            return [self._relax(structure, settings) for structure in structures]
 
     def _evaluate(self, structure: Structure) -> Evaluation:
         start = time.process_time()
@@ -121,14 +124,14 @@ def _optimizer(atoms: Atoms, settings: RelaxSettings) -> Any:
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
 
-    from ninefold.engines.cell_bfgs import CellBFGS
+    from ninefold.engines.cell_bfgs import SPRING, CellBFGS
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if settings.keep_symmetry:
             atoms.set_constraint(FixSymmetry(atoms, symprec=SYMMETRY_TOLERANCE))
         if not settings.relax_cell:
-            return BFGS(atoms, logfile=None, maxstep=MAX_STEP)
+            return BFGS(atoms, logfile=None, maxstep=MAX_STEP, alpha=SPRING)
         cell = FrechetCellFilter(atoms, exp_cell_factor=1.0, scalar_pressure=settings.pressure * GPa)
         return CellBFGS(cell, maxstep=MAX_STEP)
 

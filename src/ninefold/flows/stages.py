@@ -161,6 +161,7 @@ def build(campaign: Campaign, store: str, shard: Shard) -> Shard:
     ):
         funnel.unit = "structures"
         tasks = [(assignment, store) for assignment in assignments]
+        announce("build", 0, len(tasks))
         for done, (index, result) in enumerate(_run(campaign, store, _build_one, tasks), start=1):
             assignment = assignments[index]
             if isinstance(result, Failure):
@@ -187,6 +188,7 @@ def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
         counted(repository, campaign, "prescreen", shard.sha256[:12]) as funnel,
     ):
         tasks = [(unpack_assignment(record["assignment"]), record["pool"], store) for record in records]
+        announce("prescreen", 0, len(tasks))
         for done, (index, result) in enumerate(_run(campaign, store, _prescreen_one, tasks), start=1):
             assignment = tasks[index][0]
             document = repository.get("candidates", convert.candidate_id(campaign, assignment))
@@ -207,7 +209,7 @@ def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
 def relax_references(campaign: Campaign, store: str) -> None:
     """Relax every competing phase of the chemical systems at hand with the campaign's engine."""
     from ninefold.engines import RelaxSettings, make_engine
-    from ninefold.thermo import missing_phases, reference_phases
+    from ninefold.thermo.references import missing_phases, reference_phases
 
     engine = make_engine(campaign.engine).label
     budget = campaign.structures
@@ -233,6 +235,7 @@ def relax_references(campaign: Campaign, store: str) -> None:
             for phase in phases.values()
         ]  # fmt: skip
         order = list(phases.values())
+        announce("references", 0, len(tasks), unit="structures")
         for done, (index, result) in enumerate(_run(campaign, store, _relax_one, tasks), start=1):
             phase = order[index]
             if isinstance(result, Failure):
@@ -246,7 +249,7 @@ def relax_references(campaign: Campaign, store: str) -> None:
             announce("references", done, len(order), unit="structures", note=phase.name)
         for system in sorted(systems):
             for missing in missing_phases(system):
-                funnel.reasons[f"no published coordinates: {missing.formula}"] = 1
+                funnel.reasons[f"not in the hull: {missing.formula}: {missing.reason}"] = 1
 
 
 def assess_stability(campaign: Campaign, store: str) -> None:

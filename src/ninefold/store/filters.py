@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -24,6 +25,13 @@ EXTRA_FIELDS = {"name": "string", "stage": "string", "status": "string", "kind":
 _COMPARISONS = {"=": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _PATTERNS = {"CONTAINS": "%{}%", "STARTS": "{}%", "ENDS": "%{}"}
+_VALUES = {
+    "string": 'text in "double quotes"', "list": 'text in "double quotes"', "boolean": "TRUE or FALSE",
+    "integer": "a number", "float": "a number",
+}  # fmt: skip
+"""Kind -> what it can be compared with."""
+_LARGEST = 2**63 - 1
+"""SQLite's integers have 64 bits; what is larger than each of them compares as infinite."""
 
 
 class Clause(NamedTuple):
@@ -53,15 +61,19 @@ def to_sql(text: str | None) -> Clause:
     from lark import exceptions
 
     try:
-        tree = _parser().parse(text)
+        text.encode("utf-8")
+        return _transform(_parser().parse(text), text)
+    except UnicodeEncodeError as error:
+        raise InputError("filter", text, problem="is not text in UTF-8") from error
+    except RecursionError as error:
+        raise InputError("filter", f"{text[:20]}...", problem="is nested too deeply") from error
     except exceptions.UnexpectedInput as error:
-        place = max(getattr(error, "column", 0) or 0, 0)
-        near = text[max(place - 1, 0) : max(place - 1, 0) + 20]
+        place = getattr(error, "column", 0) or 0
+        where = f"at column {place}, near {text[place - 1 : place + 19]!r}" if place > 0 else "at its end"
         raise InputError(
-            "filter", text, problem=f"is not an OPTIMADE filter: stops making sense at column {place}, near {near!r}",
+            "filter", text, problem=f"is not an OPTIMADE filter: stops making sense {where}",
             hint='example: elements HAS "Li" AND e_above_hull < 0.05',
         ) from error  # fmt: skip
-    return _transform(tree, text)
 
 
 @functools.cache
@@ -102,20 +114,32 @@ def _transform(tree: Any, text: str) -> Clause:
             "integer": is_number, "float": is_number,
         }[target.kind]  # fmt: skip
         if not fits:
+            came = value.key if isinstance(value, Field) else value
             raise InputError(
-                "filter", value, problem=f"cannot be compared with {target.key}", allowed=f"a {target.kind}"
+                "filter", came, problem=f"cannot be compared with {target.key}", allowed=_VALUES[target.kind]
             )
-        return int(value) if isinstance(value, bool) else value
+        return storable(value)
+
+    def storable(value: Any) -> Any:
+        if isinstance(value, int):
+            return int(value) if abs(value) <= _LARGEST else math.copysign(math.inf, value)
+        return value
 
     def compared(target: Field, operator: str, value: Any) -> Clause:
         if target.kind == "list":
             raise InputError(
                 "filter", target.key, problem="is a list", allowed="HAS, HAS ALL, HAS ANY, HAS ONLY, LENGTH"
             )
+        if target.kind == "boolean" and operator not in ("=", "!="):
+            raise InputError("filter", operator, problem=f"cannot be asked of {target.key}", allowed="=, !=")
         return Clause(f"{column(target.key)} {_COMPARISONS[operator]} ?", (checked(target, value),))
 
     def members(target: Field) -> str:
         return f"(SELECT value FROM json_each(doc, '$.{target.key}'))"
+
+    def of_list(target: Field, clause: Clause) -> Clause:
+        # NULL, neither true nor false, where there is no list
+        return Clause(f"CASE json_type(doc, '$.{target.key}') WHEN 'array' THEN {clause.sql} END", clause.parameters)
 
     def joined(word: str, clauses: list[Clause]) -> Clause:
         if len(clauses) == 1:
@@ -133,6 +157,8 @@ def _transform(tree: Any, text: str) -> Clause:
             raise unsupported(str(data))
 
         def filter(self, children: list[Any]) -> Clause:
+            if len(children) != 1:  # the grammar allows several; all but one would be dropped in silence
+                raise InputError("filter", text, problem="is more than one filter", hint="join them by AND or OR")
             return children[0]
 
         def expression(self, children: list[Any]) -> Clause:
@@ -161,6 +187,9 @@ def _transform(tree: Any, text: str) -> Clause:
 
         def constant_first_comparison(self, children: list[Any]) -> Clause:
             value, operator, target = children
+            if not isinstance(target, Field):
+                problem = f"compares {value!r} with {target!r}"
+                raise InputError("filter", text, problem=problem, allowed="a field and a value")
             return compared(target, _FLIPPED[str(operator)], value)
 
         def value_op_rhs(self, children: list[Any]) -> Any:
@@ -176,6 +205,8 @@ def _transform(tree: Any, text: str) -> Clause:
             value = children[-1]
 
             def make(target: Field) -> Clause:
+                if target.kind != "string":
+                    raise InputError("filter", target.key, problem=f"is not text, so {operator} cannot be asked of it")
                 escaped = re.sub(r"([%_\\])", r"\\\1", str(checked(target, value)))
                 return Clause(f"{column(target.key)} LIKE ? ESCAPE '\\'", (_PATTERNS[operator].format(escaped),))
 
@@ -183,6 +214,8 @@ def _transform(tree: Any, text: str) -> Clause:
 
         def set_op_rhs(self, children: list[Any]) -> Any:
             words = [str(child) for child in children if isinstance(child, Token)]
+            if any(word in _COMPARISONS for word in words):
+                raise unsupported("operators inside a list")
             values = next((child for child in children if isinstance(child, list)), None)
             single = [child for child in children if not isinstance(child, (Token, list))]
             wanted = tuple(values if values is not None else single)
@@ -194,21 +227,24 @@ def _transform(tree: Any, text: str) -> Clause:
                 inside = members(target)
                 if "ONLY" in words:
                     marks = ", ".join("?" * len(given))
-                    return Clause(
-                        f"NOT EXISTS (SELECT 1 FROM json_each(doc, '$.{target.key}') WHERE value NOT IN ({marks}))",
-                        given,
-                    )
-                return joined(
-                    "OR" if "ANY" in words else "AND", [Clause(f"? IN {inside}", (value,)) for value in given]
-                )
+                    others = Clause(f"NOT EXISTS (SELECT 1 FROM {inside} WHERE value NOT IN ({marks}))", given)
+                    return of_list(target, others)
+                asked = [Clause(f"? IN {inside}", (value,)) for value in given]
+                return of_list(target, joined("OR" if "ANY" in words else "AND", asked))
 
             return make
 
         def length_op_rhs(self, children: list[Any]) -> Any:
             tokens = [child for child in children if isinstance(child, Token)]
             operator = next((str(token) for token in tokens if str(token) in _COMPARISONS), "=")
-            number = children[-1]
-            return lambda target: Clause(f"json_array_length(doc, '$.{target.key}') {operator} ?", (int(number),))
+            number = storable(children[-1])
+
+            def make(target: Field) -> Clause:
+                if target.kind != "list":
+                    raise InputError("filter", target.key, problem="is not a list, so LENGTH cannot be asked of it")
+                return of_list(target, Clause(f"json_array_length(doc, '$.{target.key}') {operator} ?", (number,)))
+
+            return make
 
         def value_list(self, children: list[Any]) -> list[Any]:
             if any(isinstance(child, Token) and child.type == "OPERATOR" for child in children):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,10 +64,20 @@ class SQLiteRepository:
                 "store", str(path), problem="lies in a folder that does not exist", hint=f"mkdir -p {path.parent}"
             )
         try:
-            self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-            self._prepare()
+            try:
+                self._connect("")
+            except sqlite3.OperationalError:
+                # reading a write-ahead log makes files beside it; a finished store in a read-only folder has no log
+                if mode == "write" or path.with_name(f"{path.name}-wal").exists():
+                    raise
+                self._connect("?immutable=1")
         except sqlite3.DatabaseError as error:
             raise _explained(error, path) from error
+
+    def _connect(self, options: str) -> None:
+        address = self._path.resolve().as_uri() + options
+        self._connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        self._prepare()
 
     @property
     def location(self) -> str:
@@ -76,8 +87,9 @@ class SQLiteRepository:
     def _prepare(self) -> None:
         run = self._connection.execute
         run("PRAGMA case_sensitive_like=ON")  # Re is not re
-        application, version = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
+        # tables first: where another process is making the store, they come together with their identity
         is_empty = run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        application, version = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
         if not is_empty and application != _APPLICATION_ID:
             raise InputError("store", str(self._path), problem="is an SQLite file, but not one of ninefold's")
         if version > SCHEMA_VERSION:
@@ -90,7 +102,7 @@ class SQLiteRepository:
                 raise InputError("store", str(self._path), problem="is empty", hint="'ninefold run CAMPAIGN' fills it")
             run("PRAGMA query_only=ON")
             return
-        run("PRAGMA journal_mode=WAL")
+        self._use_write_ahead_log()
         run("PRAGMA synchronous=FULL")
         if not is_empty:
             return
@@ -104,6 +116,18 @@ class SQLiteRepository:
                     run(f'CREATE INDEX "{name}_{field}" ON "{name}" ({column(field)})')
             run(f"PRAGMA application_id={_APPLICATION_ID}")
             run(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def _use_write_ahead_log(self) -> None:
+        # SQLite does not wait here for another process that does the same
+        last = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > last:
+                    raise
+                time.sleep(0.01)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -229,6 +253,8 @@ def _explained(error: sqlite3.DatabaseError, path: Path) -> Exception:
         return InputError(
             "store", str(path), problem=f"cannot be written ({message})", hint="name another with --store"
         )
+    if any(words in message for words in ("too large", "too complex", "too many", "stack overflow")):
+        return InputError("filter", "...", problem=f"is too long ({message})", hint="split it")
     if "full" in message:
         return InputError(
             "store",

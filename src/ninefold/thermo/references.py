@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -229,7 +230,9 @@ def build_structure(
             species.append(symbol)
             positions.append([_coordinate(text, values) for text in position])
     symbol = space_group if origin is None else f"{space_group}:{origin}"
-    crystal = Structure.from_spacegroup(symbol, Lattice.from_parameters(a, b, c, *angles), species, positions)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pymatgen warns that P2_1/n has a standard setting
+        crystal = Structure.from_spacegroup(symbol, Lattice.from_parameters(a, b, c, *angles), species, positions)
     if not crystal.is_valid(tol=0.5):
         raise ValueError("atoms fall together")
     return crystal.get_primitive_structure()
