@@ -143,7 +143,7 @@ def test_settling_lowers_the_energy_to_where_little_is_left_to_gain(formula):
     packing = random_packing(assignment, 1, 7)
     start, end = settle(packing, assignment, max_steps=0), settle(packing, assignment)
     assert end.energy_per_atom < start.energy_per_atom
-    # the energy is that of the packing handed back, but for one step; what is left to gain is little (some ends are saddles)
+    # the energy is that of the packing handed back, but for one step; some ends are saddles, with little left to gain
     assert settle(end.packing, assignment, max_steps=0).energy_per_atom == pytest.approx(end.energy_per_atom, abs=1e-3)
     again = settle(end.packing, assignment, max_steps=1000)
     assert end.energy_per_atom - 0.05 < again.energy_per_atom <= end.energy_per_atom

@@ -1,0 +1,137 @@
+"""Is it still the anion that was asked for? Each fault is made by hand and must be told."""
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+from structure_samples import ASSIGNMENTS, K2REH9, literature_k2reh9, mg2feh6, turned
+
+from ninefold.structures.checks import check_shells
+
+
+def shells_of(structure, formula):
+    return check_shells(structure, ASSIGNMENTS[formula])
+
+
+def shifted(structure, moves):
+    """A copy with some atoms put elsewhere; moves: index -> Cartesian position."""
+    copy = structure.copy()
+    for index, position in moves.items():
+        copy.replace(index, copy[index].specie, position, coords_are_cartesian=True)
+    return copy
+
+
+def ligand_and_centre(structure, centre="Re"):
+    """Index of a hydrogen and position of the centre it is bonded to."""
+    metal = next(site for site in structure if site.specie.symbol == centre)
+    nearest = min(
+        (site for site in structure.get_neighbors(metal, 2.5) if site.specie.symbol == "H"),
+        key=lambda site: site.nn_distance,
+    )
+    return nearest.index, metal.coords, nearest.coords
+
+
+def test_literature_k2reh9_is_valid():
+    shells = shells_of(literature_k2reh9(), "K2ReH9")
+    assert shells.coordination_numbers == (9, 9, 9)
+    assert shells.is_valid
+    assert shells.faults == shells.notes == ()
+    assert 1.6 < shells.shortest_m_h < 1.75
+    assert 1.7 < shells.shortest_h_h < 2.1
+    assert shells.volume_per_formula_unit == pytest.approx(9.607**2 * 5.508 * 0.75**0.5 / 3)
+    assert shells.volume_ratio == pytest.approx(1, abs=0.02)
+
+
+def test_mg2feh6_is_valid():
+    shells = shells_of(mg2feh6().get_primitive_structure(), "Mg2FeH6")
+    assert shells.coordination_numbers == (6,)
+    assert shells.is_valid
+    assert shells.shortest_m_h == pytest.approx(0.242 * 6.443)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_axes_origin_order_and_cell_do_not_matter(seed):
+    structure = literature_k2reh9()
+    plain = check_shells(structure, K2REH9)
+    other = check_shells(turned(structure, np.random.default_rng(seed)), K2REH9)
+    assert other.coordination_numbers == plain.coordination_numbers
+    assert (other.shortest_m_h, other.shortest_h_h, other.volume_ratio) == pytest.approx(
+        (plain.shortest_m_h, plain.shortest_h_h, plain.volume_ratio)
+    )
+    grown = check_shells(structure * [[1, 1, 0], [0, 1, 0], [0, 0, 2]], K2REH9)
+    assert grown.coordination_numbers == (9,) * 6
+    assert grown.volume_per_formula_unit == pytest.approx(plain.volume_per_formula_unit)
+
+
+def test_a_hydrogen_that_left_is_missed():
+    structure = literature_k2reh9()
+    index, centre, place = ligand_and_centre(structure)
+    shells = check_shells(shifted(structure, {index: centre + 1.7 * (place - centre)}), K2REH9)
+    assert sorted(shells.coordination_numbers) == [8, 9, 9]
+    assert "coordination lost" in shells.faults
+
+
+@pytest.mark.parametrize(
+    ("distance", "fault"), [(0.8, "H2 ligand"), (0.99, "H2 ligand"), (1.2, "stretched H2 ligand"), (1.55, None)]
+)
+def test_hydrogen_pairs(distance, fault):
+    structure = literature_k2reh9()
+    index, centre, place = ligand_and_centre(structure)
+    partner = min(
+        (site for site in structure.get_neighbors(structure[index], 2.5) if site.specie.symbol == "H"),
+        key=lambda site: site.nn_distance,
+    )
+    # on the same sphere about the centre, along the arc from the ligand to its neighbour
+    arm, bond = place - centre, np.linalg.norm(place - centre)
+    towards = partner.coords - structure[index].coords
+    towards = towards - (towards @ arm) / bond**2 * arm
+    towards /= np.linalg.norm(towards)
+    angle = 2 * np.arcsin(distance / 2 / bond)
+    new = centre + np.cos(angle) * arm + np.sin(angle) * bond * towards
+    lattice = structure.lattice.matrix
+    image = np.round((partner.coords - structure[partner.index].coords) @ np.linalg.inv(lattice)) @ lattice
+    shells = check_shells(shifted(structure, {partner.index: new - image + structure[index].coords - place}), K2REH9)
+    assert [word for word in shells.faults if "ligand" in word] == ([fault] if fault else [])
+    assert shells.shortest_h_h == pytest.approx(distance, abs=0.05)
+
+
+def test_bridging_hydrogen_is_told():
+    # two FeH6 moved together until they share one hydrogen
+    arms = 1.56 * np.vstack([np.eye(3), -np.eye(3)])
+    first, second = np.array([5.0, 5.0, 5.0]), np.array([8.12, 5.0, 5.0])
+    hydrogens = np.vstack([first + arms, np.delete(second + arms, 3, axis=0)])
+    structure = Structure(
+        Lattice.cubic(14), ["Fe", "Fe", *["H"] * 11], [first, second, *hydrogens], coords_are_cartesian=True
+    )
+    shells = shells_of(structure, "Mg2FeH6")
+    assert shells.coordination_numbers == (6, 6)
+    assert shells.faults == ("bridging hydrogen",)
+
+
+def test_a_hydrogen_shared_by_images_of_one_centre_bridges():
+    # a chain -Fe-H-Fe-H-: the bridge is in the shell of the centre and of its image
+    sites = [[0, 0, 0], [1.56, 0, 0], [0, 1.56, 0], [0, -1.56, 0], [0, 0, 1.56], [0, 0, -1.56]]
+    chain = Structure(Lattice.orthorhombic(3.12, 9, 9), ["Fe", *["H"] * 5], sites, coords_are_cartesian=True)
+    assert "bridging hydrogen" in shells_of(chain, "Mg2FeH6").faults
+
+
+@pytest.mark.parametrize(("scale", "noted"), [(0.6, True), (1.0, False), (1.5, True)])
+def test_odd_volumes_are_noted_but_no_fault(scale, noted):
+    structure = literature_k2reh9()
+    # complexes stay rigid: only the empty space between them grows or shrinks
+    volume = check_shells(structure, K2REH9).volume_ratio * scale
+    swollen = structure.copy()
+    swollen.scale_lattice(structure.volume * scale)
+    shells = check_shells(swollen, K2REH9)
+    assert shells.volume_ratio == pytest.approx(volume)
+    assert bool(shells.notes) is noted
+    assert all("volume" in note for note in shells.notes)
+    assert "coordination lost" not in shells.faults  # the shell is relative to its own shortest bond
+
+
+def test_centres_that_lost_every_hydrogen_have_no_shell():
+    sites = [[7, 7, 7], [0, 0, 0], [1.9, 0, 0]]
+    gone = Structure(Lattice.cubic(14), ["Re", "H", "H"], sites, coords_are_cartesian=True)
+    shells = check_shells(gone, K2REH9)
+    assert shells.coordination_numbers == (0,)
+    assert shells.shortest_m_h == np.inf
+    assert shells.faults == ("coordination lost",)
