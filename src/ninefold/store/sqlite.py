@@ -66,9 +66,10 @@ class SQLiteRepository:
         try:
             try:
                 self._connect("")
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 # reading a write-ahead log makes files beside it; a finished store in a read-only folder has no log
-                if mode == "write" or path.with_name(f"{path.name}-wal").exists():
+                has_log = path.with_name(f"{path.name}-wal").exists()
+                if mode == "write" or has_log or "locked" in str(error):
                     raise
                 self._connect("?immutable=1")
         except sqlite3.DatabaseError as error:
