@@ -31,7 +31,7 @@ class Shells:
     coordination_numbers: tuple[int, ...]
     """Hydrogens in the shell of each centre."""
     shortest_m_h: float
-    """Å; infinite where no hydrogen is near."""
+    """Å; `SEARCH_RADIUS` where no hydrogen is nearer."""
     shortest_h_h: float
     """Å."""
     volume_per_formula_unit: float
@@ -64,7 +64,7 @@ def check_shells(structure: Structure, assignment: Assignment) -> Shells:
     is_hydrogen = (symbols[hydrogens] == "H") & (distances > SELF)
     bonded: dict[int, int] = {}
     numbers = []
-    shortest = np.inf
+    shortest = SEARCH_RADIUS
     for order in range(len(places)):
         mine = (centres == order) & is_hydrogen
         if not mine.any():
