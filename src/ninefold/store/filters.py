@@ -1,331 +1,288 @@
-"""OPTIMADE filter strings, read once for every backend.
+"""OPTIMADE filter strings to SQL: one transformer, tables of operators.
 
-The grammar is the specification's (1.2), as optimade-python-tools ships it. `FilterTransformer` knows
-the grammar, the fields and what may be compared with what; a backend's subclass knows how its own
-language says each of eight things, and nothing else.
-
-A comparison with an unknown value is neither true nor false, nor is its negation: `NOT n = 7` does not
-match a document without n, as in SQL and in optimade-python-tools.
+The grammar is the specification's, as optimade-python-tools ships it. Fields are the quantities of
+ninefold's table, plain (`e_above_hull`) or in OPTIMADE's spelling (`_ninefold_e_above_hull`), and the
+standard `id`, `elements`, `nelements`, `chemical_formula_reduced`. Booleans are TRUE and FALSE.
+A comparison with an unknown value is neither true nor false, as the specification asks.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
+import math
 import re
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from importlib.resources import files
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from lark import Lark, Token, Transformer
-from lark.exceptions import UnexpectedEOF, UnexpectedInput, VisitError
-
-from ninefold.chemistry.formula import formula_of, parse_formula
-from ninefold.chemistry.quantities import Kind
+from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
-from ninefold.store.schema import COLLECTIONS
 
 PREFIX = "_ninefold_"
-STANDARD_FIELDS = {
-    "chemical_formula_reduced": "formula",
-    "chemical_formula_descriptive": "label",
-    "space_group_it_number": "space_group_number",
-    "space_group_symbol_hermann_mauguin": "space_group_symbol",
-}
-"""OPTIMADE's name -> ours, where they differ."""
-EXAMPLE = 'example: elements HAS "Li" AND e_above_hull < 0.05'
-MAX_TERMS = 500
-"""Comparisons in a filter; SQLite's expressions may nest 1000 deep."""
-
+STANDARD_FIELDS = {"chemical_formula_reduced": "formula", "chemical_formula_descriptive": "label"}
+"""OPTIMADE's name -> ours."""
+EXTRA_FIELDS = {"name": "string", "stage": "string", "status": "string", "kind": "string", "shard": "string"}
+"""Fields of documents other than candidates: name -> kind."""
+_COMPARISONS = {"=": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_VALUE_TYPES: dict[Kind, tuple[type, ...]] = {
-    "string": (str,),
-    "list": (str,),
-    "boolean": (bool,),
-    "integer": (int, float),
-    "float": (int, float),
-}
-_VALUE_NAMES: dict[Kind, str] = {
-    "string": 'text in double quotes, as in "Re"',
-    "list": 'text in double quotes, as in "Re"',
-    "boolean": "TRUE or FALSE",
-    "integer": "a number",
-    "float": "a number",
-}
-
-Match = Literal["CONTAINS", "STARTS", "ENDS"]
-Membership = Literal["ALL", "ANY", "ONLY"]
-Value = str | int | float | bool
-Result = TypeVar("Result")
+_PATTERNS = {"CONTAINS": "%{}%", "STARTS": "{}%", "ENDS": "%{}"}
+_VALUES = {
+    "string": 'text in "double quotes"', "list": 'text in "double quotes"', "boolean": "TRUE or FALSE",
+    "integer": "a number", "float": "a number",
+}  # fmt: skip
+"""Kind -> what it can be compared with."""
+_LARGEST = 2**63 - 1
+"""SQLite's integers have 64 bits; what is larger than each of them compares as infinite."""
 
 
-class Field(NamedTuple):
-    """A field of a document, by our name."""
+class Clause(NamedTuple):
+    """A WHERE clause and its parameters."""
 
-    key: str
-    kind: Kind
-
-
-class _Restriction(NamedTuple):
-    """A finished comparison, told apart from the tokens around it."""
-
-    result: Any
+    sql: str
+    parameters: tuple[Any, ...]
 
 
-class FilterTransformer(Transformer, Generic[Result]):  # type: ignore[misc]  # lark is untyped
-    """From the parsed filter to a backend's query; subclasses fill in the eight methods at the end.
+def column(field: str) -> str:
+    """SQL expression of a field in the JSON document; the indexes are on the same expressions."""
+    return "id" if field == "id" else f"json_extract(doc, '$.{field}')"
+
+
+def to_sql(text: str | None) -> Clause:
+    """A filter as a WHERE clause.
 
     Args:
-        collection: Whose fields the filter may name.
-        text: The filter, for messages.
-    """
-
-    def __init__(self, collection: str, text: str) -> None:
-        super().__init__()
-        self._fields, self._text, self._terms = COLLECTIONS[collection], text, 0
-
-    # what the backend says
-
-    @abstractmethod
-    def compare(self, field: Field, operator: str, value: Value) -> Result:
-        """Field = != < <= > >= value."""
-
-    @abstractmethod
-    def match(self, field: Field, how: Match, value: str) -> Result:
-        """Text that contains, starts or ends with a value, case as written."""
-
-    @abstractmethod
-    def has(self, field: Field, how: Membership, values: Sequence[str]) -> Result:
-        """A list that has all, any, or only (and at least one) of the values."""
-
-    @abstractmethod
-    def length(self, field: Field, operator: str, number: int) -> Result:
-        """A list's length compared with a number."""
-
-    @abstractmethod
-    def known(self, field: Field, is_known: bool) -> Result:
-        """Whether there is a value."""
-
-    @abstractmethod
-    def negate(self, part: Result) -> Result:
-        """NOT."""
-
-    @abstractmethod
-    def all_of(self, parts: Sequence[Result]) -> Result:
-        """AND, of two or more."""
-
-    @abstractmethod
-    def any_of(self, parts: Sequence[Result]) -> Result:
-        """OR, of two or more."""
-
-    # the grammar's rules, by their names in the grammar
-
-    def __default__(self, data: Any, children: list[Any], meta: Any) -> Any:
-        raise self._unsupported(f"{str(data).replace('_', ' ')!r}")
-
-    def filter(self, children: list[Any]) -> Result:
-        [part] = children
-        return part.result  # type: ignore[no-any-return]
-
-    def expression(self, children: list[Any]) -> _Restriction:
-        return _joined(children, self.any_of)
-
-    def expression_clause(self, children: list[Any]) -> _Restriction:
-        return _joined(children, self.all_of)
-
-    def expression_phrase(self, children: list[Any]) -> _Restriction:
-        [part] = [child for child in children if isinstance(child, _Restriction)]
-        is_negated = any(isinstance(child, Token) and child.type == "NOT" for child in children)
-        return _Restriction(self.negate(part.result)) if is_negated else part
-
-    def comparison(self, children: list[Any]) -> _Restriction:
-        self._terms += 1
-        if self._terms > MAX_TERMS:
-            raise InputError("filter", self._text[:40] + "...", problem="has too many terms", allowed=f"{MAX_TERMS}")
-        return _Restriction(children[0])
-
-    def property_first_comparison(self, children: list[Any]) -> Result:
-        field, finish = children
-        return finish(field)  # type: ignore[no-any-return]
-
-    def constant_first_comparison(self, children: list[Any]) -> Result:
-        value, operator, field = children
-        if not isinstance(field, Field):
-            raise self._unsupported("a comparison without a field")
-        return self._compared(field, _FLIPPED[str(operator)], value)
-
-    def value_op_rhs(self, children: list[Any]) -> Callable[[Field], Result]:
-        operator, value = children
-        return lambda field: self._compared(field, str(operator), value)
-
-    def known_op_rhs(self, children: list[Any]) -> Callable[[Field], Result]:
-        is_known = children[-1].type == "KNOWN"
-        return lambda field: self.known(field, is_known)
-
-    def fuzzy_string_op_rhs(self, children: list[Any]) -> Callable[[Field], Result]:
-        how, value = children[0].type, children[-1]
-
-        def finish(field: Field) -> Result:
-            if field.kind != "string":
-                raise InputError("filter", field.key, problem=f"is a {field.kind}, so {how} cannot be asked of it")
-            return self.match(field, how, str(_checked(field, value)))
-
-        return finish
-
-    def set_op_rhs(self, children: list[Any]) -> Callable[[Field], Result]:
-        types = [child.type for child in children if isinstance(child, Token)]
-        if "OPERATOR" in types:
-            raise self._unsupported("an operator after HAS")
-        how = next((word for word in ("ALL", "ANY", "ONLY") if word in types), "ALL")
-        last = children[-1]
-        values = last if isinstance(last, list) else [last]
-
-        def finish(field: Field) -> Result:
-            if field.kind != "list":
-                raise InputError(
-                    "filter", field.key, problem=f"is a {field.kind}, so HAS cannot be asked of it",
-                    allowed=", ".join(key for key, kind in self._fields.items() if kind == "list"),
-                )  # fmt: skip
-            return self.has(field, how, [str(_checked(field, value)) for value in dict.fromkeys(values)])
-
-        return finish
-
-    def length_op_rhs(self, children: list[Any]) -> Callable[[Field], Result]:
-        operator = next((str(child) for child in children if _is_operator(child)), "=")
-        number = children[-1]
-
-        def finish(field: Field) -> Result:
-            if field.kind != "list":
-                raise InputError("filter", field.key, problem=f"is a {field.kind}, so it has no LENGTH")
-            return self.length(field, operator, number)
-
-        return finish
-
-    def value_list(self, children: list[Any]) -> list[Any]:
-        if any(_is_operator(child) for child in children):
-            raise self._unsupported("an operator inside a list")
-        return [child for child in children if not isinstance(child, Token)]
-
-    def property(self, children: list[Any]) -> Field:
-        name = ".".join(str(child) for child in children if not (isinstance(child, Token) and child.type == "DOT"))
-        key = STANDARD_FIELDS.get(name, name.removeprefix(PREFIX))
-        if key in self._fields:
-            return Field(key, self._fields[key])
-        close = difflib.get_close_matches(key, [*self._fields, *STANDARD_FIELDS], n=3)
-        raise InputError(
-            "filter", name, problem="is not a field", allowed=None if close else ", ".join(self._fields),
-            hint=f"did you mean {' or '.join(close)}?" if close else None,
-        )  # fmt: skip
-
-    def string(self, children: list[Any]) -> str:
-        return re.sub(r"\\(.)", r"\1", str(children[0])[1:-1], flags=re.DOTALL)
-
-    def bool(self, children: list[Any]) -> bool:
-        return str(children[0]) == "TRUE"
-
-    def number(self, children: list[Any]) -> int | float:
-        text = str(children[0])
-        if re.fullmatch(r"[+-]?\d{1,18}", text):
-            return int(text)
-        return float(text)
-
-    def signed_int(self, children: list[Any]) -> int:
-        return max(-(2**62), min(2**62, int(children[0])))
-
-    def value(self, children: list[Any]) -> Any:
-        return children[0]
-
-    constant = non_string_value = not_implemented_string = value
-
-    def _compared(self, field: Field, operator: str, value: Any) -> Result:
-        if isinstance(value, Field):
-            raise self._unsupported(f"a comparison of two fields ({field.key}, {value.key})")
-        if field.kind == "list":
-            raise InputError(
-                "filter", field.key, problem=f"is a list, so {operator} cannot be asked of it",
-                allowed="HAS, HAS ALL, HAS ANY, HAS ONLY, LENGTH",
-            )  # fmt: skip
-        if field.kind == "boolean" and operator not in ("=", "!="):
-            raise InputError("filter", field.key, problem=f"is a boolean, so {operator} cannot be asked of it", allowed="=, !=")
-        value = _checked(field, value)
-        return self.compare(field, operator, _as_written(value) if field.key == "formula" else value)
-
-    def _unsupported(self, what: str) -> InputError:
-        return InputError("filter", self._text, problem=f"uses {what}, which ninefold does not know", hint=EXAMPLE)
-
-
-def transform(text: str, make: Callable[[str, str], FilterTransformer[Result]], collection: str) -> Result:
-    """Parse a filter and translate it.
-
-    Args:
-        text: OPTIMADE filter, not blank.
-        make: The backend's transformer.
-        collection: Whose fields the filter may name.
+        text: OPTIMADE filter; None or blank matches everything.
 
     Raises:
         InputError: on a syntax error, with its position; on an unknown field, with near ones; on a
-            value of the wrong kind; on a form that is optional in OPTIMADE and unknown here.
+            value of the wrong kind.
     """
+    if text is None or not text.strip():
+        return Clause("1", ())
+    from lark import exceptions
+
     try:
-        return make(collection, text).transform(_parser().parse(text))  # type: ignore[no-any-return]
-    except UnexpectedInput as error:
-        raise _syntax_error(text, error) from error
+        text.encode("utf-8")
+        return _transform(_parser().parse(text), text)
+    except UnicodeEncodeError as error:
+        raise InputError("filter", text, problem="is not text in UTF-8") from error
+    except RecursionError as error:
+        raise InputError("filter", f"{text[:20]}...", problem="is nested too deeply") from error
+    except exceptions.UnexpectedInput as error:
+        place = getattr(error, "column", 0) or 0
+        where = f"at column {place}, near {text[place - 1 : place + 19]!r}" if place > 0 else "at its end"
+        raise InputError(
+            "filter", text, problem=f"is not an OPTIMADE filter: stops making sense {where}",
+            hint='example: elements HAS "Li" AND e_above_hull < 0.05',
+        ) from error  # fmt: skip
+
+
+@functools.cache
+def _parser() -> Any:
+    from importlib.resources import files
+
+    from lark import Lark
+
+    grammars = sorted(files("optimade").joinpath("grammar").iterdir(), key=lambda item: item.name)
+    newest = [item for item in grammars if re.fullmatch(r"v\d+\.\d+\.\d+\.lark", item.name)][-1]
+    # all tokens are kept because the grammar's booleans are bare words, which lark would drop
+    return Lark(newest.read_text(encoding="utf-8"), maybe_placeholders=False, keep_all_tokens=True, parser="earley")
+
+
+def _transform(tree: Any, text: str) -> Clause:
+    from lark import Token, Transformer
+
+    class Field(NamedTuple):
+        key: str
+        kind: str
+
+    def field(name: str) -> Field:
+        key = STANDARD_FIELDS.get(name, name.removeprefix(PREFIX))
+        if key in QUANTITIES:
+            return Field(key, QUANTITIES[key].kind)
+        if key in EXTRA_FIELDS:
+            return Field(key, EXTRA_FIELDS[key])
+        close = difflib.get_close_matches(key, [*QUANTITIES, *STANDARD_FIELDS], n=3)
+        raise InputError(
+            "filter", name, problem="is not a field",
+            allowed=", ".join(close or QUANTITIES), hint="'ninefold query --fields all' shows all",
+        )  # fmt: skip
+
+    def checked(target: Field, value: Any) -> Any:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        fits = {
+            "string": isinstance(value, str), "list": isinstance(value, str), "boolean": isinstance(value, bool),
+            "integer": is_number, "float": is_number,
+        }[target.kind]  # fmt: skip
+        if not fits:
+            came = value.key if isinstance(value, Field) else value
+            raise InputError(
+                "filter", came, problem=f"cannot be compared with {target.key}", allowed=_VALUES[target.kind]
+            )
+        return storable(value)
+
+    def storable(value: Any) -> Any:
+        if isinstance(value, int):
+            return int(value) if abs(value) <= _LARGEST else math.copysign(math.inf, value)
+        return value
+
+    def compared(target: Field, operator: str, value: Any) -> Clause:
+        if target.kind == "list":
+            raise InputError(
+                "filter", target.key, problem="is a list", allowed="HAS, HAS ALL, HAS ANY, HAS ONLY, LENGTH"
+            )
+        if target.kind == "boolean" and operator not in ("=", "!="):
+            raise InputError("filter", operator, problem=f"cannot be asked of {target.key}", allowed="=, !=")
+        return Clause(f"{column(target.key)} {_COMPARISONS[operator]} ?", (checked(target, value),))
+
+    def members(target: Field) -> str:
+        return f"(SELECT value FROM json_each(doc, '$.{target.key}'))"
+
+    def of_list(target: Field, clause: Clause) -> Clause:
+        # NULL, neither true nor false, where there is no list
+        return Clause(f"CASE json_type(doc, '$.{target.key}') WHEN 'array' THEN {clause.sql} END", clause.parameters)
+
+    def joined(word: str, clauses: list[Clause]) -> Clause:
+        if len(clauses) == 1:
+            return clauses[0]
+        return Clause(
+            "(" + f" {word} ".join(clause.sql for clause in clauses) + ")",
+            tuple(parameter for clause in clauses for parameter in clause.parameters),
+        )
+
+    def unsupported(what: str) -> InputError:
+        return InputError("filter", text, problem=f"uses {what}, which this store does not know")
+
+    class ToSQL(Transformer):
+        def __default__(self, data: Any, children: list[Any], meta: Any) -> Any:
+            raise unsupported(str(data))
+
+        def filter(self, children: list[Any]) -> Clause:
+            if len(children) != 1:  # the grammar allows several; all but one would be dropped in silence
+                raise InputError("filter", text, problem="is more than one filter", hint="join them by AND or OR")
+            return children[0]
+
+        def expression(self, children: list[Any]) -> Clause:
+            return joined("OR", [child for child in children if isinstance(child, Clause)])
+
+        def expression_clause(self, children: list[Any]) -> Clause:
+            return joined("AND", [child for child in children if isinstance(child, Clause)])
+
+        def expression_phrase(self, children: list[Any]) -> Clause:
+            [clause] = [child for child in children if isinstance(child, Clause)]
+            if any(isinstance(child, Token) and child.type == "NOT" for child in children):
+                return Clause(f"NOT ({clause.sql})", clause.parameters)
+            return clause
+
+        def comparison(self, children: list[Any]) -> Clause:
+            return children[0]
+
+        def property(self, children: list[Any]) -> Field:
+            if len(children) > 1:
+                raise unsupported("nested properties")
+            return field(str(children[0]))
+
+        def property_first_comparison(self, children: list[Any]) -> Clause:
+            target, make = children
+            return make(target)
+
+        def constant_first_comparison(self, children: list[Any]) -> Clause:
+            value, operator, target = children
+            if not isinstance(target, Field):
+                problem = f"compares {value!r} with {target!r}"
+                raise InputError("filter", text, problem=problem, allowed="a field and a value")
+            return compared(target, _FLIPPED[str(operator)], value)
+
+        def value_op_rhs(self, children: list[Any]) -> Any:
+            operator, value = children
+            return lambda target: compared(target, str(operator), value)
+
+        def known_op_rhs(self, children: list[Any]) -> Any:
+            word = "IS NOT NULL" if str(children[-1]) == "KNOWN" else "IS NULL"
+            return lambda target: Clause(f"{column(target.key)} {word}", ())
+
+        def fuzzy_string_op_rhs(self, children: list[Any]) -> Any:
+            operator = next(str(child) for child in children if isinstance(child, Token) and str(child) in _PATTERNS)
+            value = children[-1]
+
+            def make(target: Field) -> Clause:
+                if target.kind != "string":
+                    raise InputError("filter", target.key, problem=f"is not text, so {operator} cannot be asked of it")
+                escaped = re.sub(r"([%_\\])", r"\\\1", str(checked(target, value)))
+                return Clause(f"{column(target.key)} LIKE ? ESCAPE '\\'", (_PATTERNS[operator].format(escaped),))
+
+            return make
+
+        def set_op_rhs(self, children: list[Any]) -> Any:
+            words = [str(child) for child in children if isinstance(child, Token)]
+            if any(word in _COMPARISONS for word in words):
+                raise unsupported("operators inside a list")
+            values = next((child for child in children if isinstance(child, list)), None)
+            single = [child for child in children if not isinstance(child, (Token, list))]
+            wanted = tuple(values if values is not None else single)
+
+            def make(target: Field) -> Clause:
+                if target.kind != "list":
+                    raise InputError("filter", target.key, problem="is not a list, so HAS cannot be asked of it")
+                given = tuple(checked(target, value) for value in wanted)
+                inside = members(target)
+                if "ONLY" in words:
+                    marks = ", ".join("?" * len(given))
+                    others = Clause(f"NOT EXISTS (SELECT 1 FROM {inside} WHERE value NOT IN ({marks}))", given)
+                    return of_list(target, others)
+                asked = [Clause(f"? IN {inside}", (value,)) for value in given]
+                return of_list(target, joined("OR" if "ANY" in words else "AND", asked))
+
+            return make
+
+        def length_op_rhs(self, children: list[Any]) -> Any:
+            tokens = [child for child in children if isinstance(child, Token)]
+            operator = next((str(token) for token in tokens if str(token) in _COMPARISONS), "=")
+            number = storable(children[-1])
+
+            def make(target: Field) -> Clause:
+                if target.kind != "list":
+                    raise InputError("filter", target.key, problem="is not a list, so LENGTH cannot be asked of it")
+                return of_list(target, Clause(f"json_array_length(doc, '$.{target.key}') {operator} ?", (number,)))
+
+            return make
+
+        def value_list(self, children: list[Any]) -> list[Any]:
+            if any(isinstance(child, Token) and child.type == "OPERATOR" for child in children):
+                raise unsupported("operators inside a list")
+            return [child for child in children if not isinstance(child, Token)]
+
+        def string(self, children: list[Any]) -> str:
+            return re.sub(r"\\(.)", r"\1", str(children[0])[1:-1])
+
+        def bool(self, children: list[Any]) -> bool:
+            return str(children[0]) == "TRUE"
+
+        def signed_int(self, children: list[Any]) -> int:
+            return int(children[0])
+
+        def number(self, children: list[Any]) -> int | float:
+            value = children[0]
+            if not isinstance(value, Token):
+                return value
+            return float(value) if any(mark in str(value) for mark in ".eE") else int(value)
+
+        def value(self, children: list[Any]) -> Any:
+            return children[0]
+
+        constant = value
+        non_string_value = value
+
+        def not_implemented_string(self, children: list[Any]) -> str:
+            return str(children[0])
+
+    from lark.exceptions import VisitError
+
+    try:
+        result = ToSQL().transform(tree)
     except VisitError as error:
         if isinstance(error.orig_exc, InputError):
             raise error.orig_exc from error
         raise
-    except RecursionError as error:
-        raise InputError("filter", f"{text[:40]}...", problem="is nested too deeply") from error
-
-
-@functools.cache
-def _parser() -> Lark:
-    grammars = [item for item in files("optimade").joinpath("grammar").iterdir() if item.name.endswith(".lark")]
-    newest = max(grammars, key=lambda item: [int(digits) for digits in re.findall(r"\d+", item.name)])
-    # all tokens are kept because the grammar's TRUE and FALSE are bare words, which lark would drop
-    return Lark(newest.read_text(encoding="utf-8"), maybe_placeholders=False, keep_all_tokens=True)
-
-
-def _syntax_error(text: str, error: UnexpectedInput) -> InputError:
-    place = len(text) if isinstance(error, UnexpectedEOF) else max(error.pos_in_stream or 0, 0)
-    rest = text[place : place + 20]
-    where = f"at character {place + 1}, {rest!r}" if rest.strip() else "at its end: something is missing"
-    return InputError("filter", text, problem=f"is not an OPTIMADE filter: it stops making sense {where}", hint=_advice(text))
-
-
-def _advice(text: str) -> str:
-    """The usual slips: single quotes, doubled equal signs, words in lower case."""
-    if "'" in text:
-        return "text stands in double quotes"
-    if "==" in text:
-        return "equality is one ="
-    bare = re.sub(r'"[^"]*"', "", text)
-    if words := sorted(set(re.findall(r"\b(and|or|not|has|all|any|only|contains|like|in|is|true|false)\b", bare))):
-        return f"words of the filter stand in capitals ({', '.join(words)})"
-    return EXAMPLE
-
-
-def _joined(children: list[Any], join: Callable[[list[Any]], Any]) -> _Restriction:
-    parts = [child for child in children if isinstance(child, _Restriction)]
-    return parts[0] if len(parts) == 1 else _Restriction(join([part.result for part in parts]))
-
-
-def _is_operator(child: Any) -> bool:
-    return isinstance(child, Token) and child.type == "OPERATOR"
-
-
-def _checked(field: Field, value: Any) -> Any:
-    is_flag = isinstance(value, bool)
-    if isinstance(value, _VALUE_TYPES[field.kind]) and is_flag == (field.kind == "boolean"):
-        return value
-    shown = value.key if isinstance(value, Field) else value
-    raise InputError("filter", shown, problem=f"cannot be compared with {field.key}", allowed=_VALUE_NAMES[field.kind])
-
-
-def _as_written(formula: str) -> str:
-    """A formula in the order in which it is stored, so that OPTIMADE's H9K2Re finds K2ReH9."""
-    try:
-        return formula_of(parse_formula(formula))
-    except InputError:
-        return formula
+    if not isinstance(result, Clause):
+        raise unsupported("this form")
+    return result
