@@ -1,5 +1,21 @@
 import os
 
+import pytest
+import yaml
+
 # one thread per process, as every worker of a campaign: results do not depend on the core count
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A folder with a finished campaign: campaign.yaml, ninefold.db, tiny-report.html, run.txt."""
+    from campaign_run import CAMPAIGN, ninefold
+
+    folder = tmp_path_factory.mktemp("campaign")
+    (folder / "campaign.yaml").write_text(yaml.safe_dump(CAMPAIGN))
+    done = ninefold("run", "campaign.yaml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "run.txt").write_text(done.stdout)
+    return folder

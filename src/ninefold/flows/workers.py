@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from ninefold.store.repository import Repository
 
 
+DEATHS_IN_A_ROW = 3
+"""Deaths without a finished task between them that end a campaign instead of being recorded task by task."""
+
+
 class Context(NamedTuple):
     """What every task of a campaign works with."""
 
@@ -90,11 +94,19 @@ def run_tasks(
     except BrokenProcessPool:
         # find out which task it was: the unfinished ones, each in a process of its own
         close_pools()
+        deaths = 0
         for index in list(waiting):
             try:
                 yield from _run_in(_pool(settings, store, 1), task, {index: waiting[index]})
-            except BrokenProcessPool:
+                deaths = 0
+            except BrokenProcessPool as error:
                 close_pools()
+                deaths += 1
+                if deaths == DEATHS_IN_A_ROW:
+                    raise NinefoldError(
+                        f"{deaths} worker processes in a row died; this is the machine or the installation, not a "
+                        "structure (out of memory? see 'dmesg'); mend it, then 'ninefold resume'"
+                    ) from error
                 yield index, Failure("worker process died (out of memory?)")
         close_pools()
 

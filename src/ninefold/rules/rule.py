@@ -100,7 +100,7 @@ class Rule:
     def bound_text(self, table: CandidateTable) -> str:
         """The bound of a table's first row, for people."""
         if self.levels is not None:
-            return "by level"
+            return "score by value"
         if self.allowed is not None:
             return f"in {{{', '.join(f'{value:g}' for value in self.allowed)}}}"
         low, high = (float(np.atleast_1d(bound)[0]) for bound in self.bounds(table))

@@ -86,10 +86,11 @@ class RuleSet:
             bound = rule.bound_text(table)
             value = float(values[0])
             unit = f" {rule.unit}" if rule.unit else ""
+            outcome = f"scores {score:g}" if rule.levels is not None else f"{'meets' if passed else 'misses'} {bound}"
             verdicts.append(
                 Verdict(
                     rule.name, rule.mode.value, round(value, 6), rule.unit, bound, passed, round(score, 6),
-                    f"{rule.meaning}: {value:.4g}{unit}, {'within' if passed else 'outside'} {bound}", rule.source,
+                    f"{rule.meaning}: {value:.4g}{unit}, {outcome}", rule.source,
                 )
             )  # fmt: skip
         return verdicts

@@ -1,0 +1,177 @@
+"""From a campaign file to ranked candidates, on the real engine; killed and resumed."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from campaign_run import CAMPAIGN, ninefold
+from ninefold.store import open_repository
+
+TIMELESS = ("rank", "formula", "e_above_hull", "energy_per_atom", "space_group_number", "score", "source")
+
+
+def candidates(folder):
+    with open_repository(folder / "ninefold.db") as repository:
+        return repository.find("candidates", sort=[("rank", "asc")])
+
+
+def ranking(folder):
+    return [{key: row[key] for key in TIMELESS} for row in candidates(folder)]
+
+
+def test_ranked_table_and_report(finished):
+    text = (finished / "run.txt").read_text()
+    assert "K2ReH9" in text
+    assert "tiny-report.html" in text
+    assert "search noise" in text
+    page = (finished / "tiny-report.html").read_text()
+    assert "K2ReH9" in page
+
+
+def test_candidates_are_whole(finished):
+    rows = candidates(finished)
+    assert {row["formula"] for row in rows} == {"K2ReH9", "K3ReH10"}
+    best = rows[0]
+    assert best["rank"] == 1
+    assert best["status"] == "ranked"
+    assert best["evidence"] == "ML"
+    assert best["engine"] == "CHGNet 0.3.0"
+    assert set(best["structures"][0]["coordination_numbers"]) == {9}
+    assert best["provenance"]["hydrogen_reference"].startswith("H2 molecule")
+    assert len(best["conditions"]) == 2
+    assert all(competitor["formula"] != best["formula"] for competitor in best["decomposition"])
+    known = next(row for row in rows if row["formula"] == "K2ReH9")
+    assert known["is_known"]
+    # the literature structure stands beside the result, not in the hull
+    assert known["known"][0]["energy_per_atom"] == pytest.approx(-4.129, abs=0.003)
+
+
+def test_funnel_has_every_stage(finished):
+    from ninefold.flows.funnel import STAGES, total
+
+    with open_repository(finished / "ninefold.db") as repository:
+        stages = total(repository.find("funnel"))
+    assert [stage["stage"] for stage in stages] == list(STAGES)
+    assert all(stage["count_in"] >= stage["count_out"] for stage in stages)
+    assert all(stage["hardware"] for stage in stages)
+    assert sum(stage["core_seconds"] for stage in stages) > 1
+
+
+def test_second_run_finds_it_finished(finished):
+    start = time.monotonic()
+    again = ninefold("run", "campaign.yaml", cwd=finished)
+    assert again.returncode == 0
+    assert "is finished" in again.stderr
+    assert time.monotonic() - start < 20
+
+
+def test_same_name_other_settings_is_refused_and_update_reuses(finished, tmp_path):
+    import shutil
+
+    shutil.copy(finished / "ninefold.db", tmp_path / "ninefold.db")
+    shutil.copytree(finished / "ninefold.db.files", tmp_path / "ninefold.db.files")
+    changed = {**CAMPAIGN, "ranking": {"weights": {"prior": 1}}}
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(changed))
+    refused = ninefold("run", "campaign.yaml", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "other settings (ranking)" in refused.stderr
+    before = results(tmp_path)
+    updated = ninefold("run", "campaign.yaml", "--update", cwd=tmp_path)
+    assert updated.returncode == 0, updated.stderr
+    assert results(tmp_path) == before, "a change of weights computes nothing again"
+    assert candidates(tmp_path)[0]["terms"].keys() == {"prior"}
+
+
+def results(folder):
+    """Every finished calculation with its time stamp."""
+    connection = sqlite3.connect(folder / "ninefold.db")
+    try:
+        return dict(connection.execute("SELECT id, doc FROM results"))
+    except sqlite3.OperationalError:
+        return {}
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("wanted", [1, 6, 12], ids=lambda count: f"after {count} calculations")
+def test_kill_and_resume(finished, tmp_path, wanted):
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(CAMPAIGN))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ninefold.cli.main", "run", "campaign.yaml"],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while len(results(tmp_path)) < wanted:
+        assert process.poll() is None, "finished before it could be killed"
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    acknowledged = results(tmp_path)
+
+    state = ninefold("status", "--json", cwd=tmp_path)
+    assert json.loads(state.stdout)["status"] == "interrupted"
+    time.sleep(1.5)  # orphaned workers end themselves within this
+    settled = results(tmp_path)
+    assert acknowledged.items() <= settled.items()
+
+    resumed = ninefold("resume", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    after = results(tmp_path)
+    assert settled.items() <= after.items(), "nothing finished is lost or computed again"
+    assert ranking(tmp_path) == ranking(finished), "an interrupted campaign ends as an uninterrupted one"
+
+
+def test_two_runs_at_once_are_refused(tmp_path):
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(CAMPAIGN))
+    command = [sys.executable, "-m", "ninefold.cli.main", "run", "campaign.yaml"]
+    first = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not (tmp_path / "ninefold.db").exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+        second = ninefold("run", "campaign.yaml", cwd=tmp_path)
+        assert second.returncode == 2
+        assert str(first.pid) in second.stderr
+    finally:
+        first.kill()
+        first.wait()
+
+
+def test_corrupted_shard_is_named(finished, tmp_path):
+    import shutil
+
+    shutil.copytree(finished, tmp_path / "copy")
+    folder = tmp_path / "copy"
+    with sqlite3.connect(folder / "ninefold.db") as connection:
+        connection.execute("DELETE FROM results WHERE json_extract(doc, '$.kind') = 'search'")
+    for shard in (folder / "ninefold.db.files").rglob("*.gz"):
+        shard.write_bytes(shard.read_bytes()[:-20] + b"x" * 20)
+    with open_repository(folder / "ninefold.db") as repository:
+        document = repository.get("campaigns", "tiny")
+    with sqlite3.connect(folder / "ninefold.db") as connection:
+        document["status"] = "running"
+        connection.execute("UPDATE campaigns SET doc = ?", (json.dumps(document),))
+    broken = ninefold("resume", cwd=folder)
+    assert broken.returncode == 1
+    assert "corrupted" in broken.stderr
+    assert "Traceback" not in broken.stderr
+
+
+def test_screen_flow_goes_to_fireworks(finished):
+    """The same flow runs from a queue: jobflow turns it into a FireWorks workflow."""
+    pytest.importorskip("fireworks", reason="the extra 'cluster' is not installed")
+    from jobflow.managers.fireworks import flow_to_workflow
+    from maggma.stores import MemoryStore
+
+    from jobflow import JobStore
+    from ninefold.campaign import read_campaign
+    from ninefold.flows.execute import load_workflow
+
+    flow = load_workflow("screen")(read_campaign(str(finished / "campaign.yaml")).to_dict(), "ninefold.db")
+    workflow = flow_to_workflow(flow, store=JobStore(MemoryStore()))
+    assert len(workflow.fws) == 5
