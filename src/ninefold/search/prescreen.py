@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from itertools import zip_longest
 from pymatgen.core import Structure
 
 from ninefold.chemistry.anions import Assignment
-from ninefold.engines import Engine, Relaxation, RelaxSettings
+from ninefold.engines import Engine, Evaluation, Relaxation, RelaxSettings
 from ninefold.search.budget import SearchBudget
 from ninefold.structures.checks import Shells, check_shells
 from ninefold.structures.duplicates import distinct
@@ -19,6 +20,7 @@ from ninefold.structures.symmetry import LADDER, space_group, symmetrised
 
 SYMMETRY_PENALTY = 0.01
 """eV/atom that a coarsely relaxed structure may rise by when moved onto a higher symmetry."""
+NO_ENERGY = "energy is not a number"
 KEPT_STRUCTURES = 8
 """Distinct structures that are kept of a composition."""
 
@@ -87,10 +89,11 @@ def prescreen(
     seconds = sum(evaluation.core_seconds for evaluation in evaluations)
     points = []
     for proposal, evaluation in zip(chosen, evaluations, strict=True):
-        if evaluation.energy_per_atom is None:
-            reasons[f"engine: {evaluation.error}"] += 1
+        energy = _energy(evaluation)
+        if energy is None:
+            reasons[f"engine: {evaluation.error or NO_ENERGY}"] += 1
         else:
-            points.append((evaluation.energy_per_atom, proposal))
+            points.append((energy, proposal))
     points.sort(key=lambda point: point[0])
     starts = [proposal for _, proposal in points[: budget.coarse_relaxations]]
     # a known type is a published answer: it is relaxed whatever its unrelaxed energy says
@@ -113,9 +116,9 @@ def prescreen(
     refined: list[FoundStructure] = []
     relaxations = len(starts)
     for done, candidate in enumerate(merged[: budget.refinements], start=1):
-        relaxation, spent = _refine(candidate, budget, engine)
+        relaxation, spent, spent_seconds = _refine(candidate, budget, engine)
         relaxations += spent
-        seconds += relaxation.core_seconds
+        seconds += spent_seconds
         found = _found(assignment, relaxation, candidate.source, reasons, is_final=True)
         if found is not None:
             (refined if found.is_valid else rejected).append(found)
@@ -152,10 +155,15 @@ def _mixed(proposals: Sequence[Proposal], wanted: int) -> list[Proposal]:
     return dealt[:wanted]
 
 
-def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine) -> tuple[Relaxation, int]:
-    """Relax to the end in the highest symmetry that costs little; without it, if that fails."""
+def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine) -> tuple[Relaxation, int, float]:
+    """Relax to the end in the highest symmetry that costs little; without it, if that fails.
+
+    Returns:
+        The relaxation that counts, how many were run for it, and the core-seconds of everything.
+    """
     settings = RelaxSettings(fmax=budget.final_fmax, max_steps=budget.final_steps, keep_symmetry=True)
     tried = {space_group(found.structure).number}
+    spent, seconds = 0, 0.0
     for symprec in LADDER:
         number = space_group(found.structure, symprec).number
         if number in tried:
@@ -165,21 +173,30 @@ def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine) -> tupl
         if len(found.structure) % len(ordered):
             continue
         [evaluation] = engine.evaluate([ordered])
-        energy = evaluation.energy_per_atom
+        seconds += evaluation.core_seconds
+        energy = _energy(evaluation)
         if energy is None or energy > found.energy_per_atom + SYMMETRY_PENALTY:
             continue
         [relaxation] = engine.relax([ordered], settings)
-        if relaxation.energy_per_atom is not None and relaxation.energy_per_atom <= found.energy_per_atom + 1e-3:
-            return relaxation, 1
+        spent, seconds = spent + 1, seconds + relaxation.core_seconds
+        energy = _energy(relaxation)
+        if energy is not None and energy <= found.energy_per_atom + 1e-3:
+            return relaxation, spent, seconds
     [relaxation] = engine.relax([symmetrised(found.structure)], settings)
-    return relaxation, 1
+    return relaxation, spent + 1, seconds + relaxation.core_seconds
+
+
+def _energy(result: Evaluation | Relaxation) -> float | None:
+    """eV/atom, if it is a number: a plug-in that lets a NaN through must not decide an order."""
+    energy = result.energy_per_atom
+    return energy if energy is not None and math.isfinite(energy) else None
 
 
 def _found(
     assignment: Assignment, relaxation: Relaxation, source: str, reasons: Counter[str], *, is_final: bool
 ) -> FoundStructure | None:
-    if relaxation.energy_per_atom is None:
-        reasons[f"engine: {relaxation.error}"] += 1
+    if _energy(relaxation) is None:
+        reasons[f"engine: {relaxation.error or NO_ENERGY}"] += 1
         return None
     structure = symmetrised(relaxation.structure) if is_final else relaxation.structure
     shells = check_shells(structure, assignment)
