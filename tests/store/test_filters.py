@@ -1,0 +1,345 @@
+"""What a filter means: a table to read, and a brute-force evaluator in Python beside it."""
+
+import contextlib
+import operator
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.errors import InputError
+from ninefold.store.sqlite import SQLiteRepository
+
+CANDIDATES = {
+    "a": {
+        "formula": "K2ReH9", "label": "K2[ReH9]", "elements": ["H", "K", "Re"], "cations": ["K"], "centre": "Re",
+        "n": 9, "m": 0, "q": 2, "e_above_hull": -0.01, "rank": 1, "is_known": True, "is_pareto": True,
+        "source": "host:K2ReH9",
+    },
+    "b": {
+        "formula": "Mg3CrH8", "label": "Mg3[CrH7]H", "elements": ["Cr", "H", "Mg"], "cations": ["Mg"], "centre": "Cr",
+        "n": 7, "m": 1, "q": 5, "e_above_hull": 0.02, "rank": 2, "is_known": True, "is_pareto": False,
+        "source": "random",
+    },
+    "c": {
+        "formula": "Li5MoH11", "label": "Li5[MoH9]H2", "elements": ["H", "Li", "Mo"], "cations": ["Li"],
+        "centre": "Mo", "n": 9, "m": 2, "q": 3, "e_above_hull": 0.2, "rank": 3, "is_known": False, "is_pareto": True,
+        "source": "100%",
+    },
+    "d": {
+        "formula": "KLi2ReH9", "label": 'a "quoted" \\ one', "elements": ["H", "K", "Li", "Re"],
+        "cations": ["K", "Li"], "centre": "Re", "n": 9, "m": 0, "q": 3, "e_above_hull": None, "rank": None,
+        "is_known": False, "is_pareto": None, "source": None,
+    },
+    "e": {
+        "formula": "k2reh9", "label": "under_score", "elements": ["H", "Re"], "cations": None, "centre": "Re", "n": 8,
+        "m": 0, "q": 0, "e_above_hull": 0.02, "rank": 5, "is_known": False, "is_pareto": None, "source": "100x",
+    },
+}  # fmt: skip
+"""d and e have unknown values; e has nothing in capitals and no list of cations."""
+
+TABLE = [
+    # everything
+    (None, "abcde"),
+    ("   ", "abcde"),
+    # comparisons
+    ("n = 9", "acd"),
+    ("n=9", "acd"),
+    ("n = 9.0", "acd"),
+    ("n != 9", "be"),
+    ("n > 7", "acde"),
+    ("n >= 8", "acde"),
+    ("n < 8", "b"),
+    ("n <= 8", "be"),
+    ("e_above_hull < 0", "a"),
+    ("e_above_hull < 2e-2", "a"),
+    ("e_above_hull <= 2E-2", "abe"),
+    ("e_above_hull > -.5", "abce"),
+    ("n < 99999999999999999999999", "abcde"),
+    ("n > -99999999999999999999999", "abcde"),
+    ('formula = "K2ReH9"', "a"),
+    ('formula > "K2ReH9"', "bcde"),
+    ('formula <= "KLi2ReH9"', "ad"),
+    ('id = "c"', "c"),
+    # constant first
+    ("9 = n", "acd"),
+    ("8 > n", "b"),
+    ("8 <= n", "acde"),
+    ('"K2ReH9" = formula', "a"),
+    # spellings
+    ("_ninefold_n = 9", "acd"),
+    ('chemical_formula_reduced = "K2ReH9"', "a"),
+    ('chemical_formula_descriptive = "K2[ReH9]"', "a"),
+    # booleans
+    ("is_known = TRUE", "ab"),
+    ("is_known = FALSE", "cde"),
+    ("is_known != TRUE", "cde"),
+    ("is_pareto = TRUE", "ac"),
+    ("is_pareto != TRUE", "b"),
+    # precedence: NOT before AND before OR
+    ("n = 9 AND m = 0 OR q = 5", "abd"),
+    ("q = 5 OR n = 9 AND m = 0", "abd"),
+    ("n = 9 AND (m = 0 OR q = 5)", "ad"),
+    ("(q = 5 OR n = 9) AND m = 1", "b"),
+    ("NOT n = 9 AND m = 0", "e"),
+    ("NOT (n = 9 AND m = 0)", "bce"),
+    ("NOT n = 9 OR m = 2", "bce"),
+    ("NOT (NOT (n = 9))", "acd"),
+    ("n = 9 AND NOT centre = \"Re\" AND m = 2", "c"),
+    ("n = 7 OR n = 8 OR m = 2", "bce"),
+    # unknown is neither true nor false
+    ("e_above_hull >= -100 OR e_above_hull < -100", "abce"),
+    ("NOT e_above_hull < 0.1", "c"),
+    ("e_above_hull < 0.1 OR n = 9", "abcde"),
+    ("NOT (e_above_hull < 0.1 AND n = 9)", "bce"),
+    ("e_above_hull IS UNKNOWN", "d"),
+    ("e_above_hull IS KNOWN", "abce"),
+    ("NOT e_above_hull IS KNOWN", "d"),
+    ("is_pareto IS UNKNOWN", "de"),
+    ("cations IS UNKNOWN", "e"),
+    ("score IS UNKNOWN", "abcde"),
+    ('NOT source = "random"', "ace"),
+    # lists
+    ('elements HAS "K"', "ad"),
+    ('elements HAS "k"', ""),
+    ('NOT elements HAS "K"', "bce"),
+    ('elements HAS ALL "K", "Re"', "ad"),
+    ('elements HAS ALL "K","Li"', "d"),
+    ('elements HAS ANY "Cr", "Mo"', "bc"),
+    ('elements HAS ONLY "H", "K", "Re"', "ae"),
+    ('elements HAS ONLY "H", "K", "Re", "Li"', "ade"),
+    ('NOT elements HAS ONLY "H", "K", "Re", "Li"', "bc"),
+    ("elements LENGTH 3", "abc"),
+    ("elements LENGTH = 3", "abc"),
+    ("elements LENGTH > 2", "abcd"),
+    ("elements LENGTH != 3", "de"),
+    ("elements LENGTH 0", ""),
+    ("elements LENGTH < 99999999999999999999", "abcde"),
+    # an unknown list
+    ('cations HAS "K"', "ad"),
+    ('NOT cations HAS "K"', "bc"),
+    ('cations HAS ONLY "K"', "a"),
+    ('NOT cations HAS ONLY "K"', "bcd"),
+    ("cations LENGTH 0", ""),
+    ("cations LENGTH >= 0", "abcd"),
+    # text, case-sensitive, nothing in it is a pattern
+    ('formula CONTAINS "ReH"', "ad"),
+    ('formula CONTAINS "reh"', "e"),
+    ('formula STARTS WITH "K"', "ad"),
+    ('formula STARTS "K"', "ad"),
+    ('formula STARTS "k"', "e"),
+    ('formula ENDS WITH "H9"', "ad"),
+    ('formula ENDS "h9"', "e"),
+    ('formula CONTAINS ""', "abcde"),
+    ('source CONTAINS "%"', "c"),
+    ('source STARTS "100%"', "c"),
+    ('source ENDS "%"', "c"),
+    ('label CONTAINS "_"', "e"),
+    ('label CONTAINS "["', "abc"),
+    ('label CONTAINS "*"', ""),
+    # escapes
+    (r'label CONTAINS "\""', "d"),
+    (r'label CONTAINS "\\"', "d"),
+    (r'label = "a \"quoted\" \\ one"', "d"),
+    (r'label STARTS "a \"quoted"', "d"),
+    # what would be SQL is only text
+    ("formula = \"' OR 1=1 --\"", ""),
+    ("formula = \"x'); DROP TABLE candidates; --\"", ""),
+    (r'formula = "\" OR 1=1 --"', ""),
+    ('formula CONTAINS "%\' OR \'1\'=\'1"', ""),
+    ("elements HAS \"K') OR 1 IN (1\"", ""),
+    ('formula = "NULL"', ""),
+]  # fmt: skip
+
+REFUSED = [
+    # filter, what its message must hold
+    ("n =", ["not an OPTIMADE filter", "end"]),
+    ("n = 9 AND", ["not an OPTIMADE filter", "end"]),
+    ("n == 9", ["not an OPTIMADE filter", "4"]),
+    ("n = 9)", ["not an OPTIMADE filter", "')'"]),
+    ("formula = 'K2ReH9'", ["not an OPTIMADE filter", "11"]),
+    ("formula = K2ReH9", ["not an OPTIMADE filter", "'K2ReH9'"]),
+    ("n = 9; DROP TABLE candidates", ["not an OPTIMADE filter", "'; DROP"]),
+    ("n' = 9", ["not an OPTIMADE filter"]),
+    ("NOT NOT n = 9", ["not an OPTIMADE filter"]),
+    ("is_known", ["not an OPTIMADE filter"]),
+    ("elements LENGTH 2.5", ["not an OPTIMADE filter"]),
+    ("n = 9 m = 0", ["AND"]),
+    ("e_abov_hull < 0.1", ["'e_abov_hull' is not a field", "e_above_hull"]),
+    ("_other_n = 9", ["'_other_n' is not a field"]),
+    ("doc = 9", ["'doc' is not a field"]),
+    ("lattice.a = 9", ["lattice.a"]),
+    ("status = ranked", ["'ranked' is not a field"]),
+    ('n = "9"', ["'9' cannot be compared with n", "allowed: a number"]),
+    ("n = TRUE", ["cannot be compared with n", "allowed: a number"]),
+    ("formula = 9", ["9 cannot be compared with formula", "allowed: text in"]),
+    ("is_known = 1", ["1 cannot be compared with is_known", "allowed: TRUE or FALSE"]),
+    ("is_known > FALSE", ["is_known", ">", "allowed: =, !="]),
+    ("e_above_hull < e_above_references", ["e_above_hull", "e_above_references"]),
+    ("elements HAS 3", ["3 cannot be compared with elements", "allowed: text in"]),
+    ('elements = "K"', ["'elements' is a list", "allowed: HAS"]),
+    ('elements CONTAINS "i"', ["'elements' is", "CONTAINS"]),
+    ("n CONTAINS 9", ["'n' is", "CONTAINS"]),
+    ('formula HAS "K"', ["'formula' is", "HAS"]),
+    ("formula LENGTH 3", ["'formula' is", "LENGTH"]),
+    ('elements HAS < "K"', ["operator", "does not know"]),
+    ('elements HAS ANY < "K"', ["operator", "does not know"]),
+    ('elements:cations HAS "K":"K"', ["does not know"]),
+    ("1 < 2", ["field"]),
+    ('"a" = "b"', ["field"]),
+    ('formula = "\udcff"', ["UTF-8"]),
+    ('formula STARTS "\udcff"', ["UTF-8"]),
+]
+
+
+@pytest.fixture(scope="module")
+def candidates(tmp_path_factory, record):
+
+    with SQLiteRepository(tmp_path_factory.mktemp("filters") / "s.db", "write") as repository:
+        repository.put("candidates", [record(id, **content) for id, content in CANDIDATES.items()])
+        yield repository
+
+
+def matches(repository, text):
+    return "".join(document["id"] for document in repository.find("candidates", text))
+
+
+@pytest.mark.parametrize(("text", "expected"), TABLE)
+def test_filter_matches(candidates, text, expected):
+    assert matches(candidates, text) == expected
+    assert candidates.count("candidates", text) == len(expected)
+
+
+@pytest.mark.parametrize(("text", "words"), REFUSED)
+def test_refused_in_one_line(candidates, text, words):
+    with pytest.raises(InputError) as caught:
+        candidates.find("candidates", text)
+    message = str(caught.value)
+    assert message.startswith("filter: ")
+    assert "\n" not in message
+    assert [word for word in words if word not in message] == []
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["(" * 2000 + "n=9" + ")" * 2000, " AND ".join(["n=9"] * 1500)])
+def test_too_large_is_refused_not_a_crash(candidates, text):
+    with pytest.raises(InputError, match="filter: "):
+        candidates.count("candidates", text)
+
+
+# the oracle: a comparison and a filter as (text, three-valued function of a document)
+
+NUMBERS = ("n", "m", "q", "e_above_hull", "rank", "score")
+TEXTS = ("formula", "label", "centre", "source")
+LISTS = ("elements", "cations")
+OPERATORS = {
+    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+FUZZY = {"CONTAINS": lambda have, want: want in have, "STARTS": str.startswith, "ENDS WITH": str.endswith}
+SETS = {
+    "ALL": lambda have, want: set(want) <= set(have), "ANY": lambda have, want: bool(set(want) & set(have)),
+    "ONLY": lambda have, want: set(have) <= set(want),
+}  # fmt: skip
+
+
+def known(field, function):
+    return lambda document: None if document.get(field) is None else function(document[field])
+
+
+def quoted(text):
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@st.composite
+def comparisons(draw):
+    kind = draw(st.sampled_from(["number", "text", "fuzzy", "set", "length", "known"]))
+    if kind == "number":
+        field, sign = draw(st.sampled_from(NUMBERS)), draw(st.sampled_from(list(OPERATORS)))
+        value = draw(st.sampled_from([0, 1, 2, 7, 8, 9, 0.02, -0.01, 0.2, 1e9]))
+        return f"{field} {sign} {value}", known(field, lambda have: OPERATORS[sign](have, value))
+    if kind == "length":
+        field, sign, value = (
+            draw(st.sampled_from(LISTS)),
+            draw(st.sampled_from(list(OPERATORS))),
+            draw(st.integers(0, 5)),
+        )
+        return f"{field} LENGTH {sign} {value}", known(field, lambda have: OPERATORS[sign](len(have), value))
+    if kind == "known":
+        field = draw(st.sampled_from([*NUMBERS, *TEXTS, *LISTS]))
+        return f"{field} IS KNOWN", lambda document: document.get(field) is not None
+    if kind == "set":
+        field, word = draw(st.sampled_from(LISTS)), draw(st.sampled_from(list(SETS)))
+        values = draw(st.lists(st.sampled_from(["H", "K", "Re", "Li", "Cr", "Mg", "Mo", "k"]), min_size=1, max_size=4))
+        text = f"{field} HAS {word} {', '.join(map(quoted, values))}"
+        return text, known(field, lambda have: SETS[word](have, values))
+    field = draw(st.sampled_from(TEXTS))
+    have = draw(st.sampled_from([text for item in CANDIDATES.values() if (text := item[field]) is not None]))
+    start = draw(st.integers(0, len(have)))
+    value = draw(st.one_of(st.just(have[start:]), st.just(have[:start]), st.text("K%_\\\"'Re9h*?é", max_size=4)))
+    if kind == "text":
+        sign = draw(st.sampled_from(list(OPERATORS)))
+        return f"{field} {sign} {quoted(value)}", known(field, lambda have: OPERATORS[sign](have, value))
+    word = draw(st.sampled_from(list(FUZZY)))
+    return f"{field} {word} {quoted(value)}", known(field, lambda have: FUZZY[word](have, value))
+
+
+def negated(one):
+    text, function = one
+    return f"NOT ({text})", lambda document: None if (value := function(document)) is None else not value
+
+
+def both(pair):
+    (left, first), (right, second) = pair
+
+    def function(document):
+        values = {first(document), second(document)}
+        return False if False in values else None if None in values else True
+
+    return f"({left}) AND ({right})", function
+
+
+def either(pair):
+    (left, first), (right, second) = pair
+
+    def function(document):
+        values = {first(document), second(document)}
+        return True if True in values else None if None in values else False
+
+    return f"({left}) OR ({right})", function
+
+
+FILTERS = st.recursive(
+    comparisons(),
+    lambda inner: st.one_of(inner.map(negated), st.tuples(inner, inner).map(both), st.tuples(inner, inner).map(either)),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(FILTERS)
+def test_agrees_with_brute_force(candidates, one):
+    text, function = one
+    assert matches(candidates, text) == "".join(id for id, item in CANDIDATES.items() if function(item) is True)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("nm=9<>()\"'\\ ANDORTHSK%_-;.,:\0\n", max_size=25))
+def test_any_text_is_answered_or_refused(candidates, text):
+    with contextlib.suppress(InputError):
+        candidates.count("candidates", text)
+
+
+def test_examples_of_the_documentation_run(candidates):
+    page = (Path(__file__).parents[2] / "docs" / "query.md").read_text(encoding="utf-8")
+    examples = re.search(r"```optimade\n(.*?)```", page, re.DOTALL)[1].strip().splitlines()
+    assert len(examples) == 20
+    for text in examples:
+        candidates.count("candidates", text)
+
+
+@pytest.mark.parametrize("key", list(QUANTITIES))
+def test_every_quantity_can_be_asked(candidates, key):
+    assert candidates.count("candidates", f"{key} IS KNOWN OR {key} IS UNKNOWN") == len(CANDIDATES)
