@@ -1,0 +1,423 @@
+"""The store keeps what it acknowledged and tells what is wrong in one line."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ninefold.errors import InputError, NinefoldError
+from ninefold.store.documents import CampaignDocument, CandidateDocument
+from ninefold.store.schema import SCHEMA_VERSION
+from ninefold.store.sqlite import SQLiteRepository
+
+CANDIDATE = CandidateDocument(
+    id="a", campaign="c", formula="K2ReH9", anion="[ReH9]2-", label="K2[ReH9]", chemical_system="H-K-Re",
+    elements=["H", "K", "Re"], nelements=3, centre="Re", cations=["K"], cation_counts={"K": 2}, group=7, n=9, q=2, m=0,
+    electron_count=18, oxidation_state=7, anion_class="classical", prior=0.1 + 0.2, status="ranked",
+    e_above_hull=-1e-17, is_known=True, verdicts=[{"rule": "x", "value": None}],
+)  # fmt: skip
+
+WRITER = """
+import json, sys, time
+from pathlib import Path
+from typing import NamedTuple
+from ninefold.store.sqlite import SQLiteRepository
+
+class Record(NamedTuple):
+    id: str
+    def model_dump_json(self):
+        return json.dumps({"id": self.id, "kind": "x" * 2000})
+
+path, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+with SQLiteRepository(path, "write") as repository:
+    for k in range(count):
+        batch = [Record(f"{name}-{k}-{part}") for part in range(3)]
+        repository.put("results", batch)
+        print(f"{name}-{k}", flush=True)
+"""
+
+
+def put(store, *records):
+    store.put("candidates", records)
+
+
+def ids(store, *args, **options):
+    return "".join(document["id"] for document in store.find("candidates", *args, **options))
+
+
+# documents in, documents out
+
+
+def test_document_comes_back_whole(store):
+    put(store, CANDIDATE)
+    assert store.get("candidates", "a") == CANDIDATE.model_dump(mode="json")
+    assert CandidateDocument.model_validate(store.get("candidates", "a")) == CANDIDATE
+    assert store.find("candidates") == [CANDIDATE.model_dump(mode="json")]
+
+
+def test_what_is_asked_for_is_what_was_put(store):
+    put(store, CANDIDATE)
+    fields = ["prior", "e_above_hull", "is_known", "elements", "score", "n"]
+    [row] = store.find("candidates", fields=fields)
+    assert row == {
+        "prior": 0.1 + 0.2, "e_above_hull": -1e-17, "is_known": True, "elements": ["H", "K", "Re"], "score": None, "n": 9,
+    }  # fmt: skip
+
+
+def test_put_replaces_by_id(store, record):
+    put(store, record("a", n=7), record("b", n=7))
+    put(store, record("a", n=9))
+    assert [(row["id"], row["n"]) for row in store.find("candidates")] == [("a", 9), ("b", 7)]
+
+
+def test_get_of_what_is_not_there(store):
+    assert store.get("candidates", "a") is None
+    assert store.get_many("candidates", []) == {}
+
+
+def test_get_many_takes_more_ids_than_a_query_may_have_parameters(store, record):
+    put(store, *(record(f"{k:04d}", n=k) for k in range(1200)))
+    found = store.get_many("candidates", [f"{k:04d}" for k in range(0, 2400, 2)])
+    assert sorted(found) == [f"{k:04d}" for k in range(0, 1200, 2)]
+
+
+def test_put_is_all_or_none(store, record):
+    class Broken:
+        id = "z"
+
+        def model_dump_json(self):
+            raise ValueError("cannot be serialised")
+
+    put(store, record("a", n=1))
+    with pytest.raises(ValueError, match="cannot be serialised"):
+        put(store, record("a", n=2), record("b", n=2), Broken())
+    assert [(row["id"], row["n"]) for row in store.find("candidates")] == [("a", 1)]
+    put(store, record("c", n=3))
+    assert ids(store) == "ac"
+
+
+def test_collections_are_apart(store, record):
+    put(store, record("a", n=1))
+    store.put("references", [record("a", name="KH")])
+    assert store.count("candidates") == store.count("references") == 1
+    assert store.get("references", "a")["name"] == "KH"
+    with pytest.raises(KeyError):
+        store.get("nonsense", "a")
+
+
+SORTS = [
+    ([], "abcde"),
+    ([("rank", "asc")], "cabde"),
+    ([("rank", "desc")], "bacde"),  # unknown last both ways, ties by id
+    ([("n", "desc"), ("rank", "asc")], "cdabe"),
+    ([("_ninefold_n", "asc"), ("rank", "desc")], "baecd"),
+    ([("id", "desc")], "edcba"),
+]
+
+
+@pytest.fixture
+def five(store, record):
+    put(
+        store, record("a", n=7, rank=2), record("b", n=7, rank=3), record("c", n=9, rank=1),
+        record("d", n=9, rank=None), record("e", n=7, rank=None),
+    )  # fmt: skip
+    return store
+
+
+@pytest.mark.parametrize(("sort", "expected"), SORTS)
+def test_sort(five, sort, expected):
+    assert ids(five, sort=sort) == expected
+
+
+def test_limit_and_offset(five):
+    assert ids(five, limit=2) == "ab"
+    assert ids(five, limit=2, offset=2) == "cd"
+    assert ids(five, offset=4) == "e"
+    assert ids(five, limit=0) == ""
+    assert ids(five, offset=9) == ""
+    assert ids(five, "n = 7", sort=[("rank", "desc")], limit=1) == "b"
+
+
+@pytest.mark.parametrize("sort", [("nonsense", "asc"), ("n; DROP TABLE candidates", "asc"), ("n", "sideways")])
+def test_sort_by_nonsense_is_refused(five, sort):
+    with pytest.raises(InputError, match="sort: "):
+        ids(five, sort=[sort])
+
+
+def test_count_and_delete(five):
+    assert five.count("candidates") == 5
+    assert five.count("candidates", "n = 7") == 3
+    assert five.delete("candidates", "n = 7") == 3
+    assert ids(five) == "cd"
+    with pytest.raises(InputError):
+        five.delete("candidates", "m =")
+    assert ids(five) == "cd"
+
+
+def test_reader_sees_what_another_wrote(tmp_path, record):
+    with SQLiteRepository(tmp_path / "s", "write") as writer:
+        put(writer, record("a"))
+        with SQLiteRepository(tmp_path / "s") as reader:
+            assert ids(reader) == "a"
+            put(writer, record("b"))
+            assert ids(reader) == "ab"
+
+
+def test_reader_writes_nothing(tmp_path, record):
+    SQLiteRepository(tmp_path / "s", "write").close()
+    with SQLiteRepository(tmp_path / "s") as reader, pytest.raises(NinefoldError, match="cannot be written"):
+        put(reader, record("a"))
+
+
+@pytest.mark.parametrize("name", ["a b.db", "a#b.db", "a?b=c.db", "100%.db", "é.db"])
+def test_any_file_name_will_do(tmp_path, record, name):
+    with SQLiteRepository(tmp_path / name, "write") as writer:
+        put(writer, record("a"))
+    with SQLiteRepository(tmp_path / name) as reader:
+        assert ids(reader) == "a"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+# what is not a store of ours
+
+
+def refused(path, words, mode="read", code=2):
+    with pytest.raises(NinefoldError, match=words) as caught:
+        SQLiteRepository(path, mode)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    assert caught.value.exit_code == code
+
+
+def test_missing_file_is_not_made_by_reading(tmp_path):
+    refused(tmp_path / "s", "does not exist")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_missing_folder(tmp_path, mode):
+    refused(tmp_path / "no" / "s", "does not exist", mode)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_folder(tmp_path, mode):
+    refused(tmp_path, "store: ", mode)
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_newer_schema(tmp_path, mode):
+    SQLiteRepository(tmp_path / "s", "write").close()
+    with sqlite3.connect(tmp_path / "s") as connection:
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    connection.close()
+    refused(tmp_path / "s", f"newer ninefold; allowed: up to {SCHEMA_VERSION}", mode)
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_foreign_sqlite_file_is_left_alone(tmp_path, mode):
+    with sqlite3.connect(tmp_path / "s") as connection:
+        connection.execute("CREATE TABLE candidates (x)")
+    connection.close()
+    before = (tmp_path / "s").read_bytes()
+    refused(tmp_path / "s", "not one of ninefold's", mode)
+    assert (tmp_path / "s").read_bytes() == before
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+@pytest.mark.parametrize("content", [b"campaign: x\n", b"\x00" * 5000, b"SQLite format 3\x00" + b"\xff" * 4096])
+def test_garbage_is_left_alone(tmp_path, mode, content):
+    (tmp_path / "s").write_bytes(content)
+    with pytest.raises(NinefoldError, match="store: ") as caught:
+        SQLiteRepository(tmp_path / "s", mode)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "s").read_bytes() == content
+
+
+def test_empty_file(tmp_path):
+    (tmp_path / "s").touch()
+    refused(tmp_path / "s", "is empty")
+
+
+def test_damaged_pages(tmp_path, record):
+    with SQLiteRepository(tmp_path / "s", "write") as writer:
+        put(writer, *(record(f"{k}", label="x" * 500) for k in range(200)))
+    content = bytearray((tmp_path / "s").read_bytes())
+    content[len(content) // 3 :] = b"\xa5" * (len(content) - len(content) // 3)
+    (tmp_path / "s").write_bytes(content)
+    with pytest.raises(NinefoldError, match=r"store: .*damaged"), SQLiteRepository(tmp_path / "s") as reader:
+        reader.find("candidates")
+
+
+def test_truncated(tmp_path, record):
+    with SQLiteRepository(tmp_path / "s", "write") as writer:
+        put(writer, *(record(f"{k}", label="x" * 500) for k in range(200)))
+    content = (tmp_path / "s").read_bytes()
+    (tmp_path / "s").write_bytes(content[: len(content) // 2])
+    with pytest.raises(NinefoldError, match="store: "), SQLiteRepository(tmp_path / "s") as reader:
+        reader.find("candidates")
+
+
+def as_nobody(code, *arguments):
+    """Run Python without the right to write everywhere, which root has."""
+    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.fixture
+def open_to_all(tmp_path):
+    """A folder that another user can reach."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for path in (folder, *folder.parents):
+        if path.stat().st_uid == os.getuid() and path != path.parent:
+            path.chmod(path.stat().st_mode | 0o055)
+    yield folder
+    folder.chmod(0o755)
+
+
+OPEN = """
+import os, sys
+from pathlib import Path
+from ninefold.errors import NinefoldError
+from ninefold.store.sqlite import SQLiteRepository
+if os.getuid() == 0:  # only now: the interpreter may lie where nobody else can read
+    os.setgroups([])
+    os.setuid(65534)
+try:
+    with SQLiteRepository(Path(sys.argv[1]), sys.argv[2]) as repository:
+        print(repository.count("candidates"))
+except NinefoldError as error:
+    print(error.exit_code, error)
+"""
+
+
+def test_folder_that_cannot_be_written(open_to_all):
+    open_to_all.chmod(0o555)
+    done = as_nobody(OPEN, open_to_all / "s", "write")
+    assert done.stdout.startswith("2 store: "), done.stderr
+    assert "cannot be written" in done.stdout
+
+
+def test_finished_store_in_a_folder_that_cannot_be_written_is_read(open_to_all, record):
+    with SQLiteRepository(open_to_all / "s", "write") as writer:
+        put(writer, record("a"), record("b"))
+    open_to_all.chmod(0o555)
+    assert as_nobody(OPEN, open_to_all / "s", "read").stdout == "2\n"
+
+
+def test_full_disk_loses_nothing(store, record):
+    put(store, record("a", n=1))
+    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._connection.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(InputError, match=r"the disk is full.*ninefold resume") as caught:
+        put(store, record("a", n=2), *(record(f"b{k}", label="x" * 5000) for k in range(20)))
+    assert caught.value.exit_code == 2
+    store._connection.execute("PRAGMA max_page_count=1000000")
+    assert [(row["id"], row["n"]) for row in store.find("candidates")] == [("a", 1)]
+    put(store, record("c"))
+    assert ids(store) == "ac"
+
+
+def test_held_by_another(tmp_path, record, monkeypatch):
+    monkeypatch.setattr("ninefold.store.sqlite.BUSY_SECONDS", 0.1)
+    with SQLiteRepository(tmp_path / "s", "write") as first, SQLiteRepository(tmp_path / "s", "write") as second:
+        first._connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(NinefoldError, match="held by another process") as caught:
+            put(second, record("a"))
+        assert caught.value.exit_code == 1
+        first._connection.execute("ROLLBACK")
+        put(second, record("a"))
+
+
+# many processes, and the sudden end of one
+
+
+def writer(path, name, count):
+    return subprocess.Popen([sys.executable, "-c", WRITER, path, name, str(count)], stdout=subprocess.PIPE, text=True)
+
+
+def test_two_writers(tmp_path):
+    processes = [writer(tmp_path / "s", name, 60) for name in "ab"]
+    for process in processes:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    with SQLiteRepository(tmp_path / "s") as reader:
+        assert reader.count("results") == 2 * 60 * 3
+
+
+def test_many_may_make_the_store_at_once(tmp_path):
+    def opened(path, barrier):
+        barrier.wait()
+        SQLiteRepository(path, "write").close()
+
+    with ThreadPoolExecutor(6) as pool:
+        for k in range(25):
+            barrier = threading.Barrier(6)
+            for future in [pool.submit(opened, tmp_path / f"{k}.db", barrier) for _ in range(6)]:
+                future.result()
+
+
+def test_killed_writer_loses_nothing_that_it_acknowledged(tmp_path):
+    acknowledged = set()
+    for turn in range(8):
+        process = writer(tmp_path / "s", f"w{turn}", 10**6)
+        for _ in range(1 + 7 * turn):
+            acknowledged.add(process.stdout.readline().strip())
+        process.send_signal(signal.SIGKILL)
+        acknowledged.update(line.strip() for line in process.stdout if line.endswith("\n"))
+        process.wait()
+        process.stdout.close()
+        with SQLiteRepository(tmp_path / "s") as reader:
+            there = [row["id"] for row in reader.find("results")]
+        batches = {name.rpartition("-")[0] for name in there}
+        assert acknowledged <= batches
+        assert len(there) == 3 * len(batches)  # a batch is there whole or not at all
+    with sqlite3.connect(tmp_path / "s") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+# reading is light
+
+HEAVY = ("pymatgen", "numpy", "scipy", "torch", "ase", "pandas", "pyarrow", "jobflow", "optimade.models")
+
+
+def modules_after(code, *arguments):
+    code = f"import sys\nsys.argv = ['ninefold', *sys.argv[1:]]\n{code}\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_reading_a_store_imports_no_models_and_no_science(tmp_path):
+    with SQLiteRepository(tmp_path / "s", "write") as repository:
+        put(repository, CANDIDATE)
+    modules = modules_after(
+        "from ninefold.store import open_repository\n"
+        "with open_repository(sys.argv[1]) as repository: assert repository.find('candidates', 'n = 9')",
+        tmp_path / "s",
+    )
+    assert [name for name in (*HEAVY, "pydantic") if name in modules] == []
+
+
+def test_query_imports_no_science(tmp_path):
+    campaign = CampaignDocument(
+        id="c", name="c", fingerprint="", settings={}, versions={}, status="finished", created="2026-01-01"
+    )
+    with SQLiteRepository(tmp_path / "s", "write") as repository:
+        put(repository, CANDIDATE)
+        repository.put("campaigns", [campaign])
+    # pydantic is there all the same: typer reads its options with it
+    modules = modules_after(
+        "from ninefold.cli.main import main\ntry: main()\nexcept SystemExit as end: assert not end.code",
+        "query", "n = 9", "--json", "--store", tmp_path / "s",
+    )  # fmt: skip
+    assert [name for name in HEAVY if name in modules] == []
+    assert "ninefold.store.documents" not in modules
