@@ -1,0 +1,133 @@
+import json
+import os
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ninefold.errors import InputError
+from ninefold.store.repository import StoreError
+from ninefold.store.shards import Shard, read_shard, shard_folder, write_shard
+
+RECORDS = [{"formula": "K2ReH9", "positions": [0.1, 1 / 3, 1e-300]}, {"b": None, "a": "é\u2028\n\r\x85"}]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=4))
+def test_what_is_read_is_what_was_written(tmp_path_factory, records):
+    shard = write_shard(tmp_path_factory.mktemp("shards"), iter(records))
+    assert shard.count == len(records)
+    assert read_shard(shard) == records
+
+
+def test_a_job_carries_name_and_count(tmp_path):
+    shard = write_shard(tmp_path, RECORDS)
+    assert Shard.from_dict(json.loads(json.dumps(shard.to_dict())), tmp_path) == shard
+
+
+def test_same_content_same_name_one_file(tmp_path):
+    first = write_shard(tmp_path, RECORDS)
+    second = write_shard(tmp_path, [dict(reversed(record.items())) for record in RECORDS])
+    assert first == second
+    assert files(tmp_path) == [first.path]
+
+
+def test_other_content_other_name(tmp_path):
+    shards = [write_shard(tmp_path, records) for records in ([], RECORDS, RECORDS[:1], RECORDS[::-1])]
+    assert len({shard.sha256 for shard in shards}) == 4
+    assert sorted(files(tmp_path)) == sorted(shard.path for shard in shards)
+
+
+def test_the_folder_stands_beside_the_store(tmp_path):
+    assert shard_folder(tmp_path / "ninefold.db") == tmp_path / "ninefold.db.files"
+
+
+def test_no_byte_of_the_content_can_change_unseen(tmp_path):
+    shard = write_shard(tmp_path, RECORDS)
+    content = shard.path.read_bytes()
+    for place in range(len(content)):
+        shard.path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        try:
+            assert read_shard(shard) == RECORDS  # the time and system in the header say nothing of the content
+        except StoreError as error:
+            assert "corrupted" in str(error)
+            assert "\n" not in str(error)
+        else:
+            assert place < 10
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
+def test_truncated(tmp_path, kept):
+    shard = write_shard(tmp_path, RECORDS)
+    content = shard.path.read_bytes()
+    shard.path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(StoreError, match=r"shard: .* is corrupted.*restore it") as caught:
+        read_shard(shard)
+    assert str(shard.path) in str(caught.value)
+
+
+def test_another_shard_in_its_place(tmp_path):
+    shard, other = write_shard(tmp_path, RECORDS), write_shard(tmp_path, RECORDS[:1])
+    shard.path.write_bytes(other.path.read_bytes())
+    with pytest.raises(StoreError, match="does not match its name"):
+        read_shard(shard)
+
+
+def test_missing(tmp_path):
+    shard = write_shard(tmp_path, RECORDS)
+    shard.path.unlink()
+    with pytest.raises(StoreError, match=r"is missing.*--fresh") as caught:
+        read_shard(shard)
+    assert caught.value.exit_code == 1
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+    (tmp_path / "shards").touch()
+    with pytest.raises(InputError, match=r"store: .* cannot be written: .*resume") as caught:
+        write_shard(tmp_path / "shards", RECORDS)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("step", ["fsync", "rename"])
+def test_a_disk_that_fails_leaves_nothing(tmp_path, monkeypatch, step):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ninefold.store.shards.os.fsync" if step == "fsync" else "pathlib.Path.rename", fail)
+    with pytest.raises(InputError, match="No space left on device"):
+        write_shard(tmp_path, RECORDS)
+    monkeypatch.undo()
+    assert files(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of the kernel")
+def test_a_file_that_may_not_grow_leaves_nothing(tmp_path):
+    import resource
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(InputError, match="cannot be written"):
+            write_shard(tmp_path, [{"x": os.urandom(20_000).hex()}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert files(tmp_path) == []
+
+
+def test_what_is_not_a_number_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_shard(tmp_path, [{"energy": float("nan")}])
+    assert files(tmp_path) == []
