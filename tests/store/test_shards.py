@@ -57,13 +57,11 @@ def test_no_byte_of_the_content_can_change_unseen(tmp_path):
     content = shard.path.read_bytes()
     for place in range(len(content)):
         shard.path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
-        try:
-            assert read_shard(shard) == RECORDS  # the time and system in the header say nothing of the content
-        except StoreError as error:
-            assert "corrupted" in str(error)
-            assert "\n" not in str(error)
+        if 4 <= place < 10:  # time and system in gzip's header say nothing of the content
+            assert read_shard(shard) == RECORDS
         else:
-            assert place < 10
+            with pytest.raises(StoreError, match=r"^shard: .* is corrupted"):
+                read_shard(shard)
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])

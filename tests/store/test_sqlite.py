@@ -65,7 +65,8 @@ def test_what_is_asked_for_is_what_was_put(store):
     fields = ["prior", "e_above_hull", "is_known", "elements", "score", "n"]
     [row] = store.find("candidates", fields=fields)
     assert row == {
-        "prior": 0.1 + 0.2, "e_above_hull": -1e-17, "is_known": True, "elements": ["H", "K", "Re"], "score": None, "n": 9,
+        "prior": 0.1 + 0.2, "e_above_hull": -1e-17, "is_known": True, "elements": ["H", "K", "Re"], "score": None,
+        "n": 9,
     }  # fmt: skip
 
 
