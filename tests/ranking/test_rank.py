@@ -1,0 +1,204 @@
+import itertools
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ninefold.ranking import Rankable, RankingSettings, rank
+from ninefold.ranking.rank import TERMS
+from ninefold.ranking.settings import DEFAULT_WEIGHTS
+
+PARTS = st.sampled_from([0.0, 0.25, 0.5, 1.0])  # few values, so that ties and domination happen
+ITEMS = st.lists(
+    st.tuples(
+        st.none() | st.sampled_from([-0.1, 0.0, 0.01, 0.05, 0.5]), PARTS, PARTS, st.integers(3, 10), st.booleans()
+    ),
+    max_size=8,
+).map(lambda rows: [Rankable(f"{k}", *row) for k, row in enumerate(rows)])
+WEIGHTS = st.dictionaries(st.sampled_from(list(TERMS)), st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0]), min_size=1).filter(
+    lambda weights: sum(weights.values()) > 0
+)
+
+
+def item(id="a", hull=0.0, prior=0.5, hydrogen=0.5, group=7, is_converged=True):
+    return Rankable(id, hull, prior, hydrogen, group, is_converged)
+
+
+def ranks(items, weights=None):
+    settings = RankingSettings(weights=weights) if weights else RankingSettings()
+    return {result.id: result.rank for result in rank(items, settings)}
+
+
+TERM_VALUES = [
+    # term, candidate, value
+    ("stability", item(hull=0.0), 1.0),
+    ("stability", item(hull=-0.3), 1.0),
+    ("stability", item(hull=0.05), 0.36787944117144233),
+    ("stability", item(hull=0.1), 0.1353352832366127),
+    ("prior", item(prior=0.3), 0.3),
+    ("hydrogen", item(hydrogen=0.75), 0.75),
+    ("convergence", item(is_converged=True), 1.0),
+    ("convergence", item(is_converged=False), 0.0),
+    ("novelty", item(group=3), 1.0),
+    ("novelty", item(group=4), 1.0),
+    ("novelty", item(group=5), 0.5),
+    ("novelty", item(group=6), 0.5),
+    ("novelty", item(group=7), 0.0),
+    ("novelty", item(group=10), 0.0),
+]
+
+
+@pytest.mark.parametrize(("term", "candidate", "value"), TERM_VALUES)
+def test_term(term, candidate, value):
+    [result] = rank([candidate], RankingSettings(weights={term: 2.0}))
+    assert result.terms == {term: {"value": pytest.approx(value), "weight": 1.0, "contribution": pytest.approx(value)}}
+    assert result.score == pytest.approx(value)
+
+
+def test_default_weights_sum_to_one():
+    assert sum(DEFAULT_WEIGHTS.values()) == pytest.approx(1)
+
+
+@settings(deadline=None)
+@given(ITEMS, WEIGHTS)
+def test_score_is_the_sum_of_what_is_shown(items, weights):
+    results = rank(items, RankingSettings(weights=weights))
+    assert [result.id for result in results] == [item.id for item in items]
+    for result in results:
+        if result.rank is None:
+            assert result.terms == {}
+            continue
+        assert set(result.terms) == {name for name, weight in weights.items() if weight}
+        assert sum(term["weight"] for term in result.terms.values()) == pytest.approx(1)
+        assert sum(term["contribution"] for term in result.terms.values()) == pytest.approx(result.score)
+        assert all(0 <= term["value"] <= 1 for term in result.terms.values())
+        assert 0 <= result.score <= 1 + 1e-12
+
+
+@settings(deadline=None)
+@given(ITEMS, WEIGHTS)
+def test_ranks_count_from_one_by_falling_score(items, weights):
+    ranked = [result for result in rank(items, RankingSettings(weights=weights)) if result.rank is not None]
+    ranked.sort(key=lambda result: result.rank)
+    assert [result.rank for result in ranked] == list(range(1, len(ranked) + 1))
+    assert all(better.score >= worse.score - 1e-9 for better, worse in itertools.pairwise(ranked))
+
+
+@settings(deadline=None)
+@given(ITEMS, WEIGHTS)
+def test_pareto_against_brute_force(items, weights):
+    config = RankingSettings(weights=weights)
+    chosen = [name for name, weight in weights.items() if weight]
+    points = {
+        item.id: tuple(TERMS[name](item, config) for name in chosen) for item in items if item.e_above_hull is not None
+    }
+    expected = {
+        id: not any(
+            other != point and all(theirs >= ours for theirs, ours in zip(other, point, strict=True))
+            for other in points.values()
+        )
+        for id, point in points.items()
+    }
+    assert {result.id: result.is_pareto for result in rank(items, config) if result.rank is not None} == expected
+
+
+@settings(deadline=None)
+@given(ITEMS, WEIGHTS)
+def test_the_best_is_on_the_pareto_front(items, weights):
+    results = rank(items, RankingSettings(weights=weights))
+    best = [result for result in results if result.rank == 1]
+    assert all(result.is_pareto for result in best)
+
+
+@settings(deadline=None)
+@given(ITEMS, WEIGHTS, st.floats(0.001, 1), st.integers(0, 7))
+def test_closer_to_the_hull_is_never_worse(items, weights, closer, which):
+    known = [item for item in items if item.e_above_hull is not None]
+    if not known:
+        return
+    one = known[which % len(known)]
+    moved = Rankable(one.id, one.e_above_hull - closer, *list(vars(one).values())[2:])
+    after = [moved if item.id == one.id else item for item in items]
+    assert ranks(after, weights)[one.id] <= ranks(items, weights)[one.id]
+
+
+@settings(deadline=None)
+@given(ITEMS, WEIGHTS, st.integers(-10, 10))
+def test_only_ratios_of_weights_count(items, weights, power):
+    scaled = {name: weight * 2.0**power for name, weight in weights.items()}
+    assert rank(items, RankingSettings(weights=scaled)) == rank(items, RankingSettings(weights=weights))
+
+
+@settings(deadline=None)
+@given(ITEMS, WEIGHTS, st.randoms(use_true_random=False))
+def test_order_of_the_input_does_not_matter(items, weights, random):
+    mixed = random.sample(items, len(items))
+    by_id = {result.id: result for result in rank(items, RankingSettings(weights=weights))}
+    assert {result.id: result for result in rank(mixed, RankingSettings(weights=weights))} == by_id
+
+
+def test_ties_by_hull_distance_then_id():
+    items = [item("d", 0.0), item("b", -0.2), item("c", 0.0), item("a", 0.0)]
+    assert ranks(items) == {"b": 1, "a": 2, "c": 3, "d": 4}
+
+
+def test_rounding_noise_does_not_break_a_tie():
+    items = [item("b", prior=0.1 + 0.2), item("a", prior=0.3)]
+    assert ranks(items) == {"a": 1, "b": 2}
+
+
+def test_without_a_hull_distance_no_rank():
+    first, second = rank([item("a", None), item("b", 5.0)], RankingSettings())
+    assert (first.rank, first.score, first.is_pareto, first.terms) == (None, None, None, {})
+    assert second.rank == 1
+    assert rank([], RankingSettings()) == []
+
+
+def test_a_negative_hull_distance_earns_no_more_than_the_hull():
+    # the depth below a hull of other compositions is not a reason to prefer: see docs/ranking.md
+    deep, shallow = rank([item("a", -0.2), item("b", 0.0)], RankingSettings())
+    assert deep.score == shallow.score
+
+
+REFUSED = [
+    ({"stabilty": 1}, "'stabilty' is not a ranking term; allowed: stability, prior, hydrogen, convergence, novelty"),
+    ({"stability": -0.1}, "the weight -0.1 of 'stability' must be a number from 0 on"),
+    ({"stability": float("nan")}, "the weight nan of 'stability'"),
+    ({"stability": float("inf")}, "the weight inf of 'stability'"),
+    ({"stability": 0, "prior": 0}, "all weights are 0; at least one must count"),
+    ({"stability": "much"}, "valid number"),
+    ({}, "at least 1 item"),
+]
+
+
+@pytest.mark.parametrize(("weights", "words"), REFUSED)
+def test_bad_weights(weights, words):
+    with pytest.raises(ValidationError, match=re.escape(words)):
+        RankingSettings(weights=weights)
+
+
+@pytest.mark.parametrize("scale", [0, -0.05, 1.5, "wide"])
+def test_bad_scale(scale):
+    with pytest.raises(ValidationError, match="stability_scale_eV_per_atom"):
+        RankingSettings(stability_scale_eV_per_atom=scale)
+
+
+def test_example_of_the_documentation():
+    # the counter-example in docs/ranking.md
+    items = [
+        item("A", 0.000, prior=0.20, hydrogen=0.75),
+        item("B", 0.020, prior=0.90, hydrogen=0.75),
+        item("C", 0.019, prior=0.20, hydrogen=0.60),
+    ]
+    results = {result.id: result for result in rank(items, RankingSettings())}
+    assert {id: (round(result.score, 3), result.rank) for id, result in results.items()} == {
+        "A": (0.815, 1), "B": (0.757, 2), "C": (0.610, 3),
+    }  # fmt: skip
+    assert ranks(items, {"stability": 0.4, "prior": 0.4, "hydrogen": 0.1, "convergence": 0.1}) == {
+        "B": 1,
+        "A": 2,
+        "C": 3,
+    }
+    assert [results[id].is_pareto for id in "ABC"] == [True, True, False]
