@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from structure_samples import ASSIGNMENTS, K2REH9
 
 from ninefold.chemistry.volumes import additive_volume
-from ninefold.structures.hosts import HOSTS, decorated_host
+from ninefold.structures.hosts import HOSTS, _grown, decorated_host
 from ninefold.structures.packing import NO_COMPLEX, random_rotation
 from ninefold.structures.polyhedra import M_H_DISTANCE
 from ninefold.structures.proposal import attempts
@@ -95,6 +95,37 @@ def test_every_host_with_a_cell_of_the_size_is_used(formula_units, reached):
     names = {packing.source.split(":")[1] for packing in packings}
     assert names <= set(HOSTS)
     assert len(names) == reached
+
+
+@pytest.mark.parametrize(
+    ("name", "holes"),
+    [
+        ("sc", 1),
+        ("fcc", 3),
+        ("bcc", 6),
+        ("hcp", 6),
+        ("simple hexagonal", 2),
+        ("tetragonal", 1),
+        ("double hexagonal", 4),
+        ("diamond", 6),
+    ],
+)
+def test_voids_are_the_holes_of_the_textbook(name, holes):
+    # fcc: two tetrahedral and one octahedral hole per centre; bcc: six tetrahedral; hexagonal: two prisms;
+    # diamond: one tetrahedral and two hexagonal
+    _, centres, voids = _grown(name, len(HOSTS[name][1]), 0)
+    assert len(centres) == len(HOSTS[name][1])
+    assert len(voids) == holes
+
+
+@pytest.mark.parametrize("name", sorted(HOSTS))
+@pytest.mark.parametrize("doubling", [0, 1, 2])
+def test_a_larger_cell_has_the_same_holes_more_often(name, doubling):
+    basis = len(HOSTS[name][1])
+    holes = len(_grown(name, basis, 0)[2])
+    for formula_units in (2, 3, 4):
+        if formula_units % basis == 0 and (grown := _grown(name, formula_units, doubling)) is not None:
+            assert len(grown[2]) == holes * formula_units // basis
 
 
 @settings(max_examples=100, deadline=None)

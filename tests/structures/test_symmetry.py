@@ -65,6 +65,7 @@ def test_shaken_atoms_are_put_back_where_symmetry_wants_them(name, seed):
     for index in range(len(shaken)):
         way = rng.normal(size=3)
         shaken.translate_sites([index], 0.005 * way / np.linalg.norm(way), frac_coords=False)
+    assert space_group(shaken, 0.002).number < number or len(symmetrised(shaken, 0.002)) == 1
     assert space_group(shaken, 0.08).number == number
     ordered = symmetrised(shaken, 0.08)
     assert by_spglib(ordered, 1e-4).number == number
@@ -90,6 +91,14 @@ def test_any_packing_agrees_with_spglib_and_keeps_its_composition(source, formul
     if symprec == SYMPREC:
         oracle = by_spglib(structure)
         assert space_group(structure).number == (1 if oracle is None else oracle.number)
+
+
+def test_reported_groups_are_strict():
+    # 0.05 Å off is another structure
+    moved = mg2feh6()
+    moved.translate_sites([0], [0.05, 0.02, 0.01], frac_coords=False)
+    assert space_group(moved).number < 225
+    assert space_group(moved, 0.3).number == 225
 
 
 def test_a_search_that_fails_is_p1_and_leaves_the_structure_alone():

@@ -42,6 +42,8 @@ HOSTS: dict[str, tuple[np.ndarray, np.ndarray]] = {
 }
 """Name -> cell (rows) and fractional positions of the centres."""
 _DOUBLINGS = (np.diag((2, 1, 1)), np.diag((1, 1, 2)), np.array([[1, 1, 0], [-1, 1, 0], [0, 0, 1]]))
+SAME_POINT = 1e-3
+"""Fraction of a cell edge; closer points are one."""
 SHARED_TURN = 0.6
 """Chance that all anions of a cell are turned alike: most known structures are so ordered."""
 
@@ -126,8 +128,11 @@ def _grown(name: str, formula_units: int, doubling: int) -> tuple[np.ndarray, np
 
 def _unique(fractional: np.ndarray) -> np.ndarray:
     """Distinct points within the cell, shape (n, 3), in a fixed order."""
-    wrapped = np.round(fractional % 1.0, 5) % 1.0
-    return np.unique(wrapped, axis=0)
+    wrapped = np.unique(np.round(fractional % 1.0, 5) % 1.0, axis=0)
+    apart = np.abs((wrapped[:, None, :] - wrapped[None, :, :] + 0.5) % 1.0 - 0.5).max(axis=2)
+    # thirds round either way, and 0.99999 is 0: a point stays if none before it is the same
+    is_first = ~np.tril(apart < SAME_POINT, k=-1).any(axis=1)
+    return np.asarray(wrapped[is_first])
 
 
 def _filled(cell: np.ndarray, voids: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
