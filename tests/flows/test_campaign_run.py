@@ -90,7 +90,9 @@ def test_same_name_other_settings_is_refused_and_update_reuses(finished, tmp_pat
 
 def results(folder):
     """Every finished calculation with its time stamp."""
-    connection = sqlite3.connect(folder / "ninefold.db")
+    if not (folder / "ninefold.db").exists():
+        return {}
+    connection = sqlite3.connect(f"file:{folder / 'ninefold.db'}?mode=ro", uri=True)
     try:
         return dict(connection.execute("SELECT id, doc FROM results"))
     except sqlite3.OperationalError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from ninefold import __version__
 from ninefold.cli import campaign, read, rules, run
@@ -46,10 +46,10 @@ def main() -> None:
         code = app(standalone_mode=False)
     except NinefoldError as error:
         code = _complain(str(error), error.exit_code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         code = _complain("interrupted", 130)
-    except click.ClickException as error:
-        code = _complain(error.format_message().replace("\n", " "), 2)
+    except TyperException as error:
+        code = _complain_of_usage(error)
     except KeyboardInterrupt:
         code = _complain("interrupted; 'ninefold resume' goes on where it stopped", 130)
     except BrokenPipeError:
@@ -64,6 +64,16 @@ def main() -> None:
             1,
         )
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain_of_usage(error: TyperException) -> int:
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(text)
+        return 0
+    context = getattr(error, "ctx", None)
+    advice = f"; see '{context.command_path} --help'" if context is not None else ""
+    return _complain(f"{' '.join(text.split()).removesuffix('.')}{advice}", 2)
 
 
 def _complain(message: str, code: int) -> int:

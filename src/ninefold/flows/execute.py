@@ -23,7 +23,8 @@ def is_finished(campaign: Campaign, store: Path) -> bool:
     """Whether the store holds the finished results of exactly this campaign."""
     if not store.exists():
         return False
-    with open_repository(store) as repository:
+    # for writing: a run that was killed while it made the store left an empty file, which is finished here
+    with open_repository(store, mode="write") as repository:
         document = repository.get("campaigns", campaign.name)
     return (
         document is not None and document["status"] == "finished" and document["fingerprint"] == campaign.fingerprint()

@@ -1,0 +1,150 @@
+"""The reading commands on a finished campaign, and the commands that need no store."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from campaign_run import ninefold
+from ninefold.chemistry.quantities import QUANTITIES
+
+
+def output(*arguments, cwd):
+    done = ninefold(*arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_query_json_has_stable_keys(finished):
+    rows = json.loads(output("query", "--json", "--fields", "all", cwd=finished))
+    assert set(rows[0]) == set(QUANTITIES)
+    assert [row["rank"] for row in rows] == [1, 2]
+
+
+def test_query_filters_and_sorts(finished):
+    text = output("query", "m=1", "--fields", "formula,m", "--format", "csv", cwd=finished)
+    assert list(csv.DictReader(io.StringIO(text))) == [{"formula": "K3ReH10", "m": "1"}]
+    rows = json.loads(output("query", "--sort=-m", "--json", "--limit", "1", cwd=finished))
+    assert rows[0]["formula"] == "K3ReH10"
+
+
+def test_store_by_environment_and_campaign_file(finished, tmp_path):
+    named = ninefold("query", "--json", cwd=tmp_path, env={"NINEFOLD_STORE": str(finished / "ninefold.db")})
+    assert len(json.loads(named.stdout)) == 2
+    assert len(json.loads(output("query", "--json", "-c", "campaign.yaml", cwd=finished))) == 2
+
+
+def test_show_explains_a_candidate(finished):
+    text = output("show", "K2ReH9", cwd=finished)
+    for word in ("K2ReH9 = [ReH9]2-", "Competitors", "Known compounds", "electron_count", "Under hydrogen"):
+        assert word in text
+    [document] = json.loads(output("show", "ReK2H9", "--json", cwd=finished))
+    assert document["label"] == "K2ReH9 = [ReH9]2-"
+
+
+def test_status(finished):
+    state = json.loads(output("status", "--json", cwd=finished))
+    assert state["status"] == "finished"
+    assert state["searched"] == state["compositions"] == 2
+    assert "prescreen" in output("status", cwd=finished)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"), [("cif", ".cif"), ("poscar", ".POSCAR"), ("extxyz", ".xyz")], ids=lambda value: value.strip(".")
+)
+def test_export_structures_reads_back(finished, tmp_path, kind, ending):
+    import ase.io
+    from pymatgen.core import Structure
+
+    answer = json.loads(
+        output("export", "--format", kind, "--out", tmp_path / "out", "--json", cwd=finished)
+    )
+    files = sorted((tmp_path / "out").glob(f"*{ending}"))
+    assert sorted(answer["written"]) == [str(file) for file in files]
+    for file in files:
+        if kind == "extxyz":
+            formula = ase.io.read(file).get_chemical_formula()
+            assert "Re" in formula
+        else:
+            text = file.read_text()
+            structure = Structure.from_str(text, fmt=kind)
+            assert {"K", "Re", "H"} == {site.specie.symbol for site in structure}
+
+
+def test_export_tables(finished, tmp_path):
+    import pyarrow.parquet
+
+    for name in ("t.csv", "t.json", "t.parquet"):
+        output("export", "--out", tmp_path / name, cwd=finished)
+    assert len(json.loads((tmp_path / "t.json").read_text())) == 2
+    assert pyarrow.parquet.read_table(tmp_path / "t.parquet").num_rows == 2
+
+
+def test_report(finished, tmp_path):
+    output("report", "--out", tmp_path / "r.html", cwd=finished)
+    assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+
+
+def test_explain(tmp_path):
+    answer = json.loads(output("explain", "Li5MoH11", "--json", cwd=tmp_path))
+    assert answer["accepted"] is True
+    assert answer["readings"][0]["anion"] == "[MoH9]3-"
+    verdict = answer["readings"][0]["verdicts"][0]
+    assert {"rule", "mode", "value", "unit", "bound", "passed", "score", "reason", "source"} == set(verdict)
+    walled = json.loads(output("explain", "Li5MoH11", "--rules", "group-wall", "--json", cwd=tmp_path))
+    assert walled["accepted"] is False
+    none = json.loads(output("explain", "K2ReH8", "--json", cwd=tmp_path))
+    assert none["accepted"] is False
+    assert "K2ReH9" in none["diagnosis"]["nearest"]
+
+
+@pytest.mark.parametrize(("name", "count"), [("quickstart", 22), ("wide-12", 59970), ("wide-9", 41874)])
+def test_enumerate_count(tmp_path, name, count):
+    assert output("enumerate", name, "--count", cwd=tmp_path).strip() == str(count)
+
+
+def test_enumerate_writes_tables(tmp_path):
+    rows = json.loads(output("enumerate", "quickstart", "--json", cwd=tmp_path))
+    assert len(rows) == 22
+    output("enumerate", "quickstart", "--out", "c.parquet", cwd=tmp_path)
+    output("enumerate", "quickstart", "--out", "c.csv", "--rules", cwd=tmp_path)
+    assert len((tmp_path / "c.csv").read_text().splitlines()) == 23
+
+
+def test_new_campaign_is_valid(tmp_path):
+    output("campaign", "new", "mine.yaml", cwd=tmp_path)
+    assert "22 compositions" in output("campaign", "check", "mine.yaml", cwd=tmp_path)
+    assert ninefold("campaign", "new", "mine.yaml", cwd=tmp_path).returncode == 2
+
+
+def test_schema_is_json_schema(tmp_path):
+    schema = json.loads(output("campaign", "schema", cwd=tmp_path))
+    assert schema["additionalProperties"] is False
+    assert "seed" in schema["properties"]
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "takagi"], ["recall"], ["compare", "takagi", "group-wall"]])
+def test_rules_commands(tmp_path, command):
+    output("rules", *command, cwd=tmp_path)
+    json.loads(output("rules", *command, "--json", cwd=tmp_path))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["query", "--help"], ["query", "--json"]], ids=" ".join)
+def test_quick_answers_import_nothing_heavy(finished, arguments):
+    code = (
+        "import sys; sys.argv = ['ninefold', *sys.argv[1:]]\n"
+        "from ninefold.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'pymatgen', 'jobflow', 'chgnet', 'numpy', 'scipy', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imports {sorted(heavy)}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=finished, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_of_every_command(tmp_path):
+    text = output("--help", cwd=tmp_path)
+    for command in ("run", "resume", "status", "query", "show", "explain", "export", "report", "enumerate"):
+        assert command in text
