@@ -61,7 +61,7 @@ def test_campaign_files(tmp_path, text, words):
         (["run", "quickstart", "--report", "/dev/null/r.html"], ["/dev/null"]),
         (["run", "quickstart", "--workflow", "dance"], ["dance", "screen"]),
         (["run", "quickstart", "--workers", "0"], ["0"]),
-        (["run"], ["CAMPAIGN"]),
+        (["run"], ["campaign"]),
         (["resume"], ["ninefold.db", "does not exist"]),
         (["query"], ["ninefold.db", "does not exist"]),
         (["status"], ["ninefold.db", "does not exist"]),
