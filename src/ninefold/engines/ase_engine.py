@@ -23,7 +23,7 @@ from ninefold.keys import content_key
 
 MAX_FORCE = 1e3
 """eV/Å; beyond this the structure is exploding."""
-MIN_DISTANCE = 0.45
+MIN_DISTANCE = 0.5
 """Å; the shortest bond of chemistry, H-H, is 0.74 Å."""
 VOLUME_RATIO = (0.3, 3.0)
 """Volume over its start beyond which a relaxation has run away."""
@@ -76,8 +76,8 @@ class ASEEngine:
             atoms = self._atoms(structure)
             energy, forces = _checked(atoms)
             stress = atoms.get_stress(voigt=False)
-        except CalculationError as error:
-            return Evaluation(None, None, None, time.process_time() - start, str(error))
+        except Exception as error:  # whatever a calculator raises is this structure's fate, not the batch's
+            return Evaluation(None, None, None, time.process_time() - start, _reason(error))
         return Evaluation(energy / len(atoms), forces, stress, time.process_time() - start)
 
     def _relax(self, structure: Structure, settings: RelaxSettings) -> Relaxation:
@@ -94,8 +94,9 @@ class ASEEngine:
                 _check_geometry(atoms, atoms.get_volume() / volume)
                 steps = optimizer.get_number_of_steps()
             residual = atoms.get_stress(voigt=False) / GPa + settings.pressure * np.eye(3)
-        except CalculationError as error:
-            return Relaxation(structure, None, np.inf, np.inf, steps, False, time.process_time() - start, str(error))
+        except Exception as error:  # as above
+            reason = _reason(error)
+            return Relaxation(structure, None, np.inf, np.inf, steps, False, time.process_time() - start, reason)
         relaxed = Structure(atoms.cell.array, structure.species, atoms.get_scaled_positions())
         return Relaxation(
             structure=relaxed,
@@ -117,6 +118,15 @@ class ASEEngine:
         _check_geometry(atoms, 1.0)
         atoms.calc = self._calculator
         return atoms
+
+
+def _reason(error: Exception) -> str:
+    """One line: our own words, or the kind of a foreign error and its first line."""
+    if isinstance(error, CalculationError):
+        return str(error)
+    if isinstance(error, np.linalg.LinAlgError):
+        return "the relaxation lost its way"
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
 
 
 def _optimizer(atoms: Atoms, settings: RelaxSettings) -> Any:
@@ -151,10 +161,9 @@ def _check_geometry(atoms: Atoms, volume_ratio: float) -> None:
         raise CalculationError("volume runs away")
     if atoms.get_volume() < len(atoms):
         raise CalculationError("cell smaller than 1 Å³ per atom")
-    if len(atoms) > 1:
-        distances = atoms.get_all_distances(mic=True)
-        if distances[np.triu_indices(len(atoms), 1)].min() < MIN_DISTANCE:
-            raise CalculationError("atoms overlap")
+    distances = atoms.get_all_distances(mic=True)[np.triu_indices(len(atoms), 1)]
+    if min(distances.min(initial=np.inf), atoms.cell.lengths().min()) < MIN_DISTANCE:
+        raise CalculationError("atoms overlap")
 
 
 def emt(settings: EngineSettings) -> ASEEngine:

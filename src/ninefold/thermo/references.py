@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pymatgen.core import Lattice, Structure
+from pymatgen.symmetry.groups import SpaceGroup
 
 from ninefold.chemistry.formula import formula_of, parse_formula
 from ninefold.engines.base import Engine
@@ -22,8 +23,9 @@ from ninefold.thermo.assess import Phase
 from ninefold.yaml_files import read_yaml
 
 MOLECULE = "molecule"
-RELAXATION = RelaxSettings(fmax=0.01, max_steps=500)
-"""Of a solid; a molecule keeps its box."""
+RELAXATION = RelaxSettings(fmax=0.01, max_steps=500, keep_symmetry=True)
+"""Of a solid; a molecule keeps its box. The published symmetry is kept: without it the phases here
+come out within 0.4 meV/atom of the same energy after more steps, some a few hundredths of an Å off."""
 _COORDINATE = re.compile(r"([+-]?)(\d*)([a-z])")
 
 
@@ -47,7 +49,7 @@ class ReferencePhase:
 
     @property
     def relax_settings(self) -> RelaxSettings:
-        """How it is relaxed: to 0.01 eV/Å; a molecule's box stays as it is."""
+        """How it is relaxed: to 0.01 eV/Å in its symmetry; a molecule's box stays as it is."""
         return RELAXATION.model_copy(update={"relax_cell": self.kind != MOLECULE})
 
     @property
@@ -224,18 +226,29 @@ def build_structure(
     b, c = cell.get("b", a), cell.get("c", a)
     angles = [cell.get("alpha", 90.0), cell.get("beta", 90.0), cell.get("gamma", _gamma(space_group))]
     values = {name: float(value) for name, value in (parameters or {}).items()}
-    species, positions = [], []
+    group = _group(space_group if origin is None else f"{space_group}:{origin}")
+    lattice = Lattice.from_parameters(a, b, c, *angles)
+    if not group.is_compatible(lattice):
+        raise ValueError(f"cell {tuple(cell.values())} does not fit {space_group}")
+    species: list[str] = []
+    positions: list[Any] = []
     for symbol, orbits in sites:
         for position in orbits:
-            species.append(symbol)
-            positions.append([_coordinate(text, values) for text in position])
-    symbol = space_group if origin is None else f"{space_group}:{origin}"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pymatgen warns that P2_1/n has a standard setting
-        crystal = Structure.from_spacegroup(symbol, Lattice.from_parameters(a, b, c, *angles), species, positions)
+            orbit = group.get_orbit([_coordinate(text, values) for text in position])
+            species += [symbol] * len(orbit)
+            positions += orbit
+    crystal = Structure(lattice, species, positions)
     if not crystal.is_valid(tol=0.5):
         raise ValueError("atoms fall together")
     return crystal.get_primitive_structure()
+
+
+@functools.cache
+def _group(symbol: str) -> SpaceGroup:
+    """Building a group takes pymatgen 0.2 s."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that P2_1/n has a standard setting
+        return SpaceGroup(symbol)
 
 
 def _gamma(space_group: str) -> float:
