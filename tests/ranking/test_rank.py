@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import re
 
@@ -202,3 +203,41 @@ def test_example_of_the_documentation():
         "C": 3,
     }
     assert [results[id].is_pareto for id in "ABC"] == [True, True, False]
+    noisy = {result.id: (result.rank_best, result.rank_worst) for result in rank(items, RankingSettings(), 0.020)}
+    assert noisy == {"A": (1, 2), "B": (1, 3), "C": (2, 3)}
+
+
+@settings(deadline=None)
+@given(ITEMS, WEIGHTS, st.sampled_from([0.0, 0.001, 0.02, 0.3]))
+def test_open_ranks_against_brute_force(items, weights, noise):
+    config = RankingSettings(weights=weights)
+    total = sum(weights.values())
+
+    def score(item, energy):
+        moved = dataclasses.replace(item, e_above_hull=item.e_above_hull + energy)
+        return round(sum(weight / total * TERMS[name](moved, config) for name, weight in weights.items()), 9)
+
+    known = [item for item in items if item.e_above_hull is not None]
+    for one, result in zip(items, rank(items, config, noise), strict=True):
+        if one.e_above_hull is None:
+            continue
+        others = [other for other in known if other.id != one.id]
+        ahead = [other for other in others if score(other, noise / 2) > score(one, -noise / 2)]
+        behind = [other for other in others if score(other, -noise / 2) < score(one, noise / 2)]
+        assert (result.rank_best, result.rank_worst) == (1 + len(ahead), len(known) - len(behind))
+        assert result.rank_best <= result.rank <= result.rank_worst
+
+
+@settings(deadline=None)
+@given(ITEMS, WEIGHTS)
+def test_more_noise_leaves_more_open(items, weights):
+    config = RankingSettings(weights=weights)
+    for less, more in zip(rank(items, config, 0.01), rank(items, config, 0.03), strict=True):
+        if less.rank is not None:
+            assert more.rank_best <= less.rank_best <= less.rank_worst <= more.rank_worst
+
+
+def test_why_there_is_no_rank():
+    ligand = dataclasses.replace(item("b"), anion_class="h2_ligand")
+    results = rank([item("a", None), ligand, item("c")], RankingSettings())
+    assert [(result.rank, result.reason) for result in results] == [(None, "no_hull"), (None, "h2_ligand"), (1, None)]

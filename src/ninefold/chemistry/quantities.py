@@ -45,7 +45,7 @@ _TABLE = (
     # verdicts
     ("prior", "float", "", "prior", "product of the soft rules' scores, 0 to 1", "select"),
     # structure and energy
-    ("status", "string", "", "status", "ranked, or why not: no_structure, failed", "prescreen"),
+    ("status", "string", "", "status", "ranked, or why not: no_structure, no_hull, h2_ligand", "prescreen"),
     ("energy_per_atom", "float", "eV/atom", "E", "energy of the lowest structure, by the engine named", "prescreen"),
     ("space_group_number", "integer", "", "SG no.", "space group of the lowest structure", "prescreen"),
     ("space_group_symbol", "string", "", "SG", "Hermann-Mauguin symbol of the lowest structure", "prescreen"),
@@ -105,6 +105,8 @@ _TABLE = (
     # ranking
     ("score", "float", "", "score", "weighted sum of the ranking terms, 0 to 1", "rank"),
     ("rank", "integer", "", "rank", "place in the campaign, 1 is best", "rank"),
+    ("rank_best", "integer", "", "best rank", "best place that the noise of the hull distances leaves open", "rank"),
+    ("rank_worst", "integer", "", "worst rank", "worst place that the noise of the hull distances leaves open", "rank"),
     ("is_pareto", "boolean", "", "Pareto", "no other candidate is better in every ranking term", "rank"),
     ("evidence", "string", "", "evidence", "highest evidence level: rule, ML, DFT, phonon, MD, experiment", "rank"),
     ("is_known", "boolean", "", "known", "a compound of this composition has been made", "rank"),

@@ -181,15 +181,17 @@ def ranked_candidates(campaign: Campaign, candidates: Sequence[dict[str, Any]]) 
             hydrogen_fraction=_hydrogen_fraction(candidate),
             group=candidate["group"],
             is_converged=bool(candidate["is_converged"]),
+            anion_class=candidate["anion_class"],
         )
         for candidate in candidates
     ]
+    places = rank(items, campaign.ranking, campaign.stability.noise_eV_per_atom)
     documents = []
-    for candidate, place in zip(candidates, rank(items, campaign.ranking), strict=True):
-        status = "ranked" if place.rank is not None else "no_hull" if candidate["structures_found"] else "no_structure"
+    for candidate, place in zip(candidates, places, strict=True):
         update = {
-            "rank": place.rank, "score": place.score, "is_pareto": place.is_pareto,
-            "terms": place.terms, "status": status,
+            "rank": place.rank, "rank_best": place.rank_best, "rank_worst": place.rank_worst, "score": place.score,
+            "is_pareto": place.is_pareto, "terms": place.terms,
+            "status": (place.reason or "ranked") if candidate["structures_found"] else "no_structure",
         }  # fmt: skip
         documents.append(CandidateDocument.model_validate({**candidate, **update}))
     return documents

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ninefold.ranking.settings import RankingSettings
+
+_DIGITS = 9
+"""Digits to which scores are compared; what is smaller comes from the order of summation."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Rankable:
     """Group number of the centre."""
     is_converged: bool
     """Whether the structure reached its force criterion."""
+    anion_class: str = "classical"
+    """`classical`, or `h2_ligand`: such complexes are no hydrides in this sense and have no rank among them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,12 @@ class Ranked:
     """No other candidate is at least as good in every weighted term and better in one."""
     terms: dict[str, dict[str, float]]
     """Term -> value (0 to 1), weight (sums to 1), contribution (their product)."""
+    rank_best: int | None = None
+    """The rank it could have if hull distances were off by the noise in its favour."""
+    rank_worst: int | None = None
+    """The rank it could have if they were off by the noise against it."""
+    reason: str | None = None
+    """Why it has no rank: `h2_ligand` or `no_hull`."""
 
 
 def _stability(item: Rankable, settings: RankingSettings) -> float:
@@ -61,44 +73,77 @@ TERMS: dict[str, Term] = {
 """Name -> value from 0 to 1, higher is better."""
 
 
-def rank(items: Sequence[Rankable], settings: RankingSettings) -> list[Ranked]:
+def rank(items: Sequence[Rankable], settings: RankingSettings, noise_eV_per_atom: float = 0.0) -> list[Ranked]:
     """Score and rank; in the order of the input.
 
     Ties are broken by hull distance, then by id, so that the same candidates give the same ranks.
+
+    Args:
+        items: Candidates of one campaign.
+        settings: Weights.
+        noise_eV_per_atom: Differences of hull distances under this mean nothing; `rank_best` and
+            `rank_worst` say which ranks it leaves open.
     """
     total = sum(settings.weights.values())
     weights = {name: settings.weights[name] / total for name in TERMS if settings.weights.get(name, 0) > 0}
-    values = {
-        item.id: {name: TERMS[name](item, settings) for name in weights}
-        for item in items
-        if item.e_above_hull is not None
-    }
-    scores = {key: sum(weights[name] * value for name, value in terms.items()) for key, terms in values.items()}
-    hull = {item.id: item.e_above_hull for item in items if item.e_above_hull is not None}
-    places = {
-        key: place
-        for place, key in enumerate(sorted(scores, key=lambda key: (-round(scores[key], 9), hull[key], key)), start=1)
-    }
-    ranked = []
-    for item in items:
-        if item.id not in values:
-            ranked.append(Ranked(item.id, None, None, None, {}))
-            continue
-        mine = values[item.id]
-        ranked.append(
-            Ranked(
-                id=item.id,
-                rank=places[item.id],
-                score=scores[item.id],
-                is_pareto=not any(_dominates(other, mine) for key, other in values.items() if key != item.id),
-                terms={
-                    name: {"value": value, "weight": weights[name], "contribution": weights[name] * value}
-                    for name, value in mine.items()
-                },
-            )
+
+    def values_of(item: Rankable) -> dict[str, float]:
+        return {name: TERMS[name](item, settings) for name in weights}
+
+    def score_of(values: Mapping[str, float]) -> float:
+        return sum(weights[name] * value for name, value in values.items())
+
+    def shifted(item: Rankable, energy: float) -> float:
+        moved = replace(item, e_above_hull=(item.e_above_hull or 0.0) + energy)
+        return round(score_of(values_of(moved)), _DIGITS)
+
+    placed = [item for item in items if _reason(item) is None]
+    values = {item.id: values_of(item) for item in placed}
+    scores = {key: score_of(terms) for key, terms in values.items()}
+    hull = {item.id: item.e_above_hull or 0.0 for item in placed}
+    order = sorted(scores, key=lambda key: (-round(scores[key], _DIGITS), hull[key], key))
+    places = {key: place for place, key in enumerate(order, start=1)}
+    front = _pareto_front([tuple(terms.values()) for terms in values.values()])
+    # half the noise each: the difference of two hull distances is what is known to within it
+    highest = {item.id: shifted(item, -noise_eV_per_atom / 2) for item in placed}
+    lowest = {item.id: shifted(item, noise_eV_per_atom / 2) for item in placed}
+    rising_highest, rising_lowest = sorted(highest.values()), sorted(lowest.values())
+
+    def ranked(item: Rankable) -> Ranked:
+        if (reason := _reason(item)) is not None:
+            return Ranked(item.id, None, None, None, {}, reason=reason)
+        surely_ahead = len(placed) - bisect_right(rising_lowest, highest[item.id])
+        surely_behind = bisect_left(rising_highest, lowest[item.id])
+        return Ranked(
+            id=item.id,
+            rank=places[item.id],
+            score=scores[item.id],
+            is_pareto=tuple(values[item.id].values()) in front,
+            terms={
+                name: {"value": value, "weight": weights[name], "contribution": weights[name] * value}
+                for name, value in values[item.id].items()
+            },
+            rank_best=1 + surely_ahead,
+            rank_worst=len(placed) - surely_behind,
         )
-    return ranked
+
+    return [ranked(item) for item in items]
 
 
-def _dominates(other: dict[str, float], mine: dict[str, float]) -> bool:
-    return all(other[name] >= mine[name] for name in mine) and any(other[name] > mine[name] for name in mine)
+def _reason(item: Rankable) -> str | None:
+    if item.anion_class == "h2_ligand":
+        return "h2_ligand"
+    return "no_hull" if item.e_above_hull is None else None
+
+
+def _pareto_front(points: Sequence[tuple[float, ...]]) -> set[tuple[float, ...]]:
+    """The points that no other dominates: at least as good everywhere and better somewhere.
+
+    A dominating point is the greater in lexicographic order, so one pass from the greatest down need
+    look only at the front so far.
+    """
+    front: list[tuple[float, ...]] = []
+    for point in sorted(set(points), reverse=True):
+        if not any(all(theirs >= ours for theirs, ours in zip(other, point, strict=True)) for other in front):
+            front.append(point)
+    return set(front)

@@ -133,6 +133,8 @@ class CandidateDocument(Document):
     reaction_energy_per_h2: float | None = None
     score: float | None = None
     rank: int | None = None
+    rank_best: int | None = None
+    rank_worst: int | None = None
     is_pareto: bool | None = None
     # nested
     verdicts: list[dict[str, Any]] = Field(default_factory=list)
