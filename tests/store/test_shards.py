@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import sys
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from ninefold.errors import InputError
 from ninefold.store.repository import StoreError
-from ninefold.store.shards import Shard, read_shard, shard_folder, write_shard
+from ninefold.store.shards import Shard, ShardError, is_whole, read_shard, shard_folder, write_shard
 
 RECORDS = [{"formula": "K2ReH9", "positions": [0.1, 1 / 3, 1e-300]}, {"b": None, "a": "é\u2028\n\r\x85"}]
 JSON = st.recursive(
@@ -81,6 +82,29 @@ def test_another_shard_in_its_place(tmp_path):
         read_shard(shard)
 
 
+def test_fewer_records_than_the_job_says(tmp_path):
+    shard = write_shard(tmp_path, RECORDS)
+    with pytest.raises(ShardError, match="has 2 records where 3 are expected"):
+        read_shard(Shard(shard.folder, shard.sha256, 3))
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"x"), lambda path: path.unlink()])
+def test_writing_again_mends_what_is_damaged(tmp_path, damage):
+    shard = write_shard(tmp_path, RECORDS)
+    assert is_whole(shard)
+    damage(shard.path)
+    assert not is_whole(shard)
+    assert write_shard(tmp_path, RECORDS) == shard
+    assert read_shard(shard) == RECORDS
+    assert files(tmp_path) == [shard.path]
+
+
+def test_the_error_comes_back_from_a_worker(tmp_path):
+    error = pickle.loads(pickle.dumps(ShardError(tmp_path / "a", "is missing")))
+    assert (error.path, error.exit_code) == (tmp_path / "a", 1)
+    assert str(error) == str(ShardError(tmp_path / "a", "is missing"))
+
+
 def test_missing(tmp_path):
     shard = write_shard(tmp_path, RECORDS)
     shard.path.unlink()
@@ -96,12 +120,12 @@ def test_a_file_where_the_folder_should_be(tmp_path):
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("step", ["fsync", "rename"])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_disk_that_fails_leaves_nothing(tmp_path, monkeypatch, step):
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ninefold.store.shards.os.fsync" if step == "fsync" else "pathlib.Path.rename", fail)
+    monkeypatch.setattr("ninefold.store.shards.os.fsync" if step == "fsync" else "pathlib.Path.replace", fail)
     with pytest.raises(InputError, match="No space left on device"):
         write_shard(tmp_path, RECORDS)
     monkeypatch.undo()

@@ -40,6 +40,7 @@ EXAMPLE = 'example: elements HAS "Li" AND e_above_hull < 0.05'
 MAX_TERMS = 500
 """Comparisons in a filter; SQLite's expressions may nest 1000 deep."""
 
+_CAPITALS = "words of the filter stand in capitals"
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _VALUE_TYPES: dict[Kind, tuple[type, ...]] = {
     "string": (str,),
@@ -226,7 +227,8 @@ class FilterTransformer(Transformer, Generic[Result]):
         close = difflib.get_close_matches(key, [*self._fields, *STANDARD_FIELDS], n=3)
         raise InputError(
             "filter", name, problem="is not a field", allowed=", ".join(close or self._fields),
-            hint="'ninefold query --fields all' shows all" if close else None,
+            hint=_CAPITALS if name in ("true", "false") else "text stands in double quotes" if not close
+            else "'ninefold query --fields all' shows all",
         )  # fmt: skip
 
     def string(self, children: list[Any]) -> str:
@@ -317,7 +319,7 @@ def _advice(text: str) -> str:
         return "equality is one ="
     bare = re.sub(r'"[^"]*"', "", text)
     if words := sorted(set(re.findall(r"\b(and|or|not|has|all|any|only|contains|like|in|is|true|false)\b", bare))):
-        return f"words of the filter stand in capitals ({', '.join(words)})"
+        return f"{_CAPITALS} ({', '.join(words)})"
     return EXAMPLE
 
 

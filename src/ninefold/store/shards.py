@@ -21,6 +21,22 @@ from ninefold.errors import InputError
 from ninefold.store.repository import StoreError
 
 
+class ShardError(StoreError):
+    """A shard is missing or not what its name says.
+
+    Args:
+        path: The file.
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path, self.problem = path, problem
+        super().__init__(f"shard: {str(path)!r} {problem}; restore it, or delete it and 'ninefold run --fresh'")
+
+    def __reduce__(self) -> tuple[object, ...]:  # survives a worker process
+        return (ShardError, (self.path, self.problem))
+
+
 @dataclass(frozen=True)
 class Shard:
     """Where records are."""
@@ -53,7 +69,7 @@ def shard_folder(store: str | Path) -> Path:
 
 
 def write_shard(folder: Path, records: Iterable[dict[str, Any]]) -> Shard:
-    """Write records of plain JSON values.
+    """Write records of plain JSON values; what stands damaged under their name is written anew.
 
     Raises:
         InputError: if the folder cannot be written or the disk is full; nothing is left behind.
@@ -61,7 +77,7 @@ def write_shard(folder: Path, records: Iterable[dict[str, Any]]) -> Shard:
     lines = [json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False) for record in records]
     content = "".join(f"{line}\n" for line in lines).encode("utf-8")
     shard = Shard(folder, hashlib.sha256(content).hexdigest(), len(lines))
-    if shard.path.exists():
+    if is_whole(shard):
         return shard
     temporary = None
     try:
@@ -71,7 +87,7 @@ def write_shard(folder: Path, records: Iterable[dict[str, Any]]) -> Shard:
             file.write(gzip.compress(content, compresslevel=6, mtime=0))
             file.flush()
             os.fsync(file.fileno())
-        temporary.rename(shard.path)
+        temporary.replace(shard.path)
         _sync_folder(shard.path.parent)
     except OSError as error:
         if temporary is not None:
@@ -87,18 +103,32 @@ def read_shard(shard: Shard) -> list[dict[str, Any]]:
     """The records of a shard.
 
     Raises:
-        StoreError: if the file is missing, or its content is not what its name says.
+        ShardError: if the file is missing, or its content is not what its name says.
     """
-    advice = "restore it, or delete it and 'ninefold run --fresh'"
+    return [json.loads(line) for line in _content(shard).splitlines()]
+
+
+def is_whole(shard: Shard) -> bool:
+    """Whether a shard can be read: what cannot is to be computed again."""
+    try:
+        _content(shard)
+    except ShardError:
+        return False
+    return True
+
+
+def _content(shard: Shard) -> bytes:
     try:
         content = gzip.decompress(shard.path.read_bytes())
     except FileNotFoundError as error:
-        raise StoreError(f"shard: {str(shard.path)!r} is missing; {advice}") from error
+        raise ShardError(shard.path, "is missing") from error
     except (OSError, EOFError, zlib.error) as error:
-        raise StoreError(f"shard: {str(shard.path)!r} is corrupted ({error}); {advice}") from error
+        raise ShardError(shard.path, f"is corrupted ({error})") from error
     if hashlib.sha256(content).hexdigest() != shard.sha256:
-        raise StoreError(f"shard: {str(shard.path)!r} is corrupted: its content does not match its name; {advice}")
-    return [json.loads(line) for line in content.splitlines()]
+        raise ShardError(shard.path, "is corrupted: its content does not match its name")
+    if (lines := content.count(b"\n")) != shard.count:
+        raise ShardError(shard.path, f"has {lines} records where {shard.count} are expected")
+    return content
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,131 @@
+"""What SQLite is asked for a filter, line by line; and that it answers from its indexes."""
+
+import pytest
+
+from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.errors import InputError
+from ninefold.store.documents import CandidateDocument, FunnelDocument, ReferenceDocument, ResultDocument
+from ninefold.store.filters import to_sql
+from ninefold.store.schema import COLLECTIONS, INDEXED
+
+
+def test_comparisons():
+    assert to_sql(None) == ("1", ())
+    assert to_sql("  ") == ("1", ())
+    assert to_sql("n=9") == ('"n" = ?', (9,))
+    assert to_sql("n != 9") == ('"n" != ?', (9,))
+    assert to_sql("e_above_hull <= -2.5e-2") == ('"e_above_hull" <= ?', (-0.025,))
+    assert to_sql("9 < n") == ('"n" > ?', (9,))
+    assert to_sql("9 >= n") == ('"n" <= ?', (9,))
+    assert to_sql('"Re" = centre') == ('"centre" = ?', ("Re",))
+    assert to_sql("is_known = TRUE") == ('"is_known" = ?', (True,))
+    assert to_sql("group = 7") == ('"group" = ?', (7,))
+
+
+def test_fields():
+    assert to_sql("_ninefold_group = 7") == to_sql("group = 7")
+    assert to_sql("space_group_it_number = 225") == ('"space_group_number" = ?', (225,))
+    assert to_sql('space_group_symbol_hermann_mauguin = "Fm-3m"') == ('"space_group_symbol" = ?', ("Fm-3m",))
+    assert to_sql('chemical_formula_reduced = "H9K2Re"') == ('"formula" = ?', ("K2ReH9",))
+    assert to_sql('formula != "ReK2H9"') == ('"formula" != ?', ("K2ReH9",))
+    assert to_sql('formula = "no formula"') == ('"formula" = ?', ("no formula",))
+    assert to_sql('formula > "ReK"') == ('"formula" > ?', ("ReK",))
+
+
+def test_text():
+    assert to_sql('source STARTS WITH "host:"') == ('"source" GLOB ?', ("host:*",))
+    assert to_sql('source STARTS "host:"') == ('"source" GLOB ?', ("host:*",))
+    assert to_sql('source ENDS WITH "x"') == ('"source" GLOB ?', ("*x",))
+    assert to_sql('source CONTAINS "a*b?c[d"') == ('"source" GLOB ?', ("*a[*]b[?]c[[]d*",))
+    assert to_sql(r'label = "\"\\"') == ('"label" = ?', ('"\\',))
+
+
+def test_known():
+    assert to_sql("rank IS KNOWN") == ('"rank" IS NOT NULL', ())
+    assert to_sql("rank IS UNKNOWN") == ('"rank" IS NULL', ())
+
+
+def test_lists():
+    members = 'SELECT 1 FROM json_each("elements") WHERE value'
+    assert to_sql('elements HAS "K"') == (
+        f'CASE WHEN "elements" IS NOT NULL THEN EXISTS ({members} = ?) END', ("K",)
+    )  # fmt: skip
+    assert to_sql('elements HAS ALL "K", "H", "K"') == (
+        f'CASE WHEN "elements" IS NOT NULL THEN EXISTS ({members} = ?) AND EXISTS ({members} = ?) END', ("K", "H")
+    )  # fmt: skip
+    assert to_sql('elements HAS ANY "K", "H"') == (
+        f'CASE WHEN "elements" IS NOT NULL THEN EXISTS ({members} IN (?, ?)) END', ("K", "H")
+    )  # fmt: skip
+    assert to_sql('elements HAS ONLY "K", "H"') == (
+        f'CASE WHEN "elements" IS NOT NULL THEN NOT EXISTS ({members} NOT IN (?, ?)) END', ("K", "H")
+    )  # fmt: skip
+    assert to_sql("elements LENGTH 3") == ('json_array_length("elements") = ?', (3,))
+    assert to_sql("elements LENGTH >= 3") == ('json_array_length("elements") >= ?', (3,))
+
+
+def test_precedence():
+    assert to_sql("n=7 OR m=0 AND q=2") == ('("n" = ? OR ("m" = ? AND "q" = ?))', (7, 0, 2))
+    assert to_sql("(n=7 OR m=0) AND q=2") == ('(("n" = ? OR "m" = ?) AND "q" = ?)', (7, 0, 2))
+    assert to_sql("NOT n=7 AND m=0") == ('(NOT ("n" = ?) AND "m" = ?)', (7, 0))
+    assert to_sql("NOT (n=7 AND m=0)") == ('NOT (("n" = ? AND "m" = ?))', (7, 0))
+
+
+ADVICE = [
+    ("formula = 'K2ReH9'", "text stands in double quotes"),
+    ("n == 9", "equality is one ="),
+    ("n = 9 and m = 0", r"words of the filter stand in capitals \(and\)"),
+    ("is_known = true", "words of the filter stand in capitals"),
+    ("engine = chgnet", "text stands in double quotes"),
+    ('formula like "K%"', r"capitals \(like\)"),
+    ("n ~ 9", "example: elements HAS"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), ADVICE)
+def test_usual_slips_are_named(text, words):
+    with pytest.raises(InputError, match=words):
+        to_sql(text)
+
+
+def test_each_collection_has_its_own_fields():
+    assert to_sql('stage = "rank"', "funnel") == ('"stage" = ?', ("rank",))
+    with pytest.raises(InputError, match="'stage' is not a field"):
+        to_sql('stage = "rank"')
+    with pytest.raises(InputError, match="'n' is not a field"):
+        to_sql("n = 9", "references")
+
+
+MODELS = {
+    "candidates": CandidateDocument,
+    "funnel": FunnelDocument,
+    "references": ReferenceDocument,
+    "results": ResultDocument,
+}
+
+
+@pytest.mark.parametrize("collection", list(MODELS))
+def test_what_can_be_asked_is_in_the_documents(collection):
+    assert set(COLLECTIONS[collection]) <= set(MODELS[collection].model_fields)
+    assert set(INDEXED[collection]) <= set(COLLECTIONS[collection])
+
+
+def test_every_flat_value_of_a_candidate_is_a_quantity():
+    nested = {"verdicts", "structures", "reasons", "decomposition", "known", "conditions", "terms", "provenance"}
+    assert set(CandidateDocument.model_fields) - nested - {"schema_version", "cation_counts"} == set(QUANTITIES)
+
+
+PLANS = [
+    # order, filter
+    ('"rank" ASC NULLS LAST, id', None),
+    ('"e_above_hull" ASC NULLS LAST, id', "e_above_hull < 0.05"),
+    ("id", 'campaign = "c"'),
+    ("id", 'formula = "K2ReH9"'),
+]
+
+
+@pytest.mark.parametrize(("order", "text"), PLANS)
+def test_the_usual_questions_use_an_index(store, order, text):
+    where, parameters = to_sql(text)
+    sql = f"EXPLAIN QUERY PLAN SELECT doc FROM candidates WHERE {where} ORDER BY {order} LIMIT 50"
+    plan = " ".join(row[3] for row in store._connection.execute(sql, parameters))
+    assert "USING INDEX candidates_" in plan
