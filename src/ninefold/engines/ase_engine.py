@@ -89,10 +89,13 @@ class ASEEngine:
             optimizer = _optimizer(atoms, settings)
             volume = atoms.get_volume()
             is_converged = False
-            for is_converged in optimizer.irun(fmax=settings.fmax, steps=settings.max_steps):  # noqa: B007  # read after
-                energy, forces = _checked(atoms)
-                _check_geometry(atoms, atoms.get_volume() / volume)
-                steps = optimizer.get_number_of_steps()
+            with np.errstate(all="ignore"):  # a Hessian gone wrong shows in the geometry
+                for is_converged in optimizer.irun(  # noqa: B007  # read after
+                    fmax=settings.fmax, steps=settings.max_steps
+                ):
+                    energy, forces = _checked(atoms)
+                    _check_geometry(atoms, atoms.get_volume() / volume)
+                    steps = optimizer.get_number_of_steps()
             residual = atoms.get_stress(voigt=False) / GPa + settings.pressure * np.eye(3)
         except Exception as error:  # as above
             reason = _reason(error)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ninefold.campaign.model import Campaign
     from ninefold.engines import Engine
-    from ninefold.thermo.assess import Phase
+    from ninefold.thermo.stability import Phase
 
 _FROM_BEST = (
     "energy_per_atom", "space_group_number", "space_group_symbol", "nsites", "volume_per_formula_unit", "volume_ratio",
@@ -138,7 +138,7 @@ def assessed_candidates(
     campaign: Campaign, candidates: Sequence[dict[str, Any]], references: Sequence[dict[str, Any]]
 ) -> tuple[list[CandidateDocument], Counter[str]]:
     """Candidates with their hull distances; and why some have none: reason -> count."""
-    from ninefold.thermo.assess import assess
+    from ninefold.thermo.stability import assess
 
     placed = [candidate for candidate in candidates if candidate["energy_per_atom"] is not None]
     # one engine, one hull: a reference that another engine relaxed would not be comparable
@@ -207,7 +207,7 @@ def _hydrogen_fraction(candidate: dict[str, Any]) -> float:
 
 
 def _candidate_phase(candidate: dict[str, Any]) -> Phase:
-    from ninefold.thermo.assess import Phase
+    from ninefold.thermo.stability import Phase
 
     amounts = _amounts(candidate)
     return Phase(
@@ -220,7 +220,7 @@ def _candidate_phase(candidate: dict[str, Any]) -> Phase:
 
 
 def _reference_phase(reference: dict[str, Any]) -> Phase:
-    from ninefold.thermo.assess import Phase
+    from ninefold.thermo.stability import Phase
 
     return Phase(
         name=reference["name"],

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ninefold.thermo.settings import Condition, StabilitySettings
 
 if TYPE_CHECKING:
-    from ninefold.thermo.assess import Competitor, ConditionStability, KnownPhase, Phase, Stability, assess
     from ninefold.thermo.hydrogen import chemical_potential, chemical_potential_per_atom
     from ninefold.thermo.references import (
         MissingPhase,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         reference_phases,
         relax_references,
     )
+    from ninefold.thermo.stability import Competitor, ConditionStability, KnownPhase, Phase, Stability, assess
 
 __all__ = [
     "Competitor", "Condition", "ConditionStability", "KnownPhase", "MissingPhase", "Phase", "ReferencePhase",
@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    **dict.fromkeys(("Competitor", "ConditionStability", "KnownPhase", "Phase", "Stability", "assess"), "assess"),
+    **dict.fromkeys(("Competitor", "ConditionStability", "KnownPhase", "Phase", "Stability", "assess"), "stability"),
     **dict.fromkeys(("chemical_potential", "chemical_potential_per_atom"), "hydrogen"),
     **dict.fromkeys(
         (

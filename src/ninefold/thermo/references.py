@@ -19,7 +19,7 @@ from ninefold.chemistry.formula import formula_of, parse_formula
 from ninefold.engines.base import Engine
 from ninefold.engines.settings import RelaxSettings
 from ninefold.errors import InputError
-from ninefold.thermo.assess import Phase
+from ninefold.thermo.stability import Phase
 from ninefold.yaml_files import read_yaml
 
 MOLECULE = "molecule"

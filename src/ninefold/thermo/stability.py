@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -42,17 +43,17 @@ class Phase:
     source: str = ""
     mark: str = ""
 
-    @property
+    @cached_property
     def composition(self) -> tuple[tuple[str, float], ...]:
         """Atom fractions, rounded: equal for every multiple of one formula."""
         return tuple((symbol, round(self.amounts[symbol] / self._size, 8)) for symbol in sorted(self.amounts))
 
-    @property
+    @cached_property
     def hydrogen(self) -> float:
         """Fraction of its atoms that are hydrogen."""
         return self.amounts.get(HYDROGEN, 0) / self._size
 
-    @property
+    @cached_property
     def _size(self) -> float:
         return sum(self.amounts.values())
 
