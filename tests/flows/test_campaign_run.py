@@ -162,6 +162,10 @@ def test_corrupted_shard_is_named(finished, tmp_path):
     assert broken.returncode == 1
     assert "corrupted" in broken.stderr
     assert "Traceback" not in broken.stderr
+    for shard in (folder / "ninefold.db.files").rglob("*.gz"):
+        shard.unlink()
+    mended = ninefold("resume", cwd=folder)
+    assert mended.returncode == 0, mended.stderr
 
 
 def test_screen_flow_goes_to_fireworks(finished):

@@ -108,7 +108,7 @@ def test_the_error_comes_back_from_a_worker(tmp_path):
 def test_missing(tmp_path):
     shard = write_shard(tmp_path, RECORDS)
     shard.path.unlink()
-    with pytest.raises(StoreError, match=r"is missing.*--fresh") as caught:
+    with pytest.raises(StoreError, match=r"is missing.*ninefold resume") as caught:
         read_shard(shard)
     assert caught.value.exit_code == 1
 

@@ -296,7 +296,8 @@ def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str
         ninefold.__version__,
         SCHEMA_VERSION,
     )
-    if (known := context.repository.get("results", key)) is not None:
+    known = context.repository.get("results", key)
+    if known is not None and Shard.from_dict(known["value"]["pool"], shard_folder(store)).path.exists():
         return known["value"]
     pool = build_pool(assignment, budget, campaign.seed)
     shard = write_shard(

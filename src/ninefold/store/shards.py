@@ -31,7 +31,7 @@ class ShardError(StoreError):
 
     def __init__(self, path: Path, problem: str) -> None:
         self.path, self.problem = path, problem
-        super().__init__(f"shard: {str(path)!r} {problem}; restore it, or delete it and 'ninefold run --fresh'")
+        super().__init__(f"shard: {str(path)!r} {problem}; restore it, or delete it: 'ninefold resume' makes it anew")
 
     def __reduce__(self) -> tuple[object, ...]:  # survives a worker process
         return (ShardError, (self.path, self.problem))
