@@ -52,6 +52,16 @@ def test_table_as_parquet(tmp_path):
     assert read == [{**row, "score": None} for row in ROWS]
 
 
+def test_parquet_columns_carry_type_unit_and_meaning(tmp_path):
+    import pyarrow.parquet
+
+    write_table([{"rank": None}], ["rank", "e_above_hull", "elements", "other"], tmp_path / "a.parquet", "parquet")
+    schema = pyarrow.parquet.read_schema(tmp_path / "a.parquet")
+    assert [str(field.type) for field in schema] == ["int64", "double", "list<element: string>", "null"]
+    assert schema.field("e_above_hull").metadata[b"unit"] == b"eV/atom"
+    assert schema.field("rank").metadata[b"meaning"] == b"place in the campaign, 1 is best"
+
+
 def test_table_as_csv_replaces_whole(tmp_path):
     (tmp_path / "a.csv").write_text("old " * 1000)
     write_table(ROWS, KEYS, tmp_path / "a.csv", "csv")

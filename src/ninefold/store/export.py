@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
 
 _STRUCTURE_FILES = {"cif": "{}.cif", "poscar": "{}.POSCAR", "extxyz": "{}.xyz"}
@@ -44,12 +45,7 @@ def write_table(rows: Sequence[dict[str, Any]], keys: Sequence[str], path: Path,
     elif kind == "json":
         content = (json.dumps(list(rows), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
     else:
-        import pyarrow
-        import pyarrow.parquet
-
-        buffer = io.BytesIO()
-        pyarrow.parquet.write_table(pyarrow.table({key: [row.get(key) for row in rows] for key in keys}), buffer)
-        content = buffer.getvalue()
+        content = _parquet(rows, keys)
     write_whole(path, content, "--out")
 
 
@@ -107,6 +103,31 @@ def write_whole(path: Path, content: bytes, field: str) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         raise InputError(field, str(path), problem=f"cannot be written: {error.strerror}") from error
+
+
+def _parquet(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> bytes:
+    """A parquet file whose columns carry unit and meaning, with the right type even where nothing is known."""
+    import pyarrow
+    import pyarrow.parquet
+
+    types = {
+        "string": pyarrow.string(),
+        "integer": pyarrow.int64(),
+        "float": pyarrow.float64(),
+        "boolean": pyarrow.bool_(),
+        "list": pyarrow.list_(pyarrow.string()),
+    }
+    columns, fields = [], []
+    for key in keys:
+        column, about = pyarrow.array([row.get(key) for row in rows]), QUANTITIES.get(key)
+        if about is not None and pyarrow.types.is_null(column.type):
+            column = column.cast(types[about.kind])
+        columns.append(column)
+        metadata = {"unit": about.unit, "meaning": about.meaning} if about is not None else None
+        fields.append(pyarrow.field(key, column.type, metadata=metadata))
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns, schema=pyarrow.schema(fields)), buffer)
+    return buffer.getvalue()
 
 
 def _structure_text(structure: Any, row: dict[str, Any], found: dict[str, Any], kind: str) -> str:
