@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from ninefold.campaign import find_campaign_file, parse_campaign, read_campaign
 from ninefold.chemistry.configs import config_path
 from ninefold.errors import InputError

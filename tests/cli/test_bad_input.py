@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+
 from campaign_run import CAMPAIGN, ninefold
 
 GOOD = yaml.safe_dump(CAMPAIGN)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from campaign_run import ninefold
 from ninefold.chemistry.quantities import QUANTITIES
 
@@ -58,9 +59,7 @@ def test_export_structures_reads_back(finished, tmp_path, kind, ending):
     import ase.io
     from pymatgen.core import Structure
 
-    answer = json.loads(
-        output("export", "--format", kind, "--out", tmp_path / "out", "--json", cwd=finished)
-    )
+    answer = json.loads(output("export", "--format", kind, "--out", tmp_path / "out", "--json", cwd=finished))
     files = sorted((tmp_path / "out").glob(f"*{ending}"))
     assert sorted(answer["written"]) == [str(file) for file in files]
     for file in files:

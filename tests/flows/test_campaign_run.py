@@ -10,6 +10,7 @@ import time
 
 import pytest
 import yaml
+
 from campaign_run import CAMPAIGN, ninefold
 from ninefold.store import open_repository
 
@@ -171,10 +172,10 @@ def test_corrupted_shard_is_named(finished, tmp_path):
 def test_screen_flow_goes_to_fireworks(finished):
     """The same flow runs from a queue: jobflow turns it into a FireWorks workflow."""
     pytest.importorskip("fireworks", reason="the extra 'cluster' is not installed")
+    from jobflow import JobStore
     from jobflow.managers.fireworks import flow_to_workflow
     from maggma.stores import MemoryStore
 
-    from jobflow import JobStore
     from ninefold.campaign import read_campaign
     from ninefold.flows.execute import load_workflow
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError, NinefoldError
 from ninefold.flows.workers import Failure, close_pools, run_tasks

@@ -1,0 +1,154 @@
+"""Rules on what is known, on columns and on one composition; and rules that users write."""
+
+import numpy as np
+import pytest
+
+from ninefold.chemistry.compounds import known_compounds
+from ninefold.chemistry.table import CandidateTable
+from ninefold.errors import InputError
+from ninefold.rules import Mode, RuleParameters, RuleSettings, compare, diagnose, load_rule_set, readings, recall
+
+COMPOUNDS = {compound.assignment.label: compound for compound in known_compounds()}
+TAKAGI = load_rule_set(RuleSettings())
+
+
+@pytest.mark.parametrize("compound", COMPOUNDS.values(), ids=COMPOUNDS)
+def test_known_compounds_and_violators(compound):
+    rejecting = {
+        verdict.rule for verdict in TAKAGI.explain(compound.assignment) if verdict.mode == "gate" and not verdict.passed
+    }
+    assert rejecting == set(compound.violates)
+
+
+def test_recall_of_the_rule_sets():
+    assert recall(TAKAGI).summary().startswith("n >= 7: 11 of 11 kept; n < 7: 21 of 21 kept; known violators: 7 of 7")
+    walled = {row["name"]: row for row in recall(load_rule_set(RuleSettings(set="group-wall"))).rows}
+    assert {name for name, row in walled.items() if row["rejected_by"] == "group_wall"} == {
+        "Mg3CrH8", "Li5MoH11", "Li5WH11", "Li6NbH11", "Li6TaH11",
+    }  # fmt: skip
+
+
+def test_one_and_many_agree():
+    table = CandidateTable.from_assignments(compound.assignment for compound in COMPOUNDS.values())
+    together = TAKAGI.apply(table)
+    for row, compound in enumerate(COMPOUNDS.values()):
+        verdicts = TAKAGI.explain(compound.assignment)
+        assert together.kept[row] == all(verdict.passed for verdict in verdicts if verdict.mode == "gate")
+        soft = np.prod([verdict.score for verdict in verdicts if verdict.mode == "score"])
+        assert together.prior[row] == pytest.approx(soft, abs=1e-5)
+
+
+def test_bounds_are_inclusive_in_floats():
+    verdict = {v.rule: v for v in TAKAGI.explain(COMPOUNDS["Mg3CrH8 = [CrH7]5- + 1 H-"].assignment)}
+    assert verdict["electronegativity_difference"].passed
+    assert verdict["electronegativity_difference"].score == 1
+
+
+def test_table_round_trip():
+    rows = [compound.assignment for compound in COMPOUNDS.values()]
+    assert list(CandidateTable.from_assignments(rows).assignments()) == rows
+
+
+@pytest.mark.parametrize(
+    ("formula", "labels"),
+    [
+        ("Li5MoH11", ["Li5MoH11 = [MoH9]3- + 2 H-"]),
+        ("Li10Mo2H22", ["Li5MoH11 = [MoH9]3- + 2 H-"]),
+        ("Li5ScYH7", ["Li5YScH7 = [ScH7]8-", "Li5YScH7 = [YH7]8-"]),
+        ("K2ReH8", []),
+    ],
+)
+def test_readings(formula, labels):
+    assert [reading.label for reading in readings(formula)] == labels
+
+
+def test_diagnosis_names_equation_and_neighbours():
+    diagnosis = diagnose("K2ReH8")
+    assert "half a hydrogen" in diagnosis.problem
+    assert diagnosis.nearest[0] == "K2ReH9"
+    assert "no metal" in diagnose("LiH").problem
+
+
+@pytest.mark.parametrize("formula", ["K2Re", "H2", "K2ReHx", "(K2ReH9", "", "Qq2ReH9", "K0ReH9"])
+def test_formulas_that_are_none(formula):
+    with pytest.raises(InputError):
+        readings(formula)
+
+
+GOOD = """
+from ninefold.rules import Mode, Rule
+no_heavy = Rule("no_heavy", lambda table: table.group, "group", "test", high=6.0, mode=Mode.GATE)
+"""
+
+
+def with_file(tmp_path, text):
+    (tmp_path / "mine.py").write_text(text)
+    return RuleSettings(files=(str(tmp_path / "mine.py"),))
+
+
+def test_a_rule_of_ones_own(tmp_path):
+    rules = load_rule_set(with_file(tmp_path, GOOD))
+    [rhenium] = readings("K2ReH9")
+    [chromium] = readings("Mg3CrH8")
+    assert [v.passed for v in rules.explain(rhenium) if v.rule == "no_heavy"] == [False]
+    assert [v.passed for v in rules.explain(chromium) if v.rule == "no_heavy"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            GOOD.replace("lambda table: table.group", "lambda table: 1 / 0"),
+            ["no_heavy", "mine.py", "ZeroDivisionError"],
+        ),
+        (GOOD.replace("lambda table: table.group", "lambda table: [1, 2]"), ["no_heavy", "mine.py", "shape (2,)"]),
+        (
+            GOOD.replace("lambda table: table.group", "lambda table: table.group * float('nan')"),
+            ["no_heavy", "not numbers"],
+        ),
+        (GOOD.replace('"no_heavy"', '"electron_count"'), ["electron_count", "twice", "mine.py"]),
+        ("import nowhere_at_all", ["mine.py", "ModuleNotFoundError"]),
+        ("x = 1", ["mine.py", "no Rule"]),
+        ("def (", ["mine.py", "SyntaxError"]),
+    ],
+)
+def test_rules_that_cannot_be_used(tmp_path, text, words):
+    with pytest.raises(InputError) as caught:
+        load_rule_set(with_file(tmp_path, text))
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_rule_by_parameters_alone():
+    settings = RuleSettings(
+        overrides={"low_charge": RuleParameters(like="charge_per_ligand", high=0.3, mode=Mode.GATE)}
+    )
+    rules = load_rule_set(settings)
+    assert [v.passed for v in rules.explain(readings("K2ReH9")[0]) if v.rule == "low_charge"] == [True]
+    assert [v.passed for v in rules.explain(readings("Mg3CrH8")[0]) if v.rule == "low_charge"] == [False]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (RuleSettings(set="folklore"), ["folklore", "takagi"]),
+        (RuleSettings(overrides={"beauty": RuleParameters(high=1)}), ["beauty", "electron_count"]),
+        (RuleSettings(overrides={"group_wall": RuleParameters(like="electron_count")}), ["group_wall"]),
+        (RuleSettings(files=("nowhere.py",)), ["nowhere.py"]),
+    ],
+)
+def test_settings_that_name_nothing(settings, words):
+    with pytest.raises(InputError) as caught:
+        load_rule_set(settings)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_compare_counts_add_up():
+    table = CandidateTable.from_assignments(compound.assignment for compound in COMPOUNDS.values())
+    rows = compare(TAKAGI, load_rule_set(RuleSettings(set="group-wall")), [table])
+    *groups, total = rows
+    for key in ("compositions", "takagi", "group-wall", "both"):
+        assert sum(row[key] for row in groups) == total[key]
+    assert total["takagi"] == 32
