@@ -80,9 +80,9 @@ def test_volume_against_the_equation_of_hemmes(temperature, pressure):
 def test_volume_is_the_pressure_derivative(temperature, pressure):
     pressure = min(max(pressure, 2e-9), 9.9)
     step = pressure * 1e-4
-    slope = (
-        chemical_potential(temperature, pressure + step) - chemical_potential(temperature, pressure - step)
-    ) / (2 * step)
+    slope = (chemical_potential(temperature, pressure + step) - chemical_potential(temperature, pressure - step)) / (
+        2 * step
+    )
     assert slope == pytest.approx(molar_volume(temperature, pressure), rel=1e-4)  # kJ/(mol GPa) = cm³/mol
     assert slope > 0
 

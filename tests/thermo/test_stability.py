@@ -124,9 +124,7 @@ def test_hydrogen_gas_is_pymatgen_s_grand_potential(system, temperature, pressur
             if other.composition != candidate.composition and set(other.amounts) != {"H"}
         ]
         probe = gibbs(candidate)
-        diagram = GrandPotentialPhaseDiagram(
-            [*solids, PDEntry(Composition("H"), 0)], {Element("H"): potential}
-        )
+        diagram = GrandPotentialPhaseDiagram([*solids, PDEntry(Composition("H"), 0)], {Element("H"): potential})
         from pymatgen.analysis.phase_diagram import GrandPotPDEntry
 
         own = GrandPotPDEntry(probe, {Element("H"): potential})
@@ -250,9 +248,7 @@ def test_many_entries_in_a_moment():
     for index in range(2000):
         amounts = {s: int(n) for s, n in zip(ELEMENTS, random.integers(1, 20, 4), strict=True)}
         references.append(Phase(f"{index}", f"P{index}", amounts, random.normal(-0.5, 0.2), 10.0, "binary"))
-    candidates = [
-        phase(f"K{a}Re{b}H{c}Mg{d}", -0.5) for a, b, c, d in random.integers(21, 40, (200, 4)).tolist()
-    ]
+    candidates = [phase(f"K{a}Re{b}H{c}Mg{d}", -0.5) for a, b, c, d in random.integers(21, 40, (200, 4)).tolist()]
     start = time.process_time()
     assess(candidates, references, STATIC)
     assert time.process_time() - start < 10

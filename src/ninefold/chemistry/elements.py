@@ -60,7 +60,7 @@ ELECTRONEGATIVITY: dict[str, float] = {
     "Sm": 1.17,
     "Eu": 1.2,
     "Gd": 1.2,
-    "Tb": 1.2,
+    "Tb": 1.1,
     "Dy": 1.22,
     "Ho": 1.23,
     "Er": 1.24,
