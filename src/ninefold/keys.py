@@ -25,7 +25,10 @@ def content_key(*parts: Any) -> str:
 
 
 def structure_key(lattice: Any, species: Sequence[str], positions: Any) -> str:
-    """Key of a cell as it stands: no symmetry, no reordering, noise below 1e-8 ignored.
+    """Key of a cell as it stands: no symmetry, no reordering, rounded to `POSITION_DIGITS`.
+
+    Noise may change the key where a number lies on a rounding edge: then a calculation is made again,
+    and never a wrong one found.
 
     Args:
         lattice: shape (3, 3), Å, rows are vectors.
