@@ -71,6 +71,9 @@ def _complain_of_usage(error: TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(text)
         return 0
+    cause = error.__cause__
+    if cause is not None and hasattr(cause, "errors"):  # typer checks values with pydantic and leaves the value out
+        text = f"{text.rstrip('.')}, not {cause.errors()[0]['input']!r}"
     context = getattr(error, "ctx", None)
     advice = f"; see '{context.command_path} --help'" if context is not None else ""
     return _complain(f"{' '.join(text.split()).removesuffix('.')}{advice}", 2)
