@@ -323,7 +323,8 @@ class _Hull:
         for phase in phases:
             if ensemble.takes(phase):
                 known = lowest.get(phase.composition)
-                if known is None or phase.energy_per_atom < known.energy_per_atom:
+                # under pressure the denser polymorph may win: compared in the ensemble, not by static energy
+                if known is None or ensemble.energy(phase) < ensemble.energy(known):
                     lowest[phase.composition] = phase
         self._ensemble = ensemble
         self._phases = list(lowest.values())
