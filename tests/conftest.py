@@ -2,6 +2,12 @@ import os
 
 import pytest
 import yaml
+from hypothesis import settings
+
+# the same examples on every machine; HYPOTHESIS_PROFILE=explore looks for new ones
+settings.register_profile("repeat", derandomize=True)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 # one thread per process, as every worker of a campaign: results do not depend on the core count
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
