@@ -66,7 +66,7 @@ bench: setup
 
 docs: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
-	$(BIN)/zensical build
+	$(BIN)/mkdocs build --strict
 
 constraints: setup
 	@{ head -2 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
