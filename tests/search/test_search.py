@@ -1,6 +1,7 @@
 """The search of one composition: same seed, same answer; counts are kept; one bad structure stops nothing."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -277,6 +278,26 @@ def test_what_is_no_longer_the_anion_is_kept_last_marked_and_never_refined(pool)
     assert outcome.reasons["coordination lost"] == len(engine.relaxed)
     assert {settings.fmax for _, settings in engine.relaxed} == {SMALL.coarse_fmax}
     assert all("coordination lost" in found.notes for found in outcome.found)
+
+
+class Losing(FakeEngine):
+    """A refinement comes out higher than every coarse relaxation: the start's minimum was lost."""
+
+    def relax(self, structures, settings):
+        lift = 1.0 if settings.fmax < 0.05 else 0.0
+        return [
+            replace(item, energy_per_atom=item.energy_per_atom + lift) for item in super().relax(structures, settings)
+        ]
+
+
+def test_a_coarse_structure_below_the_best_refined_one_is_still_shown(pool):
+    budget = SMALL.model_copy(update={"coarse_relaxations": 6, "refinements": 1})
+    outcome = prescreen(K2REH9, pool.proposals, budget, Losing())
+    refined, *coarse = [item for item in outcome.found if item.is_valid]
+    assert refined.is_converged
+    assert coarse
+    assert all("relaxed coarsely only" in item.notes for item in coarse)
+    assert min(item.energy_per_atom for item in coarse) < refined.energy_per_atom
 
 
 def test_copies_count_as_duplicates(pool):

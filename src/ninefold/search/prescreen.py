@@ -126,12 +126,8 @@ def prescreen(
             notify("refinement", done, min(len(merged), budget.refinements))
     final = _distinct(refined)
     reasons["duplicate"] += len(refined) - len(final)
-    lowest_final = final[0].energy_per_atom if final else float("inf")
-    rest = [
-        replace(item, notes=[*item.notes, "relaxed coarsely only"])
-        for item in merged[budget.refinements :]
-        if item.energy_per_atom > lowest_final or not final
-    ]
+    # one may lie below the best refined one, where refinement lost what started lower: it is shown, not ranked by
+    rest = [replace(item, notes=[*item.notes, "relaxed coarsely only"]) for item in merged[budget.refinements :]]
     rejected.sort(key=lambda item: item.energy_per_atom)
     found_all = [*final, *rest][:KEPT_STRUCTURES]
     return SearchOutcome(
