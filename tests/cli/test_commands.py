@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
@@ -147,3 +148,34 @@ def test_help_of_every_command(tmp_path):
     text = output("--help", cwd=tmp_path)
     for command in ("run", "resume", "status", "query", "show", "explain", "export", "report", "enumerate"):
         assert command in text
+
+
+def test_enumerate_counts_gates_and_draws_a_map(tmp_path):
+    funnel = json.loads(output("enumerate", "wide-9", "--funnel", "--json", cwd=tmp_path))
+    assert funnel["compositions"] == 41874
+    assert funnel["kept"] == funnel["compositions"] - sum(funnel["rejected"].values())
+    assert f"{funnel['kept']:,} of 41,874" in output("enumerate", "wide-9", "--funnel", cwd=tmp_path)
+    counts = json.loads(output("enumerate", "wide-9", "--rules", "--map", "--json", cwd=tmp_path))
+    assert sum(counts["centre"].values()) == funnel["kept"]
+    assert counts["centre"]["Mo"] > 0
+    assert "compositions by counter-cation" in output("enumerate", "wide-9", "--map", cwd=tmp_path)
+    output("enumerate", "wide-9", "--map", "--out", "map.svg", cwd=tmp_path)
+    assert ElementTree.parse(tmp_path / "map.svg").getroot().tag.endswith("svg")
+    assert ninefold("enumerate", "wide-9", "--map", "--count", cwd=tmp_path).returncode == 2
+    assert ninefold("enumerate", "wide-9", "--map", "--out", "map.png", cwd=tmp_path).returncode == 2
+
+
+def test_recall_of_a_campaigns_rules_and_ones_own_compounds(tmp_path):
+    (tmp_path / "campaign.yaml").write_text(
+        "name: x\nspace: [{centres: [Mo], cations: [Li]}]\n"
+        "rules: {overrides: {interstitial_hydrides: {mode: gate, high: 1}}}\n"
+    )
+    (tmp_path / "mine.yaml").write_text(
+        "- {formula: K2TcH9, centre: Tc, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, mark: mem}\n"
+    )
+    result = json.loads(
+        output("rules", "recall", "--rules", "campaign.yaml", "--compounds", "mine.yaml", "--json", cwd=tmp_path)
+    )
+    kept = {row["name"]: row["rejected_by"] for row in result["compounds"]}
+    assert kept["K2TcH9"] is None
+    assert kept["Li5MoH11"] == "interstitial_hydrides"

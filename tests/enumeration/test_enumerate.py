@@ -103,6 +103,8 @@ def test_neighbours_have_other_electron_counts():
         ({"cations": ["Re"]}, ["Re", "not a counter-cation"]),
         ({"cations": ["K", "K"]}, ["twice"]),
         ({"n": [1, 3]}, ["within [2, 14]"]),
+        ({"n": [9, 7]}, ["[9, 7]", "within [2, 14]"]),
+        ({"centres": ["Xx"]}, ["Xx", "not a centre"]),
         ({"cation_kinds": 4}, ["within [1, 3]"]),
         ({"electron_counts": [40]}, ["8 to 24"]),
         ({"max_cations_per_centre": 0}, ["0"]),

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ninefold.chemistry.compounds import known_compounds
+from ninefold.campaign import read_campaign
+from ninefold.chemistry.compounds import known_compounds, read_compounds
 from ninefold.chemistry.table import CandidateTable
+from ninefold.enumeration import enumerate_assignments, neighbours
 from ninefold.errors import InputError
-from ninefold.rules import Mode, RuleParameters, RuleSettings, compare, diagnose, load_rule_set, readings, recall
+from ninefold.rules import Mode, Rule, RuleParameters, RuleSettings, compare, diagnose, load_rule_set, readings, recall
 
 COMPOUNDS = {compound.assignment.label: compound for compound in known_compounds()}
 TAKAGI = load_rule_set(RuleSettings())
@@ -42,6 +46,53 @@ def test_bounds_are_inclusive_in_floats():
     verdict = {v.rule: v for v in TAKAGI.explain(COMPOUNDS["Mg3CrH8 = [CrH7]5- + 1 H-"].assignment)}
     assert verdict["electronegativity_difference"].passed
     assert verdict["electronegativity_difference"].score == 1
+
+
+def test_one_row_of_a_large_space_and_the_whole_agree():
+    [space] = read_campaign("takagi-target").space
+    for table in enumerate_assignments(space, chunk_size=5000):
+        together = TAKAGI.apply(table)
+        for row in range(0, len(table), 997):
+            [alone] = table.assignments([row])
+            apart = TAKAGI.apply(CandidateTable.from_assignments([alone]))
+            assert bool(apart.kept[0]) == bool(together.kept[row])
+            assert apart.prior[0] == pytest.approx(together.prior[row], rel=1e-12)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=20), st.floats(-2, 0), st.floats(0, 2), st.floats(0.1, 3))
+def test_score_against_its_definition(values, low, high, softness):
+    rule = Rule("r", lambda table: table, "", "", low=low, high=high, softness=softness)
+    table = np.array(values)
+    expected = [np.exp(-max(low - v, v - high, 0.0) / softness) for v in values]
+    assert rule.score(table, table) == pytest.approx(expected, abs=1e-4)
+
+
+def test_neighbour_must_pass_every_other_gate():
+    [rhenium] = readings("K2ReH9")
+    passed = {n.label: TAKAGI.judge_neighbour(n)[0] for n in neighbours(rhenium)}
+    assert passed["K2ReH8 = [ReH8]2-"] is not None
+    assert passed["K2ReH10 = [ReH10]2-"] is None, "an H2-ligand complex is another class"
+
+
+def test_compounds_of_ones_own(tmp_path):
+    file = tmp_path / "mine.yaml"
+    entry = "- {formula: K2TcH9, centre: Tc, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, mark: mem}\n"
+    file.write_text(entry + entry.replace("Tc", "Re").replace("n: 9", "n: 7").replace("mem}", "mem, violates: [x]}"))
+    own = recall(TAKAGI, read_compounds(file)).rows
+    assert [row["rejected_by"] for row in own] == [None, "electron_count"]
+    file.write_text(entry.replace("q: 2", "q: 3"))
+    with pytest.raises(InputError, match="balance"):
+        read_compounds(file)
+    file.write_text(entry.replace("K: 2", "Xx: 2"))
+    with pytest.raises(InputError, match="Xx"):
+        read_compounds(file)
+
+
+def test_a_europium_compound_takes_the_charge_that_balances(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("- {formula: Eu2RuH6, centre: Ru, n: 6, q: 4, m: 0, cations: {Eu: 2}, source: x, mark: mem}\n")
+    [compound] = read_compounds(file)
+    assert compound.assignment.cation_charge == 4
 
 
 def test_table_round_trip():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.chemistry.anions import Assignment, Cation
-from ninefold.chemistry.elements import CATION_CHARGES
+from ninefold.chemistry.elements import CATION_CHARGES, GROUP
 from ninefold.errors import InputError
 from ninefold.yaml_files import read_yaml
 
@@ -59,11 +60,9 @@ def known_formulas(compounds: Iterable[KnownCompound] | None = None) -> frozense
 
 def _compound(entry: dict[str, Any], where: str) -> KnownCompound:
     try:
-        cations = tuple(
-            Cation(symbol, count, CATION_CHARGES[symbol][0]) for symbol, count in sorted(entry["cations"].items())
-        )
+        assignment = _assignment(entry, where)
         return KnownCompound(
-            assignment=Assignment(entry["centre"], entry["n"], entry["q"], entry["m"], cations),
+            assignment=assignment,
             source=entry["source"],
             mark=entry["mark"],
             space_group=entry.get("space_group"),
@@ -77,3 +76,23 @@ def _compound(entry: dict[str, Any], where: str) -> KnownCompound:
             problem=f"is not a compound: {type(error).__name__} {error}",
             allowed="formula, centre, n, q, m, cations, source, mark",
         ) from error
+
+
+def _assignment(entry: dict[str, Any], where: str) -> Assignment:
+    """The reading of an entry; cations take those of their usual charges that balance q + m."""
+    if entry["centre"] not in GROUP:
+        raise InputError(f"{where}: centre", entry["centre"], problem="is no centre", allowed=", ".join(GROUP))
+    if unknown := [symbol for symbol in entry["cations"] if symbol not in CATION_CHARGES]:
+        raise InputError(
+            f"{where}: cations", unknown[0], problem="is no counter-cation", allowed=", ".join(CATION_CHARGES)
+        )
+    symbols = sorted(entry["cations"])
+    for charges in itertools.product(*(CATION_CHARGES[symbol] for symbol in symbols)):
+        cations = tuple(Cation(s, int(entry["cations"][s]), charge) for s, charge in zip(symbols, charges, strict=True))
+        assignment = Assignment(entry["centre"], int(entry["n"]), int(entry["q"]), int(entry["m"]), cations)
+        if assignment.cation_charge == assignment.q + assignment.m:
+            return assignment
+    raise InputError(
+        f"{where}: {entry.get('formula', entry)}", f"q + m = {entry['q'] + entry['m']}",
+        problem="does not balance the cations' usual charges", hint="Z = q + m, all per centre",
+    )  # fmt: skip

@@ -42,10 +42,18 @@ _TABLE = (
     ("electron_count", "integer", "", "e count", "valence electrons at the centre, G + n + q", "enumerate"),
     ("oxidation_state", "integer", "", "OS", "formal oxidation state of the centre, n - q", "enumerate"),
     ("anion_class", "string", "", "class", "classical hydride or H2-ligand complex", "enumerate"),
+    (
+        "is_neighbour",
+        "boolean",
+        "",
+        "neighbour",
+        "one hydrogen beside a composition that passed the rules; carried along outside the electron count's gate",
+        "select",
+    ),
     # verdicts
     ("prior", "float", "", "prior", "product of the soft rules' scores, 0 to 1", "select"),
     # structure and energy
-    ("status", "string", "", "status", "ranked, or why not: no_structure, no_hull, h2_ligand", "prescreen"),
+    ("status", "string", "", "status", "ranked, or why not: no_structure, no_hull, h2_ligand, rejected", "prescreen"),
     ("energy_per_atom", "float", "eV/atom", "E", "energy of the lowest structure, by the engine named", "prescreen"),
     ("space_group_number", "integer", "", "SG no.", "space group of the lowest structure", "prescreen"),
     ("space_group_symbol", "string", "", "SG", "Hermann-Mauguin symbol of the lowest structure", "prescreen"),

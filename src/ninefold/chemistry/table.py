@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -76,12 +77,12 @@ class CandidateTable:
                 tuple(sorted(cations)),
             )  # fmt: skip
 
-    @property
+    @cached_property
     def group(self) -> np.ndarray:
         """Shape (n_rows,), group number of the centre, G."""
         return self.of_centre(GROUP)
 
-    @property
+    @cached_property
     def electron_count(self) -> np.ndarray:
         """Shape (n_rows,), G + n + q."""
         return self.group + self.n + self.q
@@ -91,22 +92,22 @@ class CandidateTable:
         """Shape (n_rows,), n - q."""
         return self.n - self.q
 
-    @property
+    @cached_property
     def cation_charge(self) -> np.ndarray:
         """Shape (n_rows,), Z."""
         return self.sum_over_cations({item: item[1] for item in self.species})
 
-    @property
+    @cached_property
     def cation_count(self) -> np.ndarray:
         """Shape (n_rows,), counter-cations per centre."""
         return self.cation_counts.sum(axis=1, dtype=np.int16)
 
-    @property
+    @cached_property
     def centre_electronegativity(self) -> np.ndarray:
         """Shape (n_rows,), Pauling."""
         return self.of_centre(ELECTRONEGATIVITY)
 
-    @property
+    @cached_property
     def cation_electronegativity(self) -> np.ndarray:
         """Shape (n_rows,), Pauling, mean over the counter-cations."""
         return self.sum_over_cations({item: ELECTRONEGATIVITY[item[0]] for item in self.species}) / self.cation_count

@@ -85,6 +85,10 @@ def enumerate_(
     campaign: Annotated[str, typer.Argument(help="Campaign or space file, or a shipped one by name (wide-9).")],
     count: Annotated[bool, typer.Option("--count", help="Print the number of assignments alone.")] = False,
     rules: Annotated[bool, typer.Option("--rules", help="Apply the campaign's rule set first.")] = False,
+    funnel: Annotated[bool, typer.Option("--funnel", help="What each gate turns down (implies --rules).")] = False,
+    map: Annotated[
+        bool, typer.Option("--map", help="Periodic table of what is left; --out FILE.svg draws it.")
+    ] = False,
     format: Annotated[
         CompositionFormat | None, typer.Option(help="Default: by the ending of --out, else a table.")
     ] = None,
@@ -92,20 +96,29 @@ def enumerate_(
     limit: Annotated[int, typer.Option(min=0, help="Rows at most; 0 for all.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """List or count the compositions of a campaign. Needs no store."""
+    """List, count or map the compositions of a campaign. Needs no store."""
     from ninefold.campaign import read_campaign
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
 
+    chosen = [name for name, is_on in (("--count", count), ("--funnel", funnel), ("--map", map)) if is_on]
+    if len(chosen) > 1:
+        raise InputError("enumerate", " ".join(chosen), problem="are three different answers", hint="choose one")
     model = read_campaign(campaign)
     if count and not rules:
         number = sum(count_assignments(space) for space in model.space)
         print_json({"count": number}) if json else typer.echo(str(number))
         return
+    if funnel:
+        _print_funnel(model, json)
+        return
     tables = _tables(model, rules)
     if count:
         number = sum(len(rows) for _, rows in tables)
         print_json({"count": number}) if json else typer.echo(str(number))
+        return
+    if map:
+        _print_map(tables, out, json)
         return
     kind = CompositionFormat.JSON if json else format or _format_of(out)
     if kind is CompositionFormat.PARQUET and out is None:
@@ -133,6 +146,61 @@ def _tables(model: Any, apply_rules: bool) -> Any:
     for space in model.space:
         for table in enumerate_assignments(space):
             yield table, (rule_set.apply(table).kept_rows if rule_set else np.arange(len(table)))
+
+
+def _print_funnel(model: Any, as_json: bool) -> None:
+    """Gate by gate in the order in which they are applied: how many come in, how many it turns down."""
+    from collections import Counter
+
+    from ninefold.enumeration import enumerate_assignments
+    from ninefold.rules import Mode, Stage, load_rule_set
+
+    rule_set = load_rule_set(model.rules)
+    reasons: Counter[str] = Counter()
+    total = 0
+    for space in model.space:
+        for table in enumerate_assignments(space):
+            total += len(table)
+            reasons.update(rule_set.apply(table).reasons)
+    gates = [rule for rule in rule_set.active(Stage.COMPOSITION) if rule.mode is Mode.GATE]
+    kept = total - sum(reasons.values())
+    if as_json:
+        rejected = {gate.name: reasons[gate.name] for gate in gates}
+        print_json({"rules": model.rules.set, "compositions": total, "rejected": rejected, "kept": kept})
+        return
+    from rich.table import Table
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("gate", "in", "turned down", "meaning"):
+        grid.add_column(heading, justify="right" if heading in ("in", "turned down") else "left")
+    left = total
+    for gate in gates:
+        grid.add_row(gate.name, f"{left:,}", f"{reasons[gate.name]:,}", gate.meaning)
+        left -= reasons[gate.name]
+    out = console()
+    out.print(grid)
+    out.print(f"{kept:,} of {total:,} compositions pass {model.rules.set}", markup=False)
+
+
+def _print_map(tables: Any, out: Path | None, as_json: bool) -> None:
+    from ninefold.errors import InputError
+    from ninefold.report.periodic import of_tables, periodic_svg, periodic_tables
+
+    if out is not None and out.suffix.lower() != ".svg":
+        raise InputError("--out", str(out), problem="is no picture", allowed="a file that ends in .svg")
+    survivors = of_tables(tables)
+    if out is not None:
+        from ninefold.store.export import write_whole
+
+        write_whole(out, str(periodic_svg(survivors, is_standalone=True)).encode(), "--out")
+    if as_json:
+        print_json(survivors.to_dict())
+    elif out is not None:
+        typer.echo(f"periodic table -> {out}")
+    else:
+        printer = console()
+        for grid in periodic_tables(survivors):
+            printer.print(grid)
 
 
 def _write(records: list[dict[str, Any]], kind: CompositionFormat, out: Path | None) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ninefold.cli.options import JsonOption, console, print_json
 
-RulesOption = Annotated[str, typer.Option("--rules", help="Rule set by name, or a YAML file.")]
+RulesOption = Annotated[
+    str, typer.Option("--rules", help="Rule set by name or YAML file, or a campaign file for its rules.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -78,11 +81,12 @@ def list_(json: JsonOption = False) -> None:
         return
     out = console()
     out.print(f"Rule sets: {', '.join(sets)}", markup=False)
-    out.print(_table(rows, ("name", "unit", "meaning", "source")))
+    out.print(_table(rows, ("name", "stage", "unit", "meaning", "source")))
 
 
 def show(
-    rules: Annotated[str, typer.Argument(help="Rule set by name, or a YAML file.")], json: JsonOption = False
+    rules: Annotated[str, typer.Argument(help="Rule set by name or YAML file, or a campaign file.")],
+    json: JsonOption = False,
 ) -> None:
     """The rules of a set: mode, parameters, source."""
     settings = _load(rules).to_dict()
@@ -94,11 +98,19 @@ def show(
     typer.echo(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), nl=False)
 
 
-def recall(rules: RulesOption = "takagi", json: JsonOption = False) -> None:
+def recall(
+    rules: RulesOption = "takagi",
+    compounds: Annotated[
+        Path | None, typer.Option(help="YAML file of compounds of your own, judged beside those that ninefold ships.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
     """What a rule set keeps of the known compounds and of the negative controls."""
+    from ninefold.chemistry.compounds import known_compounds, read_compounds
     from ninefold.rules import recall as measure
 
-    result = measure(_load(rules))
+    own = read_compounds(compounds) if compounds else ()
+    result = measure(_load(rules), [*known_compounds(), *own])
     if json:
         print_json(result.to_dict())
         return
@@ -135,6 +147,14 @@ def _load(name: str) -> Any:
     from ninefold.rules import load_rule_set
     from ninefold.rules.settings import RuleSettings
 
+    if name.endswith((".yaml", ".yml")):
+        from ninefold.yaml_files import read_yaml
+
+        content = read_yaml(Path(name), "rules")
+        if isinstance(content, dict) and "space" in content:
+            from ninefold.campaign import read_campaign
+
+            return load_rule_set(read_campaign(name).rules)
     return load_rule_set(RuleSettings(set=name))
 
 

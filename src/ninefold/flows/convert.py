@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.compounds import known_formulas
 from ninefold.flows.packing import unpack_structure
 from ninefold.keys import content_key
+from ninefold.rules.readings import readings
 from ninefold.store.documents import CandidateDocument, FoundStructureDocument, ReferenceDocument
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from ninefold.campaign.model import Campaign
     from ninefold.engines import Engine
+    from ninefold.rules import RuleSet, Verdict
     from ninefold.thermo.stability import Phase
 
 _FROM_BEST = (
@@ -31,10 +34,15 @@ def candidate_id(campaign: Campaign, assignment: Assignment) -> str:
 
 
 def selected_candidate(
-    campaign: Campaign, assignment: Assignment, prior: float, verdicts: Sequence[Any]
+    campaign: Campaign,
+    assignment: Assignment,
+    prior: float,
+    verdicts: Sequence[Verdict],
+    neighbour_of: Assignment | None = None,
 ) -> CandidateDocument:
-    """The document of a composition that passed the rules, before any structure."""
+    """The document of a composition that passed the rules, or lies beside one that did, before any structure."""
     amounts = assignment.amounts
+    electron_counts = sorted({count for space in campaign.space for count in space.electron_counts})
     return CandidateDocument(
         id=candidate_id(campaign, assignment),
         campaign=campaign.name,
@@ -54,6 +62,11 @@ def selected_candidate(
         electron_count=assignment.electron_count,
         oxidation_state=assignment.oxidation_state,
         anion_class=assignment.anion_class.value,
+        is_neighbour=neighbour_of is not None,
+        neighbour_of=neighbour_of.label if neighbour_of else None,
+        other_readings=[
+            reading.label for reading in readings(assignment.formula, electron_counts) if reading != assignment
+        ],
         prior=prior,
         status="selected",
         is_known=assignment.formula in known_formulas(),
@@ -169,26 +182,33 @@ _FROM_STABILITY = (
 )  # fmt: skip
 
 
-def ranked_candidates(campaign: Campaign, candidates: Sequence[dict[str, Any]]) -> list[CandidateDocument]:
-    """Candidates with score and rank; status says ranked, or why not."""
+def ranked_candidates(
+    campaign: Campaign, candidates: Sequence[dict[str, Any]], rule_set: RuleSet
+) -> list[CandidateDocument]:
+    """Candidates with the verdicts on their results, score and rank; status says ranked, or why not."""
     from ninefold.ranking import Rankable, rank
 
+    judged = [rule_set.judge(candidate) for candidate in candidates]
     items = [
         Rankable(
             id=candidate["id"],
             e_above_hull=candidate["e_above_hull"],
-            prior=candidate["prior"],
+            prior=candidate["prior"] * math.prod(verdict.score for verdict in verdicts if verdict.mode == "score"),
             hydrogen_fraction=_hydrogen_fraction(candidate),
             group=candidate["group"],
             is_converged=bool(candidate["is_converged"]),
             anion_class=candidate["anion_class"],
+            is_rejected=any(verdict.mode == "gate" and verdict.passed is False for verdict in verdicts),
         )
-        for candidate in candidates
+        for candidate, verdicts in zip(candidates, judged, strict=True)
     ]
     places = rank(items, campaign.ranking, campaign.stability.noise_eV_per_atom)
     documents = []
-    for candidate, place in zip(candidates, places, strict=True):
+    for candidate, place, verdicts in zip(candidates, places, judged, strict=True):
+        on_results = {rule.name for rule in rule_set.rules if rule.stage == "result"}
+        on_composition = [verdict for verdict in candidate["verdicts"] if verdict["rule"] not in on_results]
         update = {
+            "verdicts": [*on_composition, *(verdict.to_dict() for verdict in verdicts)],
             "rank": place.rank, "rank_best": place.rank_best, "rank_worst": place.rank_worst, "score": place.score,
             "is_pareto": place.is_pareto, "terms": place.terms,
             "status": (place.reason or "ranked") if candidate["structures_found"] else "no_structure",

@@ -89,7 +89,7 @@ def hardware() -> str:
 
 
 def select(campaign: Campaign, store: str) -> list[Shard]:
-    """Enumerate the spaces, apply the rules, store the survivors.
+    """Enumerate the spaces, apply the rules, store the survivors, and their neighbours where asked for.
 
     Returns:
         Shards of at most `execution.compositions_per_job` assignments.
@@ -97,7 +97,7 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
     Raises:
         InputError: if no composition satisfies the space, or none passes the rules.
     """
-    from ninefold.enumeration import enumerate_assignments
+    from ninefold.enumeration import enumerate_assignments, neighbours
     from ninefold.rules import load_rule_set
 
     rule_set = load_rule_set(campaign.rules)
@@ -127,6 +127,23 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
                 selected.reasons.update(verdicts.reasons)
                 announce("select", len(kept), None)
         enumerated.count_out = selected.count_in = enumerated.count_in
+        if campaign.rules.neighbours:
+            documents = []
+            for assignment in tuple(kept):
+                for neighbour in neighbours(assignment):
+                    if neighbour.label in seen:
+                        continue
+                    seen.add(neighbour.label)
+                    selected.count_in += 1
+                    prior, verdicts_on_it = rule_set.judge_neighbour(neighbour)
+                    if prior is None:
+                        selected.reasons["neighbour that another gate rejects"] += 1
+                        continue
+                    kept.append(neighbour)
+                    documents.append(
+                        convert.selected_candidate(campaign, neighbour, prior, verdicts_on_it, neighbour_of=assignment)
+                    )
+            _put_new(repository, documents)
         selected.count_out = len(kept)
         if enumerated.count_in == 0:
             raise InputError(
@@ -269,13 +286,15 @@ def assess_stability(campaign: Campaign, store: str) -> None:
 
 
 def rank_candidates(campaign: Campaign, store: str) -> None:
-    """Score and rank every candidate; the campaign is finished after this."""
+    """Judge the results by the rules, score and rank every candidate; the campaign is finished after this."""
+    from ninefold.rules import load_rule_set
+
     with (
         open_repository(store, mode="write") as repository,
         counted(repository, campaign, "rank") as funnel,
     ):
         candidates = list(repository.find("candidates", _of(campaign), limit=None))
-        documents = convert.ranked_candidates(campaign, candidates)
+        documents = convert.ranked_candidates(campaign, candidates, load_rule_set(campaign.rules))
         repository.put("candidates", documents)
         funnel.count_in = len(candidates)
         funnel.count_out = sum(1 for document in documents if document.rank is not None)

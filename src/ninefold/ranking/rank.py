@@ -30,6 +30,8 @@ class Rankable:
     """Whether the structure reached its force criterion."""
     anion_class: str = "classical"
     """`classical`, or `h2_ligand`: such complexes are no hydrides in this sense and have no rank among them."""
+    is_rejected: bool = False
+    """Whether a rule on results rejects it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Ranked:
     rank_worst: int | None = None
     """The rank it could have if they were off by the noise against it."""
     reason: str | None = None
-    """Why it has no rank: `h2_ligand` or `no_hull`."""
+    """Why it has no rank: `h2_ligand`, `rejected` or `no_hull`."""
 
 
 def _stability(item: Rankable, settings: RankingSettings) -> float:
@@ -133,6 +135,8 @@ def rank(items: Sequence[Rankable], settings: RankingSettings, noise_eV_per_atom
 def _reason(item: Rankable) -> str | None:
     if item.anion_class == "h2_ligand":
         return "h2_ligand"
+    if item.is_rejected:
+        return "rejected"
     return "no_hull" if item.e_above_hull is None else None
 
 

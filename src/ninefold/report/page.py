@@ -17,7 +17,7 @@ from ninefold.report import answer as words
 from ninefold.report.hull import build_hull, phases_of
 from ninefold.report.hull_picture import hull_svg
 from ninefold.report.palette import BALLS, SCALE_END, TERMS, blend, distance_colour, ink_on, scale_stops
-from ninefold.report.periodic import periodic_svg
+from ninefold.report.periodic import of_candidates, periodic_svg
 from ninefold.report.picture import ball_id, colours, structure_svg, viewer_data
 from ninefold.report.scene import make_scene
 from ninefold.report.text import (
@@ -87,7 +87,7 @@ def render_report(
             tiles=_tiles(funnel, ranked, noise),
             funnel=[_stage(row) for row in funnel],
             hardware=sorted({row["hardware"] for row in funnel}),
-            periodic=periodic_svg(ranked) if ranked else None,
+            periodic=periodic_svg(of_candidates(ranked)) if ranked else None,
             terms={name: TERMS[place % len(TERMS)] for place, name in enumerate(terms)},
             candidates=[_candidate(candidate, place < MOST_DETAILS) for place, candidate in enumerate(ranked)],
             systems=_systems(ranked, references),

@@ -100,6 +100,10 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     rank = f"rank {candidate['rank']}" if candidate.get("rank") is not None else candidate["status"].replace("_", " ")
     known = ", a known compound" if candidate.get("is_known") else ""
     parts: list[Any] = [Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}"), _facts(candidate)]
+    if candidate.get("other_readings"):
+        parts.append(_plain(f"Other readings of the formula: {'; '.join(candidate['other_readings'])}"))
+    if candidate.get("neighbour_of"):
+        parts.append(_plain(f"Carried along as a neighbour of {candidate['neighbour_of']}"))
     if candidate.get("terms"):
         parts += _section("Score", _terms(candidate))
     if candidate.get("decomposition"):

@@ -1,12 +1,13 @@
-"""Rules: verdicts on compositions, with value, bound, reason and source."""
+"""Rules: verdicts on compositions and on results, with value, bound, reason and source."""
 
 from ninefold.rules.readings import Diagnosis, diagnose, readings
 from ninefold.rules.recall import compare, recall
-from ninefold.rules.rule import Mode, Rule, Verdict
+from ninefold.rules.results import ResultTable
+from ninefold.rules.rule import Mode, Rule, Stage, Verdict
 from ninefold.rules.rule_set import RuleSet, Verdicts, known_rules, load_rule_set
 from ninefold.rules.settings import RuleParameters, RuleSettings
 
 __all__ = [
-    "Diagnosis", "Mode", "Rule", "RuleParameters", "RuleSet", "RuleSettings", "Verdict", "Verdicts",
-    "compare", "diagnose", "known_rules", "load_rule_set", "readings", "recall",
+    "Diagnosis", "Mode", "ResultTable", "Rule", "RuleParameters", "RuleSet", "RuleSettings", "Stage", "Verdict",
+    "Verdicts", "compare", "diagnose", "known_rules", "load_rule_set", "readings", "recall",
 ]  # fmt: skip

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ninefold.chemistry.table import CandidateTable
-
 TOLERANCE = 1e-6
 """Bounds are inclusive; 1.66 - 1.31 is 0.34999999999999987 in floats and meets a bound of 0.35."""
 
-Column = Callable[[CandidateTable], np.ndarray]
+Table = Any
+"""A `CandidateTable`, or for a rule on results a `ResultTable`; sized, one row per composition."""
+Column = Callable[[Table], np.ndarray]
 Bound = float | Column | None
 
 
@@ -33,9 +33,18 @@ class Mode(StrEnum):
     """Nothing; the rule is not computed."""
 
 
+class Stage(StrEnum):
+    """When a rule can be judged."""
+
+    COMPOSITION = "composition"
+    """From the formula and its reading; its table is a `CandidateTable`."""
+    RESULT = "result"
+    """From the relaxed structure and its energies; its table is a `ResultTable`."""
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A rule over the columns of a candidate table.
+    """A rule over the columns of a table.
 
     Args:
         name: Unique among the rules of a campaign; lower case with underscores.
@@ -50,6 +59,7 @@ class Rule:
         levels: Score by value, in place of bounds and softness; values not listed score `otherwise`.
         otherwise: See `levels`.
         mode: What it does unless a rule set says otherwise.
+        stage: Whether it judges compositions, before any structure, or results.
     """
 
     name: str
@@ -64,40 +74,44 @@ class Rule:
     levels: Mapping[float, float] | None = None
     otherwise: float = 0.5
     mode: Mode = Mode.SCORE
+    stage: Stage = Stage.COMPOSITION
     origin: str = field(default="ninefold", compare=False)
     """File or package it came from, for error messages."""
 
     PARAMETERS = ("mode", "low", "high", "allowed", "softness", "levels", "otherwise")
 
-    def bounds(self, table: CandidateTable) -> tuple[np.ndarray | float, np.ndarray | float]:
+    def bounds(self, table: Table) -> tuple[np.ndarray | float, np.ndarray | float]:
         """Smallest and largest value allowed, numbers or shape (n_rows,)."""
         low = self.low(table) if callable(self.low) else -np.inf if self.low is None else self.low
         high = self.high(table) if callable(self.high) else np.inf if self.high is None else self.high
         return low, high
 
-    def passed(self, table: CandidateTable, values: np.ndarray) -> np.ndarray:
+    def passed(self, table: Table, values: np.ndarray) -> np.ndarray:
         """Shape (n_rows,), whether each value lies within the bounds."""
         if self.allowed is not None:
-            return np.isin(np.round(values, 6), self.allowed)
+            return _distance_to_set(values, self.allowed) <= TOLERANCE
         low, high = self.bounds(table)
         return (values >= low - TOLERANCE) & (values <= high + TOLERANCE)
 
-    def score(self, table: CandidateTable, values: np.ndarray) -> np.ndarray:
+    def score(self, table: Table, values: np.ndarray) -> np.ndarray:
         """Shape (n_rows,), 1 within the bounds, falling to 0 outside; or by `levels`."""
         if self.levels is not None:
-            scores = np.full(len(values), self.otherwise)
+            distinct, places = np.unique(values, return_inverse=True)  # groups and counts: few distinct values
+            scores = np.full(len(distinct), self.otherwise)
             for value, score in self.levels.items():
-                scores[np.abs(values - float(value)) <= TOLERANCE] = score
-            return scores
+                scores[np.abs(distinct - float(value)) <= TOLERANCE] = score
+            return scores[places]
         if self.allowed is not None:
-            outside = np.abs(values[:, None] - np.array(self.allowed, dtype=float)[None, :]).min(axis=1)
+            outside = _distance_to_set(values, self.allowed)
         else:
             low, high = self.bounds(table)
-            outside = np.maximum(np.maximum(low - values, values - high), 0.0)
-            outside = np.where(outside <= TOLERANCE, 0.0, outside)
-        return np.exp(-outside / self.softness)
+            outside = np.maximum(low - values, values - high)
+        scores = np.ones(len(values))
+        misses = outside > TOLERANCE  # most rows meet most bounds: the exponential is for the others
+        scores[misses] = np.exp(-outside[misses] / self.softness)
+        return scores
 
-    def bound_text(self, table: CandidateTable) -> str:
+    def bound_text(self, table: Table) -> str:
         """The bound of a table's first row, for people."""
         if self.levels is not None:
             return "score by value"
@@ -117,6 +131,7 @@ class Rule:
         return {
             "name": self.name,
             "mode": self.mode.value,
+            "stage": self.stage.value,
             "unit": self.unit,
             "meaning": self.meaning,
             "low": "by composition" if callable(self.low) else self.low,
@@ -136,10 +151,12 @@ class Verdict:
 
     rule: str
     mode: str
-    value: float
+    value: float | None
+    """None where a result is not there yet."""
     unit: str
     bound: str
-    passed: bool
+    passed: bool | None
+    """None where it cannot be judged yet."""
     score: float
     reason: str
     source: str
@@ -147,3 +164,13 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def _distance_to_set(values: np.ndarray, allowed: tuple[float, ...]) -> np.ndarray:
+    """Shape (n_rows,), how far each value is from the nearest one allowed."""
+    if not allowed:
+        return np.full(len(values), np.inf)
+    nearest = np.abs(values - allowed[0])
+    for other in allowed[1:]:
+        nearest = np.minimum(nearest, np.abs(values - other))
+    return nearest

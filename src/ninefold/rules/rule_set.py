@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import math
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,11 +20,16 @@ from ninefold.chemistry.configs import config_path
 from ninefold.chemistry.table import CandidateTable
 from ninefold.errors import InputError
 from ninefold.rules.builtin import BUILTIN
-from ninefold.rules.rule import Mode, Rule, Verdict
+from ninefold.rules.results import RESULT_RULES, ResultTable
+from ninefold.rules.rule import Mode, Rule, Stage, Table, Verdict
 from ninefold.rules.settings import RuleParameters, RuleSetFile, RuleSettings
 from ninefold.yaml_files import read_yaml
 
+ELECTRON_COUNT = "electron_count"
+"""The rule that a neighbour, one hydrogen away, cannot meet."""
 ENTRY_POINTS = "ninefold.rules"
+_TRIAL_RESULTS: Sequence[Mapping[str, Any]] = ({}, {"is_coordination_kept": True, "e_above_hull": 0.01})
+"""A candidate without and one with results: a rule on results is tried on both before a campaign starts."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,7 @@ class RuleSet:
         kept = np.ones(len(table), dtype=bool)
         prior = np.ones(len(table))
         reasons: Counter[str] = Counter()
-        for rule in self.rules:
-            if rule.mode is Mode.OFF:
-                continue
+        for rule in self.active(Stage.COMPOSITION):
             values = _values(rule, table)
             if rule.mode is Mode.GATE:
                 passed = rule.passed(table, values)
@@ -72,28 +77,36 @@ class RuleSet:
         return Verdicts(kept, prior, reasons)
 
     def explain(self, assignment: Assignment) -> list[Verdict]:
-        """Every rule's verdict on one composition."""
+        """Every rule's verdict on one composition, from the formula alone."""
         table = CandidateTable.from_assignments([assignment])
-        verdicts = []
-        for rule in self.rules:
-            if rule.mode is Mode.OFF:
-                continue
-            values = _values(rule, table)
-            passed = bool(rule.passed(table, values)[0])
-            score = float(rule.score(table, values)[0]) if rule.mode is Mode.SCORE else float(passed)
-            if rule.levels is not None and rule.mode is Mode.SCORE:
-                passed = score >= 1.0
-            bound = rule.bound_text(table)
-            value = float(values[0])
-            unit = f" {rule.unit}" if rule.unit else ""
-            outcome = f"scores {score:g}" if rule.levels is not None else f"{'meets' if passed else 'misses'} {bound}"
-            verdicts.append(
-                Verdict(
-                    rule.name, rule.mode.value, round(value, 6), rule.unit, bound, passed, round(score, 6),
-                    f"{rule.meaning}: {value:.4g}{unit}, {outcome}", rule.source,
-                )
-            )  # fmt: skip
-        return verdicts
+        return [_verdict(rule, table) for rule in self.active(Stage.COMPOSITION)]
+
+    def judge_neighbour(self, assignment: Assignment) -> tuple[float | None, list[Verdict]]:
+        """A composition one hydrogen beside a survivor: every gate but the electron count's must let it through.
+
+        Returns:
+            Product of the soft rules' scores, or None if another gate rejects it; and every verdict.
+        """
+        verdicts = self.explain(assignment)
+        if any(v.mode == "gate" and v.passed is False and v.rule != ELECTRON_COUNT for v in verdicts):
+            return None, verdicts
+        return math.prod(v.score for v in verdicts if v.mode == "score"), verdicts
+
+    def judge(self, results: Mapping[str, Any]) -> list[Verdict]:
+        """The verdicts of the rules on results, on one candidate.
+
+        Args:
+            results: Quantities by key; what is missing or None is not judged.
+
+        Raises:
+            InputError: as `apply`.
+        """
+        table = ResultTable([results])
+        return [_verdict(rule, table) for rule in self.active(Stage.RESULT)]
+
+    def active(self, stage: Stage) -> Iterator[Rule]:
+        """The rules of a stage that are switched on, in order."""
+        return (rule for rule in self.rules if rule.stage is stage and rule.mode is not Mode.OFF)
 
     def to_dict(self) -> dict[str, Any]:
         """The set as plain values; enters a campaign's provenance."""
@@ -119,6 +132,8 @@ def load_rule_set(settings: RuleSettings) -> RuleSet:
             rules[name] = _set(dataclasses.replace(rules[base], name=name), parameters)
     rule_set = RuleSet(file.name, tuple(rules.values()))
     rule_set.apply(CandidateTable.from_assignments(compound.assignment for compound in known_compounds()))
+    for results in _TRIAL_RESULTS:
+        rule_set.judge(results)
     return rule_set
 
 
@@ -128,7 +143,7 @@ def known_rules(files: tuple[str, ...] = ()) -> list[Rule]:
     Raises:
         InputError: if a file or package does not load, or two rules share a name.
     """
-    rules = list(BUILTIN)
+    rules = [*BUILTIN, *RESULT_RULES]
     for point in entry_points(group=ENTRY_POINTS):
         try:
             rules.append(dataclasses.replace(point.load(), origin=point.value))
@@ -190,7 +205,26 @@ def _set(rule: Rule, parameters: RuleParameters) -> Rule:
     return dataclasses.replace(rule, **given)
 
 
-def _values(rule: Rule, table: CandidateTable) -> np.ndarray:
+def _verdict(rule: Rule, table: Table) -> Verdict:
+    """Of the table's only row."""
+    values = _values(rule, table)
+    value, bound = float(values[0]), rule.bound_text(table)
+    if np.isnan(value):
+        reason = f"{rule.meaning}: not known yet"
+        return Verdict(rule.name, rule.mode.value, None, rule.unit, bound, None, 1.0, reason, rule.source)
+    passed = bool(rule.passed(table, values)[0])
+    score = float(rule.score(table, values)[0]) if rule.mode is Mode.SCORE else float(passed)
+    if rule.levels is not None and rule.mode is Mode.SCORE:
+        passed = score >= 1.0
+    unit = f" {rule.unit}" if rule.unit else ""
+    outcome = f"scores {score:g}" if rule.levels is not None else f"{'meets' if passed else 'misses'} {bound}"
+    return Verdict(
+        rule.name, rule.mode.value, round(value, 6), rule.unit, bound, passed, round(score, 6),
+        f"{rule.meaning}: {value:.4g}{unit}, {outcome}", rule.source,
+    )  # fmt: skip
+
+
+def _values(rule: Rule, table: Table) -> np.ndarray:
     try:
         values = np.asarray(rule.value(table))
     except Exception as error:  # a user's rule may raise anything; its name and file must be told
@@ -200,6 +234,6 @@ def _values(rule: Rule, table: CandidateTable) -> np.ndarray:
             f"rule {rule.name}", rule.origin,
             problem=f"returns shape {values.shape} of {values.dtype}", allowed=f"numbers of shape ({len(table)},)",
         )  # fmt: skip
-    if values.dtype.kind == "f" and np.isnan(values).any():
+    if rule.stage is Stage.COMPOSITION and values.dtype.kind == "f" and np.isnan(values).any():
         raise InputError(f"rule {rule.name}", rule.origin, problem="returns values that are not numbers")
     return values

@@ -47,3 +47,5 @@ class RuleSettings(Settings):
     """Rule -> parameters that differ from the set's."""
     files: tuple[str, ...] = ()
     """Python files with rules of your own; relative to the campaign file."""
+    neighbours: bool = False
+    """Carry along what lies one hydrogen beside a survivor (n±1, m±1), outside the electron count's gate, marked."""

@@ -107,6 +107,7 @@ class CandidateDocument(Document):
     electron_count: int
     oxidation_state: int
     anion_class: str
+    is_neighbour: bool = False
     prior: float
     status: str
     is_known: bool = False
@@ -137,8 +138,12 @@ class CandidateDocument(Document):
     rank_worst: int | None = None
     is_pareto: bool | None = None
     # nested
+    neighbour_of: str | None = None
+    """Label of the composition that this one is a neighbour of."""
+    other_readings: list[str] = Field(default_factory=list)
+    """Labels of the other readings of the same formula: another centre, or other hydrogens interstitial."""
     verdicts: list[dict[str, Any]] = Field(default_factory=list)
-    """Per rule: rule, mode, value, unit, bound, passed, score, reason, source."""
+    """Per rule: rule, mode, value, unit, bound, passed, score, reason, source; those on results come with them."""
     structures: list[FoundStructureDocument] = Field(default_factory=list)
     """Distinct structures found, lowest first."""
     reasons: dict[str, int] = Field(default_factory=dict)

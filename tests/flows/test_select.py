@@ -1,0 +1,54 @@
+"""Selecting: survivors, their neighbours where asked for, and formulas with several readings."""
+
+import pytest
+
+from ninefold.campaign import parse_campaign
+from ninefold.flows.stages import select
+from ninefold.store import open_repository
+
+
+@pytest.fixture
+def selected(tmp_path):
+    def of(space, **rules):
+        campaign = parse_campaign({"name": "x", "space": [space], "rules": rules})
+        store = str(tmp_path / "ninefold.db")
+        select(campaign, store)
+        with open_repository(tmp_path / "ninefold.db") as repository:
+            documents = {document["label"]: document for document in repository.find("candidates")}
+            [funnel] = [row for row in repository.find("funnel") if row["stage"] == "select"]
+        return documents, funnel
+
+    return of
+
+
+RHENIUM = {"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0, "cation_kinds": 1}
+
+
+def test_neighbours_are_carried_along_marked(selected):
+    documents, funnel = selected(RHENIUM, neighbours=True)
+    survivor = documents.pop("K2ReH9 = [ReH9]2-")
+    assert not survivor["is_neighbour"]
+    assert {document["electron_count"] for document in documents.values()} == {17}
+    assert "K2ReH8 = [ReH8]2-" in documents
+    for document in documents.values():
+        assert document["is_neighbour"]
+        assert document["neighbour_of"] == survivor["label"]
+        [verdict] = [verdict for verdict in document["verdicts"] if verdict["rule"] == "electron_count"]
+        assert verdict["passed"] is False
+    assert funnel["count_out"] == 1 + len(documents)
+    assert funnel["count_in"] - funnel["count_out"] == sum(funnel["reasons"].values())
+
+
+def test_no_neighbours_unless_asked(selected):
+    assert list(selected(RHENIUM)[0]) == ["K2ReH9 = [ReH9]2-"]
+
+
+def test_readings_of_one_formula_are_linked(selected):
+    space = {"centres": ["Sc", "Y"], "cations": ["Li", "Sc", "Y"], "n": 9, "m": 0, "cation_kinds": 2}
+    documents, _ = selected(space, overrides={"electropositive_cations": {"mode": "score"}})
+    pairs = [document for document in documents.values() if document["other_readings"]]
+    assert pairs
+    for document in pairs:
+        for other in document["other_readings"]:
+            assert other.split(" = ")[0] == document["formula"]
+            assert other != document["label"]
