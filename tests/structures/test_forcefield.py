@@ -8,8 +8,9 @@ import pytest
 from structure_samples import ASSIGNMENTS, K2REH9
 
 from ninefold.chemistry.volumes import additive_volume
+from ninefold.structures import forcefield
 from ninefold.structures.checks import check_shells
-from ninefold.structures.forcefield import COULOMB, energy_gradient_virial, settle
+from ninefold.structures.forcefield import COULOMB, Parameters, Terms, parameters, settle
 from ninefold.structures.hosts import decorated_host
 from ninefold.structures.packing import NO_COMPLEX, random_rotation
 from ninefold.structures.rigid_units import random_units
@@ -37,6 +38,13 @@ def system(assignment, formula_units, seed):
         "positions": shaken, "cell": packing.cell, "charges": 0.7 * packing.charges, "sizes": sizes,
         "owner": packing.owner, "centre": centre, "is_ligand": is_ligand, "bond": 1.69, "target_volume": volume,
     }  # fmt: skip
+
+
+STRENGTHS = {"bond_stiffness": 15.0, "wall": 0.1, "repulsion": 0.25}
+
+
+def energy_gradient_virial(positions, cell, **terms):
+    return forcefield.energy_gradient_virial(positions, cell, Terms(**{**STRENGTHS, **terms}))
 
 
 def energy(arguments, **changes):
@@ -131,8 +139,8 @@ def test_coulomb_of_a_salt_is_its_madelung_energy(motif, madelung, edge):
     charges = np.repeat([1.0, -1.0], n_atoms // 2)
     nearest = np.linalg.norm(positions[-1] - positions[0]) if n_atoms == 2 else edge / 2
     value, _, _ = energy_gradient_virial(
-        positions, np.eye(3) * edge, charges, np.zeros(n_atoms), np.full(n_atoms, NO_COMPLEX), np.arange(n_atoms),
-        np.zeros(n_atoms, dtype=bool), 1.0, edge**3,
+        positions, np.eye(3) * edge, charges=charges, sizes=np.zeros(n_atoms), owner=np.full(n_atoms, NO_COMPLEX),
+        centre=np.arange(n_atoms), is_ligand=np.zeros(n_atoms, dtype=bool), bond=1.0, target_volume=edge**3,
     )  # fmt: skip
     assert value / (n_atoms / 2) == pytest.approx(-madelung * COULOMB / nearest, rel=0.03)
 
@@ -167,3 +175,21 @@ def test_settling_is_deterministic():
     one, other = settle(packing, K2REH9), settle(packing, K2REH9)
     assert one.energy_per_atom == other.energy_per_atom
     np.testing.assert_array_equal(one.packing.positions, other.packing.positions)
+
+
+def test_parameters_go_into_a_vector_and_back():
+    chosen = parameters()
+    assert Parameters.from_vector(chosen.to_vector(), chosen) == chosen
+    assert chosen.radius("Gd") == chosen.cation_radius["Ln"]
+    assert chosen.repulsion(12) == chosen.ligand_repulsion[9]
+
+
+def test_a_structure_becomes_the_packing_that_it_was():
+    packing = random_packing(ASSIGNMENTS["KLiReH9"], 2, 3)
+    settled = settle(packing, ASSIGNMENTS["KLiReH9"]).packing
+    again, order = forcefield.packing_of(settled.to_structure(), ASSIGNMENTS["KLiReH9"])
+    assert sorted(order) == list(range(len(order)))
+    assert Counter(again.symbols) == Counter(settled.symbols)
+    assert sorted(again.charges) == pytest.approx(sorted(settled.charges))
+    before, after = (forcefield.evaluate(item, ASSIGNMENTS["KLiReH9"])[0] for item in (settled, again))
+    assert after == pytest.approx(before, abs=1e-6)

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from pymatgen.core import Composition
 from structure_samples import ASSIGNMENTS, K2REH9, literature_k2reh9
 
 from ninefold.chemistry.anions import Assignment, Cation
@@ -20,6 +21,14 @@ FITS = {
     "K2PtCl6": (ASSIGNMENTS["Mg2FeH6"], 225),
     "Mg3ReH7": (Assignment("Re", 6, 5, 1, (Cation("Mg", 3, 2),)), 194),
     "Li5MoH11": (ASSIGNMENTS["Li5MoH11"], 193),
+    "K2GeF6": (ASSIGNMENTS["Mg2FeH6"], 164),
+    "K4CdCl6": (Assignment("Ru", 6, 4, 0, (Cation("Li", 4, 1),)), 167),
+    "cryolite": (Assignment("Ir", 6, 3, 0, (Cation("Na", 3, 1),)), 225),
+    "Mg2CoH5": (Assignment("Co", 5, 4, 0, (Cation("Mg", 2, 2),)), 129),
+    "Mg2NiH4": (Assignment("Ni", 4, 4, 0, (Cation("Mg", 2, 2),)), 15),
+    "K2PtH4": (Assignment("Pd", 4, 2, 0, (Cation("Na", 2, 1),)), 139),
+    "Cs3CoCl5": (Assignment("Mn", 4, 2, 1, (Cation("K", 3, 1),)), 140),
+    "Na2HgO2": (Assignment("Pd", 2, 2, 0, (Cation("Li", 2, 1),)), 139),
 }
 
 
@@ -34,14 +43,13 @@ def test_every_type_is_tested():
 @pytest.mark.parametrize("name", sorted(FITS))
 def test_a_type_gives_its_anion_its_symmetry_and_the_additive_volume(name):
     assignment, number = FITS[name]
-    [packing] = offered(assignment)
-    assert packing.source == f"type:{name}"
+    [packing] = [packing for packing in offered(assignment) if packing.source == f"type:{name}"]
     structure = packing.to_structure()
     shells = check_shells(structure, assignment)
     assert shells.coordination_numbers == (assignment.n,) * packing.symbols.count(assignment.centre)
     assert shells.is_valid
     assert shells.volume_per_formula_unit == pytest.approx(additive_volume(assignment))
-    assert structure.composition.reduced_formula == assignment.formula
+    assert structure.composition.reduced_composition == Composition(assignment.formula)
     assert packing.charges.sum() == pytest.approx(0, abs=1e-9)
     assert (np.array(packing.symbols)[packing.owner == NO_COMPLEX] == "H").sum() == assignment.m * len(
         shells.coordination_numbers
@@ -57,7 +65,7 @@ def test_k2reh9_is_the_literature_structure():
 
 @pytest.mark.parametrize("name", sorted(FITS))
 def test_a_withheld_type_is_not_offered(name):
-    assert offered(FITS[name][0], withheld=(name,)) == []
+    assert f"type:{name}" not in {packing.source for packing in offered(FITS[name][0], withheld=(name,))}
 
 
 @pytest.mark.parametrize(

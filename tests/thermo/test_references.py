@@ -8,6 +8,7 @@ from pymatgen.symmetry.groups import SpaceGroup
 
 from ninefold.chemistry.elements import SYMBOLS
 from ninefold.engines import EngineSettings, RelaxSettings, make_engine
+from ninefold.structures.crystals import build_structure
 from ninefold.thermo import (
     StabilitySettings,
     assess,
@@ -15,7 +16,6 @@ from ninefold.thermo import (
     reference_phases,
     relax_references,
 )
-from ninefold.thermo.references import build_structure
 
 PHASES = reference_phases(SYMBOLS)
 CENTRES = "Sc Y La Ti Zr Hf V Nb Ta Cr Mo W Mn Tc Re Fe Ru Os".split()

@@ -1,6 +1,7 @@
 """The structure search of one composition: a pool, then minima."""
 
+from ninefold.search.composition import search_composition
 from ninefold.search.pool import Pool, build_pool
 from ninefold.search.prescreen import FoundStructure, SearchOutcome, prescreen
 
-__all__ = ["FoundStructure", "Pool", "SearchOutcome", "build_pool", "prescreen"]
+__all__ = ["FoundStructure", "Pool", "SearchOutcome", "build_pool", "prescreen", "search_composition"]

@@ -30,6 +30,10 @@ class SearchBudget(Settings):
     """Of these, how many are relaxed coarsely."""
     refinements: int = Field(default=3, ge=1, le=1_000)
     """Of these, how many are relaxed to the end with their symmetry."""
+    relaxations: int | None = Field(default=None, ge=1, le=10_000)
+    """Relaxations of both kinds together at most; refinements may take several each. Default: no other limit."""
+    patience: int = Field(default=6, ge=1, le=10_000)
+    """Coarse relaxations in a row that find nothing lower, by 1 meV/atom, after which no more are run."""
     coarse_fmax: float = Field(default=0.1, gt=0, le=5)
     """eV/Å, end of a coarse relaxation."""
     coarse_steps: int = Field(default=40, ge=1, le=10_000)

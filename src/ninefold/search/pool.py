@@ -15,7 +15,7 @@ from ninefold.structures.checks import check_shells
 from ninefold.structures.forcefield import settle
 from ninefold.structures.hosts import decorated_host
 from ninefold.structures.known_types import substituted
-from ninefold.structures.proposal import Notify, Proposal, Source, attempts
+from ninefold.structures.proposal import Notify, Proposal, Source, Stop, attempts, never
 from ninefold.structures.rigid_units import random_units
 
 RANDOM_SOURCES: dict[str, Source] = {"hosts": decorated_host, "rigid_units": random_units}
@@ -44,7 +44,9 @@ def rng_for(assignment: Assignment, seed: int, purpose: str) -> np.random.Genera
     return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(digest[:8], "big")]))
 
 
-def build_pool(assignment: Assignment, budget: SearchBudget, seed: int, notify: Notify | None = None) -> Pool:
+def build_pool(
+    assignment: Assignment, budget: SearchBudget, seed: int, notify: Notify | None = None, stop: Stop = never
+) -> Pool:
     """Generate packings, settle each with the force field, merge equal ones.
 
     Args:
@@ -52,6 +54,7 @@ def build_pool(assignment: Assignment, budget: SearchBudget, seed: int, notify: 
         budget: Sources and counts.
         seed: With the composition it fixes every random choice.
         notify: Told of progress.
+        stop: Ends it early, with the packings settled so far.
 
     Returns:
         Proposals with the coordination asked for.
@@ -72,6 +75,9 @@ def build_pool(assignment: Assignment, budget: SearchBudget, seed: int, notify: 
         packings += attempts(RANDOM_SOURCES[name], assignment, unit, wanted, rng, reasons)
     settled: dict[tuple[int, int, int, int], tuple[float, Proposal]] = {}
     for done, packing in enumerate(packings, start=1):
+        if stop():
+            reasons["stopped before it was settled"] += len(packings) - done + 1
+            break
         result = settle(packing, assignment)
         structure = result.packing.to_structure()
         shells = check_shells(structure, assignment)

@@ -15,12 +15,16 @@ from ninefold.engines import Engine, Evaluation, Relaxation, RelaxSettings
 from ninefold.search.budget import SearchBudget
 from ninefold.structures.checks import Shells, check_shells
 from ninefold.structures.duplicates import distinct
-from ninefold.structures.proposal import Notify, Proposal
+from ninefold.structures.proposal import Notify, Proposal, Stop, never
 from ninefold.structures.symmetry import LADDER, space_group, symmetrised
 
 SYMMETRY_PENALTY = 0.01
 """eV/atom that a coarsely relaxed structure may rise by when moved onto a higher symmetry."""
 NO_ENERGY = "energy is not a number"
+BATCH = 16
+"""Structures that the engine is given at once."""
+IMPROVEMENT = 1e-3
+"""eV/atom; less than this is no progress."""
 KEPT_STRUCTURES = 8
 """Distinct structures that are kept of a composition."""
 
@@ -52,6 +56,8 @@ class FoundStructure:
     is_valid: bool
     """Coordination as asked and no H2 ligand."""
     notes: list[str] = field(default_factory=list)
+    relaxations: int = 0
+    """Relaxations that the search had spent when it found this one."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class SearchOutcome:
     """Structures after each step."""
     relaxations: int
     core_seconds: float
+    history: tuple[float | None, ...] = ()
+    """Lowest energy of a valid structure, eV/atom, after each relaxation; None until there is one."""
 
 
 def prescreen(
@@ -73,6 +81,7 @@ def prescreen(
     budget: SearchBudget,
     engine: Engine,
     notify: Notify | None = None,
+    stop: Stop = never,
 ) -> SearchOutcome:
     """Search a pool with an engine.
 
@@ -82,52 +91,69 @@ def prescreen(
         budget: Counts and criteria.
         engine: Computes energies; asked only through `evaluate` and `relax`.
         notify: Told of progress.
+        stop: Asked between two calculations; ends the search with what it has.
     """
     reasons: Counter[str] = Counter()
     chosen = _mixed(proposals, budget.single_points)
-    evaluations = engine.evaluate([proposal.structure for proposal in chosen])
-    seconds = sum(evaluation.core_seconds for evaluation in evaluations)
-    points = []
-    for proposal, evaluation in zip(chosen, evaluations, strict=True):
-        energy = _energy(evaluation)
-        if energy is None:
-            reasons[f"engine: {evaluation.error or NO_ENERGY}"] += 1
-        else:
-            points.append((energy, proposal))
-    points.sort(key=lambda point: point[0])
+    points, seconds = _single_points(chosen, engine, reasons, notify, stop)
     starts = [proposal for _, proposal in points[: budget.coarse_relaxations]]
-    # a known type is a published answer: it is relaxed whatever its unrelaxed energy says
-    starts += [proposal for _, proposal in points[budget.coarse_relaxations :] if proposal.source.startswith("type:")]
+    # a known type is a published answer: it is relaxed, and first, whatever its unrelaxed energy says
+    starts += [proposal for _, proposal in points[budget.coarse_relaxations :] if _is_type(proposal)]
+    starts.sort(key=lambda proposal: not _is_type(proposal))
+    limit = budget.relaxations or len(starts) + budget.refinements * (len(LADDER) + 1)
+    coarse_limit = max(1, limit - _kept_for_refinement(budget)) if budget.relaxations else len(starts)
 
     coarse: list[FoundStructure] = []
     rejected: list[FoundStructure] = []
+    history: list[float | None] = []
+
+    def record(found: FoundStructure | None, spent: int) -> None:
+        lowest = history[-1] if history else None
+        history.extend([lowest] * (spent - 1))
+        if found is not None and found.is_valid and (lowest is None or found.energy_per_atom < lowest):
+            lowest = found.energy_per_atom
+        history.append(lowest)
+
     settings = RelaxSettings(fmax=budget.coarse_fmax, max_steps=budget.coarse_steps)
-    for done, proposal in enumerate(starts, start=1):
+    idle = 0
+    for done, proposal in enumerate(starts[:coarse_limit], start=1):
+        if stop() or (idle >= budget.patience and not _is_type(proposal)):
+            break
         [relaxation] = engine.relax([proposal.structure], settings)
         seconds += relaxation.core_seconds
         found = _found(assignment, relaxation, proposal.source, reasons, is_final=False)
+        before = history[-1] if history else None
+        record(found, 1)
+        lowest = history[-1]
+        has_improved = lowest is not None and (before is None or lowest < before - IMPROVEMENT)
+        idle = 0 if has_improved or lowest is None else idle + 1
         if found is not None:
+            found = replace(found, relaxations=len(history))
             (coarse if found.is_valid else rejected).append(found)
         if notify:
-            notify("coarse relaxation", done, len(starts))
+            notify("coarse relaxation", done, min(len(starts), coarse_limit))
 
     merged = _distinct(coarse)
     reasons["duplicate"] += len(coarse) - len(merged)
     refined: list[FoundStructure] = []
-    relaxations = len(starts)
+    tried = 0
     for done, candidate in enumerate(merged[: budget.refinements], start=1):
-        relaxation, spent, spent_seconds = _refine(candidate, budget, engine)
-        relaxations += spent
+        if stop() or len(history) >= limit:
+            break
+        relaxation, spent, spent_seconds = _refine(candidate, budget, engine, limit - len(history))
         seconds += spent_seconds
+        tried = done
         found = _found(assignment, relaxation, candidate.source, reasons, is_final=True)
+        record(found, spent)
         if found is not None:
+            found = replace(found, relaxations=len(history))
             (refined if found.is_valid else rejected).append(found)
         if notify:
             notify("refinement", done, min(len(merged), budget.refinements))
     final = _distinct(refined)
     reasons["duplicate"] += len(refined) - len(final)
     # one may lie below the best refined one, where refinement lost what started lower: it is shown, not ranked by
-    rest = [replace(item, notes=[*item.notes, "relaxed coarsely only"]) for item in merged[budget.refinements :]]
+    rest = [replace(item, notes=[*item.notes, "relaxed coarsely only"]) for item in merged[tried:]]
     rejected.sort(key=lambda item: item.energy_per_atom)
     found_all = [*final, *rest][:KEPT_STRUCTURES]
     return SearchOutcome(
@@ -137,9 +163,43 @@ def prescreen(
             "pool": len(proposals), "single_points": len(points), "coarse": len(coarse), "distinct": len(merged),
             "refined": len(final),
         },
-        relaxations=relaxations,
+        relaxations=len(history),
         core_seconds=seconds,
+        history=tuple(history),
     )  # fmt: skip
+
+
+def _is_type(proposal: Proposal) -> bool:
+    return proposal.source.startswith("type:")
+
+
+def _kept_for_refinement(budget: SearchBudget) -> int:
+    """Of a limited number of relaxations: one for each refinement, a third of them at most."""
+    return min(budget.refinements, math.ceil((budget.relaxations or 0) / 3))
+
+
+def _single_points(
+    chosen: Sequence[Proposal], engine: Engine, reasons: Counter[str], notify: Notify | None, stop: Stop
+) -> tuple[list[tuple[float, Proposal]], float]:
+    """Energies of the proposals as they stand, lowest first, and the core-seconds spent."""
+    points: list[tuple[float, Proposal]] = []
+    seconds = 0.0
+    for start in range(0, len(chosen), BATCH):
+        if stop():
+            break
+        batch = chosen[start : start + BATCH]
+        evaluations = engine.evaluate([proposal.structure for proposal in batch])
+        for proposal, evaluation in zip(batch, evaluations, strict=True):
+            seconds += evaluation.core_seconds
+            energy = _energy(evaluation)
+            if energy is None:
+                reasons[f"engine: {evaluation.error or NO_ENERGY}"] += 1
+            else:
+                points.append((energy, proposal))
+        if notify:
+            notify("single point", start + len(batch), len(chosen))
+    points.sort(key=lambda point: point[0])
+    return points, seconds
 
 
 def _mixed(proposals: Sequence[Proposal], wanted: int) -> list[Proposal]:
@@ -151,8 +211,14 @@ def _mixed(proposals: Sequence[Proposal], wanted: int) -> list[Proposal]:
     return dealt[:wanted]
 
 
-def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine) -> tuple[Relaxation, int, float]:
+def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine, limit: int) -> tuple[Relaxation, int, float]:
     """Relax to the end in the highest symmetry that costs little; without it, if that fails.
+
+    Args:
+        found: From a coarse relaxation.
+        budget: Criteria.
+        engine: What relaxes.
+        limit: Relaxations at most; the last is always the one without added symmetry.
 
     Returns:
         The relaxation that counts, how many were run for it, and the core-seconds of everything.
@@ -162,7 +228,7 @@ def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine) -> tupl
     spent, seconds = 0, 0.0
     for symprec in LADDER:
         number = space_group(found.structure, symprec).number
-        if number in tried:
+        if number in tried or spent + 1 >= limit:
             continue
         tried.add(number)
         ordered = symmetrised(found.structure, symprec)

@@ -1,8 +1,8 @@
 """Merging what is the same structure.
 
-Structures are first put into buckets by composition and symmetry at a loose and at a tight
-tolerance; only within a bucket are they matched, hydrogen included, with tight tolerances: hydrogen
-positions are what distinguishes the polyhedra of these anions.
+Two crystals are matched, hydrogen included, with tight tolerances: hydrogen positions are what
+distinguishes the polyhedra of these anions. A match costs milliseconds, so it is tried only where the
+fingerprints of distances lie close; those of equal crystals do, whatever their symmetry at a tolerance.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
-from ninefold.structures.symmetry import symmetry_key
+from ninefold.structures.fingerprint import distance_fingerprint
 
-BUCKET_SYMPREC = (0.1, 0.02)
-"""Å; two structures are compared if their keys agree at either tolerance."""
 LENGTH_TOLERANCE = 0.05
 """Fraction of the cell edges."""
 SITE_TOLERANCE = 0.1
 """Fraction of (volume per atom)^(1/3)."""
 ANGLE_TOLERANCE = 2.0
 """Degrees."""
+FINGERPRINT_TOLERANCE = 0.08
+"""Largest difference of the fingerprints, in units of (volume per atom)^(1/3), at which a match is tried."""
 ENERGY_WINDOW = 0.003
 """eV/atom; structures farther apart in energy are not compared."""
 
@@ -30,9 +31,16 @@ ENERGY_WINDOW = 0.003
 def tolerances() -> dict[str, Any]:
     """What two structures may differ by and still count as one; reported with every count."""
     return {
-        "symprec": list(BUCKET_SYMPREC), "length": LENGTH_TOLERANCE, "site": SITE_TOLERANCE,
-        "angle": ANGLE_TOLERANCE, "energy_eV_per_atom": ENERGY_WINDOW,
+        "length": LENGTH_TOLERANCE, "site": SITE_TOLERANCE, "angle": ANGLE_TOLERANCE,
+        "fingerprint": FINGERPRINT_TOLERANCE, "energy_eV_per_atom": ENERGY_WINDOW,
     }  # fmt: skip
+
+
+def matcher(*, primitive_cell: bool = True) -> StructureMatcher:
+    """Pymatgen's matcher with these tolerances."""
+    return StructureMatcher(
+        ltol=LENGTH_TOLERANCE, stol=SITE_TOLERANCE, angle_tol=ANGLE_TOLERANCE, primitive_cell=primitive_cell, scale=True
+    )
 
 
 def distinct(structures: Sequence[Structure], energies: Sequence[float]) -> list[int]:
@@ -42,20 +50,35 @@ def distinct(structures: Sequence[Structure], energies: Sequence[float]) -> list
         structures: Any cells.
         energies: eV/atom, one for each.
     """
-    matcher = StructureMatcher(
-        ltol=LENGTH_TOLERANCE, stol=SITE_TOLERANCE, angle_tol=ANGLE_TOLERANCE, primitive_cell=True, scale=True
-    )
-    keys = [tuple(symmetry_key(structure, symprec) for symprec in BUCKET_SYMPREC) for structure in structures]
-    kept: list[int] = []
-    for index in sorted(range(len(structures)), key=lambda item: energies[item]):
-        is_new = True
-        for other in reversed(kept):
-            if energies[index] - energies[other] > ENERGY_WINDOW:
+    order = sorted(range(len(structures)), key=lambda item: energies[item])
+    return [members[0] for members in _grouped(structures, order, energies)]
+
+
+def grouped(structures: Sequence[Structure]) -> list[list[int]]:
+    """Indices of equal structures together, in the order in which each group is met first."""
+    return _grouped(structures, range(len(structures)), None)
+
+
+def _grouped(
+    structures: Sequence[Structure], order: Sequence[int], energies: Sequence[float] | None
+) -> list[list[int]]:
+    compare = matcher()
+    # reduced once and not at every comparison, which is most of what the matcher does
+    reduced = [structure.get_primitive_structure().get_reduced_structure() for structure in structures]
+    prints = [distance_fingerprint(structure) for structure in reduced]
+    groups: list[list[int]] = []
+    for index in order:
+        for group in reversed(groups):
+            first = group[0]
+            if energies is not None and energies[index] - energies[first] > ENERGY_WINDOW:
+                continue
+            if reduced[index].composition.reduced_formula != reduced[first].composition.reduced_formula:
+                continue
+            if np.abs(prints[index] - prints[first]).max() > FINGERPRINT_TOLERANCE:
+                continue
+            if compare.fit(reduced[index], reduced[first], skip_structure_reduction=True):
+                group.append(index)
                 break
-            alike = any(mine == theirs for mine, theirs in zip(keys[index], keys[other], strict=True))
-            if alike and matcher.fit(structures[index], structures[other]):
-                is_new = False
-                break
-        if is_new:
-            kept.append(index)
-    return kept
+        else:
+            groups.append([index])
+    return groups

@@ -6,18 +6,24 @@
       + sum over H-H in one complex   C (d0 / r)^6                       (the polyhedron's own repulsion)
       + B V0 (V / V0 - 1)^2 / 2                                      (V0: the additive volume)
 
-Ligands may move over the polyhedron, as they do in these anions. Nothing is fitted to a compound:
-radii are Shannon's, the scale and the walls are round numbers. Energies order the pool and mean
-nothing else. One thread; about 0.08 s for 36 atoms.
+Ligands may move over the polyhedron, as they do in these anions. The parameters are fitted to the
+forces of an ML engine on random compositions, none of which has been made. Energies order the pool
+and mean nothing else. One thread; about 0.08 s for 36 atoms.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from pymatgen.core import Structure
 from scipy.optimize import minimize
 
 from ninefold.chemistry.anions import Assignment
@@ -27,35 +33,78 @@ from ninefold.structures.polyhedra import M_H_DISTANCE
 
 COULOMB = 14.399645
 """e^2 / (4 pi epsilon_0), eV Å."""
-CHARGE_SCALE = 0.7
-"""Formal charges times this: these solids are not fully ionic."""
 CUTOFF = 9.0
 """Å, Coulomb and walls."""
 DAMPING = 0.25
 """1/Å."""
-WALL = 0.10
-"""eV at the contact distance."""
-BOND_STIFFNESS = 15.0
-"""eV/Å^2; an M-H stretch of 1800 1/cm."""
-LIGAND_REPULSION = 0.25
-"""eV at 1.9 Å."""
-LIGAND_DISTANCE = 1.9
-"""Å; H-H in a tricapped trigonal prism at 1.68 Å."""
+LIGAND_SPREAD = 1.131
+"""Contact of two ligands over the M-H length: 1.9 Å at 1.68 Å in a tricapped trigonal prism."""
 BULK_MODULUS = 0.08
 """eV/Å^3 (13 GPa); holds the cell near the additive volume, which is known better than any contact distance."""
 SOFT_CORE = 0.6
 """Share of the contact distance below which a wall goes on linearly: random packings start overlapping."""
 
-HYDRIDE_RADIUS = 1.20
-"""Å."""
-CENTRE_RADIUS = 1.7
-"""Å; keeps centres 4.3 Å apart with their ligands between, and cations off the centre."""
-CATION_RADIUS: dict[str, float] = {
-    "Li": 0.74, "Na": 1.05, "K": 1.42, "Rb": 1.55, "Cs": 1.70, "Be": 0.40, "Mg": 0.72, "Ca": 1.05, "Sr": 1.20,
-    "Ba": 1.38, "Al": 0.50, "Sc": 0.78, "Y": 0.95, "La": 1.10,
-}  # fmt: skip
-"""Å, Shannon (1976), coordination 6 to 8."""
-LANTHANIDE_RADIUS = 1.02
+
+@dataclass(frozen=True)
+class Parameters:
+    """What is fitted; `workflows/fit_forcefield.py` makes the file that holds the values in use."""
+
+    charge_scale: float
+    """Formal charges times this: these solids are not fully ionic."""
+    charge_transfer: float
+    """e that each ligand takes from its centre beside its share of the anion's charge."""
+    wall: float
+    """eV at the contact distance."""
+    bond_stiffness: float
+    """eV/Å^2."""
+    hydride_radius: float
+    """Å, of an interstitial hydride ion."""
+    ligand_radius: float
+    """Å, of a hydrogen on a centre."""
+    centre_radius: float
+    """Å; keeps cations off the centre."""
+    ligand_repulsion: dict[int, float]
+    """n -> eV at the contact of two ligands; what keeps a polyhedron in shape."""
+    cation_radius: dict[str, float]
+    """Å; lanthanides that are not listed take that of `Ln`."""
+
+    def repulsion(self, n: int) -> float:
+        """Ligand repulsion of [MH_n], eV; of the nearest n that is listed."""
+        return self.ligand_repulsion[min(self.ligand_repulsion, key=lambda known: abs(known - n))]
+
+    def radius(self, symbol: str) -> float:
+        """Radius of a counter-cation, Å."""
+        return self.cation_radius.get(symbol, self.cation_radius["Ln"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, rounded to what they are worth."""
+        return {
+            name: {key: round(item, 4) for key, item in value.items()} if isinstance(value, dict) else round(value, 4)
+            for name, value in asdict(self).items()
+        }
+
+    def to_vector(self) -> list[float]:
+        """Every value, in the order of the fields."""
+        values = asdict(self).values()
+        return [item for value in values for item in (value.values() if isinstance(value, dict) else (value,))]
+
+    @classmethod
+    def from_vector(cls, vector: Iterable[float], like: Parameters) -> Parameters:
+        """The inverse of `to_vector`, with the keys of another set."""
+        numbers = iter(float(value) for value in vector)
+        return cls(**{
+            name: {key: next(numbers) for key in value} if isinstance(value, dict) else next(numbers)
+            for name, value in asdict(like).items()
+        })  # fmt: skip
+
+
+@functools.cache
+def parameters() -> Parameters:
+    """The parameters in use."""
+    from ninefold.yaml_files import read_yaml
+
+    path = Path(str(files("ninefold.structures").joinpath("data/forcefield.yaml")))
+    return Parameters(**read_yaml(path, "force field"))
 
 
 @dataclass(frozen=True)
@@ -68,11 +117,6 @@ class Settled:
     steps: int
 
 
-def radius(symbol: str) -> float:
-    """Radius of a counter-cation, Å."""
-    return CATION_RADIUS.get(symbol, LANTHANIDE_RADIUS)
-
-
 def settle(packing: Packing, assignment: Assignment, max_steps: int = 150) -> Settled:
     """Relax positions and cell with the force field.
 
@@ -82,17 +126,7 @@ def settle(packing: Packing, assignment: Assignment, max_steps: int = 150) -> Se
         max_steps: L-BFGS steps at most.
     """
     n_atoms = len(packing.symbols)
-    sizes = np.array([
-        HYDRIDE_RADIUS if symbol == "H" else CENTRE_RADIUS if packing.owner[index] != NO_COMPLEX else radius(symbol)
-        for index, symbol in enumerate(packing.symbols)
-    ])  # fmt: skip
-    is_ligand = np.array([symbol == "H" for symbol in packing.symbols]) & (packing.owner != NO_COMPLEX)
-    centre = np.arange(n_atoms)  # atoms of a complex stand together, its centre first
-    for index in np.flatnonzero(is_ligand):
-        centre[index] = index - 1 if packing.symbols[index - 1] != "H" else centre[index - 1]
-    charges = packing.charges * CHARGE_SCALE
-    bond = M_H_DISTANCE[assignment.centre]
-    target_volume = additive_volume(assignment) * packing.symbols.count(assignment.centre)
+    terms = _terms(packing, assignment, parameters())
     stretch = 3.0 * n_atoms ** (1 / 3)  # strains and displacements of like weight
 
     def unpack(variables: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -103,9 +137,7 @@ def settle(packing: Packing, assignment: Assignment, max_steps: int = 150) -> Se
         positions, cell, deformation = unpack(variables)
         if abs(np.linalg.det(cell)) < 2.0 * n_atoms or np.abs(deformation - np.eye(3)).max() > 0.9:
             return 1e6, np.zeros_like(variables)  # the line search steps back from a collapsed cell
-        energy, gradient, virial = energy_gradient_virial(
-            positions, cell, charges, sizes, packing.owner, centre, is_ligand, bond, target_volume
-        )
+        energy, gradient, virial = energy_gradient_virial(positions, cell, terms)
         inverse = np.linalg.inv(deformation)
         return energy, np.concatenate([(gradient @ deformation.T).ravel(), (inverse.T @ virial).ravel() / stretch])
 
@@ -119,44 +151,129 @@ def settle(packing: Packing, assignment: Assignment, max_steps: int = 150) -> Se
     return Settled(settled, float(result.fun) / n_atoms, int(result.nit))
 
 
+def evaluate(
+    packing: Packing, assignment: Assignment, chosen: Parameters | None = None
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Energy (eV), gradient (n, 3) (eV/Å) and derivative by strain (3, 3) (eV) of a packing as it stands."""
+    terms = _terms(packing, assignment, chosen or parameters())
+    return energy_gradient_virial(packing.positions, packing.cell, terms)
+
+
+def packing_of(structure: Structure, assignment: Assignment) -> tuple[Packing, np.ndarray] | None:
+    """A structure with its complexes told apart; None where a centre does not carry n hydrogens of its own.
+
+    Returns:
+        The packing, and which of the structure's atoms each of its atoms is, shape (n_atoms,).
+    """
+    symbols = [site.specie.symbol for site in structure]
+    positions: list[np.ndarray] = []
+    order: list[int] = []
+    owner: list[int] = []
+    charges: list[float] = []
+    for index, symbol in enumerate(symbols):
+        if symbol != assignment.centre:
+            continue
+        near = sorted(
+            (item for item in structure.get_neighbors(structure[index], 3.0) if item.specie.symbol == "H"),
+            key=lambda item: item.nn_distance,
+        )[: assignment.n]
+        if len(near) < assignment.n or {int(item.index) for item in near} & set(order):
+            return None
+        order += [index, *(int(item.index) for item in near)]
+        positions += [structure[index].coords, *(item.coords for item in near)]
+        owner += [len(set(owner))] * (1 + assignment.n)
+        charges += [0.0] + [-assignment.q / assignment.n] * assignment.n
+    if len(set(order)) < len(order):
+        return None
+    formal = {cation.symbol: float(cation.charge) for cation in assignment.cations}
+    for index, symbol in enumerate(symbols):
+        if index not in order:
+            order.append(index)
+            positions.append(structure[index].coords)
+            owner.append(NO_COMPLEX)
+            charges.append(formal.get(symbol, -1.0))
+    packing = Packing(
+        np.array(structure.lattice.matrix), np.array(positions), tuple(symbols[index] for index in order),
+        np.array(owner), np.array(charges), "structure",
+    )  # fmt: skip
+    return packing, np.array(order)
+
+
+class Terms(NamedTuple):
+    """What the kernel needs of a packing besides its geometry."""
+
+    charges: np.ndarray
+    """shape (n,), e, scaled."""
+    sizes: np.ndarray
+    """shape (n,), radii, Å."""
+    owner: np.ndarray
+    """shape (n,), complex of each atom, or `NO_COMPLEX`."""
+    centre: np.ndarray
+    """shape (n,), index of a ligand's centre; itself for other atoms."""
+    is_ligand: np.ndarray
+    """shape (n,)."""
+    bond: float
+    """M-H length, Å."""
+    bond_stiffness: float
+    """eV/Å^2."""
+    wall: float
+    """eV."""
+    repulsion: float
+    """eV at `LIGAND_SPREAD` times the bond."""
+    target_volume: float
+    """Additive volume of the cell, Å^3."""
+
+
+def _terms(packing: Packing, assignment: Assignment, chosen: Parameters) -> Terms:
+    is_complex = packing.owner != NO_COMPLEX
+    is_hydrogen = np.array([symbol == "H" for symbol in packing.symbols])
+    is_ligand = is_hydrogen & is_complex
+    is_centre = is_complex & ~is_hydrogen
+    sizes = np.array([0.0 if hydrogen else chosen.radius(symbol)
+                      for symbol, hydrogen in zip(packing.symbols, is_hydrogen, strict=True)])  # fmt: skip
+    sizes[is_hydrogen] = chosen.hydride_radius
+    sizes[is_ligand] = chosen.ligand_radius
+    sizes[is_centre] = chosen.centre_radius
+    charges = packing.charges * chosen.charge_scale
+    charges[is_ligand] -= chosen.charge_transfer
+    charges[is_centre] += chosen.charge_transfer * assignment.n
+    centre = np.arange(len(packing.symbols))  # atoms of a complex stand together, its centre first
+    for index in np.flatnonzero(is_ligand):
+        centre[index] = index - 1 if packing.symbols[index - 1] != "H" else centre[index - 1]
+    target_volume = additive_volume(assignment) * int(is_centre.sum())
+    return Terms(
+        charges, sizes, packing.owner, centre, is_ligand, M_H_DISTANCE[assignment.centre], chosen.bond_stiffness,
+        chosen.wall, chosen.repulsion(assignment.n), target_volume,
+    )  # fmt: skip
+
+
 def energy_gradient_virial(
-    positions: np.ndarray,
-    cell: np.ndarray,
-    charges: np.ndarray,
-    sizes: np.ndarray,
-    owner: np.ndarray,
-    centre: np.ndarray,
-    is_ligand: np.ndarray,
-    bond: float,
-    target_volume: float,
+    positions: np.ndarray, cell: np.ndarray, terms: Terms
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Energy and its derivatives.
 
     Args:
         positions: shape (n, 3), Å, Cartesian, complexes unwrapped.
         cell: shape (3, 3), Å.
-        charges: shape (n,), e, already scaled.
-        sizes: shape (n,), radii, Å.
-        owner: shape (n,), complex of each atom, or `NO_COMPLEX`.
-        centre: shape (n,), index of a ligand's centre; itself for other atoms.
-        is_ligand: shape (n,).
-        bond: M-H length, Å.
-        target_volume: Additive volume of the cell, Å^3.
+        terms: Charges, radii, roles and strengths.
 
     Returns:
         Energy (eV), its gradient (n, 3) (eV/Å), and its derivative by strain (3, 3) (eV).
     """
     energy, gradient, virial = _kernel(
-        np.ascontiguousarray(positions), np.ascontiguousarray(cell), charges, sizes, owner, centre, is_ligand, bond
-    )
+        np.ascontiguousarray(positions), np.ascontiguousarray(cell), terms.charges, terms.sizes, terms.owner,
+        terms.centre, terms.is_ligand, terms.bond, terms.bond_stiffness, terms.wall, terms.repulsion,
+    )  # fmt: skip
     volume = abs(np.linalg.det(cell))
-    excess = volume / target_volume - 1
-    energy += 0.5 * BULK_MODULUS * target_volume * excess**2
+    excess = volume / terms.target_volume - 1
+    energy += 0.5 * BULK_MODULUS * terms.target_volume * excess**2
     return energy, gradient, virial + BULK_MODULUS * volume * excess * np.eye(3)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _kernel(positions, cell, charges, sizes, owner, centre, is_ligand, bond):  # type: ignore[no-untyped-def]  # numba infers them
+def _kernel(  # type: ignore[no-untyped-def]  # numba infers them
+    positions, cell, charges, sizes, owner, centre, is_ligand, bond, stiffness, strength, repulsion
+):
     n = positions.shape[0]
     energy = 0.0
     gradient = np.zeros((n, 3))
@@ -202,19 +319,19 @@ def _kernel(positions, cell, charges, sizes, owner, centre, is_ligand, bond):  #
                         slope = 0.0  # dE/dr
                         if same and a == 0 and b == 0 and c == 0:
                             if is_ligand[i] and is_ligand[j]:
-                                reduced = max(r, SOFT_CORE * LIGAND_DISTANCE)
-                                wall = LIGAND_REPULSION * (LIGAND_DISTANCE / reduced) ** 6
+                                reduced = max(r, SOFT_CORE * LIGAND_SPREAD * bond)
+                                wall = repulsion * (LIGAND_SPREAD * bond / reduced) ** 6
                                 value = wall - 6.0 * wall / reduced * (r - reduced)
                                 slope = -6.0 * wall / reduced
                             elif centre[j] == i or centre[i] == j:
-                                value = 0.5 * BOND_STIFFNESS * (r - bond) ** 2
-                                slope = BOND_STIFFNESS * (r - bond)
+                                value = 0.5 * stiffness * (r - bond) ** 2
+                                slope = stiffness * (r - bond)
                         else:
                             damped = math.erfc(DAMPING * r) / r
                             value = qq * (damped - shift_energy + shift_force * (r - CUTOFF))
                             slope = qq * (-damped / r - gauss * math.exp(-((DAMPING * r) ** 2)) / r + shift_force)
                             reduced = max(r, SOFT_CORE * contact)
-                            wall = WALL * (contact / reduced) ** 9
+                            wall = strength * (contact / reduced) ** 9
                             value += wall - 9.0 * wall / reduced * (r - reduced)
                             slope -= 9.0 * wall / reduced
                         energy += value

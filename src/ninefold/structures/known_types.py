@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Structure
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
 from ninefold.structures.checks import SHELL_FACTOR
+from ninefold.structures.crystals import build_structure
 from ninefold.structures.packing import Packing, assemble
 from ninefold.yaml_files import read_yaml
 
@@ -46,12 +47,17 @@ def _types() -> tuple[dict[str, Any], ...]:
     return tuple(read_yaml(Path(str(files("ninefold.structures").joinpath("data/types.yaml"))), "types"))
 
 
+@functools.cache
+def _prototype(name: str) -> Structure:
+    """Primitive cell with the elements that stand for the roles."""
+    [entry] = (entry for entry in _types() if entry["name"] == name)
+    symbols = {"X": _CENTRE, "A": _CATION, "H": "H"}
+    sites = [(symbols[role], positions) for role, positions in entry["sites"].items()]
+    return build_structure(entry["space_group"], entry["cell"], sites, origin=entry.get("origin"))
+
+
 def _packing(entry: dict[str, Any], assignment: Assignment, rng: np.random.Generator) -> Packing:
-    number, lattice = entry["space_group"], entry["lattice"]
-    build = Lattice.hexagonal if 168 <= number <= 194 else lambda a: Lattice.cubic(a)
-    symbols = [{"X": _CENTRE, "A": _CATION, "H": "H"}[role] for role, _ in entry["sites"]]
-    full = Structure.from_spacegroup(number, build(**lattice), symbols, [site for _, site in entry["sites"]])
-    structure = full.get_primitive_structure()
+    structure = _prototype(entry["name"]).copy()
     roles = np.array([site.specie.symbol for site in structure])
     places = np.flatnonzero(roles == _CENTRE)
     structure.scale_lattice(additive_volume(assignment) * len(places))

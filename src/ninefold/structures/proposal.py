@@ -37,6 +37,15 @@ Notify = Callable[[str, int, int], None]
 """Told of progress: step, done, total."""
 
 
+def never() -> bool:
+    """For a search that nobody stops."""
+    return False
+
+
+Stop = Callable[[], bool]
+"""Asked between two structures: True ends the search with what it has."""
+
+
 def attempts(
     source: Source,
     assignment: Assignment,

@@ -1,4 +1,4 @@
-"""Symmetry by moyopy: space group, symmetrised primitive cell, and what identifies a structure."""
+"""Symmetry by moyopy: space group and symmetrised primitive cell."""
 
 from __future__ import annotations
 
@@ -44,22 +44,6 @@ def symmetrised(structure: Structure, symprec: float = SYMPREC) -> Structure:
     return Structure(
         Lattice(np.array(cell.basis).reshape(3, 3)), [Element.from_Z(number) for number in cell.numbers], cell.positions
     )
-
-
-def symmetry_key(structure: Structure, symprec: float) -> tuple[Any, ...]:
-    """Composition of the primitive cell, space group and occupied Wyckoff positions.
-
-    Equal for equal structures at this tolerance, whatever cell or origin they are given in.
-    """
-    primitive = symmetrised(structure, symprec)
-    data = _dataset(primitive, SYMPREC)
-    if data is None:
-        return (structure.composition.reduced_formula, 1, len(structure))
-    orbits, counts = np.unique(data.orbits, return_counts=True)
-    multiplicities = sorted(
-        (int(count), primitive[int(orbit)].specie.symbol) for orbit, count in zip(orbits, counts, strict=True)
-    )
-    return (structure.composition.reduced_formula, int(data.number), len(primitive), tuple(multiplicities))
 
 
 def _dataset(structure: Structure, symprec: float) -> Any:

@@ -1,0 +1,409 @@
+"""Commands on one composition or one structure, without a campaign or a store: search, relax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.options import JsonOption, console, print_json
+
+if TYPE_CHECKING:
+    from ninefold.chemistry.anions import Assignment
+    from ninefold.engines import Engine
+    from ninefold.search import FoundStructure, SearchOutcome
+    from ninefold.search.budget import SearchBudget
+
+EngineOption = Annotated[str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj or a plug-in.")]
+ModelOption = Annotated[str | None, typer.Option("--model", help="The engine's own model or weight file.")]
+ALL = "all"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(search)
+    app.command()(relax)
+
+
+def search(
+    formula: Annotated[str, typer.Argument(help="Composition, e.g. K2ReH9.")],
+    relaxations: Annotated[
+        int | None, typer.Option(min=1, help="Relaxations at most; the pool grows with them. Default: about 20.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Wall-clock seconds at most; ends after the calculation in flight.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every random choice.")] = 0,
+    exclude_types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude-types", help="Known structure types not to offer; repeat, separate by commas, or 'all'."
+        ),
+    ] = None,
+    electrons: Annotated[int, typer.Option(min=8, max=24, help="Electron count at the centre.")] = 18,
+    centre: Annotated[
+        str | None, typer.Option(help="Which metal is the centre, where a formula has two readings.")
+    ] = None,
+    engine: EngineOption = "chgnet",
+    model: ModelOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the CIFs. Default: FORMULA-structures.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Search the structure of one composition: pool, single points, relaxations, checks; best first, as CIFs."""
+    from ninefold.engines import EngineSettings, make_engine
+    from ninefold.search import search_composition
+
+    budget = _budget(relaxations, exclude_types or [])
+    if seconds is not None and not seconds > 0:
+        _refuse("--seconds", seconds, "is no time", "a positive number")
+    assignment = _reading(formula, electrons, centre)
+    folder = out or Path(f"{assignment.formula}-structures")
+    _make_folder(folder)
+    calculator = make_engine(EngineSettings(name=engine, model=model))
+    with _stopping(seconds) as stop, _progress() as notify:
+        outcome = search_composition(assignment, budget, calculator, seed, notify, stop)
+        stopped = stop.reason
+    rows = [_row(found, place, folder, assignment, calculator) for place, found in enumerate(outcome.found, start=1)]
+    if json:
+        print_json(_summary(assignment, calculator, outcome, rows, seed, stopped))
+        return
+    _print_search(assignment, calculator, outcome, rows, folder, stopped)
+
+
+def relax(
+    files: Annotated[list[Path], typer.Argument(help="Structures: CIF, POSCAR, extended XYZ.")],
+    fmax: Annotated[float, typer.Option(help="Largest force left, eV/Å.")] = 0.01,
+    steps: Annotated[int, typer.Option(min=0, help="Steps at most; 0 for a single point.")] = 500,
+    pressure: Annotated[float, typer.Option(help="External pressure, GPa.")] = 0.0,
+    keep_symmetry: Annotated[bool, typer.Option("--keep-symmetry", help="Hold the space group of the start.")] = False,
+    engine: EngineOption = "chgnet",
+    model: ModelOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the relaxed CIFs. Default: none written.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Relax structures from files, as a search ends. A bad file is told and the others go on."""
+    from ninefold.engines import EngineSettings, make_engine
+    from ninefold.engines.settings import RelaxSettings
+    from ninefold.errors import InputError
+    from ninefold.structures.files import read_structure
+
+    if not 0 < fmax <= 10:
+        _refuse("--fmax", fmax, "is no force criterion", "above 0, up to 10 eV/Å")
+    if not -100 <= pressure <= 1000:
+        _refuse("--pressure", pressure, "is out of range", "-100 to 1000 GPa")
+    settings = RelaxSettings(fmax=fmax, max_steps=steps, pressure=pressure, keep_symmetry=keep_symmetry)
+    if out is not None:
+        _make_folder(out)
+    calculator = make_engine(EngineSettings(name=engine, model=model))
+    rows: list[dict[str, Any]] = []
+    with _stopping(None) as stop, _progress() as notify:
+        for done, file in enumerate(files, start=1):
+            if stop():
+                break
+            try:
+                structure = read_structure(file)
+            except InputError as error:
+                rows.append({"file": str(file), "error": str(error)})
+                continue
+            [relaxation] = calculator.relax([structure], settings)
+            rows.append(_relaxed_row(file, structure, relaxation, out, calculator.label))
+            notify("relaxation", done, len(files))
+    failed = [row for row in rows if row["error"]]
+    if json:
+        print_json({"engine": calculator.label, "structures": rows, "stopped": stop.reason})
+    else:
+        _print_relaxed(rows, calculator, len(files))
+    if failed:
+        raise typer.Exit(2)
+
+
+def _budget(relaxations: int | None, excluded: list[str]) -> SearchBudget:
+    """The search's budget: counts grow with the relaxations asked for."""
+    from ninefold.search.budget import SearchBudget
+    from ninefold.structures.known_types import type_names
+
+    names = [name.strip() for text in excluded for name in text.split(",") if name.strip()]
+    if ALL in names:
+        names = type_names()
+    for name in names:
+        if name not in type_names():
+            _refuse("--exclude-types", name, "is not a structure type", ", ".join([ALL, *type_names()]))
+    budget = SearchBudget(withhold_types=tuple(dict.fromkeys(names)))
+    if relaxations is None:
+        return budget
+    return budget.model_copy(
+        update={
+            "relaxations": relaxations,
+            "coarse_relaxations": max(relaxations, 1),
+            "refinements": max(budget.refinements, relaxations // 6),
+            "single_points": max(budget.single_points, 4 * relaxations),
+            "pool": max(budget.pool, 12 * relaxations),
+            "patience": max(budget.patience, relaxations // 3),
+        }
+    )
+
+
+def _reading(formula: str, electrons: int, centre: str | None) -> Assignment:
+    """The reading to search: the one asked for, else the one that the rules like best."""
+    from ninefold.errors import InputError
+    from ninefold.rules import RuleSettings, diagnose, load_rule_set, readings
+
+    found = readings(formula, (electrons,))
+    if not found:
+        raise InputError(
+            "formula", formula, problem=f"has no reading with {electrons} electrons: {diagnose(formula, electrons)}",
+            hint="--electrons 16 for an anion that counts 16",
+        )  # fmt: skip
+    if centre is not None:
+        chosen = [reading for reading in found if reading.centre == centre]
+        if not chosen:
+            allowed = ", ".join(sorted({reading.centre for reading in found}))
+            _refuse("--centre", centre, f"is not the centre of a reading of {formula}", allowed)
+        found = chosen
+    if len(found) == 1:
+        return found[0]
+    rule_set = load_rule_set(RuleSettings())
+    best = max(found, key=lambda reading: rule_set.judge_neighbour(reading)[0] or 0.0)
+    others = ", ".join(reading.label for reading in found if reading != best)
+    typer.echo(f"{formula}: read as {best.label}; also possible: {others} (--centre)", err=True)
+    return best
+
+
+class _Stop:
+    """Says when to end: the time is up, or the user pressed Ctrl-C; then keeps saying so."""
+
+    def __init__(self, seconds: float | None) -> None:
+        import time
+
+        self._clock = time.monotonic
+        self._end = None if seconds is None else self._clock() + seconds
+        self.reason: str | None = None
+
+    def __call__(self) -> bool:
+        if self.reason is None and self._end is not None and self._clock() >= self._end:
+            self.reason = "time is up"
+        return self.reason is not None
+
+
+@contextmanager
+def _stopping(seconds: float | None) -> Iterator[_Stop]:
+    """Ctrl-C ends after the calculation in flight; pressed again, at once."""
+    import signal
+
+    stop = _Stop(seconds)
+
+    def on_interrupt(*_: Any) -> None:
+        if stop.reason == "interrupted":
+            raise KeyboardInterrupt
+        stop.reason = "interrupted"
+        typer.echo("Stopping after the calculation in flight; Ctrl-C again drops it.", err=True)
+
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """One line that counts each step and tells the time left; on standard error, if that is a terminal."""
+    import sys
+    import time
+
+    if not sys.stderr.isatty():
+        started: dict[str, float] = {}
+        told: dict[str, float] = {}
+
+        def log(step: str, done: int, total: int) -> None:
+            now = time.monotonic()
+            begin = started.setdefault(step, now)
+            if done == total or now - told.get(step, begin) >= 5:
+                told[step] = now
+                typer.echo(f"{step}: {done}/{total} ({now - begin:.0f} s)", err=True)
+
+        yield log
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description:<18}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True, highlight=False),
+    ) as bars:  # fmt: skip
+        tasks: dict[str, Any] = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield show
+
+
+def _row(found: FoundStructure, place: int, folder: Path, assignment: Assignment, engine: Engine) -> dict[str, Any]:
+    path = folder / f"{assignment.formula}-{place:02d}-{found.space_group_symbol.replace('/', '_')}.cif"
+    _write_cif(
+        found.structure,
+        path,
+        f"{assignment.label}: {found.energy_per_atom:.4f} eV/atom, {engine.label}, {found.source}",
+    )
+    return {
+        "energy_per_atom": found.energy_per_atom,
+        "space_group_number": found.space_group_number,
+        "space_group_symbol": found.space_group_symbol,
+        "coordination_numbers": found.coordination_numbers,
+        "volume": found.volume_per_formula_unit,
+        "nsites": found.nsites,
+        "source": found.source,
+        "relaxations": found.relaxations,
+        "is_valid": found.is_valid,
+        "is_converged": found.is_converged,
+        "max_force": found.max_force,
+        "notes": found.notes,
+        "path": str(path),
+    }
+
+
+def _relaxed_row(file: Path, start: Any, relaxation: Any, folder: Path | None, label: str) -> dict[str, Any]:
+    from ninefold.structures.symmetry import space_group
+
+    row: dict[str, Any] = {"file": str(file), "error": relaxation.error}
+    if relaxation.error:
+        return row
+    group = space_group(relaxation.structure)
+    path = None
+    if folder is not None:
+        path = folder / f"{file.stem}-relaxed.cif"
+        _write_cif(
+            relaxation.structure, path, f"{file.name} relaxed: {relaxation.energy_per_atom:.4f} eV/atom, {label}"
+        )
+    return row | {
+        "formula": start.composition.reduced_formula,
+        "energy_per_atom": relaxation.energy_per_atom,
+        "space_group_number": group.number,
+        "space_group_symbol": group.symbol,
+        "volume": relaxation.structure.volume,
+        "volume_change": relaxation.structure.volume / start.volume - 1,
+        "nsites": len(relaxation.structure),
+        "steps": relaxation.steps,
+        "is_converged": relaxation.is_converged,
+        "max_force": relaxation.max_force,
+        "max_stress": relaxation.max_stress,
+        "path": None if path is None else str(path),
+    }
+
+
+def _summary(
+    assignment: Assignment, engine: Engine, outcome: SearchOutcome, rows: list[dict[str, Any]], seed: int,
+    stopped: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "formula": assignment.formula,
+        "reading": assignment.label,
+        "engine": engine.label,
+        "engine_fingerprint": engine.fingerprint,
+        "evidence": "ML",
+        "seed": seed,
+        "structures": rows,
+        "relaxations": outcome.relaxations,
+        "core_seconds": round(outcome.core_seconds, 2),
+        "best_by_relaxation": list(outcome.history),
+        "counts": outcome.counts,
+        "reasons": dict(outcome.reasons),
+        "stopped": stopped,
+    }
+
+
+def _print_search(
+    assignment: Assignment, engine: Engine, outcome: SearchOutcome, rows: list[dict[str, Any]], folder: Path,
+    stopped: str | None,
+) -> None:  # fmt: skip
+    from rich.table import Table
+
+    printer = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "E\neV/atom", "SG", "CN", "V/f.u.\nÅ³", "atoms", "source", "relaxations\nspent", "notes"):
+        table.add_column(heading, justify="left" if heading in ("SG", "CN", "source", "notes") else "right")
+    for place, row in enumerate(rows, start=1):
+        numbers = row["coordination_numbers"]
+        shells = str(numbers[0]) if len(set(numbers)) == 1 else ", ".join(map(str, numbers))
+        table.add_row(
+            str(place), f"{row['energy_per_atom']:.4f}", row["space_group_symbol"], shells, f"{row['volume']:.1f}",
+            str(row["nsites"]), row["source"], str(row["relaxations"]), "; ".join(row["notes"]),
+        )  # fmt: skip
+    printer.print(f"{assignment.label}   {engine.label}; evidence ML, static, 0 K", markup=False)
+    if rows:
+        printer.print(table)
+        printer.print(f"CIFs: {folder.resolve()}", soft_wrap=True, markup=False)
+    else:
+        printer.print("No structure found.")
+    counts = ", ".join(f"{number} {step.replace('_', ' ')}" for step, number in outcome.counts.items())
+    printer.print(
+        f"{counts}; {outcome.relaxations} relaxations, {outcome.core_seconds:.0f} core-s with the engine", markup=False
+    )
+    if outcome.reasons:
+        lost = ", ".join(f"{reason} ({number})" for reason, number in outcome.reasons.most_common(6))
+        printer.print(f"Turned down: {lost}", markup=False)
+    if stopped:
+        printer.print(f"Stopped early: {stopped}; this is what there was.")
+
+
+def _print_relaxed(rows: list[dict[str, Any]], engine: Engine, asked: int) -> None:
+    from rich.table import Table
+
+    printer = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("file", "formula", "E\neV/atom", "SG", "V\nÅ³", "ΔV\n%", "steps", "F max\neV/Å", "converged"):
+        table.add_column(heading, justify="left" if heading in ("file", "formula", "SG", "converged") else "right")
+    good = [row for row in rows if not row["error"]]
+    for row in good:
+        table.add_row(
+            row["file"], row["formula"], f"{row['energy_per_atom']:.4f}", row["space_group_symbol"],
+            f"{row['volume']:.1f}", f"{100 * row['volume_change']:+.1f}", str(row["steps"]), f"{row['max_force']:.3f}",
+            "yes" if row["is_converged"] else "no",
+        )  # fmt: skip
+    if good:
+        printer.print(table)
+    printer.print(f"{len(good)} of {asked} structures; {engine.label}; evidence ML, static, 0 K", markup=False)
+    for row in rows:
+        if row["error"]:
+            typer.echo(row["error"] if row["error"].startswith("file") else f"{row['file']}: {row['error']}", err=True)
+
+
+def _make_folder(folder: Path) -> None:
+    from ninefold.errors import InputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("--out", str(folder), problem=f"cannot be made: {error.strerror}") from error
+
+
+def _write_cif(structure: Any, path: Path, comment: str) -> None:
+    from pymatgen.io.cif import CifWriter
+
+    from ninefold.store.export import write_whole
+    from ninefold.structures.symmetry import SYMPREC
+
+    write_whole(path, f"# {comment}\n{CifWriter(structure, symprec=SYMPREC)}".encode(), "--out")
+
+
+def _refuse(field: str, value: Any, problem: str, allowed: str) -> None:
+    from ninefold.errors import InputError
+
+    raise InputError(field, value, problem=problem, allowed=allowed)
