@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-browser lint types contracts bench docs constraints clean
+.PHONY: help setup demo test test-slow test-browser lint types contracts bench rediscover docs constraints clean
 
 help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-slow     the physics that takes minutes"
 	@echo "make test-browser  the report in a real browser (needs chromium)"
 	@echo "make lint          ruff, mypy, import contracts"
+	@echo "make rediscover    known structures found again from their compositions (about 40 min on 2 cores)"
 	@echo "make bench         measurements against the tools one would otherwise pick"
 	@echo "make docs          build the documentation site"
 
@@ -41,6 +42,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup
 	@$(BIN)/ninefold run configs/quickstart.yaml $(if $(FRESH),--fresh)
+
+rediscover: setup
+	$(BIN)/python workflows/rediscover.py
 
 test: setup
 	$(BIN)/python -m pytest -q

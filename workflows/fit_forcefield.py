@@ -25,6 +25,7 @@ import yaml
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.compounds import known_formulas
 from ninefold.enumeration import ChemicalSpace, enumerate_assignments
+from ninefold.machine import usable_cores
 from ninefold.structures import forcefield
 from ninefold.structures.forcefield import Parameters
 
@@ -39,6 +40,10 @@ STRUCTURES = 5
 """Relaxed coarsely, for each composition."""
 COPIES = 4
 """Shaken and strained copies of each."""
+HOLD = 0.05
+"""Cost of moving a parameter by a factor of e."""
+HELD_FIRMLY = ("bulk_modulus", "volume_factor")
+"""Only their product is told by the data; the volume should stay near the additive one where an element is unlike these."""
 SHAKE, STRAIN = 0.08, 0.03
 """Å and 1, standard deviations."""
 
@@ -106,7 +111,7 @@ def collect(assignment: Assignment) -> list[dict[str, Any]]:
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder for data and parameters.")] = Path("forcefield"),
-    workers: Annotated[int, typer.Option(min=1)] = len(os.sched_getaffinity(0)),
+    workers: Annotated[int, typer.Option(min=1)] = usable_cores(),
 ) -> None:
     """Collect (once), fit, judge."""
     out.mkdir(parents=True, exist_ok=True)
@@ -154,12 +159,14 @@ def fit(data: list[list[dict[str, Any]]], start: Parameters) -> Parameters:
     from scipy.optimize import least_squares
 
     vector = np.array(start.to_vector())
+    hold = np.full(len(vector), HOLD)
+    hold[[list(start.to_dict()).index(name) for name in HELD_FIRMLY]] = 10 * HOLD  # scalars stand first, in order
 
     def cost(relative: np.ndarray) -> np.ndarray:
         forces, virials, energies = _residuals(data, Parameters.from_vector(vector * np.exp(relative), start))
         return np.concatenate([
             np.tanh(forces / 2) * 2 / np.sqrt(len(forces)) / 0.5, virials / np.sqrt(len(virials)) / 0.1,
-            energies / np.sqrt(len(energies)) / 0.02, relative * 0.05,
+            energies / np.sqrt(len(energies)) / 0.02, relative * hold,
         ])  # fmt: skip
 
     result = least_squares(cost, np.zeros(len(vector)), bounds=(-1.6, 1.6), max_nfev=14, verbose=2)

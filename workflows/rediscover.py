@@ -20,24 +20,27 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before any worker loads a numer
 
 import typer
 
-from ninefold.chemistry.configs import config_path
+from ninefold.engines import EngineSettings, make_engine
 from ninefold.errors import NinefoldError
 from ninefold.flows.rediscover import GOAL, Run, read_settings, rediscover, runs, success, table
+from ninefold.machine import usable_cores
+from ninefold.search import search_version
 
 _ENGINES: dict[str, Any] = {}
 
 
 def main(
-    settings: Annotated[Path | None, typer.Argument(help="Default: configs/rediscovery.yaml.")] = None,
+    settings: Annotated[Path | None, typer.Argument(help="Default: rediscovery.yaml beside this file.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("rediscovery"),
-    workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = len(os.sched_getaffinity(0)),
+    workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = usable_cores(),
     engine: Annotated[str, typer.Option(help="What computes energies.")] = "chgnet",
 ) -> None:
     """Search, compare, report."""
-    chosen = read_settings(settings or config_path("rediscovery.yaml"))
+    chosen = read_settings(settings or Path(__file__).with_name("rediscovery.yaml"))
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"searches-{engine}.jsonl"
-    wanted = {run.key: run for run in runs(chosen)}
+    version = search_version(make_engine(EngineSettings(name=engine)))
+    wanted = {f"{run.key}|{version}": run for run in runs(chosen)}
     done = {row["key"]: row for row in _rows(file) if row["key"] in wanted}
     left = [run for key, run in wanted.items() if key not in done]
     began = time.monotonic()
@@ -51,6 +54,7 @@ def main(
             if row["error"]:
                 typer.echo(f"{row['key']}: {row['error']}", err=True)
                 continue
+            row["key"] = f"{row['key']}|{version}"
             results.write(json.dumps(row) + "\n")
             results.flush()
             os.fsync(results.fileno())
@@ -67,8 +71,6 @@ def main(
 
 def _one(run: Run, engine: str) -> dict[str, Any]:
     import torch
-
-    from ninefold.engines import EngineSettings, make_engine
 
     torch.set_num_threads(1)
     if engine not in _ENGINES:

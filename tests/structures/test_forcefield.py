@@ -40,7 +40,7 @@ def system(assignment, formula_units, seed):
     }  # fmt: skip
 
 
-STRENGTHS = {"bond_stiffness": 15.0, "wall": 0.1, "repulsion": 0.25}
+STRENGTHS = {"bond_stiffness": 15.0, "wall": 0.1, "repulsion": 0.25, "bulk_modulus": 0.08}
 
 
 def energy_gradient_virial(positions, cell, **terms):

@@ -6,7 +6,6 @@ and where to store.
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -14,6 +13,7 @@ from pydantic import Field, StringConstraints
 from ninefold.engines.settings import EngineSettings
 from ninefold.enumeration.space import ChemicalSpace
 from ninefold.keys import content_key
+from ninefold.machine import usable_cores
 from ninefold.ranking.settings import RankingSettings
 from ninefold.rules.settings import RuleSettings
 from ninefold.search.budget import SearchBudget
@@ -34,7 +34,7 @@ class ExecutionSettings(Settings):
     @property
     def worker_count(self) -> int:
         """Workers to start on this machine."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or usable_cores()
 
 
 class Campaign(Settings):
@@ -72,4 +72,5 @@ class Campaign(Settings):
         settings = self.to_dict()
         for key in ("description", "execution", "store"):
             settings.pop(key)
+        settings["rules"] = self.rules.content()
         return content_key(settings)

@@ -103,11 +103,19 @@ _TABLE = (
         "stability",
     ),
     (
+        "e_above_same_composition",
+        "float",
+        "eV/atom",
+        "E(same)",
+        "energy above the lowest structure of this composition at hand, other readings and published phases included",
+        "rank",
+    ),
+    (
         "reaction_energy_per_h2",
         "float",
         "kJ/mol H2",
         "ΔE(H2)",
-        "static energy of hydrogenation of the hydrogen-poorest competitors, per H2",
+        "static energy of hydrogenation of the competitors that are lowest under hydrogen, per H2",
         "stability",
     ),
     # ranking
@@ -116,7 +124,14 @@ _TABLE = (
     ("rank_best", "integer", "", "best rank", "best place that the noise of the hull distances leaves open", "rank"),
     ("rank_worst", "integer", "", "worst rank", "worst place that the noise of the hull distances leaves open", "rank"),
     ("is_pareto", "boolean", "", "Pareto", "no other candidate is better in every ranking term", "rank"),
-    ("evidence", "string", "", "evidence", "highest evidence level: rule, ML, DFT, phonon, MD, experiment", "rank"),
+    (
+        "evidence",
+        "string",
+        "",
+        "evidence",
+        "highest evidence level: rule, ML, DFT, phonon, MD, experiment",
+        "rank",
+    ),
     ("is_known", "boolean", "", "known", "a compound of this composition has been made", "rank"),
 )
 

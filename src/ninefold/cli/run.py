@@ -57,7 +57,9 @@ def resume(
     store: StoreOption = None,
     workers: WorkersOption = None,
     report: ReportOption = None,
-    workflow: WorkflowOption = "screen",
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", help="The flow. Default: the one that it was started with.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Go on with an interrupted campaign; nothing finished is computed again."""
@@ -68,7 +70,8 @@ def resume(
     path = store_path(store)
     with open_repository(path) as repository:
         document = campaign_document(repository, campaign, unfinished_first=True)
-    _execute(parse_campaign(document["settings"]), str(path), False, False, workers, report, workflow, json)
+    chosen = workflow or document.get("workflow", "screen")
+    _execute(parse_campaign(document["settings"]), str(path), False, False, workers, report, chosen, json)
 
 
 def _execute(
@@ -93,7 +96,7 @@ def _execute(
     check_report_path(target)
     if workers is not None:
         campaign = campaign.model_copy(update={"execution": campaign.execution.model_copy(update={"workers": workers})})
-    if fresh or not is_finished(campaign, path):
+    if fresh or not is_finished(campaign, path, workflow):
         with _progress_bars():
             run_campaign(campaign, path, fresh=fresh, update=update, workflow=workflow)
     elif not as_json:

@@ -135,19 +135,10 @@ def _budget(relaxations: int | None, excluded: list[str]) -> SearchBudget:
     for name in names:
         if name not in type_names():
             _refuse("--exclude-types", name, "is not a structure type", ", ".join([ALL, *type_names()]))
-    budget = SearchBudget(withhold_types=tuple(dict.fromkeys(names)))
+    withheld = tuple(dict.fromkeys(names))
     if relaxations is None:
-        return budget
-    return budget.model_copy(
-        update={
-            "relaxations": relaxations,
-            "coarse_relaxations": max(relaxations, 1),
-            "refinements": max(budget.refinements, relaxations // 6),
-            "single_points": max(budget.single_points, 4 * relaxations),
-            "pool": max(budget.pool, 12 * relaxations),
-            "patience": max(budget.patience, relaxations // 3),
-        }
-    )
+        return SearchBudget(withhold_types=withheld)
+    return SearchBudget.for_relaxations(relaxations, withheld)
 
 
 def _reading(formula: str, electrons: int, centre: str | None) -> Assignment:

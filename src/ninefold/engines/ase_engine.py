@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class ASEEngine:
         calculator: The calculator; its `implemented_properties` must have energy, forces and stress.
         parts: What the fingerprint is made of, besides the name.
         elements: Symbols that the engine knows; None for all.
+        evidence: Evidence level of its energies.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class ASEEngine:
         calculator: Any,
         parts: tuple[Any, ...],
         elements: frozenset[str] | None = None,
+        evidence: str = "ML",
     ) -> None:
+        self.evidence = evidence
         self.name, self.label, self._calculator, self._elements = name, label, calculator, elements
         self.fingerprint = content_key(name, *parts)
 
@@ -77,7 +80,7 @@ class ASEEngine:
             energy, forces = _checked(atoms)
             stress = atoms.get_stress(voigt=False)
         except Exception as error:  # whatever a calculator raises is this structure's fate, not the batch's
-            return Evaluation(None, None, None, time.process_time() - start, _reason(error))
+            return Evaluation(None, None, None, time.process_time() - start, _reason(error), _is_transient(error))
         return Evaluation(energy / len(atoms), forces, stress, time.process_time() - start)
 
     def _relax(self, structure: Structure, settings: RelaxSettings) -> Relaxation:
@@ -98,8 +101,10 @@ class ASEEngine:
                     steps = optimizer.get_number_of_steps()
             residual = atoms.get_stress(voigt=False) / GPa + settings.pressure * np.eye(3)
         except Exception as error:  # as above
-            reason = _reason(error)
-            return Relaxation(structure, None, np.inf, np.inf, steps, False, time.process_time() - start, reason)
+            spent = time.process_time() - start
+            return Relaxation(
+                structure, None, np.inf, np.inf, steps, False, spent, _reason(error), _is_transient(error)
+            )
         relaxed = Structure(atoms.cell.array, structure.species, atoms.get_scaled_positions())
         return Relaxation(
             structure=relaxed,
@@ -121,6 +126,11 @@ class ASEEngine:
         _check_geometry(atoms, 1.0)
         atoms.calc = self._calculator
         return atoms
+
+
+def _is_transient(error: Exception) -> bool:
+    """Memory, files and devices (torch says RuntimeError) may do better next time; a structure will not."""
+    return isinstance(error, (MemoryError, OSError, RuntimeError)) and not isinstance(error, NotImplementedError)
 
 
 def _reason(error: Exception) -> str:
@@ -174,7 +184,7 @@ def emt(settings: EngineSettings) -> ASEEngine:
     from ase.calculators.emt import EMT, parameters
 
     _no_model(settings)
-    return ASEEngine("emt", "ASE EMT", EMT(), (), frozenset(parameters))
+    return ASEEngine("emt", "ASE EMT", EMT(), (), frozenset(parameters), evidence="test")
 
 
 def lennard_jones(settings: EngineSettings) -> ASEEngine:
@@ -183,12 +193,9 @@ def lennard_jones(settings: EngineSettings) -> ASEEngine:
 
     _no_model(settings)
     parameters = {"sigma": 1.8, "epsilon": 0.1, "rc": 5.0, "smooth": True}
-    return ASEEngine("lj", "Lennard-Jones", LennardJones(**parameters), (parameters,))
+    return ASEEngine("lj", "Lennard-Jones", LennardJones(**parameters), (parameters,), evidence="test")
 
 
 def _no_model(settings: EngineSettings) -> None:
     if settings.model is not None:
         raise InputError("engine.model", settings.model, problem=f"is not a model of {settings.name}", allowed="none")
-
-
-Factory = Callable[[EngineSettings], ASEEngine]

@@ -15,6 +15,9 @@ from pymatgen.core import Structure
 
 from ninefold.engines.settings import RelaxSettings
 
+RELAXATION_VERSION = 1
+"""Rises when an optimizer, its step or its guards change where a relaxation ends; in the key of a stored one."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -28,6 +31,8 @@ class Evaluation:
     """shape (3, 3), eV/Å³, ASE's sign: positive under tension."""
     core_seconds: float
     error: str | None = None
+    is_transient: bool = False
+    """Whether the error is the machine's (memory, a file, a device) and may not come again."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Relaxation:
     is_converged: bool
     core_seconds: float
     error: str | None = None
+    is_transient: bool = False
+    """As in `Evaluation`."""
 
 
 class Engine(Protocol):
@@ -56,6 +63,8 @@ class Engine(Protocol):
     """Name and version, for people: CHGNet 0.3.0."""
     fingerprint: str
     """Hash of name, version, weights and settings; energies of different fingerprints never share a hull."""
+    evidence: str
+    """Evidence level of its energies: ML, DFT, or test for a potential without chemistry."""
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """Energy, forces and stress of each structure as it stands."""

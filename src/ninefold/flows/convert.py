@@ -13,6 +13,7 @@ from ninefold.flows.packing import unpack_structure
 from ninefold.keys import content_key
 from ninefold.rules.readings import readings
 from ninefold.store.documents import CandidateDocument, FoundStructureDocument, ReferenceDocument
+from ninefold.thermo.references import known_hydride_formulas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +70,7 @@ def selected_candidate(
         ],
         prior=prior,
         status="selected",
-        is_known=assignment.formula in known_formulas(),
+        is_known=assignment.formula in known_formulas() | known_hydride_formulas(),
         verdicts=[verdict.to_dict() for verdict in verdicts],
         provenance={"seed": campaign.seed, "rules": campaign.rules.set},
     )
@@ -105,11 +106,11 @@ def searched_candidate(
         "structures_found": sum(found["is_valid"] for found in result["found"]),
         "reasons": result["reasons"],
         "relaxations": result["relaxations"],
-        "is_coordination_kept": best is not None,
+        "is_coordination_kept": best is not None if result["found"] else None,
     }
     if best:
         update |= {name: best[name] for name in _FROM_BEST}
-        update["evidence"] = "ML"
+        update["evidence"] = engine.evidence
         update["engine"] = engine.label
         update["provenance"] = {
             **document["provenance"],
@@ -189,10 +190,12 @@ def ranked_candidates(
     from ninefold.ranking import Rankable, rank
 
     judged = [rule_set.judge(candidate) for candidate in candidates]
+    above = _above_same_composition(candidates)
     items = [
         Rankable(
             id=candidate["id"],
             e_above_hull=candidate["e_above_hull"],
+            e_above_same_composition=above[candidate["id"]] or 0.0,
             prior=candidate["prior"] * math.prod(verdict.score for verdict in verdicts if verdict.mode == "score"),
             hydrogen_fraction=_hydrogen_fraction(candidate),
             group=candidate["group"],
@@ -209,12 +212,29 @@ def ranked_candidates(
         on_composition = [verdict for verdict in candidate["verdicts"] if verdict["rule"] not in on_results]
         update = {
             "verdicts": [*on_composition, *(verdict.to_dict() for verdict in verdicts)],
+            "e_above_same_composition": above[candidate["id"]],
             "rank": place.rank, "rank_best": place.rank_best, "rank_worst": place.rank_worst, "score": place.score,
             "is_pareto": place.is_pareto, "terms": place.terms,
             "status": (place.reason or "ranked") if candidate["structures_found"] else "no_structure",
         }  # fmt: skip
         documents.append(CandidateDocument.model_validate({**candidate, **update}))
     return documents
+
+
+def _above_same_composition(candidates: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    """Candidate id -> eV/atom above the lowest structure of its composition: other readings, published phases."""
+    lowest: dict[str, float] = {}
+    for candidate in candidates:
+        energies = [candidate["energy_per_atom"], *(known["energy_per_atom"] for known in candidate["known"])]
+        for energy in energies:
+            if energy is not None:
+                lowest[candidate["formula"]] = min(energy, lowest.get(candidate["formula"], energy))
+    return {
+        candidate["id"]: None
+        if candidate["energy_per_atom"] is None
+        else candidate["energy_per_atom"] - lowest[candidate["formula"]]
+        for candidate in candidates
+    }
 
 
 def _amounts(candidate: dict[str, Any]) -> dict[str, float]:

@@ -19,16 +19,24 @@ if TYPE_CHECKING:
     from ninefold.store.repository import Repository
 
 
-def is_finished(campaign: Campaign, store: Path) -> bool:
-    """Whether the store holds the finished results of exactly this campaign."""
+def is_finished(campaign: Campaign, store: Path, workflow: str = "screen") -> bool:
+    """Whether the store holds the finished results of exactly this campaign, by this workflow."""
     if not store.exists():
         return False
     # for writing: a run that was killed while it made the store left an empty file, which is finished here
     with open_repository(store, mode="write") as repository:
         document = repository.get("campaigns", campaign.name)
     return (
-        document is not None and document["status"] == "finished" and document["fingerprint"] == campaign.fingerprint()
+        document is not None
+        and document["status"] == "finished"
+        and document["fingerprint"] == campaign.fingerprint()
+        and document["workflow"] == workflow_name(workflow)
     )
+
+
+def workflow_name(workflow: str) -> str:
+    """As it is stored: a shipped name, or the absolute path of a file."""
+    return str(Path(workflow).resolve()) if workflow.endswith(".py") else workflow
 
 
 def run_campaign(
@@ -51,9 +59,11 @@ def run_campaign(
     engine_label = _check_engine(campaign)
     store = store.resolve()
     with exclusive(store, f"campaign {campaign.name}"), open_repository(store, mode="write") as repository:
-        if fresh:
-            _discard(repository, campaign.name, ("campaigns", "funnel", "candidates", "references", "results"))
-        _register(repository, campaign, engine_label, update)
+        if fresh and (document := repository.get("campaigns", campaign.name)) is not None:
+            # the campaign's own document goes last of all: killed in between, it is unfinished and still guarded
+            repository.put("campaigns", [CampaignDocument(**{**document, "status": "stopped"})])
+            _discard(repository, campaign.name, ("funnel", "candidates", "references", "results"))
+        _register(repository, campaign, engine_label, update or fresh, workflow_name(workflow))
         _run_flow(make_flow, campaign, store)
         document = repository.get("campaigns", campaign.name)
         repository.put("campaigns", [CampaignDocument(**{**(document or {}), "status": "finished", "finished": now()})])
@@ -89,11 +99,11 @@ def _check_engine(campaign: Campaign) -> str:
     return make_engine(campaign.engine).label
 
 
-def _register(repository: Repository, campaign: Campaign, engine: str, update: bool) -> None:
+def _register(repository: Repository, campaign: Campaign, engine: str, update: bool, workflow: str) -> None:
     known = repository.get("campaigns", campaign.name)
     settings = campaign.to_dict()
     if known is not None and known["fingerprint"] != campaign.fingerprint():
-        changed = sorted(key for key in settings if settings[key] != known["settings"].get(key))
+        changed = sorted(key for key in settings if settings[key] != known["settings"].get(key)) or ["files of rules"]
         if not update:
             raise InputError(
                 "campaign",
@@ -112,6 +122,7 @@ def _register(repository: Repository, campaign: Campaign, engine: str, update: b
                 settings=settings,
                 versions={"ninefold": ninefold.__version__, "engine": engine, **_library_versions()},
                 status="running",
+                workflow=workflow,
                 created=known["created"] if known else now(),
             )
         ],

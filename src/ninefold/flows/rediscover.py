@@ -122,10 +122,7 @@ def rediscover(run: Run, engine: Engine) -> dict[str, Any]:
     if reference.energy_per_atom is None:
         return {"key": run.key, "error": f"the published structure: {reference.error}"}
     start = time.process_time()
-    budget = SearchBudget(
-        relaxations=run.relaxations,
-        withhold_types=(run.compound.type,) if run.is_withheld else (),
-    )
+    budget = SearchBudget.for_relaxations(run.relaxations, (run.compound.type,) if run.is_withheld else ())
     outcome = search_composition(assignment, budget, engine, run.seed)
     spent = time.process_time() - start
     best = next((found for found in outcome.found if found.is_valid), None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from ninefold.engines.base import Engine, Evaluation, Relaxation
+from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxation
 from ninefold.engines.settings import RelaxSettings
 from ninefold.flows.clock import now
 from ninefold.flows.packing import pack_structure, unpack_structure
@@ -34,6 +34,9 @@ class RememberingEngine:
     def __init__(self, engine: Engine, repository: Repository, campaign: str) -> None:
         self._engine, self._repository, self._campaign = engine, repository, campaign
         self.name, self.label, self.fingerprint = engine.name, engine.label, engine.fingerprint
+        self.evidence = engine.evidence
+        self.transient_failures = 0
+        """Results with an error of the machine's own: they are handed on and not remembered."""
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """Energies as the engine gives them; forces and stress are None for a remembered result."""
@@ -47,13 +50,19 @@ class RememberingEngine:
                 continue
             [result] = self._engine.evaluate([structure])
             value = {name: getattr(result, name) for name in ("energy_per_atom", "core_seconds", "error")}
-            self._remember(key, "evaluate", value)
+            if result.is_transient:
+                self.transient_failures += 1
+            else:
+                self._remember(key, "evaluate", value)
             results.append(result)
         return results
 
     def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
         """Relaxations as the engine gives them, each in the store as soon as it is finished."""
-        keys = [self._key("relax", structure, settings.model_dump(mode="json")) for structure in structures]
+        keys = [
+            self._key("relax", structure, settings.model_dump(mode="json"), RELAXATION_VERSION)
+            for structure in structures
+        ]
         known = self._repository.get_many("results", keys)
         results: list[Relaxation] = []
         for key, structure in zip(keys, structures, strict=True):
@@ -65,9 +74,13 @@ class RememberingEngine:
             value = {
                 field.name: getattr(result, field.name)
                 for field in dataclasses.fields(result)
-                if field.name != "structure"
+                if field.name not in ("structure", "is_transient")
             }
             packed = pack_structure(result.structure)
+            if result.is_transient:
+                self.transient_failures += 1
+                results.append(result)
+                continue
             self._remember(key, "relax", {**value, "structure": packed})
             # through the same packing as a remembered one, so that a resumed run goes on from the same bits
             results.append(Relaxation(structure=unpack_structure(packed), **value))

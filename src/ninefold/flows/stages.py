@@ -8,16 +8,14 @@ key. A stage's funnel entry is written when the stage, or its shard, is finished
 from __future__ import annotations
 
 import functools
-import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ninefold
 from ninefold.campaign.model import Campaign
 from ninefold.chemistry.anions import Assignment
 from ninefold.errors import InputError
@@ -27,9 +25,10 @@ from ninefold.flows.packing import pack_assignment, pack_structure, unpack_assig
 from ninefold.flows.progress import announce
 from ninefold.flows.workers import Context, Failure, run_tasks
 from ninefold.keys import content_key
+from ninefold.machine import usable_cores
 from ninefold.store import open_repository
 from ninefold.store.documents import FunnelDocument, ResultDocument
-from ninefold.store.repository import Repository
+from ninefold.store.repository import Repository, StoreError
 from ninefold.store.schema import SCHEMA_VERSION
 from ninefold.store.shards import Shard, read_shard, shard_folder, write_shard
 
@@ -48,6 +47,8 @@ class Funnel:
         self.reasons: Counter[str] = Counter()
         self.core_seconds = 0.0
         """Of the workers; this process's own are added at the end."""
+        self.is_in_process = False
+        """Whether the tasks ran in this process, whose seconds hold theirs already."""
 
 
 @contextmanager
@@ -56,6 +57,7 @@ def counted(repository: Repository, campaign: Campaign, stage: str, shard: str =
     funnel = Funnel()
     wall, cpu = time.monotonic(), time.process_time()
     yield funnel
+    own = time.process_time() - cpu
     repository.put(
         "funnel",
         [
@@ -68,7 +70,7 @@ def counted(repository: Repository, campaign: Campaign, stage: str, shard: str =
                 count_out=funnel.count_out,
                 unit=funnel.unit,
                 reasons=dict(funnel.reasons.most_common()),
-                core_seconds=round(funnel.core_seconds + time.process_time() - cpu, 3),
+                core_seconds=round((0.0 if funnel.is_in_process else funnel.core_seconds) + own, 3),
                 wall_seconds=round(time.monotonic() - wall, 3),
                 hardware=hardware(),
             )
@@ -85,7 +87,7 @@ def hardware() -> str:
         model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
     except OSError:
         pass  # not Linux: the platform's own word has to do
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    return f"{model}, {usable_cores()} cores"
 
 
 def select(campaign: Campaign, store: str) -> list[Shard]:
@@ -115,6 +117,7 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
                 documents = []
                 for row, assignment in zip(verdicts.kept_rows, table.assignments(verdicts.kept_rows), strict=True):
                     if assignment.label in seen:
+                        selected.reasons["in another space already"] += 1
                         continue
                     seen.add(assignment.label)
                     kept.append(assignment)
@@ -145,6 +148,7 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
                     )
             _put_new(repository, documents)
         selected.count_out = len(kept)
+        _forget_others(repository, campaign, {convert.candidate_id(campaign, assignment) for assignment in kept})
         if enumerated.count_in == 0:
             raise InputError(
                 "space",
@@ -178,6 +182,7 @@ def build(campaign: Campaign, store: str, shard: Shard) -> Shard:
     ):
         funnel.unit = "structures"
         tasks = [(assignment, store) for assignment in assignments]
+        funnel.is_in_process = _workers(campaign, tasks) == 1
         announce("build", 0, len(tasks))
         for done, (index, result) in enumerate(_run(campaign, store, _build_one, tasks), start=1):
             assignment = assignments[index]
@@ -205,6 +210,7 @@ def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
         counted(repository, campaign, "prescreen", shard.sha256[:12]) as funnel,
     ):
         tasks = [(unpack_assignment(record["assignment"]), record["pool"], store) for record in records]
+        funnel.is_in_process = _workers(campaign, tasks) == 1
         announce("prescreen", 0, len(tasks))
         for done, (index, result) in enumerate(_run(campaign, store, _prescreen_one, tasks), start=1):
             assignment = tasks[index][0]
@@ -225,11 +231,10 @@ def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
 
 def relax_references(campaign: Campaign, store: str) -> None:
     """Relax every competing phase of the chemical systems at hand with the campaign's engine."""
-    from ninefold.engines import RelaxSettings, make_engine
+    from ninefold.engines import make_engine
     from ninefold.thermo.references import missing_phases, reference_phases
 
     engine = make_engine(campaign.engine).label
-    budget = campaign.structures
     with (
         open_repository(store, mode="write") as repository,
         counted(repository, campaign, "references") as funnel,
@@ -241,17 +246,9 @@ def relax_references(campaign: Campaign, store: str) -> None:
         phases = {phase.name: phase for system in sorted(systems) for phase in reference_phases(system)}
         funnel.unit = "structures"
         funnel.count_in = len(phases)
-        tasks = [
-            (
-                phase.structure,
-                RelaxSettings(
-                    fmax=budget.final_fmax, max_steps=budget.final_steps, relax_cell=phase.kind != "molecule",
-                    keep_symmetry=phase.kind != "molecule",
-                ),
-            )
-            for phase in phases.values()
-        ]  # fmt: skip
+        tasks = [(phase.structure, phase.relax_settings) for phase in phases.values()]
         order = list(phases.values())
+        funnel.is_in_process = _workers(campaign, tasks) == 1
         announce("references", 0, len(tasks), unit="structures")
         for done, (index, result) in enumerate(_run(campaign, store, _relax_one, tasks), start=1):
             phase = order[index]
@@ -262,6 +259,8 @@ def relax_references(campaign: Campaign, store: str) -> None:
                 funnel.reasons[result["error"]] += 1
             else:
                 funnel.count_out += 1
+                if not result["is_converged"]:
+                    funnel.reasons[f"in the hull, though not converged: {phase.name}"] = 1
             repository.put("references", [convert.reference(campaign, phase, result, engine)])
             announce("references", done, len(order), unit="structures", note=phase.name)
         for system in sorted(systems):
@@ -302,8 +301,25 @@ def rank_candidates(campaign: Campaign, store: str) -> None:
         announce("rank", len(documents), len(documents))
 
 
+def _isolated(task: Callable[..., Any]) -> Callable[..., Any]:
+    """What goes wrong with one composition is counted; what goes wrong with the store or the machine ends the run."""
+
+    @functools.wraps(task)
+    def run(*arguments: Any) -> Any:
+        try:
+            return task(*arguments)
+        except (StoreError, OSError, MemoryError):
+            raise
+        except Exception as error:  # whatever one composition brings up must not end the others
+            words = (str(error).splitlines() or [""])[0][:120]
+            return Failure(f"{type(error).__name__}: {words}")
+
+    return run
+
+
+@_isolated
 def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str, Any]:
-    from ninefold.search import build_pool
+    from ninefold.search import build_pool, structures_version
 
     campaign = context.campaign
     budget = campaign.structures
@@ -312,7 +328,7 @@ def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str
         pack_assignment(assignment),
         budget.model_dump(mode="json"),
         campaign.seed,
-        ninefold.__version__,
+        structures_version(),
         SCHEMA_VERSION,
     )
     known = context.repository.get("results", key)
@@ -336,10 +352,13 @@ def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str
     return value
 
 
+@_isolated
 def _prescreen_one(
     context: Context, assignment: Assignment, pool: dict[str, Any] | None, store: str
 ) -> dict[str, Any] | Failure:
+    from ninefold.engines.base import RELAXATION_VERSION
     from ninefold.search import prescreen as search
+    from ninefold.search import structures_version
     from ninefold.structures import Proposal
 
     if pool is None:
@@ -351,7 +370,8 @@ def _prescreen_one(
         pool["sha256"],
         campaign.structures.model_dump(mode="json"),
         context.engine.fingerprint,
-        ninefold.__version__,
+        structures_version(),
+        RELAXATION_VERSION,
         SCHEMA_VERSION,
     )
     if (known := context.repository.get("results", key)) is not None:
@@ -360,7 +380,10 @@ def _prescreen_one(
         Proposal(unpack_structure(record), record["source"])
         for record in read_shard(Shard.from_dict(pool, shard_folder(store)))
     ]
+    failures = context.engine.transient_failures
     value = convert.outcome(search(assignment, proposals, campaign.structures, context.engine))
+    if context.engine.transient_failures > failures:
+        return value  # the machine failed, not a structure: told now, and searched again by the next run
     context.repository.put(
         "results", [ResultDocument(id=key, campaign=campaign.name, kind="search", value=value, created=now())]
     )
@@ -379,14 +402,24 @@ def _relax_one(context: Context, structure: Structure, settings: RelaxSettings) 
 
 
 def _run(campaign: Campaign, store: str, task: Any, arguments: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
-    workers = min(campaign.execution.worker_count, max(1, len(arguments)))
-    return run_tasks(task, arguments, campaign.to_dict(), store, workers)
+    return run_tasks(task, arguments, campaign.to_dict(), store, _workers(campaign, arguments))
+
+
+def _workers(campaign: Campaign, tasks: Sequence[Any]) -> int:
+    return min(campaign.execution.worker_count, max(1, len(tasks)))
 
 
 def _put_new(repository: Repository, documents: Sequence[Any]) -> None:
     """Store the candidates that are not there yet: a resumed campaign keeps what it has found."""
     known = repository.get_many("candidates", [document.id for document in documents])
     repository.put("candidates", [document for document in documents if document.id not in known])
+
+
+def _forget_others(repository: Repository, campaign: Campaign, selected: set[str]) -> None:
+    """Drop candidates that an earlier selection kept and this one does not: a rule file may have changed."""
+    stored = repository.find("candidates", _of(campaign), fields=["id"], limit=None)
+    for identifier in [document["id"] for document in stored if document["id"] not in selected]:
+        repository.delete("candidates", f'id="{identifier}"')
 
 
 def _of(campaign: Campaign) -> str:

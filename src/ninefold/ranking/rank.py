@@ -30,6 +30,8 @@ class Rankable:
     """Whether the structure reached its force criterion."""
     anion_class: str = "classical"
     """`classical`, or `h2_ligand`: such complexes are no hydrides in this sense and have no rank among them."""
+    e_above_same_composition: float = 0.0
+    """eV/atom above the lowest structure of its composition at hand; a higher one is not what would form."""
     is_rejected: bool = False
     """Whether a rule on results rejects it."""
 
@@ -55,8 +57,9 @@ class Ranked:
 
 
 def _stability(item: Rankable, settings: RankingSettings) -> float:
-    """1 on the hull or below, falling exponentially above it."""
-    return math.exp(-max(item.e_above_hull or 0.0, 0.0) / settings.stability_scale_eV_per_atom)
+    """1 on the hull or below, falling exponentially above it, or above a lower structure of the same composition."""
+    above = max(item.e_above_hull or 0.0, item.e_above_same_composition, 0.0)
+    return math.exp(-above / settings.stability_scale_eV_per_atom)
 
 
 def _novelty(item: Rankable, settings: RankingSettings) -> float:

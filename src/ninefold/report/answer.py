@@ -40,8 +40,21 @@ def noise_warning(noise: float) -> str:
 
 
 def within_noise(candidates: list[dict[str, Any]], noise: float) -> list[dict[str, Any]]:
-    """Candidates on, below or within the noise of the hull; lowest first."""
-    near = [c for c in candidates if c.get("e_above_hull") is not None and c["e_above_hull"] <= noise]
+    """Candidates on, below or within the noise of the hull; lowest first.
+
+    H2-ligand complexes, neighbours outside the electron count, what a rule rejects and what lies above
+    a lower structure of its own composition are not counted among them.
+    """
+    near = [
+        c
+        for c in candidates
+        if c.get("e_above_hull") is not None
+        and c["e_above_hull"] <= noise
+        and (c.get("e_above_same_composition") or 0.0) <= noise
+        and c.get("anion_class") != "h2_ligand"
+        and c.get("status") != "rejected"
+        and not c.get("is_neighbour")
+    ]
     return sorted(near, key=lambda c: c["e_above_hull"])
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+from typing import Any
+
 from pydantic import Field
 
 from ninefold.rules.rule import Mode
@@ -15,13 +19,13 @@ class RuleParameters(Settings):
     """Copy this rule under the new name: a rule by parameters alone."""
     mode: Mode | None = None
     """gate rejects, score lowers the prior, off does nothing."""
-    low: float | None = None
+    low: float | None = Field(default=None, allow_inf_nan=False)
     """Smallest value allowed."""
-    high: float | None = None
+    high: float | None = Field(default=None, allow_inf_nan=False)
     """Largest value allowed."""
     allowed: tuple[float, ...] | None = None
     """Values allowed, in place of bounds."""
-    softness: float | None = Field(default=None, gt=0)
+    softness: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """How far outside its bounds a value scores 1/e."""
     levels: dict[float, float] | None = None
     """Score by value, in place of bounds."""
@@ -49,3 +53,19 @@ class RuleSettings(Settings):
     """Python files with rules of your own; relative to the campaign file."""
     neighbours: bool = False
     """Carry along what lies one hydrogen beside a survivor (n±1, m±1), outside the electron count's gate, marked."""
+
+    def content(self) -> dict[str, Any]:
+        """The settings with the bytes of their files in place of paths: what decides, wherever the files lie."""
+        values = self.model_dump(mode="json")
+        values["files"] = [_sum(file) for file in self.files]
+        if self.set.endswith((".yaml", ".yml")):
+            values["set"] = _sum(self.set)
+        return values
+
+
+def _sum(path: str) -> str:
+    """SHA-256 of a file; the path itself, where there is none to read."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return path

@@ -43,6 +43,25 @@ class SearchBudget(Settings):
     final_steps: int = Field(default=250, ge=1, le=100_000)
     """Steps of a refinement at most."""
 
+    @classmethod
+    def for_relaxations(cls, relaxations: int, withhold_types: tuple[str, ...] = ()) -> SearchBudget:
+        """A budget around a number of relaxations, which cost most: the cheaper steps before them grow along.
+
+        Args:
+            relaxations: Of both kinds together, at most.
+            withhold_types: Known structure types that are not offered.
+        """
+        usual = cls()
+        return cls(
+            withhold_types=withhold_types,
+            relaxations=relaxations,
+            coarse_relaxations=relaxations,
+            refinements=max(usual.refinements, relaxations // 6),
+            single_points=max(usual.single_points, 12 * relaxations),
+            pool=max(usual.pool, 50 * relaxations),
+            patience=max(usual.patience, relaxations // 2),
+        )
+
     @field_validator("formula_units")
     @classmethod
     def _check_units(cls, units: tuple[int, ...]) -> tuple[int, ...]:

@@ -35,6 +35,8 @@ class CampaignDocument(Document):
     """ninefold, engine and key libraries."""
     status: str
     """running | finished | stopped."""
+    workflow: str = "screen"
+    """The flow that it runs by: a shipped name, or the path of a file."""
     created: str
     """ISO 8601, UTC."""
     finished: str | None = None
@@ -131,6 +133,7 @@ class CandidateDocument(Document):
     e_above_hull: float | None = None
     e_above_references: float | None = None
     e_above_hull_uncertainty: float | None = None
+    e_above_same_composition: float | None = None
     reaction_energy_per_h2: float | None = None
     score: float | None = None
     rank: int | None = None

@@ -39,8 +39,6 @@ DAMPING = 0.25
 """1/Å."""
 LIGAND_SPREAD = 1.131
 """Contact of two ligands over the M-H length: 1.9 Å at 1.68 Å in a tricapped trigonal prism."""
-BULK_MODULUS = 0.08
-"""eV/Å^3 (13 GPa); holds the cell near the additive volume, which is known better than any contact distance."""
 SOFT_CORE = 0.6
 """Share of the contact distance below which a wall goes on linearly: random packings start overlapping."""
 
@@ -57,6 +55,10 @@ class Parameters:
     """eV at the contact distance."""
     bond_stiffness: float
     """eV/Å^2."""
+    bulk_modulus: float
+    """eV/Å^3; holds the cell near the additive volume, which is known better than any contact distance."""
+    volume_factor: float
+    """Volume at which that term rests over the additive one: the ions' attraction makes up the difference."""
     hydride_radius: float
     """Å, of an interstitial hydride ion."""
     ligand_radius: float
@@ -67,6 +69,8 @@ class Parameters:
     """n -> eV at the contact of two ligands; what keeps a polyhedron in shape."""
     cation_radius: dict[str, float]
     """Å; lanthanides that are not listed take that of `Ln`."""
+    bond: dict[str, float]
+    """M-H length at rest, Å; centres that are not listed take that of `M_H_DISTANCE`."""
 
     def repulsion(self, n: int) -> float:
         """Ligand repulsion of [MH_n], eV; of the nearest n that is listed."""
@@ -220,8 +224,10 @@ class Terms(NamedTuple):
     """eV."""
     repulsion: float
     """eV at `LIGAND_SPREAD` times the bond."""
+    bulk_modulus: float
+    """eV/Å^3."""
     target_volume: float
-    """Additive volume of the cell, Å^3."""
+    """Volume at which the bulk term rests, Å^3."""
 
 
 def _terms(packing: Packing, assignment: Assignment, chosen: Parameters) -> Terms:
@@ -240,10 +246,11 @@ def _terms(packing: Packing, assignment: Assignment, chosen: Parameters) -> Term
     centre = np.arange(len(packing.symbols))  # atoms of a complex stand together, its centre first
     for index in np.flatnonzero(is_ligand):
         centre[index] = index - 1 if packing.symbols[index - 1] != "H" else centre[index - 1]
-    target_volume = additive_volume(assignment) * int(is_centre.sum())
+    target_volume = additive_volume(assignment) * int(is_centre.sum()) * chosen.volume_factor
+    bond = chosen.bond.get(assignment.centre, M_H_DISTANCE[assignment.centre])
     return Terms(
-        charges, sizes, packing.owner, centre, is_ligand, M_H_DISTANCE[assignment.centre], chosen.bond_stiffness,
-        chosen.wall, chosen.repulsion(assignment.n), target_volume,
+        charges, sizes, packing.owner, centre, is_ligand, bond, chosen.bond_stiffness, chosen.wall,
+        chosen.repulsion(assignment.n), chosen.bulk_modulus, target_volume,
     )  # fmt: skip
 
 
@@ -266,8 +273,8 @@ def energy_gradient_virial(
     )  # fmt: skip
     volume = abs(np.linalg.det(cell))
     excess = volume / terms.target_volume - 1
-    energy += 0.5 * BULK_MODULUS * terms.target_volume * excess**2
-    return energy, gradient, virial + BULK_MODULUS * volume * excess * np.eye(3)
+    energy += 0.5 * terms.bulk_modulus * terms.target_volume * excess**2
+    return energy, gradient, virial + terms.bulk_modulus * volume * excess * np.eye(3)
 
 
 @numba.njit(cache=True, fastmath=True)

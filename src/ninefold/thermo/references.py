@@ -109,6 +109,13 @@ def reference_phases(elements: Iterable[str]) -> list[ReferencePhase]:
     return [_phase(*item) for item in _entries() if frozenset(parse_formula(item[1])) <= system]
 
 
+@functools.cache
+def known_hydride_formulas() -> frozenset[str]:
+    """Formulas of the complex hydrides among the phases: compounds that have been made."""
+    phases = _data()["phases"]
+    return frozenset(formula for _, formula, index in _entries() if phases[index]["kind"] == "known_hydride")
+
+
 def missing_phases(elements: Iterable[str]) -> list[MissingPhase]:
     """Competing phases of a chemical system that have no coordinates here."""
     system = frozenset(elements)
