@@ -43,7 +43,7 @@ COPIES = 4
 HOLD = 0.05
 """Cost of moving a parameter by a factor of e."""
 HELD_FIRMLY = ("bulk_modulus", "volume_factor")
-"""Only their product is told by the data; the volume should stay near the additive one where an element is unlike these."""
+"""Only their product is told by the data; the volume should stay near the additive one for other elements."""
 SHAKE, STRAIN = 0.08, 0.03
 """Å and 1, standard deviations."""
 
@@ -96,7 +96,9 @@ def collect(assignment: Assignment) -> list[dict[str, Any]]:
             moved = copy.cart_coords + rng.normal(size=(len(base), 3)) * SHAKE
             copies.append(Structure(copy.lattice, base.species, moved, coords_are_cartesian=True))
         for place, (copy, evaluation) in enumerate(zip(copies, engine.evaluate(copies), strict=True)):
-            if evaluation.error is None and np.abs(evaluation.forces).max() < 15:
+            if evaluation.energy_per_atom is None or evaluation.forces is None or evaluation.stress is None:
+                continue
+            if np.abs(evaluation.forces).max() < 15:
                 packing = forcefield.packing_of(copy, assignment)
                 if packing is not None:
                     records.append(

@@ -46,6 +46,8 @@ def _strict_loader() -> Any:
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
+            if isinstance(key, (list, dict)):
+                raise yaml.constructor.ConstructorError(problem="a key is a list", problem_mark=key_node.start_mark)
             if key in result:
                 raise yaml.constructor.ConstructorError(
                     problem=f"key {key!r} comes twice", problem_mark=key_node.start_mark

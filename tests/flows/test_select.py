@@ -52,3 +52,41 @@ def test_readings_of_one_formula_are_linked(selected):
         for other in document["other_readings"]:
             assert other.split(" = ")[0] == document["formula"]
             assert other != document["label"]
+
+
+def test_a_stricter_rule_file_drops_what_it_no_longer_keeps(tmp_path):
+    (tmp_path / "mine.py").write_text(RULE.format(high=2))
+    settings = {"name": "x", "space": [{**RHENIUM, "m": [0, 1]}], "rules": {"files": [str(tmp_path / "mine.py")]}}
+    store = str(tmp_path / "ninefold.db")
+    before = parse_campaign(settings).fingerprint()
+    select(parse_campaign(settings), store)
+    (tmp_path / "mine.py").write_text(RULE.format(high=0))
+    assert parse_campaign(settings).fingerprint() != before, "the content of a rule file decides results"
+    select(parse_campaign(settings), store)
+    with open_repository(tmp_path / "ninefold.db") as repository:
+        assert [document["m"] for document in repository.find("candidates")] == [0]
+
+
+def test_a_rule_file_may_move(tmp_path):
+    def fingerprint(folder):
+        folder.mkdir()
+        (folder / "mine.py").write_text(RULE.format(high=2))
+        return parse_campaign(
+            {"name": "x", "space": [RHENIUM], "rules": {"files": ["mine.py"]}}, folder=folder
+        ).fingerprint()
+
+    assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
+
+
+def test_two_spaces_that_overlap_lose_nothing_without_a_reason(tmp_path):
+    campaign = parse_campaign({"name": "x", "space": [RHENIUM, RHENIUM]})
+    select(campaign, str(tmp_path / "ninefold.db"))
+    with open_repository(tmp_path / "ninefold.db") as repository:
+        [funnel] = [row for row in repository.find("funnel") if row["stage"] == "select"]
+    assert funnel["count_in"] - funnel["count_out"] == sum(funnel["reasons"].values()) == 1
+
+
+RULE = """
+from ninefold.rules import Mode, Rule
+few = Rule("few", lambda table: table.m, "m", "test", high={high}.0, mode=Mode.GATE)
+"""

@@ -25,8 +25,9 @@ def test_gates():
     assert all(verdict.passed is not False for verdict in judged(DONE).values())
     assert judged({**DONE, "shortest_h_h": 0.8})["hydrogen_separation"].passed is False
     assert judged({**DONE, "is_coordination_kept": False})["coordination_kept"].passed is False
-    assert judged({**DONE, "band_gap": 0.0})["band_gap"].passed is False
-    assert judged({**DONE, "band_gap": 4.0})["band_gap"].passed
+    on = {"band_gap": RuleParameters(mode=Mode.GATE)}
+    assert judged({**DONE, "band_gap": 0.0}, **on)["band_gap"].passed is False
+    assert judged({**DONE, "band_gap": 4.0}, **on)["band_gap"].passed
 
 
 def test_scores_fall_outside_the_bound():

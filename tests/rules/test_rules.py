@@ -77,11 +77,23 @@ def test_neighbour_must_pass_every_other_gate():
 def test_compounds_of_ones_own(tmp_path):
     file = tmp_path / "mine.yaml"
     entry = "- {formula: K2TcH9, centre: Tc, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, mark: mem}\n"
-    file.write_text(entry + entry.replace("Tc", "Re").replace("n: 9", "n: 7").replace("mem}", "mem, violates: [x]}"))
+    file.write_text(
+        entry
+        + entry.replace("TcH9", "ReH7")
+        .replace("Tc", "Re")
+        .replace("n: 9", "n: 7")
+        .replace("mem}", "mem, violates: [x]}")
+    )
     own = recall(TAKAGI, read_compounds(file)).rows
     assert [row["rejected_by"] for row in own] == [None, "electron_count"]
     file.write_text(entry.replace("q: 2", "q: 3"))
     with pytest.raises(InputError, match="balance"):
+        read_compounds(file)
+    file.write_text(entry.replace("K2TcH9", "K2ReH9"))
+    with pytest.raises(InputError, match="not what its parts make: K2TcH9"):
+        read_compounds(file)
+    file.write_text(entry.replace("n: 9", "n: nine"))
+    with pytest.raises(InputError, match="nine"):
         read_compounds(file)
     file.write_text(entry.replace("K: 2", "Xx: 2"))
     with pytest.raises(InputError, match="Xx"):
@@ -118,6 +130,28 @@ def test_diagnosis_names_equation_and_neighbours():
     assert "half a hydrogen" in diagnosis.problem
     assert diagnosis.nearest[0] == "K2ReH9"
     assert "no metal" in diagnose("LiH").problem
+
+
+def test_a_formula_is_read_as_it_is_printed():
+    assert readings("K₂ReH₉") == readings("K2ReH9")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_bound_must_be_a_number(value):
+    with pytest.raises(ValueError, match="finite"):
+        RuleParameters(low=value)
+
+
+def test_a_set_without_an_electron_gate_reads_other_counts():
+    assert load_rule_set(RuleSettings(set="exploratory")).electron_counts() == tuple(range(12, 19))
+    assert TAKAGI.electron_counts() == (18,)
+
+
+def test_the_trend_knows_every_compound_made():
+    for compound in COMPOUNDS.values():
+        if not compound.violates:
+            [verdict] = [v for v in TAKAGI.explain(compound.assignment) if v.rule == "coordination_trend"]
+            assert verdict.value == 0
 
 
 @pytest.mark.parametrize("formula", ["K2Re", "H2", "K2ReHx", "(K2ReH9", "", "Qq2ReH9", "K0ReH9"])

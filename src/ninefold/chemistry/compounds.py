@@ -12,6 +12,7 @@ from typing import Any
 
 from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.chemistry.elements import CATION_CHARGES, GROUP
+from ninefold.chemistry.formula import parse_formula
 from ninefold.errors import InputError
 from ninefold.yaml_files import read_yaml
 
@@ -69,7 +70,7 @@ def _compound(entry: dict[str, Any], where: str) -> KnownCompound:
             synthesis=entry.get("synthesis"),
             violates=tuple(entry.get("violates", ())),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
             where,
             entry,
@@ -86,10 +87,18 @@ def _assignment(entry: dict[str, Any], where: str) -> Assignment:
         raise InputError(
             f"{where}: cations", unknown[0], problem="is no counter-cation", allowed=", ".join(CATION_CHARGES)
         )
+    limits = {"n": (1, 14), "q": (1, 20), "m": (0, 20)}
+    for key, (low, high) in limits.items():
+        if not isinstance(entry[key], int) or not low <= entry[key] <= high:
+            raise InputError(f"{where}: {key}", entry[key], allowed=f"a whole number from {low} to {high}")
     symbols = sorted(entry["cations"])
     for charges in itertools.product(*(CATION_CHARGES[symbol] for symbol in symbols)):
         cations = tuple(Cation(s, int(entry["cations"][s]), charge) for s, charge in zip(symbols, charges, strict=True))
         assignment = Assignment(entry["centre"], int(entry["n"]), int(entry["q"]), int(entry["m"]), cations)
+        if "formula" in entry and parse_formula(str(entry["formula"])) != assignment.amounts:
+            raise InputError(
+                f"{where}: formula", entry["formula"], problem=f"is not what its parts make: {assignment.formula}"
+            )
         if assignment.cation_charge == assignment.q + assignment.m:
             return assignment
     raise InputError(

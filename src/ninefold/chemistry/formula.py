@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from ninefold.chemistry.elements import ELECTRONEGATIVITY, SYMBOLS
 from ninefold.errors import InputError
 
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+"""A formula is read as it is printed, too."""
+
 
 def formula_of(amounts: Mapping[str, int]) -> str:
     """Formula of the amounts as they are given, not reduced.
@@ -41,7 +44,8 @@ def parse_formula(text: str) -> dict[str, int]:
     Raises:
         InputError: if it is malformed, or names an unknown element.
     """
-    tokens = re.findall(r"[A-Z][a-z]?|\d+|[()]|\S", text)
+    plain = text.translate(_SUBSCRIPTS)
+    tokens = re.findall(r"[A-Z][a-z]?|[0-9]+|[()]|\S", plain)
     stack: list[dict[str, int]] = [{}]
     position = 0
     while position < len(tokens):
@@ -61,7 +65,7 @@ def parse_formula(text: str) -> dict[str, int]:
         else:
             raise _malformed(text, f"has {token!r} where an element or '(' should stand")
         factor = 1
-        if position < len(tokens) and tokens[position].isdigit():
+        if position < len(tokens) and tokens[position][0] in "0123456789":
             factor = int(tokens[position])
             position += 1
             if factor == 0:

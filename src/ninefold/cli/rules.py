@@ -33,7 +33,7 @@ def explain(
     from ninefold.rules import diagnose, readings
 
     rule_set = _load(rules)
-    found = readings(formula)
+    found = readings(formula, rule_set.electron_counts())
     explained = [(reading, rule_set.explain(reading)) for reading in found]
     accepted = [all(verdict.passed or verdict.mode != "gate" for verdict in verdicts) for _, verdicts in explained]
     if json:

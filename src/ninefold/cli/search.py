@@ -68,6 +68,8 @@ def search(
     with _stopping(seconds) as stop, _progress() as notify:
         outcome = search_composition(assignment, budget, calculator, seed, notify, stop)
         stopped = stop.reason
+    if outcome.counts["pool"] and not outcome.counts["single_points"] and not stopped:
+        _refuse("--engine", engine, f"computes no structure of {formula}: {_commonest(outcome)}", "another engine")
     rows = [_row(found, place, folder, assignment, calculator) for place, found in enumerate(outcome.found, start=1)]
     if json:
         print_json(_summary(assignment, calculator, outcome, rows, seed, stopped))
@@ -78,7 +80,7 @@ def search(
 def relax(
     files: Annotated[list[Path], typer.Argument(help="Structures: CIF, POSCAR, extended XYZ.")],
     fmax: Annotated[float, typer.Option(help="Largest force left, eV/Å.")] = 0.01,
-    steps: Annotated[int, typer.Option(min=0, help="Steps at most; 0 for a single point.")] = 500,
+    steps: Annotated[int, typer.Option(min=0, max=100_000, help="Steps at most; 0 for a single point.")] = 500,
     pressure: Annotated[float, typer.Option(help="External pressure, GPa.")] = 0.0,
     keep_symmetry: Annotated[bool, typer.Option("--keep-symmetry", help="Hold the space group of the start.")] = False,
     engine: EngineOption = "chgnet",
@@ -103,6 +105,7 @@ def relax(
         _make_folder(out)
     calculator = make_engine(EngineSettings(name=engine, model=model))
     rows: list[dict[str, Any]] = []
+    taken: set[Path] = set()
     with _stopping(None) as stop, _progress() as notify:
         for done, file in enumerate(files, start=1):
             if stop():
@@ -113,7 +116,7 @@ def relax(
                 rows.append({"file": str(file), "error": str(error)})
                 continue
             [relaxation] = calculator.relax([structure], settings)
-            rows.append(_relaxed_row(file, structure, relaxation, out, calculator.label))
+            rows.append(_relaxed_row(file, structure, relaxation, out, calculator.label, taken))
             notify("relaxation", done, len(files))
     failed = [row for row in rows if row["error"]]
     if json:
@@ -270,7 +273,9 @@ def _row(found: FoundStructure, place: int, folder: Path, assignment: Assignment
     }
 
 
-def _relaxed_row(file: Path, start: Any, relaxation: Any, folder: Path | None, label: str) -> dict[str, Any]:
+def _relaxed_row(
+    file: Path, start: Any, relaxation: Any, folder: Path | None, label: str, taken: set[Path]
+) -> dict[str, Any]:
     from ninefold.structures.symmetry import space_group
 
     row: dict[str, Any] = {"file": str(file), "error": relaxation.error}
@@ -279,7 +284,8 @@ def _relaxed_row(file: Path, start: Any, relaxation: Any, folder: Path | None, l
     group = space_group(relaxation.structure)
     path = None
     if folder is not None:
-        path = folder / f"{file.stem}-relaxed.cif"
+        path = _free_name(folder, file, taken)
+        taken.add(path)
         _write_cif(
             relaxation.structure, path, f"{file.name} relaxed: {relaxation.energy_per_atom:.4f} eV/atom, {label}"
         )
@@ -308,7 +314,7 @@ def _summary(
         "reading": assignment.label,
         "engine": engine.label,
         "engine_fingerprint": engine.fingerprint,
-        "evidence": "ML",
+        "evidence": engine.evidence,
         "seed": seed,
         "structures": rows,
         "relaxations": outcome.relaxations,
@@ -337,7 +343,7 @@ def _print_search(
             str(place), f"{row['energy_per_atom']:.4f}", row["space_group_symbol"], shells, f"{row['volume']:.1f}",
             str(row["nsites"]), row["source"], str(row["relaxations"]), "; ".join(row["notes"]),
         )  # fmt: skip
-    printer.print(f"{assignment.label}   {engine.label}; evidence ML, static, 0 K", markup=False)
+    printer.print(f"{assignment.label}   {engine.label}; evidence {engine.evidence}, static, 0 K", markup=False)
     if rows:
         printer.print(table)
         printer.print(f"CIFs: {folder.resolve()}", soft_wrap=True, markup=False)
@@ -370,10 +376,25 @@ def _print_relaxed(rows: list[dict[str, Any]], engine: Engine, asked: int) -> No
         )  # fmt: skip
     if good:
         printer.print(table)
-    printer.print(f"{len(good)} of {asked} structures; {engine.label}; evidence ML, static, 0 K", markup=False)
+    printer.print(
+        f"{len(good)} of {asked} structures; {engine.label}; evidence {engine.evidence}, static, 0 K", markup=False
+    )
     for row in rows:
         if row["error"]:
             typer.echo(row["error"] if row["error"].startswith("file") else f"{row['file']}: {row['error']}", err=True)
+
+
+def _free_name(folder: Path, file: Path, taken: set[Path]) -> Path:
+    """Where a relaxed structure goes: two files of one name in two folders keep their folders' names."""
+    names = [f"{file.stem}-relaxed", f"{file.resolve().parent.name}-{file.stem}-relaxed"]
+    names += [f"{names[-1]}-{number}" for number in range(2, len(taken) + 3)]
+    return next(path for name in names if (path := folder / f"{name}.cif") not in taken)
+
+
+def _commonest(outcome: SearchOutcome) -> str:
+    """What the engine said of most structures."""
+    reasons = [(number, reason) for reason, number in outcome.reasons.items() if reason.startswith("engine: ")]
+    return max(reasons)[1].removeprefix("engine: ") if reasons else "it gives no energies"
 
 
 def _make_folder(folder: Path) -> None:

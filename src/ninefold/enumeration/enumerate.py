@@ -18,6 +18,8 @@ from ninefold.chemistry.table import NO_CATION, CandidateTable
 from ninefold.enumeration.space import ChemicalSpace
 
 Species = tuple[str, int]
+MOST_HYDROGENS = 14
+"""On one centre; as far as `ChemicalSpace.n` goes."""
 
 
 def enumerate_assignments(space: ChemicalSpace, chunk_size: int = 200_000) -> Iterator[CandidateTable]:
@@ -63,7 +65,7 @@ def neighbours(assignment: Assignment) -> list[Assignment]:
     for change_n, change_m in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         n, m = assignment.n + change_n, assignment.m + change_m
         q = assignment.cation_charge - m
-        if n >= 2 and m >= 0 and q >= 1:
+        if 2 <= n <= MOST_HYDROGENS and m >= 0 and q >= 1:
             found.append(Assignment(assignment.centre, n, q, m, assignment.cations))
     return found
 

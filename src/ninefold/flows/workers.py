@@ -25,7 +25,7 @@ from ninefold.store import open_repository
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
-    from ninefold.engines.base import Engine
+    from ninefold.flows.remember import RememberingEngine
     from ninefold.store.repository import Repository
 
 
@@ -38,7 +38,7 @@ class Context(NamedTuple):
 
     campaign: Campaign
     repository: Repository
-    engine: Engine
+    engine: RememberingEngine
     """Remembers: asks the store before it computes."""
 
 

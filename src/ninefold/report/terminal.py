@@ -108,6 +108,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         parts += _section("Score", _terms(candidate))
     if candidate.get("decomposition"):
         parts += _section("Competitors: what it would decompose into", _competitors(candidate["decomposition"]))
+    if reaction := (candidate.get("provenance") or {}).get("reaction"):
+        parts.append(_plain(f"Reaction: {reaction}"))
     if candidate.get("known"):
         parts += _section("Known compounds of this composition", _known(candidate["known"]))
     if candidate.get("conditions"):

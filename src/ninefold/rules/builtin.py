@@ -6,8 +6,11 @@ from them here.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
+from ninefold.chemistry.compounds import known_compounds
 from ninefold.chemistry.elements import ELECTRONEGATIVITY
 from ninefold.chemistry.table import CandidateTable
 from ninefold.chemistry.volumes import HYDRIDE_VOLUME, anion_volume, cation_volume
@@ -33,18 +36,24 @@ _CRUSTAL_PPM = {
     "Zr": 165.0, "Mn": 950.0, "Ti": 5650.0, "Fe": 56300.0,
 }  # fmt: skip
 """Abundance in the upper crust, mg/kg, CRC Handbook (from memory)."""
-_SEEN_COORDINATION = {12: (4,), 11: (4,), 10: (4,), 9: (5,), 8: (6, 7, 8), 7: (6, 8, 9), 6: (7, 9), 5: (9,)}
-"""Hydrogens on the centre in the compounds made so far, by group; none in groups 3 and 4."""
 
 
 def _charge_imbalance(table: CandidateTable) -> np.ndarray:
     return table.cation_charge - table.q - table.m
 
 
+@functools.cache
+def _seen_coordination() -> dict[int, tuple[int, ...]]:
+    """Group -> hydrogens on the centre in the 18-electron compounds made so far; groups 11 and 12 as 4."""
+    made = [c.assignment for c in known_compounds() if not c.violates and c.assignment.electron_count == 18]
+    seen = {group: tuple(sorted({item.n for item in made if item.group == group})) for group in range(3, 13)}
+    return {group: numbers or (4,) for group, numbers in seen.items() if numbers or group > 10}
+
+
 def _steps_from_seen_coordination(table: CandidateTable) -> np.ndarray:
     largest = 16
     lookup = np.full((19, largest + 1), 2.0)  # groups never seen: two steps away
-    for group, seen in _SEEN_COORDINATION.items():
+    for group, seen in _seen_coordination().items():
         for n in range(largest + 1):
             lookup[group, n] = min(abs(n - known) for known in seen)
     return lookup[table.group, table.n]

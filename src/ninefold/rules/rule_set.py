@@ -104,6 +104,13 @@ class RuleSet:
         table = ResultTable([results])
         return [_verdict(rule, table) for rule in self.active(Stage.RESULT)]
 
+    def electron_counts(self) -> tuple[int, ...]:
+        """Counts at the centre with which a formula is worth reading: what the gate allows, or 12 to 18 without one."""
+        for rule in self.rules:
+            if rule.name == ELECTRON_COUNT and rule.mode is Mode.GATE and rule.allowed is not None:
+                return tuple(int(count) for count in rule.allowed)
+        return tuple(range(12, 19))
+
     def active(self, stage: Stage) -> Iterator[Rule]:
         """The rules of a stage that are switched on, in order."""
         return (rule for rule in self.rules if rule.stage is stage and rule.mode is not Mode.OFF)

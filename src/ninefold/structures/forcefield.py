@@ -96,10 +96,11 @@ class Parameters:
     def from_vector(cls, vector: Iterable[float], like: Parameters) -> Parameters:
         """The inverse of `to_vector`, with the keys of another set."""
         numbers = iter(float(value) for value in vector)
-        return cls(**{
+        values: dict[str, Any] = {
             name: {key: next(numbers) for key in value} if isinstance(value, dict) else next(numbers)
             for name, value in asdict(like).items()
-        })  # fmt: skip
+        }
+        return cls(**values)
 
 
 @functools.cache

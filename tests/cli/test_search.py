@@ -1,0 +1,138 @@
+"""search and relax: one composition or one structure, without a campaign, on a potential without chemistry."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from campaign_run import ninefold
+
+STRUCTURE_KEYS = {
+    "energy_per_atom", "space_group_number", "coordination_numbers", "volume", "source", "relaxations", "path",
+}  # fmt: skip
+
+
+def search(*arguments, cwd):
+    return ninefold("search", "K2ReH9", "--engine", "lj", *arguments, cwd=cwd)
+
+
+def copper():
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.7), ["Cu"], [[0, 0, 0]])
+
+
+def test_search_prints_json_and_writes_cifs(tmp_path):
+    done = search("--relaxations", "2", "--json", "--out", "found", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["evidence"] == "test"
+    assert result["relaxations"] <= 2
+    assert len(result["best_by_relaxation"]) == result["relaxations"]
+    valid = [row["energy_per_atom"] for row in result["structures"] if row["is_valid"] and row["is_converged"]]
+    assert valid == sorted(valid)
+    for row in result["structures"]:
+        assert set(row) >= STRUCTURE_KEYS
+        assert 1 <= row["relaxations"] <= 2
+        structure = Structure.from_file(tmp_path / row["path"])
+        assert structure.composition.reduced_formula == "K2ReH9"
+    again = json.loads(search("--relaxations", "2", "--json", "--out", "found", cwd=tmp_path).stdout)
+    assert [row["energy_per_atom"] for row in again["structures"]] == [
+        row["energy_per_atom"] for row in result["structures"]
+    ]
+
+
+def test_known_types_are_offered_and_can_be_withheld(tmp_path):
+    sources = {
+        name: {row["source"] for row in json.loads(search(*options, "--json", cwd=tmp_path).stdout)["structures"]}
+        for name, options in (
+            ("offered", ("--relaxations", "3")), ("withheld", ("--relaxations", "3", "--exclude-types", "all")),
+        )
+    }  # fmt: skip
+    assert "type:K2ReH9" not in sources["withheld"]
+
+
+def test_time_is_kept(tmp_path):
+    start = time.monotonic()
+    done = search("--relaxations", "200", "--seconds", "3", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["stopped"] == "time is up"
+    assert time.monotonic() - start < 60
+
+
+def test_ctrl_c_ends_with_what_there_is(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ninefold.cli.main", "search", "K2ReH9", "--engine", "lj", "--relaxations", "300",
+         "--json"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "120"},
+    )  # fmt: skip
+    time.sleep(12)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Stopping after" in err
+    assert json.loads(out)["stopped"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["search", "K2ReH8"], ["K2ReH8", "half a hydrogen", "K2ReH9"]),
+        (["search", "K2ReH9", "--seconds", "0"], ["--seconds", "0"]),
+        (["search", "K2ReH9", "--exclude-types", "folklore"], ["folklore", "K2PtCl6"]),
+        (["search", "K2ReH9", "--relaxations", "0"], ["--relaxations", "0"]),
+        (["search", "K2ReH9", "--engine", "oracle"], ["oracle", "chgnet"]),
+        (["search", "K2ReH9", "--engine", "emt", "--relaxations", "1"], ["emt", "K, Re"]),
+        (["search", "K2ReH9", "--centre", "Mo"], ["Mo", "Re"]),
+        (["search", "Xx2ReH9"], ["Xx"]),
+        (["search", "K2ReH9", "--engine", "lj", "--out", "file/inside"], ["--out"]),
+        (["relax", "nowhere.cif", "--engine", "lj"], ["nowhere.cif", "does not exist"]),
+        (["relax", "file", "--engine", "lj"], ["file", "cannot be read"]),
+        (["relax", "file", "--fmax", "0"], ["--fmax"]),
+        (["relax", "file", "--steps", "200000"], ["--steps"]),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, arguments, words):
+    (tmp_path / "file").write_text("nothing of use")
+    done = ninefold(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    [line] = [line for line in done.stderr.strip().splitlines() if not line.startswith(("build:", "single point:"))]
+    for word in words:
+        assert word in line
+
+
+def test_relax_goes_on_after_a_broken_file(tmp_path):
+    copper().to_file(str(tmp_path / "good.cif"))
+    (tmp_path / "broken.cif").write_text("data_x\n_cell_length_a what")
+    atoms = Structure(Lattice.cubic(4), ["Cu", "Cu"], [[0, 0, 0], [0, 0, 0.01]])
+    atoms.to_file(str(tmp_path / "overlap.POSCAR"))
+    done = ninefold(
+        "relax", "broken.cif", "overlap.POSCAR", "good.cif", "--engine", "emt", "--json", "--out", "new", cwd=tmp_path
+    )
+    assert done.returncode == 2
+    rows = {row["file"]: row for row in json.loads(done.stdout)["structures"]}
+    assert "cannot be read" in rows["broken.cif"]["error"]
+    assert rows["overlap.POSCAR"]["error"] == "atoms overlap"
+    good = rows["good.cif"]
+    assert good["space_group_number"] == 225
+    assert good["is_converged"]
+    assert good["volume"] / good["nsites"] == pytest.approx(
+        3.59**3 / 4, rel=0.02
+    )  # EMT's own lattice constant, ASE docs
+    assert Structure.from_file(tmp_path / good["path"]).composition.reduced_formula == "Cu"
+
+
+def test_two_files_of_one_name_are_two_results(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        copper().to_file(str(tmp_path / folder / "POSCAR"))
+    done = ninefold(
+        "relax", "a/POSCAR", "b/POSCAR", "--engine", "emt", "--steps", "1", "--json", "--out", "new", cwd=tmp_path
+    )
+    paths = {row["path"] for row in json.loads(done.stdout)["structures"]}
+    assert len(paths) == 2
+    assert all((tmp_path / path).exists() for path in paths)
