@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import math
 import re
 
 import pytest
@@ -241,3 +242,19 @@ def test_why_there_is_no_rank():
     ligand = dataclasses.replace(item("b"), anion_class="h2_ligand")
     results = rank([item("a", None), ligand, item("c")], RankingSettings())
     assert [(result.rank, result.reason) for result in results] == [(None, "no_hull"), (None, "h2_ligand"), (1, None)]
+
+
+def test_a_structure_above_a_lower_one_of_its_own_composition_is_not_what_forms():
+    lower, higher = item("lower", hull=-0.5), dataclasses.replace(
+        item("higher", hull=-0.1), e_above_same_composition=0.4
+    )
+    results = {result.id: result for result in rank([higher, lower], RankingSettings())}
+    assert results["lower"].rank == 1
+    assert results["lower"].terms["stability"]["value"] == 1
+    assert results["higher"].terms["stability"]["value"] == pytest.approx(math.exp(-0.4 / 0.05))
+
+
+def test_what_a_rule_rejects_has_no_rank():
+    [result] = rank([dataclasses.replace(item(), is_rejected=True)], RankingSettings())
+    assert result.rank is None
+    assert result.reason == "rejected"

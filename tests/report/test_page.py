@@ -376,3 +376,13 @@ def test_impossible_path_is_the_users_error(tmp_path: Path, place: str):
 def test_path_check_makes_nothing(tmp_path: Path):
     check_report_path(tmp_path / "new" / "report.html")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{"anion_class": "h2_ligand"}, {"status": "rejected"}, {"is_neighbour": True}, {"e_above_same_composition": 0.3}],
+    ids=str,
+)
+def test_the_headline_counts_only_what_can_be_meant(kind):
+    rows = [{"e_above_hull": -0.1}, {"e_above_hull": -0.2, **kind}]
+    assert within_noise(rows, 0.02) == rows[:1]
