@@ -245,8 +245,9 @@ def test_why_there_is_no_rank():
 
 
 def test_a_structure_above_a_lower_one_of_its_own_composition_is_not_what_forms():
-    lower, higher = item("lower", hull=-0.5), dataclasses.replace(
-        item("higher", hull=-0.1), e_above_same_composition=0.4
+    lower, higher = (
+        item("lower", hull=-0.5),
+        dataclasses.replace(item("higher", hull=-0.1), e_above_same_composition=0.4),
     )
     results = {result.id: result for result in rank([higher, lower], RankingSettings())}
     assert results["lower"].rank == 1
