@@ -212,40 +212,57 @@ def _mixed(proposals: Sequence[Proposal], wanted: int) -> list[Proposal]:
 
 
 def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine, limit: int) -> tuple[Relaxation, int, float]:
-    """Relax to the end in the highest symmetry that costs little; without it, if that fails.
+    """Relax to the end in the highest symmetry that costs little, and from there on to a higher one while there is one.
 
     Args:
         found: From a coarse relaxation.
         budget: Criteria.
         engine: What relaxes.
-        limit: Relaxations at most; the last is always the one without added symmetry.
+        limit: Relaxations at most; one is kept for the relaxation without added symmetry.
 
     Returns:
         The relaxation that counts, how many were run for it, and the core-seconds of everything.
     """
     settings = RelaxSettings(fmax=budget.final_fmax, max_steps=budget.final_steps, keep_symmetry=True)
-    tried = {space_group(found.structure).number}
+    best, spent, seconds = _onto_symmetry(found.structure, found.energy_per_atom, settings, engine, limit - 1)
+    if best is None:
+        [best] = engine.relax([symmetrised(found.structure)], settings)
+        spent, seconds = spent + 1, seconds + best.core_seconds
+    # at the end of its way a structure is nearer to a higher symmetry than a coarse one is
+    while (energy := _energy(best)) is not None:
+        higher, more, further = _onto_symmetry(best.structure, energy, settings, engine, limit - spent)
+        spent, seconds = spent + more, seconds + further
+        if higher is None:
+            break
+        best = higher
+    return best, spent, seconds
+
+
+def _onto_symmetry(
+    structure: Structure, energy: float, settings: RelaxSettings, engine: Engine, limit: int
+) -> tuple[Relaxation | None, int, float]:
+    """Relax with a higher symmetry, the widest tolerance first, where that costs little and ends no higher."""
+    tried = {space_group(structure).number}
     spent, seconds = 0, 0.0
     for symprec in LADDER:
-        number = space_group(found.structure, symprec).number
-        if number in tried or spent + 1 >= limit:
+        number = space_group(structure, symprec).number
+        if number in tried or spent >= limit:
             continue
         tried.add(number)
-        ordered = symmetrised(found.structure, symprec)
-        if len(found.structure) % len(ordered):
+        ordered = symmetrised(structure, symprec)
+        if len(structure) % len(ordered):
             continue
         [evaluation] = engine.evaluate([ordered])
         seconds += evaluation.core_seconds
-        energy = _energy(evaluation)
-        if energy is None or energy > found.energy_per_atom + SYMMETRY_PENALTY:
+        start = _energy(evaluation)
+        if start is None or start > energy + SYMMETRY_PENALTY:
             continue
         [relaxation] = engine.relax([ordered], settings)
         spent, seconds = spent + 1, seconds + relaxation.core_seconds
-        energy = _energy(relaxation)
-        if energy is not None and energy <= found.energy_per_atom + 1e-3:
+        end = _energy(relaxation)
+        if end is not None and end <= energy + IMPROVEMENT:
             return relaxation, spent, seconds
-    [relaxation] = engine.relax([symmetrised(found.structure)], settings)
-    return relaxation, spent + 1, seconds + relaxation.core_seconds
+    return None, spent, seconds
 
 
 def _energy(result: Evaluation | Relaxation) -> float | None:
