@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ninefold.errors import InputError
 
 
 class Settings(BaseModel):
@@ -12,3 +16,21 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def checked(cls, data: Any, where: str) -> Self:
+        """The settings of a file other than a campaign's.
+
+        Args:
+            data: What YAML gave.
+            where: The file, for the error.
+
+        Raises:
+            InputError: naming file, field and value, if a value cannot be used.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise InputError(f"{where}: {field}", first["input"], problem=f"is not allowed: {first['msg']}") from error

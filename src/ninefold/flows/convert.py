@@ -191,6 +191,7 @@ def ranked_candidates(
 
     judged = [rule_set.judge(candidate) for candidate in candidates]
     above = _above_same_composition(candidates)
+    on_results = {rule.name for rule in rule_set.rules if rule.stage == "result"}
     items = [
         Rankable(
             id=candidate["id"],
@@ -208,7 +209,6 @@ def ranked_candidates(
     places = rank(items, campaign.ranking, campaign.stability.noise_eV_per_atom)
     documents = []
     for candidate, place, verdicts in zip(candidates, places, judged, strict=True):
-        on_results = {rule.name for rule in rule_set.rules if rule.stage == "result"}
         on_composition = [verdict for verdict in candidate["verdicts"] if verdict["rule"] not in on_results]
         update = {
             "verdicts": [*on_composition, *(verdict.to_dict() for verdict in verdicts)],

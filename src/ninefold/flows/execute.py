@@ -30,7 +30,7 @@ def is_finished(campaign: Campaign, store: Path, workflow: str = "screen") -> bo
         document is not None
         and document["status"] == "finished"
         and document["fingerprint"] == campaign.fingerprint()
-        and document["workflow"] == workflow_name(workflow)
+        and document.get("workflow", "screen") == workflow_name(workflow)  # an older store does not say
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from ninefold.chemistry.compounds import known_compounds
 from ninefold.errors import InputError
@@ -66,12 +66,7 @@ def read_settings(path: Path) -> RediscoverySettings:
     Raises:
         InputError: if the file or a value in it cannot be used.
     """
-    try:
-        return RediscoverySettings.model_validate(read_yaml(path, "rediscovery"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {field}", first["input"], problem=f"is not allowed: {first['msg']}") from error
+    return RediscoverySettings.checked(read_yaml(path, "rediscovery"), str(path))
 
 
 def runs(settings: RediscoverySettings) -> list[Run]:

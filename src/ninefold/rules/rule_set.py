@@ -187,18 +187,11 @@ def _rules_of_file(path: Path) -> list[Rule]:
 
 
 def _read_set(name: str) -> RuleSetFile:
-    from pydantic import ValidationError
-
     path = Path(name) if name.endswith((".yaml", ".yml")) else config_path("rules", f"{name}.yaml")
     if not path.is_file():
         shipped = ", ".join(sorted(file.stem for file in config_path("rules").glob("*.yaml")))
         raise InputError("rules.set", name, problem="is not a rule set", allowed=f"{shipped}, or a YAML file")
-    try:
-        return RuleSetFile.model_validate(read_yaml(path, "rules.set"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{name}: {field}", first["input"], problem=f"is not allowed: {first['msg']}") from error
+    return RuleSetFile.checked(read_yaml(path, "rules.set"), name)
 
 
 def _set(rule: Rule, parameters: RuleParameters) -> Rule:

@@ -36,10 +36,10 @@ def tolerances() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def matcher(*, primitive_cell: bool = True) -> StructureMatcher:
+def matcher() -> StructureMatcher:
     """Pymatgen's matcher with these tolerances."""
     return StructureMatcher(
-        ltol=LENGTH_TOLERANCE, stol=SITE_TOLERANCE, angle_tol=ANGLE_TOLERANCE, primitive_cell=primitive_cell, scale=True
+        ltol=LENGTH_TOLERANCE, stol=SITE_TOLERANCE, angle_tol=ANGLE_TOLERANCE, primitive_cell=True, scale=True
     )
 
 
@@ -66,13 +66,14 @@ def _grouped(
     # reduced once and not at every comparison, which is most of what the matcher does
     reduced = [structure.get_primitive_structure().get_reduced_structure() for structure in structures]
     prints = [distance_fingerprint(structure) for structure in reduced]
+    formulas = [structure.composition.reduced_formula for structure in reduced]
     groups: list[list[int]] = []
     for index in order:
         for group in reversed(groups):
             first = group[0]
             if energies is not None and energies[index] - energies[first] > ENERGY_WINDOW:
                 continue
-            if reduced[index].composition.reduced_formula != reduced[first].composition.reduced_formula:
+            if formulas[index] != formulas[first]:
                 continue
             if np.abs(prints[index] - prints[first]).max() > FINGERPRINT_TOLERANCE:
                 continue
