@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 from structure_samples import literature_k2reh9, mg2feh6, turned
 
-from ninefold.structures.duplicates import ENERGY_WINDOW, distinct, tolerances
+from ninefold.structures.duplicates import ENERGY_WINDOW, distinct, grouped, matcher, tolerances
 
 CRYSTALS = {"K2ReH9": literature_k2reh9(), "Mg2FeH6": mg2feh6().get_primitive_structure()}
 
@@ -100,3 +100,24 @@ def test_the_answer_does_not_depend_on_the_order():
 def test_tolerances_are_told():
     assert tolerances()["energy_eV_per_atom"] == ENERGY_WINDOW
     assert all(value for value in tolerances().values())
+
+
+def test_stackings_of_equal_layers_are_two_structures():
+    # hcp and fcc have the same twelve nearest neighbours
+    fcc = Structure.from_spacegroup("Fm-3m", Lattice.cubic(2**0.5), ["Mg"], [[0, 0, 0]])
+    hcp = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(1.0, (8 / 3) ** 0.5), ["Mg"], [[1 / 3, 2 / 3, 0.25]])
+    double = Structure.from_spacegroup(
+        "P6_3/mmc", Lattice.hexagonal(1.0, 2 * (8 / 3) ** 0.5), ["Mg", "Mg"], [[0, 0, 0], [1 / 3, 2 / 3, 0.25]]
+    )
+    structures = [Structure(3 * s.lattice.matrix, s.species, s.frac_coords) for s in (fcc, hcp, double)]
+    assert grouped([*structures, structures[1] * [1, 1, 2]]) == [[0], [1, 3], [2]]
+
+
+def test_groups_are_those_of_the_matcher():
+    rng = np.random.default_rng(7)
+    kinds = [CRYSTALS["K2ReH9"], turned_anion(CRYSTALS["K2ReH9"], 30), CRYSTALS["Mg2FeH6"]]
+    structures = [turned(shaken(kind, rng), rng) for kind in kinds for _ in range(4)]
+    for index, structure in enumerate(structures):
+        structure.properties["index"] = index
+    theirs = [sorted(item.properties["index"] for item in group) for group in matcher().group_structures(structures)]
+    assert sorted(map(sorted, grouped(structures))) == sorted(theirs)

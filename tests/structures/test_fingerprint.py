@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 from structure_samples import literature_k2reh9, turned
 
-from ninefold.structures.fingerprint import distance_fingerprint
+from ninefold.structures.fingerprint import fingerprint
 
 
 def test_simple_cubic_is_exact():
     cubic = Structure(Lattice.cubic(3.0), ["Po"], [[0, 0, 0]])
     expected = [1] * 6 + [2**0.5] * 12 + [3**0.5] * 8
-    np.testing.assert_allclose(distance_fingerprint(cubic, 26)[0, 0], expected, atol=1e-9)
+    np.testing.assert_allclose(fingerprint(cubic, 26).average[0, 0], expected, atol=1e-9)
 
 
 def test_rocksalt_between_unlike_elements():
     salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.0), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     # elements in alphabetical order: Cl, Na; spacing a / 2
-    found = distance_fingerprint(salt, 6)
+    found = fingerprint(salt, 6).average
     np.testing.assert_allclose(found[0, 1], np.ones(6), atol=1e-9)
     np.testing.assert_allclose(found[1, 1], np.full(6, 2**0.5), atol=1e-9)
 
@@ -28,7 +28,7 @@ def test_rocksalt_between_unlike_elements():
 def test_blind_to_cell_and_axes(matrix):
     structure = literature_k2reh9()
     other = turned(structure * matrix, np.random.default_rng(0))
-    np.testing.assert_allclose(distance_fingerprint(other), distance_fingerprint(structure), atol=1e-8)
+    np.testing.assert_allclose(fingerprint(other).average, fingerprint(structure).average, atol=1e-8)
 
 
 @settings(max_examples=20, deadline=None)
@@ -39,5 +39,5 @@ def test_moves_no_more_than_twice_the_atoms(seed, size):
     ways *= size / np.linalg.norm(ways, axis=1, keepdims=True)
     moved = Structure(structure.lattice, structure.species, structure.cart_coords + ways, coords_are_cartesian=True)
     spacing = (structure.volume / len(structure)) ** (1 / 3)
-    change = np.abs(distance_fingerprint(moved) - distance_fingerprint(structure)).max() * spacing
+    change = np.abs(fingerprint(moved).average - fingerprint(structure).average).max() * spacing
     assert change <= 2 * size + 1e-9

@@ -12,10 +12,19 @@ from ninefold.chemistry.volumes import additive_volume
 from ninefold.structures.hosts import HOSTS, _grown, decorated_host
 from ninefold.structures.packing import NO_COMPLEX, random_rotation
 from ninefold.structures.polyhedra import M_H_DISTANCE
-from ninefold.structures.proposal import attempts
+from ninefold.errors import InputError
+from ninefold.structures.proposal import TRIES_IN_VAIN, Stream
+from ninefold.structures.prototypes import fits, prototype_host
 from ninefold.structures.rigid_units import CELL_ANGLES, SWELL, random_cell, random_units
+from ninefold.structures.sources import OUR_NAMES, check_source, load_source, sources_checksum
+from ninefold.structures.symmetric_units import symmetric_units
 
-SOURCES = {"host": (decorated_host, 1.0), "random": (random_units, SWELL)}
+SOURCES = {
+    "host": (decorated_host, 1.0),
+    "random": (random_units, SWELL),
+    "prototype": (prototype_host, 1.0),
+    "symmetric": (symmetric_units, SWELL),
+}
 ANY_SOURCE = st.sampled_from(sorted(SOURCES))
 ANY_SEED = st.integers(0, 2**32 - 1)
 
@@ -71,7 +80,7 @@ def test_a_seed_gives_one_packing(name, formula_units, seed):
 @pytest.mark.parametrize("formula_units", [1, 2, 3, 4])
 def test_as_many_as_wanted_come_and_they_differ(name, formula_units):
     source, _ = SOURCES[name]
-    packings = list(attempts(source, K2REH9, formula_units, 12, np.random.default_rng(0), Counter()))
+    packings = list(Stream(name, source, K2REH9, formula_units, np.random.default_rng(0), Counter()).draw(12))
     assert len(packings) == 12
     assert len({packing.positions.tobytes() for packing in packings}) == 12
 
@@ -84,14 +93,70 @@ def test_a_source_that_never_delivers_is_given_up():
         failures["barren"] += 1
 
     failures = Counter()
-    assert list(attempts(barren, K2REH9, 1, 4, np.random.default_rng(0), failures, tries_each=5)) == []
-    assert failures["barren"] == len(asked) == 20
+    stream = Stream("barren", barren, K2REH9, 1, np.random.default_rng(0), failures)
+    assert list(stream.draw(4)) == []
+    assert failures["barren"] == len(asked) == TRIES_IN_VAIN
+    assert not stream.is_open
+    assert list(stream.draw(4)) == []
+    assert len(asked) == TRIES_IN_VAIN
+
+
+def test_a_source_that_takes_too_long_is_ended_and_that_is_told():
+    failures = Counter()
+    stream = Stream("slow", lambda *_: None, K2REH9, 2, np.random.default_rng(0), failures, seconds=-1.0)
+    assert list(stream.draw(4)) == []
+    assert failures == {"slow Z=2: ended by the wall-clock guard": 1}
+
+
+# a source of one's own
+
+
+def test_a_function_named_by_its_path_is_a_source(tmp_path, monkeypatch):
+    module = tmp_path / "my_sources.py"
+    module.write_text("def mine(assignment, formula_units, rng, failures):\n    return None\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    check_source("my_sources:mine")
+    assert load_source("my_sources:mine").__name__ == "mine"
+    before = sources_checksum([*OUR_NAMES, "my_sources:mine"])
+    module.write_text(module.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    assert sources_checksum([*OUR_NAMES, "my_sources:mine"]) != before
+    assert sources_checksum(OUR_NAMES) == ""
+
+
+@pytest.mark.parametrize("name", ["nowhere:mine", "math:nothing", "math:pi"])
+def test_a_path_that_leads_nowhere_is_told(name):
+    with pytest.raises(InputError, match="structures.sources"):
+        load_source(name)
+
+
+def test_a_name_that_is_no_source_is_refused_with_those_that_are():
+    with pytest.raises(ValueError, match="symmetric_units"):
+        check_source("guess")
+
+
+# prototypes
+
+
+def test_prototypes_have_the_stoichiometry_and_hold_antifluorite():
+    names = {fit.name for fit in fits(K2REH9, 1)}
+    assert "AB2_cF12_225_a_c" in names  # fluorite: K2PtCl6's metals
+    for formula_units in (1, 2, 3, 4):
+        for fit in fits(K2REH9, formula_units):
+            roles = dict(fit.roles)
+            counts = Counter(roles[site.specie.symbol] for site in fit.structure)
+            assert counts == {"centre": formula_units, "cation": 2 * formula_units}
+
+
+def test_a_composition_without_prototypes_says_so():
+    failures = Counter()
+    assert prototype_host(ASSIGNMENTS["Li5MoH11"], 3, np.random.default_rng(0), failures) is None
+    assert failures == {"no prototype of this stoichiometry and size": 1}
 
 
 @pytest.mark.parametrize(("formula_units", "reached"), [(1, 5), (2, 8), (4, 8)])
 def test_every_host_with_a_cell_of_the_size_is_used(formula_units, reached):
     rng = np.random.default_rng(1)
-    packings = attempts(decorated_host, K2REH9, formula_units, 150, rng, Counter())
+    packings = Stream("hosts", decorated_host, K2REH9, formula_units, rng, Counter()).draw(150)
     names = {packing.source.split(":")[1] for packing in packings}
     assert names <= set(HOSTS)
     assert len(names) == reached

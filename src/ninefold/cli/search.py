@@ -264,6 +264,7 @@ def _row(found: FoundStructure, place: int, folder: Path, assignment: Assignment
         "volume": found.volume_per_formula_unit,
         "nsites": found.nsites,
         "source": found.source,
+        "structure_type": found.structure_type,
         "relaxations": found.relaxations,
         "is_valid": found.is_valid,
         "is_converged": found.is_converged,
@@ -334,14 +335,26 @@ def _print_search(
 
     printer = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "E\neV/atom", "SG", "CN", "V/f.u.\nÅ³", "atoms", "source", "relaxations\nspent", "notes"):
-        table.add_column(heading, justify="left" if heading in ("SG", "CN", "source", "notes") else "right")
+    for heading in (
+        "",
+        "E\neV/atom",
+        "SG",
+        "CN",
+        "V/f.u.\nÅ³",
+        "atoms",
+        "type",
+        "source",
+        "relaxations\nspent",
+        "notes",
+    ):
+        table.add_column(heading, justify="left" if heading in ("SG", "CN", "type", "source", "notes") else "right")
     for place, row in enumerate(rows, start=1):
         numbers = row["coordination_numbers"]
         shells = str(numbers[0]) if len(set(numbers)) == 1 else ", ".join(map(str, numbers))
         table.add_row(
             str(place), f"{row['energy_per_atom']:.4f}", row["space_group_symbol"], shells, f"{row['volume']:.1f}",
-            str(row["nsites"]), row["source"], str(row["relaxations"]), "; ".join(row["notes"]),
+            str(row["nsites"]), row["structure_type"] or "", row["source"], str(row["relaxations"]),
+            "; ".join(row["notes"]),
         )  # fmt: skip
     printer.print(f"{assignment.label}   {engine.label}; evidence {engine.evidence}, static, 0 K", markup=False)
     if rows:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FROM_BEST = (
     "energy_per_atom", "space_group_number", "space_group_symbol", "nsites", "volume_per_formula_unit", "volume_ratio",
-    "shortest_m_h", "shortest_h_h", "is_converged", "max_force", "source",
+    "shortest_m_h", "shortest_h_h", "is_converged", "max_force", "source", "structure_type",
 )  # fmt: skip
 
 

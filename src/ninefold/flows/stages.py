@@ -320,6 +320,7 @@ def _isolated(task: Callable[..., Any]) -> Callable[..., Any]:
 @_isolated
 def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str, Any]:
     from ninefold.search import build_pool, structures_version
+    from ninefold.structures.sources import sources_checksum
 
     campaign = context.campaign
     budget = campaign.structures
@@ -329,6 +330,7 @@ def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str
         budget.model_dump(mode="json"),
         campaign.seed,
         structures_version(),
+        sources_checksum(budget.sources),
         SCHEMA_VERSION,
     )
     known = context.repository.get("results", key)

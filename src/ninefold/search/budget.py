@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field, field_validator
 
 from ninefold.settings import Settings
-
-SourceName = Literal["known_types", "hosts", "rigid_units"]
+from ninefold.structures.sources import OUR_NAMES, check_source
 
 
 class SearchBudget(Settings):
     """The structure search of one composition, by counts."""
 
-    sources: tuple[SourceName, ...] = Field(default=("known_types", "hosts", "rigid_units"), min_length=1)
-    """Where structures come from: substitution in known types, decorated host lattices, random rigid units."""
+    sources: tuple[str, ...] = Field(default=OUR_NAMES, min_length=1)
+    """Where structures come from: substitution in known types, AFLOW prototypes and simple lattices as hosts, random
+    rigid units with and without a space group, or `module:function` of your own."""
     withhold_types: tuple[str, ...] = ()
     """Known structure types that are not offered, to test whether the search finds them."""
-    formula_units: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1)
+    formula_units: tuple[int, ...] = Field(default=(1, 2, 3, 4), min_length=1)
     """Formula units per cell, 1 to 4; the pool is shared among them."""
     max_atoms: int = Field(default=60, ge=8, le=400)
     """Atoms in a cell at most; more formula units are left out."""
     pool: int = Field(default=240, ge=1, le=100_000)
-    """Structures settled with the ionic force field."""
+    """Structures settled with the ionic force field, at most: a source and cell size that brings nothing new among the
+    lowest is asked no more."""
     single_points: int = Field(default=48, ge=1, le=100_000)
     """Structures of the pool that the engine evaluates."""
     coarse_relaxations: int = Field(default=10, ge=1, le=10_000)
@@ -57,10 +56,19 @@ class SearchBudget(Settings):
             relaxations=relaxations,
             coarse_relaxations=relaxations,
             refinements=max(usual.refinements, relaxations // 6),
-            single_points=max(usual.single_points, 12 * relaxations),
-            pool=max(usual.pool, 50 * relaxations),
+            single_points=max(usual.single_points, 10 * relaxations),
+            pool=max(usual.pool, 36 * relaxations),
             patience=max(usual.patience, relaxations // 2),
         )
+
+    @field_validator("sources")
+    @classmethod
+    def _check_sources(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError(f"{list(names)} names one source twice")
+        for name in names:
+            check_source(name)
+        return names
 
     @field_validator("formula_units")
     @classmethod

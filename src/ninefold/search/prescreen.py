@@ -15,6 +15,7 @@ from ninefold.engines import Engine, Evaluation, Relaxation, RelaxSettings
 from ninefold.search.budget import SearchBudget
 from ninefold.structures.checks import Shells, check_shells
 from ninefold.structures.duplicates import distinct
+from ninefold.structures.labels import structure_type
 from ninefold.structures.proposal import Notify, Proposal, Stop, never
 from ninefold.structures.symmetry import LADDER, space_group, symmetrised
 
@@ -25,6 +26,11 @@ BATCH = 16
 """Structures that the engine is given at once."""
 IMPROVEMENT = 1e-3
 """eV/atom; less than this is no progress."""
+OPEN_VOLUME = 1.15
+"""Over the densest of the coarse minima; one above is pressed together once, since layers that drift apart creep."""
+RECOMPRESSION_PRESSURE = 5.0
+"""GPa."""
+PRESSED = "pressed together from an open structure"
 KEPT_STRUCTURES = 8
 """Distinct structures that are kept of a composition."""
 
@@ -56,6 +62,8 @@ class FoundStructure:
     is_valid: bool
     """Coordination as asked and no H2 ligand."""
     notes: list[str] = field(default_factory=list)
+    structure_type: str | None = None
+    """The known structure type that it belongs to."""
     relaxations: int = 0
     """Relaxations that the search had spent when it found this one."""
 
@@ -135,6 +143,18 @@ def prescreen(
 
     merged = _distinct(coarse)
     reasons["duplicate"] += len(coarse) - len(merged)
+    densest = min((item.volume_per_formula_unit for item in merged), default=0.0)
+    for place, candidate in enumerate(merged[: budget.refinements]):
+        # a refinement is kept back for each; pressing one together takes two relaxations
+        room = limit - len(history) - min(len(merged), budget.refinements)
+        if candidate.volume_per_formula_unit <= OPEN_VOLUME * densest or room < 2 or stop():
+            continue
+        found, spent_seconds = _recompressed(assignment, candidate, settings, engine, reasons)
+        seconds += spent_seconds
+        record(found, 2)
+        if found is not None and found.energy_per_atom < candidate.energy_per_atom - IMPROVEMENT:
+            merged[place] = replace(found, relaxations=len(history))
+    merged = _distinct(merged)
     refined: list[FoundStructure] = []
     tried = 0
     for done, candidate in enumerate(merged[: budget.refinements], start=1):
@@ -146,7 +166,8 @@ def prescreen(
         found = _found(assignment, relaxation, candidate.source, reasons, is_final=True)
         record(found, spent)
         if found is not None:
-            found = replace(found, relaxations=len(history))
+            told = [PRESSED] if PRESSED in candidate.notes else []
+            found = replace(found, relaxations=len(history), notes=[*found.notes, *told])
             (refined if found.is_valid else rejected).append(found)
         if notify:
             notify("refinement", done, min(len(merged), budget.refinements))
@@ -209,6 +230,20 @@ def _mixed(proposals: Sequence[Proposal], wanted: int) -> list[Proposal]:
         strata.setdefault((proposal.source.split(":")[0], len(proposal.structure)), []).append(proposal)
     dealt = [proposal for row in zip_longest(*strata.values()) for proposal in row if proposal is not None]
     return dealt[:wanted]
+
+
+def _recompressed(
+    assignment: Assignment, open_one: FoundStructure, settings: RelaxSettings, engine: Engine, reasons: Counter[str]
+) -> tuple[FoundStructure | None, float]:
+    """An open structure relaxed under pressure and then without; None if it is lost on the way. And core-seconds."""
+    pressed = settings.model_copy(update={"pressure": RECOMPRESSION_PRESSURE})
+    [under] = engine.relax([open_one.structure], pressed)
+    [after] = engine.relax([under.structure], settings)
+    found = _found(assignment, after, open_one.source, reasons, is_final=False)
+    seconds = under.core_seconds + after.core_seconds
+    if found is None or not found.is_valid:
+        return None, seconds
+    return replace(found, notes=[*found.notes, PRESSED]), seconds
 
 
 def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine, limit: int) -> tuple[Relaxation, int, float]:
@@ -281,11 +316,11 @@ def _found(
     shells = check_shells(structure, assignment)
     for fault in shells.faults:
         reasons[fault] += 1
-    return _describe(structure, relaxation, shells, source, is_final)
+    return _describe(assignment, structure, relaxation, shells, source, is_final)
 
 
 def _describe(
-    structure: Structure, relaxation: Relaxation, shells: Shells, source: str, is_final: bool
+    assignment: Assignment, structure: Structure, relaxation: Relaxation, shells: Shells, source: str, is_final: bool
 ) -> FoundStructure:
     group = space_group(structure)
     return FoundStructure(
@@ -304,6 +339,7 @@ def _describe(
         source=source,
         is_valid=shells.is_valid,
         notes=[*shells.faults, *shells.notes],
+        structure_type=structure_type(structure, assignment) if shells.is_valid and is_final else None,
     )
 
 

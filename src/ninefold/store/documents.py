@@ -79,6 +79,8 @@ class FoundStructureDocument(BaseModel):
     max_force: float
     is_converged: bool
     source: str
+    structure_type: str | None = None
+    """The known structure type that it belongs to."""
     is_valid: bool
     """Coordination as asked and no H2 ligand."""
     notes: list[str] = Field(default_factory=list)
@@ -126,6 +128,7 @@ class CandidateDocument(Document):
     is_converged: bool | None = None
     max_force: float | None = None
     source: str | None = None
+    structure_type: str | None = None
     structures_found: int = 0
     relaxations: int = 0
     engine: str | None = None

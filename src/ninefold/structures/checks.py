@@ -20,6 +20,8 @@ SEARCH_RADIUS = 3.2
 """Å; no M-H bond is longer."""
 SELF = 1e-3
 """Å; an atom is at this distance of itself."""
+TOO_CLOSE = 1.2
+"""Å; no two atoms but M and H, or H and H, come closer: Be-H has 1.4 Å."""
 VOLUME_RANGE = (0.7, 1.35)
 """Volume over the additive one; outside, a note is made."""
 
@@ -77,6 +79,7 @@ def check_shells(structure: Structure, assignment: Assignment) -> Shells:
         for hydrogen in shell:
             bonded[int(hydrogen)] = bonded.get(int(hydrogen), 0) + 1
     shortest_h_h = _shortest(structure, symbols == "H")
+    is_fused = _is_fused(structure, symbols, assignment.centre)
     volume = structure.volume / max(len(places), 1)
     ratio = volume / additive_volume(assignment)
     faults, notes = [], []
@@ -88,11 +91,22 @@ def check_shells(structure: Structure, assignment: Assignment) -> Shells:
         faults.append("H2 ligand")
     elif shortest_h_h < H2_STRETCHED:
         faults.append("stretched H2 ligand")
+    if is_fused:
+        faults.append("atoms too close")
     if not VOLUME_RANGE[0] <= ratio <= VOLUME_RANGE[1]:
         notes.append(f"volume {ratio:.2f} of the additive one")
     return Shells(
         tuple(numbers), float(shortest), float(shortest_h_h), float(volume), float(ratio), tuple(faults), tuple(notes)
     )
+
+
+def _is_fused(structure: Structure, symbols: np.ndarray, centre: str) -> bool:
+    """Whether two atoms that are no bond of the anion and no pair of hydrogens lie too close."""
+    first, second, _, distances = structure.get_neighbor_list(TOO_CLOSE)
+    is_hydrogen, is_centre = symbols == "H", symbols == centre
+    is_bond = (is_hydrogen[first] & is_centre[second]) | (is_hydrogen[second] & is_centre[first])
+    is_other = ~is_bond & ~(is_hydrogen[first] & is_hydrogen[second]) & (distances > SELF)
+    return bool(is_other.any())
 
 
 def _shortest(structure: Structure, chosen: np.ndarray) -> float:

@@ -2,11 +2,13 @@
 
 Two crystals are matched, hydrogen included, with tight tolerances: hydrogen positions are what
 distinguishes the polyhedra of these anions. A match costs milliseconds, so it is tried only where the
-fingerprints of distances lie close; those of equal crystals do, whatever their symmetry at a tolerance.
+fingerprints of distances lie close, as those of equal crystals do, whatever their symmetry at a tolerance;
+and where every atom's distances agree to a few hundredths of an Ångström, it is not needed.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
-from ninefold.structures.fingerprint import distance_fingerprint
+from ninefold.structures.fingerprint import Fingerprint, fingerprint
 
 LENGTH_TOLERANCE = 0.05
 """Fraction of the cell edges."""
@@ -24,6 +26,8 @@ ANGLE_TOLERANCE = 2.0
 """Degrees."""
 FINGERPRINT_TOLERANCE = 0.08
 """Largest difference of the fingerprints, in units of (volume per atom)^(1/3), at which a match is tried."""
+SAME_TOLERANCE = 0.02
+"""Largest difference of any atom's distances, in the same units, up to which no match is needed."""
 ENERGY_WINDOW = 0.003
 """eV/atom; structures farther apart in energy are not compared."""
 
@@ -32,7 +36,7 @@ def tolerances() -> dict[str, Any]:
     """What two structures may differ by and still count as one; reported with every count."""
     return {
         "length": LENGTH_TOLERANCE, "site": SITE_TOLERANCE, "angle": ANGLE_TOLERANCE,
-        "fingerprint": FINGERPRINT_TOLERANCE, "energy_eV_per_atom": ENERGY_WINDOW,
+        "fingerprint": FINGERPRINT_TOLERANCE, "same_fingerprint": SAME_TOLERANCE, "energy_eV_per_atom": ENERGY_WINDOW,
     }  # fmt: skip
 
 
@@ -63,23 +67,64 @@ def _grouped(
     structures: Sequence[Structure], order: Sequence[int], energies: Sequence[float] | None
 ) -> list[list[int]]:
     compare = matcher()
-    # reduced once and not at every comparison, which is most of what the matcher does
-    reduced = [structure.get_primitive_structure().get_reduced_structure() for structure in structures]
-    prints = [distance_fingerprint(structure) for structure in reduced]
-    formulas = [structure.composition.reduced_formula for structure in reduced]
+
+    @functools.cache
+    def reduced(index: int) -> Structure:
+        """Once and not at every comparison: reducing is most of what the matcher does."""
+        return structures[index].get_primitive_structure().get_reduced_structure()
+
+    prints = [fingerprint(structure) for structure in structures]
     groups: list[list[int]] = []
+    shelves: dict[tuple[tuple[str, ...], tuple[int, ...]], _Shelf] = {}
     for index in order:
-        for group in reversed(groups):
-            first = group[0]
-            if energies is not None and energies[index] - energies[first] > ENERGY_WINDOW:
-                continue
-            if formulas[index] != formulas[first]:
-                continue
-            if np.abs(prints[index] - prints[first]).max() > FINGERPRINT_TOLERANCE:
-                continue
-            if compare.fit(reduced[index], reduced[first], skip_structure_reduction=True):
-                group.append(index)
-                break
-        else:
+        mine = prints[index]
+        counts = np.bincount(mine.kinds)
+        key = mine.elements, tuple(int(count) for count in counts // np.gcd.reduce(counts))
+        shelf = shelves.setdefault(key, _Shelf())
+        near = [
+            group
+            for group in shelf.near(mine)
+            if energies is None or energies[index] - energies[groups[group][0]] <= ENERGY_WINDOW
+        ]
+        home = next(
+            (group for group in near if mine.largest_difference(prints[groups[group][0]]) <= SAME_TOLERANCE), None
+        )
+        if home is None:
+            home = next(
+                (
+                    group
+                    for group in near
+                    if compare.fit(reduced(index), reduced(groups[group][0]), skip_structure_reduction=True)
+                ),
+                None,
+            )
+        if home is None:
+            shelf.add(mine, len(groups))
             groups.append([index])
+        else:
+            groups[home].append(index)
     return groups
+
+
+class _Shelf:
+    """The first structures of the groups of one composition, by their average fingerprints."""
+
+    def __init__(self) -> None:
+        self._averages = np.empty((0, 0))
+        self._groups: list[int] = []
+
+    def add(self, item: Fingerprint, group: int) -> None:
+        row = item.average.reshape(1, -1)
+        count = len(self._groups)
+        if count == len(self._averages):  # grows by doubling
+            more = np.empty((max(8, count), row.shape[1]))
+            self._averages = np.concatenate([self._averages, more]) if count else more
+        self._averages[count] = row
+        self._groups.append(group)
+
+    def near(self, item: Fingerprint) -> list[int]:
+        """Groups whose first structure may be the same, newest first."""
+        if not self._groups:
+            return []
+        difference = np.abs(self._averages[: len(self._groups)] - item.average.reshape(1, -1)).max(axis=1)
+        return [self._groups[place] for place in np.flatnonzero(difference <= FINGERPRINT_TOLERANCE)[::-1]]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -143,6 +143,8 @@ def settle(packing: Packing, assignment: Assignment, max_steps: int = 150) -> Se
         if abs(np.linalg.det(cell)) < 2.0 * n_atoms or np.abs(deformation - np.eye(3)).max() > 0.9:
             return 1e6, np.zeros_like(variables)  # the line search steps back from a collapsed cell
         energy, gradient, virial = energy_gradient_virial(positions, cell, terms)
+        if packing.symmetry is not None:  # exact already but for rounding, which a saddle would amplify
+            gradient, virial = packing.symmetry.averaged(gradient), packing.symmetry.averaged_tensor(virial)
         inverse = np.linalg.inv(deformation)
         return energy, np.concatenate([(gradient @ deformation.T).ravel(), (inverse.T @ virial).ravel() / stretch])
 
@@ -152,7 +154,7 @@ def settle(packing: Packing, assignment: Assignment, max_steps: int = 150) -> Se
         options={"maxiter": max_steps, "maxcor": 20, "ftol": 1e-9, "gtol": 0.02},
     )  # fmt: skip
     positions, cell, _ = unpack(result.x)
-    settled = Packing(cell, positions, packing.symbols, packing.owner, packing.charges, packing.source)
+    settled = replace(packing, cell=cell, positions=positions)
     return Settled(settled, float(result.fun) / n_atoms, int(result.nit))
 
 

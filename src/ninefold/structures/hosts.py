@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.spatial import Voronoi
@@ -66,14 +67,15 @@ def decorated_host(
     if len(voids) < n_cations + n_hydrides:
         # a host with too few voids gets random sites beside them
         voids = np.concatenate([voids, rng.random((n_cations + n_hydrides - len(voids), 3))])
-    chosen = _filled(cell, voids, n_cations + n_hydrides, rng)
+    chosen = voids[filled(cell, voids, n_cations + n_hydrides, rng)]
     order = rng.permutation(len(chosen))
     sites = chosen[order] @ cell
     shapes = list(polyhedra(assignment.n).values())
     shape = shapes[rng.integers(len(shapes))]
-    turn = _turn(rng)
+    turn = random_turn(rng)
     turned = [
-        shape @ (turn if rng.random() < SHARED_TURN or index == 0 else _turn(rng)).T for index in range(len(centres))
+        shape @ (turn if rng.random() < SHARED_TURN or index == 0 else random_turn(rng)).T
+        for index in range(len(centres))
     ]
     return assemble(
         assignment, cell, centres @ cell, sites[:n_cations], sites[n_cations:], turned, f"host:{name}:Z{formula_units}",
@@ -81,7 +83,7 @@ def decorated_host(
     )  # fmt: skip
 
 
-def _turn(rng: np.random.Generator) -> np.ndarray:
+def random_turn(rng: np.random.Generator) -> np.ndarray:
     """A rotation: half of the time one that lays an axis of the polyhedron along an axis of the host."""
     if rng.random() < 0.5:
         return random_rotation(rng)
@@ -135,14 +137,27 @@ def _unique(fractional: np.ndarray) -> np.ndarray:
     return np.asarray(wrapped[is_first])
 
 
-def _filled(cell: np.ndarray, voids: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """A random choice of voids that avoids close pairs, shape (wanted, 3), fractional."""
+def filled(
+    cell: np.ndarray, voids: np.ndarray, wanted: int, rng: np.random.Generator, start: Iterable[int] = ()
+) -> list[int]:
+    """A random choice among points that avoids close pairs.
+
+    Args:
+        cell: shape (3, 3), Å.
+        voids: shape (n, 3), fractional.
+        wanted: How many to choose.
+        rng: Draws.
+        start: Those chosen already.
+
+    Returns:
+        Indices, in the order of the choice.
+    """
     images = np.array(list(itertools.product((-1, 0, 1), repeat=3))) @ cell
     points = voids @ cell
     distance = np.linalg.norm(points[:, None, None, :] - points[None, :, None, :] - images, axis=3).min(axis=2)
-    chosen = [int(rng.integers(len(voids)))]
+    chosen = list(start) or [int(rng.integers(len(voids)))]
     while len(chosen) < wanted:
         room = distance[:, chosen].min(axis=1) * (1 + 0.25 * rng.random(len(voids)))
         room[chosen] = -1
         chosen.append(int(room.argmax()))
-    return voids[chosen]
+    return chosen

@@ -17,7 +17,7 @@ from ninefold.structures.crystals import build_structure
 from ninefold.structures.packing import Packing, assemble
 from ninefold.yaml_files import read_yaml
 
-_CENTRE, _CATION = "Os", "K"
+CENTRE, CATION = "Os", "K"
 """Elements that stand for the roles X and A while the type is a plain structure."""
 
 
@@ -34,12 +34,13 @@ def substituted(assignment: Assignment, rng: np.random.Generator, withheld: tupl
         rng: Deals different cations over the cation sites.
         withheld: Names of types to leave out.
     """
+    return [_packing(name, assignment, rng) for name in matching_types(assignment) if name not in withheld]
+
+
+def matching_types(assignment: Assignment) -> list[str]:
+    """Types with the ligands, interstitial hydrides and number of cations of a composition."""
     wanted = (assignment.n, assignment.m, sum(cation.count for cation in assignment.cations))
-    return [
-        _packing(entry, assignment, rng)
-        for entry in _types()
-        if (entry["n"], entry["m"], entry["cations"]) == wanted and entry["name"] not in withheld
-    ]
+    return [entry["name"] for entry in _types() if (entry["n"], entry["m"], entry["cations"]) == wanted]
 
 
 @functools.cache
@@ -48,18 +49,18 @@ def _types() -> tuple[dict[str, Any], ...]:
 
 
 @functools.cache
-def _prototype(name: str) -> Structure:
+def prototype(name: str) -> Structure:
     """Primitive cell with the elements that stand for the roles."""
     [entry] = (entry for entry in _types() if entry["name"] == name)
-    symbols = {"X": _CENTRE, "A": _CATION, "H": "H"}
+    symbols = {"X": CENTRE, "A": CATION, "H": "H"}
     sites = [(symbols[role], positions) for role, positions in entry["sites"].items()]
     return build_structure(entry["space_group"], entry["cell"], sites, origin=entry.get("origin"))
 
 
-def _packing(entry: dict[str, Any], assignment: Assignment, rng: np.random.Generator) -> Packing:
-    structure = _prototype(entry["name"]).copy()
+def _packing(name: str, assignment: Assignment, rng: np.random.Generator) -> Packing:
+    structure = prototype(name).copy()
     roles = np.array([site.specie.symbol for site in structure])
-    places = np.flatnonzero(roles == _CENTRE)
+    places = np.flatnonzero(roles == CENTRE)
     structure.scale_lattice(additive_volume(assignment) * len(places))
     ligands: set[int] = set()
     centres, turned = [], []
@@ -71,8 +72,8 @@ def _packing(entry: dict[str, Any], assignment: Assignment, rng: np.random.Gener
         centres.append(structure[int(place)].coords)
         turned.append(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     hydrides = [site.coords for index, site in enumerate(structure) if roles[index] == "H" and index not in ligands]
-    cations = [site.coords for index, site in enumerate(structure) if roles[index] == _CATION]
+    cations = [site.coords for index, site in enumerate(structure) if roles[index] == CATION]
     return assemble(
         assignment, structure.lattice.matrix, np.array(centres), np.array(cations).reshape(-1, 3),
-        np.array(hydrides).reshape(-1, 3), turned, f"type:{entry['name']}", rng,
+        np.array(hydrides).reshape(-1, 3), turned, f"type:{name}", rng,
     )  # fmt: skip

@@ -19,6 +19,25 @@ NO_COMPLEX = -1
 
 
 @dataclass(frozen=True)
+class Symmetry:
+    """Operations that map a packing onto itself; the force field holds it to them."""
+
+    rotations: np.ndarray
+    """shape (order, 3, 3), Cartesian."""
+    images: np.ndarray
+    """shape (order, n_atoms); the atom that each operation takes each atom onto."""
+
+    def averaged(self, vectors: np.ndarray) -> np.ndarray:
+        """The part of a vector on each atom, shape (n_atoms, 3), that has the symmetry."""
+        turned = np.einsum("oij,onj->oni", self.rotations.transpose(0, 2, 1), vectors[self.images])
+        return np.asarray(turned.mean(axis=0))
+
+    def averaged_tensor(self, tensor: np.ndarray) -> np.ndarray:
+        """The part of a tensor, shape (3, 3), that has the symmetry."""
+        return np.asarray((self.rotations.transpose(0, 2, 1) @ tensor @ self.rotations).mean(axis=0))
+
+
+@dataclass(frozen=True)
 class Packing:
     """Atoms in a cell with their roles. Atoms of a complex stand together, its centre first."""
 
@@ -33,6 +52,8 @@ class Packing:
     """shape (n_atoms,), formal charges, e; the anion's charge stands on its hydrogens."""
     source: str
     """How it was made."""
+    symmetry: Symmetry | None = None
+    """What is kept while it settles."""
 
     def to_structure(self) -> Structure:
         """The packing as a crystal structure, atoms wrapped into the cell."""
@@ -47,7 +68,7 @@ def assemble(
     hydrides: np.ndarray,
     polyhedra: list[np.ndarray],
     source: str,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
 ) -> Packing:
     """Put complexes on centres, cations and hydrides on their sites.
 
@@ -55,11 +76,11 @@ def assemble(
         assignment: The composition and its reading.
         cell: shape (3, 3), Å.
         centres: shape (Z, 3), Å; sites of the complexes.
-        cations: shape (Z * cations per centre, 3), Å; the kinds are dealt out at random.
+        cations: shape (Z * cations per centre, 3), Å.
         hydrides: shape (Z * m, 3), Å.
         polyhedra: One set of unit vectors, shape (n, 3), per centre, already turned.
         source: How it was made.
-        rng: Deals the cations.
+        rng: Deals the kinds of cations over their sites; None where the sites stand kind by kind.
     """
     symbols: list[str] = []
     positions: list[np.ndarray] = []
@@ -72,7 +93,8 @@ def assemble(
         owner += [index] * (1 + assignment.n)
         charges += [0.0] + [-assignment.q / assignment.n] * assignment.n
     kinds = [cation for cation in assignment.cations for _ in range(cation.count * len(centres))]
-    for place, site in zip(rng.permutation(len(kinds)), cations, strict=True):
+    order = np.arange(len(kinds)) if rng is None else rng.permutation(len(kinds))
+    for place, site in zip(order, cations, strict=True):
         symbols.append(kinds[place].symbol)
         positions.append(site[None, :])
         owner.append(NO_COMPLEX)

@@ -48,8 +48,8 @@ def polyhedra(n: int) -> dict[str, np.ndarray]:
 def _polyhedra(n: int) -> dict[str, np.ndarray]:
     drawings = _DRAWINGS.get(n)
     if drawings is None:
-        return {f"{n} points": _optimised(_spiral(n))}
-    return {name: _optimised(np.array(_rings(*rings))) for name, rings in drawings.items()}
+        return {f"{n} points": spread_out(_spiral(n))}
+    return {name: spread_out(np.array(_rings(*rings))) for name, rings in drawings.items()}
 
 
 def _rings(*rings: tuple[int, float, float]) -> list[tuple[float, float, float]]:
@@ -91,8 +91,14 @@ def _spiral(n: int) -> np.ndarray:
     return np.column_stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)])
 
 
-def _optimised(points: np.ndarray, steps: int = 400, largest_step: float = 0.02) -> np.ndarray:
-    """Descent on the repulsion along the sphere; too few steps for rounding to break the symmetry."""
+def spread_out(points: np.ndarray, steps: int = 400, largest_step: float = 0.02) -> np.ndarray:
+    """Descent on the repulsion along the sphere; too few steps for rounding to break the symmetry.
+
+    Args:
+        points: shape (n, 3), unit vectors.
+        steps: At most.
+        largest_step: Of a point, at first; it falls to zero.
+    """
     for step in range(steps):
         difference = points[:, None, :] - points[None, :, :]
         distance = np.linalg.norm(difference, axis=2) + np.eye(len(points)) * 1e9

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,17 +16,28 @@ from ninefold.chemistry.anions import Assignment
 from ninefold.structures.packing import Packing
 
 
+TRIES_IN_VAIN = 40
+"""Attempts of a source in a row without a packing, after which it is asked no more."""
+GUARD_SECONDS = 120.0
+"""Wall clock that one source may take for one cell size of one composition; ours take a tenth of it at most."""
+
+
 @dataclass(frozen=True)
 class Proposal:
     """A structure to be looked at by an engine."""
 
     structure: Structure
     source: str
-    """How it was made: `type:K2PtCl6`, `host:fcc`, `random:Z2`."""
+    """How it was made: `type:K2PtCl6`, `prototype:AB2_cF12_225_a_c:Z1`, `host:fcc:Z2`, `symmetric:160:Z1`, `random:Z2`."""
 
 
 class Source(Protocol):
-    """Offers packings of a composition for as long as it is asked."""
+    """Offers packings of a composition for as long as it is asked.
+
+    Draw from `rng` and from nothing else: then one seed gives one result. `assemble` makes a packing of
+    centres, cations, hydrides and polyhedra; `packing_of` makes one of a whole structure. What is offered is
+    settled with the force field and checked like any other packing.
+    """
 
     def __call__(
         self, assignment: Assignment, formula_units: int, rng: np.random.Generator, failures: Counter[str]
@@ -46,21 +59,46 @@ Stop = Callable[[], bool]
 """Asked between two structures: True ends the search with what it has."""
 
 
-def attempts(
-    source: Source,
-    assignment: Assignment,
-    formula_units: int,
-    wanted: int,
-    rng: np.random.Generator,
-    failures: Counter[str],
-    tries_each: int = 5,
-) -> Iterator[Packing]:
-    """Up to `wanted` packings of a source, giving up after `tries_each` tries for each wanted one."""
-    made = 0
-    for _ in range(wanted * tries_each):
-        if made == wanted:
-            return
-        packing = source(assignment, formula_units, rng, failures)
-        if packing is not None:
-            made += 1
-            yield packing
+class Stream:
+    """The packings of one source and cell size, drawn until its budget of attempts or of time is used up.
+
+    Args:
+        name: Of the source, for reasons.
+        source: Makes packings.
+        assignment: The composition and its reading.
+        formula_units: Per cell.
+        rng: The stream's own.
+        failures: Counts why attempts gave nothing, and what ended the stream.
+        tries_in_vain: Attempts without a packing, in a row, that end it.
+        seconds: Wall-clock time in the source, in all, that ends it: a guard against a source that hardly ever
+            succeeds, far above what one of ours takes.
+    """
+
+    def __init__(
+        self, name: str, source: Source, assignment: Assignment, formula_units: int, rng: np.random.Generator,
+        failures: Counter[str], tries_in_vain: int = TRIES_IN_VAIN, seconds: float = GUARD_SECONDS,
+    ) -> None:  # fmt: skip
+        self.name = f"{name} Z={formula_units}"
+        self._make = functools.partial(source, assignment, formula_units, rng, failures)
+        self._failures = failures
+        self._tries_in_vain, self._seconds_left = tries_in_vain, seconds
+        self.is_open = True
+        """Whether it may give more."""
+
+    def draw(self, wanted: int) -> Iterator[Packing]:
+        """Up to `wanted` packings; fewer, and the stream is closed."""
+        in_vain = 0
+        while wanted and self.is_open:
+            start = time.monotonic()
+            packing = self._make()
+            self._seconds_left -= time.monotonic() - start
+            if packing is not None:
+                wanted, in_vain = wanted - 1, 0
+                yield packing
+                continue
+            in_vain += 1
+            if in_vain == self._tries_in_vain:
+                self.is_open = False
+            elif self._seconds_left < 0:
+                self.is_open = False
+                self._failures[f"{self.name}: ended by the wall-clock guard"] += 1

@@ -1,0 +1,136 @@
+"""Prototypes as hosts: complexes on one sublattice of an AFLOW prototype, cations and hydrides on the others.
+
+pymatgen bundles 288 prototypes of the AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017)).
+One fits a composition if its stoichiometry is that of centres and cations, with or without the
+interstitial hydrides; hydrides that it has no sublattice for go where there is most room.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import itertools
+import json
+import math
+from collections import Counter
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+from pymatgen.core import Structure
+
+from ninefold.chemistry.anions import Assignment
+from ninefold.chemistry.volumes import additive_volume
+from ninefold.structures.hosts import SHARED_TURN, filled, random_turn
+from ninefold.structures.packing import Packing, assemble
+from ninefold.structures.polyhedra import polyhedra
+from ninefold.structures.symmetry import symmetrised
+
+ROOM_POINTS = 60
+"""Random points among which hydrides without a sublattice find their sites."""
+HYDRIDE = "hydride"
+
+
+class Fit(NamedTuple):
+    """A prototype and what its species stand for."""
+
+    name: str
+    """AFLOW's label: AB2_cF12_225_a_c is fluorite."""
+    structure: Structure
+    """Primitive cell."""
+    roles: tuple[tuple[str, str], ...]
+    """Species of the prototype -> `centre`, a cation's symbol, `cation` for all cations alike, or `hydride`."""
+
+
+def prototype_host(
+    assignment: Assignment, formula_units: int, rng: np.random.Generator, failures: Counter[str]
+) -> Packing | None:
+    """One decorated prototype; see `ninefold.structures.proposal.Source`."""
+    possible = fits(assignment, formula_units)
+    if not possible:
+        failures["no prototype of this stoichiometry and size"] += 1
+        return None
+    fit = possible[rng.integers(len(possible))]
+    role_of = dict(fit.roles)
+    structure = fit.structure
+    roles = [role_of[site.specie.symbol] for site in structure]
+    volume = additive_volume(assignment) * formula_units
+    cell = structure.lattice.matrix * (volume / structure.volume) ** (1 / 3)
+    if np.linalg.det(cell) < 0:
+        cell = -cell
+
+    def places(role: str) -> np.ndarray:
+        return structure.frac_coords[[index for index, other in enumerate(roles) if other == role]].reshape(-1, 3)
+
+    centres, hydrides = places("centre"), places(HYDRIDE)
+    alike = "cation" in role_of.values()
+    cations = places("cation") if alike else np.concatenate([places(cation.symbol) for cation in assignment.cations])
+    if missing := assignment.m * formula_units - len(hydrides):
+        metals = np.concatenate([centres, cations])
+        points = np.concatenate([metals, rng.random((ROOM_POINTS, 3))])
+        hydrides = points[filled(cell, points, len(metals) + missing, rng, start=range(len(metals)))[len(metals) :]]
+    shapes = list(polyhedra(assignment.n).values())
+    shape = shapes[rng.integers(len(shapes))]
+    turn = random_turn(rng)
+    turned = [
+        shape @ (turn if index == 0 or rng.random() < SHARED_TURN else random_turn(rng)).T
+        for index in range(len(centres))
+    ]
+    return assemble(
+        assignment, cell, centres @ cell, cations @ cell, hydrides @ cell, turned,
+        f"prototype:{fit.name}:Z{formula_units}", rng if alike else None,
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=256)
+def fits(assignment: Assignment, formula_units: int) -> tuple[Fit, ...]:
+    """Prototypes that hold so many formula units of a composition, with every way to deal the roles."""
+    kinds = [(cation.symbol, cation.count) for cation in assignment.cations]
+    together = [("cation", sum(count for _, count in kinds))]
+    wanted = [together] + ([kinds] if len(kinds) > 1 else [])
+    if assignment.m:
+        wanted += [[*cations, (HYDRIDE, assignment.m)] for cations in tuple(wanted)]
+    found = []
+    for index, counts in enumerate(_stoichiometries()):
+        for others in wanted:
+            roles = [("centre", 1), *others]
+            if len(roles) != len(counts):
+                continue
+            for species in itertools.permutations(sorted(counts)):
+                if any(counts[symbol] != count for symbol, (_, count) in zip(species, roles, strict=True)):
+                    continue
+                name, structure = _primitive(index)
+                if sum(site.specie.symbol == species[0] for site in structure) == formula_units:
+                    dealt = tuple((symbol, role) for symbol, (role, _) in zip(species, roles, strict=True))
+                    found.append(Fit(name, structure, dealt))
+    return tuple(found)
+
+
+@functools.cache
+def _records() -> list[dict[str, Any]]:
+    """The bundled prototypes as their file has them; decoding it into structures takes 4 s."""
+    path = files("pymatgen.analysis.prototypes").joinpath("aflow_prototypes.json.gz")
+    return [
+        {"name": entry["tags"]["aflow"], "lattice": entry["snl"]["lattice"]["matrix"], "sites": entry["snl"]["sites"]}
+        for entry in json.loads(gzip.decompress(path.read_bytes()))
+    ]
+
+
+@functools.cache
+def _stoichiometries() -> list[dict[str, int]]:
+    """Reduced counts of the species of each prototype; empty where a site is shared."""
+    found = []
+    for record in _records():
+        is_ordered = all(len(site["species"]) == 1 and site["species"][0]["occu"] == 1 for site in record["sites"])
+        counts = Counter(site["species"][0]["element"] for site in record["sites"]) if is_ordered else Counter()
+        divisor = math.gcd(*counts.values())
+        found.append({symbol: count // divisor for symbol, count in counts.items()})
+    return found
+
+
+@functools.cache
+def _primitive(index: int) -> tuple[str, Structure]:
+    """Label and primitive cell of a prototype."""
+    record = _records()[index]
+    symbols = [site["species"][0]["element"] for site in record["sites"]]
+    return record["name"], symmetrised(Structure(record["lattice"], symbols, [site["abc"] for site in record["sites"]]))
