@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from structure_samples import ASSIGNMENTS, K2REH9
 
 from ninefold.chemistry.volumes import additive_volume
+from ninefold.errors import InputError
 from ninefold.structures.hosts import HOSTS, _grown, decorated_host
 from ninefold.structures.packing import NO_COMPLEX, random_rotation
 from ninefold.structures.polyhedra import M_H_DISTANCE
-from ninefold.errors import InputError
 from ninefold.structures.proposal import TRIES_IN_VAIN, Stream
 from ninefold.structures.prototypes import fits, prototype_host
 from ninefold.structures.rigid_units import CELL_ANGLES, SWELL, random_cell, random_units
@@ -125,7 +125,7 @@ def test_a_function_named_by_its_path_is_a_source(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["nowhere:mine", "math:nothing", "math:pi"])
 def test_a_path_that_leads_nowhere_is_told(name):
-    with pytest.raises(InputError, match="structures.sources"):
+    with pytest.raises(InputError, match=r"structures\.sources"):
         load_source(name)
 
 

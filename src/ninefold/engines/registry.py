@@ -12,6 +12,7 @@ from ninefold.errors import InputError, MissingDependencyError
 GROUP = "ninefold.engines"
 _OURS = {
     "chgnet": "ninefold.engines.chgnet:CHGNetEngine",
+    **{name: f"ninefold.engines.foundation:{name}" for name in ("sevennet", "mace", "orb", "mattersim", "grace")},
     "emt": "ninefold.engines.ase_engine:emt",
     "lj": "ninefold.engines.ase_engine:lennard_jones",
 }

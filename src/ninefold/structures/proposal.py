@@ -15,7 +15,6 @@ from pymatgen.core import Structure
 from ninefold.chemistry.anions import Assignment
 from ninefold.structures.packing import Packing
 
-
 TRIES_IN_VAIN = 40
 """Attempts of a source in a row without a packing, after which it is asked no more."""
 GUARD_SECONDS = 120.0
@@ -28,7 +27,8 @@ class Proposal:
 
     structure: Structure
     source: str
-    """How it was made: `type:K2PtCl6`, `prototype:AB2_cF12_225_a_c:Z1`, `host:fcc:Z2`, `symmetric:160:Z1`, `random:Z2`."""
+    """How it was made: `type:K2PtCl6`, `prototype:AB2_cF12_225_a_c:Z1`, `host:fcc:Z2`, `symmetric:160:Z1`, `random:Z2`.
+    """
 
 
 class Source(Protocol):

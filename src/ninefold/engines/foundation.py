@@ -1,0 +1,254 @@
+"""Foundation potentials by name, through the ASE calculators of their packages.
+
+None of the packages is required. SevenNet's weights come inside its package; the others load a weight
+file that the user has: nothing is downloaded here, because a campaign that fetches a file at its first
+use fails on the nodes of a cluster, and a file that changes behind a name changes every energy.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ninefold.engines.ase_engine import ASEEngine
+from ninefold.engines.settings import EngineSettings
+from ninefold.errors import InputError, MissingDependencyError
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of potentials and how its package loads one."""
+
+    name: str
+    label: str
+    module: str
+    """Imported to see whether the package is there."""
+    package: str
+    """What to install."""
+    load: Callable[[Path], Any]
+    """ASE calculator of a weight file."""
+    known: Callable[[Any], frozenset[str] | None]
+    """Symbols that a calculator knows; None for all."""
+    suffixes: tuple[str, ...]
+    """Of weight files; empty for a folder."""
+    where: str
+    """Where its weights are published."""
+    bundled: Callable[[], dict[str, Path]] = dict
+    """Models inside the package, the default first."""
+    usual: tuple[str, ...] = ()
+    """Files in the home folder where the package itself keeps its default model."""
+    extra: str | None = None
+    """Our extra that installs it."""
+
+
+def make(family: Family, settings: EngineSettings) -> ASEEngine:
+    """An engine of a family.
+
+    Raises:
+        MissingDependencyError: if its package is not installed.
+        InputError: if the weights are not on this machine, or cannot be loaded.
+    """
+    try:
+        importlib.import_module(family.module)
+    except ModuleNotFoundError as error:
+        missing = error.name or family.package
+        is_own = missing.split(".")[0] == family.module.split(".")[0]
+        raise MissingDependencyError(
+            "engine.name", family.name, family.package if is_own else missing, family.extra if is_own else None
+        ) from error
+    weights = weight_file(family, settings.model)
+    calculator = _loaded(family, weights)
+    names = {path: name for name, path in family.bundled().items()}
+    return ASEEngine(
+        family.name,
+        f"{family.label} {names.get(weights, weights.stem)}",
+        calculator,
+        (version(family.package), checksum(weights)),
+        family.known(calculator),
+    )
+
+
+def weight_file(family: Family, model: str | None) -> Path:
+    """The weights of a model: one inside the package, or a file of the user's.
+
+    Raises:
+        InputError: if they are not there; says where they are published.
+    """
+    bundled = family.bundled()
+    if model is None:
+        if bundled:
+            return next(iter(bundled.values()))
+        for place in family.usual:
+            if (path := Path(place).expanduser()).exists():
+                return path
+        raise InputError(
+            "engine.model", "none", problem=f"is not enough for {family.name}: its package brings no weights",
+            hint=f"download them from {family.where} and give the file as engine.model (--model)",
+        )  # fmt: skip
+    if model in bundled:
+        return bundled[model]
+    path = Path(model).expanduser()
+    if not path.exists():
+        inside = f"{', '.join(bundled)}, or " if bundled else ""
+        problem = f"is no model inside {family.package} and no file" if bundled else "is no file"
+        raise InputError(
+            "engine.model", model, problem=problem,
+            allowed=f"{inside}a weight file; weights are published at {family.where}",
+        )  # fmt: skip
+    if family.suffixes and (path.is_dir() or path.suffix not in family.suffixes):
+        raise InputError(
+            "engine.model", model, problem=f"is no weight file of {family.label}", allowed=", ".join(family.suffixes)
+        )
+    return path
+
+
+def checksum(weights: Path) -> str:
+    """SHA-256 of a weight file, or of every file of a folder of weights."""
+    digest = hashlib.sha256()
+    for file in sorted(weights.rglob("*")) if weights.is_dir() else [weights]:
+        if file.is_file():
+            with file.open("rb") as handle:
+                while block := handle.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+@functools.cache
+def _loaded(family: Family, weights: Path) -> Any:
+    """The calculator, one per process and weight file, on one thread."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of accelerators that are not installed, and of pickles
+        try:
+            calculator = family.load(weights)
+        except Exception as error:  # whatever a package raises on a file that is not its own
+            words = (str(error).splitlines() or [""])[0][:120]
+            raise InputError(
+                "engine.model", str(weights), problem=f"cannot be loaded by {family.package}: {words}"
+            ) from error
+    if family.name != "grace":  # the others run on torch; TensorFlow reads OMP_NUM_THREADS itself
+        import torch
+
+        torch.set_num_threads(1)
+    return calculator
+
+
+def _symbols(numbers: Any) -> frozenset[str]:
+    from ase.data import chemical_symbols
+
+    return frozenset(chemical_symbols[int(number)] for number in numbers)
+
+
+def _any(calculator: Any) -> None:
+    """The package does not say which elements it knows."""
+
+
+def _sevennet_models() -> dict[str, Path]:
+    from sevenn.util import pretrained_name_to_path
+
+    found = {}
+    for name in ("7net-0", "7net-l3i5"):
+        path = Path(pretrained_name_to_path(name))
+        if path.exists():
+            found[name] = path
+    return found
+
+
+def _sevennet(weights: Path) -> Any:
+    from sevenn.calculator import SevenNetCalculator
+
+    return SevenNetCalculator(str(weights), device="cpu")
+
+
+def _mace(weights: Path) -> Any:
+    from mace.calculators import MACECalculator
+
+    return MACECalculator(model_paths=str(weights), device="cpu", default_dtype="float64")
+
+
+def _orb(weights: Path) -> Any:
+    """ORB keeps the architecture in code, by the name that its weight files begin with."""
+    from orb_models.forcefield import pretrained
+    from orb_models.forcefield.calculator import ORBCalculator
+
+    models = {name.replace("_", "-"): function for name, function in pretrained.ORB_PRETRAINED_MODELS.items()}
+    fitting = [name for name in models if weights.name.startswith(name)]
+    if not fitting:
+        raise ValueError(f"its name does not begin with a model of ORB: {', '.join(sorted(models))}")
+    network = models[max(fitting, key=len)](
+        weights_path=str(weights), device="cpu", precision="float32-highest", compile=False
+    )
+    return ORBCalculator(network, device="cpu")
+
+
+def _mattersim(weights: Path) -> Any:
+    from mattersim.forcefield import MatterSimCalculator
+
+    return MatterSimCalculator.from_checkpoint(str(weights), device="cpu")
+
+
+def _grace(weights: Path) -> Any:
+    from tensorpotential.calculator import TPCalculator
+
+    return TPCalculator(model=str(weights))
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family(
+            "sevennet", "SevenNet", "sevenn.calculator", "sevenn", _sevennet,
+            lambda calculator: _symbols(calculator.type_map), (".pth", ".pt"),
+            "https://github.com/MDIL-SNU/SevenNet", bundled=_sevennet_models, extra="sevennet",
+        ),
+        Family(
+            "mace", "MACE", "mace.calculators", "mace-torch", _mace,
+            lambda calculator: _symbols(calculator.z_table.zs), (".model", ".pt", ".pth"),
+            "https://github.com/ACEsuit/mace-foundations",
+        ),
+        Family(
+            "orb", "ORB", "orb_models.forcefield.pretrained", "orb-models", _orb, _any, (".ckpt",),
+            "https://github.com/orbital-materials/orb-models",
+        ),
+        Family(
+            "mattersim", "MatterSim", "mattersim.forcefield", "mattersim", _mattersim, _any, (".pth",),
+            "https://github.com/microsoft/mattersim",
+            usual=("~/.local/mattersim/pretrained_models/mattersim-v1.0.0-1M.pth",),
+        ),
+        Family(
+            "grace", "GRACE", "tensorpotential.calculator", "tensorpotential", _grace, _any, (),
+            "https://gracemaker.readthedocs.io",
+        ),
+    )
+}  # fmt: skip
+
+
+def sevennet(settings: EngineSettings) -> ASEEngine:
+    """SevenNet (Park et al., J. Chem. Theory Comput. 20, 4857 (2024)); weights inside its package."""
+    return make(FAMILIES["sevennet"], settings)
+
+
+def mace(settings: EngineSettings) -> ASEEngine:
+    """MACE (Batatia et al., arXiv:2401.00096); needs a weight file."""
+    return make(FAMILIES["mace"], settings)
+
+
+def orb(settings: EngineSettings) -> ASEEngine:
+    """ORB (Rhodes et al., arXiv:2504.06231); needs a weight file."""
+    return make(FAMILIES["orb"], settings)
+
+
+def mattersim(settings: EngineSettings) -> ASEEngine:
+    """MatterSim (Yang et al., arXiv:2405.04967); needs a weight file."""
+    return make(FAMILIES["mattersim"], settings)
+
+
+def grace(settings: EngineSettings) -> ASEEngine:
+    """GRACE (Bochkarev et al., Phys. Rev. X 14, 021036 (2024)); needs a folder of weights."""
+    return make(FAMILIES["grace"], settings)
