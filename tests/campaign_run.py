@@ -10,7 +10,7 @@ CAMPAIGN = {
     "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": [0, 1]}],
     "structures": {
         "pool": 8, "single_points": 4, "coarse_relaxations": 2, "refinements": 1, "formula_units": [1],
-        "coarse_steps": 15, "final_steps": 25, "withhold_types": ["K2ReH9"],
+        "coarse_steps": 15, "final_steps": 25, "withhold_types": ["K2ReH9"], "rounds": 2,
     },
     "execution": {"workers": 2, "compositions_per_job": 1},
 }  # fmt: skip

@@ -24,5 +24,10 @@ def make_flow(campaign: dict[str, Any], store: str) -> Flow:
     references = jobs.relax_reference_phases(campaign, store, selected.output)
     searched = jobs.search_structures(campaign, store, selected.output)
     stability = jobs.assess_stability(campaign, store, references.output, searched.output)
+    steps = [selected, references, searched, stability]
+    for number in range(2, campaign["structures"]["rounds"] + 1):
+        again = jobs.search_again(campaign, store, selected.output, number, stability.output)
+        stability = jobs.assess_stability(campaign, store, references.output, again.output)
+        steps += [again, stability]
     ranking = jobs.rank_candidates(campaign, store, stability.output)
-    return Flow([selected, references, searched, stability, ranking], output=ranking.output, name="screen")
+    return Flow([*steps, ranking], output=ranking.output, name="screen")

@@ -58,7 +58,8 @@ def test_funnel_has_every_stage(finished):
 
     with open_repository(finished / "ninefold.db") as repository:
         stages = total(repository.find("funnel"))
-    assert [stage["stage"] for stage in stages] == list(STAGES)
+    again = ["choose 2", "build 2", "prescreen 2"]
+    assert [stage["stage"] for stage in stages] == [*STAGES[:5], *again, *STAGES[6:]]
     assert all(stage["count_in"] >= stage["count_out"] for stage in stages)
     assert all(stage["hardware"] for stage in stages)
     assert sum(stage["core_seconds"] for stage in stages) > 1
@@ -181,4 +182,17 @@ def test_screen_flow_goes_to_fireworks(finished):
 
     flow = load_workflow("screen")(read_campaign(str(finished / "campaign.yaml")).to_dict(), "ninefold.db")
     workflow = flow_to_workflow(flow, store=JobStore(MemoryStore()))
-    assert len(workflow.fws) == 5
+    assert len(workflow.fws) == 7  # one more search and one more hull for the second round
+
+
+def test_the_second_round_adds_to_the_first(finished):
+    rows = {row["formula"]: row for row in candidates(finished)}
+    chosen = [row for row in rows.values() if row["search_rounds"] == 2]
+    assert len(chosen) == 1  # half of the one that can be ranked, rounded up; K3ReH10 counts H2 ligands
+    [row] = chosen
+    found = [energy for energy in row["lowest_by_round"] if energy is not None]
+    assert row["search_spread"] == (pytest.approx(max(found) - min(found)) if len(found) > 1 else None)
+    energies = [item["energy_per_atom"] for item in row["structures"] if item["is_valid"]]
+    assert min(energies) == pytest.approx(min(found))
+    others = [other for other in rows.values() if other is not row]
+    assert all(other["search_rounds"] == 1 and other["search_spread"] is None for other in others)

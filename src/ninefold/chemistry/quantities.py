@@ -76,6 +76,15 @@ _TABLE = (
     ),
     ("structures_found", "integer", "", "structures", "distinct valid structures found", "prescreen"),
     ("relaxations", "integer", "", "relaxations", "relaxations spent with the engine", "prescreen"),
+    ("search_rounds", "integer", "", "rounds", "searches of this composition, each with new random draws", "prescreen"),
+    (
+        "search_spread",
+        "float",
+        "eV/atom",
+        "spread",
+        "highest less lowest of the lowest energies that the rounds found by themselves: the search's own noise",
+        "prescreen",
+    ),
     ("engine", "string", "", "engine", "engine of the energies, with version", "prescreen"),
     # stability
     (

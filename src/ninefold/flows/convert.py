@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ninefold.chemistry.anions import Assignment
+from ninefold.chemistry.anions import AnionClass, Assignment
 from ninefold.chemistry.compounds import known_formulas
 from ninefold.flows.packing import unpack_structure
 from ninefold.keys import content_key
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
     from ninefold.engines import Engine
     from ninefold.rules import RuleSet, Verdict
+    from ninefold.search import Prospect
     from ninefold.thermo.stability import Phase
 
 _FROM_BEST = (
@@ -93,12 +94,26 @@ def outcome(found: Any) -> dict[str, Any]:
     }
 
 
+def prospect(candidate: dict[str, Any]) -> Prospect:
+    """A candidate as the next round of searches sees it."""
+    from ninefold.search import Prospect
+
+    hull, known = candidate["e_above_hull"], [item["difference"] for item in candidate["known"]]
+    above = None if hull is None else max([hull, *(value for value in known if value is not None)])
+    return Prospect(candidate["id"], above, can_be_ranked=candidate["anion_class"] == AnionClass.CLASSICAL.value)
+
+
 def searched_candidate(
-    campaign: Campaign, document: dict[str, Any], result: dict[str, Any], engine: Engine
+    campaign: Campaign, document: dict[str, Any], result: dict[str, Any], engine: Engine, number: int = 1
 ) -> CandidateDocument:
-    """A candidate with what the search found: the lowest valid structure counts."""
+    """A candidate with what a round of the search found: the lowest valid structure of all rounds counts."""
     from ninefold.structures.duplicates import tolerances
 
+    lowest = min((found["energy_per_atom"] for found in result["found"] if found["is_valid"]), default=None)
+    lowest_by_round = [*(document["lowest_by_round"] if number > 1 else []), lowest]
+    if number > 1:
+        result = _with_earlier(document, result)
+    each = [energy for energy in lowest_by_round if energy is not None]
     best = next((found for found in result["found"] if found["is_valid"]), None)
     update: dict[str, Any] = {
         "status": "searched" if best else "no_structure",
@@ -106,6 +121,9 @@ def searched_candidate(
         "structures_found": sum(found["is_valid"] for found in result["found"]),
         "reasons": result["reasons"],
         "relaxations": result["relaxations"],
+        "search_rounds": len(lowest_by_round),
+        "search_spread": max(each) - min(each) if len(each) > 1 else None,
+        "lowest_by_round": lowest_by_round,
         "is_coordination_kept": best is not None if result["found"] else None,
     }
     if best:
@@ -120,6 +138,28 @@ def searched_candidate(
             "duplicate_tolerances": tolerances(),
         }
     return CandidateDocument.model_validate({**document, **update})
+
+
+def _with_earlier(document: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """A round's result together with what the document holds of the rounds before."""
+    from pymatgen.core import Structure
+
+    from ninefold.search.prescreen import COARSE, KEPT_STRUCTURES
+    from ninefold.structures.duplicates import distinct
+
+    every = [*document["structures"], *result["found"]]
+    valid = [found for found in every if found["is_valid"]]
+    kept = distinct(
+        [Structure.from_dict(found["structure"]) for found in valid], [found["energy_per_atom"] for found in valid]
+    )
+    # refined ones first, as within one round: a coarse one that lies lower is shown, not ranked by
+    ordered = sorted((valid[index] for index in kept), key=lambda found: COARSE in found["notes"])
+    others = sorted((found for found in every if not found["is_valid"]), key=lambda found: found["energy_per_atom"])
+    return {
+        "found": [*ordered[:KEPT_STRUCTURES], *others[:2]],
+        "reasons": dict(Counter(document["reasons"]) + Counter(result["reasons"])),
+        "relaxations": document["relaxations"] + result["relaxations"],
+    }
 
 
 def reference(campaign: Campaign, phase: Any, result: dict[str, Any], engine: str) -> ReferenceDocument:

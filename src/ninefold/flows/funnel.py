@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-STAGES = ("enumerate", "select", "build", "prescreen", "references", "stability", "rank")
+STAGES = ("enumerate", "select", "build", "prescreen", "references", "choose", "stability", "rank")
 """In the order of the data."""
+IN_ROUNDS = ("choose", "build", "prescreen")
+"""Those that further rounds repeat, with the round's number behind their name, in its order."""
 
 
 def total(funnels: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -21,4 +23,11 @@ def total(funnels: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             entry[key] += funnel[key]
         for reason, count in funnel["reasons"].items():
             entry["reasons"][reason] = entry["reasons"].get(reason, 0) + count
-    return [by_stage[stage] for stage in STAGES if stage in by_stage]
+    return sorted(by_stage.values(), key=lambda entry: _place(entry["stage"]))
+
+
+def _place(stage: str) -> tuple[int, int, int]:
+    name, _, number = stage.partition(" ")
+    if number:
+        return (STAGES.index("choose"), int(number), IN_ROUNDS.index(name))
+    return (STAGES.index(name), 0, 0)

@@ -28,29 +28,44 @@ def relax_reference_phases(campaign: dict[str, Any], store: str, shards: list[di
     return "references"
 
 
+@job(name="search again")
+def search_again(
+    campaign: dict[str, Any], store: str, shards: list[dict[str, Any]], number: int, stability: str
+) -> Response:
+    """A further round: search the most promising half of the last round's compositions with new random draws."""
+    every = [Shard.from_dict(shard, shard_folder(store)) for shard in shards]
+    chosen = stages.choose(parse_campaign(campaign), store, every, number)
+    return _jobs_of_round(campaign, store, [shard.to_dict() for shard in chosen], number)
+
+
 @job(name="search structures")
 def search_structures(campaign: dict[str, Any], store: str, shards: list[dict[str, Any]]) -> Response:
     """Replace itself by a build and a prescreen job for each shard of compositions."""
+    return _jobs_of_round(campaign, store, shards, 1)
+
+
+def _jobs_of_round(campaign: dict[str, Any], store: str, shards: list[dict[str, Any]], number: int) -> Response:
+    """The jobs of one round."""
     jobs, searched = [], []
     for shard in shards:
-        built = build_structures(campaign, store, shard)
-        prescreened = prescreen_structures(campaign, store, built.output)
+        built = build_structures(campaign, store, shard, number)
+        prescreened = prescreen_structures(campaign, store, built.output, number)
         jobs += [built, prescreened]
         searched.append(prescreened.output)
     return Response(replace=Flow(jobs, output=searched, name="structure search"))
 
 
 @job(name="build structures")
-def build_structures(campaign: dict[str, Any], store: str, shard: dict[str, Any]) -> dict[str, Any]:
+def build_structures(campaign: dict[str, Any], store: str, shard: dict[str, Any], number: int = 1) -> dict[str, Any]:
     """Generate structures for a shard of compositions and settle them with the ionic force field."""
-    built = stages.build(parse_campaign(campaign), store, Shard.from_dict(shard, shard_folder(store)))
+    built = stages.build(parse_campaign(campaign), store, Shard.from_dict(shard, shard_folder(store)), number)
     return built.to_dict()
 
 
 @job(name="prescreen structures")
-def prescreen_structures(campaign: dict[str, Any], store: str, shard: dict[str, Any]) -> str:
+def prescreen_structures(campaign: dict[str, Any], store: str, shard: dict[str, Any], number: int = 1) -> str:
     """Single points, coarse relaxations and refinement with the campaign's engine."""
-    stages.prescreen(parse_campaign(campaign), store, Shard.from_dict(shard, shard_folder(store)))
+    stages.prescreen(parse_campaign(campaign), store, Shard.from_dict(shard, shard_folder(store)), number)
     return shard["sha256"]
 
 

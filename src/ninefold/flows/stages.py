@@ -168,8 +168,41 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
         return [write_shard(shard_folder(store), packed[start : start + size]) for start in range(0, len(packed), size)]
 
 
-def build(campaign: Campaign, store: str, shard: Shard) -> Shard:
+def choose(campaign: Campaign, store: str, shards: Sequence[Shard], number: int) -> list[Shard]:
+    """The compositions that a further round searches again, as shards.
+
+    Args:
+        campaign: Whose compositions.
+        store: Where their hull distances are.
+        shards: Every composition of the campaign.
+        number: Of the round, 2 or more.
+    """
+    from ninefold.search import promising
+
+    with (
+        open_repository(store, mode="write") as repository,
+        counted(repository, campaign, f"choose {number}") as funnel,
+    ):
+        candidates = list(repository.find("candidates", _of(campaign), limit=None))
+        chosen = promising([convert.prospect(candidate) for candidate in candidates], number)
+        funnel.count_in, funnel.count_out = len(candidates), len(chosen)
+        funnel.reasons["less promising"] = len(candidates) - len(chosen)
+        assignments = [unpack_assignment(record) for shard in shards for record in read_shard(shard)]
+        by_id = {convert.candidate_id(campaign, assignment): assignment for assignment in assignments}
+        size = campaign.execution.compositions_per_job
+        packed = [pack_assignment(by_id[identifier]) for identifier in chosen]
+        announce(f"choose {number}", len(chosen), len(chosen))
+        return [write_shard(shard_folder(store), packed[start : start + size]) for start in range(0, len(packed), size)]
+
+
+def build(campaign: Campaign, store: str, shard: Shard, number: int = 1) -> Shard:
     """Force-field pools for the assignments of a shard.
+
+    Args:
+        campaign: Whose compositions.
+        store: Where pools are looked up.
+        shard: Assignments.
+        number: Of the round; each draws anew.
 
     Returns:
         A shard with one record per assignment: the assignment and where its pool is.
@@ -178,12 +211,12 @@ def build(campaign: Campaign, store: str, shard: Shard) -> Shard:
     records: list[dict[str, Any] | None] = [None] * len(assignments)
     with (
         open_repository(store, mode="write") as repository,
-        counted(repository, campaign, "build", shard.sha256[:12]) as funnel,
+        counted(repository, campaign, _in_round("build", number), shard.sha256[:12]) as funnel,
     ):
         funnel.unit = "structures"
-        tasks = [(assignment, store) for assignment in assignments]
+        tasks = [(assignment, store, number) for assignment in assignments]
         funnel.is_in_process = _workers(campaign, tasks) == 1
-        announce("build", 0, len(tasks))
+        announce(_in_round("build", number), 0, len(tasks))
         for done, (index, result) in enumerate(_run(campaign, store, _build_one, tasks), start=1):
             assignment = assignments[index]
             if isinstance(result, Failure):
@@ -195,23 +228,26 @@ def build(campaign: Campaign, store: str, shard: Shard) -> Shard:
                 funnel.reasons.update(result["reasons"])
                 funnel.core_seconds += result["core_seconds"]
             records[index] = {"assignment": pack_assignment(assignment), **result}
-            announce("build", done, len(assignments), note=assignment.formula)
+            announce(_in_round("build", number), done, len(assignments), note=assignment.formula)
         return write_shard(shard_folder(store), [record for record in records if record is not None])
 
 
-def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
-    """Search the pools of a shard with the engine; candidate documents fill as compositions finish."""
+def prescreen(campaign: Campaign, store: str, shard: Shard, number: int = 1) -> None:
+    """Search the pools of a shard with the engine; candidate documents fill as compositions finish.
+
+    A further round adds what it finds to what the rounds before it found.
+    """
     from ninefold.engines import make_engine
 
     engine = make_engine(campaign.engine)
     records = read_shard(shard)
     with (
         open_repository(store, mode="write") as repository,
-        counted(repository, campaign, "prescreen", shard.sha256[:12]) as funnel,
+        counted(repository, campaign, _in_round("prescreen", number), shard.sha256[:12]) as funnel,
     ):
         tasks = [(unpack_assignment(record["assignment"]), record["pool"], store) for record in records]
         funnel.is_in_process = _workers(campaign, tasks) == 1
-        announce("prescreen", 0, len(tasks))
+        announce(_in_round("prescreen", number), 0, len(tasks))
         for done, (index, result) in enumerate(_run(campaign, store, _prescreen_one, tasks), start=1):
             assignment = tasks[index][0]
             document = repository.get("candidates", convert.candidate_id(campaign, assignment))
@@ -219,14 +255,14 @@ def prescreen(campaign: Campaign, store: str, shard: Shard) -> None:
                 raise InputError("store", store, problem=f"has lost the candidate {assignment.label}", hint="run again")
             if isinstance(result, Failure):
                 result = {"found": [], "reasons": {result.reason: 1}, "relaxations": 0, "core_seconds": 0.0}
-            repository.put("candidates", [convert.searched_candidate(campaign, document, result, engine)])
+            repository.put("candidates", [convert.searched_candidate(campaign, document, result, engine, number)])
             funnel.count_in += 1
             funnel.core_seconds += result["core_seconds"]
             if any(found["is_valid"] for found in result["found"]):
                 funnel.count_out += 1
             else:
                 funnel.reasons["no structure with the coordination asked"] += 1
-            announce("prescreen", done, len(records), note=assignment.formula)
+            announce(_in_round("prescreen", number), done, len(records), note=assignment.formula)
 
 
 def relax_references(campaign: Campaign, store: str) -> None:
@@ -318,7 +354,7 @@ def _isolated(task: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_isolated
-def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str, Any]:
+def _build_one(context: Context, assignment: Assignment, store: str, number: int) -> dict[str, Any]:
     from ninefold.search import build_pool, structures_version
     from ninefold.structures.sources import sources_checksum
 
@@ -327,8 +363,9 @@ def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str
     key = content_key(
         "pool",
         pack_assignment(assignment),
-        budget.model_dump(mode="json"),
+        budget.model_dump(mode="json", exclude={"rounds"}),
         campaign.seed,
+        number,
         structures_version(),
         sources_checksum(budget.sources),
         SCHEMA_VERSION,
@@ -336,7 +373,7 @@ def _build_one(context: Context, assignment: Assignment, store: str) -> dict[str
     known = context.repository.get("results", key)
     if known is not None and Shard.from_dict(known["value"]["pool"], shard_folder(store)).path.exists():
         return known["value"]
-    pool = build_pool(assignment, budget, campaign.seed)
+    pool = build_pool(assignment, budget, campaign.seed, a_round=number)
     shard = write_shard(
         shard_folder(store),
         [{"source": proposal.source, **pack_structure(proposal.structure)} for proposal in pool.proposals],
@@ -370,7 +407,7 @@ def _prescreen_one(
         "search",
         pack_assignment(assignment),
         pool["sha256"],
-        campaign.structures.model_dump(mode="json"),
+        campaign.structures.model_dump(mode="json", exclude={"rounds"}),
         context.engine.fingerprint,
         structures_version(),
         RELAXATION_VERSION,
@@ -422,6 +459,11 @@ def _forget_others(repository: Repository, campaign: Campaign, selected: set[str
     stored = repository.find("candidates", _of(campaign), fields=["id"], limit=None)
     for identifier in [document["id"] for document in stored if document["id"] not in selected]:
         repository.delete("candidates", f'id="{identifier}"')
+
+
+def _in_round(stage: str, number: int) -> str:
+    """Name of a stage in a round; the first has none of its own."""
+    return stage if number == 1 else f"{stage} {number}"
 
 
 def _of(campaign: Campaign) -> str:

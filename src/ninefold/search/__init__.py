@@ -1,5 +1,6 @@
 """The structure search of one composition: a pool, then minima."""
 
+from ninefold.search.allocation import Prospect, in_round, promising
 from ninefold.search.composition import search_composition
 from ninefold.search.pool import Pool, build_pool
 from ninefold.search.prescreen import FoundStructure, SearchOutcome, prescreen
@@ -8,9 +9,12 @@ from ninefold.search.version import search_version, structures_version
 __all__ = [
     "FoundStructure",
     "Pool",
+    "Prospect",
     "SearchOutcome",
     "build_pool",
+    "in_round",
     "prescreen",
+    "promising",
     "search_composition",
     "search_version",
     "structures_version",

@@ -33,6 +33,9 @@ class SearchBudget(Settings):
     """Relaxations of both kinds together at most; refinements may take several each. Default: no other limit."""
     patience: int = Field(default=6, ge=1, le=10_000)
     """Coarse relaxations in a row that find nothing lower, by 1 meV/atom, after which no more are run."""
+    rounds: int = Field(default=2, ge=1, le=8)
+    """Searches of the best compositions of a campaign: each round repeats the search, with new random draws, for the
+    half of them that lies lowest against the hull."""
     coarse_fmax: float = Field(default=0.1, gt=0, le=5)
     """eV/Å, end of a coarse relaxation."""
     coarse_steps: int = Field(default=40, ge=1, le=10_000)

@@ -44,14 +44,20 @@ class Pool:
     """Packings settled, by source and cell size."""
 
 
-def rng_for(assignment: Assignment, seed: int, purpose: str) -> np.random.Generator:
-    """A random generator that depends on nothing but composition, seed and purpose."""
+def rng_for(assignment: Assignment, seed: int, purpose: str, a_round: int = 1) -> np.random.Generator:
+    """A random generator that depends on nothing but composition, seed, purpose and round."""
     digest = hashlib.sha256(f"{assignment.label}|{purpose}".encode()).digest()
-    return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(digest[:8], "big")]))
+    again = [a_round] if a_round > 1 else []
+    return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(digest[:8], "big"), *again]))
 
 
 def build_pool(
-    assignment: Assignment, budget: SearchBudget, seed: int, notify: Notify | None = None, stop: Stop = never
+    assignment: Assignment,
+    budget: SearchBudget,
+    seed: int,
+    notify: Notify | None = None,
+    stop: Stop = never,
+    a_round: int = 1,
 ) -> Pool:
     """Generate packings, settle each with the force field, merge equal ones.
 
@@ -61,6 +67,7 @@ def build_pool(
         seed: With the composition it fixes every random choice.
         notify: Told of progress.
         stop: Ends it early, with the packings settled so far.
+        a_round: Of a campaign; each draws anew, and known types are offered in the first alone.
 
     Returns:
         Proposals with the coordination asked for.
@@ -68,7 +75,7 @@ def build_pool(
     start = time.process_time()
     builder = _Builder(assignment, Counter())
     expected = budget.pool
-    if KNOWN_TYPES in budget.sources:
+    if KNOWN_TYPES in budget.sources and a_round == 1:
         types = substituted(assignment, rng_for(assignment, seed, "types"), budget.withhold_types)
         expected += len(types)
         for packing in types:
@@ -82,7 +89,14 @@ def build_pool(
     if not units:
         builder.reasons["cell would exceed max_atoms"] += 1
     streams = [
-        Stream(name, load_source(name), assignment, unit, rng_for(assignment, seed, f"{name}:{unit}"), builder.reasons)
+        Stream(
+            name,
+            load_source(name),
+            assignment,
+            unit,
+            rng_for(assignment, seed, f"{name}:{unit}", a_round),
+            builder.reasons,
+        )
         for name in budget.sources
         if name != KNOWN_TYPES
         for unit in units

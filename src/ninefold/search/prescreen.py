@@ -30,6 +30,7 @@ OPEN_VOLUME = 1.15
 """Over the densest of the coarse minima; one above is pressed together once, since layers that drift apart creep."""
 RECOMPRESSION_PRESSURE = 5.0
 """GPa."""
+COARSE = "relaxed coarsely only"
 PRESSED = "pressed together from an open structure"
 KEPT_STRUCTURES = 8
 """Distinct structures that are kept of a composition."""
@@ -174,7 +175,7 @@ def prescreen(
     final = _distinct(refined)
     reasons["duplicate"] += len(refined) - len(final)
     # one may lie below the best refined one, where refinement lost what started lower: it is shown, not ranked by
-    rest = [replace(item, notes=[*item.notes, "relaxed coarsely only"]) for item in merged[tried:]]
+    rest = [replace(item, notes=[*item.notes, COARSE]) for item in merged[tried:]]
     rejected.sort(key=lambda item: item.energy_per_atom)
     found_all = [*final, *rest][:KEPT_STRUCTURES]
     return SearchOutcome(

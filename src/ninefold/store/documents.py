@@ -47,7 +47,7 @@ class FunnelDocument(Document):
 
     campaign: str
     stage: str
-    """enumerate, select, build, prescreen, references, stability, rank (in this order)."""
+    """See `ninefold.flows.funnel.STAGES`; further rounds carry their number: choose 2, build 2, prescreen 2."""
     shard: str = "0"
     count_in: int
     count_out: int
@@ -131,6 +131,8 @@ class CandidateDocument(Document):
     structure_type: str | None = None
     structures_found: int = 0
     relaxations: int = 0
+    search_rounds: int = 0
+    search_spread: float | None = None
     engine: str | None = None
     formation_energy_per_atom: float | None = None
     e_above_hull: float | None = None
@@ -152,6 +154,8 @@ class CandidateDocument(Document):
     """Per rule: rule, mode, value, unit, bound, passed, score, reason, source; those on results come with them."""
     structures: list[FoundStructureDocument] = Field(default_factory=list)
     """Distinct structures found, lowest first."""
+    lowest_by_round: list[float | None] = Field(default_factory=list)
+    """Lowest energy of a valid structure that each round of the search found by itself, eV/atom."""
     reasons: dict[str, int] = Field(default_factory=dict)
     """Why structures of this composition were turned down: reason -> count."""
     decomposition: list[dict[str, Any]] = Field(default_factory=list)
