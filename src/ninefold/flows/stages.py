@@ -286,7 +286,7 @@ def relax_references(campaign: Campaign, store: str) -> None:
         order = list(phases.values())
         funnel.is_in_process = _workers(campaign, tasks) == 1
         announce("references", 0, len(tasks), unit="structures")
-        for done, (index, result) in enumerate(_run(campaign, store, _relax_one, tasks), start=1):
+        for done, (index, result) in enumerate(_run(campaign, store, relax_one, tasks), start=1):
             phase = order[index]
             if isinstance(result, Failure):
                 result = {"error": result.reason, "core_seconds": 0.0}
@@ -429,7 +429,8 @@ def _prescreen_one(
     return value
 
 
-def _relax_one(context: Context, structure: Structure, settings: RelaxSettings) -> dict[str, Any]:
+def relax_one(context: Context, structure: Structure, settings: RelaxSettings) -> dict[str, Any]:
+    """Relax one structure in a worker; the result is in the store when it comes back."""
     [relaxation] = context.engine.relax([structure], settings)
     return {
         "structure": pack_structure(relaxation.structure),

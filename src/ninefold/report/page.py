@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 FACTS = (
     "anion_class", "electron_count", "oxidation_state", "q", "m", "energy_per_atom", "formation_energy_per_atom",
     "e_above_references", "reaction_energy_per_h2", "space_group_number", "nsites", "volume_per_formula_unit",
-    "volume_ratio", "shortest_m_h", "shortest_h_h", "is_converged", "max_force", "structure_type", "source", "relaxations",
-    "search_rounds", "search_spread", "is_pareto",
+    "volume_ratio", "shortest_m_h", "shortest_h_h", "is_converged", "max_force", "structure_type", "source",
+    "relaxations", "search_rounds", "search_spread", "is_pareto",
 )  # fmt: skip
 """Scalars of a candidate's detail section, in order; hull distance, score and evidence stand above them."""
 
