@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
 from structure_samples import ASSIGNMENTS, K2REH9
 
 from ninefold.chemistry.volumes import additive_volume
@@ -16,7 +17,7 @@ from ninefold.structures.polyhedra import M_H_DISTANCE
 from ninefold.structures.proposal import TRIES_IN_VAIN, Stream
 from ninefold.structures.prototypes import fits, prototype_host
 from ninefold.structures.rigid_units import CELL_ANGLES, SWELL, random_cell, random_units
-from ninefold.structures.sources import OUR_NAMES, check_source, load_source, sources_checksum
+from ninefold.structures.sources import OUR_NAMES, anchored, check_source, load_source, sources_checksum
 from ninefold.structures.symmetric_units import symmetric_units
 
 SOURCES = {
@@ -121,6 +122,59 @@ def test_a_function_named_by_its_path_is_a_source(tmp_path, monkeypatch):
     module.write_text(module.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
     assert sources_checksum([*OUR_NAMES, "my_sources:mine"]) != before
     assert sources_checksum(OUR_NAMES) == ""
+
+
+def test_a_function_of_a_file_is_a_source(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("def mine(assignment, formula_units, rng, failures):\n    return None\n", encoding="utf-8")
+    check_source(f"{file}:mine")
+    assert load_source(f"{file}:mine")(K2REH9, 1, None, None) is None
+    assert anchored("mine.py:mine", tmp_path) == f"{file}:mine"
+    assert anchored("hosts", tmp_path) == "hosts"
+    before = sources_checksum([f"{file}:mine"])
+    file.write_text(file.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    assert sources_checksum([f"{file}:mine"]) != before
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_source(f"{file}:other")
+
+
+# a host of one's own
+
+
+def write_cif(path, symbols, sites, a=5.0):
+    Structure(Lattice.cubic(a), symbols, sites).to(filename=str(path), fmt="cif")
+    return str(path)
+
+
+def test_a_structure_file_is_a_host(tmp_path):
+    rutile = Structure.from_spacegroup(
+        "P4_2/mnm", Lattice.tetragonal(4.6, 3.0), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
+    )
+    path = tmp_path / "rutile.cif"
+    rutile.to(filename=str(path), fmt="cif")
+    check_source(str(path))
+    source, failures = load_source(str(path)), Counter()
+    packing = source(K2REH9, 2, np.random.default_rng(0), failures)
+    assert packing.source == "file:rutile:Z2"
+    assert Counter(packing.symbols) == {"K": 4, "Re": 2, "H": 18}
+    assert source(K2REH9, 1, np.random.default_rng(0), failures) is None
+    assert source(ASSIGNMENTS["Mg3CrH8"], 2, np.random.default_rng(0), failures) is None
+    assert failures == {"no file of this stoichiometry and size": 2}
+
+
+def test_a_host_that_cannot_be_one_is_told(tmp_path):
+    alone = write_cif(tmp_path / "alone.cif", ["Re"], [[0, 0, 0]])
+    with pytest.raises(InputError, match="holds Re alone"):
+        load_source(alone)
+    close = write_cif(tmp_path / "close.cif", ["Re", "K"], [[0, 0, 0], [0.05, 0, 0]])
+    with pytest.raises(InputError, match="closer than"):
+        load_source(close)
+    broken = tmp_path / "broken.cif"
+    broken.write_text("data_nothing", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_source(str(broken))
+    with pytest.raises(ValueError, match="does not exist"):
+        check_source(str(tmp_path / "absent.cif"))
 
 
 @pytest.mark.parametrize("name", ["nowhere:mine", "math:nothing", "math:pi"])

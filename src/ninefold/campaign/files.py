@@ -56,7 +56,7 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
     Args:
         data: What YAML or JSON gave.
         source: Named in errors.
-        folder: What relative paths of rule files are relative to; default: the working folder.
+        folder: What relative paths of files are relative to; default: the working folder.
 
     Raises:
         InputError: with field, value and what is allowed.
@@ -82,7 +82,13 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
 
 
 def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Make the paths of rule files absolute: they are relative to the campaign file, wherever it is run from."""
+    """Make the paths of files absolute: they are relative to the campaign file, wherever it is run from."""
+    structures = data.get("structures")
+    if isinstance(structures, dict) and isinstance(structures.get("sources"), list):
+        from ninefold.structures.sources import anchored as anchored_source
+
+        names = [anchored_source(name, folder) if isinstance(name, str) else name for name in structures["sources"]]
+        data = {**data, "structures": {**structures, "sources": names}}
     rules = data.get("rules")
     if not isinstance(rules, dict):
         return data

@@ -18,6 +18,7 @@ from ninefold.ranking.settings import RankingSettings
 from ninefold.rules.settings import RuleSettings
 from ninefold.search.budget import SearchBudget
 from ninefold.settings import Settings
+from ninefold.structures.sources import OUR_NAMES, sources_checksum
 from ninefold.thermo.settings import StabilitySettings
 
 CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -73,4 +74,7 @@ class Campaign(Settings):
         for key in ("description", "execution", "store"):
             settings.pop(key)
         settings["rules"] = self.rules.content()
+        if added := sources_checksum(self.structures.sources):
+            ours = [name for name in self.structures.sources if name in OUR_NAMES]
+            settings["structures"]["sources"] = [*ours, added]
         return content_key(settings)

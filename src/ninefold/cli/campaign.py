@@ -39,9 +39,11 @@ def check(
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
     from ninefold.rules import load_rule_set
+    from ninefold.structures.sources import load_foreign
 
     model = read_campaign(campaign)
     load_rule_set(model.rules)
+    load_foreign(model.structures.sources)
     counts = [count_assignments(space) for space in model.space]
     for index, count in enumerate(counts):
         if count == 0:

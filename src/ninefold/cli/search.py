@@ -43,6 +43,14 @@ def search(
             "--exclude-types", help="Known structure types not to offer; repeat, separate by commas, or 'all'."
         ),
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source",
+            help="Where structures come from; repeat. Default: known_types, prototypes, hosts, symmetric_units, "
+            "rigid_units. Yours: FILE.cif (a host), FILE.py:function.",
+        ),
+    ] = None,
     electrons: Annotated[int, typer.Option(min=8, max=24, help="Electron count at the centre.")] = 18,
     centre: Annotated[
         str | None, typer.Option(help="Which metal is the centre, where a formula has two readings.")
@@ -58,7 +66,7 @@ def search(
     from ninefold.engines import EngineSettings, make_engine
     from ninefold.search import search_composition
 
-    budget = _budget(relaxations, exclude_types or [])
+    budget = _budget(relaxations, exclude_types or [], source or [])
     if seconds is not None and not seconds > 0:
         _refuse("--seconds", seconds, "is no time", "a positive number")
     assignment = _reading(formula, electrons, centre)
@@ -127,10 +135,11 @@ def relax(
         raise typer.Exit(2)
 
 
-def _budget(relaxations: int | None, excluded: list[str]) -> SearchBudget:
+def _budget(relaxations: int | None, excluded: list[str], sources: list[str]) -> SearchBudget:
     """The search's budget: counts grow with the relaxations asked for."""
     from ninefold.search.budget import SearchBudget
     from ninefold.structures.known_types import type_names
+    from ninefold.structures.sources import check_source, load_foreign
 
     names = [name.strip() for text in excluded for name in text.split(",") if name.strip()]
     if ALL in names:
@@ -140,8 +149,18 @@ def _budget(relaxations: int | None, excluded: list[str]) -> SearchBudget:
             _refuse("--exclude-types", name, "is not a structure type", ", ".join([ALL, *type_names()]))
     withheld = tuple(dict.fromkeys(names))
     if relaxations is None:
-        return SearchBudget(withhold_types=withheld)
-    return SearchBudget.for_relaxations(relaxations, withheld)
+        budget = SearchBudget(withhold_types=withheld)
+    else:
+        budget = SearchBudget.for_relaxations(relaxations, withheld)
+    if not sources:
+        return budget
+    for name in sources:
+        try:
+            check_source(name)
+        except ValueError as error:
+            _refuse("--source", name, "cannot be used", str(error).partition("allowed: ")[2] or "a file that is there")
+    load_foreign(sources)
+    return budget.model_copy(update={"sources": tuple(dict.fromkeys(sources))})
 
 
 def _reading(formula: str, electrons: int, centre: str | None) -> Assignment:

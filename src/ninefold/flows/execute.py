@@ -13,6 +13,7 @@ from ninefold.flows.clock import now
 from ninefold.store import open_repository
 from ninefold.store.documents import CampaignDocument
 from ninefold.store.locking import exclusive
+from ninefold.structures.sources import load_foreign
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -57,6 +58,7 @@ def run_campaign(
     """
     make_flow = load_workflow(workflow)
     engine_label = _check_engine(campaign)
+    load_foreign(campaign.structures.sources)
     store = store.resolve()
     with exclusive(store, f"campaign {campaign.name}"), open_repository(store, mode="write") as repository:
         if fresh and (document := repository.get("campaigns", campaign.name)) is not None:

@@ -13,7 +13,9 @@ import itertools
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,14 +23,19 @@ from pymatgen.core import Structure
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
+from ninefold.errors import InputError
+from ninefold.structures.files import read_structure
 from ninefold.structures.hosts import SHARED_TURN, filled, random_turn
 from ninefold.structures.packing import Packing, assemble
 from ninefold.structures.polyhedra import polyhedra
+from ninefold.structures.proposal import Source
 from ninefold.structures.symmetry import symmetrised
 
 ROOM_POINTS = 60
 """Random points among which hydrides without a sublattice find their sites."""
 HYDRIDE = "hydride"
+OVERLAP = 0.5
+"""Å; a host with atoms closer than this is broken."""
 
 
 class Fit(NamedTuple):
@@ -46,9 +53,51 @@ def prototype_host(
     assignment: Assignment, formula_units: int, rng: np.random.Generator, failures: Counter[str]
 ) -> Packing | None:
     """One decorated prototype; see `ninefold.structures.proposal.Source`."""
-    possible = fits(assignment, formula_units)
+    return _decorated(assignment, formula_units, rng, failures, fits(assignment, formula_units), "prototype")
+
+
+def host_from_file(path: Path) -> Source:
+    """A source that decorates the structure of a file, as prototypes are decorated.
+
+    Raises:
+        InputError: if the file is broken, or its structure cannot be a host: one element only, or atoms that overlap.
+    """
+    structure = symmetrised(read_structure(path))
+    counts = Counter(site.specie.symbol for site in structure)
+    if len(counts) < 2:
+        raise InputError(
+            "structures.sources", str(path), problem=f"holds {next(iter(counts))} alone",
+            allowed="a host with sites for the centres and, of another element, for the cations",
+        )  # fmt: skip
+    if not structure.is_valid(tol=OVERLAP):
+        raise InputError("structures.sources", str(path), problem=f"has atoms closer than {OVERLAP} Å")
+
+    def source(
+        assignment: Assignment, formula_units: int, rng: np.random.Generator, failures: Counter[str]
+    ) -> Packing | None:
+        divisor = math.gcd(*counts.values())
+        reduced = {symbol: count // divisor for symbol, count in counts.items()}
+        possible = tuple(
+            Fit(path.stem, structure, dealt)
+            for dealt in _deals(assignment, reduced)
+            if counts[dealt[0][0]] == formula_units
+        )
+        return _decorated(assignment, formula_units, rng, failures, possible, "file")
+
+    return source
+
+
+def _decorated(
+    assignment: Assignment,
+    formula_units: int,
+    rng: np.random.Generator,
+    failures: Counter[str],
+    possible: tuple[Fit, ...],
+    kind: str,
+) -> Packing | None:
+    """One of the fitting hosts with complexes, cations and hydrides on its sites."""
     if not possible:
-        failures["no prototype of this stoichiometry and size"] += 1
+        failures[f"no {kind} of this stoichiometry and size"] += 1
         return None
     fit = possible[rng.integers(len(possible))]
     role_of = dict(fit.roles)
@@ -78,32 +127,36 @@ def prototype_host(
     ]
     return assemble(
         assignment, cell, centres @ cell, cations @ cell, hydrides @ cell, turned,
-        f"prototype:{fit.name}:Z{formula_units}", rng if alike else None,
+        f"{kind}:{fit.name}:Z{formula_units}", rng if alike else None,
     )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=256)
 def fits(assignment: Assignment, formula_units: int) -> tuple[Fit, ...]:
     """Prototypes that hold so many formula units of a composition, with every way to deal the roles."""
+    found = []
+    for index, counts in enumerate(_stoichiometries()):
+        for dealt in _deals(assignment, counts):
+            name, structure = _primitive(index)
+            if sum(site.specie.symbol == dealt[0][0] for site in structure) == formula_units:
+                found.append(Fit(name, structure, dealt))
+    return tuple(found)
+
+
+def _deals(assignment: Assignment, counts: Mapping[str, int]) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Every way in which the species of a host, in lowest terms, stand for the roles of a composition, centre first."""
     kinds = [(cation.symbol, cation.count) for cation in assignment.cations]
     together = [("cation", sum(count for _, count in kinds))]
     wanted = [together] + ([kinds] if len(kinds) > 1 else [])
     if assignment.m:
         wanted += [[*cations, (HYDRIDE, assignment.m)] for cations in tuple(wanted)]
-    found = []
-    for index, counts in enumerate(_stoichiometries()):
-        for others in wanted:
-            roles = [("centre", 1), *others]
-            if len(roles) != len(counts):
-                continue
-            for species in itertools.permutations(sorted(counts)):
-                if any(counts[symbol] != count for symbol, (_, count) in zip(species, roles, strict=True)):
-                    continue
-                name, structure = _primitive(index)
-                if sum(site.specie.symbol == species[0] for site in structure) == formula_units:
-                    dealt = tuple((symbol, role) for symbol, (role, _) in zip(species, roles, strict=True))
-                    found.append(Fit(name, structure, dealt))
-    return tuple(found)
+    for others in wanted:
+        roles = [("centre", 1), *others]
+        if len(roles) != len(counts):
+            continue
+        for species in itertools.permutations(sorted(counts)):
+            if all(counts[symbol] == count for symbol, (_, count) in zip(species, roles, strict=True)):
+                yield tuple((symbol, role) for symbol, (role, _) in zip(species, roles, strict=True))
 
 
 @functools.cache

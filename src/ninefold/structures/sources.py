@@ -1,14 +1,16 @@
 """Structure sources by name: ours, and those that a user adds.
 
 A source is a function (see `ninefold.structures.proposal.Source`). One of your own is named in the
-campaign as `module:function`, or announced by an installed package in the entry point group
-`ninefold.sources`.
+campaign as `FILE.py:function` or `module:function`, or announced by an installed package in the entry
+point group `ninefold.sources`. A structure file (CIF, POSCAR) is a source too: a host of your own.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
+import importlib.util
 import inspect
 from collections.abc import Iterable
 from importlib.metadata import entry_points
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
     from ninefold.structures.proposal import Source
 
 GROUP = "ninefold.sources"
+FIELD = "structures.sources"
 KNOWN_TYPES = "known_types"
 """Not a source of random packings: every type that fits is offered once."""
+HOST_SUFFIXES = (".cif", ".vasp", ".poscar")
+"""Names that end so are files with a host."""
 _OURS = {
     "prototypes": "ninefold.structures.prototypes:prototype_host",
     "hosts": "ninefold.structures.hosts:decorated_host",
@@ -33,16 +38,20 @@ OUR_NAMES = (KNOWN_TYPES, *_OURS)
 
 
 def check_source(name: str) -> None:
-    """Refuse a name that is no source, without importing anything.
+    """Refuse a name that is no source, without importing or reading anything.
 
     Raises:
         ValueError: with the names that are.
     """
-    if name in OUR_NAMES or _is_path(name):
+    if name in OUR_NAMES:
+        return
+    if (file := _file(name)) is not None:
+        if not file.is_file():
+            raise ValueError(f"{str(file)!r} does not exist")
         return
     announced = sorted(point.name for point in entry_points(group=GROUP))
-    if name not in announced:
-        allowed = ", ".join([*OUR_NAMES, *announced, "module:function"])
+    if name not in announced and not _is_module_path(name):
+        allowed = ", ".join([*OUR_NAMES, *announced, "FILE.cif", "FILE.py:function", "module:function"])
         raise ValueError(f"{name!r} is not a structure source; allowed: {allowed}")
 
 
@@ -50,39 +59,69 @@ def load_source(name: str) -> Source:
     """The function of a source.
 
     Raises:
-        InputError: if it cannot be imported or called.
+        InputError: if its file cannot be read, or it cannot be imported or called.
     """
+    if name.lower().endswith(HOST_SUFFIXES):
+        from ninefold.structures.prototypes import host_from_file
+
+        return host_from_file(Path(name))
     path = _path(name)
-    module, _, attribute = path.partition(":")
+    module, _, attribute = path.rpartition(":")
     try:
-        source: Source = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        source: Source = getattr(_module(module), attribute)
+    except Exception as error:  # whatever a user's file raises is the user's to mend
         raise InputError(
-            "structures.sources", name, problem=f"cannot be imported: {error}",
-            hint="module:function, in a module on the Python path (PYTHONPATH)",
-        ) from error  # fmt: skip
+            FIELD, name, problem=f"cannot be loaded: {type(error).__name__}: {error}", hint="see docs/structures.md"
+        ) from error
     if not callable(source):
-        raise InputError(
-            "structures.sources", name, problem="is not callable", allowed="a function, see proposal.Source"
-        )
+        raise InputError(FIELD, name, problem="is not callable", allowed="a function that makes packings")
     return source
+
+
+def load_foreign(names: Iterable[str]) -> None:
+    """Load every source that is not ours, so that a broken one is told before anything is computed.
+
+    Raises:
+        InputError: as `load_source`.
+    """
+    for name in names:
+        if name not in OUR_NAMES:
+            load_source(name)
+
+
+def anchored(name: str, folder: Path) -> str:
+    """A source with its file's path relative to a folder, where it has a file."""
+    return name if _file(name) is None else str(folder / name)
 
 
 def sources_checksum(names: Iterable[str]) -> str:
     """Hash of the files of sources that are not ours, whose changes no version of ours tells; empty without any."""
-    foreign = sorted(name for name in names if name not in OUR_NAMES)
+    foreign = [name for name in names if name not in OUR_NAMES]
     if not foreign:
         return ""
     digest = hashlib.sha256()
     for name in foreign:
-        file = inspect.getsourcefile(inspect.unwrap(load_source(name)))
-        digest.update(f"{_path(name)}\n".encode())
+        file = _file(name)
+        if file is None:
+            found = inspect.getsourcefile(inspect.unwrap(load_source(name)))
+            file = Path(found) if found else None
+            digest.update(f"{name}\n".encode())
+        else:
+            digest.update(f"{name.rpartition(':')[2] if ':' in name else ''}\n".encode())
         if file is not None:
-            digest.update(Path(file).read_bytes())
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def _is_path(name: str) -> bool:
+def _file(name: str) -> Path | None:
+    """The file that a name stands for."""
+    if name.lower().endswith(HOST_SUFFIXES):
+        return Path(name)
+    path, _, attribute = name.rpartition(":")
+    return Path(path) if path.endswith(".py") and attribute.isidentifier() else None
+
+
+def _is_module_path(name: str) -> bool:
     module, _, attribute = name.partition(":")
     return attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
@@ -92,3 +131,16 @@ def _path(name: str) -> str:
         return _OURS[name]
     announced = {point.name: point.value for point in entry_points(group=GROUP)}
     return announced.get(name, name)
+
+
+@functools.cache
+def _module(name: str) -> object:
+    """A module by its name, or by the path of its file."""
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(f"ninefold_source_{Path(name).stem}", name)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{name} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
