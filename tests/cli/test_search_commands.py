@@ -89,6 +89,12 @@ def test_ctrl_c_ends_with_what_there_is(tmp_path):
         (["search", "K2ReH9", "--centre", "Mo"], ["Mo", "Re"]),
         (["search", "Xx2ReH9"], ["Xx"]),
         (["search", "K2ReH9", "--engine", "lj", "--out", "file/inside"], ["--out"]),
+        (["search", "K2ReH9", "--source", "guess"], ["--source", "guess", "symmetric_units"]),
+        (["search", "K2ReH9", "--source", "absent.cif"], ["--source", "absent.cif"]),
+        (["search", "K2ReH9", "--source", "one.cif"], ["one.cif", "holds Re alone"]),
+        (["search", "K2ReH9", "--source", "broken.py:mine"], ["broken.py", "SyntaxError"]),
+        (["search", "K2ReH9", "--engine", "mace"], ["mace", "mace-torch", "pip install"]),
+        (["search", "K2ReH9", "--engine", "sevennet", "--model", "7net-9"], ["7net-9", "7net-0"]),
         (["relax", "nowhere.cif", "--engine", "lj"], ["nowhere.cif", "does not exist"]),
         (["relax", "file", "--engine", "lj"], ["file", "cannot be read"]),
         (["relax", "file", "--fmax", "0"], ["--fmax"]),
@@ -97,12 +103,22 @@ def test_ctrl_c_ends_with_what_there_is(tmp_path):
 )
 def test_bad_input_is_one_line(tmp_path, arguments, words):
     (tmp_path / "file").write_text("nothing of use")
+    (tmp_path / "broken.py").write_text("def mine(:")
+    Structure(Lattice.cubic(3.0), ["Re"], [[0, 0, 0]]).to_file(str(tmp_path / "one.cif"))
     done = ninefold(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     [line] = [line for line in done.stderr.strip().splitlines() if not line.startswith(("build:", "single point:"))]
     for word in words:
         assert word in line
+
+
+def test_a_host_of_one_s_own_is_searched(tmp_path):
+    fluorite = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.5), ["Ca", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    fluorite.to_file(str(tmp_path / "fluorite.cif"))
+    done = search("--relaxations", "1", "--source", "fluorite.cif", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {row["source"] for row in json.loads(done.stdout)["structures"]} == {"file:fluorite:Z1"}
 
 
 def test_relax_goes_on_after_a_broken_file(tmp_path):

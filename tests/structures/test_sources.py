@@ -1,6 +1,8 @@
 """What the structure sources offer: the composition asked for, neutral, n ligands on every centre."""
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ from structure_samples import ASSIGNMENTS, K2REH9
 
 from ninefold.chemistry.volumes import additive_volume
 from ninefold.errors import InputError
+from ninefold.search import build_pool
+from ninefold.search.budget import SearchBudget
 from ninefold.structures.hosts import HOSTS, _grown, decorated_host
 from ninefold.structures.packing import NO_COMPLEX, random_rotation
 from ninefold.structures.polyhedra import M_H_DISTANCE
-from ninefold.structures.proposal import TRIES_IN_VAIN, Stream
+from ninefold.structures.proposal import TRIES_IN_VAIN, Exhausted, Stream
 from ninefold.structures.prototypes import fits, prototype_host
 from ninefold.structures.rigid_units import CELL_ANGLES, SWELL, random_cell, random_units
 from ninefold.structures.sources import OUR_NAMES, anchored, check_source, load_source, sources_checksum
@@ -35,7 +39,10 @@ ANY_SEED = st.integers(0, 2**32 - 1)
 def test_every_packing_is_what_was_asked(name, formula, formula_units, seed):
     source, swell = SOURCES[name]
     assignment, failures = ASSIGNMENTS[formula], Counter()
-    packing = source(assignment, formula_units, np.random.default_rng(seed), failures)
+    try:
+        packing = source(assignment, formula_units, np.random.default_rng(seed), failures)
+    except Exhausted:
+        return
     if packing is None:
         assert sum(failures.values()) == 1
         return
@@ -109,6 +116,27 @@ def test_a_source_that_takes_too_long_is_ended_and_that_is_told():
     assert failures == {"slow Z=2: ended by the wall-clock guard": 1}
 
 
+def test_an_error_in_a_source_ends_it_alone_and_is_told():
+    failures = Counter()
+
+    def buggy(assignment, formula_units, rng, failures):
+        raise ZeroDivisionError("by nothing")
+
+    stream = Stream("mine", buggy, K2REH9, 1, np.random.default_rng(0), failures)
+    assert list(stream.draw(3)) == []
+    assert failures == {"mine Z=1: ZeroDivisionError: by nothing": 1}
+
+
+def test_another_composition_than_asked_is_refused():
+    failures = Counter()
+
+    def other(assignment, formula_units, rng, failures):
+        return decorated_host(ASSIGNMENTS["Mg3CrH8"], formula_units, rng, failures)
+
+    assert list(Stream("mine", other, K2REH9, 1, np.random.default_rng(0), failures).draw(3)) == []
+    assert failures == {"mine Z=1: gave another composition than asked": 1}
+
+
 # a source of one's own
 
 
@@ -138,6 +166,18 @@ def test_a_function_of_a_file_is_a_source(tmp_path):
         load_source(f"{file}:other")
 
 
+def test_the_example_of_the_documentation_works(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "structures.md").read_text(encoding="utf-8")
+    [code] = [block for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "def chains" in block]
+    (tmp_path / "my_sources.py").write_text(code, encoding="utf-8")
+    source = load_source(f"{tmp_path / 'my_sources.py'}:chains")
+    budget = SearchBudget(sources=(f"{tmp_path / 'my_sources.py'}:chains",), pool=5)
+    pool = build_pool(K2REH9, budget, seed=0)
+    assert pool.count_in == 5
+    assert pool.reasons["chains hold one anion and no hydride"] > 0
+    assert source(K2REH9, 1, np.random.default_rng(0), Counter()).source == "chain"
+
+
 # a host of one's own
 
 
@@ -157,9 +197,9 @@ def test_a_structure_file_is_a_host(tmp_path):
     packing = source(K2REH9, 2, np.random.default_rng(0), failures)
     assert packing.source == "file:rutile:Z2"
     assert Counter(packing.symbols) == {"K": 4, "Re": 2, "H": 18}
-    assert source(K2REH9, 1, np.random.default_rng(0), failures) is None
-    assert source(ASSIGNMENTS["Mg3CrH8"], 2, np.random.default_rng(0), failures) is None
-    assert failures == {"no file of this stoichiometry and size": 2}
+    for assignment, formula_units in ((K2REH9, 1), (ASSIGNMENTS["Mg3CrH8"], 2)):
+        with pytest.raises(Exhausted, match="no file of this stoichiometry and size"):
+            source(assignment, formula_units, np.random.default_rng(0), failures)
 
 
 def test_a_host_that_cannot_be_one_is_told(tmp_path):
@@ -203,8 +243,9 @@ def test_prototypes_have_the_stoichiometry_and_hold_antifluorite():
 
 def test_a_composition_without_prototypes_says_so():
     failures = Counter()
-    assert prototype_host(ASSIGNMENTS["Li5MoH11"], 3, np.random.default_rng(0), failures) is None
-    assert failures == {"no prototype of this stoichiometry and size": 1}
+    stream = Stream("prototypes", prototype_host, ASSIGNMENTS["Li5MoH11"], 3, np.random.default_rng(0), failures)
+    assert list(stream.draw(5)) == []
+    assert failures == {"no prototype of this stoichiometry and size": 1}  # said once, not asked again
 
 
 @pytest.mark.parametrize(("formula_units", "reached"), [(1, 5), (2, 8), (4, 8)])

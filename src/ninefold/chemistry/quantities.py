@@ -116,7 +116,7 @@ _TABLE = (
         "float",
         "eV/atom",
         "±E(hull)",
-        "search noise of the hull distance; smaller differences mean nothing",
+        "search noise of the hull distance: the usual one, or the spread of this composition's own searches if more",
         "stability",
     ),
     (

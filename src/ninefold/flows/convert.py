@@ -209,6 +209,8 @@ def assessed_candidates(
             reasons.update(result.notes or ["no hull"])
         values = asdict(result)
         update = {name: values[name] for name in _FROM_STABILITY}
+        # where two searches of this very composition differ by more than is usual, that is its noise
+        update["e_above_hull_uncertainty"] = max(result.e_above_hull_uncertainty, candidate["search_spread"] or 0.0)
         update["provenance"] = {
             **candidate["provenance"], "reaction": result.reaction, "stability_notes": result.notes,
             "hydrogen_reference": "H2 molecule in a box, same engine",

@@ -31,6 +31,10 @@ class Proposal:
     """
 
 
+class Exhausted(Exception):  # noqa: N818  # an end, not an error, as StopIteration
+    """Raised by a source that has nothing more, or never anything, for this composition and size; its words say why."""
+
+
 class Source(Protocol):
     """Offers packings of a composition for as long as it is asked.
 
@@ -42,7 +46,11 @@ class Source(Protocol):
     def __call__(
         self, assignment: Assignment, formula_units: int, rng: np.random.Generator, failures: Counter[str]
     ) -> Packing | None:
-        """One packing with so many formula units, or None with the reason counted in `failures`."""
+        """One packing with so many formula units, or None with the reason counted in `failures`.
+
+        Raises:
+            Exhausted: where asking again is of no use.
+        """
         ...
 
 
@@ -80,6 +88,7 @@ class Stream:
     ) -> None:  # fmt: skip
         self.name = f"{name} Z={formula_units}"
         self._make = functools.partial(source, assignment, formula_units, rng, failures)
+        self._amounts = {symbol: count * formula_units for symbol, count in assignment.amounts.items()}
         self._failures = failures
         self._tries_in_vain, self._seconds_left = tries_in_vain, seconds
         self.is_open = True
@@ -90,15 +99,35 @@ class Stream:
         in_vain = 0
         while wanted and self.is_open:
             start = time.monotonic()
-            packing = self._make()
+            packing = self._attempt()
             self._seconds_left -= time.monotonic() - start
             if packing is not None:
                 wanted, in_vain = wanted - 1, 0
                 yield packing
                 continue
             in_vain += 1
-            if in_vain == self._tries_in_vain:
+            if in_vain >= self._tries_in_vain:
                 self.is_open = False
             elif self._seconds_left < 0:
-                self.is_open = False
-                self._failures[f"{self.name}: ended by the wall-clock guard"] += 1
+                self._close(f"{self.name}: ended by the wall-clock guard")
+
+    def _attempt(self) -> Packing | None:
+        """One attempt; an error in a source ends this stream and nothing else."""
+        try:
+            packing = self._make()
+        except Exhausted as end:
+            self._close(str(end))
+            return None
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:  # whatever a user's source raises
+            self._close(f"{self.name}: {type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}")
+            return None
+        if packing is not None and Counter(packing.symbols) != self._amounts:
+            self._close(f"{self.name}: gave another composition than asked")
+            return None
+        return packing
+
+    def _close(self, reason: str) -> None:
+        self.is_open = False
+        self._failures[reason] += 1

@@ -28,7 +28,7 @@ from ninefold.structures.files import read_structure
 from ninefold.structures.hosts import SHARED_TURN, filled, random_turn
 from ninefold.structures.packing import Packing, assemble
 from ninefold.structures.polyhedra import polyhedra
-from ninefold.structures.proposal import Source
+from ninefold.structures.proposal import Exhausted, Source
 from ninefold.structures.symmetry import symmetrised
 
 ROOM_POINTS = 60
@@ -53,7 +53,7 @@ def prototype_host(
     assignment: Assignment, formula_units: int, rng: np.random.Generator, failures: Counter[str]
 ) -> Packing | None:
     """One decorated prototype; see `ninefold.structures.proposal.Source`."""
-    return _decorated(assignment, formula_units, rng, failures, fits(assignment, formula_units), "prototype")
+    return _decorated(assignment, formula_units, rng, fits(assignment, formula_units), "prototype")
 
 
 def host_from_file(path: Path) -> Source:
@@ -82,7 +82,7 @@ def host_from_file(path: Path) -> Source:
             for dealt in _deals(assignment, reduced)
             if counts[dealt[0][0]] == formula_units
         )
-        return _decorated(assignment, formula_units, rng, failures, possible, "file")
+        return _decorated(assignment, formula_units, rng, possible, "file")
 
     return source
 
@@ -91,14 +91,12 @@ def _decorated(
     assignment: Assignment,
     formula_units: int,
     rng: np.random.Generator,
-    failures: Counter[str],
     possible: tuple[Fit, ...],
     kind: str,
 ) -> Packing | None:
     """One of the fitting hosts with complexes, cations and hydrides on its sites."""
     if not possible:
-        failures[f"no {kind} of this stoichiometry and size"] += 1
-        return None
+        raise Exhausted(f"no {kind} of this stoichiometry and size")
     fit = possible[rng.integers(len(possible))]
     role_of = dict(fit.roles)
     structure = fit.structure
