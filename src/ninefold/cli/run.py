@@ -116,9 +116,11 @@ def _show(repository: Any, campaign: Campaign, path: Path, target: Path) -> None
     out = console()
     of_campaign = f'campaign="{campaign.name}"'
     out.print(funnel_table(total(repository.find("funnel", of_campaign, limit=None))))
-    out.print(ranked_table(repository.find("candidates", of_campaign, sort=[("rank", "asc")], limit=25)))
+    rows = list(repository.find("candidates", of_campaign, sort=[("rank", "asc")], limit=25))
+    out.print(ranked_table(rows))
+    evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows)) or "none"
     noise = campaign.stability.noise_eV_per_atom * 1000
-    out.print(f"Hull distances closer than {noise:.0f} meV/atom are search noise. Evidence: ML, static, 0 K.")
+    out.print(f"Hull distances closer than {noise:.0f} meV/atom are search noise. Evidence: {evidence}, static, 0 K.")
     out.print(f"Store:  {path}\nReport: {target.resolve()}", soft_wrap=True)
 
 
