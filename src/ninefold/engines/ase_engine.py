@@ -49,6 +49,8 @@ class ASEEngine:
         evidence: Evidence level of its energies.
     """
 
+    batch = 1
+
     def __init__(
         self,
         name: str,
@@ -80,7 +82,7 @@ class ASEEngine:
             energy, forces = _checked(atoms)
             stress = atoms.get_stress(voigt=False)
         except Exception as error:  # whatever a calculator raises is this structure's fate, not the batch's
-            return Evaluation(None, None, None, time.process_time() - start, _reason(error), _is_transient(error))
+            return Evaluation(None, None, None, time.process_time() - start, reason_of(error), is_transient(error))
         return Evaluation(energy / len(atoms), forces, stress, time.process_time() - start)
 
     def _relax(self, structure: Structure, settings: RelaxSettings) -> Relaxation:
@@ -97,13 +99,13 @@ class ASEEngine:
                     fmax=settings.fmax, steps=settings.max_steps
                 ):
                     energy, forces = _checked(atoms)
-                    _check_geometry(atoms, atoms.get_volume() / volume)
+                    check_geometry(atoms, atoms.get_volume() / volume)
                     steps = optimizer.get_number_of_steps()
             residual = atoms.get_stress(voigt=False) / GPa + settings.pressure * np.eye(3)
         except Exception as error:  # as above
             spent = time.process_time() - start
             return Relaxation(
-                structure, None, np.inf, np.inf, steps, False, spent, _reason(error), _is_transient(error)
+                structure, None, np.inf, np.inf, steps, False, spent, reason_of(error), is_transient(error)
             )
         relaxed = Structure(atoms.cell.array, structure.species, atoms.get_scaled_positions())
         return Relaxation(
@@ -117,23 +119,37 @@ class ASEEngine:
         )
 
     def _atoms(self, structure: Structure) -> Atoms:
-        if not structure.is_ordered:
-            raise CalculationError("disordered structure")
-        symbols = [site.specie.symbol for site in structure]
-        if self._elements is not None and (unknown := sorted({*symbols} - self._elements)):
-            raise CalculationError(f"element unknown to the engine: {', '.join(unknown)}")
-        atoms = Atoms(symbols, cell=structure.lattice.matrix, scaled_positions=structure.frac_coords, pbc=True)
-        _check_geometry(atoms, 1.0)
+        atoms = atoms_of(structure, self._elements)
         atoms.calc = self._calculator
         return atoms
 
 
-def _is_transient(error: Exception) -> bool:
+def atoms_of(structure: Structure, elements: frozenset[str] | None) -> Atoms:
+    """A structure that an engine may compute, as ASE has it.
+
+    Args:
+        structure: Any.
+        elements: Symbols that the engine knows; None for all.
+
+    Raises:
+        CalculationError: if it is disordered, holds another element, or its atoms overlap.
+    """
+    if not structure.is_ordered:
+        raise CalculationError("disordered structure")
+    symbols = [site.specie.symbol for site in structure]
+    if elements is not None and (unknown := sorted({*symbols} - elements)):
+        raise CalculationError(f"element unknown to the engine: {', '.join(unknown)}")
+    atoms = Atoms(symbols, cell=structure.lattice.matrix, scaled_positions=structure.frac_coords, pbc=True)
+    check_geometry(atoms, 1.0)
+    return atoms
+
+
+def is_transient(error: Exception) -> bool:
     """Memory, files and devices (torch says RuntimeError) may do better next time; a structure will not."""
     return isinstance(error, (MemoryError, OSError, RuntimeError)) and not isinstance(error, NotImplementedError)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """One line: our own words, or the kind of a foreign error and its first line."""
     if isinstance(error, CalculationError):
         return str(error)
@@ -169,7 +185,12 @@ def _checked(atoms: Atoms) -> tuple[float, np.ndarray]:
     return float(energy), forces
 
 
-def _check_geometry(atoms: Atoms, volume_ratio: float) -> None:
+def check_geometry(atoms: Atoms, volume_ratio: float) -> None:
+    """Refuse a cell that runs away or atoms that overlap.
+
+    Raises:
+        CalculationError: with the reason.
+    """
     if not VOLUME_RATIO[0] <= volume_ratio <= VOLUME_RATIO[1]:
         raise CalculationError("volume runs away")
     if atoms.get_volume() < len(atoms):

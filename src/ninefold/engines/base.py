@@ -65,6 +65,8 @@ class Engine(Protocol):
     """Hash of name, version, weights and settings; energies of different fingerprints never share a hull."""
     evidence: str
     """Evidence level of its energies: ML, DFT, or test for a potential without chemistry."""
+    batch: int
+    """Structures to hand over at once; 1 where more gain nothing."""
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """Energy, forces and stress of each structure as it stands."""

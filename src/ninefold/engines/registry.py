@@ -13,6 +13,7 @@ GROUP = "ninefold.engines"
 _OURS = {
     "chgnet": "ninefold.engines.chgnet:CHGNetEngine",
     **{name: f"ninefold.engines.foundation:{name}" for name in ("sevennet", "mace", "orb", "mattersim", "grace")},
+    "torchsim": "ninefold.engines.torchsim:make",
     "emt": "ninefold.engines.ase_engine:emt",
     "lj": "ninefold.engines.ase_engine:lennard_jones",
 }

@@ -7,7 +7,7 @@ the schema version; a finished calculation is in the store before its caller see
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from pymatgen.core import Structure
@@ -34,7 +34,7 @@ class RememberingEngine:
     def __init__(self, engine: Engine, repository: Repository, campaign: str) -> None:
         self._engine, self._repository, self._campaign = engine, repository, campaign
         self.name, self.label, self.fingerprint = engine.name, engine.label, engine.fingerprint
-        self.evidence = engine.evidence
+        self.evidence, self.batch = engine.evidence, getattr(engine, "batch", 1)
         self.transient_failures = 0
         """Results with an error of the machine's own: they are handed on and not remembered."""
 
@@ -42,49 +42,54 @@ class RememberingEngine:
         """Energies as the engine gives them; forces and stress are None for a remembered result."""
         keys = [self._key("evaluate", structure) for structure in structures]
         known = self._repository.get_many("results", keys)
-        results: list[Evaluation] = []
-        for key, structure in zip(keys, structures, strict=True):
-            if key in known:
-                value = known[key]["value"]
-                results.append(Evaluation(forces=None, stress=None, **value))
-                continue
-            [result] = self._engine.evaluate([structure])
-            value = {name: getattr(result, name) for name in ("energy_per_atom", "core_seconds", "error")}
-            if result.is_transient:
-                self.transient_failures += 1
-            else:
-                self._remember(key, "evaluate", value)
-            results.append(result)
-        return results
+        results: dict[int, Evaluation] = {
+            index: Evaluation(forces=None, stress=None, **known[key]["value"])
+            for index, key in enumerate(keys)
+            if key in known
+        }
+        for some in self._batches(len(structures), results):
+            for index, result in zip(some, self._engine.evaluate([structures[index] for index in some]), strict=True):
+                value = {name: getattr(result, name) for name in ("energy_per_atom", "core_seconds", "error")}
+                if result.is_transient:
+                    self.transient_failures += 1
+                else:
+                    self._remember(keys[index], "evaluate", value)
+                results[index] = result
+        return [results[index] for index in range(len(structures))]
 
     def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
-        """Relaxations as the engine gives them, each in the store as soon as it is finished."""
+        """Relaxations as the engine gives them, each batch of it in the store as soon as it is finished."""
         keys = [
             self._key("relax", structure, settings.model_dump(mode="json"), RELAXATION_VERSION)
             for structure in structures
         ]
         known = self._repository.get_many("results", keys)
-        results: list[Relaxation] = []
-        for key, structure in zip(keys, structures, strict=True):
-            if key in known:
-                value = dict(known[key]["value"])
-                results.append(Relaxation(structure=unpack_structure(value.pop("structure")), **value))
-                continue
-            [result] = self._engine.relax([structure], settings)
-            value = {
-                field.name: getattr(result, field.name)
-                for field in dataclasses.fields(result)
-                if field.name not in ("structure", "is_transient")
-            }
-            packed = pack_structure(result.structure)
-            if result.is_transient:
-                self.transient_failures += 1
-                results.append(result)
-                continue
-            self._remember(key, "relax", {**value, "structure": packed})
-            # through the same packing as a remembered one, so that a resumed run goes on from the same bits
-            results.append(Relaxation(structure=unpack_structure(packed), **value))
-        return results
+        results: dict[int, Relaxation] = {
+            index: _unpacked(known[key]["value"]) for index, key in enumerate(keys) if key in known
+        }
+        for some in self._batches(len(structures), results):
+            relaxed = self._engine.relax([structures[index] for index in some], settings)
+            for index, result in zip(some, relaxed, strict=True):
+                if result.is_transient:
+                    self.transient_failures += 1
+                    results[index] = result
+                    continue
+                value = {
+                    field.name: getattr(result, field.name)
+                    for field in dataclasses.fields(result)
+                    if field.name not in ("structure", "is_transient")
+                }
+                value["structure"] = pack_structure(result.structure)
+                self._remember(keys[index], "relax", value)
+                # through the same packing as a remembered one, so that a resumed run goes on from the same bits
+                results[index] = _unpacked(value)
+        return [results[index] for index in range(len(structures))]
+
+    def _batches(self, count: int, known: Container[int]) -> Iterator[list[int]]:
+        """Indices of what is not known, as many at once as the engine gains by."""
+        unknown = [index for index in range(count) if index not in known]
+        for start in range(0, len(unknown), self.batch):
+            yield unknown[start : start + self.batch]
 
     def _key(self, kind: str, structure: Structure, *settings: Any) -> str:
         packed = pack_structure(structure)
@@ -95,3 +100,9 @@ class RememberingEngine:
         self._repository.put(
             "results", [ResultDocument(id=key, campaign=self._campaign, kind=kind, value=value, created=now())]
         )
+
+
+def _unpacked(value: dict[str, Any]) -> Relaxation:
+    """A relaxation from its stored values."""
+    plain = {name: item for name, item in value.items() if name != "structure"}
+    return Relaxation(structure=unpack_structure(value["structure"]), **plain)

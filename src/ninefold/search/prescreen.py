@@ -23,7 +23,7 @@ SYMMETRY_PENALTY = 0.01
 """eV/atom that a coarsely relaxed structure may rise by when moved onto a higher symmetry."""
 NO_ENERGY = "energy is not a number"
 BATCH = 16
-"""Structures that the engine is given at once."""
+"""Structures whose single points an engine is asked for at once, or more where it gains by more."""
 IMPROVEMENT = 1e-3
 """eV/atom; less than this is no progress."""
 OPEN_VOLUME = 1.15
@@ -125,22 +125,26 @@ def prescreen(
 
     settings = RelaxSettings(fmax=budget.coarse_fmax, max_steps=budget.coarse_steps)
     idle = 0
-    for done, proposal in enumerate(starts[:coarse_limit], start=1):
-        if stop() or (idle >= budget.patience and not _is_type(proposal)):
+    at_once = getattr(engine, "batch", 1)  # a plug-in may not say
+    starts = starts[:coarse_limit]
+    for first in range(0, len(starts), at_once):
+        batch = starts[first : first + at_once]
+        if stop() or (idle >= budget.patience and not any(map(_is_type, batch))):
             break
-        [relaxation] = engine.relax([proposal.structure], settings)
-        seconds += relaxation.core_seconds
-        found = _found(assignment, relaxation, proposal.source, reasons, is_final=False)
-        before = history[-1] if history else None
-        record(found, 1)
-        lowest = history[-1]
-        has_improved = lowest is not None and (before is None or lowest < before - IMPROVEMENT)
-        idle = 0 if has_improved or lowest is None else idle + 1
-        if found is not None:
-            found = replace(found, relaxations=len(history))
-            (coarse if found.is_valid else rejected).append(found)
-        if notify:
-            notify("coarse relaxation", done, min(len(starts), coarse_limit))
+        relaxations = engine.relax([proposal.structure for proposal in batch], settings)
+        for done, (proposal, relaxation) in enumerate(zip(batch, relaxations, strict=True), start=first + 1):
+            seconds += relaxation.core_seconds
+            found = _found(assignment, relaxation, proposal.source, reasons, is_final=False)
+            before = history[-1] if history else None
+            record(found, 1)
+            lowest = history[-1]
+            has_improved = lowest is not None and (before is None or lowest < before - IMPROVEMENT)
+            idle = 0 if has_improved or lowest is None else idle + 1
+            if found is not None:
+                found = replace(found, relaxations=len(history))
+                (coarse if found.is_valid else rejected).append(found)
+            if notify:
+                notify("coarse relaxation", done, len(starts))
 
     merged = _distinct(coarse)
     reasons["duplicate"] += len(coarse) - len(merged)
@@ -206,10 +210,11 @@ def _single_points(
     """Energies of the proposals as they stand, lowest first, and the core-seconds spent."""
     points: list[tuple[float, Proposal]] = []
     seconds = 0.0
-    for start in range(0, len(chosen), BATCH):
+    at_once = max(BATCH, getattr(engine, "batch", 1))
+    for start in range(0, len(chosen), at_once):
         if stop():
             break
-        batch = chosen[start : start + BATCH]
+        batch = chosen[start : start + at_once]
         evaluations = engine.evaluate([proposal.structure for proposal in batch])
         for proposal, evaluation in zip(batch, evaluations, strict=True):
             seconds += evaluation.core_seconds

@@ -1,0 +1,267 @@
+"""Batches of structures at once with torch-sim: for a GPU, where a single small cell leaves most of it idle.
+
+torch-sim (Cohen et al., AI Sci. 1, 025003 (2025)) puts many structures into one evaluation and swaps a relaxed one for
+the next. Criterion and guards are those of `ase_engine`; steps are L-BFGS on positions and the logarithm of the deformation.
+(Not torch-sim's BFGS: in 0.6.2 it leaves the cell of all but the largest structures of a batch where it is.)
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from ase.units import GPa
+from pymatgen.core import Structure
+
+from ninefold.engines.ase_engine import (
+    MAX_FORCE,
+    SYMMETRY_TOLERANCE,
+    CalculationError,
+    atoms_of,
+    check_geometry,
+    is_transient,
+    reason_of,
+)
+from ninefold.engines.base import Evaluation, Relaxation
+from ninefold.engines.foundation import FAMILIES, checksum, weight_file
+from ninefold.engines.settings import EngineSettings, RelaxSettings
+from ninefold.errors import InputError, MissingDependencyError
+from ninefold.keys import content_key
+
+CHECKED_EVERY = 2
+"""Steps between two looks at who has converged; torch-sim exchanges structures then."""
+BATCH = 256
+"""Structures handed over at once; torch-sim fits them to the memory of the device."""
+MODELS = ("sevennet", "mace")
+"""Families with a torch-sim model of their own; `lj` is for tests."""
+
+
+class TorchSimEngine:
+    """A torch-sim model as an engine.
+
+    Args:
+        label: Name and version, for people.
+        model: A torch-sim model with forces and stress.
+        parts: What the fingerprint is made of, besides the name.
+        elements: Symbols that the model knows; None for all.
+        evidence: Evidence level of its energies.
+    """
+
+    name = "torchsim"
+    batch = BATCH
+
+    def __init__(
+        self, label: str, model: Any, parts: tuple[Any, ...], elements: frozenset[str] | None, evidence: str = "ML"
+    ) -> None:
+        self.label, self.evidence = label, evidence
+        self.fingerprint = content_key(self.name, version("torch-sim-atomistic"), *parts)
+        self._model, self._elements = model, elements
+
+    def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
+        """See `Engine.evaluate`."""
+        import torch_sim
+
+        start = time.process_time()
+        good, results = self._sorted_out(structures, self._no_evaluation)
+        if good:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    found = torch_sim.static([atoms for _, atoms in good], self._model, autobatcher=self._is_on_gpu)
+            except Exception as error:  # one that spoils a batch is found by giving it up structure by structure
+                return self._one_by_one(self.evaluate, structures, self._no_evaluation, error)
+            seconds = (time.process_time() - start) / len(good)
+            for (index, atoms), item in zip(good, found, strict=True):
+                energy = float(item["potential_energy"].reshape(-1)[0])
+                forces = item["forces"].detach().cpu().numpy().astype(float)
+                stress = item["stress"].detach().cpu().numpy().astype(float).reshape(3, 3)
+                fault = _fault(energy, forces)
+                results[index] = (
+                    self._no_evaluation(structures[index], seconds, CalculationError(fault))
+                    if fault
+                    else Evaluation(energy / len(atoms), forces, stress, seconds)
+                )
+        return [results[index] for index in range(len(structures))]
+
+    def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
+        """See `Engine.relax`."""
+        start = time.process_time()
+        good, results = self._sorted_out(structures, self._no_relaxation)
+        if good:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    relaxed = self._relax_batch([atoms for _, atoms in good], settings)
+            except Exception as error:  # as above
+                return self._one_by_one(lambda some: self.relax(some, settings), structures, self._no_relaxation, error)
+            seconds = (time.process_time() - start) / len(good)
+            for (index, _), outcome in zip(good, relaxed, strict=True):
+                results[index] = self._relaxation(structures[index], outcome, settings, seconds)
+        return [results[index] for index in range(len(structures))]
+
+    def _relax_batch(self, batch: list[Any], settings: RelaxSettings) -> list[tuple[Any, int, Any, Any]]:
+        """Final atoms, steps, forces (n, 3) and stress (3, 3) of each."""
+        import torch_sim
+        from torch_sim.autobatching import InFlightAutoBatcher
+        from torch_sim.constraints import FixSymmetry
+
+        state = torch_sim.initialize_state(batch, self._model.device, self._model.dtype)
+        if settings.keep_symmetry:
+            state.constraints = [FixSymmetry.from_state(state, symprec=SYMMETRY_TOLERANCE, refine_symmetry_state=False)]
+        steps = np.zeros(len(batch), dtype=int)
+        batcher = InFlightAutoBatcher(
+            self._model,
+            memory_scales_with=self._model.memory_scales_with,
+            max_memory_scaler=None if self._is_on_gpu else float("inf"),
+        )
+
+        def converged(state: Any, last_energy: Any = None) -> Any:
+            steps[np.asarray(batcher.current_idx)] += CHECKED_EVERY
+            return _residual(state, settings) <= settings.fmax
+
+        options: dict[str, Any] = {}
+        if settings.relax_cell:
+            options = {"cell_filter": torch_sim.CellFilter.frechet, "scalar_pressure": settings.pressure * GPa}
+        final = torch_sim.optimize(
+            state, self._model, optimizer=torch_sim.Optimizer.lbfgs, convergence_fn=converged,
+            max_steps=max(settings.max_steps, 1), steps_between_swaps=CHECKED_EVERY, autobatcher=batcher,
+            init_kwargs=options,
+        )  # fmt: skip
+        outcomes = []
+        for index, one in enumerate(final.split()):
+            [atoms] = one.to_atoms()
+            atoms.info["energy"] = float(one.energy.reshape(-1)[0])
+            outcomes.append(
+                (
+                    atoms,
+                    int(steps[index]),
+                    one.forces.detach().cpu().numpy().astype(float),
+                    one.stress.detach().cpu().numpy().astype(float).reshape(3, 3),
+                )
+            )
+        return outcomes
+
+    def _relaxation(
+        self, start: Structure, outcome: tuple[Any, int, Any, Any], settings: RelaxSettings, seconds: float
+    ) -> Relaxation:
+        atoms, steps, forces, stress = outcome
+        energy = atoms.info["energy"]
+        fault = _fault(energy, forces)
+        try:
+            if fault:
+                raise CalculationError(fault)
+            check_geometry(atoms, atoms.get_volume() / start.volume)
+        except CalculationError as error:
+            return self._no_relaxation(start, seconds, error)
+        residual = stress / GPa + settings.pressure * np.eye(3)
+        virial = np.linalg.norm(residual * GPa, axis=1).max() * atoms.get_volume() / len(atoms)
+        largest = float(np.linalg.norm(forces, axis=1).max())
+        return Relaxation(
+            structure=Structure(atoms.cell.array, start.species, atoms.get_scaled_positions()),
+            energy_per_atom=energy / len(atoms),
+            max_force=largest,
+            max_stress=float(np.abs(residual).max()) if settings.relax_cell else 0.0,
+            steps=min(steps, settings.max_steps),
+            is_converged=max(largest, virial if settings.relax_cell else 0.0) <= settings.fmax,
+            core_seconds=seconds,
+        )
+
+    @property
+    def _is_on_gpu(self) -> bool:
+        return self._model.device.type != "cpu"
+
+    def _sorted_out(self, structures: Sequence[Structure], refuse: Any) -> tuple[list[tuple[int, Any]], dict[int, Any]]:
+        """Those that can be computed, with their places; and results for those that cannot."""
+        good, results = [], {}
+        for index, structure in enumerate(structures):
+            try:
+                good.append((index, atoms_of(structure, self._elements)))
+            except CalculationError as error:
+                results[index] = refuse(structure, 0.0, error)
+        return good, results
+
+    @staticmethod
+    def _one_by_one(compute: Any, structures: Sequence[Structure], refuse: Any, error: Exception) -> list[Any]:
+        if len(structures) == 1:
+            return [refuse(structures[0], 0.0, error)]
+        return [result for structure in structures for result in compute([structure])]
+
+    @staticmethod
+    def _no_evaluation(structure: Structure, seconds: float, error: Exception) -> Evaluation:
+        return Evaluation(None, None, None, seconds, reason_of(error), is_transient(error))
+
+    @staticmethod
+    def _no_relaxation(structure: Structure, seconds: float, error: Exception) -> Relaxation:
+        return Relaxation(structure, None, np.inf, np.inf, 0, False, seconds, reason_of(error), is_transient(error))
+
+
+def make(settings: EngineSettings) -> TorchSimEngine:
+    """An engine from `sevennet`, `sevennet:7net-l3i5`, `mace:FILE` or `lj`; on the GPU where there is one.
+
+    Raises:
+        MissingDependencyError: if torch-sim or the model's package is not installed.
+        InputError: if there is no such model.
+    """
+    try:
+        import torch_sim
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "engine.name", "torchsim", "torch-sim-atomistic (Python 3.12 and newer)"
+        ) from error
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    family, _, model = (settings.model or MODELS[0]).partition(":")
+    if family == "lj":
+        from torch_sim.models.lennard_jones import LennardJonesModel
+
+        lj = LennardJonesModel(sigma=1.8, epsilon=0.1, cutoff=5.0, compute_stress=True, device=device)
+        return TorchSimEngine(f"torch-sim {torch_sim.__version__} Lennard-Jones", lj, ("lj",), None, evidence="test")
+    if family not in MODELS:
+        allowed = ", ".join((*MODELS, f"{MODELS[0]}:MODEL", f"{MODELS[1]}:FILE"))
+        raise InputError("engine.model", settings.model, problem="is not a model for torch-sim", allowed=allowed)
+    weights = weight_file(FAMILIES[family], model or None)
+    try:
+        if family == "sevennet":
+            from sevenn.torchsim import SevenNetModel
+
+            network = SevenNetModel(str(weights), device=device)
+            elements = frozenset(_symbols(network.type_map))
+        else:
+            from torch_sim.models.mace import MaceModel
+
+            network, elements = MaceModel(str(weights), device=device), None
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("engine.model", settings.model, error.name or family) from error
+    title = f"{FAMILIES[family].label} {model or weights.stem} by torch-sim on {device.type}"
+    return TorchSimEngine(title, network, (family, checksum(weights), device.type), elements)
+
+
+def _symbols(numbers: Any) -> list[str]:
+    from ase.data import chemical_symbols
+
+    return [chemical_symbols[int(number)] for number in numbers]
+
+
+def _residual(state: Any, settings: RelaxSettings) -> Any:
+    """Largest force on an atom, or row of the virial per atom with the external pressure, of each system, eV/Å."""
+    import torch
+    import torch_sim
+
+    force = torch_sim.system_wise_max_force(state)
+    if not settings.relax_cell:
+        return force
+    volume = torch.linalg.det(state.cell).abs()
+    pressure = settings.pressure * GPa * torch.eye(3, device=state.device, dtype=state.dtype)
+    rows = torch.linalg.norm(state.stress + pressure, dim=2).max(dim=1).values
+    return torch.maximum(force, rows * volume / state.n_atoms_per_system)
+
+
+def _fault(energy: float, forces: np.ndarray) -> str | None:
+    if not (np.isfinite(energy) and np.isfinite(forces).all()):
+        return "energy or forces are not numbers"
+    return "forces explode" if np.abs(forces).max() > MAX_FORCE else None
