@@ -65,7 +65,7 @@ def test_relaxations_end_where_ase_s_end(batched, single, pressure, relax_cell):
     structures = [mg2feh6(6.6, shake=0.05), mgh2()]
     settings = RelaxSettings(fmax=0.01, pressure=pressure, relax_cell=relax_cell)
     for mine, theirs in zip(batched.relax(structures, settings), single.relax(structures, settings), strict=True):
-        assert mine.is_converged
+        assert mine.is_converged is True
         assert mine.steps < 100
         assert mine.max_force <= 0.01
         assert mine.energy_per_atom == pytest.approx(theirs.energy_per_atom, abs=1e-3)

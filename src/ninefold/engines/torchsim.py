@@ -158,7 +158,7 @@ class TorchSimEngine:
         except CalculationError as error:
             return self._no_relaxation(start, seconds, error)
         residual = stress / GPa + settings.pressure * np.eye(3)
-        virial = np.linalg.norm(residual * GPa, axis=1).max() * atoms.get_volume() / len(atoms)
+        virial = float(np.linalg.norm(residual * GPa, axis=1).max()) * atoms.get_volume() / len(atoms)
         largest = float(np.linalg.norm(forces, axis=1).max())
         return Relaxation(
             structure=Structure(atoms.cell.array, start.species, atoms.get_scaled_positions()),
@@ -166,7 +166,7 @@ class TorchSimEngine:
             max_force=largest,
             max_stress=float(np.abs(residual).max()) if settings.relax_cell else 0.0,
             steps=min(steps, settings.max_steps),
-            is_converged=max(largest, virial if settings.relax_cell else 0.0) <= settings.fmax,
+            is_converged=bool(max(largest, virial if settings.relax_cell else 0.0) <= settings.fmax),
             core_seconds=seconds,
         )
 
