@@ -44,14 +44,15 @@ def campaign(structures: int) -> dict:
         },
         "stability": {"conditions": []}, "execution": {"compositions_per_job": 20},
     }  # fmt: skip
-    sizes = [(1, last) for last in range(1, len(SPACE["cations"]) + 1)]
-    sizes += [(last, len(SPACE["cations"])) for last in range(2, len(SPACE["centres"]) + 1)]
-    for centres, cations in sizes:
-        space = {**SPACE, "centres": SPACE["centres"][:centres], "cations": SPACE["cations"][:cations]}
-        parsed = parse_campaign({**settings, "space": [space]})
-        count = sum(len(table) for table in enumerate_assignments(parsed.space[0]))
-        if count * USUAL >= structures:
-            break
+    counts = {}
+    for centres in range(1, len(SPACE["centres"]) + 1):
+        for cations in range(1, len(SPACE["cations"]) + 1):
+            space = {**SPACE, "centres": SPACE["centres"][:centres], "cations": SPACE["cations"][:cations]}
+            parsed = parse_campaign({**settings, "space": [space]})
+            counts[centres, cations] = sum(len(table) for table in enumerate_assignments(parsed.space[0]))
+    enough = [(count, size) for size, count in counts.items() if count * USUAL >= structures]
+    count, (centres, cations) = min(enough, default=max((count, size) for size, count in counts.items()))
+    space = {**SPACE, "centres": SPACE["centres"][:centres], "cations": SPACE["cations"][:cations]}
     settings["space"] = [space]
     settings["description"] = f"{count} compositions enumerated"
     return settings

@@ -1,8 +1,8 @@
 """Batches of structures at once with torch-sim: for a GPU, where a single small cell leaves most of it idle.
 
-torch-sim (Cohen et al., AI Sci. 1, 025003 (2025)) puts many structures into one evaluation and swaps a relaxed one for
-the next. Criterion and guards are those of `ase_engine`; steps are L-BFGS on positions and the logarithm of the deformation.
-(Not torch-sim's BFGS: in 0.6.2 it leaves the cell of all but the largest structures of a batch where it is.)
+torch-sim (github.com/TorchSim/torch-sim) puts many structures into one evaluation and swaps a relaxed one for the next.
+Criterion and guards are those of `ase_engine`; steps are L-BFGS on positions and the logarithm of the deformation. (Not
+torch-sim's BFGS: in 0.6.2 it leaves the cell of all but the largest structures of a batch where it is.)
 """
 
 from __future__ import annotations
