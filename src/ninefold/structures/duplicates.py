@@ -24,8 +24,9 @@ SITE_TOLERANCE = 0.1
 """Fraction of (volume per atom)^(1/3)."""
 ANGLE_TOLERANCE = 2.0
 """Degrees."""
-FINGERPRINT_TOLERANCE = 0.08
-"""Largest difference of the fingerprints, in units of (volume per atom)^(1/3), at which a match is tried."""
+FINGERPRINT_TOLERANCE = 0.2
+"""Largest difference of the average fingerprints, in units of (volume per atom)^(1/3), at which a match is tried: atoms
+that lie apart by the site tolerance change an average distance by no more than twice that."""
 SAME_TOLERANCE = 0.02
 """Largest difference of any atom's distances, in the same units, up to which no match is needed."""
 ENERGY_WINDOW = 0.003
