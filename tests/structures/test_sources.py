@@ -174,7 +174,7 @@ def test_the_example_of_the_documentation_works(tmp_path):
     budget = SearchBudget(sources=(f"{tmp_path / 'my_sources.py'}:chains",), pool=5)
     pool = build_pool(K2REH9, budget, seed=0)
     assert pool.count_in == 5
-    assert pool.reasons["chains hold one anion and no hydride"] > 0
+    assert pool.reasons["not made: chains hold one anion and no hydride"] > 0
     assert source(K2REH9, 1, np.random.default_rng(0), Counter()).source == "chain"
 
 

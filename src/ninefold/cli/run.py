@@ -118,7 +118,7 @@ def _show(repository: Any, campaign: Campaign, path: Path, target: Path) -> None
     out.print(funnel_table(total(repository.find("funnel", of_campaign, limit=None))))
     rows = list(repository.find("candidates", of_campaign, sort=[("rank", "asc")], limit=25))
     out.print(ranked_table(rows))
-    evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows)) or "none"
+    evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows if row["energy_per_atom"] is not None)) or "none"
     noise = campaign.stability.noise_eV_per_atom * 1000
     out.print(f"Hull distances closer than {noise:.0f} meV/atom are search noise. Evidence: {evidence}, static, 0 K.")
     out.print(f"Store:  {path}\nReport: {target.resolve()}", soft_wrap=True)

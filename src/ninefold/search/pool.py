@@ -23,6 +23,8 @@ ROUND = 6
 """Packings taken from a source and cell size at a time, at most."""
 IDLE = 18
 """Packings of one source and cell size in a row that change nothing, after which it is asked no more."""
+NOT_MADE = "not made"
+"""Before the reasons of a source's attempts that gave no packing: no packing was turned down."""
 ENERGY_BIN = 2e-4
 """eV/atom; settled packings of one size within this and `VOLUME_BIN` are the same minimum."""
 VOLUME_BIN = 0.3
@@ -88,6 +90,7 @@ def build_pool(
     units = [unit for unit in budget.formula_units if unit * atoms_per_unit <= budget.max_atoms]
     if not units:
         builder.reasons["cell would exceed max_atoms"] += 1
+    attempts: Counter[str] = Counter()
     streams = [
         Stream(
             name,
@@ -95,7 +98,7 @@ def build_pool(
             assignment,
             unit,
             rng_for(assignment, seed, f"{name}:{unit}", a_round),
-            builder.reasons,
+            attempts,
         )
         for name in budget.sources
         if name != KNOWN_TYPES
@@ -121,6 +124,7 @@ def build_pool(
         builder.reasons["stopped before the pool was full"] += 1
     elif notify and builder.count:
         notify("build", builder.count, builder.count)  # sources that stopped helping left some of it unused
+    builder.reasons.update({f"{NOT_MADE}: {reason}": count for reason, count in attempts.items()})
     ordered = sorted(builder.settled.values(), key=lambda item: item[0])
     return Pool(
         tuple(proposal for _, proposal in ordered), builder.reasons, builder.count, time.process_time() - start,
