@@ -63,9 +63,7 @@ def formation(formula: str, reactants: Sequence[str]) -> Equation | None:
 def _solved(target: Mapping[str, int], parts: Sequence[Mapping[str, int]]) -> list[Fraction] | None:
     """Amounts of the parts whose atoms sum to the target's, by Gauss-Jordan elimination."""
     symbols = sorted({*target, *(symbol for part in parts for symbol in part)})
-    rows = [
-        [*(Fraction(part.get(symbol, 0)) for part in parts), Fraction(target.get(symbol, 0))] for symbol in symbols
-    ]
+    rows = [[*(Fraction(part.get(symbol, 0)) for part in parts), Fraction(target.get(symbol, 0))] for symbol in symbols]
     for column in range(len(parts)):
         pivot = next((index for index in range(column, len(rows)) if rows[index][column]), None)
         if pivot is None:

@@ -16,10 +16,9 @@ from ninefold.engines.base import Engine
 from ninefold.engines.settings import RelaxSettings
 from ninefold.errors import InputError
 from ninefold.structures.crystals import build_structure
-from ninefold.thermo.stability import Phase
+from ninefold.thermo.stability import MOLECULE, Phase
 from ninefold.yaml_files import read_yaml
 
-MOLECULE = "molecule"
 RELAXATION = RelaxSettings(fmax=0.01, max_steps=500, keep_symmetry=True)
 """Of a solid; a molecule keeps its box. The published symmetry is kept: without it 149 phases came
 out within 0.6 meV/atom of the same energy, some after more steps and a few hundredths of an Å off."""
@@ -42,6 +41,8 @@ class ReferencePhase:
     mark: str
     """src: read in the publication; mem: from memory; der: derived or estimated here."""
     notes: tuple[str, ...] = ()
+    refuted: str | None = None
+    """Why the structure is wrong, if it is: it stays beside its composition and is kept out of every hull."""
 
     @property
     def relax_settings(self) -> RelaxSettings:
@@ -92,6 +93,7 @@ class RelaxedPhase:
             kind=self.phase.kind,
             source=self.phase.source,
             mark=self.phase.mark,
+            refuted=self.phase.refuted,
         )
 
 
@@ -199,4 +201,5 @@ def _phase(name: str, formula: str, index: int) -> ReferencePhase:
         source=entry["source"],
         mark=entry["mark"],
         notes=tuple(entry.get("notes", ())),
+        refuted=entry.get("refuted"),
     )

@@ -29,5 +29,11 @@ class StabilitySettings(Settings):
         Condition(temperature_K=973, pressure_GPa=5),
     )
     """Where the hull is built with hydrogen gas, besides the static hull: ambient, and a large-volume press."""
+    candidates_compete: bool = True
+    """Whether the hull holds the campaign's other candidates, which nobody may have made, or reference phases alone."""
+    search_known_compounds: bool = True
+    """Whether made compounds of these systems that are no candidates are searched too, so that they compete
+    on equal terms."""
     noise_eV_per_atom: float = Field(default=0.020, ge=0, le=1)
-    """Search noise of a hull distance, eV/atom; smaller differences mean nothing and are said to."""
+    """Search noise assumed for a candidate whose own was not measured (one search only), eV/atom; used for the
+    range of ranks and never printed as an uncertainty."""
