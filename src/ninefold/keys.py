@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+KEY_VERSION = 1
+"""Enters the key of every stored calculation; rises when a stored value changes its meaning. The schema of documents
+is no part of it: a new one orphans no calculation."""
 POSITION_DIGITS = 7
 """Digits after the point of lattice vectors (Å) and fractional positions that enter a structure's key."""
 

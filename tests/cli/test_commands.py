@@ -22,7 +22,8 @@ def output(*arguments, cwd):
 def test_query_json_has_stable_keys(finished):
     rows = json.loads(output("query", "--json", "--fields", "all", cwd=finished))
     assert set(rows[0]) == set(QUANTITIES)
-    assert [row["rank"] for row in rows] == [1, 2]
+    assert [row["rank"] for row in rows] == [1, 2, None]
+    assert [row["is_competitor"] for row in rows] == [False, False, True]
 
 
 def test_query_filters_and_sorts(finished):
@@ -34,13 +35,13 @@ def test_query_filters_and_sorts(finished):
 
 def test_store_by_environment_and_campaign_file(finished, tmp_path):
     named = ninefold("query", "--json", cwd=tmp_path, env={"NINEFOLD_STORE": str(finished / "ninefold.db")})
-    assert len(json.loads(named.stdout)) == 2
-    assert len(json.loads(output("query", "--json", "-c", "campaign.yaml", cwd=finished))) == 2
+    assert len(json.loads(named.stdout)) == 3
+    assert len(json.loads(output("query", "--json", "-c", "campaign.yaml", cwd=finished))) == 3
 
 
 def test_show_explains_a_candidate(finished):
     text = output("show", "K2ReH9", cwd=finished)
-    for word in ("K2ReH9 = [ReH9]2-", "Competitors", "Known compounds", "electron_count", "Under hydrogen"):
+    for word in ("K2ReH9 = [ReH9]2-", "Competing phases", "Published structures", "electron_count", "Under hydrogen"):
         assert word in text
     [document] = json.loads(output("show", "ReK2H9", "--json", cwd=finished))
     assert document["label"] == "K2ReH9 = [ReH9]2-"
@@ -78,8 +79,8 @@ def test_export_tables(finished, tmp_path):
 
     for name in ("t.csv", "t.json", "t.parquet"):
         output("export", "--out", tmp_path / name, cwd=finished)
-    assert len(json.loads((tmp_path / "t.json").read_text())) == 2
-    assert pyarrow.parquet.read_table(tmp_path / "t.parquet").num_rows == 2
+    assert len(json.loads((tmp_path / "t.json").read_text())) == 3
+    assert pyarrow.parquet.read_table(tmp_path / "t.parquet").num_rows == 3
 
 
 def test_report(finished, tmp_path):

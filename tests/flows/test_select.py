@@ -3,6 +3,7 @@
 import pytest
 
 from ninefold.campaign import parse_campaign
+from ninefold.chemistry.compounds import known_compounds
 from ninefold.flows.stages import select
 from ninefold.store import open_repository
 
@@ -14,7 +15,8 @@ def selected(tmp_path):
         store = str(tmp_path / "ninefold.db")
         select(campaign, store)
         with open_repository(tmp_path / "ninefold.db") as repository:
-            documents = {document["label"]: document for document in repository.find("candidates")}
+            found = repository.find("candidates", "is_competitor = FALSE")
+            documents = {document["label"]: document for document in found}
             [funnel] = [row for row in repository.find("funnel") if row["stage"] == "select"]
         return documents, funnel
 
@@ -43,6 +45,37 @@ def test_no_neighbours_unless_asked(selected):
     assert list(selected(RHENIUM)[0]) == ["K2ReH9 = [ReH9]2-"]
 
 
+def competitors(tmp_path, **settings):
+    campaign = parse_campaign({"name": "x", "space": [{**RHENIUM, "m": [0, 1]}], **settings})
+    select(campaign, str(tmp_path / "ninefold.db"))
+    with open_repository(tmp_path / "ninefold.db") as repository:
+        return repository.find("candidates", "is_competitor = TRUE"), repository.find("funnel")
+
+
+def test_made_compounds_of_the_systems_are_searched_as_competitors(tmp_path):
+    found, funnel = competitors(tmp_path)
+    made = {compound.formula: compound for compound in known_compounds()}
+    formulas = {document["formula"] for document in found}
+    assert "K3ReH6" in formulas, "16 electrons: no candidate, and has been made"
+    assert "K2ReH9" not in formulas, "a candidate already"
+    for document in found:
+        assert document["formula"] in made
+        assert {"K", "Re", "H"} >= set(document["elements"])
+        assert document["is_known"]
+        assert document["verdicts"]
+    [row] = [row for row in funnel if row["stage"] == "competitors"]
+    assert row["count_out"] == len(found)
+    assert row["count_in"] - row["count_out"] == sum(row["reasons"].values())
+    [row] = [row for row in funnel if row["stage"] == "select"]
+    assert row["count_out"] == 2, "competitors passed no rule"
+
+
+def test_competitors_can_be_switched_off(tmp_path):
+    found, funnel = competitors(tmp_path, stability={"search_known_compounds": False})
+    assert found == []
+    assert "competitors" not in {row["stage"] for row in funnel}
+
+
 def test_readings_of_one_formula_are_linked(selected):
     space = {"centres": ["Sc", "Y"], "cations": ["Li", "Sc", "Y"], "n": 9, "m": 0, "cation_kinds": 2}
     documents, _ = selected(space, overrides={"electropositive_cations": {"mode": "score"}})
@@ -64,7 +97,8 @@ def test_a_stricter_rule_file_drops_what_it_no_longer_keeps(tmp_path):
     assert parse_campaign(settings).fingerprint() != before, "the content of a rule file decides results"
     select(parse_campaign(settings), store)
     with open_repository(tmp_path / "ninefold.db") as repository:
-        assert [document["m"] for document in repository.find("candidates")] == [0]
+        found = repository.find("candidates", "is_competitor = FALSE")
+        assert [document["m"] for document in found] == [0]
 
 
 def test_a_rule_file_may_move(tmp_path):

@@ -94,7 +94,9 @@ def test_pareto_against_brute_force(items, weights):
     config = RankingSettings(weights=weights)
     chosen = [name for name, weight in weights.items() if weight]
     points = {
-        item.id: tuple(TERMS[name](item, config) for name in chosen) for item in items if item.e_above_hull is not None
+        item.id: tuple(TERMS[name](item, config) for name in chosen)
+        for item in items
+        if item.phase_separation_energy is not None
     }
     expected = {
         id: not any(
@@ -117,11 +119,11 @@ def test_the_best_is_on_the_pareto_front(items, weights):
 @settings(deadline=None)
 @given(ITEMS, WEIGHTS, st.floats(0.001, 1), st.integers(0, 7))
 def test_closer_to_the_hull_is_never_worse(items, weights, closer, which):
-    known = [item for item in items if item.e_above_hull is not None]
+    known = [item for item in items if item.phase_separation_energy is not None]
     if not known:
         return
     one = known[which % len(known)]
-    moved = Rankable(one.id, one.e_above_hull - closer, *list(vars(one).values())[2:])
+    moved = Rankable(one.id, one.phase_separation_energy - closer, *list(vars(one).values())[2:])
     after = [moved if item.id == one.id else item for item in items]
     assert ranks(after, weights)[one.id] <= ranks(items, weights)[one.id]
 
@@ -215,12 +217,12 @@ def test_open_ranks_against_brute_force(items, weights, noise):
     total = sum(weights.values())
 
     def score(item, energy):
-        moved = dataclasses.replace(item, e_above_hull=item.e_above_hull + energy)
+        moved = dataclasses.replace(item, phase_separation_energy=item.phase_separation_energy + energy)
         return round(sum(weight / total * TERMS[name](moved, config) for name, weight in weights.items()), 9)
 
-    known = [item for item in items if item.e_above_hull is not None]
+    known = [item for item in items if item.phase_separation_energy is not None]
     for one, result in zip(items, rank(items, config, noise), strict=True):
-        if one.e_above_hull is None:
+        if one.phase_separation_energy is None:
             continue
         others = [other for other in known if other.id != one.id]
         ahead = [other for other in others if score(other, noise / 2) > score(one, -noise / 2)]

@@ -353,9 +353,11 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
             },
             "formation_energy_per_atom": energy
             - sum(ELEMENTS[s] * a for s, a in reading.amounts.items()) / _atoms(reading),
-            "e_above_hull": distance,
+            "e_above_hull": max(distance, 0.0),
+            "phase_separation_energy": distance,
             "e_above_references": distance,
-            "e_above_hull_uncertainty": 0.02,
+            "e_above_same_composition": 0.0,
+            "e_above_hull_uncertainty": 0.004,
             "reaction_energy_per_h2": -31.4 + 400 * distance,
             "is_pareto": distance < 0.02,
             "score": sum(value * weight for value, weight in terms.values()),
@@ -392,7 +394,10 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
                 {
                     "temperature_K": t,
                     "pressure_GPa": p,
-                    "e_above_hull": distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1),
+                    "e_above_hull": max(0.0, distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1)),
+                    "phase_separation_energy": distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1),
+                    "e_above_references": distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1),
+                    "minimum": reading.label,
                     "decomposition": [{"formula": formula} for formula in (hydride, reading.centre, "H2")],
                     "notes": ["gas not ideal"] if p > 1 else [],
                 }

@@ -17,7 +17,7 @@ from report_sample import sample
 from ninefold.chemistry.quantities import label
 from ninefold.errors import InputError
 from ninefold.report import check_report_path, render_report, write_report
-from ninefold.report.answer import gentlest, within_noise
+from ninefold.report.answer import is_stable, lowest_pressures, sorted_by_stability, uncertainty_note
 
 VOID = {"meta", "link", "br", "input", "img", "hr", "col"}
 
@@ -120,8 +120,9 @@ def test_documents_are_left_alone():
 
 def test_says_the_answer_with_its_noise_and_evidence(page):
     text = " ".join(page.text.split())
-    assert "5 compositions lie on the hull of all other phases or within the search noise of 0.020 eV/atom" in text
-    assert "Differences under 0.020 eV/atom between hull distances are search noise" in text
+    assert "lie below the hull of all other compositions by more than the uncertainty measured for each" in text
+    assert "Uncertainties are the scatter of repeated searches: measured for 21 of 21 compositions," in text
+    assert text.count("30 to 150 meV/atom") == 2, "the model's error beside the headline and the tables"
     assert "Evidence: ML, static energies by CHGNet 0.3.0; no DFT has checked them." in text
 
 
@@ -290,18 +291,22 @@ def test_unfinished_campaign_is_marked():
     assert "results are incomplete" in render_report(campaign, funnel, candidates, references)
 
 
-def test_none_within_noise_names_the_nearest():
+def test_none_below_the_hull_names_the_lowest():
     campaign, funnel, candidates, references = sample()
     for candidate in candidates:
-        if candidate["e_above_hull"] is not None:
+        if candidate["phase_separation_energy"] is not None:
+            candidate["phase_separation_energy"] += 0.1
             candidate["e_above_hull"] += 0.1
     text = " ".join(Page(render_report(campaign, funnel, candidates, references)).text.split())
-    assert "No composition lies within 0.020 eV/atom of the hull, the search noise; the nearest is K2ReH9" in text
+    assert "No composition lies below the hull of all other compositions by more than its uncertainty" in text
+    assert "the lowest is K2ReH9 at" in text
 
 
 def test_conditions_are_answered_one_by_one(page):
     text = " ".join(page.text.split())
-    assert "With hydrogen gas the same holds for none at 300 K, 0.0001 GPa; for 5 at 973 K, 5 GPa (K2ReH9, " in text
+    assert re.search(
+        r"With hydrogen gas the same holds for none at 300 K, 0.0001 GPa; for \d at 973 K, 5 GPa \(K2ReH9", text
+    )
     assert "KH + Re + H₂" in text
 
 
@@ -310,13 +315,17 @@ def test_many_conditions_become_a_grid_and_the_lowest_pressure():
     for candidate in candidates:
         if candidate["conditions"]:
             candidate["conditions"] = [
-                {"temperature_K": t, "pressure_GPa": p, "e_above_hull": candidate["e_above_hull"] - 0.01 * p}
+                {
+                    "temperature_K": t,
+                    "pressure_GPa": p,
+                    "phase_separation_energy": candidate["phase_separation_energy"] - 0.01 * p,
+                }
                 for t in (300.0, 600.0)
                 for p in (0.1, 1.0, 3.0, 5.0)
             ]
     html = render_report(campaign, funnel, candidates, references)
     text = " ".join(Page(html).text.split())
-    assert "Under hydrogen pressure 7 more come within it: Li4MoH10" in text
+    assert "lie below the hull at some condition: K2ReH9" in text
     assert "How much hydrogen pressure it takes" in text
     assert html.count('<table class="grid">') == 21
 
@@ -328,17 +337,65 @@ def test_a_structure_that_is_not_valid_is_shown_as_such():
     assert "Not what was asked for: H-H 0.82 Å: an H2 ligand" in text
 
 
-def test_gentlest_pressure_by_temperature():
-    rows = [(300.0, 0.1, 0.05), (300.0, 1.0, 0.01), (300.0, 5.0, -0.1), (900.0, 5.0, 0.09), (900.0, 9.0, None)]
-    candidate = {"conditions": [{"temperature_K": t, "pressure_GPa": p, "e_above_hull": e} for t, p, e in rows]}
-    assert gentlest(candidate, 0.02) == {300.0: 1.0, 900.0: None}
-    assert gentlest(candidate, -0.5) == {}
-    assert gentlest({"conditions": []}, 0.02) == {}
+def test_lowest_pressure_by_temperature():
+    rows = [(300.0, 0.1, 0.05), (300.0, 1.0, 0.0), (300.0, 5.0, -0.1), (900.0, 5.0, 0.09), (900.0, 9.0, None)]
+
+    def shifted(by):
+        return {
+            "conditions": [
+                {"temperature_K": t, "pressure_GPa": p, "phase_separation_energy": e and e + by} for t, p, e in rows
+            ]
+        }
+
+    assert lowest_pressures(shifted(0)) == {300.0: 1.0, 900.0: None}
+    assert lowest_pressures(shifted(0.5)) == {300.0: 1.0, 900.0: None}, "0 is no distance to add to"
+    assert lowest_pressures({"conditions": []}) == {}
 
 
-def test_within_noise_is_sorted_and_includes_the_bound():
-    rows = [{"e_above_hull": value} for value in (0.03, 0.02, None, -0.1)]
-    assert [row["e_above_hull"] for row in within_noise(rows, 0.02)] == [-0.1, 0.02]
+@pytest.mark.parametrize(
+    ("distance", "uncertainty", "above_same", "expected"),
+    [
+        (-0.1, 0.02, 0.0, True),
+        (-0.1, 0.02, None, True),
+        (-0.01, 0.02, 0.0, None),  # within its uncertainty
+        (-0.02, 0.02, 0.0, None),
+        (0.01, 0.02, 0.0, None),
+        (0.03, 0.02, 0.0, False),
+        (-0.1, None, 0.0, None),  # never searched twice: not shown to be stable
+        (0.001, None, 0.0, False),
+        (None, 0.02, 0.0, False),
+        (-0.1, 0.004, 0.08, None),  # a lower structure of its composition is known
+        (-0.1, 0.0, 0.0009, True),
+    ],
+)
+def test_only_what_lies_below_the_hull_by_more_than_its_own_uncertainty_is_stable(
+    distance, uncertainty, above_same, expected
+):
+    assert is_stable(distance, uncertainty, above_same) is expected
+
+
+def row(distance, uncertainty=0.001, formula="A", **more):
+    return {"formula": formula, "phase_separation_energy": distance, "e_above_hull_uncertainty": uncertainty} | more
+
+
+def test_one_candidate_that_scatters_makes_no_other_stable():
+    sure, noisy = row(-0.01, formula="A"), row(-0.01, 0.08, formula="B")
+    assert sorted_by_stability([sure, noisy]) == ([sure], [noisy])
+    barely = row(0.0005, formula="C")
+    assert sorted_by_stability([barely, noisy])[0] == []
+
+
+def test_another_reading_of_a_stable_formula_is_not_counted_again():
+    lower, higher = row(-0.1), row(-0.05, e_above_same_composition=0.05)
+    assert sorted_by_stability([higher, lower]) == ([lower], [])
+
+
+def test_the_note_says_what_was_measured():
+    rows = [row(-0.1, 0.002), row(0.1, 0.014), row(0.2, None)]
+    assert "measured for 2 of 3 compositions, median 0.014 eV/atom, largest 0.014 eV/atom" in uncertainty_note(rows)
+    assert "30 to 150 meV/atom" not in uncertainty_note(rows)
+    assert "30 to 150 meV/atom" in uncertainty_note([row(-0.1, evidence="ML")])
+    assert uncertainty_note([row(0.2, None)]).startswith("No composition was searched twice")
 
 
 def test_write_is_whole_and_leaves_nothing_else(tmp_path: Path):
@@ -380,9 +437,9 @@ def test_path_check_makes_nothing(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "kind",
-    [{"anion_class": "h2_ligand"}, {"status": "rejected"}, {"is_neighbour": True}, {"e_above_same_composition": 0.3}],
+    [{"anion_class": "h2_ligand"}, {"status": "rejected"}, {"is_neighbour": True}, {"is_competitor": True}],
     ids=str,
 )
 def test_the_headline_counts_only_what_can_be_meant(kind):
-    rows = [{"e_above_hull": -0.1}, {"e_above_hull": -0.2, **kind}]
-    assert within_noise(rows, 0.02) == rows[:1]
+    rows = [row(-0.1), row(-0.2, formula="B", **kind)]
+    assert sorted_by_stability(rows) == (rows[:1], [])

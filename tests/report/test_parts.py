@@ -172,11 +172,12 @@ def test_funnel_table_counts_and_reasons():
 def test_candidate_view_shows_all_of_it():
     text = printed(candidate_view(candidates()[0]))
     for word in (
-        "rank 1, a known compound",
-        "−0.041 ± 0.020 eV/atom",
+        "rank 1, in ninefold's list of made compounds",
+        "−0.041 ± 0.004 eV/atom",
         "KH",
         "H2 molecule in a box",
-        "KH + Re + H2",
+        "Stable against: K2ReH9 -> 2 KH + Re + 7/2 H2",
+        "K2ReH9 -> 2 KH + Re + 7/2 H2",
         "Inorg. Chem.",
         "electron_count",
         "in {18}",

@@ -111,7 +111,7 @@ def test_what_can_be_asked_is_in_the_documents(collection):
 
 def test_every_flat_value_of_a_candidate_is_a_quantity():
     nested = {"verdicts", "structures", "reasons", "decomposition", "known", "conditions", "terms", "provenance"}
-    nested |= {"other_readings", "neighbour_of", "lowest_by_round"}
+    nested |= {"other_readings", "neighbour_of", "lowest_by_round", "flags", "ternaries"}
     assert set(CandidateDocument.model_fields) - nested - {"schema_version", "cation_counts"} == set(QUANTITIES)
 
 

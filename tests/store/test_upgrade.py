@@ -60,7 +60,6 @@ def test_an_upgrade_that_fails_changes_nothing(old, monkeypatch):
     def broken(document, collection):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sqlite, "SCHEMA_VERSION", 2)
     monkeypatch.setattr(sqlite, "MIGRATIONS", {1: broken})
     with pytest.raises(ZeroDivisionError):
         SQLiteRepository(old, "write")
@@ -73,3 +72,34 @@ def test_an_upgrade_that_fails_changes_nothing(old, monkeypatch):
 
 def test_there_is_a_step_from_every_older_version():
     assert sorted(sqlite.MIGRATIONS) == list(range(1, schema.SCHEMA_VERSION))
+
+
+@pytest.mark.parametrize(
+    ("signed", "same", "above"), [(-0.1, 0.0, 0.0), (-0.1, 0.08, 0.08), (0.03, 0.0, 0.03), (None, None, None)]
+)
+def test_the_signed_distance_of_the_first_schema_becomes_two(signed, same, above):
+    condition = {"temperature_K": 300, "pressure_GPa": 5, "e_above_hull": signed}
+    old = {
+        "id": "x", "e_above_hull": signed, "e_above_same_composition": same, "e_above_hull_uncertainty": 0.02,
+        "search_spread": 0.004, "conditions": [condition],
+    }  # fmt: skip
+    new = sqlite.MIGRATIONS[1](old, "candidates")
+    assert (new["phase_separation_energy"], new["e_above_hull"]) == (signed, above)
+    assert new["e_above_hull_uncertainty"] == 0.004, "a setting was printed as an uncertainty"
+    [at] = new["conditions"]
+    assert at["phase_separation_energy"] == signed
+    assert at["e_above_hull"] is None or at["e_above_hull"] >= 0
+    assert sqlite.MIGRATIONS[1](condition, "references") == condition
+
+
+def test_a_new_schema_keeps_every_calculation(monkeypatch):
+    from pymatgen.core import Lattice, Structure
+
+    from ninefold.engines import EngineSettings, make_engine
+    from ninefold.flows.remember import RememberingEngine
+
+    structure = Structure(Lattice.cubic(4), ["Cu"], [[0, 0, 0]])
+    engine = RememberingEngine(make_engine(EngineSettings(name="emt")), None, "x")
+    before = engine._key("evaluate", structure)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 99)
+    assert engine._key("evaluate", structure) == before

@@ -10,7 +10,10 @@ import typer
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
 
-DEFAULT_FIELDS = "rank,formula,anion,m,e_above_hull,space_group_symbol,prior,score,evidence,is_known"
+DEFAULT_FIELDS = (
+    "rank,formula,anion,m,e_above_hull,phase_separation_energy,e_above_hull_uncertainty,e_above_references,"
+    "space_group_symbol,evidence,is_known"
+)
 
 
 class TableFormat(StrEnum):

@@ -111,6 +111,7 @@ def _execute(
 
 def _show(repository: Any, campaign: Campaign, path: Path, target: Path) -> None:
     from ninefold.flows.funnel import total
+    from ninefold.report.answer import uncertainty_note
     from ninefold.report.terminal import funnel_table, ranked_table
 
     out = console()
@@ -119,8 +120,9 @@ def _show(repository: Any, campaign: Campaign, path: Path, target: Path) -> None
     rows = list(repository.find("candidates", of_campaign, sort=[("rank", "asc")], limit=25))
     out.print(ranked_table(rows))
     evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows if row["energy_per_atom"] is not None)) or "none"
-    noise = campaign.stability.noise_eV_per_atom * 1000
-    out.print(f"Hull distances closer than {noise:.0f} meV/atom are search noise. Evidence: {evidence}, static, 0 K.")
+    fields = ["e_above_hull_uncertainty", "phase_separation_energy", "evidence"]
+    out.print(uncertainty_note(list(repository.find("candidates", of_campaign, fields=fields, limit=None))))
+    out.print(f"Evidence: {evidence}, static, 0 K.")
     out.print(f"Store:  {path}\nReport: {target.resolve()}", soft_wrap=True)
 
 

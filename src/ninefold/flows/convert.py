@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.anions import AnionClass, Assignment
 from ninefold.chemistry.compounds import known_formulas
+from ninefold.flows.flags import flags, found_among
 from ninefold.flows.packing import unpack_structure
 from ninefold.keys import content_key
 from ninefold.rules.readings import readings
@@ -41,8 +42,18 @@ def selected_candidate(
     prior: float,
     verdicts: Sequence[Verdict],
     neighbour_of: Assignment | None = None,
+    is_competitor: bool = False,
 ) -> CandidateDocument:
-    """The document of a composition that passed the rules, or lies beside one that did, before any structure."""
+    """The document of a composition before any structure.
+
+    Args:
+        campaign: Whose.
+        assignment: A composition that passed the rules, lies beside one that did, or has been made.
+        prior: Product of the soft rules' scores.
+        verdicts: Of the rules on the composition.
+        neighbour_of: The survivor that it lies beside.
+        is_competitor: Whether it is searched only because it has been made.
+    """
     amounts = assignment.amounts
     electron_counts = sorted({count for space in campaign.space for count in space.electron_counts})
     return CandidateDocument(
@@ -66,6 +77,7 @@ def selected_candidate(
         anion_class=assignment.anion_class.value,
         is_neighbour=neighbour_of is not None,
         neighbour_of=neighbour_of.label if neighbour_of else None,
+        is_competitor=is_competitor,
         other_readings=[
             reading.label for reading in readings(assignment.formula, electron_counts) if reading != assignment
         ],
@@ -98,8 +110,9 @@ def prospect(candidate: dict[str, Any]) -> Prospect:
     """A candidate as the next round of searches sees it."""
     from ninefold.search import Prospect
 
-    hull, known = candidate["e_above_hull"], [item["difference"] for item in candidate["known"]]
-    above = None if hull is None else max([hull, *(value for value in known if value is not None)])
+    separation, same = candidate["phase_separation_energy"], candidate["e_above_same_composition"]
+    # a signed distance, unless a lower phase of the composition is known: then what it lies above that one
+    above = None if separation is None else max(separation, same) if same else separation
     return Prospect(candidate["id"], above, can_be_ranked=candidate["anion_class"] == AnionClass.CLASSICAL.value)
 
 
@@ -107,14 +120,28 @@ def searched_candidate(
     campaign: Campaign, document: dict[str, Any], result: dict[str, Any], engine: Engine, number: int = 1
 ) -> CandidateDocument:
     """A candidate with what a round of the search found: the lowest valid structure of all rounds counts."""
+    from ninefold.search.preference import representative
+    from ninefold.search.prescreen import COARSE
     from ninefold.structures.duplicates import tolerances
+    from ninefold.structures.symmetry import operation_count
 
     lowest = min((found["energy_per_atom"] for found in result["found"] if found["is_valid"]), default=None)
     lowest_by_round = [*(document["lowest_by_round"] if number > 1 else []), lowest]
     if number > 1:
         result = _with_earlier(document, result)
     each = [energy for energy in lowest_by_round if energy is not None]
-    best = next((found for found in result["found"] if found["is_valid"]), None)
+    valid = [found for found in result["found"] if found["is_valid"]]
+    # refined ones if there are any: a coarse one that lies lower is shown, and does not stand for the composition
+    able = [found for found in valid if COARSE not in found["notes"]] or valid
+    best = None
+    if able:
+        best = able[
+            representative(
+                [found["energy_per_atom"] for found in able],
+                [operation_count(found["space_group_number"]) / found["nsites"] for found in able],
+            )
+        ]
+        result = {**result, "found": [best, *(found for found in result["found"] if found is not best)]}
     update: dict[str, Any] = {
         "status": "searched" if best else "no_structure",
         "structures": result["found"],
@@ -184,6 +211,7 @@ def reference(campaign: Campaign, phase: Any, result: dict[str, Any], engine: st
         structure=structure.as_dict() if structure else None,
         source=phase.source,
         mark=phase.mark,
+        refuted=phase.refuted,
         notes=[*phase.notes, *([result["error"]] if result["error"] else [])],
     )
 
@@ -202,6 +230,7 @@ def assessed_candidates(
         [_reference_phase(reference) for reference in relaxed],
         campaign.stability,
     )
+    structures = {reference["name"]: reference["structure"] for reference in relaxed}
     reasons = Counter("no valid structure" for _ in range(len(candidates) - len(placed)))
     documents = []
     for candidate, result in zip(placed, results, strict=True):
@@ -209,19 +238,21 @@ def assessed_candidates(
             reasons.update(result.notes or ["no hull"])
         values = asdict(result)
         update = {name: values[name] for name in _FROM_STABILITY}
-        # where two searches of this very composition differ by more than is usual, that is its noise
-        update["e_above_hull_uncertainty"] = max(result.e_above_hull_uncertainty, candidate["search_spread"] or 0.0)
+        update["known"] = [known | found_among(candidate, structures[known["name"]]) for known in values["known"]]
+        update["flags"] = flags({**candidate, **update})
         update["provenance"] = {
             **candidate["provenance"], "reaction": result.reaction, "stability_notes": result.notes,
             "hydrogen_reference": "H2 molecule in a box, same engine",
+            "candidates_compete": campaign.stability.candidates_compete,
         }  # fmt: skip
         documents.append(CandidateDocument.model_validate({**candidate, **update}))
     return documents, reasons
 
 
 _FROM_STABILITY = (
-    "e_above_hull", "e_above_references", "e_above_hull_uncertainty", "formation_energy_per_atom",
-    "reaction_energy_per_h2", "decomposition", "known", "conditions",
+    "e_above_hull", "phase_separation_energy", "e_above_references", "e_above_same_composition",
+    "e_above_hull_uncertainty", "formation_energy_per_atom", "reaction_energy_per_h2", "decomposition", "ternaries",
+    "conditions",
 )  # fmt: skip
 
 
@@ -232,18 +263,19 @@ def ranked_candidates(
     from ninefold.ranking import Rankable, rank
 
     judged = [rule_set.judge(candidate) for candidate in candidates]
-    above = _above_same_composition(candidates)
     on_results = {rule.name for rule in rule_set.rules if rule.stage == "result"}
     items = [
         Rankable(
             id=candidate["id"],
-            e_above_hull=candidate["e_above_hull"],
-            e_above_same_composition=above[candidate["id"]] or 0.0,
+            phase_separation_energy=candidate["phase_separation_energy"],
+            e_above_same_composition=candidate["e_above_same_composition"] or 0.0,
+            uncertainty=candidate["e_above_hull_uncertainty"],
             prior=candidate["prior"] * math.prod(verdict.score for verdict in verdicts if verdict.mode == "score"),
             hydrogen_fraction=_hydrogen_fraction(candidate),
             group=candidate["group"],
             is_converged=bool(candidate["is_converged"]),
             anion_class=candidate["anion_class"],
+            is_competitor=candidate["is_competitor"],
             is_rejected=any(verdict.mode == "gate" and verdict.passed is False for verdict in verdicts),
         )
         for candidate, verdicts in zip(candidates, judged, strict=True)
@@ -254,29 +286,12 @@ def ranked_candidates(
         on_composition = [verdict for verdict in candidate["verdicts"] if verdict["rule"] not in on_results]
         update = {
             "verdicts": [*on_composition, *(verdict.to_dict() for verdict in verdicts)],
-            "e_above_same_composition": above[candidate["id"]],
             "rank": place.rank, "rank_best": place.rank_best, "rank_worst": place.rank_worst, "score": place.score,
             "is_pareto": place.is_pareto, "terms": place.terms,
             "status": (place.reason or "ranked") if candidate["structures_found"] else "no_structure",
         }  # fmt: skip
         documents.append(CandidateDocument.model_validate({**candidate, **update}))
     return documents
-
-
-def _above_same_composition(candidates: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """Candidate id -> eV/atom above the lowest structure of its composition: other readings, published phases."""
-    lowest: dict[str, float] = {}
-    for candidate in candidates:
-        energies = [candidate["energy_per_atom"], *(known["energy_per_atom"] for known in candidate["known"])]
-        for energy in energies:
-            if energy is not None:
-                lowest[candidate["formula"]] = min(energy, lowest.get(candidate["formula"], energy))
-    return {
-        candidate["id"]: None
-        if candidate["energy_per_atom"] is None
-        else candidate["energy_per_atom"] - lowest[candidate["formula"]]
-        for candidate in candidates
-    }
 
 
 def _amounts(candidate: dict[str, Any]) -> dict[str, float]:
@@ -289,16 +304,38 @@ def _hydrogen_fraction(candidate: dict[str, Any]) -> float:
 
 
 def _candidate_phase(candidate: dict[str, Any]) -> Phase:
-    from ninefold.thermo.stability import Phase
+    """With every other valid minimum as a polymorph, named by its place in the list of structures and its symmetry."""
+    from ninefold.thermo.stability import CANDIDATE, KNOWN_SEARCHED, Phase
 
     amounts = _amounts(candidate)
-    return Phase(
-        name=candidate["label"],
-        formula=candidate["formula"],
-        amounts=amounts,
-        energy_per_atom=candidate["energy_per_atom"],
-        volume_per_atom=candidate["volume_per_formula_unit"] / sum(amounts.values()),
-    )
+    atoms = sum(amounts.values())
+
+    def phase(energy: float, volume: float, name: str, **more: Any) -> Phase:
+        return Phase(
+            name=name,
+            formula=candidate["formula"],
+            amounts=amounts,
+            energy_per_atom=energy,
+            volume_per_atom=volume / atoms,
+            kind=KNOWN_SEARCHED if candidate["is_competitor"] else CANDIDATE,
+            centre=candidate["centre"],
+            search_spread=candidate["search_spread"],
+            **more,
+        )
+
+    valid = [found for found in candidate["structures"] if found["is_valid"]]
+    return phase(
+        candidate["energy_per_atom"],
+        candidate["volume_per_formula_unit"],
+        candidate["label"],
+        polymorphs=tuple(
+            phase(
+                found["energy_per_atom"], found["volume_per_formula_unit"],
+                f"{candidate['label']}, minimum {place} ({found['space_group_symbol']})",
+            )
+            for place, found in enumerate(valid[1:], start=2)
+        ),
+    )  # fmt: skip
 
 
 def _reference_phase(reference: dict[str, Any]) -> Phase:
@@ -313,4 +350,5 @@ def _reference_phase(reference: dict[str, Any]) -> Phase:
         kind=reference["kind"],
         source=reference["source"],
         mark=reference["mark"],
+        refuted=reference["refuted"],
     )

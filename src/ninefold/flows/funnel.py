@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-STAGES = ("enumerate", "select", "build", "prescreen", "references", "choose", "stability", "rank")
+STAGES = ("enumerate", "select", "competitors", "build", "prescreen", "references", "choose", "stability", "rank")
 """In the order of the data."""
 IN_ROUNDS = ("choose", "build", "prescreen")
 """Those that further rounds repeat, with the round's number behind their name, in its order."""

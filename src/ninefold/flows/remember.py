@@ -1,7 +1,7 @@
 """An engine that never computes the same thing twice.
 
 The key of a calculation is the hash of the structure, the settings, the engine's fingerprint and
-the schema version; a finished calculation is in the store before its caller sees it.
+the version of keys; a finished calculation is in the store before its caller sees it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxa
 from ninefold.engines.settings import RelaxSettings
 from ninefold.flows.clock import now
 from ninefold.flows.packing import pack_structure, unpack_structure
-from ninefold.keys import content_key, structure_key
+from ninefold.keys import KEY_VERSION, content_key, structure_key
 from ninefold.store.documents import ResultDocument
 from ninefold.store.repository import Repository
-from ninefold.store.schema import SCHEMA_VERSION
 
 
 class RememberingEngine:
@@ -94,7 +93,7 @@ class RememberingEngine:
     def _key(self, kind: str, structure: Structure, *settings: Any) -> str:
         packed = pack_structure(structure)
         geometry = structure_key(packed["lattice"], packed["species"], packed["positions"])
-        return content_key(kind, geometry, *settings, self.fingerprint, SCHEMA_VERSION)
+        return content_key(kind, geometry, *settings, self.fingerprint, KEY_VERSION)
 
     def _remember(self, key: str, kind: str, value: dict[str, Any]) -> None:
         self._repository.put(

@@ -8,6 +8,7 @@ key. A stage's funnel entry is written when the stage, or its shard, is finished
 from __future__ import annotations
 
 import functools
+import math
 import platform
 import time
 from collections import Counter
@@ -18,24 +19,29 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign.model import Campaign
 from ninefold.chemistry.anions import Assignment
+from ninefold.chemistry.compounds import known_compounds
 from ninefold.errors import InputError
 from ninefold.flows import convert
 from ninefold.flows.clock import now
 from ninefold.flows.packing import pack_assignment, pack_structure, unpack_assignment, unpack_structure
 from ninefold.flows.progress import announce
 from ninefold.flows.workers import Context, Failure, run_tasks
-from ninefold.keys import content_key
+from ninefold.keys import KEY_VERSION, content_key
 from ninefold.machine import usable_cores
 from ninefold.store import open_repository
 from ninefold.store.documents import FunnelDocument, ResultDocument
 from ninefold.store.repository import Repository, StoreError
-from ninefold.store.schema import SCHEMA_VERSION
 from ninefold.store.shards import Shard, read_shard, shard_folder, write_shard
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from ninefold.engines import RelaxSettings
+    from ninefold.rules import RuleSet
+
+
+FEWEST_LIGANDS = 2
+"""Of a made compound, for a search by the polyhedra that ninefold has."""
 
 
 class Funnel:
@@ -148,7 +154,6 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
                     )
             _put_new(repository, documents)
         selected.count_out = len(kept)
-        _forget_others(repository, campaign, {convert.candidate_id(campaign, assignment) for assignment in kept})
         if enumerated.count_in == 0:
             raise InputError(
                 "space",
@@ -163,9 +168,43 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
                 problem=f"reject all {enumerated.count_in} compositions: {_reasons(selected.reasons)}",
                 hint="loosen a gate, or 'ninefold explain FORMULA' for one composition",
             )
+        searched = [*kept, *_competitors(repository, campaign, rule_set, kept)]
+        _forget_others(repository, campaign, {convert.candidate_id(campaign, assignment) for assignment in searched})
         size = campaign.execution.compositions_per_job
-        packed = [pack_assignment(assignment) for assignment in kept]
+        packed = [pack_assignment(assignment) for assignment in searched]
         return [write_shard(shard_folder(store), packed[start : start + size]) for start in range(0, len(packed), size)]
+
+
+def _competitors(
+    repository: Repository, campaign: Campaign, rule_set: RuleSet, kept: Sequence[Assignment]
+) -> list[Assignment]:
+    """Store the made compounds of the candidates' chemical systems that are no candidates themselves.
+
+    They are searched as the candidates are: a competitor whose published structure is not its lowest with the
+    engine in use would flatter everything that is measured against it.
+    """
+    if not campaign.stability.search_known_compounds:
+        return []
+    with counted(repository, campaign, "competitors") as funnel:
+        systems = {frozenset(assignment.amounts) for assignment in kept}
+        formulas = {assignment.formula for assignment in kept}
+        made = [compound.assignment for compound in known_compounds()]
+        within = [assignment for assignment in made if any(system >= set(assignment.amounts) for system in systems)]
+        found = {item.formula: item for item in within if item.formula not in formulas}
+        funnel.count_in = len(within)
+        for formula, assignment in list(found.items()):
+            if assignment.n < FEWEST_LIGANDS:
+                funnel.reasons[f"no polyhedron of fewer than {FEWEST_LIGANDS} ligands: {formula}"] += 1
+                del found[formula]
+        funnel.reasons["candidate already"] = sum(item.formula in formulas for item in within)
+        funnel.count_out = len(found)
+        documents = []
+        for assignment in found.values():
+            verdicts = rule_set.explain(assignment)
+            prior = math.prod(verdict.score for verdict in verdicts if verdict.mode == "score")
+            documents.append(convert.selected_candidate(campaign, assignment, prior, verdicts, is_competitor=True))
+        _put_new(repository, documents)
+        return list(found.values())
 
 
 def choose(campaign: Campaign, store: str, shards: Sequence[Shard], number: int) -> list[Shard]:
@@ -184,9 +223,12 @@ def choose(campaign: Campaign, store: str, shards: Sequence[Shard], number: int)
         counted(repository, campaign, f"choose {number}") as funnel,
     ):
         candidates = list(repository.find("candidates", _of(campaign), limit=None))
-        chosen = promising([convert.prospect(candidate) for candidate in candidates], number)
-        funnel.count_in, funnel.count_out = len(candidates), len(chosen)
-        funnel.reasons["less promising"] = len(candidates) - len(chosen)
+        competitors = [candidate["id"] for candidate in candidates if candidate["is_competitor"]]
+        own = [candidate for candidate in candidates if not candidate["is_competitor"]]
+        chosen = promising([convert.prospect(candidate) for candidate in own], number)
+        funnel.count_in, funnel.count_out = len(own), len(chosen)
+        funnel.reasons["less promising"] = len(own) - len(chosen)
+        chosen += competitors  # as often as the candidates that are measured against them
         assignments = [unpack_assignment(record) for shard in shards for record in read_shard(shard)]
         by_id = {convert.candidate_id(campaign, assignment): assignment for assignment in assignments}
         size = campaign.execution.compositions_per_job
@@ -331,9 +373,10 @@ def rank_candidates(campaign: Campaign, store: str) -> None:
         candidates = list(repository.find("candidates", _of(campaign), limit=None))
         documents = convert.ranked_candidates(campaign, candidates, load_rule_set(campaign.rules))
         repository.put("candidates", documents)
-        funnel.count_in = len(candidates)
-        funnel.count_out = sum(1 for document in documents if document.rank is not None)
-        funnel.reasons.update(document.status for document in documents if document.rank is None)
+        ranked = [document for document in documents if not document.is_competitor]
+        funnel.count_in = len(ranked)
+        funnel.count_out = sum(1 for document in ranked if document.rank is not None)
+        funnel.reasons.update(document.status for document in ranked if document.rank is None)
         announce("rank", len(documents), len(documents))
 
 
@@ -368,7 +411,7 @@ def _build_one(context: Context, assignment: Assignment, store: str, number: int
         number,
         structures_version(),
         sources_checksum(budget.sources),
-        SCHEMA_VERSION,
+        KEY_VERSION,
     )
     known = context.repository.get("results", key)
     if known is not None and Shard.from_dict(known["value"]["pool"], shard_folder(store)).path.exists():
@@ -411,7 +454,7 @@ def _prescreen_one(
         context.engine.fingerprint,
         structures_version(),
         RELAXATION_VERSION,
-        SCHEMA_VERSION,
+        KEY_VERSION,
     )
     if (known := context.repository.get("results", key)) is not None:
         return known["value"]

@@ -18,8 +18,8 @@ class Rankable:
     """What the ranking looks at, of one candidate."""
 
     id: str
-    e_above_hull: float | None
-    """eV/atom; None without a valid structure or a hull: such a candidate has no rank."""
+    phase_separation_energy: float | None
+    """eV/atom, signed; None without a valid structure or a hull: such a candidate has no rank."""
     prior: float
     """0 to 1, from the soft rules."""
     hydrogen_fraction: float
@@ -32,6 +32,10 @@ class Rankable:
     """`classical`, or `h2_ligand`: such complexes are no hydrides in this sense and have no rank among them."""
     e_above_same_composition: float = 0.0
     """eV/atom above the lowest structure of its composition at hand; a higher one is not what would form."""
+    uncertainty: float | None = None
+    """Of the hull distance, eV/atom, as measured; None where it was not."""
+    is_competitor: bool = False
+    """Whether it is no candidate but a made compound that was searched as a competitor."""
     is_rejected: bool = False
     """Whether a rule on results rejects it."""
 
@@ -53,12 +57,12 @@ class Ranked:
     rank_worst: int | None = None
     """The rank it could have if they were off by the noise against it."""
     reason: str | None = None
-    """Why it has no rank: `h2_ligand`, `rejected` or `no_hull`."""
+    """Why it has no rank: `competitor`, `h2_ligand`, `rejected` or `no_hull`."""
 
 
 def _stability(item: Rankable, settings: RankingSettings) -> float:
     """1 on the hull or below, falling exponentially above it, or above a lower structure of the same composition."""
-    above = max(item.e_above_hull or 0.0, item.e_above_same_composition, 0.0)
+    above = max(item.phase_separation_energy or 0.0, item.e_above_same_composition, 0.0)
     return math.exp(-above / settings.stability_scale_eV_per_atom)
 
 
@@ -86,8 +90,8 @@ def rank(items: Sequence[Rankable], settings: RankingSettings, noise_eV_per_atom
     Args:
         items: Candidates of one campaign.
         settings: Weights.
-        noise_eV_per_atom: Differences of hull distances under this mean nothing; `rank_best` and
-            `rank_worst` say which ranks it leaves open.
+        noise_eV_per_atom: Uncertainty of a hull distance that was not measured; `rank_best` and
+            `rank_worst` say which ranks the uncertainties leave open.
     """
     total = sum(settings.weights.values())
     weights = {name: settings.weights[name] / total for name in TERMS if settings.weights.get(name, 0) > 0}
@@ -99,19 +103,23 @@ def rank(items: Sequence[Rankable], settings: RankingSettings, noise_eV_per_atom
         return sum(weights[name] * value for name, value in values.items())
 
     def shifted(item: Rankable, energy: float) -> float:
-        moved = replace(item, e_above_hull=(item.e_above_hull or 0.0) + energy)
+        moved = replace(item, phase_separation_energy=(item.phase_separation_energy or 0.0) + energy)
         return round(score_of(values_of(moved)), _DIGITS)
 
     placed = [item for item in items if _reason(item) is None]
     values = {item.id: values_of(item) for item in placed}
     scores = {key: score_of(terms) for key, terms in values.items()}
-    hull = {item.id: item.e_above_hull or 0.0 for item in placed}
+    hull = {item.id: item.phase_separation_energy or 0.0 for item in placed}
     order = sorted(scores, key=lambda key: (-round(scores[key], _DIGITS), hull[key], key))
     places = {key: place for place, key in enumerate(order, start=1)}
     front = _pareto_front([tuple(terms.values()) for terms in values.values()])
-    # half the noise each: the difference of two hull distances is what is known to within it
-    highest = {item.id: shifted(item, -noise_eV_per_atom / 2) for item in placed}
-    lowest = {item.id: shifted(item, noise_eV_per_atom / 2) for item in placed}
+
+    def half_range(item: Rankable) -> float:
+        """Half the uncertainty: the difference of two hull distances is what is known to within it."""
+        return (noise_eV_per_atom if item.uncertainty is None else item.uncertainty) / 2
+
+    highest = {item.id: shifted(item, -half_range(item)) for item in placed}
+    lowest = {item.id: shifted(item, half_range(item)) for item in placed}
     rising_highest, rising_lowest = sorted(highest.values()), sorted(lowest.values())
 
     def ranked(item: Rankable) -> Ranked:
@@ -136,11 +144,13 @@ def rank(items: Sequence[Rankable], settings: RankingSettings, noise_eV_per_atom
 
 
 def _reason(item: Rankable) -> str | None:
+    if item.is_competitor:
+        return "competitor"
     if item.anion_class == "h2_ligand":
         return "h2_ligand"
     if item.is_rejected:
         return "rejected"
-    return "no_hull" if item.e_above_hull is None else None
+    return "no_hull" if item.phase_separation_energy is None else None
 
 
 def _pareto_front(points: Sequence[tuple[float, ...]]) -> set[tuple[float, ...]]:

@@ -8,12 +8,14 @@ from markupsafe import Markup, escape
 
 from ninefold.report.text import count, formula_html, listing, number, shown, unit_of, with_unit
 
-DEFAULT_NOISE = 0.02
-"""Search noise of a hull distance where the documents state none, in the unit of `e_above_hull`.
+MODEL_ERROR = (
+    "The error of the energy model is not in these uncertainties: against DFT it is 30 to 150 "
+    "meV/atom for such hydrides."
+)
+"""Beside every statement that rests on machine-learned energies; measured on nine complex hydrides, static PBE."""
 
-Pools of one budget and different seeds scatter by this much in our prototypes.
-"""
-
+SAME_STRUCTURE = 1e-3
+"""eV/atom that two relaxations of one structure may differ by."""
 _MANY = 6
 """Names in a sentence."""
 _FEW = 6
@@ -22,100 +24,142 @@ _ROWS = 10
 """Candidates in the table under the answer."""
 
 
-def noise_of(campaign: dict[str, Any], candidates: list[dict[str, Any]]) -> float:
-    """The search noise that the results state: of the candidates, else of the campaign's settings."""
-    stated = [c["e_above_hull_uncertainty"] for c in candidates if c.get("e_above_hull_uncertainty") is not None]
-    if stated:
-        return float(max(stated))
-    stability = campaign.get("settings", {}).get("stability") or {}
-    return float(stability.get("noise_eV_per_atom") or DEFAULT_NOISE)
+def is_counted(candidate: dict[str, Any]) -> bool:
+    """Whether the headline speaks of a candidate at all.
 
-
-def noise_warning(noise: float) -> str:
-    """The sentence that stands beside every table of hull distances."""
+    H2-ligand complexes, neighbours outside the electron count, made compounds that are searched as competitors
+    and what a rule rejects are not counted.
+    """
     return (
-        f"Differences under {with_unit('e_above_hull', noise)} between hull distances are search noise: "
-        "they order nothing."
+        candidate.get("phase_separation_energy") is not None
+        and candidate.get("anion_class") != "h2_ligand"
+        and candidate.get("status") != "rejected"
+        and not candidate.get("is_neighbour")
+        and not candidate.get("is_competitor")
     )
 
 
-def within_noise(candidates: list[dict[str, Any]], noise: float) -> list[dict[str, Any]]:
-    """Candidates on, below or within the noise of the hull; lowest first.
+def is_stable(distance: float | None, uncertainty: float | None, above_same: float | None = None) -> bool | None:
+    """Whether a composition lies below the hull of all others by more than its own uncertainty.
 
-    H2-ligand complexes, neighbours outside the electron count, what a rule rejects and what lies above
-    a lower structure of its own composition are not counted among them.
+    Args:
+        distance: `phase_separation_energy`, eV/atom.
+        uncertainty: As measured, eV/atom; None where it was not measured.
+        above_same: `e_above_same_composition`, eV/atom: the structure at hand is not the lowest by as much.
+
+    Returns:
+        None where the numbers leave it open: within the uncertainty, below the hull by an unmeasured margin, or
+        with a structure that is not the composition's lowest.
     """
-    near = [
-        c
-        for c in candidates
-        if c.get("e_above_hull") is not None
-        and c["e_above_hull"] <= noise
-        and (c.get("e_above_same_composition") or 0.0) <= noise
-        and c.get("anion_class") != "h2_ligand"
-        and c.get("status") != "rejected"
-        and not c.get("is_neighbour")
-    ]
-    return sorted(near, key=lambda c: c["e_above_hull"])
+    if distance is None or distance > (uncertainty or 0.0):
+        return False
+    if uncertainty is None or distance >= -uncertainty or (above_same or 0.0) > max(uncertainty, SAME_STRUCTURE):
+        return None
+    return True
+
+
+def stability_of(candidate: dict[str, Any]) -> bool | None:
+    """`is_stable` of a stored candidate, static."""
+    return is_stable(
+        candidate.get("phase_separation_energy"),
+        candidate.get("e_above_hull_uncertainty"),
+        candidate.get("e_above_same_composition"),
+    )
+
+
+def sorted_by_stability(candidates: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Counted candidates that are stable, and those of other formulas that are left open; lowest first."""
+    counted = sorted(filter(is_counted, candidates), key=lambda c: c["phase_separation_energy"])
+    stable = [c for c in counted if stability_of(c)]
+    formulas = {c["formula"] for c in stable}
+    return stable, [c for c in counted if stability_of(c) is None and c["formula"] not in formulas]
+
+
+def uncertainty_note(candidates: list[dict[str, Any]]) -> str:
+    """The sentence that stands beside every table of hull distances: what the uncertainties are, as measured."""
+    measured = sorted(
+        c["e_above_hull_uncertainty"] for c in candidates if c.get("e_above_hull_uncertainty") is not None
+    )
+    placed = sum(c.get("phase_separation_energy") is not None for c in candidates)
+    if not measured:
+        text = "No composition was searched twice, so that no uncertainty of a hull distance was measured."
+    else:
+        middle = measured[len(measured) // 2]
+        text = (
+            f"Uncertainties are the scatter of repeated searches: measured for {len(measured)} of "
+            f"{count(placed, 'composition')}, median {with_unit('e_above_hull', middle)}, largest "
+            f"{with_unit('e_above_hull', measured[-1])}."
+        )
+    evidence = {c.get("evidence") for c in candidates}
+    return f"{text} {MODEL_ERROR}" if "ML" in evidence else text
 
 
 def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> Markup:
     """One paragraph: what was asked, what can be made, what is new, and on what evidence."""
-    noise = noise_of(campaign, candidates)
-    placed = [c for c in candidates if c.get("e_above_hull") is not None]
+    placed = [c for c in candidates if c.get("phase_separation_energy") is not None]
     sentences = [_counts(funnel, candidates)]
     if not placed:
         sentences.append(Markup("No candidate has a hull distance yet, so nothing can be said about what can be made."))
         return Markup(" ").join(sentences)
-    near = within_noise(candidates, noise)
-    if near:
-        verb = "lies" if len(near) == 1 else "lie"
+    stable, undecided = sorted_by_stability(candidates)
+    if stable:
+        verb = "lies" if len(stable) == 1 else "lie"
         sentences.append(
             Markup(
-                "<strong>{} {} on the hull of all other phases or within the search noise of {} above it</strong>: {}."
-            ).format(count(len(near), "composition"), verb, with_unit("e_above_hull", noise), _names(near))
-        )
-        known = [c for c in near if c.get("is_known")]
-        new = [c for c in near if not c.get("is_known")]
-        if known:
+                "<strong>{} {} below the hull of all other compositions by more than the uncertainty measured for "
+                "{}</strong>: {}."
+            ).format(
+                count(len(stable), "composition"), verb, "it" if len(stable) == 1 else "each", _names(stable)
+            )
+        )  # fmt: skip
+        listed = [c for c in stable if c.get("is_known")]
+        new = [c for c in stable if not c.get("is_known")]
+        if listed:
             sentences.append(
-                Markup("{} {} known to have been made.").format(
-                    listing(_name(c) for c in known), "is" if len(known) == 1 else "are"
+                Markup("{} {} in ninefold's list of made compounds.").format(
+                    listing(_name(c) for c in listed), "is" if len(listed) == 1 else "are"
                 )
             )
         if new:
-            sentences.append(
-                Markup("{} {} not among the known compounds that ninefold carries.").format(
-                    listing(_name(c) for c in new[:_MANY]), "is" if len(new[:_MANY]) == 1 else "are"
-                )
-            )
+            named: list[str | Markup] = [_name(c) for c in new[:_MANY]]
+            if len(new) > _MANY:
+                named.append(f"{len(new) - _MANY} more")
+            sentences.append(Markup("{} {} not in that list.").format(listing(named), "is" if len(new) == 1 else "are"))
     else:
-        lowest = min(placed, key=lambda c: c["e_above_hull"])
+        lowest = min(placed, key=lambda c: c["phase_separation_energy"])
         sentences.append(
             Markup(
-                "<strong>No composition lies within {} of the hull, the search noise</strong>; the nearest is {} at {}."
-            ).format(with_unit("e_above_hull", noise), _name(lowest), with_unit("e_above_hull", lowest["e_above_hull"]))
+                "<strong>No composition lies below the hull of all other compositions by more than its uncertainty"
+                "</strong>; the lowest is {} at {}."
+            ).format(_name(lowest), _with_uncertainty(lowest))
         )
-    sentences += _under_hydrogen(placed, near, noise)
+    if undecided:
+        sentences.append(
+            Markup("For {} more the searches leave it open: {}.").format(len(undecided), _names(undecided))
+        )
+    if any(c.get("evidence") == "ML" for c in placed):
+        sentences.append(escape(MODEL_ERROR))
+    sentences += _under_hydrogen(placed)
     sentences.append(_evidence(placed))
     return Markup(" ").join(sentences)
 
 
-def gentlest(candidate: dict[str, Any], noise: float) -> dict[float, float | None]:
-    """Lowest hydrogen pressure within the noise of the hull, for each temperature computed.
+def lowest_pressures(candidate: dict[str, Any]) -> dict[float, float | None]:
+    """Lowest hydrogen pressure at which a candidate is not surely above the hull, for each temperature computed.
 
     Args:
         candidate: Stored candidate.
-        noise: Search noise in the unit of `e_above_hull`.
 
     Returns:
-        Temperature -> pressure (None where no pressure computed is enough), in the stored units; empty if no
-        condition is within the noise.
+        Temperature -> pressure (None where no pressure computed is enough), in the stored units; empty if it is
+        above the hull at every condition.
     """
     found: dict[float, float | None] = {}
     for row in candidate.get("conditions") or []:
         temperature, pressure = row["temperature_K"], row["pressure_GPa"]
         found.setdefault(temperature, None)
-        if row.get("e_above_hull") is not None and row["e_above_hull"] <= noise:
+        distance = row.get("phase_separation_energy")
+        if distance is not None and distance <= 0:
             best = found[temperature]
             found[temperature] = pressure if best is None else min(best, pressure)
     return dict(sorted(found.items())) if any(value is not None for value in found.values()) else {}
@@ -141,16 +185,16 @@ def under_hydrogen(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
     rows = []
     for candidate in [c for c in candidates if c.get("rank") is not None][:_ROWS]:
         found = {(row["temperature_K"], row["pressure_GPa"]): row for row in candidate.get("conditions") or []}
-        values = [found[place].get("e_above_hull") if place in found else None for place in places]
-        rows.append({"candidate": candidate, "values": [candidate.get("e_above_hull"), *values]})
+        values = [found[place].get("phase_separation_energy") if place in found else None for place in places]
+        rows.append({"candidate": candidate, "values": [candidate.get("phase_separation_energy"), *values]})
     return {"conditions": [condition_name(*place) for place in places], "rows": rows}
 
 
-def windows(candidates: list[dict[str, Any]], noise: float) -> dict[str, Any] | None:
+def windows(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Lowest pressure by temperature for the best candidates; None without conditions or with few."""
     if len(conditions_of(candidates)) <= _FEW:
         return None
-    rows = [(c, gentlest(c, noise)) for c in candidates if c.get("rank") is not None]
+    rows = [(c, lowest_pressures(c)) for c in candidates if c.get("rank") is not None]
     rows = [(c, found) for c, found in rows if found][:_ROWS]
     if not rows:
         return None
@@ -171,23 +215,23 @@ def windows(candidates: list[dict[str, Any]], noise: float) -> dict[str, Any] | 
     }
 
 
-def _under_hydrogen(placed: list[dict[str, Any]], near: list[dict[str, Any]], noise: float) -> list[Markup]:
+def _under_hydrogen(placed: list[dict[str, Any]]) -> list[Markup]:
     places = conditions_of(placed)
+    counted = [c for c in placed if is_counted(c)]
     if not places:
         return []
     if len(places) > _FEW:
-        more = [c for c in placed if c not in near and gentlest(c, noise)]
-        names = _names(more, distance=False)
-        return [Markup("Under hydrogen pressure {} more come within it: {}.").format(len(more), names)] if more else []
+        able = [c for c in counted if lowest_pressures(c)]
+        names = _names(able, distance=False)
+        return [Markup("Under hydrogen {} lie below the hull at some condition: {}.").format(len(able), names)]
     parts = []
     for temperature, pressure in places:
         here = [
             c
-            for c in placed
+            for c in counted
             for row in c.get("conditions") or []
             if (row["temperature_K"], row["pressure_GPa"]) == (temperature, pressure)
-            and row.get("e_above_hull") is not None
-            and row["e_above_hull"] <= noise
+            and is_stable(row.get("phase_separation_energy"), c.get("e_above_hull_uncertainty"))
         ]
         where = condition_name(temperature, pressure)
         if here:
@@ -199,6 +243,7 @@ def _under_hydrogen(placed: list[dict[str, Any]], near: list[dict[str, Any]], no
 
 def _counts(funnel: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> Markup:
     stages = {row["stage"]: row for row in funnel}
+    candidates = [c for c in candidates if not c.get("is_competitor")]
     searched = [c for c in candidates if c.get("energy_per_atom") is not None]
     asked = stages["enumerate"]["count_out"] if "enumerate" in stages else None
     if asked is None:
@@ -221,12 +266,21 @@ def _evidence(placed: list[dict[str, Any]]) -> Markup:
 
 def _names(candidates: list[dict[str, Any]], *, distance: bool = True) -> Markup:
     parts: list[str | Markup] = [
-        Markup("{} ({})").format(_name(c), number(c["e_above_hull"], 3, signed=True)) if distance else _name(c)
-        for c in candidates[:_MANY]
+        Markup("{} ({})").format(_name(c), _with_uncertainty(c)) if distance else _name(c) for c in candidates[:_MANY]
     ]
     if len(candidates) > _MANY:
         parts.append(f"{len(candidates) - _MANY} more")
     return listing(parts)
+
+
+def _with_uncertainty(candidate: dict[str, Any]) -> str:
+    """`−0.102 ± 0.003 eV/atom`, or that the uncertainty was not measured."""
+    text = number(candidate["phase_separation_energy"], 3, signed=True)
+    uncertainty = candidate.get("e_above_hull_uncertainty")
+    unit = unit_of("phase_separation_energy")
+    if uncertainty is None:
+        return f"{text} {unit}, uncertainty not measured"
+    return f"{text} ± {number(max(uncertainty, 0.0005), 3)} {unit}"
 
 
 def _name(candidate: dict[str, Any]) -> Markup:

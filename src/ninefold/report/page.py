@@ -71,7 +71,6 @@ def render_report(
         script; sorting, filtering and turning structures need one.
     """
     ranked = sorted(candidates, key=lambda c: (c.get("rank") is None, c.get("rank") or 0, c["formula"]))
-    noise = words.noise_of(campaign, ranked)
     terms = list(dict.fromkeys(name for candidate in ranked for name in candidate.get("terms") or {}))
     styles, scripts = _resource("report.css"), _resource("viewer.js") + "\n" + _resource("report.js")
     return (
@@ -82,10 +81,9 @@ def render_report(
             title=f"{campaign['name']}: ninefold report",
             answer=words.answer(campaign, funnel, ranked),
             under_hydrogen=words.under_hydrogen(ranked),
-            windows=words.windows(ranked, noise),
-            noise=noise,
-            noise_warning=words.noise_warning(noise),
-            tiles=_tiles(funnel, ranked, noise),
+            windows=words.windows(ranked),
+            uncertainty_note=words.uncertainty_note(ranked),
+            tiles=_tiles(funnel, ranked),
             funnel=[_stage(row) for row in funnel],
             hardware=sorted({row["hardware"] for row in funnel}),
             periodic=periodic_svg(of_candidates(ranked)) if ranked else None,
@@ -136,13 +134,18 @@ def _script_json(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
-def _tiles(funnel: list[dict[str, Any]], candidates: list[dict[str, Any]], noise: float) -> list[dict[str, str]]:
-    near = words.within_noise(candidates, noise)
+def _tiles(funnel: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> list[dict[str, str]]:
+    stable, undecided = words.sorted_by_stability(candidates)
+    counted = sum(not candidate.get("is_competitor") for candidate in candidates)
     relaxations = sum(candidate.get("relaxations") or 0 for candidate in candidates)
     seconds = sum(row.get("core_seconds") or 0.0 for row in funnel)
     return [
-        {"value": str(len(near)), "meaning": f"within noise of the hull, of {len(candidates)} candidates"},
-        {"value": str(sum(not c.get("is_known") for c in near)), "meaning": "of these not known before"},
+        {
+            "value": str(len(stable)),
+            "meaning": f"below the hull beyond their uncertainty, of {counted} candidates",
+        },
+        {"value": str(sum(not c.get("is_known") for c in stable)), "meaning": "of these not in ninefold's list"},
+        {"value": str(len(undecided)), "meaning": "left open by the searches"},
         {"value": thousands(relaxations), "meaning": "relaxations with the engine"},
         {"value": duration(seconds), "meaning": "core time in all"},
     ]

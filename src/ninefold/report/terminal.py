@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 RANKED_FIELDS = (
-    "rank", "formula", "anion", "m", "e_above_hull", "space_group_symbol", "prior", "score", "evidence", "is_known",
+    "rank", "formula", "anion", "m", "e_above_hull", "phase_separation_energy", "e_above_hull_uncertainty",
+    "e_above_references", "space_group_symbol", "evidence", "is_known",
 )  # fmt: skip
 """Columns of the ranked table where none are asked for."""
 
@@ -31,7 +32,7 @@ def funnel_table(funnel: Sequence[Mapping[str, Any]]) -> Table:
     Args:
         funnel: Funnel documents, one per stage, in the order of the data.
     """
-    table = _table("stage", ">in", ">out", "of", ">core time", "turned down")
+    table = _table("stage", ">in", ">out", "of", ">core time", "rejected")
     for row in funnel:
         reasons = sorted((row.get("reasons") or {}).items(), key=lambda item: -item[1])
         lines = [f"{thousands(amount)} {reason}" for reason, amount in reasons[:_REASONS]]
@@ -53,6 +54,7 @@ def ranked_table(candidates: Iterable[Mapping[str, Any]], fields: Sequence[str] 
     """
     keys = list(fields or RANKED_FIELDS)
     table = _table()
+    table.padding = (0, 0, 0, 0)  # the default columns fit 80 characters
     for key in keys:
         quantity = quantity_of(key)
         table.add_column(
@@ -98,7 +100,7 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     from rich.text import Text
 
     rank = f"rank {candidate['rank']}" if candidate.get("rank") is not None else candidate["status"].replace("_", " ")
-    known = ", a known compound" if candidate.get("is_known") else ""
+    known = ", in ninefold's list of made compounds" if candidate.get("is_known") else ""
     parts: list[Any] = [Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}"), _facts(candidate)]
     if candidate.get("other_readings"):
         parts.append(_plain(f"Other readings of the formula: {'; '.join(candidate['other_readings'])}"))
@@ -106,19 +108,25 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         parts.append(_plain(f"Carried along as a neighbour of {candidate['neighbour_of']}"))
     if candidate.get("terms"):
         parts += _section("Score", _terms(candidate))
+    if candidate.get("flags"):
+        parts += _section("To know before believing it", _plain("\n".join(f"- {text}" for text in candidate["flags"])))
     if candidate.get("decomposition"):
-        parts += _section("Competitors: what it would decompose into", _competitors(candidate["decomposition"]))
+        parts += _section("Competing phases", _competitors(candidate["decomposition"]))
+        parts.append(_plain(_decomposition(candidate)))
+        parts.append(_plain(f"Competing compounds of three elements or more: {_ternaries(candidate)}"))
     if reaction := (candidate.get("provenance") or {}).get("reaction"):
-        parts.append(_plain(f"Reaction: {reaction}"))
+        energy = candidate.get("reaction_energy_per_h2")
+        told = "" if energy is None else f", {with_unit('reaction_energy_per_h2', energy)}, static"
+        parts.append(_plain(f"Synthesis: {reaction}{told}"))
     if candidate.get("known"):
-        parts += _section("Known compounds of this composition", _known(candidate["known"]))
+        parts += _section("Published structures of this composition", _known(candidate["known"]))
     if candidate.get("conditions"):
-        parts += _section("Under hydrogen", _conditions(candidate["conditions"]))
+        parts += _section("Under hydrogen", _conditions(candidate))
     if candidate.get("structures"):
         parts += _section("Structures found", _structures(candidate))
     if candidate.get("reasons"):
         lost = ", ".join(f"{reason} ({amount})" for reason, amount in candidate["reasons"].items())
-        parts.append(_plain(f"Turned down: {lost}"))
+        parts.append(_plain(f"Structures rejected: {lost}"))
     if candidate.get("verdicts"):
         parts += _section("Verdicts of the rules", verdict_table(candidate["verdicts"]))
     return Group(*parts)
@@ -131,11 +139,16 @@ def _facts(candidate: Mapping[str, Any]) -> Table:
     for _ in range(2):
         table.add_column(style="dim", no_wrap=True)
         table.add_column()
-    hull = with_unit("e_above_hull", candidate.get("e_above_hull"))
-    if candidate.get("e_above_hull_uncertainty") is not None and candidate.get("e_above_hull") is not None:
-        value = shown("e_above_hull", candidate["e_above_hull"])
-        hull = f"{value} ± {with_unit('e_above_hull_uncertainty', candidate['e_above_hull_uncertainty'])}"
-    pairs = [(quantity_of("e_above_hull").symbol, hull)]
+    uncertainty = candidate.get("e_above_hull_uncertainty")
+    separation = with_unit("phase_separation_energy", candidate.get("phase_separation_energy"))
+    if candidate.get("phase_separation_energy") is not None:
+        value = number(candidate["phase_separation_energy"], 3, signed=True)
+        error = "(uncertainty not measured)" if uncertainty is None else f"± {number(max(uncertainty, 0.0005), 3)}"
+        separation = f"{value} {error} {quantity_of('phase_separation_energy').unit}"
+    pairs = [
+        (quantity_of("e_above_hull").symbol, with_unit("e_above_hull", candidate.get("e_above_hull"))),
+        (quantity_of("phase_separation_energy").symbol, separation),
+    ]
     pairs += [
         (quantity_of(key).symbol, with_unit(key, candidate.get(key)))
         for key in (
@@ -171,26 +184,65 @@ def _competitors(parts: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _known(rows: Sequence[Mapping[str, Any]]) -> Table:
-    unit = QUANTITIES["energy_per_atom"].unit
-    table = _table("name", f">this minus it\n{unit}", "source", "mark")
+def _decomposition(candidate: Mapping[str, Any]) -> str:
+    """The equation; for a phase below the hull it says what decomposing would cost."""
+    from ninefold.chemistry.equations import decomposition
+
+    products = [str(part["formula"]) for part in candidate["decomposition"]]
+    equation = decomposition(str(candidate["formula"]), products)
+    distance = candidate.get("phase_separation_energy")
+    if equation is None or distance is None:
+        return f"Decomposition products: {', '.join(products)}"
+    if distance < 0:
+        return f"Stable against: {equation}, which would need {with_unit('energy_per_atom', -distance)}"
+    return f"Decomposition: {equation}, which releases {with_unit('energy_per_atom', distance)}"
+
+
+def _ternaries(candidate: Mapping[str, Any]) -> str:
+    names = candidate.get("ternaries") or []
+    system = "-".join(sorted(candidate["elements"], key=lambda symbol: (symbol == "H", symbol)))
+    return "; ".join(names) if names else f"{system}: none in ninefold's list"
+
+
+def _known(rows: Sequence[Mapping[str, Any]]) -> Text:
+    """A sentence for each: is the published structure among the minima, where does it lie, where was it published."""
+    lines = []
     for row in rows:
-        table.add_row(
-            _plain(str(row["name"])), number(row.get("difference"), 4, signed=True),
-            _plain(str(row.get("source") or MISSING)), row.get("mark") or MISSING,
-        )  # fmt: skip
-    return table
+        symbol = f" ({row['space_group_symbol']})" if row.get("space_group_symbol") else ""
+        difference = row.get("difference")
+        if row.get("found_space_group_symbol"):
+            above = number(row["found_above_lowest"] * 1000, 1, signed=True)
+            found = f"published structure found, {above} meV/atom above the lowest minimum"
+        else:
+            found = "published structure not among the minima found"
+        if difference is not None:
+            side = "below" if difference < 0 else "above"
+            found += f"; this candidate lies {with_unit('energy_per_atom', abs(difference))} {side} it"
+        lines.append(f"{row['name']}{symbol}: {found}")
+        if row.get("refuted"):
+            lines.append(f"  not in the hull: {row['refuted']}")
+        lines.append(f"  {row.get('source') or MISSING} [{row.get('mark') or MISSING}]")
+    return _plain("\n".join(lines))
 
 
-def _conditions(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _conditions(candidate: Mapping[str, Any]) -> Table:
+    from ninefold.chemistry.equations import decomposition
+
     table = _table(
-        f">{unit_of('temperature_K')}", f">{unit_of('pressure_GPa')}", f">{_label('e_above_hull')}", "against", "notes"
-    )
-    for row in sorted(rows, key=lambda row: (row["temperature_K"], row["pressure_GPa"])):
-        parts = [part["formula"] if isinstance(part, Mapping) else str(part) for part in row.get("decomposition") or []]
+        f">{unit_of('temperature_K')}", f">{unit_of('pressure_GPa')}", f">{_label('e_above_hull')}",
+        f">{_label('phase_separation_energy')}", f">{_label('e_above_references')}", "decomposition products", "notes",
+    )  # fmt: skip
+    for row in sorted(candidate["conditions"], key=lambda row: (row["temperature_K"], row["pressure_GPa"])):
+        products = [str(part["formula"]) for part in row.get("decomposition") or []]
+        equation = decomposition(str(candidate["formula"]), products) if products else None
+        against = str(equation) if equation else " + ".join(products) or MISSING
+        notes = list(row.get("notes") or [])
+        if row.get("minimum") and row["minimum"] != candidate.get("label"):
+            notes.insert(0, f"structure taken: {row['minimum'].rpartition(', ')[2]}")
         table.add_row(
-            f"{row['temperature_K']:g}", f"{row['pressure_GPa']:g}", number(row.get("e_above_hull"), 3, signed=True),
-            _plain(" + ".join(parts) or MISSING), _plain("; ".join(row.get("notes") or [])),
+            f"{row['temperature_K']:g}", f"{row['pressure_GPa']:g}", number(row.get("e_above_hull"), 3),
+            number(row.get("phase_separation_energy"), 3, signed=True),
+            number(row.get("e_above_references"), 3, signed=True), _plain(against), _plain("; ".join(notes)),
         )  # fmt: skip
     return table
 
@@ -235,7 +287,7 @@ def _cell(key: str, candidate: Mapping[str, Any]) -> Text:
     value = candidate.get(key)
     if key == "is_known":
         return _plain("yes" if value else MISSING)
-    if key in ("e_above_hull", "e_above_references") and value is not None:
+    if key in ("phase_separation_energy", "e_above_references") and value is not None:
         return _plain(number(value, 3, signed=True))
     return _plain(shown(key, value))
 

@@ -112,6 +112,7 @@ class CandidateDocument(Document):
     oxidation_state: int
     anion_class: str
     is_neighbour: bool = False
+    is_competitor: bool = False
     prior: float
     status: str
     is_known: bool = False
@@ -136,6 +137,7 @@ class CandidateDocument(Document):
     engine: str | None = None
     formation_energy_per_atom: float | None = None
     e_above_hull: float | None = None
+    phase_separation_energy: float | None = None
     e_above_references: float | None = None
     e_above_hull_uncertainty: float | None = None
     e_above_same_composition: float | None = None
@@ -157,13 +159,20 @@ class CandidateDocument(Document):
     lowest_by_round: list[float | None] = Field(default_factory=list)
     """Lowest energy of a valid structure that each round of the search found by itself, eV/atom."""
     reasons: dict[str, int] = Field(default_factory=dict)
-    """Why structures of this composition were turned down: reason -> count."""
+    """Why structures of this composition were rejected: reason -> count."""
+    flags: list[str] = Field(default_factory=list)
+    """What a reader must know before believing the result, one sentence each."""
     decomposition: list[dict[str, Any]] = Field(default_factory=list)
     """Competing phases: formula, name, fraction (of atoms), energy_per_atom, kind (reference | candidate)."""
+    ternaries: list[str] = Field(default_factory=list)
+    """Reference phases of other compositions in this chemical system with three elements or more."""
     known: list[dict[str, Any]] = Field(default_factory=list)
-    """Known compounds of this composition: name, energy_per_atom or None, difference, source, mark."""
+    """Published structures of this composition: name, energy_per_atom, difference (candidate less published, eV/atom),
+    source, mark, refuted, space_group_symbol, and found_space_group_symbol and found_above_lowest (eV/atom) of the
+    minimum found that is the same structure, or None."""
     conditions: list[dict[str, Any]] = Field(default_factory=list)
-    """Per (temperature_K, pressure_GPa): e_above_hull with hydrogen gas, decomposition, notes."""
+    """Per (temperature_K, pressure_GPa), with hydrogen gas: e_above_hull, phase_separation_energy,
+    e_above_references, minimum (the structure taken), decomposition, notes."""
     terms: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Ranking terms: name -> value, weight, contribution."""
     provenance: dict[str, Any] = Field(default_factory=dict)
@@ -189,6 +198,8 @@ class ReferenceDocument(Document):
     source: str
     mark: str
     """src | mem | der: how well the literature structure is known."""
+    refuted: str | None = None
+    """Why the structure is kept out of every hull, if it is."""
     notes: list[str] = Field(default_factory=list)
 
 

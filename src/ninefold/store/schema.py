@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ninefold.chemistry.quantities import QUANTITIES, Kind
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Rises when a stored document changes its meaning; a store from a newer schema is refused."""
 
 COLLECTIONS: dict[str, dict[str, Kind]] = {

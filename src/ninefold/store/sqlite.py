@@ -25,13 +25,12 @@ from urllib.parse import quote
 
 from ninefold.chemistry.quantities import Kind
 from ninefold.errors import InputError, NinefoldError
+from ninefold.store.migrations import MIGRATIONS
 from ninefold.store.repository import DocumentLike, Order, StoreError
 from ninefold.store.schema import COLLECTIONS, INDEXED, SCHEMA_VERSION
 
 BUSY_SECONDS = 60.0
 """How long a writer waits for another."""
-MIGRATIONS: dict[int, Callable[[dict[str, Any], str], dict[str, Any]]] = {}
-"""Schema version -> what makes a document of it (and its collection's name) one of the next version."""
 OLDEST_SQLITE = (3, 30)
 """The first that sorts NULLS LAST."""
 

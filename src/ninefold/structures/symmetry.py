@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import Any, NamedTuple
 
@@ -30,6 +31,12 @@ def space_group(structure: Structure, symprec: float = SYMPREC) -> SpaceGroup:
     data = _dataset(structure, symprec)
     number = 1 if data is None else int(data.number)
     return SpaceGroup(number, moyopy.SpaceGroupType(number).hm_short.replace(" ", ""))
+
+
+@functools.cache
+def operation_count(number: int) -> int:
+    """Symmetry operations of a space group per primitive cell, 1 to 48."""
+    return len(moyopy.operations_from_number(number, primitive=True))
 
 
 def symmetrised(structure: Structure, symprec: float = SYMPREC) -> Structure:

@@ -249,7 +249,7 @@ class _System:
         return self._hulls[own]
 
     def _above_same_composition(self, candidate: Phase, ensemble: _Ensemble) -> float:
-        """eV per atom of the candidate above the lowest phase of its composition, itself among them."""
+        """EV per atom of the candidate above the lowest phase of its composition, itself among them."""
         own = (phase for phase in self._competing if phase.composition == candidate.composition)
         lowest = min((ensemble.energy(phase) for phase in _minima(own, ensemble)), default=ensemble.energy(candidate))
         return max(0.0, (ensemble.energy(candidate) - lowest) * ensemble.share(candidate))
@@ -353,7 +353,7 @@ def _minima(phases: Iterable[Phase], ensemble: _Ensemble) -> list[Phase]:
 
 
 def _energy_of_formula(phase: Phase, energy_per_atom: float) -> float:
-    """eV per formula unit as it is written."""
+    """EV per formula unit as it is written."""
     return energy_per_atom * sum(parse_formula(phase.formula).values())
 
 

@@ -1,0 +1,27 @@
+"""Which minimum stands for a composition."""
+
+import pytest
+
+from ninefold.search.preference import DEGENERATE, representative
+from ninefold.structures.symmetry import operation_count
+
+P62M, PNMA = operation_count(189) / 36, operation_count(62) / 48
+
+
+def test_operations_per_primitive_cell_are_the_order_of_the_point_group():
+    assert [operation_count(number) for number in (1, 2, 62, 189, 194, 225)] == [1, 2, 8, 12, 24, 48]
+
+
+@pytest.mark.parametrize(
+    ("energies", "symmetries", "expected"),
+    [
+        ([-4.1292, -4.1289], [PNMA, P62M], 1),  # 0.3 meV/atom: the higher symmetry
+        ([-4.1292, -4.1272], [PNMA, P62M], 0),  # 2 meV/atom: the lower energy
+        ([-4.0, -4.0, -4.0], [0.1, 0.2, 0.2], 1),
+        ([-4.0, -4.0002], [0.2, 0.2], 1),  # equal symmetry: the lower
+        ([-1.0], [0.5], 0),
+        ([-1.0, -1.0 - DEGENERATE / 2, -1.0 + DEGENERATE], [9, 1, 20], 0),  # measured from the lowest, not in chains
+    ],
+)
+def test_representative(energies, symmetries, expected):
+    assert representative(energies, symmetries) == expected
