@@ -3,6 +3,7 @@
 import pytest
 
 from ninefold.search.preference import DEGENERATE, representative
+from ninefold.search.prescreen import KEPT_STRUCTURES, kept
 from ninefold.structures.symmetry import operation_count
 
 P62M, PNMA = operation_count(189) / 36, operation_count(62) / 48
@@ -25,3 +26,8 @@ def test_operations_per_primitive_cell_are_the_order_of_the_point_group():
 )
 def test_representative(energies, symmetries, expected):
     assert representative(energies, symmetries) == expected
+
+
+def test_structures_of_a_known_type_are_kept_however_high_they_lie():
+    sources = [f"random:{place}" for place in range(KEPT_STRUCTURES + 2)] + ["type:Li5MoH11", "host:fcc"]
+    assert kept(sources, str) == [*sources[:KEPT_STRUCTURES], "type:Li5MoH11"]

@@ -171,19 +171,19 @@ def _with_earlier(document: dict[str, Any], result: dict[str, Any]) -> dict[str,
     """A round's result together with what the document holds of the rounds before."""
     from pymatgen.core import Structure
 
-    from ninefold.search.prescreen import COARSE, KEPT_STRUCTURES
+    from ninefold.search.prescreen import COARSE, kept
     from ninefold.structures.duplicates import distinct
 
     every = [*document["structures"], *result["found"]]
     valid = [found for found in every if found["is_valid"]]
-    kept = distinct(
+    unlike = distinct(
         [Structure.from_dict(found["structure"]) for found in valid], [found["energy_per_atom"] for found in valid]
     )
     # refined ones first, as within one round: a coarse one that lies lower is shown, not ranked by
-    ordered = sorted((valid[index] for index in kept), key=lambda found: COARSE in found["notes"])
+    ordered = sorted((valid[index] for index in unlike), key=lambda found: COARSE in found["notes"])
     others = sorted((found for found in every if not found["is_valid"]), key=lambda found: found["energy_per_atom"])
     return {
-        "found": [*ordered[:KEPT_STRUCTURES], *others[:2]],
+        "found": [*kept(ordered, lambda found: found["source"]), *others[:2]],
         "reasons": dict(Counter(document["reasons"]) + Counter(result["reasons"])),
         "relaxations": document["relaxations"] + result["relaxations"],
     }

@@ -68,6 +68,7 @@ def _of_published(candidate: dict[str, Any]) -> list[str]:
 
 def _of_minima(candidate: dict[str, Any]) -> list[str]:
     from ninefold.search.preference import DEGENERATE
+    from ninefold.search.prescreen import TYPE_SOURCE
 
     told = []
     for found in [found for found in candidate["structures"] if found["is_valid"]][1:]:
@@ -82,9 +83,9 @@ def _of_minima(candidate: dict[str, Any]) -> list[str]:
                 f"a minimum that was relaxed coarsely only ({found['space_group_symbol']}) lies "
                 f"{below * 1000:.1f} meV/atom lower"
             )
-        if found["source"].startswith("type:") and -below > PUBLISHED_DIFFERENCE:
+        if found["source"].startswith(TYPE_SOURCE) and -below > PUBLISHED_DIFFERENCE:
             told.append(
-                f"the known structure type {found['source'].removeprefix('type:')} lies {-below:.3f} eV/atom higher: "
+                f"the known structure type {found['source'].removeprefix(TYPE_SOURCE)} lies {-below:.3f} eV/atom higher: "
                 "its coordinates, or the engine, may be wrong"
             )
     return told

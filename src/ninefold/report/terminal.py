@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ninefold.chemistry.formula import parse_formula
 from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.report.text import MISSING, duration, number, quantity_of, shown, thousands, unit_of, with_unit
 
@@ -200,7 +201,7 @@ def _decomposition(candidate: Mapping[str, Any]) -> str:
 
 def _ternaries(candidate: Mapping[str, Any]) -> str:
     names = candidate.get("ternaries") or []
-    system = "-".join(sorted(candidate["elements"], key=lambda symbol: (symbol == "H", symbol)))
+    system = "-".join(parse_formula(str(candidate["formula"])))
     return "; ".join(names) if names else f"{system}: none in ninefold's list"
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from typing import TypeVar
 
 from pymatgen.core import Structure
 
@@ -19,6 +20,8 @@ from ninefold.structures.labels import structure_type
 from ninefold.structures.proposal import Notify, Proposal, Stop, never
 from ninefold.structures.symmetry import LADDER, space_group, symmetrised
 
+Found = TypeVar("Found")
+
 SYMMETRY_PENALTY = 0.01
 """eV/atom that a coarsely relaxed structure may rise by when moved onto a higher symmetry."""
 NO_ENERGY = "energy is not a number"
@@ -30,10 +33,13 @@ OPEN_VOLUME = 1.15
 """Over the densest of the coarse minima; one above is pressed together once, since layers that drift apart creep."""
 RECOMPRESSION_PRESSURE = 5.0
 """GPa."""
+TYPE_SOURCE = "type:"
+"""What the source of a structure of a known type begins with."""
 COARSE = "relaxed coarsely only"
 PRESSED = "pressed together from an open structure"
 KEPT_STRUCTURES = 8
-"""Distinct structures that are kept of a composition."""
+"""Distinct structures that are kept of a composition, besides those of a known type, which are kept however high they
+lie: a published type that comes out far above the lowest is something to know."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,7 @@ def prescreen(
     # one may lie below the best refined one, where refinement lost what started lower: it is shown, not ranked by
     rest = [replace(item, notes=[*item.notes, COARSE]) for item in merged[tried:]]
     rejected.sort(key=lambda item: item.energy_per_atom)
-    found_all = [*final, *rest][:KEPT_STRUCTURES]
+    found_all = kept([*final, *rest], lambda item: item.source)
     return SearchOutcome(
         found=(*found_all, *rejected[:2]),
         reasons=Counter({reason: count for reason, count in reasons.items() if count}),
@@ -195,8 +201,18 @@ def prescreen(
     )  # fmt: skip
 
 
+def kept(found: Sequence[Found], source: Callable[[Found], str]) -> list[Found]:
+    """The first `KEPT_STRUCTURES`, and of the others those that come from a known type.
+
+    Args:
+        found: Distinct structures, in the order of preference.
+        source: Names where one comes from.
+    """
+    return [item for place, item in enumerate(found) if place < KEPT_STRUCTURES or source(item).startswith(TYPE_SOURCE)]
+
+
 def _is_type(proposal: Proposal) -> bool:
-    return proposal.source.startswith("type:")
+    return proposal.source.startswith(TYPE_SOURCE)
 
 
 def _kept_for_refinement(budget: SearchBudget) -> int:
