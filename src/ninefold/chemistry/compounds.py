@@ -29,6 +29,8 @@ class KnownCompound:
     synthesis: str | None = None
     violates: tuple[str, ...] = ()
     """Built-in rules that the compound is known to break."""
+    fitted: bool = False
+    """Whether a threshold of the built-in rules was taken from this compound."""
 
     @property
     def formula(self) -> str:
@@ -69,6 +71,7 @@ def _compound(entry: dict[str, Any], where: str) -> KnownCompound:
             space_group=entry.get("space_group"),
             synthesis=entry.get("synthesis"),
             violates=tuple(entry.get("violates", ())),
+            fitted=bool(entry.get("fitted", False)),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(

@@ -8,12 +8,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ninefold.chemistry.elements import ELECTRONEGATIVITY, SYMBOLS
 from ninefold.errors import InputError
 
+MOST_ATOMS = 1000
+"""Atoms of one element in a formula; a formula unit of a hydride has a few dozen."""
+LONGEST = 200
+"""Characters of a formula."""
+MOST_CHARGE = 20
+"""Charge number of an ion."""
+ISOTOPES = {"D": "deuterium", "T": "tritium"}
+"""Read as hydrogen: the chemistry is the same, and the neutron papers name the deuterides."""
+
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 """A formula is read as it is printed, too."""
+_MINUS = "-\N{MINUS SIGN}\N{EN DASH}\N{SUPERSCRIPT MINUS}"
+_PLUS = "+\N{SUPERSCRIPT PLUS SIGN}"
+_CHARGE = re.compile(
+    rf"""(?P<before>[\])]\s*\^?\s*|\s+|\^\s*|(?=[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]))   # what tells a charge from a count
+    (?P<digits>[0-9⁰¹²³⁴⁵⁶⁷⁸⁹]*) \s* (?P<sign>[{re.escape(_MINUS + _PLUS)}]) (?P<after>[0-9⁰¹²³⁴⁵⁶⁷⁸⁹]*) $""",
+    re.VERBOSE,
+)
+_TOKEN = re.compile(r"[A-Z][a-z]?|[0-9₀₁₂₃₄₅₆₇₈₉]+|\S")
+_DIGITS = frozenset("0123456789₀₁₂₃₄₅₆₇₈₉")
+_PAIRS = {")": "(", "]": "["}
+_EXAMPLE = "element symbols with whole-number counts, like K2ReH9 or K2[ReH9]"
+
+
+class Formula(NamedTuple):
+    """A formula as it was written."""
+
+    amounts: dict[str, int]
+    """Atoms by symbol, D and T as H, in order of appearance."""
+    charge: int
+    """Of the whole; 0 for a compound."""
+    anions: tuple[dict[str, int], ...]
+    """What stands in square brackets, counts behind them left out."""
+    isotopes: tuple[str, ...]
+    """D, T: symbols that were read as hydrogen."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was read in another way than it was written."""
+        return tuple(f"{symbol} ({ISOTOPES[symbol]}) is read as hydrogen" for symbol in self.isotopes)
 
 
 def formula_of(amounts: Mapping[str, int]) -> str:
@@ -33,51 +73,129 @@ def formula_of(amounts: Mapping[str, int]) -> str:
 
 
 def parse_formula(text: str) -> dict[str, int]:
-    """Atoms by symbol of a formula with whole-number counts; parentheses may nest.
+    """Atoms by symbol of a compound's formula.
 
     Args:
-        text: Such as `K2ReH9`, `Mg(AlH4)2`.
+        text: Such as `K2ReH9`, `K2[ReH9]`, `K2ReD9`, `K₂ReH₉`, `Mg(AlH4)2`.
 
     Returns:
         Atoms by symbol, in order of appearance.
 
     Raises:
-        InputError: if it is malformed, or names an unknown element.
+        InputError: as `read_formula`; or if it is an ion's.
     """
-    plain = text.translate(_SUBSCRIPTS)
-    tokens = re.findall(r"[A-Z][a-z]?|[0-9]+|[()]|\S", plain)
+    read = read_formula(text)
+    if read.charge:
+        raise InputError(
+            "formula", text, problem="carries a charge",
+            allowed="a neutral compound, like K2ReH9; 'ninefold explain' reads an anion, like [ReH9]2-",
+        )  # fmt: skip
+    return read.amounts
+
+
+def read_formula(text: str) -> Formula:
+    """A formula with whole-number counts; round and square brackets may nest; an ion ends with its charge.
+
+    Args:
+        text: Such as `K2ReH9`, `Rb3[ReH9]H`, `K2ReD9`, `[ReH9]2-`, `[ReH₉]²⁻`.
+
+    Raises:
+        InputError: with the position, if it is malformed, names an unknown element, or is larger than any compound.
+    """
+    if len(text) > LONGEST:
+        raise InputError(
+            "formula", f"{text[:40]}...", problem=f"has {len(text)} characters", allowed=f"up to {LONGEST}"
+        )
+    body, charge = _without_charge(text)
+    isotopes: list[str] = []
+    anions: list[dict[str, int]] = []
+    open_brackets: list[tuple[str, int]] = []
     stack: list[dict[str, int]] = [{}]
-    position = 0
-    while position < len(tokens):
-        token = tokens[position]
-        position += 1
-        if token == "(":
+    tokens = [(found.group(), found.start() + 1) for found in _TOKEN.finditer(body)]
+    place = 0
+    while place < len(tokens):
+        token, position = tokens[place]
+        place += 1
+        if token in "([":
             stack.append({})
+            open_brackets.append((token, position))
             continue
-        if token == ")":
-            if len(stack) == 1:
-                raise _malformed(text, "has a ')' without '('")
+        if token in _PAIRS:
+            if not open_brackets or open_brackets[-1][0] != _PAIRS[token]:
+                raise _malformed(text, f"has {token!r} at position {position} without {_PAIRS[token]!r} before it")
+            open_brackets.pop()
             group = stack.pop()
-        elif token[0].isalpha() and token[0].isupper():
+            if not group:
+                raise _malformed(text, f"has empty brackets at position {position}")
+            if token == "]":
+                anions.append(group)
+        elif token in ISOTOPES:
+            isotopes.append(token)
+            group = {"H": 1}
+        elif token[0].isascii() and token[0].isupper():
             if token not in SYMBOLS:
-                raise InputError("formula", text, problem=f"names {token!r}, which is no element")
+                raise _malformed(text, f"names {token!r} at position {position}, which is no element")
             group = {token: 1}
         else:
-            raise _malformed(text, f"has {token!r} where an element or '(' should stand")
+            raise _malformed(text, _unexpected(token, position))
         factor = 1
-        if position < len(tokens) and tokens[position][0] in "0123456789":
-            factor = int(tokens[position])
-            position += 1
-            if factor == 0:
-                raise _malformed(text, "has a count of zero")
+        if place < len(tokens) and tokens[place][0][0] in _DIGITS:
+            factor = _count(*tokens[place], text)
+            place += 1
         for symbol, amount in group.items():
-            stack[-1][symbol] = stack[-1].get(symbol, 0) + amount * factor
-    if len(stack) > 1:
-        raise _malformed(text, "has a '(' without ')'")
+            total = stack[-1].get(symbol, 0) + amount * factor
+            if total > MOST_ATOMS:
+                raise InputError(
+                    "formula", text, problem=f"holds {total} {symbol}", allowed=f"up to {MOST_ATOMS} of an element"
+                )
+            stack[-1][symbol] = total
+    if open_brackets:
+        bracket, position = open_brackets[-1]
+        raise _malformed(text, f"has {bracket!r} at position {position} that is never closed")
     if not stack[0]:
         raise _malformed(text, "is empty")
-    return stack[0]
+    return Formula(stack[0], charge, tuple(anions), tuple(sorted(set(isotopes))))
+
+
+def _without_charge(text: str) -> tuple[str, int]:
+    """The formula without the charge at its end, and the charge."""
+    text = text.rstrip()
+    found = _CHARGE.search(text)
+    if found is None:
+        return text, 0
+    digits = (found["digits"] or found["after"]).translate(_SUPERSCRIPTS)
+    if found["digits"] and found["after"]:
+        raise _malformed(text, f"has a sign between two numbers at position {found.start('sign') + 1}")
+    size = int(digits[:4] or 1)
+    if not 1 <= size <= MOST_CHARGE:
+        raise InputError("formula", text, problem=f"carries a charge of {digits[:8]}", allowed=f"1 to {MOST_CHARGE}")
+    bracket = found["before"][:1] if found["before"][:1] in ("]", ")") else ""
+    return text[: found.start()] + bracket, -size if found["sign"] in _MINUS else size
+
+
+def _count(token: str, position: int, text: str) -> int:
+    digits = token.translate(_SUBSCRIPTS)
+    if len(digits) > 6:  # the interpreter refuses to convert thousands of digits
+        raise InputError(
+            "formula", f"{text[:40]}..." if len(text) > 40 else text,
+            problem=f"has a count of {len(digits)} digits at position {position}",
+            allowed=f"up to {MOST_ATOMS} of an element",
+        )  # fmt: skip
+    if int(digits) == 0:
+        raise _malformed(text, f"has a count of zero at position {position}")
+    return int(digits)
+
+
+def _unexpected(token: str, position: int) -> str:
+    where = f"has {token!r} at position {position}"
+    if token in _MINUS + _PLUS:
+        return f"{where}; a charge stands at the end, behind a square bracket, as in [ReH9]2-"
+    if token == ".":
+        return f"{where}; counts are whole numbers"
+    if token in "·•*:":
+        return f"{where}; write an adduct as one formula"
+    return f"{where}, where an element symbol (capital letter first) or a bracket should stand"
 
 
 def _malformed(text: str, problem: str) -> InputError:
-    return InputError("formula", text, problem=problem, allowed="element symbols with whole-number counts, like K2ReH9")
+    return InputError("formula", text, problem=problem, allowed=_EXAMPLE)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _FROM_BEST = (
     "energy_per_atom", "space_group_number", "space_group_symbol", "nsites", "volume_per_formula_unit", "volume_ratio",
-    "shortest_m_h", "shortest_h_h", "is_converged", "max_force", "source", "structure_type",
+    "shortest_m_h", "shortest_h_h", "shortest_m_m", "shortest_m_interstitial", "is_converged", "max_force", "source", "structure_type",
 )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def searched_candidate(
         "is_coordination_kept": best is not None if result["found"] else None,
     }
     if best:
-        update |= {name: best[name] for name in _FROM_BEST}
+        update |= {name: best.get(name) for name in _FROM_BEST}
         update["evidence"] = engine.evidence
         update["engine"] = engine.label
         update["provenance"] = {

@@ -1,13 +1,14 @@
 """Rules: verdicts on compositions and on results, with value, bound, reason and source."""
 
 from ninefold.rules.readings import Diagnosis, diagnose, readings
-from ninefold.rules.recall import compare, recall
+from ninefold.rules.recall import Recall, Selectivity, compare, recall, selectivity
 from ninefold.rules.results import ResultTable
 from ninefold.rules.rule import Mode, Rule, Stage, Verdict
 from ninefold.rules.rule_set import RuleSet, Verdicts, known_rules, load_rule_set
 from ninefold.rules.settings import RuleParameters, RuleSettings
 
 __all__ = [
-    "Diagnosis", "Mode", "ResultTable", "Rule", "RuleParameters", "RuleSet", "RuleSettings", "Stage", "Verdict",
-    "Verdicts", "compare", "diagnose", "known_rules", "load_rule_set", "readings", "recall",
+    "Diagnosis", "Mode", "Recall", "ResultTable", "Rule", "RuleParameters", "RuleSet", "RuleSettings", "Selectivity",
+    "Stage", "Verdict", "Verdicts", "compare", "diagnose", "known_rules", "load_rule_set", "readings", "recall",
+    "selectivity",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from ninefold.errors import InputError
 MOST_INTERSTITIAL = 6
 """Interstitial hydrides per centre up to which a formula is read."""
 MOST_LIGANDS = 12
+"""Hydrogens on the centre up to which a composition is suggested."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,31 @@ def diagnose(formula: str, electron_count: int = 18) -> Diagnosis:
         else:
             problems.append(f"{equation}: n must be positive")
         counter = {cation.symbol: cation.count for cation in cations}
-        for other in range(2, hydrogen + 13):
+        for other in range(2, MOST_LIGANDS + MOST_INTERSTITIAL + 1):
             balanced = readings(formula_of({**counter, centre: 1, "H": other}), (electron_count,))
             nearest += [(abs(other - hydrogen), item.formula) for item in balanced if item.n <= MOST_LIGANDS]
     if not problems:
-        problems.append("no metal of groups 3 to 12 can be the centre with the other metals as counter-cations")
+        problems.append(_no_split(amounts, electron_count))
     ordered = list(dict.fromkeys(text for _, text in sorted(nearest)))
     return Diagnosis(name, problems[0], tuple(ordered[:5]))
+
+
+def _no_split(amounts: dict[str, int], electron_count: int) -> str:
+    """Why no metal of the formula can be the centre, with the others as counter-cations."""
+    metals = [symbol for symbol in amounts if symbol != "H"]
+    if len(metals) == 1 and metals[0] in GROUP:
+        [centre] = metals
+        n, left = divmod(amounts["H"], amounts[centre])
+        charge = electron_count - GROUP[centre] - n
+        if left == 0 and charge >= 1:
+            anion = Assignment(centre, n, charge, 0, ()).anion
+            return f"no counter-cation; with {electron_count} electrons the anion is {anion}: ninefold explain '{anion}'"
+        return "no counter-cation"
+    if foreign := [symbol for symbol in metals if symbol not in GROUP and symbol not in CATION_CHARGES]:
+        return f"{', '.join(foreign)}: neither a centre (groups 3 to 12) nor a counter-cation that ninefold knows"
+    if not any(symbol in GROUP for symbol in metals):
+        return "no metal of groups 3 to 12, so no centre"
+    return "no metal of groups 3 to 12 can be the centre with the other metals as counter-cations"
 
 
 def _amounts(formula: str) -> dict[str, int]:

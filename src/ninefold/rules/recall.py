@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ninefold.chemistry.compounds import KnownCompound, known_compounds
 from ninefold.chemistry.table import CandidateTable
-from ninefold.rules.rule import Mode
+from ninefold.rules.rule import Mode, Stage
 from ninefold.rules.rule_set import RuleSet
+
+SELECTS_NOTHING = 0.9
+"""Share of a space; gates that keep more of it select almost nothing."""
+_BINS = 2000
+"""Of the histogram of priors: a space may hold millions of rows."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +33,87 @@ class Recall:
     def summary(self) -> str:
         """Counts by class, in one line."""
         wanted = [row for row in self.rows if row["expected"] == "kept"]
-        high = [row for row in wanted if row["n"] >= 7]
         violators = [row for row in self.rows if row["expected"] == "rejected"]
-        low = [row for row in wanted if row["n"] < 7]
-        return (
-            f"n >= 7: {sum(row['kept'] for row in high)} of {len(high)} kept; "
-            f"n < 7: {sum(row['kept'] for row in low)} of {len(low)} kept; "
-            f"known violators: {sum(not row['kept'] for row in violators)} of {len(violators)} rejected"
+        return "; ".join(
+            [
+                f"n >= 7: {_kept([row for row in wanted if row['n'] >= 7])}",
+                f"n < 7: {_kept([row for row in wanted if row['n'] < 7])}",
+                f"known violators: {sum(not row['kept'] for row in violators)} of {len(violators)} rejected",
+                f"compounds that no threshold was fitted to: {_kept([row for row in wanted if not row['fitted']])}, "
+                f"{_kept([row for row in wanted if not row['fitted'] and row['n'] >= 7])} with n >= 7",
+            ]
         )
+
+
+def _kept(rows: list[dict[str, Any]]) -> str:
+    return f"{sum(row['kept'] for row in rows)} of {len(rows)} kept" if rows else "none listed"
+
+
+@dataclass(frozen=True)
+class Selectivity:
+    """How much of a space a rule set keeps, and how its scores spread over that."""
+
+    rules: str
+    compositions: int
+    kept: int
+    priors: tuple[float, float, float] | None
+    """Prior below which a tenth, a half and nine tenths of what is kept lie; None without scores, or if nothing is."""
+
+    @property
+    def share(self) -> float:
+        """Of the compositions, 0 to 1; 1 for an empty space."""
+        return self.kept / self.compositions if self.compositions else 1.0
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether the gates reject a tenth or more."""
+        return self.share <= SELECTS_NOTHING
+
+    def summary(self, space: str) -> str:
+        """One sentence for people, with a warning where the gates select almost nothing."""
+        text = f"{self.rules} keeps {self.kept:,} of {self.compositions:,} compositions of {space} ({_percent(self.share)})"
+        if self.is_selective or not self.compositions:
+            return text
+        text += ": its gates select almost nothing here, since the space holds only what satisfies both equations; "
+        if self.priors is None:
+            return f"{text}no score orders them either"
+        low, median, high = self.priors
+        return f"{text}the scores order them (prior: median {median:.2f}, eight in ten from {low:.2f} to {high:.2f})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "compositions": self.compositions, "kept": self.kept, "share": round(self.share, 4),
+            "selects_almost_nothing": not self.is_selective,
+            "prior_deciles_1_5_9": None if self.priors is None else [round(value, 4) for value in self.priors],
+        }  # fmt: skip
+
+
+def selectivity(rule_set: RuleSet, tables: Iterable[CandidateTable]) -> Selectivity:
+    """How much of some compositions a rule set keeps."""
+    compositions = kept = 0
+    histogram = np.zeros(_BINS, dtype=np.int64)
+    for table in tables:
+        verdicts = rule_set.apply(table)
+        compositions += len(table)
+        kept += int(verdicts.kept.sum())
+        histogram += np.histogram(verdicts.prior[verdicts.kept], bins=_BINS, range=(0.0, 1.0))[0]
+    has_scores = any(rule.mode is Mode.SCORE for rule in rule_set.active(Stage.COMPOSITION))
+    priors = None
+    if kept and has_scores:
+        places = np.searchsorted(np.cumsum(histogram), [0.1 * kept, 0.5 * kept, 0.9 * kept])
+        low, median, high = (float((min(place, _BINS - 1) + 0.5) / _BINS) for place in places)
+        priors = (low, median, high)
+    return Selectivity(rule_set.name, compositions, kept, priors)
+
+
+def _percent(share: float) -> str:
+    """Whole percents, never rounded up to all or down to none."""
+    percent = 100 * share
+    rounded = round(percent)
+    if (rounded == 100 and share < 1) or (rounded == 0 and share > 0):
+        return f"{percent:.2g} %" if percent < 1 else f"{math.floor(percent * 10) / 10:.1f} %"
+    return f"{rounded} %"
 
 
 def recall(rule_set: RuleSet, compounds: Iterable[KnownCompound] | None = None) -> Recall:
@@ -44,11 +125,8 @@ def recall(rule_set: RuleSet, compounds: Iterable[KnownCompound] | None = None) 
     """
     rows = []
     for compound in known_compounds() if compounds is None else compounds:
-        rejected = [
-            verdict.rule
-            for verdict in rule_set.explain(compound.assignment)
-            if verdict.mode == Mode.GATE.value and not verdict.passed
-        ]
+        verdicts = rule_set.explain(compound.assignment)
+        rejected = [verdict.rule for verdict in verdicts if verdict.mode == Mode.GATE.value and not verdict.passed]
         rows.append(
             {
                 "name": compound.formula,
@@ -57,6 +135,8 @@ def recall(rule_set: RuleSet, compounds: Iterable[KnownCompound] | None = None) 
                 "expected": "rejected" if compound.violates else "kept",
                 "kept": not rejected,
                 "rejected_by": ", ".join(rejected) or None,
+                "prior": round(math.prod(verdict.score for verdict in verdicts if verdict.mode == Mode.SCORE.value), 4),
+                "fitted": compound.fitted,
                 "source": compound.source,
                 "mark": compound.mark,
             }

@@ -6,12 +6,25 @@ its verdict says so.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ninefold.chemistry.distances import (
+    CENTRE_DISTANCE,
+    INTERSTITIAL_DISTANCE,
+    M_H_DISTANCE,
+    M_H_TOLERANCE,
+)
+from ninefold.chemistry.quantities import QUANTITIES, Kind
+from ninefold.errors import InputError
 from ninefold.rules.rule import Mode, Rule, Stage
+
+NOT_COMPUTED_YET = ("band_gap",)
+"""Columns that rules may name although no stage fills them so far."""
+_NUMBERS: tuple[Kind, ...] = ("float", "integer", "boolean")
 
 
 class ResultTable:
@@ -28,13 +41,50 @@ class ResultTable:
         return len(self._rows)
 
     def column(self, key: str) -> np.ndarray:
-        """Shape (n_rows,), floats; yes and no are 1 and 0; NaN where a candidate has no such result yet."""
+        """Shape (n_rows,), floats; yes and no are 1 and 0; NaN where a candidate has no such result yet.
+
+        Raises:
+            InputError: if no candidate ever has a number by this key: it would never be judged, and always pass.
+        """
+        if key not in NOT_COMPUTED_YET:
+            _check(key, _NUMBERS, "a number", "text")
         values = (row.get(key) for row in self._rows)
         return np.array([np.nan if value is None else float(value) for value in values])
+
+    def text(self, key: str) -> list[str | None]:
+        """One text per row, such as the centre's symbol; None where a candidate has none yet.
+
+        Raises:
+            InputError: if no candidate ever has text by this key.
+        """
+        _check(key, ("string",), "text", "column")
+        return [row.get(key) for row in self._rows]
+
+
+def _check(key: str, kinds: tuple[Kind, ...], what: str, other: str) -> None:
+    """Refuse a column that candidates do not have, or not as numbers or text."""
+    if key not in QUANTITIES:
+        close = difflib.get_close_matches(key, [*QUANTITIES, *NOT_COMPUTED_YET], n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "'ninefold fields' lists them"
+        raise InputError("column", key, problem="is not a field of a candidate", hint=hint)
+    if QUANTITIES[key].kind not in kinds:
+        kind = QUANTITIES[key].kind
+        hint = None if kind == "list" else f"table.{other}({key!r}) reads it"
+        raise InputError("column", key, problem=f"is a {kind}, not {what}", hint=hint)
 
 
 def _result(key: str) -> Any:
     return lambda table: table.column(key)
+
+
+def _bond(sign: int) -> Any:
+    """Bound of the M-H distance by centre, Å; a centre without a known distance has none."""
+
+    def bound(table: ResultTable) -> np.ndarray:
+        lengths = [M_H_DISTANCE.get(centre or "") for centre in table.text("centre")]
+        return np.array([sign * np.inf if length is None else length + sign * M_H_TOLERANCE for length in lengths])
+
+    return bound
 
 
 RESULT_RULES: tuple[Rule, ...] = (
@@ -51,6 +101,28 @@ RESULT_RULES: tuple[Rule, ...] = (
         "shortest H-H distance of the lowest structure; below 1.5 Å hydrogens pair up as a ligand",
         "der: 1.9 to 2.0 between neighbours in a tricapped prism at M-H 1.68; H2 ligands 0.8 to 1.4",
         unit="Å", low=1.5, mode=Mode.GATE, stage=Stage.RESULT,
+    ),
+    Rule(
+        "metal_hydrogen_distance",
+        _result("shortest_m_h"),
+        "shortest M-H distance, within 0.10 Å of that in complexes of the centre; ionic hydrides have longer ones",
+        "src: Fe, Ru, Os, Re by neutrons; mem: Cr, Mo, W, Nb, Ta; der: the others, and the width: 52 published complexes "
+        "within 0.075, dihydrides of the same metals 0.14 and more above",
+        unit="Å", low=_bond(-1), high=_bond(+1), softness=0.1, mode=Mode.SCORE, stage=Stage.RESULT,
+    ),
+    Rule(
+        "centre_separation",
+        _result("shortest_m_m"),
+        "shortest M-M distance; nearer, neighbouring anions share hydrogens",
+        "der: 4.30 (Mg2NiH4) and more in the published complexes with n >= 4, at most 4.01 (LaH2) in binary hydrides",
+        unit="Å", low=CENTRE_DISTANCE, softness=0.3, mode=Mode.SCORE, stage=Stage.RESULT,
+    ),
+    Rule(
+        "interstitial_distance",
+        _result("shortest_m_interstitial"),
+        "shortest distance from a centre to a hydrogen that no centre is bonded to",
+        "src: Mg3ReH7, whose hydride ion lies among Mg at 1.90 and 2.80 Å; der: the number",
+        unit="Å", low=INTERSTITIAL_DISTANCE, softness=0.2, mode=Mode.SCORE, stage=Stage.RESULT,
     ),
     Rule(
         "additive_volume",

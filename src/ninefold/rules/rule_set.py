@@ -7,6 +7,7 @@ import importlib.util
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,6 +20,7 @@ from ninefold.chemistry.compounds import known_compounds
 from ninefold.chemistry.configs import config_path
 from ninefold.chemistry.table import CandidateTable
 from ninefold.errors import InputError
+from ninefold.rules.anion import AnionTable, NeedsCations
 from ninefold.rules.builtin import BUILTIN
 from ninefold.rules.results import RESULT_RULES, ResultTable
 from ninefold.rules.rule import Mode, Rule, Stage, Table, Verdict
@@ -28,7 +30,7 @@ from ninefold.yaml_files import read_yaml
 ELECTRON_COUNT = "electron_count"
 """The rule that a neighbour, one hydrogen away, cannot meet."""
 ENTRY_POINTS = "ninefold.rules"
-_TRIAL_RESULTS: Sequence[Mapping[str, Any]] = ({}, {"is_coordination_kept": True, "e_above_hull": 0.01})
+_TRIAL_RESULTS: Sequence[Mapping[str, Any]] = ({}, {"centre": "Re", "is_coordination_kept": True, "e_above_hull": 0.01})
 """A candidate without and one with results: a rule on results is tried on both before a campaign starts."""
 
 
@@ -68,18 +70,34 @@ class RuleSet:
         for rule in self.active(Stage.COMPOSITION):
             values = _values(rule, table)
             if rule.mode is Mode.GATE:
-                passed = rule.passed(table, values)
+                with _named(rule):
+                    passed = rule.passed(table, values)
                 if rejected := int((kept & ~passed).sum()):
                     reasons[rule.name] = rejected
                 kept &= passed
             else:
-                prior *= rule.score(table, values)
+                with _named(rule):
+                    prior *= rule.score(table, values)
         return Verdicts(kept, prior, reasons)
 
     def explain(self, assignment: Assignment) -> list[Verdict]:
         """Every rule's verdict on one composition, from the formula alone."""
         table = CandidateTable.from_assignments([assignment])
         return [_verdict(rule, table) for rule in self.active(Stage.COMPOSITION)]
+
+    def explain_anion(self, anion: Assignment) -> tuple[list[Verdict], list[str]]:
+        """The verdicts on a bare anion, and the rules that need counter-cations to judge it.
+
+        Args:
+            anion: Its `cations` and `m` are not looked at.
+        """
+        table, verdicts, others = AnionTable(anion), [], []
+        for rule in self.active(Stage.COMPOSITION):
+            try:
+                verdicts.append(_verdict(rule, table))
+            except NeedsCations:
+                others.append(rule.name)
+        return verdicts, others
 
     def judge_neighbour(self, assignment: Assignment) -> tuple[float | None, list[Verdict]]:
         """A composition one hydrogen beside a survivor: every gate but the electron count's must let it through.
@@ -208,12 +226,14 @@ def _set(rule: Rule, parameters: RuleParameters) -> Rule:
 def _verdict(rule: Rule, table: Table) -> Verdict:
     """Of the table's only row."""
     values = _values(rule, table)
-    value, bound = float(values[0]), rule.bound_text(table)
+    value = float(values[0])
+    with _named(rule):
+        bound = rule.bound_text(table)
+        passed = bool(rule.passed(table, values)[0])
+        score = float(rule.score(table, values)[0]) if rule.mode is Mode.SCORE else float(passed)
     if np.isnan(value):
         reason = f"{rule.meaning}: not known yet"
         return Verdict(rule.name, rule.mode.value, None, rule.unit, bound, None, 1.0, reason, rule.source)
-    passed = bool(rule.passed(table, values)[0])
-    score = float(rule.score(table, values)[0]) if rule.mode is Mode.SCORE else float(passed)
     if rule.levels is not None and rule.mode is Mode.SCORE:
         passed = score >= 1.0
     unit = f" {rule.unit}" if rule.unit else ""
@@ -224,11 +244,25 @@ def _verdict(rule: Rule, table: Table) -> Verdict:
     )  # fmt: skip
 
 
-def _values(rule: Rule, table: Table) -> np.ndarray:
+@contextmanager
+def _named(rule: Rule) -> Iterator[None]:
+    """An error in a rule names the rule and its file: it may be a user's, and raise anything."""
     try:
-        values = np.asarray(rule.value(table))
-    except Exception as error:  # a user's rule may raise anything; its name and file must be told
+        yield
+    except NeedsCations:
+        raise
+    except InputError as error:
+        raise InputError(
+            f"rule {rule.name}", error.value, problem=f"({error.field}) {error.problem}", allowed=error.allowed,
+            hint="; ".join(filter(None, [error.hint, f"in {rule.origin}"])),
+        ) from error  # fmt: skip
+    except Exception as error:
         raise InputError(f"rule {rule.name}", rule.origin, problem=f"raises {type(error).__name__}: {error}") from error
+
+
+def _values(rule: Rule, table: Table) -> np.ndarray:
+    with _named(rule):
+        values = np.asarray(rule.value(table))
     if values.shape != (len(table),) or values.dtype.kind not in "iufb":
         raise InputError(
             f"rule {rule.name}", rule.origin,

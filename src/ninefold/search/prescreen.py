@@ -73,6 +73,10 @@ class FoundStructure:
     """The known structure type that it belongs to."""
     relaxations: int = 0
     """Relaxations that the search had spent when it found this one."""
+    shortest_m_m: float | None = None
+    """Å, between two centres, periodic images included."""
+    shortest_m_interstitial: float | None = None
+    """Å, from a centre to the nearest hydrogen that no centre is bonded to, within 3.2 Å."""
 
 
 @dataclass(frozen=True)
@@ -356,6 +360,8 @@ def _describe(
         coordination_numbers=list(shells.coordination_numbers),
         shortest_m_h=shells.shortest_m_h,
         shortest_h_h=shells.shortest_h_h,
+        shortest_m_m=shells.shortest_m_m,
+        shortest_m_interstitial=shells.shortest_m_interstitial,
         max_force=relaxation.max_force,
         is_converged=is_final and relaxation.is_converged,
         source=source,

@@ -85,6 +85,9 @@ class FoundStructureDocument(BaseModel):
     """Coordination as asked and no H2 ligand."""
     notes: list[str] = Field(default_factory=list)
     """Why it is not valid, or what to know (stretched H-H, open volume)."""
+    shortest_m_m: float | None = None
+    """None in a store made before this was computed."""
+    shortest_m_interstitial: float | None = None
 
 
 class CandidateDocument(Document):
@@ -126,6 +129,8 @@ class CandidateDocument(Document):
     is_coordination_kept: bool | None = None
     shortest_m_h: float | None = None
     shortest_h_h: float | None = None
+    shortest_m_m: float | None = None
+    shortest_m_interstitial: float | None = None
     is_converged: bool | None = None
     max_force: float | None = None
     source: str | None = None

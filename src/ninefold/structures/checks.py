@@ -36,6 +36,10 @@ class Shells:
     """Å; `SEARCH_RADIUS` where no hydrogen is nearer."""
     shortest_h_h: float
     """Å."""
+    shortest_m_m: float | None
+    """Å, between two centres or a centre and its own image; None without a centre."""
+    shortest_m_interstitial: float | None
+    """Å, from a centre to the nearest hydrogen that is in no shell; None where there is none within `SEARCH_RADIUS`."""
     volume_per_formula_unit: float
     """Å³."""
     volume_ratio: float
@@ -78,6 +82,7 @@ def check_shells(structure: Structure, assignment: Assignment) -> Shells:
         numbers.append(len(shell))
         for hydrogen in shell:
             bonded[int(hydrogen)] = bonded.get(int(hydrogen), 0) + 1
+    is_free = is_hydrogen & ~np.isin(hydrogens, list(bonded))
     shortest_h_h = _shortest(structure, symbols == "H")
     is_fused = _is_fused(structure, symbols, assignment.centre)
     volume = structure.volume / max(len(places), 1)
@@ -96,8 +101,20 @@ def check_shells(structure: Structure, assignment: Assignment) -> Shells:
     if not VOLUME_RANGE[0] <= ratio <= VOLUME_RANGE[1]:
         notes.append(f"volume {ratio:.2f} of the additive one")
     return Shells(
-        tuple(numbers), float(shortest), float(shortest_h_h), float(volume), float(ratio), tuple(faults), tuple(notes)
-    )
+        tuple(numbers), float(shortest), float(shortest_h_h), _shortest_m_m(structure, places),
+        float(distances[is_free].min()) if is_free.any() else None,
+        float(volume), float(ratio), tuple(faults), tuple(notes),
+    )  # fmt: skip
+
+
+def _shortest_m_m(structure: Structure, places: np.ndarray) -> float | None:
+    """Shortest distance between the atoms at `places`, periodic images included."""
+    if not len(places):
+        return None
+    centres = Structure.from_sites([structure[int(index)] for index in places])
+    radius = min(structure.lattice.abc) + SELF  # at most an edge away is an image of the atom itself
+    *_, distances = centres.get_neighbor_list(radius)
+    return float(distances[distances > SELF].min())
 
 
 def _is_fused(structure: Structure, symbols: np.ndarray, centre: str) -> bool:

@@ -12,20 +12,13 @@ import math
 
 import numpy as np
 
+from ninefold.chemistry.distances import M_H_DISTANCE
 from ninefold.errors import InputError
+
+__all__ = ["M_H_DISTANCE", "REPULSION_EXPONENT", "polyhedra", "spread_out"]
 
 REPULSION_EXPONENT = 6
 """Ligands repel as r^-6; Kepert, Inorganic Stereochemistry (1982), finds 6 to fit most complexes."""
-
-M_H_DISTANCE: dict[str, float] = {
-    "V": 1.66, "Cr": 1.62, "Mn": 1.60, "Fe": 1.56, "Co": 1.55, "Ni": 1.56,
-    "Nb": 1.82, "Mo": 1.73, "Tc": 1.70, "Ru": 1.67, "Rh": 1.66, "Pd": 1.68,
-    "Ta": 1.82, "W": 1.74, "Re": 1.69, "Os": 1.70, "Ir": 1.69, "Pt": 1.64,
-    "Sc": 1.90, "Ti": 1.75, "Y": 2.05, "Zr": 1.88, "La": 2.20, "Hf": 1.87,
-    "Cu": 1.60, "Ag": 1.70, "Au": 1.65, "Zn": 1.62, "Cd": 1.75, "Hg": 1.70,
-}  # fmt: skip
-"""Å; Fe, Ru, Os, Re from neutron diffraction of their hydrides (src), the rest from radii (der): starts only."""
-
 
 def polyhedra(n: int) -> dict[str, np.ndarray]:
     """Polyhedra of n ligands by name.
