@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ninefold.chemistry.elements import GROUP
-from ninefold.chemistry.formula import formula_of
+from ninefold.chemistry.formula import formula_of, ion_of
 
 
 class AnionClass(StrEnum):
@@ -64,7 +64,7 @@ class Assignment:
     @property
     def anion(self) -> str:
         """The anion as chemists write it: [ReH9]2-."""
-        return f"[{self.centre}H{self.n}]{'' if self.q == 1 else self.q}{'-' if self.q > 0 else ''}"
+        return ion_of(f"{self.centre}H{self.n if self.n != 1 else ''}", -self.q)
 
     @property
     def label(self) -> str:

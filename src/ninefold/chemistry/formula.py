@@ -72,6 +72,12 @@ def formula_of(amounts: Mapping[str, int]) -> str:
     return "".join(f"{symbol}{amounts[symbol] if amounts[symbol] != 1 else ''}" for symbol in symbols)
 
 
+def ion_of(formula: str, charge: int) -> str:
+    """An ion as chemists write it: [ReH9]2-, [TcH9]-; no sign for a charge of zero."""
+    size = abs(charge) if abs(charge) > 1 else ""
+    return f"[{formula}]{size}{'-' if charge < 0 else '+' if charge > 0 else ''}"
+
+
 def parse_formula(text: str) -> dict[str, int]:
     """Atoms by symbol of a compound's formula.
 
@@ -155,6 +161,14 @@ def read_formula(text: str) -> Formula:
     if not stack[0]:
         raise _malformed(text, "is empty")
     return Formula(stack[0], charge, tuple(anions), tuple(sorted(set(isotopes))))
+
+
+def isotope_notes(text: str) -> tuple[str, ...]:
+    """What a text's D and T are read as, if it is a formula that has some."""
+    try:
+        return read_formula(text).notes
+    except InputError:
+        return ()
 
 
 def _without_charge(text: str) -> tuple[str, int]:

@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ninefold import __version__
-from ninefold.cli import campaign, read, rules, run, search
+from ninefold.cli import campaign, explain, read, rules, run, search
 from ninefold.errors import NinefoldError
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def _global_options(
     pass
 
 
-for module in (run, read, rules, search, campaign):
+for module in (run, read, explain, rules, search, campaign):
     module.register(app)
 
 

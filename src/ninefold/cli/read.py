@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -102,6 +103,8 @@ def query(
 
     keys = _fields(fields)
     path, name = store_for_reading(store, campaign)
+    for quoted in dict.fromkeys(re.findall(r'"([^"]*)"', filter or "")):
+        _tell_isotopes(quoted)
     with open_repository(path) as repository:
         rows = repository.find(
             "candidates", _restrict(filter, name), sort=_order(sort), fields=keys, limit=limit or None
@@ -113,15 +116,15 @@ def query(
 
         typer.echo(rows_to_csv(rows, keys), nl=False)
     else:
-        from ninefold.report.terminal import ranked_table
+        from ninefold.report.terminal import candidate_rows
 
         out = console()
-        out.print(ranked_table(rows, keys))
+        out.print(candidate_rows(rows, keys, out.width))
         out.print(f"{len(rows)} candidate(s)" + (f" (the first {limit})" if len(rows) == limit else ""))
 
 
 def show(
-    candidate: Annotated[str, typer.Argument(help="Formula (K2ReH9), reading, or id.")],
+    candidate: Annotated[str, typer.Argument(help="Formula (K2ReH9), anion ([ReH9]2-), reading, or id.")],
     campaign: CampaignOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
@@ -135,8 +138,10 @@ def show(
     path, name = store_for_reading(store, campaign)
     with open_repository(path) as repository:
         wanted = _quoted(candidate)
-        found = repository.find("candidates", _restrict(f"id={wanted} OR label={wanted}", name), limit=None)
+        which = f"id={wanted} OR label={wanted} OR anion={wanted}"
+        found = repository.find("candidates", _restrict(which, name), sort=[("rank", "asc")], limit=None)
         if not found:
+            _tell_isotopes(candidate)
             formula = _quoted(formula_of(parse_formula(candidate)))
             found = repository.find(
                 "candidates", _restrict(f"formula={formula}", name), sort=[("rank", "asc")], limit=None
@@ -214,6 +219,14 @@ def report(
         typer.echo(str(target.resolve()))
 
 
+def _tell_isotopes(text: str) -> None:
+    """Say on standard error what a formula's D and T were read as."""
+    from ninefold.chemistry.formula import isotope_notes
+
+    for note in isotope_notes(text):
+        typer.echo(f"ninefold: note: {text}: {note}", err=True)
+
+
 def _fields(text: str) -> list[str]:
     from ninefold.chemistry.quantities import QUANTITIES
     from ninefold.errors import InputError
@@ -227,9 +240,8 @@ def _fields(text: str) -> list[str]:
             raise InputError(
                 "--fields",
                 key,
-                problem="is not a quantity",
-                allowed=", ".join(QUANTITIES),
-                hint=f"did you mean {close[0]!r}?" if close else None,
+                problem="is not a field",
+                hint=f"did you mean {close[0]!r}?" if close else "'ninefold fields' lists them: rank, formula, e_above_hull, ...",
             )
     return keys
 

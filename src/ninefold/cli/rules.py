@@ -1,4 +1,4 @@
-"""Commands on rules: explain, and rules list, show, recall, compare. None needs a store."""
+"""Commands on rule sets: rules list, show, recall, compare. None needs a store."""
 
 from __future__ import annotations
 
@@ -16,57 +16,11 @@ RulesOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(explain)
     group = typer.Typer(no_args_is_help=True, help="Rule sets: list, show, recall, compare.")
     group.command(name="list")(list_)
     for command in (show, recall, compare):
         group.command()(command)
     app.add_typer(group, name="rules")
-
-
-def explain(
-    formula: Annotated[str, typer.Argument(help="Composition, e.g. Li5MoH11.")],
-    rules: RulesOption = "takagi",
-    json: JsonOption = False,
-) -> None:
-    """Every reading of a formula, and every rule's verdict with value, bound, reason and source."""
-    from ninefold.rules import diagnose, readings
-
-    rule_set = _load(rules)
-    found = readings(formula, rule_set.electron_counts())
-    explained = [(reading, rule_set.explain(reading)) for reading in found]
-    accepted = [all(verdict.passed or verdict.mode != "gate" for verdict in verdicts) for _, verdicts in explained]
-    if json:
-        print_json(
-            {
-                "formula": formula,
-                "rules": rules,
-                "accepted": any(accepted),
-                "readings": [
-                    {
-                        "label": reading.label,
-                        "anion": reading.anion,
-                        "n": reading.n,
-                        "q": reading.q,
-                        "m": reading.m,
-                        "accepted": is_accepted,
-                        "verdicts": [verdict.to_dict() for verdict in verdicts],
-                    }
-                    for (reading, verdicts), is_accepted in zip(explained, accepted, strict=True)
-                ],
-                "diagnosis": None if found else diagnose(formula).to_dict(),
-            }
-        )
-        return
-    out = console()
-    if not found:
-        out.print(str(diagnose(formula)), markup=False)
-        return
-    from ninefold.report.terminal import verdict_table
-
-    for (reading, verdicts), is_accepted in zip(explained, accepted, strict=True):
-        out.print(f"{reading.label}: {'accepted' if is_accepted else 'rejected'} by {rules}", markup=False)
-        out.print(verdict_table([verdict.to_dict() for verdict in verdicts]))
 
 
 def list_(json: JsonOption = False) -> None:
@@ -89,7 +43,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """The rules of a set: mode, parameters, source."""
-    settings = _load(rules).to_dict()
+    settings = load(rules).to_dict()
     if json:
         print_json(settings)
         return
@@ -103,20 +57,29 @@ def recall(
     compounds: Annotated[
         Path | None, typer.Option(help="YAML file of compounds of your own, judged beside those that ninefold ships.")
     ] = None,
+    space: Annotated[
+        str, typer.Option(help="Campaign or space file, or a shipped one: how much of it the set keeps.")
+    ] = "wide-9",
     json: JsonOption = False,
 ) -> None:
-    """What a rule set keeps of the known compounds and of the negative controls."""
+    """What a rule set keeps: of the compounds made, of known violators of its rules, and of a whole space."""
+    from ninefold.campaign import read_campaign
     from ninefold.chemistry.compounds import known_compounds, read_compounds
     from ninefold.rules import recall as measure
+    from ninefold.rules import selectivity
 
     own = read_compounds(compounds) if compounds else ()
-    result = measure(_load(rules), [*known_compounds(), *own])
+    rule_set = load(rules)
+    result = measure(rule_set, [*known_compounds(), *own])
+    kept = selectivity(rule_set, _tables(read_campaign(space).space))
     if json:
-        print_json(result.to_dict())
+        print_json({**result.to_dict(), "selectivity": {"space": space, **kept.to_dict()}})
         return
     out = console()
-    out.print(_table(result.to_dict()["compounds"], ("name", "anion", "expected", "kept", "rejected_by")))
-    out.print(result.summary(), markup=False)
+    out.print(_table(result.to_dict()["compounds"], ("name", "anion", "fitted", "expected", "kept", "rejected_by")))
+    for line in result.summary().split("; "):
+        out.print(line, markup=False)
+    out.print(kept.summary(space), markup=False)
 
 
 def compare(
@@ -129,7 +92,7 @@ def compare(
     from ninefold.campaign import read_campaign
     from ninefold.rules import compare as measure
 
-    rows = measure(_load(first), _load(second), _tables(read_campaign(space).space))
+    rows = measure(load(first), load(second), _tables(read_campaign(space).space))
     if json:
         print_json(rows)
     else:
@@ -143,7 +106,8 @@ def _tables(spaces: Any) -> Any:
         yield from enumerate_assignments(space)
 
 
-def _load(name: str) -> Any:
+def load(name: str) -> Any:
+    """The rule set of a name, a YAML file of rules, or a campaign file."""
     from ninefold.rules import load_rule_set
     from ninefold.rules.settings import RuleSettings
 

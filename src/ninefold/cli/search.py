@@ -165,10 +165,13 @@ def _budget(relaxations: int | None, excluded: list[str], sources: list[str]) ->
 
 def _reading(formula: str, electrons: int, centre: str | None) -> Assignment:
     """The reading to search: the one asked for, else the one that the rules like best."""
+    from ninefold.chemistry.formula import isotope_notes
     from ninefold.errors import InputError
     from ninefold.rules import RuleSettings, diagnose, load_rule_set, readings
 
     found = readings(formula, (electrons,))
+    for note in isotope_notes(formula):
+        typer.echo(f"ninefold: note: {formula}: {note}", err=True)
     if not found:
         raise InputError(
             "formula", formula, problem=f"has no reading with {electrons} electrons: {diagnose(formula, electrons)}",

@@ -69,6 +69,47 @@ def ranked_table(candidates: Iterable[Mapping[str, Any]], fields: Sequence[str] 
     return table
 
 
+def candidate_rows(candidates: Sequence[Mapping[str, Any]], fields: Sequence[str], width: int) -> Table | Group:
+    """Candidates as a table, or one field a line where the columns would not fit.
+
+    Args:
+        candidates: Stored candidates, or rows with some of their fields.
+        fields: Columns by key of `QUANTITIES`.
+        width: Columns of the terminal.
+    """
+    from rich.console import Console, Group
+
+    table = ranked_table(candidates, fields)
+    printer = Console(width=10_000)
+    if printer.measure(table).minimum <= width:
+        return table
+    return Group(*(_card(candidate, fields, place) for place, candidate in enumerate(candidates, start=1)))
+
+
+def _card(candidate: Mapping[str, Any], fields: Sequence[str], place: int) -> Group:
+    """One candidate, one field a line; those without a value in one line at the end."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    missing = []
+    for key in fields:
+        text = _cell(key, candidate)
+        if text.plain == MISSING and candidate.get(key) is None:
+            missing.append(key)
+            continue
+        unit = quantity_of(key).unit
+        grid.add_row(key, _plain(f"{text.plain} {unit}".rstrip()))
+    name = str(candidate.get("label") or candidate.get("formula") or candidate.get("id") or f"candidate {place}")
+    parts: list[Any] = [Text(f"{place}. {name}", style="bold"), grid]
+    if missing:
+        parts.append(Text(f"no value: {', '.join(missing)}", style="dim"))
+    return Group(*parts, Text(""))
+
+
 def verdict_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
     """Every rule's verdict: mode, value against bound, score, reason and source.
 

@@ -16,14 +16,14 @@ import difflib
 import functools
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedEOF, UnexpectedInput, VisitError
 
-from ninefold.chemistry.formula import formula_of, parse_formula
+from ninefold.chemistry.formula import formula_of, ion_of, read_formula
 from ninefold.chemistry.quantities import Kind
 from ninefold.errors import InputError
 from ninefold.store.schema import COLLECTIONS
@@ -41,6 +41,14 @@ MAX_TERMS = 500
 """Comparisons in a filter; SQLite's expressions may nest 1000 deep."""
 
 _CAPITALS = "words of the filter stand in capitals"
+_WORDS = frozenset("AND OR NOT HAS ALL ANY ONLY IS KNOWN UNKNOWN CONTAINS STARTS ENDS WITH LENGTH TRUE FALSE".split())
+_TRUTHS = {"true": "TRUE", "false": "FALSE", "yes": "TRUE", "no": "FALSE"}
+_COMPARED = re.compile(
+    r"(?<!\w)(?P<field>[a-z_]\w*)\s*(?P<operator>!=|<=|>=|=|<|>|\bHAS(?:\s+(?:ALL|ANY|ONLY))?\b"
+    r"|\bCONTAINS\b|\bSTARTS(?:\s+WITH)?\b|\bENDS(?:\s+WITH)?\b)\s*(?P<value>[A-Za-z\[][^\s()\",]*)"
+)
+"""A field compared with a word without quotes."""
+_LISTED = re.compile(r",\s*(?P<value>[A-Z]\w*)")
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _VALUE_TYPES: dict[Kind, tuple[type, ...]] = {
     "string": (str,),
@@ -224,11 +232,12 @@ class FilterTransformer(Transformer, Generic[Result]):
         key = STANDARD_FIELDS.get(name, name.removeprefix(PREFIX))
         if key in self._fields:
             return Field(key, self._fields[key])
+        if advice := _hint(self._text, self._fields, name):
+            raise InputError("filter", self._text, problem=f"has {name!r} for a value", hint=advice)
         close = difflib.get_close_matches(key, [*self._fields, *STANDARD_FIELDS], n=3)
         raise InputError(
-            "filter", name, problem="is not a field", allowed=", ".join(close or self._fields),
-            hint=_CAPITALS if name in ("true", "false") else "text stands in double quotes" if not close
-            else "'ninefold query --fields all' shows all",
+            "filter", name, problem="is not a field", allowed=", ".join(close) or None,
+            hint="'ninefold fields' lists all",
         )  # fmt: skip
 
     def string(self, children: list[Any]) -> str:
@@ -258,7 +267,7 @@ class FilterTransformer(Transformer, Generic[Result]):
         if field.kind == "boolean" and operator not in ("=", "!="):
             raise InputError("filter", operator, problem=f"cannot be asked of {field.key}", allowed="=, !=")
         value = _checked(field, value)
-        if field.key == "formula" and self._collection == "candidates" and operator in ("=", "!="):
+        if field.key in ("formula", "anion") and self._collection == "candidates" and operator in ("=", "!="):
             value = _as_stored(value)
         return self.compare(field, operator, value)
 
@@ -285,7 +294,7 @@ def transform(text: str, make: Callable[[str, str], FilterTransformer[Result]], 
     except UnicodeEncodeError as error:
         raise InputError("filter", text, problem="is not text in UTF-8") from error
     except UnexpectedInput as error:
-        raise _syntax_error(text, error) from error
+        raise _syntax_error(text, error, collection) from error
     except VisitError as error:
         if isinstance(error.orig_exc, InputError):
             raise error.orig_exc from error
@@ -302,25 +311,55 @@ def _parser() -> Lark:
     return Lark(newest.read_text(encoding="utf-8"), maybe_placeholders=False, keep_all_tokens=True)
 
 
-def _syntax_error(text: str, error: UnexpectedInput) -> InputError:
+def _syntax_error(text: str, error: UnexpectedInput, collection: str) -> InputError:
     place = len(text) if isinstance(error, UnexpectedEOF) else max(error.pos_in_stream or 0, 0)
     rest = text[place : place + 20]
     where = f"at column {place + 1}, near {rest!r}" if rest.strip() else "at its end"
     return InputError(
-        "filter", text, problem=f"is not an OPTIMADE filter: stops making sense {where}", hint=_advice(text)
+        "filter", text, problem=f"is not an OPTIMADE filter: stops making sense {where}", hint=_advice(text, COLLECTIONS[collection])
     )
 
 
-def _advice(text: str) -> str:
+def _advice(text: str, fields: Mapping[str, Kind]) -> str:
     """The usual slips: single quotes, doubled equal signs, words in lower case."""
     if "'" in text:
         return "text stands in double quotes"
     if "==" in text:
         return "equality is one ="
     bare = re.sub(r'"[^"]*"', "", text)
+    if told := _hint(text, fields):
+        return told
     if words := sorted(set(re.findall(r"\b(and|or|not|has|all|any|only|contains|like|in|is|true|false)\b", bare))):
         return f"{_CAPITALS} ({', '.join(words)})"
     return EXAMPLE
+
+
+def _hint(text: str, fields: Mapping[str, Kind], only: str | None = None) -> str | None:
+    """What to write instead of a word without quotes, a truth value in small letters or a field alone.
+
+    Args:
+        text: The filter.
+        fields: Field -> kind, of the collection.
+        only: Look at this word alone.
+    """
+    bare = re.sub(r'"[^"]*"', lambda found: " " * len(found.group()), text)
+    for found in _COMPARED.finditer(bare):
+        name, operator, value = found["field"], " ".join(found["operator"].split()), found["value"]
+        kind = fields.get(STANDARD_FIELDS.get(name, name.removeprefix(PREFIX)))
+        if kind is None or value in _WORDS or (only is not None and value != only):
+            continue
+        if kind == "boolean":
+            truth = _TRUTHS.get(value.lower())
+            return f"TRUE and FALSE stand in capitals: {name} {operator} {truth or 'TRUE'}"
+        if kind in ("string", "list"):
+            return f'text stands in double quotes: {name} {operator} "{value}"'
+        return f"{name} is a number, as in {name} {operator} 1"
+    if (found := _LISTED.search(bare)) and only is None:
+        return f'text stands in double quotes: "{found["value"]}"'
+    alone = text.removeprefix("NOT").strip()
+    if only is None and fields.get(alone.removeprefix(PREFIX)) == "boolean":
+        return f"a field is compared with a value: {alone} = {'FALSE' if text.startswith('NOT') else 'TRUE'}"
+    return None
 
 
 def _joined(children: list[Any], join: Callable[[list[Any]], Any]) -> _Restriction:
@@ -341,8 +380,10 @@ def _checked(field: Field, value: Any) -> Any:
 
 
 def _as_stored(formula: str) -> str:
-    """A formula in the order in which it is stored, so that OPTIMADE's H9K2Re finds K2ReH9."""
+    """A formula as it is stored: OPTIMADE's H9K2Re, K2[ReH9] and K2ReD9 find K2ReH9, [ReH₉]²⁻ finds [ReH9]2-."""
     try:
-        return formula_of(parse_formula(formula))
+        read = read_formula(formula)
     except InputError:
         return formula
+    text = formula_of(read.amounts)
+    return text if read.charge == 0 else ion_of(text, read.charge)

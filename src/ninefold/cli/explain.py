@@ -1,0 +1,187 @@
+"""Commands that explain and need no store: explain, fields."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.options import JsonOption, console, print_json
+from ninefold.cli.rules import RulesOption, load
+
+if TYPE_CHECKING:
+    from ninefold.chemistry.anions import Assignment
+    from ninefold.chemistry.formula import Formula
+    from ninefold.rules import RuleSet
+
+SHOWN_SALTS = 12
+"""Compounds of a bare anion that are listed."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(explain)
+    app.command()(fields)
+
+
+def explain(
+    formula: Annotated[str, typer.Argument(help="Compound or anion, e.g. Li5MoH11, K2[ReH9], K2ReD9, '[ReH9]2-'.")],
+    rules: RulesOption = "takagi",
+    why: Annotated[bool, typer.Option("--why", help="Reason and source of every verdict, in full.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Whether a composition passes the rules and has been made; then one line per rule, for every reading."""
+    from ninefold.chemistry.formula import read_formula
+
+    read = read_formula(formula)
+    rule_set = load(rules)
+    width = shutil.get_terminal_size((80, 24)).columns
+    if read.charge:
+        answer, lines = _anion(read, formula, rules, rule_set, width, why)
+    else:
+        answer, lines = _compound(read, formula, rules, rule_set, width, why)
+    if json:
+        print_json({**answer, "notes": list(read.notes)})
+        return
+    if not why and (answer["readings"] or read.charge):
+        lines.append("Reasons and sources: --why")
+    typer.echo("\n".join([*lines, *(f"Note: {note}." for note in read.notes)]))
+
+
+def fields(json: JsonOption = False) -> None:
+    """The fields of a candidate that `query`, `export` and filters know: key, unit, kind, meaning."""
+    from ninefold.chemistry.quantities import QUANTITIES
+
+    if json:
+        print_json([quantity._asdict() for quantity in QUANTITIES.values()])
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("key", "kind", "unit", "meaning"):
+        table.add_column(heading, no_wrap=heading != "meaning")
+    for quantity in QUANTITIES.values():
+        table.add_row(quantity.key, quantity.kind, quantity.unit, quantity.meaning)
+    console().print(table, markup=False)
+
+
+def _compound(
+    read: Formula, formula: str, rules: str, rule_set: RuleSet, width: int, why: bool
+) -> tuple[dict[str, Any], list[str]]:
+    from ninefold.chemistry.compounds import known_compounds
+    from ninefold.report.explanation import headline, verdict_lines, wrapped
+    from ninefold.rules import diagnose, readings
+
+    found = _as_written(readings(formula, rule_set.electron_counts()), read)
+    judged = []
+    for reading in found:
+        verdicts = [verdict.to_dict() for verdict in rule_set.explain(reading)]
+        prior = math.prod(verdict["score"] for verdict in verdicts if verdict["mode"] == "score")
+        judged.append((reading, verdicts, _rejecting(verdicts), prior))
+    judged.sort(key=lambda item: (len(item[2]) > 0, -item[3]))
+    entries: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for reading, verdicts, rejected_by, prior in judged:
+        made = [compound for compound in known_compounds() if compound.formula == reading.formula]
+        lines += headline(reading.label, rules, rejected_by, prior, made, width)
+        if not _fits_brackets(reading, read):
+            lines += wrapped("Read so by the electron count; the brackets say another anion.", width, 2)
+        lines += verdict_lines(verdicts, width, why=why)
+        entries.append(
+            {
+                "label": reading.label,
+                "anion": reading.anion,
+                "n": reading.n,
+                "q": reading.q,
+                "m": reading.m,
+                "accepted": not rejected_by,
+                "rejected_by": rejected_by,
+                "prior": round(prior, 6),
+                "made": [
+                    {
+                        "label": compound.assignment.label,
+                        "source": compound.source,
+                        "mark": compound.mark,
+                        "synthesis": compound.synthesis,
+                        "space_group": compound.space_group,
+                    }
+                    for compound in made
+                ],
+                "verdicts": verdicts,
+            }
+        )
+    diagnosis = None if found else diagnose(formula)
+    if diagnosis is not None:
+        made = [compound for compound in known_compounds() if compound.formula == diagnosis.formula]
+        lines += headline(diagnosis.formula, rules, [], None, made, width)
+        lines += wrapped(f"{diagnosis.problem[0].upper()}{diagnosis.problem[1:]}.", width, 2)
+        if diagnosis.nearest:
+            lines += wrapped(f"Nearest that satisfy both equations: {', '.join(diagnosis.nearest)}", width, 2)
+    answer = {
+        "formula": formula,
+        "rules": rules,
+        "accepted": any(entry["accepted"] for entry in entries),
+        "readings": entries,
+        "diagnosis": None if diagnosis is None else diagnosis.to_dict(),
+    }
+    return answer, lines
+
+
+def _anion(
+    read: Formula, formula: str, rules: str, rule_set: RuleSet, width: int, why: bool
+) -> tuple[dict[str, Any], list[str]]:
+    from ninefold.chemistry.compounds import known_compounds
+    from ninefold.report.explanation import anion_headline, verdict_lines, wrapped
+    from ninefold.rules.anion import read_anion, salts
+
+    anion = read_anion(read, formula)
+    explained, others = rule_set.explain_anion(anion)
+    verdicts = [verdict.to_dict() for verdict in explained]
+    rejected_by = _rejecting(verdicts)
+    made = [item.formula for item in known_compounds() if item.assignment.anion == anion.anion]
+    compounds = salts(rule_set, anion)
+    lines = anion_headline(anion, rules, rejected_by, made, width)
+    lines += verdict_lines(verdicts, width, why=why)
+    lines += wrapped(f"Only a compound decides: {', '.join(others)}.", width, 2) if others else []
+    if compounds:
+        shown = ", ".join(f"{salt.assignment.formula} ({salt.prior:.2f})" for salt in compounds[:SHOWN_SALTS])
+        more = f", and {len(compounds) - SHOWN_SALTS} more" if len(compounds) > SHOWN_SALTS else ""
+        lines += wrapped(f"Compounds with one kind of cation that pass, with prior: {shown}{more}.", width, 2)
+    elif not rejected_by:
+        lines += wrapped("No compound with one kind of cation passes.", width, 2)
+    answer = {
+        "formula": formula,
+        "rules": rules,
+        "accepted": not rejected_by,
+        "anion": {
+            "label": anion.anion,
+            "n": anion.n,
+            "q": anion.q,
+            "electron_count": anion.electron_count,
+            "oxidation_state": anion.oxidation_state,
+            "rejected_by": rejected_by,
+            "made_in": made,
+            "verdicts": verdicts,
+            "needs_cations": others,
+            "compounds": [{"formula": salt.assignment.formula, "prior": round(salt.prior, 6)} for salt in compounds],
+        },
+        "readings": [],
+        "diagnosis": None,
+    }
+    return answer, lines
+
+
+def _rejecting(verdicts: list[dict[str, Any]]) -> list[str]:
+    return [verdict["rule"] for verdict in verdicts if verdict["mode"] == "gate" and verdict["passed"] is False]
+
+
+def _as_written(found: list[Assignment], read: Formula) -> list[Assignment]:
+    """The readings that are as the brackets say; all, where none is."""
+    return [reading for reading in found if _fits_brackets(reading, read)] or found
+
+
+def _fits_brackets(reading: Assignment, read: Formula) -> bool:
+    """Whether square brackets, if there are any, hold the reading's anion."""
+    return not read.anions or {reading.centre: 1, "H": reading.n} in read.anions

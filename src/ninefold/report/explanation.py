@@ -1,0 +1,123 @@
+"""What the rules say of a formula, as lines of text: one per rule, within the width of the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ninefold.report.text import MISSING
+
+if TYPE_CHECKING:
+    from ninefold.chemistry.anions import Assignment
+    from ninefold.chemistry.compounds import KnownCompound
+
+NARROWEST = 60
+"""Columns below which lines are allowed to be longer than the terminal."""
+WIDEST = 100
+"""Columns beyond which text is hard to read."""
+_NAME, _VALUE, _BOUND = 28, 14, 17
+"""Columns of a verdict; the longest name of a built-in rule has 28 characters."""
+_MARKS = {"src": "read in the publication", "mem": "from memory, unverified", "der": "derived"}
+
+
+def verdict_lines(verdicts: Sequence[Mapping[str, Any]], width: int, *, why: bool = False) -> list[str]:
+    """One line per rule: mode, name, value, bound, outcome.
+
+    Args:
+        verdicts: As `Verdict.to_dict` gives them.
+        width: Columns of the terminal.
+        why: Whether reason and source follow, wrapped.
+    """
+    width = fitted_width(width)
+    lines = []
+    for verdict in verdicts:
+        value = MISSING if verdict["value"] is None else f"{verdict['value']:.4g} {verdict['unit']}".rstrip()
+        cells = (verdict["mode"], *map(_cut, (verdict["rule"], value, verdict["bound"]), (_NAME, _VALUE, _BOUND)))
+        lines.append(f"  {cells[0]:<5} {cells[1]:<{_NAME}} {cells[2]:>{_VALUE}}  {cells[3]:<{_BOUND}} {_outcome(verdict)}")
+        if why:
+            bound = f" (bound: {verdict['bound']})" if len(verdict["bound"]) > _BOUND else ""
+            lines += wrapped(f"{verdict['reason']}{bound}", width, 8)
+            lines += wrapped(f"Source: {verdict['source']}", width, 8)
+    return lines
+
+
+def headline(
+    reading: str, rules: str, rejected_by: Sequence[str], prior: float | None, made: Sequence[KnownCompound], width: int
+) -> list[str]:
+    """Accepted or not, prior, made or not; below it where that stands and how it was made.
+
+    Args:
+        reading: Label of the reading.
+        rules: Name of the rule set.
+        rejected_by: Gates that reject it.
+        prior: Product of the scores; None for a formula without a reading.
+        made: Compounds of ninefold's list that have this formula.
+        width: Columns of the terminal.
+    """
+    if prior is None:
+        verdict = f"rejected by {rules}, no reading satisfies both equations"
+    else:
+        judged = f"rejected by {', '.join(rejected_by)}" if rejected_by else f"accepted by {rules}"
+        verdict = f"{judged}, prior {prior:.2f}"
+    known = "made" if made else "not in ninefold's list of made compounds"
+    lines = wrapped(f"{reading}: {verdict}; {known}", width, 0, 2)
+    for compound in made:
+        lines += wrapped(f"Made: {_how(compound, reading)}", width, 2)
+    return lines
+
+
+def anion_headline(
+    anion: Assignment, rules: str, rejected_by: Sequence[str], made: Iterable[str], width: int
+) -> list[str]:
+    """What a bare anion comes to: its electrons, the gates that need no cations, compounds that hold it."""
+    count = (
+        f"{anion.electron_count} valence electrons "
+        f"(G + n + q = {anion.group} + {anion.n} + {anion.q}), oxidation state {anion.oxidation_state}"
+    )
+    verdict = (
+        f"rejected by {', '.join(rejected_by)}"
+        if rejected_by
+        else f"accepted by the gates of {rules} that need no counter-cations"
+    )
+    known = list(made)
+    held = f"made in {', '.join(known)}" if known else "in no compound of ninefold's list"
+    return wrapped(f"{anion.anion}: {count}; {verdict}; {held}", width, 0, 2)
+
+
+def wrapped(text: str, width: int, indent: int, hanging: int = 0) -> list[str]:
+    """Text in lines of at most `width` columns."""
+    return textwrap.wrap(
+        text, fitted_width(width), initial_indent=" " * indent, subsequent_indent=" " * (indent + hanging),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def fitted_width(width: int) -> int:
+    """The columns to use of a terminal so wide."""
+    return min(max(width, NARROWEST), WIDEST)
+
+
+def _outcome(verdict: Mapping[str, Any]) -> str:
+    if verdict["passed"] is None:
+        return "not known"
+    if verdict["mode"] == "gate":
+        return "passes" if verdict["passed"] else "REJECTS"
+    return f"{verdict['score']:.2f}"
+
+
+def _how(compound: KnownCompound, reading: str) -> str:
+    parts = [compound.source]
+    if compound.synthesis:
+        parts.append(compound.synthesis)
+    if compound.space_group:
+        parts.append(f"space group {compound.space_group}")
+    if compound.assignment.label != reading:
+        parts.append(f"listed as {compound.assignment.label}")
+    if compound.violates:
+        parts.append(f"breaks {', '.join(compound.violates)}")
+    return f"{'; '.join(parts)} ({_MARKS.get(compound.mark, compound.mark)})"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
