@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ninefold.cli.options import JsonOption, console, print_json
+from ninefold.cli.options import JsonOption, StoreOption, console, print_json
 
 COLUMNS = ("formula", "anion", "m", "n", "q", "centre", "electron_count", "oxidation_state", "anion_class")
 
@@ -32,17 +33,22 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    campaign: Annotated[str, typer.Argument(help="Campaign file, or a shipped one by name.")], json: JsonOption = False
+    campaign: Annotated[str, typer.Argument(help="Campaign file, or a shipped one by name.")],
+    store: StoreOption = None,
+    json: JsonOption = False,
 ) -> None:
-    """Validate a campaign file and count what it would screen."""
+    """Validate a campaign file; say what it would screen, what its rules keep and how long it would take."""
     from ninefold.campaign import read_campaign
+    from ninefold.cli.locate import store_path
+    from ninefold.cli.preview import Preview
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
+    from ninefold.report.explanation import wrapped
     from ninefold.rules import load_rule_set
     from ninefold.structures.sources import load_foreign
 
     model = read_campaign(campaign)
-    load_rule_set(model.rules)
+    rule_set = load_rule_set(model.rules)
     load_foreign(model.structures.sources)
     counts = [count_assignments(space) for space in model.space]
     for index, count in enumerate(counts):
@@ -53,10 +59,22 @@ def check(
                 problem="holds no composition that satisfies both equations",
                 hint="G + n + q = electron count and cation charge = q + m; widen n, m or the cations",
             )
+    preview = Preview(model, rule_set, store_path(store, model.store))
     if json:
-        print_json({"campaign": model.name, "valid": True, "compositions": sum(counts), "settings": model.to_dict()})
-    else:
-        typer.echo(f"{campaign}: valid; {sum(counts)} compositions before the rules")
+        print_json(
+            {
+                "campaign": model.name,
+                "valid": True,
+                "compositions": sum(counts),
+                **preview.to_dict(),
+                "settings": model.to_dict(),
+            }
+        )
+        return
+    typer.echo(f"{campaign}: valid; {sum(counts)} compositions before the rules, {preview.selectivity.kept} after")
+    width = shutil.get_terminal_size((100, 24)).columns
+    for line in preview.lines():
+        typer.echo("\n".join(wrapped(line, width, 0, 8)))
 
 
 def new(
@@ -152,23 +170,17 @@ def _tables(model: Any, apply_rules: bool) -> Any:
 
 def _print_funnel(model: Any, as_json: bool) -> None:
     """Gate by gate in the order in which they are applied: how many come in, how many it turns down."""
-    from collections import Counter
-
     from ninefold.enumeration import enumerate_assignments
-    from ninefold.rules import Mode, Stage, load_rule_set
+    from ninefold.rules import Mode, Stage, load_rule_set, selectivity
 
     rule_set = load_rule_set(model.rules)
-    reasons: Counter[str] = Counter()
-    total = 0
-    for space in model.space:
-        for table in enumerate_assignments(space):
-            total += len(table)
-            reasons.update(rule_set.apply(table).reasons)
+    chosen = selectivity(rule_set, (table for space in model.space for table in enumerate_assignments(space)))
+    total, reasons, kept = chosen.compositions, chosen.reasons, chosen.kept
     gates = [rule for rule in rule_set.active(Stage.COMPOSITION) if rule.mode is Mode.GATE]
-    kept = total - sum(reasons.values())
     if as_json:
         rejected = {gate.name: reasons[gate.name] for gate in gates}
-        print_json({"rules": model.rules.set, "compositions": total, "rejected": rejected, "kept": kept})
+        told = {key: value for key, value in chosen.to_dict().items() if key not in ("compositions", "kept")}
+        print_json({"rules": model.rules.set, "compositions": total, "rejected": rejected, "kept": kept, **told})
         return
     from rich.table import Table
 
@@ -181,7 +193,7 @@ def _print_funnel(model: Any, as_json: bool) -> None:
         left -= reasons[gate.name]
     out = console()
     out.print(grid)
-    out.print(f"{kept:,} of {total:,} compositions pass {model.rules.set}", markup=False)
+    out.print(chosen.summary(model.name), markup=False)
 
 
 def _print_map(tables: Any, out: Path | None, as_json: bool) -> None:

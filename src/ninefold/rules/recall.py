@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from ninefold.rules.rule_set import RuleSet
 
 SELECTS_NOTHING = 0.9
 """Share of a space; gates that keep more of it select almost nothing."""
+FEW = 10
+"""Compositions below which a share says nothing."""
 _BINS = 2000
 """Of the histogram of priors: a space may hold millions of rows."""
 
@@ -58,6 +61,8 @@ class Selectivity:
     kept: int
     priors: tuple[float, float, float] | None
     """Prior below which a tenth, a half and nine tenths of what is kept lie; None without scores, or if nothing is."""
+    reasons: Counter[str]
+    """First gate that rejects -> compositions."""
 
     @property
     def share(self) -> float:
@@ -66,13 +71,13 @@ class Selectivity:
 
     @property
     def is_selective(self) -> bool:
-        """Whether the gates reject a tenth or more."""
-        return self.share <= SELECTS_NOTHING
+        """Whether the gates reject a tenth or more, or the space is too small to say."""
+        return self.compositions < FEW or self.share <= SELECTS_NOTHING
 
     def summary(self, space: str) -> str:
         """One sentence for people, with a warning where the gates select almost nothing."""
         text = f"{self.rules} keeps {self.kept:,} of {self.compositions:,} compositions of {space} ({_percent(self.share)})"
-        if self.is_selective or not self.compositions:
+        if self.is_selective:
             return text
         text += ": its gates select almost nothing here, since the space holds only what satisfies both equations; "
         if self.priors is None:
@@ -92,11 +97,13 @@ class Selectivity:
 def selectivity(rule_set: RuleSet, tables: Iterable[CandidateTable]) -> Selectivity:
     """How much of some compositions a rule set keeps."""
     compositions = kept = 0
+    reasons: Counter[str] = Counter()
     histogram = np.zeros(_BINS, dtype=np.int64)
     for table in tables:
         verdicts = rule_set.apply(table)
         compositions += len(table)
         kept += int(verdicts.kept.sum())
+        reasons.update(verdicts.reasons)
         histogram += np.histogram(verdicts.prior[verdicts.kept], bins=_BINS, range=(0.0, 1.0))[0]
     has_scores = any(rule.mode is Mode.SCORE for rule in rule_set.active(Stage.COMPOSITION))
     priors = None
@@ -104,7 +111,7 @@ def selectivity(rule_set: RuleSet, tables: Iterable[CandidateTable]) -> Selectiv
         places = np.searchsorted(np.cumsum(histogram), [0.1 * kept, 0.5 * kept, 0.9 * kept])
         low, median, high = (float((min(place, _BINS - 1) + 0.5) / _BINS) for place in places)
         priors = (low, median, high)
-    return Selectivity(rule_set.name, compositions, kept, priors)
+    return Selectivity(rule_set.name, compositions, kept, priors, reasons)
 
 
 def _percent(share: float) -> str:

@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,15 +62,7 @@ def host_from_file(path: Path) -> Source:
     Raises:
         InputError: if the file is broken, or its structure cannot be a host: one element only, or atoms that overlap.
     """
-    structure = symmetrised(read_structure(path))
-    counts = Counter(site.specie.symbol for site in structure)
-    if len(counts) < 2:
-        raise InputError(
-            "structures.sources", str(path), problem=f"holds {next(iter(counts))} alone",
-            allowed="a host with sites for the centres and, of another element, for the cations",
-        )  # fmt: skip
-    if not structure.is_valid(tol=OVERLAP):
-        raise InputError("structures.sources", str(path), problem=f"has atoms closer than {OVERLAP} Å")
+    structure, counts = _host(path)
 
     def source(
         assignment: Assignment, formula_units: int, rng: np.random.Generator, failures: Counter[str]
@@ -85,6 +77,52 @@ def host_from_file(path: Path) -> Source:
         return _decorated(assignment, formula_units, rng, possible, "file")
 
     return source
+
+
+def unfit(
+    path: Path, assignments: Iterable[Assignment], formula_units: Iterable[int], max_atoms: int
+) -> str | None:
+    """Why the structure of a file is a host of no composition; None if it is of one.
+
+    Args:
+        path: The file.
+        assignments: Compositions.
+        formula_units: Per cell, of the search's budget.
+        max_atoms: In a cell, with the hydrogens.
+
+    Raises:
+        InputError: as `host_from_file`.
+    """
+    _, counts = _host(path)
+    divisor = math.gcd(*counts.values())
+    reduced = {symbol: count // divisor for symbol, count in counts.items()}
+    allowed = frozenset(formula_units)
+    sizes = set()
+    for assignment in assignments:
+        for dealt in _deals(assignment, reduced):
+            units = counts[dealt[0][0]]
+            if units in allowed and units * sum(assignment.amounts.values()) <= max_atoms:
+                return None
+            sizes.add(units)
+    ratio = ":".join(str(count) for count in sorted(reduced.values()))
+    if sizes:
+        units = " or ".join(map(str, sorted(sizes)))
+        return f"its primitive cell has {units} centres, more than formula_units or max_atoms allow"
+    return f"its sites stand {ratio}, and no centre, cations (and hydrides) do"
+
+
+def _host(path: Path) -> tuple[Structure, Counter[str]]:
+    """The primitive cell of a file, and its atoms by symbol."""
+    structure = symmetrised(read_structure(path))
+    counts = Counter(site.specie.symbol for site in structure)
+    if len(counts) < 2:
+        raise InputError(
+            "structures.sources", str(path), problem=f"holds {next(iter(counts))} alone",
+            allowed="a host with sites for the centres and, of another element, for the cations",
+        )  # fmt: skip
+    if not structure.is_valid(tol=OVERLAP):
+        raise InputError("structures.sources", str(path), problem=f"has atoms closer than {OVERLAP} Å")
+    return structure, counts
 
 
 def _decorated(

@@ -1,0 +1,127 @@
+"""What `campaign check` tells of a campaign before it runs: rules, recall, time, hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.chemistry.anions import Assignment
+    from ninefold.chemistry.table import CandidateTable
+    from ninefold.flows.estimate import Estimate
+    from ninefold.rules import Recall, RuleSet, Selectivity
+
+
+class Preview:
+    """What a campaign would do.
+
+    Args:
+        campaign: The campaign.
+        rule_set: Its rules.
+        store: Where measured rates may be, if it is there.
+
+    Raises:
+        InputError: if the rules reject everything.
+    """
+
+    def __init__(self, campaign: Campaign, rule_set: RuleSet, store: Path | None) -> None:
+        from ninefold.errors import InputError
+        from ninefold.rules import recall, selectivity
+
+        self._campaign = campaign
+        self.selectivity: Selectivity = selectivity(rule_set, _tables(campaign))
+        if self.selectivity.compositions and not self.selectivity.kept:
+            reasons = ", ".join(f"{name} ({count})" for name, count in self.selectivity.reasons.most_common(5))
+            raise InputError(
+                "rules", campaign.rules.set,
+                problem=f"reject all {self.selectivity.compositions} compositions: {reasons}",
+                hint="loosen a gate, or 'ninefold explain FORMULA' for one composition",
+            )  # fmt: skip
+        self.recall: Recall = recall(rule_set)
+        self.estimate: Estimate | None = _estimate(campaign, self.selectivity.kept, store)
+        self.unused_hosts: list[str] = _unused_hosts(campaign, rule_set)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        name = self._campaign.engine.name
+        time = (
+            self.estimate.summary()
+            if self.estimate
+            else f"no rate measured for the engine {name}; 'ninefold search FORMULA --engine {name}' takes one search"
+        )
+        return [
+            f"Rules:  {self.selectivity.summary('this space')}",
+            f"Recall: {self.recall.summary()}",
+            f"Time:   {time}",
+            *(f"Host:   {host}" for host in self.unused_hosts),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "rules": self.selectivity.to_dict(),
+            "recall": self.recall.summary(),
+            "estimate": self.estimate.to_dict() if self.estimate else None,
+            "unused_hosts": self.unused_hosts,
+        }
+
+
+def _tables(campaign: Campaign) -> Iterator[CandidateTable]:
+    from ninefold.enumeration import enumerate_assignments
+
+    for space in campaign.space:
+        yield from enumerate_assignments(space)
+
+
+def _estimate(campaign: Campaign, compositions: int, store: Path | None) -> Estimate | None:
+    from ninefold.errors import NinefoldError
+    from ninefold.flows.estimate import estimate, measured_rates
+    from ninefold.store import open_repository
+
+    rates = None
+    if store is not None and store.exists():
+        try:
+            with open_repository(store) as repository:
+                rates = measured_rates(campaign, repository)
+        except NinefoldError:
+            pass  # a store that cannot be read is the run's to refuse; the shipped rates have to do
+    rates = rates or measured_rates(campaign)
+    return None if rates is None else estimate(campaign, compositions, rates)
+
+
+def _unused_hosts(campaign: Campaign, rule_set: RuleSet) -> list[str]:
+    """A line for every structure file among the sources that fits no composition kept by the rules."""
+    from ninefold.structures.sources import HOST_SUFFIXES
+
+    files = [Path(name) for name in campaign.structures.sources if name.lower().endswith(HOST_SUFFIXES)]
+    if not files:
+        return []
+    from ninefold.structures.prototypes import unfit
+
+    assignments = _stoichiometries(campaign, rule_set)
+    budget = campaign.structures
+    found = ((file, unfit(file, assignments, budget.formula_units, budget.max_atoms)) for file in files)
+    return [f"{file} fits no composition: {why}" for file, why in found if why]
+
+
+def _stoichiometries(campaign: Campaign, rule_set: RuleSet) -> list[Assignment]:
+    """One composition for every ratio of centre, cations, hydrides and ligands that the rules keep."""
+    import numpy as np
+
+    found: dict[tuple[int, ...], Assignment] = {}
+    for table in _tables(campaign):
+        rows = rule_set.apply(table).kept_rows
+        if not len(rows):
+            continue
+        signature = np.column_stack([np.sort(table.cation_counts[rows], axis=1), table.m[rows], table.n[rows]])
+        distinct, first = np.unique(signature, axis=0, return_index=True)
+        new = [place for place, row in zip(first, distinct, strict=True) if tuple(map(int, row)) not in found]
+        found.update(
+            {
+                tuple(map(int, signature[place])): assignment
+                for place, assignment in zip(new, table.assignments(rows[new]), strict=True)
+            }
+        )
+    return list(found.values())

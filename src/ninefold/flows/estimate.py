@@ -1,0 +1,139 @@
+"""How long a campaign will take, from measured rates: its own store's, else those that ninefold ships."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.store import Repository
+
+FEWEST = 5
+"""Searches in a store from which rates are taken."""
+MOST = 200
+"""Searches that are looked at."""
+
+
+class Range(NamedTuple):
+    """A measured number: a tenth of the measurements lie below `low`, a half below `middle`, nine tenths below `high`."""
+
+    low: float
+    middle: float
+    high: float
+
+
+class Rates(NamedTuple):
+    """What a search costs."""
+
+    per_structure: Range
+    """Core-seconds to settle one structure of the pool with the force field."""
+    per_relaxation: Range
+    """Core-seconds of the engine for one relaxation, its share of the single points included."""
+    origin: str
+    """Where they were measured."""
+
+
+SHIPPED: dict[str, Rates] = {
+    "chgnet": Rates(
+        Range(0.051, 0.075, 0.093),
+        Range(2.0, 3.9, 5.3),
+        "33 searches of ninefold's demo (7 to 36 atoms a cell, CHGNet 0.3.0, two busy cores of an x86 server)",
+    )
+}
+"""Engine -> rates."""
+
+
+class Estimate(NamedTuple):
+    """What a campaign takes, as far as rates tell."""
+
+    searches: int
+    """Of all rounds."""
+    core_seconds_per_search: Range
+    hours: Range
+    """Wall clock with all workers busy."""
+    workers: int
+    origin: str
+
+    def summary(self) -> str:
+        """One sentence with the rates and their source."""
+        each, total = self.core_seconds_per_search, self.hours
+        return (
+            f"about {_hours(total.middle)} ({_hours(total.low)} to {_hours(total.high)}) on {self.workers} "
+            f"worker{'' if self.workers == 1 else 's'}: {self.searches:,} searches of some {each.middle:.0f} "
+            f"({each.low:.0f} to {each.high:.0f}) core-seconds; an estimate, reference phases left out; "
+            f"rates: {self.origin}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "searches": self.searches, "workers": self.workers, "rates": self.origin,
+            "core_seconds_per_search": self.core_seconds_per_search._asdict(), "hours": self.hours._asdict(),
+        }  # fmt: skip
+
+
+def measured_rates(campaign: Campaign, repository: Repository | None = None) -> Rates | None:
+    """The rates of a campaign's engine: from a store with enough searches by it, else the shipped ones, if any.
+
+    Args:
+        campaign: Whose engine.
+        repository: A store that may hold searches by the same engine.
+    """
+    found = None if repository is None else _rates_of(repository, campaign)
+    return found or (SHIPPED.get(campaign.engine.name) if campaign.engine.model is None else None)
+
+
+def estimate(campaign: Campaign, compositions: int, rates: Rates) -> Estimate:
+    """What the searches of a campaign take: rates times its budgets.
+
+    Args:
+        campaign: Budgets, rounds and workers.
+        compositions: That pass the rules.
+        rates: See `measured_rates`.
+    """
+    from ninefold.search.allocation import in_round
+
+    budget = campaign.structures
+    relaxations = budget.coarse_relaxations + budget.refinements
+    if budget.relaxations is not None:
+        relaxations = min(relaxations, budget.relaxations)
+    each = Range(
+        *(
+            budget.pool * build + relaxations * relax
+            for build, relax in zip(rates.per_structure, rates.per_relaxation, strict=True)
+        )
+    )
+    searches = sum(in_round(compositions, number) for number in range(1, budget.rounds + 1))
+    workers = campaign.execution.worker_count
+    busy = max(1, min(workers, compositions))
+    return Estimate(searches, each, Range(*(searches * cost / busy / 3600 for cost in each)), workers, rates.origin)
+
+
+def _rates_of(repository: Repository, campaign: Campaign) -> Rates | None:
+    pools: list[float] = []
+    relaxations: list[float] = []
+    wanted = campaign.engine.model_dump(mode="json")
+    for document in repository.find("campaigns", None, limit=None):
+        if document["settings"].get("engine") != wanted:
+            continue
+        of_campaign = f'campaign="{document["name"]}"'
+        for result in repository.find("results", f'{of_campaign} AND kind="search"', limit=MOST):
+            if result["value"]["relaxations"]:
+                relaxations.append(result["value"]["core_seconds"] / result["value"]["relaxations"])
+        for result in repository.find("results", f'{of_campaign} AND kind="pool"', limit=MOST):
+            if result["value"]["count_in"]:
+                pools.append(result["value"]["core_seconds"] / result["value"]["count_in"])
+    if min(len(pools), len(relaxations)) < FEWEST:
+        return None
+    return Rates(_range(pools), _range(relaxations), f"{len(relaxations)} searches in {repository.location}")
+
+
+def _range(values: list[float]) -> Range:
+    ordered = sorted(values)
+    return Range(*(ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in (0.1, 0.5, 0.9)))
+
+
+def _hours(hours: float) -> str:
+    if hours < 1:
+        return f"{max(1, round(60 * hours))} min"
+    return f"{hours:.1f} h" if hours < 10 else f"{hours:,.0f} h"
