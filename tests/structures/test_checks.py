@@ -135,3 +135,48 @@ def test_centres_that_lost_every_hydrogen_have_no_shell():
     assert shells.coordination_numbers == (0,)
     assert shells.shortest_m_h == SEARCH_RADIUS  # finite: it is stored
     assert shells.faults == ("coordination lost",)
+
+
+def nearest_by_images(structure, symbol):
+    """Shortest distance between atoms of one kind, counted over 125 cells by hand."""
+    points = np.array([site.coords for site in structure if site.specie.symbol == symbol])
+    steps = np.array([(i, j, k) for i in range(-2, 3) for j in range(-2, 3) for k in range(-2, 3)])
+    images = points[:, None, :] + steps @ structure.lattice.matrix
+    distances = np.linalg.norm(points[:, None, None, :] - images[None], axis=-1)
+    return distances[distances > 1e-6].min()
+
+
+@pytest.mark.parametrize("make", [literature_k2reh9, lambda: mg2feh6().get_primitive_structure(), mg2feh6])
+def test_the_nearest_centres_against_a_count_over_images(make):
+    structure = make()
+    [centre] = {site.specie.symbol for site in structure} & {"Re", "Fe"}
+    shells = shells_of(structure, "K2ReH9" if centre == "Re" else "Mg2FeH6")
+    assert shells.shortest_m_m == pytest.approx(nearest_by_images(structure, centre))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_nearest_centres_do_not_depend_on_the_cell(seed):
+    structure = literature_k2reh9()
+    plain = check_shells(structure, K2REH9).shortest_m_m
+    assert check_shells(turned(structure, np.random.default_rng(seed)), K2REH9).shortest_m_m == pytest.approx(plain)
+    skewed = structure * [[1, 0, 0], [2, 1, 0], [1, 3, 1]]
+    assert check_shells(skewed, K2REH9).shortest_m_m == pytest.approx(plain)
+    assert check_shells(structure * [2, 1, 1], K2REH9).shortest_m_m == pytest.approx(plain)
+
+
+def test_a_lone_centre_lies_a_cell_edge_from_its_image():
+    shells = shells_of(Structure(Lattice.orthorhombic(5.5, 6, 7), ["Re", "H"], [[0, 0, 0], [0.3, 0, 0]]), "K2ReH9")
+    assert shells.shortest_m_m == pytest.approx(5.5)
+
+
+@pytest.mark.parametrize(("distance", "seen"), [(2.2, 2.2), (2.9, 2.9), (3.4, None)])
+def test_a_hydrogen_in_no_shell_is_interstitial(distance, seen):
+    sites = [[7, 7, 7], [8.69, 7, 7], [7, 8.69, 7], [7 - distance, 7, 7]]
+    structure = Structure(Lattice.cubic(14), ["Re", "H", "H", "H"], sites, coords_are_cartesian=True)
+    shells = shells_of(structure, "K2ReH9")
+    assert shells.coordination_numbers == (2,)
+    assert shells.shortest_m_interstitial == (seen if seen is None else pytest.approx(seen))
+
+
+def test_the_ligand_of_a_neighbour_is_no_interstitial_hydride():
+    assert check_shells(literature_k2reh9(), K2REH9).shortest_m_interstitial is None

@@ -70,7 +70,7 @@ def _check(key: str, kinds: tuple[Kind, ...], what: str, other: str) -> None:
     if QUANTITIES[key].kind not in kinds:
         kind = QUANTITIES[key].kind
         hint = None if kind == "list" else f"table.{other}({key!r}) reads it"
-        raise InputError("column", key, problem=f"is a {kind}, not {what}", hint=hint)
+        raise InputError("column", key, problem=f"is of kind {kind}, not {what}", hint=hint)
 
 
 def _result(key: str) -> Any:
