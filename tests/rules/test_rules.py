@@ -347,7 +347,9 @@ def test_large_formulas_are_answered_at_once(formula):
 
 def test_counts_beside_18_may_put_more_hydrogens_on_a_centre_than_any_made():
     rule_set = load_rule_set(
-        RuleSettings(overrides={"electron_count": RuleParameters(allowed=(30.0,)), "classical_hydride": {"mode": "off"}})
+        RuleSettings(
+            overrides={"electron_count": RuleParameters(allowed=(30.0,)), "classical_hydride": {"mode": "off"}}
+        )
     )
     [reading] = readings("K2ReH21", rule_set.electron_counts())
     assert reading.n == 21

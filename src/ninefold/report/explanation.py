@@ -34,7 +34,9 @@ def verdict_lines(verdicts: Sequence[Mapping[str, Any]], width: int, *, why: boo
     for verdict in verdicts:
         value = MISSING if verdict["value"] is None else f"{verdict['value']:.4g} {verdict['unit']}".rstrip()
         cells = (verdict["mode"], *map(_cut, (verdict["rule"], value, verdict["bound"]), (_NAME, _VALUE, _BOUND)))
-        lines.append(f"  {cells[0]:<5} {cells[1]:<{_NAME}} {cells[2]:>{_VALUE}}  {cells[3]:<{_BOUND}} {_outcome(verdict)}")
+        lines.append(
+            f"  {cells[0]:<5} {cells[1]:<{_NAME}} {cells[2]:>{_VALUE}}  {cells[3]:<{_BOUND}} {_outcome(verdict)}"
+        )
         if why:
             bound = f" (bound: {verdict['bound']})" if len(verdict["bound"]) > _BOUND else ""
             lines += wrapped(f"{verdict['reason']}{bound}", width, 8)

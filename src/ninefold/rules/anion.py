@@ -69,7 +69,9 @@ def read_anion(formula: Formula, text: str) -> Assignment:
     others = [symbol for symbol in formula.amounts if symbol != "H"]
     if len(others) != 1 or others[0] not in GROUP:
         known = [symbol for symbol in others if symbol in CATION_CHARGES]
-        hint = f"with its cations it is a compound: {formula_of(formula.amounts)}" if known and len(others) > 1 else None
+        hint = (
+            f"with its cations it is a compound: {formula_of(formula.amounts)}" if known and len(others) > 1 else None
+        )
         raise InputError("formula", text, problem="is not the anion of one centre", allowed=like, hint=hint)
     [centre] = others
     if formula.amounts[centre] != 1:

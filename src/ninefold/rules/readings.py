@@ -110,7 +110,9 @@ def _no_split(amounts: dict[str, int], electron_count: int) -> str:
         charge = electron_count - GROUP[centre] - n
         if left == 0 and charge >= 1:
             anion = Assignment(centre, n, charge, 0, ()).anion
-            return f"no counter-cation; with {electron_count} electrons the anion is {anion}: ninefold explain '{anion}'"
+            return (
+                f"no counter-cation; with {electron_count} electrons the anion is {anion}: ninefold explain '{anion}'"
+            )
         return "no counter-cation"
     if foreign := [symbol for symbol in metals if symbol not in GROUP and symbol not in CATION_CHARGES]:
         return f"{', '.join(foreign)}: neither a centre (groups 3 to 12) nor a counter-cation that ninefold knows"

@@ -106,7 +106,7 @@ RESULT_RULES: tuple[Rule, ...] = (
         "metal_hydrogen_distance",
         _result("shortest_m_h"),
         "shortest M-H distance, within 0.10 Å of that in complexes of the centre; ionic hydrides have longer ones",
-        "src: Fe, Ru, Os, Re by neutrons; mem: Cr, Mo, W, Nb, Ta; der: the others, and the width: 52 published complexes "
+        "src: Fe, Ru, Os, Re by neutrons; mem: Cr, Mo, W, Nb, Ta; der: the others, and the width: 32 published complexes "
         "within 0.075, dihydrides of the same metals 0.14 and more above",
         unit="Å", low=_bond(-1), high=_bond(+1), softness=0.1, mode=Mode.SCORE, stage=Stage.RESULT,
     ),

@@ -316,7 +316,10 @@ def _syntax_error(text: str, error: UnexpectedInput, collection: str) -> InputEr
     rest = text[place : place + 20]
     where = f"at column {place + 1}, near {rest!r}" if rest.strip() else "at its end"
     return InputError(
-        "filter", text, problem=f"is not an OPTIMADE filter: stops making sense {where}", hint=_advice(text, COLLECTIONS[collection])
+        "filter",
+        text,
+        problem=f"is not an OPTIMADE filter: stops making sense {where}",
+        hint=_advice(text, COLLECTIONS[collection]),
     )
 
 

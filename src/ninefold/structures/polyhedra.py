@@ -20,6 +20,7 @@ __all__ = ["M_H_DISTANCE", "REPULSION_EXPONENT", "polyhedra", "spread_out"]
 REPULSION_EXPONENT = 6
 """Ligands repel as r^-6; Kepert, Inorganic Stereochemistry (1982), finds 6 to fit most complexes."""
 
+
 def polyhedra(n: int) -> dict[str, np.ndarray]:
     """Polyhedra of n ligands by name.
 

@@ -79,9 +79,7 @@ def host_from_file(path: Path) -> Source:
     return source
 
 
-def unfit(
-    path: Path, assignments: Iterable[Assignment], formula_units: Iterable[int], max_atoms: int
-) -> str | None:
+def unfit(path: Path, assignments: Iterable[Assignment], formula_units: Iterable[int], max_atoms: int) -> str | None:
     """Why the structure of a file is a host of no composition; None if it is of one.
 
     Args:
