@@ -24,8 +24,9 @@ def test_one_compound_in_many_hands(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["[ReH9]2-", "[ReH9]^2-", "[ReH9] 2-", "[ReH₉]²⁻", "[ReD9]2-", "[ReH9]2−", "[ReH9]-2", "ReH9^2-", "(ReH9)2-"]
-)  # fmt: skip
+    "text",
+    ["[ReH9]2-", "[ReH9]^2-", "[ReH9] 2-", "[ReH₉]²⁻", "[ReD9]2-", "[ReH9]2−", "[ReH9]-2", "ReH9^2-", "(ReH9)2-"],
+)
 def test_one_anion_in_many_hands(text):
     read = read_formula(text)
     assert (read.amounts, read.charge) == ({"Re": 1, "H": 9}, -2)

@@ -241,9 +241,7 @@ def _fields(text: str) -> list[str]:
                 "--fields",
                 key,
                 problem="is not a field",
-                hint=f"did you mean {close[0]!r}?"
-                if close
-                else "'ninefold fields' lists them: rank, formula, e_above_hull, ...",
+                hint=f"did you mean {close[0]!r}?" if close else "'ninefold fields' lists them: rank, formula, ...",
             )
     return keys
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _FROM_BEST = (
     "energy_per_atom", "space_group_number", "space_group_symbol", "nsites", "volume_per_formula_unit", "volume_ratio",
-    "shortest_m_h", "shortest_h_h", "shortest_m_m", "shortest_m_interstitial", "is_converged", "max_force", "source", "structure_type",
+    "shortest_m_h", "shortest_h_h", "shortest_m_m", "shortest_m_interstitial", "is_converged", "max_force",
+    "source", "structure_type",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ MOST = 200
 
 
 class Range(NamedTuple):
-    """A measured number: a tenth of the measurements lie below `low`, a half below `middle`, nine tenths below `high`."""
+    """Measurements: a tenth of them lie below `low`, a half below `middle`, nine tenths below `high`."""
 
     low: float
     middle: float
@@ -117,15 +117,17 @@ def _rates_of(repository: Repository, campaign: Campaign) -> Rates | None:
         if document["settings"].get("engine") != wanted:
             continue
         of_campaign = f'campaign="{document["name"]}"'
-        for result in repository.find("results", f'{of_campaign} AND kind="search"', limit=MOST):
-            if result["value"]["relaxations"]:
-                relaxations.append(result["value"]["core_seconds"] / result["value"]["relaxations"])
-        for result in repository.find("results", f'{of_campaign} AND kind="pool"', limit=MOST):
-            if result["value"]["count_in"]:
-                pools.append(result["value"]["core_seconds"] / result["value"]["count_in"])
+        relaxations += _each(repository, f'{of_campaign} AND kind="search"', "relaxations")
+        pools += _each(repository, f'{of_campaign} AND kind="pool"', "count_in")
     if min(len(pools), len(relaxations)) < FEWEST:
         return None
     return Rates(_range(pools), _range(relaxations), f"{len(relaxations)} searches in {repository.location}")
+
+
+def _each(repository: Repository, filter: str, counted: str) -> list[float]:
+    """Core-seconds for one of what a stored result counts, result by result."""
+    values = [result["value"] for result in repository.find("results", filter, limit=MOST)]
+    return [value["core_seconds"] / value[counted] for value in values if value.get(counted)]
 
 
 def _range(values: list[float]) -> Range:

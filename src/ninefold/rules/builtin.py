@@ -144,7 +144,7 @@ BUILTIN: tuple[Rule, ...] = (
         "electropositive_cations",
         lambda table: table.centre_electronegativity - table.cation_electronegativity,
         "electronegativity of the centre less the cations' mean: the cations must give their electrons",
-        "der; Pauling's values of one element differ by some 0.1 between tables and oxidation states, so the gate allows "
+        "der; Pauling's values of one element differ by some 0.1 between tables and oxidation states: the gate allows "
         "for as much (Hf 1.30 beside Mg 1.31); electronegativity_difference scores what passes",
         low=-0.1, mode=Mode.GATE,
     ),

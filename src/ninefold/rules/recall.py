@@ -76,7 +76,8 @@ class Selectivity:
 
     def summary(self, space: str) -> str:
         """One sentence for people, with a warning where the gates select almost nothing."""
-        text = f"{self.rules} keeps {self.kept:,} of {self.compositions:,} compositions of {space} ({_percent(self.share)})"
+        share = _percent(self.share)
+        text = f"{self.rules} keeps {self.kept:,} of {self.compositions:,} compositions of {space} ({share})"
         if self.is_selective:
             return text
         text += ": its gates select almost nothing here, since the space holds only what satisfies both equations; "

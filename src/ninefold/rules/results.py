@@ -69,8 +69,8 @@ def _check(key: str, kinds: tuple[Kind, ...], what: str, other: str) -> None:
         raise InputError("column", key, problem="is not a field of a candidate", hint=hint)
     if QUANTITIES[key].kind not in kinds:
         kind = QUANTITIES[key].kind
-        hint = None if kind == "list" else f"table.{other}({key!r}) reads it"
-        raise InputError("column", key, problem=f"is of kind {kind}, not {what}", hint=hint)
+        reads = None if kind == "list" else f"table.{other}({key!r}) reads it"
+        raise InputError("column", key, problem=f"is of kind {kind}, not {what}", hint=reads)
 
 
 def _result(key: str) -> Any:
@@ -106,8 +106,8 @@ RESULT_RULES: tuple[Rule, ...] = (
         "metal_hydrogen_distance",
         _result("shortest_m_h"),
         "shortest M-H distance, within 0.10 Å of that in complexes of the centre; ionic hydrides have longer ones",
-        "src: Fe, Ru, Os, Re by neutrons; mem: Cr, Mo, W, Nb, Ta; der: the others, and the width: 32 published complexes "
-        "within 0.075, dihydrides of the same metals 0.14 and more above",
+        "src: Fe, Ru, Os, Re by neutrons; mem: Cr, Mo, W, Nb, Ta; der: the others, and the width: 32 published "
+        "complexes within 0.075, dihydrides of the centres 0.14 and more above",
         unit="Å", low=_bond(-1), high=_bond(+1), softness=0.1, mode=Mode.SCORE, stage=Stage.RESULT,
     ),
     Rule(

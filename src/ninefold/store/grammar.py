@@ -357,8 +357,8 @@ def _hint(text: str, fields: Mapping[str, Kind], only: str | None = None) -> str
         if kind in ("string", "list"):
             return f'text stands in double quotes: {name} {operator} "{value}"'
         return f"{name} is a number, as in {name} {operator} 1"
-    if (found := _LISTED.search(bare)) and only is None:
-        return f'text stands in double quotes: "{found["value"]}"'
+    if only is None and (listed := _LISTED.search(bare)):
+        return f'text stands in double quotes: "{listed["value"]}"'
     alone = text.removeprefix("NOT").strip()
     if only is None and fields.get(alone.removeprefix(PREFIX)) == "boolean":
         return f"a field is compared with a value: {alone} = {'FALSE' if text.startswith('NOT') else 'TRUE'}"

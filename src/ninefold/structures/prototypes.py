@@ -104,8 +104,8 @@ def unfit(path: Path, assignments: Iterable[Assignment], formula_units: Iterable
             sizes.add(units)
     ratio = ":".join(str(count) for count in sorted(reduced.values()))
     if sizes:
-        units = " or ".join(map(str, sorted(sizes)))
-        return f"its primitive cell has {units} centres, more than formula_units or max_atoms allow"
+        centres = " or ".join(map(str, sorted(sizes)))
+        return f"its primitive cell has {centres} centres, more than formula_units or max_atoms allow"
     return f"its sites stand {ratio}, and no centre, cations (and hydrides) do"
 
 
