@@ -39,6 +39,34 @@ def test_store_by_environment_and_campaign_file(finished, tmp_path):
     assert len(json.loads(output("query", "--json", "-c", "campaign.yaml", cwd=finished))) == 3
 
 
+def test_distances_of_a_candidate_are_stored_and_judged(finished):
+    [document] = json.loads(output("show", "K2ReH9", "--json", cwd=finished))
+    assert document["shortest_m_m"] == document["structures"][0]["shortest_m_m"] > 4
+    verdicts = {verdict["rule"]: verdict for verdict in document["verdicts"]}
+    assert verdicts["centre_separation"]["value"] == pytest.approx(document["shortest_m_m"], abs=1e-5)
+    assert verdicts["metal_hydrogen_distance"]["value"] == pytest.approx(document["shortest_m_h"], abs=1e-5)
+    assert json.loads(output("query", "shortest_m_m > 4", "--fields", "formula", "--json", cwd=finished))
+
+
+def test_an_anion_or_a_deuteride_finds_its_candidate(finished):
+    [document] = json.loads(output("show", "K2[ReD9]", "--json", cwd=finished))
+    assert document["formula"] == "K2ReH9"
+    assert {row["formula"] for row in json.loads(output("show", "[ReH9]2-", "--json", cwd=finished))} == {
+        "K2ReH9", "K3ReH10",
+    }  # fmt: skip
+    done = ninefold("query", 'formula = "K2ReD9"', "--json", cwd=finished)
+    assert [row["formula"] for row in json.loads(done.stdout)] == ["K2ReH9"]
+    assert "read as hydrogen" in done.stderr
+
+
+def test_all_fields_are_printed_one_a_line(finished):
+    text = output("query", "--fields", "all", "--limit", "1", cwd=finished)
+    [line] = [line for line in text.splitlines() if line.startswith("volume_per_formula_unit")]
+    assert line.split()[-1] == "Å³"
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
 def test_show_explains_a_candidate(finished):
     text = output("show", "K2ReH9", cwd=finished)
     for word in ("K2ReH9 = [ReH9]2-", "Competing phases", "Published structures", "electron_count", "Under hydrogen"):

@@ -171,14 +171,32 @@ def test_check_tells_recall_time_and_what_the_rules_keep(tmp_path, narrow, monke
 def test_the_estimate_scales_with_budgets_rounds_and_workers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     base = {"pool": 100, "single_points": 20, "coarse_relaxations": 8, "refinements": 2, "rounds": 1}
-    one = check(campaign(tmp_path, structures=base, execution={"workers": 1}))["estimate"]
+    alone = {"search_known_compounds": False}
+    one = check(campaign(tmp_path, structures=base, stability=alone, execution={"workers": 1}))["estimate"]
     assert one["hours"]["middle"] == pytest.approx(2 * (100 * 0.075 + 10 * 3.9) / 3600)
     assert one["hours"]["low"] < one["hours"]["middle"] < one["hours"]["high"]
-    two = check(campaign(tmp_path, structures=base, execution={"workers": 2}))["estimate"]
+    two = check(campaign(tmp_path, structures=base, stability=alone, execution={"workers": 2}))["estimate"]
     assert two["hours"]["middle"] == pytest.approx(one["hours"]["middle"] / 2)
-    rounds = check(campaign(tmp_path, structures={**base, "rounds": 2}, execution={"workers": 1}))["estimate"]
+    twice = campaign(tmp_path, structures={**base, "rounds": 2}, stability=alone, execution={"workers": 1})
+    rounds = check(twice)["estimate"]
     assert rounds["searches"] == 3
     assert rounds["hours"]["middle"] == pytest.approx(one["hours"]["middle"] * 3 / 2)
+
+
+def test_made_compounds_of_the_systems_are_counted_as_the_run_searches_them(tmp_path, monkeypatch):
+    from ninefold.campaign import read_campaign
+    from ninefold.flows.stages import select
+    from ninefold.store.shards import read_shard
+
+    monkeypatch.chdir(tmp_path)
+    path = campaign(
+        tmp_path,
+        space=[{"centres": ["Re", "Mn", "Ni"], "cations": ["K", "Mg", "Na"], "n": [6, 9], "m": [0, 1]}],
+        structures={"rounds": 1},
+    )
+    searched = sum(len(read_shard(shard)) for shard in select(read_campaign(path), str(tmp_path / "x.db")))
+    told = check(path, "--store", "none.db")
+    assert told["estimate"]["searches"] == searched > told["rules"]["kept"]
 
 
 def test_no_rate_is_invented_for_another_engine(tmp_path, monkeypatch):

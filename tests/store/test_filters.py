@@ -172,7 +172,7 @@ REFUSED = [
     ("_other_n = 9", ["'_other_n' is not a field"]),
     ("doc = 9", ["'doc' is not a field"]),
     ("lattice.a = 9", ["lattice.a"]),
-    ("status = ranked", ["'ranked' is not a field"]),
+    ("status = ranked", ['text stands in double quotes: status = "ranked"']),
     ('n = "9"', ["'9' cannot be compared with n", "allowed: a number"]),
     ("n = TRUE", ["cannot be compared with n", "allowed: a number"]),
     ("formula = 9", ["9 cannot be compared with formula", "allowed: text in"]),

@@ -40,7 +40,7 @@ class Preview:
                 hint="loosen a gate, or 'ninefold explain FORMULA' for one composition",
             )  # fmt: skip
         self.recall: Recall = recall(rule_set)
-        self.estimate: Estimate | None = _estimate(campaign, self.selectivity.kept, store)
+        self.estimate: Estimate | None = _estimate(campaign, rule_set, self.selectivity.kept, store)
         self.unused_hosts: list[str] = _unused_hosts(campaign, rule_set)
 
     def lines(self) -> list[str]:
@@ -75,7 +75,7 @@ def _tables(campaign: Campaign) -> Iterator[CandidateTable]:
         yield from enumerate_assignments(space)
 
 
-def _estimate(campaign: Campaign, compositions: int, store: Path | None) -> Estimate | None:
+def _estimate(campaign: Campaign, rule_set: RuleSet, compositions: int, store: Path | None) -> Estimate | None:
     from ninefold.errors import NinefoldError
     from ninefold.flows.estimate import estimate, measured_rates
     from ninefold.store import open_repository
@@ -88,7 +88,38 @@ def _estimate(campaign: Campaign, compositions: int, store: Path | None) -> Esti
         except NinefoldError:
             pass  # a store that cannot be read is the run's to refuse; the shipped rates have to do
     rates = rates or measured_rates(campaign)
-    return None if rates is None else estimate(campaign, compositions, rates)
+    return None if rates is None else estimate(campaign, compositions, rates, _competitors(campaign, rule_set))
+
+
+def _competitors(campaign: Campaign, rule_set: RuleSet) -> int:
+    """Made compounds in the chemical systems of what the rules keep that are no candidates: they are searched too."""
+    if not campaign.stability.search_known_compounds:
+        return 0
+    import numpy as np
+
+    from ninefold.chemistry.compounds import known_compounds
+    from ninefold.flows.stages import FEWEST_LIGANDS
+
+    made = {item.formula: item.assignment for item in known_compounds() if item.assignment.n >= FEWEST_LIGANDS}
+    within: set[str] = set()
+    candidates: set[str] = set()
+    for table in _tables(campaign):
+        rows = rule_set.apply(table).kept_rows
+        if not len(rows):
+            continue
+        kinds = np.column_stack([table.centre[rows], np.sort(table.cation_species[rows], axis=1)])
+        _, first = np.unique(kinds, axis=0, return_index=True)
+        systems = {frozenset(assignment.amounts) for assignment in table.assignments(rows[first])}
+        for formula, compound in made.items():
+            if any(system >= set(compound.amounts) for system in systems):
+                within.add(formula)
+        hydrogens, cations = table.n[rows] + table.m[rows], table.cation_count[rows]
+        for formula in within - candidates:
+            amounts, number = made[formula].amounts, sum(cation.count for cation in made[formula].cations)
+            alike = rows[(hydrogens == amounts["H"]) & (cations == number)]
+            if any(assignment.amounts == amounts for assignment in table.assignments(alike)):
+                candidates.add(formula)
+    return len(within - candidates)
 
 
 def _unused_hosts(campaign: Campaign, rule_set: RuleSet) -> list[str]:

@@ -83,13 +83,14 @@ def measured_rates(campaign: Campaign, repository: Repository | None = None) -> 
     return found or (SHIPPED.get(campaign.engine.name) if campaign.engine.model is None else None)
 
 
-def estimate(campaign: Campaign, compositions: int, rates: Rates) -> Estimate:
+def estimate(campaign: Campaign, compositions: int, rates: Rates, competitors: int = 0) -> Estimate:
     """What the searches of a campaign take: rates times its budgets.
 
     Args:
         campaign: Budgets, rounds and workers.
         compositions: That pass the rules.
         rates: See `measured_rates`.
+        competitors: Made compounds that are searched beside them, in every round.
     """
     from ninefold.search.allocation import in_round
 
@@ -103,7 +104,7 @@ def estimate(campaign: Campaign, compositions: int, rates: Rates) -> Estimate:
             for build, relax in zip(rates.per_structure, rates.per_relaxation, strict=True)
         )
     )
-    searches = sum(in_round(compositions, number) for number in range(1, budget.rounds + 1))
+    searches = sum(in_round(compositions, number) + competitors for number in range(1, budget.rounds + 1))
     workers = campaign.execution.worker_count
     busy = max(1, min(workers, compositions))
     return Estimate(searches, each, Range(*(searches * cost / busy / 3600 for cost in each)), workers, rates.origin)

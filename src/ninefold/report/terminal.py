@@ -196,8 +196,8 @@ def _facts(candidate: Mapping[str, Any]) -> Table:
         for key in (
             "evidence", "e_above_references", "engine", "formation_energy_per_atom", "space_group_symbol",
             "reaction_energy_per_h2", "nsites", "shortest_m_h", "shortest_h_h", "shortest_m_m",
-            "volume_per_formula_unit", "volume_ratio", "is_coordination_kept", "is_converged", "prior", "structure_type", "source",
-            "relaxations", "search_rounds", "search_spread",
+            "volume_per_formula_unit", "volume_ratio", "is_coordination_kept", "is_converged", "prior",
+            "structure_type", "source", "relaxations", "search_rounds", "search_spread",
         )
         if candidate.get(key) is not None
     ]  # fmt: skip

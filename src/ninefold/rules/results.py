@@ -141,7 +141,7 @@ RESULT_RULES: tuple[Rule, ...] = (
     Rule(
         "hull_distance",
         _result("e_above_hull"),
-        "distance to the hull of everything else",
+        "distance to the hull, polymorphs and candidates included",
         "der: off, because the ranking's term `stability` weighs the same number",
         unit="eV/atom", high=0.1, softness=0.1, mode=Mode.OFF, stage=Stage.RESULT,
     ),
