@@ -12,7 +12,7 @@ from report_sample import candidates, funnel, k2reh9, structure_dict
 from ninefold.report.palette import BALLS, SCALE_END, TERMS, distance_colour, ink_on
 from ninefold.report.picture import structure_svg, view_matrix, viewer_data
 from ninefold.report.scene import make_scene
-from ninefold.report.terminal import candidate_view, funnel_table, ranked_table, verdict_table
+from ninefold.report.terminal import candidate_view, funnel_table, ranked_table
 from ninefold.report.text import (
     duration,
     formula_html,
@@ -206,11 +206,11 @@ def test_markup_in_text_stays_text():
         "reason": "[/]",
         "source": None,
     }
-    text = printed(verdict_table([verdict]))
+    text = printed(candidate_view({**candidates()[0], "verdicts": [verdict]}))
     assert "[bold]x" in text
-    assert "[/]" in text
-    assert "1.00 e" in text
-    assert "no" in text
+    assert "[red]<= 2" in text
+    assert "1 e" in text
+    assert "REJECTS" in text
 
 
 def test_terminal_module_imports_nothing_heavy():

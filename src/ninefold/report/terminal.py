@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.formula import parse_formula
 from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.report.explanation import verdict_lines
 from ninefold.report.text import MISSING, duration, number, quantity_of, shown, thousands, unit_of, with_unit
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ RANKED_FIELDS = (
 _SHRINK = {"label", "source", "chemical_system", "engine", "campaign", "id"}
 """Text columns that wrap on a narrow terminal, so that the others need not."""
 
-_MEANS = {True: ("yes", "green"), False: ("no", "red"), None: (MISSING, "dim")}
 _REASONS = 4
 
 
@@ -110,28 +110,6 @@ def _card(candidate: Mapping[str, Any], fields: Sequence[str], place: int) -> Gr
     return Group(*parts, Text(""))
 
 
-def verdict_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
-    """Every rule's verdict: mode, value against bound, score, reason and source.
-
-    Args:
-        verdicts: As stored with a candidate: rule, mode, value, unit, bound, passed, score, reason, source.
-    """
-    table = _table("rule", "mode", ">value", "bound", "passed", ">score", "reason")
-    table.columns[-1].ratio = 1
-    for verdict in verdicts:
-        value = shown("", verdict.get("value"))
-        if verdict.get("unit") and value != MISSING:
-            value += f" {verdict['unit']}"
-        reason = _plain(str(verdict.get("reason") or ""))
-        if verdict.get("source"):
-            reason.append(f"\n{verdict['source']}" if reason.plain else str(verdict["source"]), style="dim")
-        table.add_row(
-            _plain(str(verdict["rule"])), verdict.get("mode") or "", value, _plain(str(verdict.get("bound") or "")),
-            _yes_no(verdict.get("passed")), shown("", verdict.get("score")), reason,
-        )  # fmt: skip
-    return table
-
-
 def candidate_view(candidate: Mapping[str, Any]) -> Group:
     """All of one candidate: hull distance, structures, competitors, conditions, known compounds, verdicts.
 
@@ -170,7 +148,11 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         lost = ", ".join(f"{reason} ({amount})" for reason, amount in candidate["reasons"].items())
         parts.append(_plain(f"Structures rejected: {lost}"))
     if candidate.get("verdicts"):
-        parts += _section("Verdicts of the rules", verdict_table(candidate["verdicts"]))
+        lines = [
+            *verdict_lines(candidate["verdicts"], 80),
+            "  Reasons and sources: ninefold explain FORMULA --why, ninefold rules list",
+        ]
+        parts += _section("Verdicts of the rules", _plain("\n".join(lines)))
     return Group(*parts)
 
 
@@ -337,13 +319,6 @@ def _cell(key: str, candidate: Mapping[str, Any]) -> Text:
 def _label(key: str) -> str:
     quantity = QUANTITIES[key]
     return f"{quantity.symbol}\n{quantity.unit}"
-
-
-def _yes_no(value: bool | None) -> Text:
-    from rich.text import Text
-
-    word, style = _MEANS[value]
-    return Text(word, style=style)
 
 
 def _plain(text: str) -> Text:
