@@ -30,7 +30,7 @@ class KnownCompound:
     violates: tuple[str, ...] = ()
     """Built-in rules that the compound is known to break."""
     fitted: bool = False
-    """Whether a threshold of the built-in rules was taken from this compound."""
+    """Thresholds of the built-in rules were derived from this compound, so that keeping it tests nothing."""
 
     @property
     def formula(self) -> str:
