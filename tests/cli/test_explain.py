@@ -162,8 +162,8 @@ def test_check_tells_recall_time_and_what_the_rules_keep(tmp_path, narrow, monke
     assert max(map(len, text.splitlines())) <= 80
     words = " ".join(text.split())
     for word in (
-        "22 compositions before the rules, 22 after", "select almost nothing", "of 11 kept", "an estimate",
-        "core-seconds", "rates: 33 searches of ninefold's demo",
+        "22 compositions before the rules, 22 after", "select almost nothing", "n >= 7: ", "no threshold was fitted to",
+        "an estimate", "core-seconds", "rates: 33 searches of ninefold's demo",
     ):  # fmt: skip
         assert word in words
 
@@ -269,3 +269,21 @@ def test_check_refuses_rules_that_reject_everything(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = campaign(tmp_path, rules={"overrides": {"group_wall": {"mode": "gate", "low": 12}}})
     assert "reject all 2 compositions: group_wall (2)" in refused("campaign", "check", path)
+
+
+def test_conditions_of_synthesis_are_told_once():
+    from dataclasses import replace
+
+    from ninefold.report.explanation import headline
+
+    [made] = [compound for compound in known_compounds() if compound.formula == "K2ReH9"]
+    label = made.assignment.label
+    given = replace(made, synthesis="KH + Re + H2", pressure_GPa=5.0, temperature_K=870.0, doi="10.1/x")
+    text = " ".join(headline(label, "takagi", [], 1.0, [given], 100))
+    assert "KH + Re + H2, 5 GPa, 870 K" in " ".join(text.split())
+    assert "doi:10.1/x" in text
+    said = replace(given, synthesis="KH + Re + H2 at 5 GPa and 870 K")
+    text = " ".join(headline(label, "takagi", [], 1.0, [said], 100))
+    assert text.count("GPa") == text.count("870") == 1
+    bare = replace(given, synthesis=None, pressure_GPa=None)
+    assert "; 870 K;" in " ".join(" ".join(headline(label, "takagi", [], 1.0, [bare], 100)).split())

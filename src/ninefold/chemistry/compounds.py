@@ -26,7 +26,13 @@ class KnownCompound:
     mark: str
     """src: read in the publication; mem: from memory; der: assigned here."""
     space_group: int | None = None
+    structure_type: str | None = None
     synthesis: str | None = None
+    pressure_GPa: float | None = None
+    """Lowest hydrogen or apparatus pressure that was reported to work, GPa."""
+    temperature_K: float | None = None
+    """Lowest temperature of synthesis that was reported to work, K."""
+    doi: str | None = None
     violates: tuple[str, ...] = ()
     """Built-in rules that the compound is known to break."""
     fitted: bool = False
@@ -69,7 +75,11 @@ def _compound(entry: dict[str, Any], where: str) -> KnownCompound:
             source=entry["source"],
             mark=entry["mark"],
             space_group=entry.get("space_group"),
+            structure_type=entry.get("structure_type"),
             synthesis=entry.get("synthesis"),
+            pressure_GPa=entry.get("pressure_GPa"),
+            temperature_K=entry.get("temperature_K"),
+            doi=entry.get("doi"),
             violates=tuple(entry.get("violates", ())),
             fitted=bool(entry.get("fitted", False)),
         )

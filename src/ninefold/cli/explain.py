@@ -104,7 +104,11 @@ def _compound(
                         "label": compound.assignment.label,
                         "source": compound.source,
                         "mark": compound.mark,
+                        "doi": compound.doi,
                         "synthesis": compound.synthesis,
+                        "pressure_GPa": compound.pressure_GPa,
+                        "temperature_K": compound.temperature_K,
+                        "structure_type": compound.structure_type,
                         "space_group": compound.space_group,
                     }
                     for compound in made

@@ -110,10 +110,18 @@ def _outcome(verdict: Mapping[str, Any]) -> str:
 
 def _how(compound: KnownCompound, reading: str) -> str:
     parts = [compound.source]
-    if compound.synthesis:
-        parts.append(compound.synthesis)
-    if compound.space_group:
-        parts.append(f"space group {compound.space_group}")
+    if compound.doi and compound.doi not in compound.source:
+        parts.append(f"doi:{compound.doi}")
+    made = compound.synthesis or ""
+    conditions = [
+        f"{value:g} {unit}"
+        for value, unit in ((compound.pressure_GPa, "GPa"), (compound.temperature_K, "K"))
+        if value is not None and f" {unit}" not in made  # the words of the synthesis may have it already
+    ]
+    parts += [", ".join(filter(None, [made, *conditions]))] if made or conditions else []
+    structure = [f"{compound.structure_type} type"] if compound.structure_type else []
+    structure += [f"space group {compound.space_group}"] if compound.space_group else []
+    parts += [", ".join(structure)] if structure else []
     if compound.assignment.label != reading:
         parts.append(f"listed as {compound.assignment.label}")
     if compound.violates:

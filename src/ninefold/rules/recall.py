@@ -43,13 +43,18 @@ class Recall:
                 f"n < 7: {_kept([row for row in wanted if row['n'] < 7])}",
                 f"known violators: {sum(not row['kept'] for row in violators)} of {len(violators)} rejected",
                 f"compounds that no threshold was fitted to: {_kept([row for row in wanted if not row['fitted']])}, "
-                f"{_kept([row for row in wanted if not row['fitted'] and row['n'] >= 7])} with n >= 7",
+                f"{_kept([row for row in wanted if not row['fitted'] and row['n'] >= 7])} with n >= 7"
+                f"{_median_prior([row['prior'] for row in wanted if not row['fitted']])}",
             ]
         )
 
 
 def _kept(rows: list[dict[str, Any]]) -> str:
     return f"{sum(row['kept'] for row in rows)} of {len(rows)} kept" if rows else "none listed"
+
+
+def _median_prior(priors: list[float]) -> str:
+    return f", median prior {np.median(priors):.2f}" if priors else ""
 
 
 @dataclass(frozen=True)
