@@ -116,10 +116,10 @@ def _how(compound: KnownCompound, reading: str) -> str:
     conditions = [
         f"{value:g} {unit}"
         for value, unit in ((compound.pressure_GPa, "GPa"), (compound.temperature_K, "K"))
-        if value is not None and f" {unit}" not in made  # the words of the synthesis may have it already
+        if value is not None and f"{value:g} {unit}" not in made  # the words of the synthesis may have it already
     ]
     parts += [", ".join(filter(None, [made, *conditions]))] if made or conditions else []
-    structure = [f"{compound.structure_type} type"] if compound.structure_type else []
+    structure = [f"structure {compound.structure_type}"] if compound.structure_type else []
     structure += [f"space group {compound.space_group}"] if compound.space_group else []
     parts += [", ".join(structure)] if structure else []
     if compound.assignment.label != reading:
