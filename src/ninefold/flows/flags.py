@@ -85,7 +85,7 @@ def _of_minima(candidate: dict[str, Any]) -> list[str]:
             )
         if found["source"].startswith(TYPE_SOURCE) and -below > PUBLISHED_DIFFERENCE:
             told.append(
-                f"the known structure type {found['source'].removeprefix(TYPE_SOURCE)} lies {-below:.3f} eV/atom higher: "
-                "its coordinates, or the engine, may be wrong"
+                f"the known structure type {found['source'].removeprefix(TYPE_SOURCE)} lies {-below:.3f} eV/atom "
+                "higher: its coordinates, or the engine, may be wrong"
             )
     return told
