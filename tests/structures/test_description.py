@@ -52,7 +52,7 @@ def test_k2reh9_reads_as_it_is_published():
 def test_the_metal_lattice_has_a_group_of_its_own():
     # Mg2NiH4, monoclinic by its hydrogens; the metals of K2PtCl6 are fluorite with or without them
     assert describe(prototype("K2PtCl6")).metal_space_group_symbol == "Fm-3m"
-    tilted = prototype("K2PtH4")
+    tilted = prototype("K2PtH4").copy()
     found = describe(tilted)
     assert found.space_group_number == 139
     tilted.remove_species(["H"])

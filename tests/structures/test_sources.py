@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 from structure_samples import ASSIGNMENTS, K2REH9
 
+from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.chemistry.volumes import additive_volume
 from ninefold.errors import InputError
 from ninefold.search import build_pool
 from ninefold.search.budget import SearchBudget
-from ninefold.structures.hosts import HOSTS, _grown, decorated_host
+from ninefold.structures.hosts import HOSTS, _grown, _orders, decorated_host
 from ninefold.structures.packing import NO_COMPLEX, random_rotation
 from ninefold.structures.polyhedra import M_H_DISTANCE
 from ninefold.structures.proposal import TRIES_IN_VAIN, Exhausted, Stream
@@ -23,6 +24,7 @@ from ninefold.structures.prototypes import fits, prototype_host
 from ninefold.structures.rigid_units import CELL_ANGLES, SWELL, random_cell, random_units
 from ninefold.structures.sources import OUR_NAMES, anchored, check_source, load_source, sources_checksum
 from ninefold.structures.symmetric_units import symmetric_units
+from ninefold.structures.symmetry import space_group
 
 SOURCES = {
     "host": (decorated_host, 1.0),
@@ -313,3 +315,34 @@ def test_random_rotations_prefer_no_direction():
     ends = np.array([random_rotation(rng)[:, 2] for _ in range(4000)])
     np.testing.assert_allclose(ends.mean(axis=0), 0, atol=0.05)
     np.testing.assert_allclose(ends.T @ ends / len(ends), np.eye(3) / 3, atol=0.03)
+
+
+# different cations on the sites of one kind
+
+
+def test_different_cations_take_whole_orbits_of_a_host(tmp_path):
+    # Fe2P, the metals of K2ReH9: two orbits for the cations, which a random deal nearly always mixes
+    fe2p = Structure.from_spacegroup(
+        "P-62m", Lattice.hexagonal(5.87, 3.46), ["Fe", "Fe", "P", "P"],
+        [[0.257, 0, 0], [0.591, 0, 0.5], [0, 0, 0.5], [1 / 3, 2 / 3, 0]],
+    )  # fmt: skip
+    fe2p.to_file(str(tmp_path / "fe2p.cif"))
+    source = load_source(str(tmp_path / "fe2p.cif"))
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(12):
+        packing = source(ASSIGNMENTS["KLiReH9"], 3, rng, Counter())
+        metals = packing.to_structure()
+        metals.remove_species(["H"])
+        assert space_group(metals).number == 189
+        potassium = list(metals.indices_from_symbol("K"))
+        seen.add(metals.distance_matrix[potassium][:, potassium].max().round(2))
+    assert len(seen) == 2
+
+
+def test_voids_of_two_kinds_are_shared_by_kind():
+    # fcc: one octahedral void and two tetrahedral ones for one Li and two Mg
+    assignment = Assignment("Ru", 6, 5, 0, (Cation("Li", 1, 1), Cation("Mg", 2, 2)))
+    cell = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) * 3.5
+    voids = np.array([[0.25] * 3, [0.5] * 3, [0.75] * 3]) @ cell
+    [order] = _orders(assignment, cell, np.zeros((1, 3)), voids, np.empty((0, 3)))
+    assert order[0] == 1  # Li, the first of the cations, in the octahedral one

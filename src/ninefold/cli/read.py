@@ -154,6 +154,11 @@ def show(
             hint="'ninefold explain' says what the rules think of it",
         )
     if json:
+        from ninefold.structures.description import describe
+
+        for document in found:
+            for structure in document["structures"]:
+                structure["description"] = describe(structure["structure"]).as_dict()
         print_json(found)
         return
     from ninefold.report.terminal import candidate_view
@@ -164,37 +169,67 @@ def show(
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", "-o", help="File for a table, folder for structures.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            help="By its ending a file: .cif, .xyz or .extxyz (all structures in one), .vasp, .csv, .parquet, .json. "
+            "NAME/, or a name without ending: a folder, one file per structure.",
+        ),
+    ],
     filter: FilterArgument = None,
     format: Annotated[ExportFormat | None, typer.Option(help="Default: by the ending of --out, else CIF.")] = None,
     fields: Annotated[str, typer.Option(help="Columns of a table, by key.")] = "all",
+    all_minima: Annotated[
+        bool, typer.Option("--all-minima", help="Every valid minimum that is stored, not the lowest alone.")
+    ] = False,
     campaign: CampaignOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Write candidates to files: CIF, POSCAR or extxyz structures; CSV, parquet or JSON tables."""
+    """Write candidates to files: CIF, POSCAR or extxyz structures; CSV, parquet or JSON tables.
+
+    Structures carry energy, E(hull), engine, evidence, seed, campaign and label: in CIFs as _ninefold_ items, in
+    extxyz as keys that ASE reads into atoms.info; there, atoms.get_potential_energy() is the total energy in eV.
+    """  # fmt: skip
     from ninefold.cli.locate import store_for_reading
     from ninefold.errors import InputError
     from ninefold.store import open_repository
-    from ninefold.store.export import write_structures, write_table
+    from ninefold.store.export import TABLES, target_of, write_structures, write_table
 
-    kind = format or _format_of(out)
+    target = target_of(out, format.value if format else None)
+    keys = _fields(fields) if target.kind in TABLES else None
+    if keys is not None and all_minima:
+        raise InputError(
+            "--all-minima", None, problem=f"is for structures, and {out} is a table", allowed="cif, extxyz or poscar"
+        )
     path, name = store_for_reading(store, campaign)
     with open_repository(path) as repository:
-        is_table = kind in (ExportFormat.CSV, ExportFormat.PARQUET, ExportFormat.JSON)
-        keys = _fields(fields) if is_table else None
         rows = repository.find("candidates", _restrict(filter, name), sort=[("rank", "asc")], fields=keys, limit=None)
     if not rows:
         raise InputError("filter", filter, problem="matches no candidate; nothing written")
     if keys is not None:
-        write_table(rows, keys, out, kind.value)
-        written = [str(out)]
-    else:
-        written = [str(file) for file in write_structures(rows, out, kind.value)]
+        write_table(rows, keys, target.path, target.kind)
+        if json:
+            print_json({"written": [str(target.path)], "rows": len(rows)})
+        else:
+            typer.echo(f"wrote {len(rows)} row{'' if len(rows) == 1 else 's'}: table {target.path}")
+        return
+    written = write_structures(rows, target, all_minima=all_minima)
     if json:
-        print_json({"written": written})
+        print_json(
+            {
+                "written": [str(file) for file in written.paths],
+                "structures": written.structures,
+                "candidates": written.candidates,
+                "without_structure": written.without,
+                "left_out": written.unfaithful,
+            }
+        )
     else:
-        typer.echo(f"{len(rows)} candidate(s) -> {out}")
+        where = f"folder {target.path}/" if target.is_folder else f"file {target.path}"
+        typer.echo(f"{written}; {target.kind}, {where}")
 
 
 def report(
@@ -264,8 +299,3 @@ def _restrict(filter: str | None, campaign: str | None) -> str | None:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _format_of(out: Path) -> ExportFormat:
-    ending = out.suffix.lstrip(".").lower()
-    return ExportFormat(ending) if ending in ("csv", "parquet", "json") else ExportFormat.CIF

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +14,15 @@ from ninefold.cli.options import JsonOption, console, print_json
 if TYPE_CHECKING:
     from ninefold.chemistry.anions import Assignment
     from ninefold.engines import Engine
+    from ninefold.engines.settings import RelaxSettings
     from ninefold.search import FoundStructure, SearchOutcome
     from ninefold.search.budget import SearchBudget
+    from ninefold.store.export import TaggedStructure, Target
 
 EngineOption = Annotated[str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj or a plug-in.")]
 ModelOption = Annotated[str | None, typer.Option("--model", help="The engine's own model or weight file.")]
 ALL = "all"
+_ONE_FILE = "a file for all that ends with .cif, .xyz or .extxyz"
 
 
 def register(app: typer.Typer) -> None:
@@ -58,11 +61,15 @@ def search(
     engine: EngineOption = "chgnet",
     model: ModelOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the CIFs. Default: FORMULA-structures.")
+        str | None,
+        typer.Option("--out", "-o", help=f"Folder for CIFs, or {_ONE_FILE}. Default: FORMULA-structures/."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Search the structure of one composition: pool, single points, relaxations, checks; best first, as CIFs."""
+    """Search the structure of one composition: pool, single points, relaxations, checks; best first, as CIFs.
+
+    Files carry energy, engine, evidence, seed and label as _ninefold_ items (CIF), or as keys that ASE reads (extxyz).
+    """
     from ninefold.engines import EngineSettings, make_engine
     from ninefold.search import search_composition
 
@@ -70,19 +77,18 @@ def search(
     if seconds is not None and not seconds > 0:
         _refuse("--seconds", seconds, "is no time", "a positive number")
     assignment = _reading(formula, electrons, centre)
-    folder = out or Path(f"{assignment.formula}-structures")
-    _make_folder(folder)
+    target = _structure_target(out or f"{assignment.formula}-structures/")
     calculator = make_engine(EngineSettings(name=engine, model=model))
     with _stopping(seconds) as stop, _progress() as notify:
         outcome = search_composition(assignment, budget, calculator, seed, notify, stop)
         stopped = stop.reason
     if outcome.counts["pool"] and not outcome.counts["single_points"] and not stopped:
         _refuse("--engine", engine, f"computes no structure of {formula}: {_commonest(outcome)}", "another engine")
-    rows = [_row(found, place, folder, assignment, calculator) for place, found in enumerate(outcome.found, start=1)]
+    rows = _written(outcome.found, target, assignment, calculator, seed)
     if json:
         print_json(_summary(assignment, calculator, outcome, rows, seed, stopped))
         return
-    _print_search(assignment, calculator, outcome, rows, folder, stopped)
+    _print_search(assignment, calculator, outcome, rows, target, stopped)
 
 
 def relax(
@@ -94,7 +100,8 @@ def relax(
     engine: EngineOption = "chgnet",
     model: ModelOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the relaxed CIFs. Default: none written.")
+        str | None,
+        typer.Option("--out", "-o", help=f"Folder for the relaxed CIFs, or {_ONE_FILE}. Default: none written."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -109,11 +116,10 @@ def relax(
     if not -100 <= pressure <= 1000:
         _refuse("--pressure", pressure, "is out of range", "-100 to 1000 GPa")
     settings = RelaxSettings(fmax=fmax, max_steps=steps, pressure=pressure, keep_symmetry=keep_symmetry)
-    if out is not None:
-        _make_folder(out)
+    target = _structure_target(out) if out is not None else None
     calculator = make_engine(EngineSettings(name=engine, model=model))
     rows: list[dict[str, Any]] = []
-    taken: set[Path] = set()
+    relaxed: list[TaggedStructure] = []
     with _stopping(None) as stop, _progress() as notify:
         for done, file in enumerate(files, start=1):
             if stop():
@@ -124,8 +130,16 @@ def relax(
                 rows.append({"file": str(file), "error": str(error)})
                 continue
             [relaxation] = calculator.relax([structure], settings)
-            rows.append(_relaxed_row(file, structure, relaxation, out, calculator.label, taken))
+            rows.append(_relaxed_row(file, structure, relaxation))
+            if target is not None and not relaxation.error:
+                relaxed.append(_tagged_relaxation(file, relaxation, calculator, settings, relaxed))
+                if target.is_folder:
+                    rows[-1]["path"] = _path_of(relaxed[-1:], target)
             notify("relaxation", done, len(files))
+    if target is not None and not target.is_folder and relaxed:
+        path = _path_of(relaxed, target)
+        for row in rows:
+            row["path"] = None if row["error"] else path
     failed = [row for row in rows if row["error"]]
     if json:
         print_json({"engine": calculator.label, "structures": rows, "stopped": stop.reason})
@@ -271,52 +285,67 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
-def _row(found: FoundStructure, place: int, folder: Path, assignment: Assignment, engine: Engine) -> dict[str, Any]:
-    path = folder / f"{assignment.formula}-{place:02d}-{found.space_group_symbol.replace('/', '_')}.cif"
-    _write_cif(
-        found.structure,
-        path,
-        f"{assignment.label}: {found.energy_per_atom:.4f} eV/atom, {engine.label}, {found.source}",
-    )
-    return {
-        "energy_per_atom": found.energy_per_atom,
-        "space_group_number": found.space_group_number,
-        "space_group_symbol": found.space_group_symbol,
-        "coordination_numbers": found.coordination_numbers,
-        "volume": found.volume_per_formula_unit,
-        "nsites": found.nsites,
-        "source": found.source,
-        "structure_type": found.structure_type,
-        "relaxations": found.relaxations,
-        "is_valid": found.is_valid,
-        "is_converged": found.is_converged,
-        "max_force": found.max_force,
-        "notes": found.notes,
-        "path": str(path),
-    }
+def _written(
+    found: Sequence[FoundStructure], target: Target, assignment: Assignment, engine: Engine, seed: int
+) -> list[dict[str, Any]]:
+    """A row for each structure found, each written with what is known of it."""
+    from ninefold.store.export import TaggedStructure, safe_name, write_tagged
+    from ninefold.structures.description import describe
+
+    items = []
+    for place, item in enumerate(found, start=1):
+        tags = {
+            "formula": assignment.formula, "label": assignment.label, "evidence": engine.evidence,
+            "engine": engine.label, "engine_fingerprint": engine.fingerprint, "seed": seed,
+            "energy_per_atom": item.energy_per_atom,
+            "energy_above_lowest_minimum": item.energy_per_atom - found[0].energy_per_atom, "source": item.source,
+            "structure_type": item.structure_type, "is_valid": item.is_valid, "is_converged": item.is_converged,
+            "max_force": item.max_force, "coordination_numbers": item.coordination_numbers,
+            "notes": item.notes or None,
+        }  # fmt: skip
+        name = f"{assignment.formula}-{place:02d}-{safe_name(item.space_group_symbol)}"
+        items.append(TaggedStructure(item.structure, name, {key: v for key, v in tags.items() if v is not None}))
+    paths, _, left_out = write_tagged(items, target) if items else ([], 0, [])
+    files = iter(paths)
+    rows = []
+    for item, tagged in zip(found, items, strict=True):
+        path = None
+        if tagged.name not in left_out:
+            path = next(files) if target.is_folder else target.path
+        rows.append(
+            {
+                "energy_per_atom": item.energy_per_atom,
+                "space_group_number": item.space_group_number,
+                "space_group_symbol": item.space_group_symbol,
+                "coordination_numbers": item.coordination_numbers,
+                "volume": item.volume_per_formula_unit,
+                "nsites": item.nsites,
+                "source": item.source,
+                "structure_type": item.structure_type,
+                "relaxations": item.relaxations,
+                "is_valid": item.is_valid,
+                "is_converged": item.is_converged,
+                "max_force": item.max_force,
+                "notes": item.notes,
+                "description": describe(item.structure).as_dict(),
+                "path": None if path is None else str(path),
+            }
+        )
+    return rows
 
 
-def _relaxed_row(
-    file: Path, start: Any, relaxation: Any, folder: Path | None, label: str, taken: set[Path]
-) -> dict[str, Any]:
-    from ninefold.structures.symmetry import space_group
+def _relaxed_row(file: Path, start: Any, relaxation: Any) -> dict[str, Any]:
+    from ninefold.structures.description import describe
 
     row: dict[str, Any] = {"file": str(file), "error": relaxation.error}
     if relaxation.error:
         return row
-    group = space_group(relaxation.structure)
-    path = None
-    if folder is not None:
-        path = _free_name(folder, file, taken)
-        taken.add(path)
-        _write_cif(
-            relaxation.structure, path, f"{file.name} relaxed: {relaxation.energy_per_atom:.4f} eV/atom, {label}"
-        )
+    description = describe(relaxation.structure)
     return row | {
         "formula": start.composition.reduced_formula,
         "energy_per_atom": relaxation.energy_per_atom,
-        "space_group_number": group.number,
-        "space_group_symbol": group.symbol,
+        "space_group_number": description.space_group_number,
+        "space_group_symbol": description.space_group_symbol,
         "volume": relaxation.structure.volume,
         "volume_change": relaxation.structure.volume / start.volume - 1,
         "nsites": len(relaxation.structure),
@@ -324,8 +353,33 @@ def _relaxed_row(
         "is_converged": relaxation.is_converged,
         "max_force": relaxation.max_force,
         "max_stress": relaxation.max_stress,
-        "path": None if path is None else str(path),
+        "description": description.as_dict(),
+        "path": None,
     }
+
+
+def _tagged_relaxation(
+    file: Path, relaxation: Any, engine: Engine, settings: RelaxSettings, before: Sequence[TaggedStructure]
+) -> TaggedStructure:
+    """A relaxed structure with a name of its own: two files of one name in two folders keep their folders' names."""
+    from ninefold.store.export import TaggedStructure, safe_name
+
+    names = [safe_name(f"{file.stem}-relaxed"), safe_name(f"{file.resolve().parent.name}-{file.stem}-relaxed")]
+    names += [f"{names[-1]}-{number}" for number in range(2, len(before) + 3)]
+    taken = {item.name.lower() for item in before}
+    tags = {
+        "relaxed_from": file.name, "evidence": engine.evidence, "engine": engine.label,
+        "engine_fingerprint": engine.fingerprint, "energy_per_atom": relaxation.energy_per_atom,
+        "pressure_GPa": settings.pressure, "is_converged": relaxation.is_converged, "max_force": relaxation.max_force,
+    }  # fmt: skip
+    return TaggedStructure(relaxation.structure, next(name for name in names if name.lower() not in taken), tags)
+
+
+def _path_of(items: Sequence[TaggedStructure], target: Target) -> str:
+    from ninefold.store.export import write_tagged
+
+    [path], _, _ = write_tagged(items, target)
+    return str(path)
 
 
 def _summary(
@@ -350,10 +404,12 @@ def _summary(
 
 
 def _print_search(
-    assignment: Assignment, engine: Engine, outcome: SearchOutcome, rows: list[dict[str, Any]], folder: Path,
+    assignment: Assignment, engine: Engine, outcome: SearchOutcome, rows: list[dict[str, Any]], target: Target,
     stopped: str | None,
 ) -> None:  # fmt: skip
     from rich.table import Table
+
+    from ninefold.report.terminal import structure_view
 
     printer = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -361,6 +417,7 @@ def _print_search(
         "",
         "E\neV/atom",
         "SG",
+        "SG of\nmetals",
         "CN",
         "V/f.u.\nÅ³",
         "atoms",
@@ -369,19 +426,25 @@ def _print_search(
         "relaxations\nspent",
         "notes",
     ):
-        table.add_column(heading, justify="left" if heading in ("SG", "CN", "type", "source", "notes") else "right")
+        table.add_column(
+            heading, justify="left" if heading in ("SG", "SG of\nmetals", "CN", "type", "source", "notes") else "right"
+        )
     for place, row in enumerate(rows, start=1):
         numbers = row["coordination_numbers"]
         shells = str(numbers[0]) if len(set(numbers)) == 1 else ", ".join(map(str, numbers))
         table.add_row(
-            str(place), f"{row['energy_per_atom']:.4f}", row["space_group_symbol"], shells, f"{row['volume']:.1f}",
+            str(place), f"{row['energy_per_atom']:.4f}", row["space_group_symbol"],
+            row["description"]["metal_space_group_symbol"], shells, f"{row['volume']:.1f}",
             str(row["nsites"]), row["structure_type"] or "", row["source"], str(row["relaxations"]),
             "; ".join(row["notes"]),
         )  # fmt: skip
     printer.print(f"{assignment.label}   {engine.label}; evidence {engine.evidence}, static, 0 K", markup=False)
     if rows:
         printer.print(table)
-        printer.print(f"CIFs: {folder.resolve()}", soft_wrap=True, markup=False)
+        printer.print(structure_view(rows[0]["description"]))
+        where = f"{target.path.resolve()}{'/' if target.is_folder else ''}"
+        count = sum(row["path"] is not None for row in rows)
+        printer.print(f"{count} of {len(rows)} written as {target.kind}: {where}", soft_wrap=True, markup=False)
     else:
         printer.print("No structure found.")
     counts = ", ".join(f"{number} {step.replace('_', ' ')}" for step, number in outcome.counts.items())
@@ -419,35 +482,27 @@ def _print_relaxed(rows: list[dict[str, Any]], engine: Engine, asked: int) -> No
             typer.echo(row["error"] if row["error"].startswith("file") else f"{row['file']}: {row['error']}", err=True)
 
 
-def _free_name(folder: Path, file: Path, taken: set[Path]) -> Path:
-    """Where a relaxed structure goes: two files of one name in two folders keep their folders' names."""
-    names = [f"{file.stem}-relaxed", f"{file.resolve().parent.name}-{file.stem}-relaxed"]
-    names += [f"{names[-1]}-{number}" for number in range(2, len(taken) + 3)]
-    return next(path for name in names if (path := folder / f"{name}.cif") not in taken)
-
-
 def _commonest(outcome: SearchOutcome) -> str:
     """What the engine said of most structures."""
     reasons = [(number, reason) for reason, number in outcome.reasons.items() if reason.startswith("engine: ")]
     return max(reasons)[1].removeprefix("engine: ") if reasons else "it gives no energies"
 
 
-def _make_folder(folder: Path) -> None:
+def _structure_target(out: str) -> Target:
+    """Where structures go; a folder is made, and a file's folder is there, before anything is computed."""
     from ninefold.errors import InputError
+    from ninefold.store.export import STRUCTURES, target_of
 
+    target = target_of(out, only=STRUCTURES)
+    if not target.is_folder:
+        if not target.path.resolve().parent.is_dir():
+            raise InputError("--out", out, problem="cannot be written: its folder does not exist")
+        return target
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        target.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError("--out", str(folder), problem=f"cannot be made: {error.strerror}") from error
-
-
-def _write_cif(structure: Any, path: Path, comment: str) -> None:
-    from pymatgen.io.cif import CifWriter
-
-    from ninefold.store.export import write_whole
-    from ninefold.structures.symmetry import SYMPREC
-
-    write_whole(path, f"# {comment}\n{CifWriter(structure, symprec=SYMPREC)}".encode(), "--out")
+        raise InputError("--out", out, problem=f"cannot be made: {error.strerror}") from error
+    return target
 
 
 def _refuse(field: str, value: Any, problem: str, allowed: str) -> None:

@@ -25,6 +25,8 @@ _SHRINK = {"label", "source", "chemical_system", "engine", "campaign", "id"}
 """Text columns that wrap on a narrow terminal, so that the others need not."""
 
 _REASONS = 4
+_SITES = 24
+"""Wyckoff positions that are printed; structures without symmetry have one for each atom."""
 
 
 def funnel_table(funnel: Sequence[Mapping[str, Any]]) -> Table:
@@ -119,6 +121,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     from rich.console import Group
     from rich.text import Text
 
+    from ninefold.structures.description import describe
+
     rank = f"rank {candidate['rank']}" if candidate.get("rank") is not None else candidate["status"].replace("_", " ")
     known = ", in ninefold's list of made compounds" if candidate.get("is_known") else ""
     parts: list[Any] = [Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}"), _facts(candidate)]
@@ -143,7 +147,10 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     if candidate.get("conditions"):
         parts += _section("Under hydrogen", _conditions(candidate))
     if candidate.get("structures"):
-        parts += _section("Structures found", _structures(candidate))
+        descriptions = [describe(found["structure"]).as_dict() for found in candidate["structures"]]
+        shown_first = next((place for place, found in enumerate(candidate["structures"]) if found["is_valid"]), 0)
+        parts += _section("Structure", structure_view(descriptions[shown_first]))
+        parts += _section("Structures found", _structures(candidate, descriptions))
     if candidate.get("reasons"):
         lost = ", ".join(f"{reason} ({amount})" for reason, amount in candidate["reasons"].items())
         parts.append(_plain(f"Structures rejected: {lost}"))
@@ -154,6 +161,35 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         ]
         parts += _section("Verdicts of the rules", _plain("\n".join(lines)))
     return Group(*parts)
+
+
+def structure_view(description: Mapping[str, Any]) -> Group:
+    """Space groups, conventional cell and occupied Wyckoff positions.
+
+    Args:
+        description: A `StructureDescription` as plain values.
+    """
+    from rich.console import Group
+
+    from ninefold.structures.symmetry import SYMPREC
+
+    d = description
+    groups = (
+        f"Space group {d['space_group_symbol']} ({d['space_group_number']}); metal lattice (without H) "
+        f"{d['metal_space_group_symbol']} ({d['metal_space_group_number']}); within {SYMPREC} Å"
+    )
+    cell = (
+        f"a {d['a']:.3f}  b {d['b']:.3f}  c {d['c']:.3f} Å   α {d['alpha']:.2f}  β {d['beta']:.2f}  "
+        f"γ {d['gamma']:.2f}°\nConventional cell of {d['volume']:.1f} Å³ with {d['nsites']} atoms:"
+    )
+    table = _table("element", "site", "symmetry", ">x", ">y", ">z")
+    for site in d["sites"][:_SITES]:
+        label = f"{site['multiplicity']}{site['letter']}"
+        position = (f"{value:.4f}" for value in site["position"])
+        table.add_row(site["element"], label, _plain(site["site_symmetry"]), *position)
+    if (more := len(d["sites"]) - _SITES) > 0:
+        table.add_row(f"{more} more, in --json and in exported files")
+    return Group(_plain(groups), _plain(cell), table)
 
 
 def _facts(candidate: Mapping[str, Any]) -> Table:
@@ -271,20 +307,21 @@ def _conditions(candidate: Mapping[str, Any]) -> Table:
     return table
 
 
-def _structures(candidate: Mapping[str, Any]) -> Table:
+def _structures(candidate: Mapping[str, Any], descriptions: Sequence[Mapping[str, Any]]) -> Table:
     unit = QUANTITIES["energy_per_atom"].unit
     table = _table(
-        f">above the lowest\n{unit}", "SG", ">atoms", f">{_label('volume_per_formula_unit')}", "CN", "source", "notes"
-    )
+        f">above the lowest\n{unit}", "SG", "SG of\nmetals", ">atoms", f">{_label('volume_per_formula_unit')}", "CN",
+        "source", "notes",
+    )  # fmt: skip
     structures = candidate["structures"]
     lowest = candidate.get("energy_per_atom")
-    for found in structures:
+    for found, description in zip(structures, descriptions, strict=True):
         above = None if lowest is None else found["energy_per_atom"] - lowest
         coordination = ",".join(map(str, sorted(set(found["coordination_numbers"]))))
         table.add_row(
-            number(above, 4), found["space_group_symbol"], str(found["nsites"]),
-            shown("volume_per_formula_unit", found["volume_per_formula_unit"]), coordination, _plain(found["source"]),
-            _plain("; ".join(found["notes"])), style=None if found["is_valid"] else "dim",
+            number(above, 4), found["space_group_symbol"], description["metal_space_group_symbol"],
+            str(found["nsites"]), shown("volume_per_formula_unit", found["volume_per_formula_unit"]), coordination,
+            _plain(found["source"]), _plain("; ".join(found["notes"])), style=None if found["is_valid"] else "dim",
         )  # fmt: skip
     return table
 

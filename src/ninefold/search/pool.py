@@ -78,7 +78,7 @@ def build_pool(
     builder = _Builder(assignment, Counter())
     expected = budget.pool
     if KNOWN_TYPES in budget.sources and a_round == 1:
-        types = substituted(assignment, rng_for(assignment, seed, "types"), budget.withhold_types)
+        types = substituted(assignment, budget.withhold_types)
         expected += len(types)
         for packing in types:
             if stop():

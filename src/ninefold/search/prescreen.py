@@ -250,12 +250,12 @@ def _single_points(
 
 
 def _mixed(proposals: Sequence[Proposal], wanted: int) -> list[Proposal]:
-    """The first `wanted`, taken in turn from every source and cell size, in the order given."""
+    """The first `wanted`, taken in turn from every source and cell size, in the order given; and every known type."""
     strata: dict[tuple[str, int], list[Proposal]] = {}
     for proposal in proposals:
         strata.setdefault((proposal.source.split(":")[0], len(proposal.structure)), []).append(proposal)
     dealt = [proposal for row in zip_longest(*strata.values()) for proposal in row if proposal is not None]
-    return dealt[:wanted]
+    return [*dealt[:wanted], *filter(_is_type, dealt[wanted:])]
 
 
 def _recompressed(

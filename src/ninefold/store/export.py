@@ -8,14 +8,116 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
 
-_STRUCTURE_FILES = {"cif": "{}.cif", "poscar": "{}.POSCAR", "extxyz": "{}.xyz"}
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+TABLES = ("csv", "json", "parquet")
+STRUCTURES = ("cif", "extxyz", "poscar")
+FORMAT_OF = {
+    ".csv": "csv", ".json": "json", ".parquet": "parquet", ".cif": "cif", ".xyz": "extxyz", ".extxyz": "extxyz",
+    ".poscar": "poscar", ".vasp": "poscar",
+}  # fmt: skip
+"""Ending of a file -> what is written into it."""
+_ENDING = {"cif": "cif", "poscar": "POSCAR", "extxyz": "xyz"}
+_SAME_VOLUME = 1e-4
+"""Share by which the volume per atom of what is read back may differ: CIF rounds, and moves atoms onto symmetry."""
+_OF_CANDIDATE = (
+    "campaign", "formula", "label", "is_known", "evidence", "engine", "e_above_hull", "phase_separation_energy",
+    "e_above_references", "rank",
+)  # fmt: skip
+_OF_STRUCTURE = (
+    "energy_per_atom", "source", "structure_type", "is_converged", "max_force", "coordination_numbers", "notes",
+)  # fmt: skip
+_FALLS_WITH_ENERGY = ("e_above_hull", "phase_separation_energy", "e_above_references")
+"""Stored of the candidate's lowest minimum; of another one they are higher by what its energy is."""
+
+
+class Target(NamedTuple):
+    """Where an export goes."""
+
+    path: Path
+    kind: str
+    """One of `TABLES` or `STRUCTURES`."""
+    is_folder: bool
+
+
+@dataclass(frozen=True)
+class TaggedStructure:
+    """A structure to be written, with what is known of it."""
+
+    structure: Structure
+    name: str
+    """Of its file or data block."""
+    tags: dict[str, Any]
+    """Key -> value; `energy_per_atom` in eV/atom among them, the units of the others as in `QUANTITIES`."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written."""
+
+    paths: list[Path]
+    structures: int
+    candidates: int
+    """Asked for."""
+    without: int
+    """Of these, how many have no valid structure."""
+    unfaithful: list[str] = field(default_factory=list)
+    """Names of structures that the format could not hold: what was read back was another; not written."""
+
+    def __str__(self) -> str:
+        """In words: wrote 5 structures of 7 candidates: 2 have none."""
+        text = f"wrote {_counted(self.structures, 'structure')} of {_counted(self.candidates, 'candidate')}"
+        if self.without:
+            text += f": {self.without} {'has' if self.without == 1 else 'have'} none"
+        if self.unfaithful:
+            text += f"; left out, since they do not read back as they are: {', '.join(self.unfaithful)}"
+        return text
+
+
+def target_of(out: str | os.PathLike[str], kind: str | None = None, only: Sequence[str] = ()) -> Target:
+    """What an output path and a format mean.
+
+    A path with a known ending is a file. One that ends with a slash, is a folder, or has no ending is a folder, for
+    structures; for a table it is a file.
+
+    Args:
+        out: As the user wrote it.
+        kind: The format asked for; by the ending if None, CIF where there is none.
+        only: Formats that may be written; all of them by default.
+
+    Raises:
+        InputError: if the ending is not known, or says another format than the one asked for.
+    """
+    text, path = str(out), Path(out)
+    allowed = tuple(only) or (*STRUCTURES, *TABLES)
+    endings = ", ".join(ending for ending, of in FORMAT_OF.items() if of in allowed)
+    ending = path.suffix.lower()
+    if text.endswith(("/", os.sep)) or path.is_dir() or not ending or not ending[1:].isalnum():
+        chosen = kind or "cif"
+        if chosen in TABLES and (text.endswith(("/", os.sep)) or path.is_dir()):
+            raise InputError("--out", text, problem=f"is a folder, and {chosen} is one table", allowed="a file")
+        return Target(path, chosen, chosen not in TABLES)
+    by_ending = FORMAT_OF.get(ending)
+    if by_ending not in allowed and (by_ending is not None or kind is None):
+        raise InputError(
+            "--out", text, problem=f"ends with {path.suffix!r}, which is no format that can be written here",
+            allowed=f"a file that ends with {endings}", hint=f"{text}/ is a folder",
+        )  # fmt: skip
+    if kind is not None and by_ending not in (kind, None):
+        raise InputError(
+            "--out", text, problem=f"ends with {path.suffix!r}, and --format says {kind}",
+            allowed=f"a file that ends with {_endings_of(kind)}, or a folder",
+        )  # fmt: skip
+    return Target(path, kind or str(by_ending), False)
 
 
 def rows_to_csv(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
@@ -49,39 +151,125 @@ def write_table(rows: Sequence[dict[str, Any]], keys: Sequence[str], path: Path,
     write_whole(path, content, "--out")
 
 
-def write_structures(rows: Sequence[dict[str, Any]], folder: Path, kind: str) -> list[Path]:
-    """Write the lowest structure of each candidate.
+def write_structures(rows: Sequence[Mapping[str, Any]], target: Target, *, all_minima: bool = False) -> Written:
+    """Write the lowest structure of each candidate, or every valid minimum that is stored.
 
     Args:
         rows: Candidate documents.
-        folder: Made if it is not there.
-        kind: cif, poscar or extxyz.
+        target: A folder, which is made if it is not there, or one file for all.
+        all_minima: Every valid minimum, lowest first.
 
     Returns:
-        The files, best rank first.
+        Files in the order of the rows, and true counts.
 
     Raises:
-        InputError: if the folder cannot be written, or no candidate has a structure.
+        InputError: if something cannot be written, or no candidate has a structure.
     """
+    chosen = [(row, _valid(row)[: None if all_minima else 1]) for row in rows]
+    if not any(found for _, found in chosen):
+        raise InputError("filter", None, problem="matches no candidate with a structure; nothing written")
+    paths, written, unfaithful = write_tagged(tagged_minima(chosen, all_minima), target)
+    without = sum(not found for _, found in chosen)
+    return Written(paths, written, len(rows), without, unfaithful)
+
+
+def write_tagged(items: Iterable[TaggedStructure], target: Target) -> tuple[list[Path], int, list[str]]:
+    """Write structures, each read back before it counts.
+
+    Args:
+        items: Their names differ.
+        target: Folder or file.
+
+    Returns:
+        Files, the number of structures in them, and the names of those that did not read back and were left out.
+
+    Raises:
+        InputError: if a POSCAR should hold several, if none reads back, or if something cannot be written.
+    """
+    texts, unfaithful = [], []
+    for item in items:
+        text = _faithful_text(item, target.kind)
+        if text is None:
+            unfaithful.append(item.name)
+        else:
+            texts.append((item.name, text))
+    if not texts and unfaithful:
+        raise InputError(
+            "--out", str(target.path), problem=f"{target.kind} holds none of {', '.join(unfaithful)} as it is"
+        )
+    if not target.is_folder:
+        if target.kind == "poscar" and len(texts) > 1:
+            raise InputError(
+                "--out", str(target.path), problem=f"is one POSCAR, and there are {len(texts)} structures",
+                allowed="a folder, or a file that ends with .xyz or .cif",
+            )  # fmt: skip
+        write_whole(target.path, "".join(text for _, text in texts).encode("utf-8"), "--out")
+        return [target.path], len(texts), unfaithful
+    try:
+        target.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("--out", str(target.path), problem=f"cannot be made: {error.strerror}") from error
+    paths = []
+    for name, text in texts:
+        path = target.path / f"{name}.{_ENDING[target.kind]}"
+        write_whole(path, text.encode("utf-8"), "--out")
+        paths.append(path)
+    return paths, len(texts), unfaithful
+
+
+def safe_name(*parts: Any) -> str:
+    """A file name without blanks, slashes or characters that some system refuses."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", "_".join(str(part) for part in parts)).lstrip(".-")
+
+
+def tagged_minima(
+    chosen: Iterable[tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]], numbered: bool
+) -> list[TaggedStructure]:
+    """Stored minima with names that differ even where upper and lower case do not count, and their tags."""
     from pymatgen.core import Structure
 
-    chosen = [
-        (row, found) for row in rows if (found := next((item for item in row["structures"] if item["is_valid"]), None))
-    ]
-    if not chosen:
-        raise InputError("filter", None, problem="matches no candidate with a structure; nothing written")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("--out", str(folder), problem=f"cannot be made: {error.strerror}") from error
-    written = []
-    for row, found in chosen:
-        name = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{row['formula']}_n{row['n']}_{row['id'][:6]}")
-        path = folder / _STRUCTURE_FILES[kind].format(name)
-        text = _structure_text(Structure.from_dict(found["structure"]), row, found, kind)
-        write_whole(path, text.encode("utf-8"), "--out")
-        written.append(path)
-    return written
+    items, taken = [], set[str]()
+    for row, minima in chosen:
+        for place, found in enumerate(minima, start=1):
+            parts = [row["formula"], f"n{row['n']}"]
+            ends = [f"{place:02d}"] if numbered else []
+            names = [safe_name(*parts, identity, *ends) for identity in (str(row["id"])[:6], row["id"])]
+            names += [f"{names[1]}-{count}" for count in range(2, len(taken) + 3)]
+            name = next(name for name in names if name.lower() not in taken)
+            taken.add(name.lower())
+            items.append(TaggedStructure(Structure.from_dict(found["structure"]), name, tags_of(row, found)))
+    return items
+
+
+def tags_of(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of a minimum beside its atoms; unknown values are left out.
+
+    Args:
+        row: Candidate document.
+        found: One of its structures.
+    """
+    values = {key: row.get(key) for key in _OF_CANDIDATE} | {key: found.get(key) for key in _OF_STRUCTURE}
+    lowest = row.get("energy_per_atom")
+    above = found["energy_per_atom"] - lowest if lowest is not None else None
+    values["energy_above_lowest_minimum"] = above
+    for key in _FALLS_WITH_ENERGY:
+        if values[key] is not None and above is not None:
+            values[key] += above
+    provenance = row.get("provenance") or {}
+    values |= {key: provenance.get(key) for key in ("seed", "engine_fingerprint")}
+    return {key: value for key, value in values.items() if value is not None and value != []}
+
+
+def _valid(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [found for found in row.get("structures") or [] if found["is_valid"]]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _endings_of(kind: str) -> str:
+    return " or ".join(ending for ending, of in FORMAT_OF.items() if of == kind)
 
 
 def write_whole(path: Path, content: bytes, field: str) -> None:
@@ -130,24 +318,78 @@ def _parquet(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def _structure_text(structure: Any, row: dict[str, Any], found: dict[str, Any], kind: str) -> str:
-    if kind == "cif":
-        from pymatgen.io.cif import CifWriter
+def _faithful_text(item: TaggedStructure, kind: str) -> str | None:
+    """The text of a structure; None if what is read from it is not the structure.
 
-        head = f"# {row['label']}: {found['energy_per_atom']:.4f} eV/atom, {row['engine']}, source {found['source']}\n"
-        return head + str(CifWriter(structure, symprec=0.01))
+    A CIF that its symmetry makes another structure is written again without symmetry.
+    """
+    for text in _texts(item, kind):
+        if _reads_back(text, kind, item.structure):
+            return text
+    return None
+
+
+def _texts(item: TaggedStructure, kind: str) -> Iterable[str]:
     if kind == "poscar":
         from pymatgen.io.vasp import Poscar
 
-        return str(Poscar(structure.get_sorted_structure(), comment=row["label"]).get_str())
+        tags = ", ".join(
+            f"{key}={item.tags[key]}" for key in ("label", "energy_per_atom", "engine", "seed") if key in item.tags
+        )
+        yield str(Poscar(item.structure.get_sorted_structure(), comment=" ".join(tags.split())).get_str())
+    elif kind == "extxyz":
+        yield _extxyz(item)
+    else:
+        from ninefold.structures.cif import cif_text
+        from ninefold.structures.description import describe, without_symmetry
+
+        comment = "ninefold: energies of _ninefold_ items in eV/atom, forces in eV/A"
+        tags = dict(item.tags)
+        for description in (describe(item.structure), without_symmetry(item.structure)):
+            own = {"metal_space_group": description.metal_space_group_symbol}
+            yield cif_text(description, item.name, tags | own, comment)
+
+
+def _extxyz(item: TaggedStructure) -> str:
+    """One frame, whose total energy in eV is what ASE's `get_potential_energy` gives."""
     import ase.io
+    from ase.calculators.singlepoint import SinglePointCalculator
     from pymatgen.io.ase import AseAtomsAdaptor
 
-    atoms = AseAtomsAdaptor.get_atoms(structure)
-    atoms.info = {"formula": row["formula"], "energy_per_atom": found["energy_per_atom"], "engine": row["engine"]}
+    atoms = AseAtomsAdaptor.get_atoms(item.structure, msonable=False)
+    atoms.info = {
+        key: "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        for key, value in item.tags.items()
+    }
+    if (energy := item.tags.get("energy_per_atom")) is not None:
+        atoms.calc = SinglePointCalculator(atoms, energy=energy * len(atoms))
     buffer = io.StringIO()
     ase.io.write(buffer, atoms, format="extxyz")
     return buffer.getvalue()
+
+
+def _reads_back(text: str, kind: str, structure: Structure) -> bool:
+    """Whether others read the same composition, the same number of atoms per volume, and no atoms on one place."""
+    import warnings
+
+    from pymatgen.core import Structure
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the readers warn of rounded coordinates
+        try:
+            if kind == "extxyz":
+                import ase.io
+                from pymatgen.io.ase import AseAtomsAdaptor
+
+                read = AseAtomsAdaptor.get_structure(ase.io.read(io.StringIO(text), format="extxyz"))
+            else:
+                read = Structure.from_str(text, fmt=kind)
+        except Exception:  # whatever a reader says of a text that it cannot read
+            return False
+    return (
+        read.composition.reduced_composition == structure.composition.reduced_composition
+        and abs(read.volume / len(read) / (structure.volume / len(structure)) - 1) < _SAME_VOLUME
+    )
 
 
 def _cell(value: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -101,20 +101,70 @@ def describe(structure: Structure | Mapping[str, Any], symprec: float = SYMPREC)
     """
     cell, symbols, positions = _plain(structure)
     data = _dataset(cell, symbols, positions, symprec)
-    metals = [place for place, symbol in enumerate(symbols) if symbol != HYDROGEN]
-    metal = _dataset(cell, [symbols[place] for place in metals], positions[metals], symprec) if metals else None
-    metal_group = named(1 if metal is None else int(metal.number))
     if data is None:
-        sites = tuple(
-            WyckoffSite(symbol, 1, "a", "1", (at[0], at[1], at[2]))
-            for symbol, at in zip(symbols, positions.tolist(), strict=True)
-        )
-        return _description(cell, sites, named(1), 1, metal_group)
-    standard = np.array(data.std_cell.basis).reshape(3, 3)
+        return without_symmetry(structure, symprec)
     return _description(
-        standard, tuple(_sites(data, cell, symbols, positions)), named(int(data.number)), int(data.hall_number),
-        metal_group,
+        np.array(data.std_cell.basis).reshape(3, 3), tuple(_sites(data, cell, symbols, positions)),
+        named(int(data.number)), int(data.hall_number), _metal_group(cell, symbols, positions, symprec),
     )  # fmt: skip
+
+
+def without_symmetry(structure: Structure | Mapping[str, Any], symprec: float = SYMPREC) -> StructureDescription:
+    """Every atom of a structure as it is, in its own cell, with group P1; its metal lattice with the group it has."""
+    cell, symbols, positions = _plain(structure)
+    sites = tuple(
+        WyckoffSite(symbol, 1, "a", "1", (at[0], at[1], at[2]))
+        for symbol, at in zip(symbols, positions.tolist(), strict=True)
+    )
+    return _description(cell, sites, named(1), 1, _metal_group(cell, symbols, positions, symprec))
+
+
+def _metal_group(cell: np.ndarray, symbols: Sequence[str], positions: np.ndarray, symprec: float) -> SpaceGroup:
+    metals = [place for place, symbol in enumerate(symbols) if symbol != HYDROGEN]
+    data = _dataset(cell, [symbols[place] for place in metals], positions[metals], symprec) if metals else None
+    return named(1 if data is None else int(data.number))
+
+
+class Orbit(NamedTuple):
+    """Equivalent atoms of a structure, as it is."""
+
+    label: str
+    """Multiplicity in the conventional cell and Wyckoff letter: 4e."""
+    members: tuple[int, ...]
+    """Indices of the atoms."""
+
+
+class Orbits(NamedTuple):
+    """How the symmetry of a structure moves its atoms."""
+
+    orbits: tuple[Orbit, ...]
+    """In the order of their first atoms."""
+    images: np.ndarray
+    """shape (order, n_atoms), the atom that each operation takes each atom onto."""
+
+
+def orbits_of(structure: Structure, symprec: float = SYMPREC) -> Orbits:
+    """The orbits of a structure's atoms; every atom its own where no symmetry search is possible.
+
+    Args:
+        structure: Any cell.
+        symprec: Å.
+    """
+    cell, symbols, positions = _plain(structure)
+    data = _dataset(cell, symbols, positions, symprec)
+    if data is None:
+        return Orbits(tuple(Orbit("1a", (place,)) for place in range(len(symbols))), np.arange(len(symbols))[None, :])
+    leaders = np.array(data.orbits)
+    found = tuple(
+        Orbit(f"{table.multiplicity}{table.letter}", tuple(np.flatnonzero(leaders == first).tolist()))
+        for first, (table, _) in _tables(data, cell, positions)
+    )
+    images = []
+    for rotation, translation in zip(data.operations.rotations, data.operations.translations, strict=True):
+        moved = positions @ np.array(rotation).T + np.array(translation)
+        apart = moved[:, None, :] - positions[None, :, :]
+        images.append(np.linalg.norm((apart - np.round(apart)) @ cell, axis=2).argmin(axis=1))
+    return Orbits(found, np.array(images))
 
 
 def _description(
@@ -127,6 +177,7 @@ def _description(
     ]
     a, b, c = (float(length) for length in lengths)
     nsites, volume = sum(site.multiplicity for site in sites), float(abs(np.linalg.det(cell)))
+    a, b, c, *angles = (round(value, 6) for value in (a, b, c, *angles))
     return StructureDescription(a, b, c, *angles, volume, nsites, *group, hall_number, *metal, sites)
 
 
@@ -152,23 +203,27 @@ def _dataset(cell: np.ndarray, symbols: Sequence[str], positions: np.ndarray, sy
 
 
 def _sites(data: Any, cell: np.ndarray, symbols: Sequence[str], positions: np.ndarray) -> list[WyckoffSite]:
+    found = [
+        WyckoffSite(
+            symbols[first], table.multiplicity, table.letter, table.site_symmetry,
+            _first(_images(point, data.number), table.coordinates),
+        )
+        for first, (table, point) in _tables(data, cell, positions)
+    ]  # fmt: skip
+    return sorted(found, key=lambda site: (*_rank(site.element), site.multiplicity, site.letter, site.position))
+
+
+def _tables(data: Any, cell: np.ndarray, positions: np.ndarray) -> Iterator[tuple[int, tuple[Any, np.ndarray]]]:
+    """First atom of each orbit, the Wyckoff position it is on, and where it is in the standard cell."""
     standard, idealised = np.array(data.std_cell.basis).reshape(3, 3), np.array(data.std_cell.positions)
     tables = data.normalizer_wyckoff_positions().wyckoffs
     # the input's atoms in the standard cell, to find there what the input's orbits are called
     moved = (positions - np.array(data.std_origin_shift)) @ np.linalg.inv(np.array(data.std_linear)).T
     apart = moved[:, None, :] - idealised[None, :, :]
     nearest = np.linalg.norm((apart - np.round(apart)) @ standard, axis=2).argmin(axis=1)
-    found = []
     for first in sorted(set(data.orbits)):
         place = int(nearest[first])
-        table = tables[place]
-        found.append(
-            WyckoffSite(
-                symbols[first], table.multiplicity, table.letter, table.site_symmetry,
-                _first(_images(idealised[place], data.number), table.coordinates),
-            )
-        )  # fmt: skip
-    return sorted(found, key=lambda site: (*_rank(site.element), site.multiplicity, site.letter, site.position))
+        yield first, (tables[place], idealised[place])
 
 
 def _rank(symbol: str) -> tuple[bool, float, str]:

@@ -3,7 +3,7 @@
 The voids of a lattice of centres are the vertices of its Voronoi cells: tetrahedral and octahedral
 holes of close packings, cube centres, trigonal prisms. Antifluorite, Heusler, anti-perovskite and
 most known complex hydrides are such fillings. Which voids are filled, and how the anions are
-turned, is drawn at random.
+turned, is drawn at random; different cations take whole orbits of what is filled in half of the draws.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
+from pymatgen.core import Structure
 from scipy.spatial import Voronoi
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
+from ninefold.structures.orderings import orderings
 from ninefold.structures.packing import Packing, assemble, random_rotation
 from ninefold.structures.polyhedra import polyhedra
 
@@ -45,6 +47,8 @@ HOSTS: dict[str, tuple[np.ndarray, np.ndarray]] = {
 _DOUBLINGS = (np.diag((2, 1, 1)), np.diag((1, 1, 2)), np.array([[1, 1, 0], [-1, 1, 0], [0, 0, 1]]))
 SAME_POINT = 1e-3
 """Fraction of a cell edge; closer points are one."""
+BY_ORBITS = 0.5
+"""Chance that different cations take whole orbits, or the fewest parts of them; else they are dealt at random."""
 SHARED_TURN = 0.6
 """Chance that all anions of a cell are turned alike: most known structures are so ordered."""
 
@@ -77,10 +81,30 @@ def decorated_host(
         shape @ (turn if rng.random() < SHARED_TURN or index == 0 else random_turn(rng)).T
         for index in range(len(centres))
     ]
+    cations, hydrides = sites[:n_cations], sites[n_cations:]
+    ways = (
+        _orders(assignment, cell, centres @ cell, cations, hydrides)
+        if len(assignment.cations) > 1 and rng.random() < BY_ORBITS
+        else []
+    )
+    if ways:
+        cations = cations[ways[rng.integers(len(ways))]]
     return assemble(
-        assignment, cell, centres @ cell, sites[:n_cations], sites[n_cations:], turned, f"host:{name}:Z{formula_units}",
-        rng,
+        assignment, cell, centres @ cell, cations, hydrides, turned, f"host:{name}:Z{formula_units}",
+        None if ways else rng,
     )  # fmt: skip
+
+
+def _orders(
+    assignment: Assignment, cell: np.ndarray, centres: np.ndarray, cations: np.ndarray, hydrides: np.ndarray
+) -> list[np.ndarray]:
+    """Orders of the cation sites, kind by kind, that the symmetry of centres and filled voids suggests."""
+    roles = ["Os"] * len(centres) + ["K"] * len(cations) + ["H"] * len(hydrides)
+    points = np.concatenate([centres, cations, hydrides])
+    structure = Structure(cell, roles, points, coords_are_cartesian=True)
+    sites = range(len(centres), len(centres) + len(cations))
+    counts = {cation.symbol: cation.count * len(centres) for cation in assignment.cations}
+    return [way.order(list(counts)) for way in orderings(structure, sites, counts)]
 
 
 def random_turn(rng: np.random.Generator) -> np.ndarray:

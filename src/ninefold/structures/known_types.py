@@ -14,6 +14,7 @@ from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
 from ninefold.structures.checks import SHELL_FACTOR
 from ninefold.structures.crystals import build_structure
+from ninefold.structures.orderings import Ordering, orderings
 from ninefold.structures.packing import Packing, assemble
 from ninefold.yaml_files import read_yaml
 
@@ -26,15 +27,33 @@ def type_names() -> list[str]:
     return [entry["name"] for entry in _types()]
 
 
-def substituted(assignment: Assignment, rng: np.random.Generator, withheld: tuple[str, ...] = ()) -> list[Packing]:
-    """Every type that fits a composition, scaled to its additive volume.
+def substituted(assignment: Assignment, withheld: tuple[str, ...] = ()) -> list[Packing]:
+    """Every type that fits a composition, scaled to its additive volume, with every order of its cations.
 
     Args:
         assignment: The composition and its reading.
-        rng: Deals different cations over the cation sites.
         withheld: Names of types to leave out.
+
+    Returns:
+        Type by type; of one type, in the order of `cation_orderings`. The source of each names the type and, for
+        different cations, their sites: `type:K2ReH9:K 3f, Na 3g`.
     """
-    return [_packing(name, assignment, rng) for name in matching_types(assignment) if name not in withheld]
+    return [
+        _packing(name, assignment, ordering)
+        for name in matching_types(assignment)
+        if name not in withheld
+        for ordering in cation_orderings(name, assignment)
+    ]
+
+
+@functools.lru_cache(maxsize=512)
+def cation_orderings(name: str, assignment: Assignment) -> tuple[Ordering, ...]:
+    """The ways in which the cations of a composition share the cation sites of a type that fits it."""
+    structure = prototype(name)
+    places = [place for place, site in enumerate(structure) if site.specie.symbol == CATION]
+    centres = sum(site.specie.symbol == CENTRE for site in structure)
+    counts = {cation.symbol: cation.count * centres for cation in assignment.cations}
+    return tuple(orderings(structure, places, counts))
 
 
 def matching_types(assignment: Assignment) -> list[str]:
@@ -57,7 +76,7 @@ def prototype(name: str) -> Structure:
     return build_structure(entry["space_group"], entry["cell"], sites, origin=entry.get("origin"))
 
 
-def _packing(name: str, assignment: Assignment, rng: np.random.Generator) -> Packing:
+def _packing(name: str, assignment: Assignment, ordering: Ordering) -> Packing:
     structure = prototype(name).copy()
     roles = np.array([site.specie.symbol for site in structure])
     places = np.flatnonzero(roles == CENTRE)
@@ -72,8 +91,11 @@ def _packing(name: str, assignment: Assignment, rng: np.random.Generator) -> Pac
         centres.append(structure[int(place)].coords)
         turned.append(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     hydrides = [site.coords for index, site in enumerate(structure) if roles[index] == "H" and index not in ligands]
-    cations = [site.coords for index, site in enumerate(structure) if roles[index] == CATION]
+    cations = structure.cart_coords[np.flatnonzero(roles == CATION)][
+        ordering.order([cation.symbol for cation in assignment.cations])
+    ]
+    sites = f":{ordering.text}" if len(assignment.cations) > 1 else ""
     return assemble(
-        assignment, structure.lattice.matrix, np.array(centres), np.array(cations).reshape(-1, 3),
-        np.array(hydrides).reshape(-1, 3), turned, f"type:{name}", rng,
+        assignment, structure.lattice.matrix, np.array(centres), cations, np.array(hydrides).reshape(-1, 3), turned,
+        f"type:{name}{sites}", None,
     )  # fmt: skip

@@ -27,8 +27,8 @@ class Proposal:
 
     structure: Structure
     source: str
-    """How it was made: `type:K2PtCl6`, `prototype:AB2_cF12_225_a_c:Z1`, `host:fcc:Z2`, `symmetric:160:Z1`, `random:Z2`.
-    """
+    """How it was made: `type:K2PtCl6`, `type:K2ReH9:K 3f, Na 3g`, `prototype:AB2_cF12_225_a_c:Z1`, `host:fcc:Z2`,
+    `symmetric:160:Z1`, `random:Z2`."""
 
 
 class Exhausted(Exception):  # noqa: N818  # an end, not an error, as StopIteration

@@ -26,6 +26,7 @@ from ninefold.chemistry.volumes import additive_volume
 from ninefold.errors import InputError
 from ninefold.structures.files import read_structure
 from ninefold.structures.hosts import SHARED_TURN, filled, random_turn
+from ninefold.structures.orderings import orderings
 from ninefold.structures.packing import Packing, assemble
 from ninefold.structures.polyhedra import polyhedra
 from ninefold.structures.proposal import Exhausted, Source
@@ -34,6 +35,8 @@ from ninefold.structures.symmetry import symmetrised
 ROOM_POINTS = 60
 """Random points among which hydrides without a sublattice find their sites."""
 HYDRIDE = "hydride"
+CATIONS = "cation"
+"""All cations alike, on the sites of one species."""
 OVERLAP = 0.5
 """Å; a host with atoms closer than this is broken."""
 
@@ -47,6 +50,9 @@ class Fit(NamedTuple):
     """Primitive cell."""
     roles: tuple[tuple[str, str], ...]
     """Species of the prototype -> `centre`, a cation's symbol, `cation` for all cations alike, or `hydride`."""
+    orders: tuple[tuple[int, ...], ...] = ()
+    """Where different cations share the sites of one species: those sites, as they come, in the order of the cations,
+    for each ordered way."""
 
 
 def prototype_host(
@@ -70,7 +76,7 @@ def host_from_file(path: Path) -> Source:
         divisor = math.gcd(*counts.values())
         reduced = {symbol: count // divisor for symbol, count in counts.items()}
         possible = tuple(
-            Fit(path.stem, structure, dealt)
+            _fit(path.stem, structure, dealt, assignment, formula_units)
             for dealt in _deals(assignment, reduced)
             if counts[dealt[0][0]] == formula_units
         )
@@ -146,8 +152,13 @@ def _decorated(
         return structure.frac_coords[[index for index, other in enumerate(roles) if other == role]].reshape(-1, 3)
 
     centres, hydrides = places("centre"), places(HYDRIDE)
-    alike = "cation" in role_of.values()
-    cations = places("cation") if alike else np.concatenate([places(cation.symbol) for cation in assignment.cations])
+    is_shared = CATIONS in role_of.values()
+    if fit.orders:
+        cations = places(CATIONS)[list(fit.orders[rng.integers(len(fit.orders))])]
+    elif is_shared:
+        cations = places(CATIONS)
+    else:
+        cations = np.concatenate([places(cation.symbol) for cation in assignment.cations])
     if missing := assignment.m * formula_units - len(hydrides):
         metals = np.concatenate([centres, cations])
         points = np.concatenate([metals, rng.random((ROOM_POINTS, 3))])
@@ -161,8 +172,22 @@ def _decorated(
     ]
     return assemble(
         assignment, cell, centres @ cell, cations @ cell, hydrides @ cell, turned,
-        f"{kind}:{fit.name}:Z{formula_units}", rng if alike else None,
+        f"{kind}:{fit.name}:Z{formula_units}", rng if is_shared and not fit.orders else None,
     )  # fmt: skip
+
+
+def _fit(
+    name: str, structure: Structure, dealt: tuple[tuple[str, str], ...], assignment: Assignment, formula_units: int
+) -> Fit:
+    """A host with its roles, and the ways in which different cations may share its sites."""
+    shared = [symbol for symbol, role in dealt if role == CATIONS]
+    if not shared or len(assignment.cations) == 1:
+        return Fit(name, structure, dealt)
+    sites = [place for place, site in enumerate(structure) if site.specie.symbol == shared[0]]
+    symbols = [cation.symbol for cation in assignment.cations]
+    counts = {cation.symbol: cation.count * formula_units for cation in assignment.cations}
+    ways = orderings(structure, sites, counts)
+    return Fit(name, structure, dealt, tuple(tuple(way.order(symbols).tolist()) for way in ways))
 
 
 @functools.lru_cache(maxsize=256)
@@ -173,14 +198,14 @@ def fits(assignment: Assignment, formula_units: int) -> tuple[Fit, ...]:
         for dealt in _deals(assignment, counts):
             name, structure = _primitive(index)
             if sum(site.specie.symbol == dealt[0][0] for site in structure) == formula_units:
-                found.append(Fit(name, structure, dealt))
+                found.append(_fit(name, structure, dealt, assignment, formula_units))
     return tuple(found)
 
 
 def _deals(assignment: Assignment, counts: Mapping[str, int]) -> Iterator[tuple[tuple[str, str], ...]]:
     """Every way in which the species of a host, in lowest terms, stand for the roles of a composition, centre first."""
     kinds = [(cation.symbol, cation.count) for cation in assignment.cations]
-    together = [("cation", sum(count for _, count in kinds))]
+    together = [(CATIONS, sum(count for _, count in kinds))]
     wanted = [together] + ([kinds] if len(kinds) > 1 else [])
     if assignment.m:
         wanted += [[*cations, (HYDRIDE, assignment.m)] for cations in tuple(wanted)]
