@@ -102,6 +102,60 @@ def test_export_structures_reads_back(finished, tmp_path, kind, ending):
             assert {"K", "Re", "H"} == {site.specie.symbol for site in structure}
 
 
+def test_export_of_every_minimum_is_told_as_it_is(finished, tmp_path):
+    import ase.io
+
+    documents = json.loads(output("query", "--json", "--fields", "formula", cwd=finished))
+    minima = [
+        found
+        for row in documents
+        for document in json.loads(output("show", row["formula"], "--json", cwd=finished))
+        for found in document["structures"]
+        if found["is_valid"]
+    ]
+    told = output("export", "--all-minima", "--out", "all.xyz", cwd=finished)
+    assert told.startswith(f"wrote {len(minima)} structure")
+    assert f"of {len(documents)} candidates" in told
+    assert told.rstrip().endswith("extxyz, file all.xyz")
+    frames = ase.io.read(finished / "all.xyz", index=":")
+    assert [frame.get_potential_energy() / len(frame) for frame in frames] == pytest.approx(
+        [found["energy_per_atom"] for found in minima]
+    )
+    assert {frame.info["evidence"] for frame in frames} == {"ML"}
+    assert {frame.info.get("seed") for frame in frames} == {3}
+    assert "folder" in output("export", "--out", f"{tmp_path}/folder/", cwd=finished)
+    assert (tmp_path / "folder").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", "x.pdb"], ["--out", "x.pdb", ".extxyz"]),
+        (["--out", "x.csv", "--format", "cif"], ["--out", "x.csv", "cif"]),
+        (["--out", "x.csv", "--all-minima"], ["--all-minima", "table"]),
+    ],
+)
+def test_an_export_that_cannot_be_is_one_line(finished, arguments, words):
+    before = sorted(finished.iterdir())
+    done = ninefold("export", *arguments, cwd=finished)
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert all(word in line for word in words)
+    assert sorted(finished.iterdir()) == before
+
+
+def test_show_describes_the_crystal(finished):
+    [document] = json.loads(output("show", "K2ReH9", "--json", cwd=finished))
+    description = document["structures"][0]["description"]
+    text = output("show", "K2ReH9", cwd=finished)
+    assert f"Space group {description['space_group_symbol']} ({description['space_group_number']})" in text
+    assert f"{description['metal_space_group_symbol']} ({description['metal_space_group_number']})" in text
+    assert f"a {description['a']:.3f}" in text
+    first = description["sites"][0]
+    assert f"{first['multiplicity']}{first['letter']}" in text
+    assert f"{first['position'][0]:.4f}" in text
+
+
 def test_export_tables(finished, tmp_path):
     import pyarrow.parquet
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,6 +44,26 @@ def test_search_prints_json_and_writes_cifs(tmp_path):
     assert [row["energy_per_atom"] for row in again["structures"]] == [
         row["energy_per_atom"] for row in result["structures"]
     ]
+
+
+def test_search_into_one_file_that_says_what_made_it(tmp_path):
+    import ase.io
+
+    done = search("--relaxations", "2", "--seed", "3", "--json", "--out", "found.xyz", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["structures"]
+    frames = ase.io.read(tmp_path / "found.xyz", index=":")
+    assert {row["path"] for row in rows} == {"found.xyz"}
+    assert [frame.get_potential_energy() / len(frame) for frame in frames] == pytest.approx(
+        [row["energy_per_atom"] for row in rows]
+    )
+    for frame, row in zip(frames, rows, strict=True):
+        assert frame.info["seed"] == 3
+        assert frame.info["evidence"] == "test"
+        assert frame.info["source"] == row["source"]
+        description = row["description"]
+        assert description["space_group_number"] == row["space_group_number"]
+        assert frame.get_volume() / len(frame) == pytest.approx(description["volume"] / description["nsites"], rel=1e-5)
 
 
 def test_known_types_are_offered_and_can_be_withheld(tmp_path):
@@ -95,6 +116,7 @@ def test_ctrl_c_ends_with_what_there_is(tmp_path):
         (["search", "K2ReH9", "--source", "broken.py:mine"], ["broken.py", "SyntaxError"]),
         (["search", "K2ReH9", "--engine", "mace"], ["mace", "mace-torch", "pip install"]),
         (["search", "K2ReH9", "--engine", "sevennet", "--model", "7net-9"], ["7net-9", "7net-0"]),
+        (["search", "K2ReH9", "--engine", "lj", "--out", "x.csv"], ["--out", "x.csv", ".xyz"]),
         (["relax", "nowhere.cif", "--engine", "lj"], ["nowhere.cif", "does not exist"]),
         (["relax", "file", "--engine", "lj"], ["file", "cannot be read"]),
         (["relax", "file", "--fmax", "0"], ["--fmax"]),
@@ -140,6 +162,9 @@ def test_relax_goes_on_after_a_broken_file(tmp_path):
         3.59**3 / 4, rel=0.02
     )  # EMT's own lattice constant, ASE docs
     assert Structure.from_file(tmp_path / good["path"]).composition.reduced_formula == "Cu"
+    text = (tmp_path / good["path"]).read_text()
+    assert re.search(r"_ninefold_evidence +'test'", text)
+    assert float(re.search(r"_ninefold_energy_per_atom +(\S+)", text)[1]) == pytest.approx(good["energy_per_atom"])
 
 
 def test_two_files_of_one_name_are_two_results(tmp_path):

@@ -12,7 +12,7 @@ from report_sample import candidates, funnel, k2reh9, structure_dict
 from ninefold.report.palette import BALLS, SCALE_END, TERMS, distance_colour, ink_on
 from ninefold.report.picture import structure_svg, view_matrix, viewer_data
 from ninefold.report.scene import make_scene
-from ninefold.report.terminal import candidate_view, funnel_table, ranked_table
+from ninefold.report.terminal import candidate_view, funnel_table, ranked_table, structure_view
 from ninefold.report.text import (
     duration,
     formula_html,
@@ -186,6 +186,18 @@ def test_candidate_view_shows_all_of_it():
         "stability",
     ):
         assert word in text
+
+
+def test_structure_view_reads_at_80_columns():
+    from ninefold.structures.description import describe
+
+    found = describe(k2reh9()).as_dict()
+    text = printed(structure_view(found), width=80)
+    lines = text.splitlines()
+    assert lines[0] == "Space group P-62m (189); metal lattice (without H) P-62m (189); within 0.01 Å"
+    assert lines[1].startswith("a 9.607  b 9.607  c 5.508 Å   α 90.00  β 90.00  γ 120.00°")
+    assert len([line for line in lines if line.startswith(("K ", "Re ", "H "))]) == len(found["sites"])
+    assert max(map(len, lines)) <= 80
 
 
 def test_candidate_view_of_a_bare_candidate():

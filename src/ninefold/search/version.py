@@ -9,7 +9,7 @@ from importlib.resources import files
 from ninefold.engines import Engine
 from ninefold.keys import content_key
 
-ALGORITHM = 6
+ALGORITHM = 7
 """Rises when code of the sources, the force field, the strategy or the optimizers changes what is found."""
 _DATA = ("forcefield.yaml", "types.yaml")
 

@@ -31,13 +31,13 @@ _SAME_VOLUME = 1e-4
 """Share by which the volume per atom of what is read back may differ: CIF rounds, and moves atoms onto symmetry."""
 _OF_CANDIDATE = (
     "campaign", "formula", "label", "is_known", "evidence", "engine", "e_above_hull", "phase_separation_energy",
-    "e_above_references", "rank",
+    "e_above_references", "rank", "flags",
 )  # fmt: skip
 _OF_STRUCTURE = (
     "energy_per_atom", "source", "structure_type", "is_converged", "max_force", "coordination_numbers", "notes",
 )  # fmt: skip
-_FALLS_WITH_ENERGY = ("e_above_hull", "phase_separation_energy", "e_above_references")
-"""Stored of the candidate's lowest minimum; of another one they are higher by what its energy is."""
+_FOLLOWS_ENERGY = ("e_above_hull", "phase_separation_energy", "e_above_references")
+"""Stored of the minimum that stands for the candidate; of another one they differ by what its energy does."""
 
 
 class Target(NamedTuple):
@@ -249,12 +249,14 @@ def tags_of(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
         found: One of its structures.
     """
     values = {key: row.get(key) for key in _OF_CANDIDATE} | {key: found.get(key) for key in _OF_STRUCTURE}
-    lowest = row.get("energy_per_atom")
-    above = found["energy_per_atom"] - lowest if lowest is not None else None
-    values["energy_above_lowest_minimum"] = above
-    for key in _FALLS_WITH_ENERGY:
-        if values[key] is not None and above is not None:
-            values[key] += above
+    values["energy_above_lowest_minimum"] = found["energy_per_atom"] - min(
+        item["energy_per_atom"] for item in (_valid(row) or [found])
+    )
+    for key in _FOLLOWS_ENERGY:
+        if values[key] is not None and row.get("energy_per_atom") is not None:
+            values[key] += found["energy_per_atom"] - row["energy_per_atom"]
+    if values["e_above_hull"] is not None:
+        values["e_above_hull"] = max(0.0, values["e_above_hull"])  # a lower minimum of its own composition is the hull
     provenance = row.get("provenance") or {}
     values |= {key: provenance.get(key) for key in ("seed", "engine_fingerprint")}
     return {key: value for key, value in values.items() if value is not None and value != []}
