@@ -335,10 +335,10 @@ def _texts(item: TaggedStructure, kind: str) -> Iterable[str]:
     if kind == "poscar":
         from pymatgen.io.vasp import Poscar
 
-        tags = ", ".join(
+        comment = ", ".join(
             f"{key}={item.tags[key]}" for key in ("label", "energy_per_atom", "engine", "seed") if key in item.tags
         )
-        yield str(Poscar(item.structure.get_sorted_structure(), comment=" ".join(tags.split())).get_str())
+        yield str(Poscar(item.structure.get_sorted_structure(), comment=" ".join(comment.split())).get_str())
     elif kind == "extxyz":
         yield _extxyz(item)
     else:
@@ -346,10 +346,9 @@ def _texts(item: TaggedStructure, kind: str) -> Iterable[str]:
         from ninefold.structures.description import describe, without_symmetry
 
         comment = "ninefold: energies of _ninefold_ items in eV/atom, forces in eV/A"
-        tags = dict(item.tags)
         for description in (describe(item.structure), without_symmetry(item.structure)):
             own = {"metal_space_group": description.metal_space_group_symbol}
-            yield cif_text(description, item.name, tags | own, comment)
+            yield cif_text(description, item.name, item.tags | own, comment)
 
 
 def _extxyz(item: TaggedStructure) -> str:

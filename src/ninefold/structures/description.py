@@ -170,15 +170,17 @@ def orbits_of(structure: Structure, symprec: float = SYMPREC) -> Orbits:
 def _description(
     cell: np.ndarray, sites: tuple[WyckoffSite, ...], group: SpaceGroup, hall_number: int, metal: SpaceGroup
 ) -> StructureDescription:
-    lengths = np.linalg.norm(cell, axis=1)
-    angles = [
-        float(np.degrees(np.arccos(np.clip(cell[i] @ cell[j] / (lengths[i] * lengths[j]), -1, 1))))
-        for i, j in ((1, 2), (0, 2), (0, 1))
-    ]
-    a, b, c = (float(length) for length in lengths)
-    nsites, volume = sum(site.multiplicity for site in sites), float(abs(np.linalg.det(cell)))
-    a, b, c, *angles = (round(value, 6) for value in (a, b, c, *angles))
-    return StructureDescription(a, b, c, *angles, volume, nsites, *group, hall_number, *metal, sites)
+    a, b, c = (round(float(length), 6) for length in np.linalg.norm(cell, axis=1))
+    unit = cell / np.linalg.norm(cell, axis=1, keepdims=True)
+    alpha, beta, gamma = (
+        round(float(np.degrees(np.arccos(np.clip(unit[i] @ unit[j], -1, 1)))), 6) for i, j in ((1, 2), (0, 2), (0, 1))
+    )
+    return StructureDescription(
+        a=a, b=b, c=c, alpha=alpha, beta=beta, gamma=gamma, volume=float(abs(np.linalg.det(cell))),
+        nsites=sum(site.multiplicity for site in sites), space_group_number=group.number,
+        space_group_symbol=group.symbol, hall_number=hall_number, metal_space_group_number=metal.number,
+        metal_space_group_symbol=metal.symbol, sites=sites,
+    )  # fmt: skip
 
 
 def _plain(structure: Structure | Mapping[str, Any]) -> tuple[np.ndarray, list[str], np.ndarray]:
