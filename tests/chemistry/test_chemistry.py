@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Composition, Element
 
-from ninefold.chemistry.compounds import known_compounds
+from ninefold.chemistry.compounds import known_compounds, read_compounds
 from ninefold.chemistry.elements import CATION_CHARGES, ELECTRONEGATIVITY, GROUP, SYMBOLS
 from ninefold.chemistry.formula import formula_of, parse_formula
 from ninefold.chemistry.volumes import additive_volume
@@ -74,3 +74,13 @@ def test_known_compounds_are_neutral(compound):
     assert compound.assignment.cation_charge == compound.assignment.q + compound.assignment.m
     assert compound.mark in {"src", "mem", "der"}
     assert (compound.assignment.electron_count == 18) != bool(compound.violates)
+
+
+def test_compounds_that_thresholds_were_fitted_to_are_marked(tmp_path):
+    fitted = {compound.formula for compound in known_compounds() if compound.fitted}
+    assert {"K2ReH9", "Mg3CrH8", "Li6NbH11"} <= fitted
+    assert all(compound.assignment.n >= 7 for compound in known_compounds() if compound.fitted)
+    path = tmp_path / "compounds.yaml"
+    path.write_text("- {centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, mark: mem, fitted: perhaps}\n")
+    with pytest.raises(InputError, match=r"fitted: 'perhaps'.*true or false"):
+        read_compounds(path)

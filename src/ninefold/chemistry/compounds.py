@@ -29,6 +29,8 @@ class KnownCompound:
     synthesis: str | None = None
     violates: tuple[str, ...] = ()
     """Built-in rules that the compound is known to break."""
+    fitted: bool = False
+    """Thresholds of the built-in rules were derived from this compound, so that keeping it tests nothing."""
 
     @property
     def formula(self) -> str:
@@ -69,6 +71,7 @@ def _compound(entry: dict[str, Any], where: str) -> KnownCompound:
             space_group=entry.get("space_group"),
             synthesis=entry.get("synthesis"),
             violates=tuple(entry.get("violates", ())),
+            fitted=_yes_or_no(entry, "fitted", where),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
@@ -77,6 +80,13 @@ def _compound(entry: dict[str, Any], where: str) -> KnownCompound:
             problem=f"is not a compound: {type(error).__name__} {error}",
             allowed="formula, centre, n, q, m, cations, source, mark",
         ) from error
+
+
+def _yes_or_no(entry: dict[str, Any], key: str, where: str) -> bool:
+    value = entry.get(key, False)
+    if not isinstance(value, bool):
+        raise InputError(f"{where}: {key}", value, allowed="true or false")
+    return value
 
 
 def _assignment(entry: dict[str, Any], where: str) -> Assignment:
