@@ -50,16 +50,38 @@ def known_compounds() -> tuple[KnownCompound, ...]:
     return read_compounds(Path(str(files("ninefold.chemistry").joinpath("data/known_compounds.yaml"))))
 
 
-def read_compounds(path: Path) -> tuple[KnownCompound, ...]:
+def read_compounds(path: Path, field: str = "compounds") -> tuple[KnownCompound, ...]:
     """A user's own compounds, in the format of ninefold's `known_compounds.yaml`.
 
+    Args:
+        path: The file.
+        field: What the file is to the user, for the error.
+
     Raises:
-        InputError: if the file cannot be read, or naming the entry, the key, what came and what is allowed.
+        InputError: if the file cannot be read or names a reading twice; of a broken entry, with its key and value.
     """
-    entries = read_yaml(path, "compounds")
+    entries = read_yaml(path, field)
     if not isinstance(entries, list):
-        raise InputError("compounds", str(path), problem="is not a list of compounds", hint=_EXAMPLE)
-    return tuple(_compound(entry, f"{path}: compound {number}") for number, entry in enumerate(entries, start=1))
+        raise InputError(field, str(path), problem="is not a list of compounds", hint=_EXAMPLE)
+    compounds: dict[str, KnownCompound] = {}
+    for number, entry in enumerate(entries, start=1):
+        compound = _compound(entry, f"{field}: {path}: compound {number}")
+        label = compound.assignment.label
+        if label in compounds:
+            raise InputError(f"{field}: {path}: compound {number}", label, problem="comes twice")
+        compounds[label] = compound
+    return tuple(compounds.values())
+
+
+def with_own_compounds(path: Path | None, field: str = "compounds") -> tuple[KnownCompound, ...]:
+    """The compounds that ninefold ships and those of a user's file; a reading that both hold is the user's.
+
+    Raises:
+        InputError: as `read_compounds`.
+    """
+    own = () if path is None else read_compounds(path, field)
+    by_label = {compound.assignment.label: compound for compound in (*known_compounds(), *own)}
+    return tuple(by_label.values())
 
 
 def known_formulas(compounds: Iterable[KnownCompound] | None = None) -> frozenset[str]:

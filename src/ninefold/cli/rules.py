@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ninefold.cli.options import JsonOption, console, print_json
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
 
 RulesOption = Annotated[
     str, typer.Option("--rules", help="Rule set by name or YAML file, or a campaign file for its rules.")
@@ -105,12 +108,13 @@ def recall(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """What a rule set keeps of the known compounds and of the negative controls."""
-    from ninefold.chemistry.compounds import known_compounds, read_compounds
+    """What a rule set keeps of the compounds that have been made and of the negative controls.
+
+    With a campaign file as --rules, the compounds of its 'known' file are judged too.
+    """
     from ninefold.rules import recall as measure
 
-    own = read_compounds(compounds) if compounds else ()
-    result = measure(_load(rules), [*known_compounds(), *own])
+    result = measure(_load(rules), _compounds(rules, compounds))
     if json:
         print_json(result.to_dict())
         return
@@ -147,15 +151,31 @@ def _load(name: str) -> Any:
     from ninefold.rules import load_rule_set
     from ninefold.rules.settings import RuleSettings
 
-    if name.endswith((".yaml", ".yml")):
-        from ninefold.yaml_files import read_yaml
+    campaign = _campaign(name)
+    return load_rule_set(campaign.rules if campaign else RuleSettings(set=name))
 
-        content = read_yaml(Path(name), "rules")
-        if isinstance(content, dict) and "space" in content:
-            from ninefold.campaign import read_campaign
 
-            return load_rule_set(read_campaign(name).rules)
-    return load_rule_set(RuleSettings(set=name))
+def _compounds(rules: str, own: Path | None) -> Any:
+    """Ninefold's list, the campaign's own compounds where the rules are a campaign's, and those of a file."""
+    from ninefold.chemistry.compounds import known_compounds, read_compounds
+
+    campaign = _campaign(rules)
+    made = campaign.known_compounds() if campaign else known_compounds()
+    return {c.assignment.label: c for c in (*made, *(read_compounds(own) if own else ()))}.values()
+
+
+def _campaign(name: str) -> Campaign | None:
+    """The campaign of a file that is one; None for a rule set by name or file."""
+    if not name.endswith((".yaml", ".yml")):
+        return None
+    from ninefold.yaml_files import read_yaml
+
+    content = read_yaml(Path(name), "rules")
+    if not isinstance(content, dict) or "space" not in content:
+        return None
+    from ninefold.campaign import read_campaign
+
+    return read_campaign(name)
 
 
 def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Any:
