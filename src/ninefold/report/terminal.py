@@ -92,7 +92,7 @@ def verdict_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def candidate_view(candidate: Mapping[str, Any]) -> Group:
-    """All of one candidate: hull distance, structures, competitors, conditions, known compounds, verdicts.
+    """All of one candidate: hull distance, structures, competitors, conditions, published structures, verdicts.
 
     Args:
         candidate: A stored candidate document.

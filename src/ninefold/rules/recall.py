@@ -14,7 +14,7 @@ from ninefold.rules.rule_set import RuleSet
 
 @dataclass(frozen=True)
 class Recall:
-    """Per known compound: kept, or rejected and by which gates."""
+    """Per compound that has been made: kept, or rejected and by which gates."""
 
     rows: tuple[dict[str, Any], ...]
 
