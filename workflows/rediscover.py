@@ -22,7 +22,7 @@ import typer
 
 from ninefold.engines import EngineSettings, make_engine
 from ninefold.errors import NinefoldError
-from ninefold.flows.rediscover import GOAL, Run, read_settings, rediscover, runs, success, table
+from ninefold.flows.rediscover import GOAL, Run, headline, read_settings, rediscover, runs, table
 from ninefold.machine import usable_cores
 from ninefold.search import search_version
 
@@ -60,10 +60,11 @@ def main(
             os.fsync(results.fileno())
             done[row["key"]] = row
             minutes = (time.monotonic() - began) / count * (len(left) - count) / 60
-            note = f"{row['formula']} {row['difference'] or 0:+.1f} meV/atom"
+            found = "nothing valid" if row["difference"] is None else f"{row['difference']:+.1f} meV/atom"
+            note = f"{row['formula']} {found}{', the published structure' if row['is_match'] else ''}"
             typer.echo(f"{len(done)}/{len(wanted)} searches, {note}, about {minutes:.0f} min left", err=True)
     rows = list(done.values())
-    summary = _summary(rows)
+    summary = headline(rows)
     (out / "rediscovery.md").write_text(f"{summary}\n\n{table(rows)}\n", encoding="utf-8")
     _plot(rows, out / "rediscovery.svg")
     typer.echo(f"{table(rows)}\n\n{summary}\n\n{out / 'rediscovery.md'}, {out / 'rediscovery.svg'}")
@@ -86,21 +87,6 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
         except json.JSONDecodeError:
             continue  # the line that a killed run left half written; its search is run again
-
-
-def _summary(rows: list[dict[str, Any]]) -> str:
-    lines = []
-    for is_withheld in (False, True):
-        hits, all_ = success(rows, is_withheld)
-        limit, aim = GOAL[is_withheld]
-        seconds = [row["core_seconds"] for row in rows if row["is_withheld"] == is_withheld]
-        if all_:
-            lines.append(
-                f"Type {'withheld' if is_withheld else 'offered'}: {hits} of {all_} searches ({hits / all_:.0%}, "
-                f"aim {aim:.0%}) within {limit:g} meV/atom of the published structure; core-seconds median "
-                f"{median(seconds):.0f}, most {max(seconds):.0f}."
-            )
-    return "\n".join(lines)
 
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:

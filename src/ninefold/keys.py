@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 KEY_VERSION = 1
@@ -25,6 +26,14 @@ def content_key(*parts: Any) -> str:
     """
     text = json.dumps(_canonical(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def file_checksum(path: str) -> str:
+    """SHA-256 of a file's bytes; the path itself, where there is no file to read."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return path
 
 
 def structure_key(lattice: Any, species: Sequence[str], positions: Any) -> str:

@@ -116,3 +116,87 @@ def test_fingerprint_follows_what_changes_results_and_nothing_else():
     assert parse_campaign(with_(seed=1)).fingerprint() != original
     assert parse_campaign(with_(structures={"pool": 7})).fingerprint() != original
     assert parse_campaign(with_(execution={"workers": 7}, description="x", store="y.db")).fingerprint() == original
+
+
+MINE = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: our own, mark: mem}\n"
+
+
+def test_compounds_of_ones_own_lie_beside_the_campaign_file(tmp_path, monkeypatch):
+    folder = tmp_path / "there"
+    folder.mkdir()
+    (folder / "mine.yaml").write_text(MINE)
+    (folder / "campaign.yaml").write_text(json.dumps(with_(known="mine.yaml")))
+    monkeypatch.chdir(tmp_path)
+    campaign = read_campaign("there/campaign.yaml")
+    formulas = {compound.formula for compound in campaign.known_compounds()}
+    assert {"K3ReH10", "K2ReH9"} <= formulas
+    assert "K3ReH10" not in {compound.formula for compound in parse_campaign(GOOD).known_compounds()}
+
+
+def test_an_entry_of_ones_own_replaces_that_of_the_package(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        MINE.replace("K3", "K2").replace("H10", "H9").replace("m: 1", "m: 0").replace("K: 3", "K: 2")
+    )
+    campaign = parse_campaign(with_(known="mine.yaml"), folder=tmp_path)
+    [compound] = [compound for compound in campaign.known_compounds() if compound.formula == "K2ReH9"]
+    assert compound.source == "our own"
+
+
+def test_the_content_of_known_compounds_is_part_of_the_campaign(tmp_path):
+    (tmp_path / "a.yaml").write_text(MINE)
+    (tmp_path / "b.yaml").write_text(MINE)
+    prints = [parse_campaign(with_(known=name), folder=tmp_path).fingerprint() for name in ("a.yaml", "b.yaml")]
+    assert prints[0] == prints[1], "the same content under another name"
+    (tmp_path / "b.yaml").write_text(MINE.replace("our own", "ours"))
+    assert parse_campaign(with_(known="b.yaml"), folder=tmp_path).fingerprint() != prints[0]
+    assert parse_campaign(GOOD).fingerprint() != prints[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, ["known", "mine.yaml", "cannot be read"]),
+        ("[]\n]", ["known", "mine.yaml", "not valid YAML"]),
+        ("{formula: K2ReH9}", ["known", "not a list of compounds"]),
+        (MINE.replace("m: 1", "m: 0"), ["known", "compound 1", "K3ReH10", "K3ReH9"]),
+        (MINE + MINE, ["known", "compound 2", "comes twice"]),
+    ],
+)
+def test_a_broken_file_of_compounds(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "mine.yaml").write_text(content)
+    with pytest.raises(InputError) as caught:
+        parse_campaign(with_(known="mine.yaml"), folder=tmp_path).known_compounds()
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_selection_marks_the_campaigns_own_compounds(tmp_path):
+    from ninefold.flows.stages import select
+    from ninefold.store import open_repository
+
+    (tmp_path / "mine.yaml").write_text(MINE)
+    space_ = [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": [0, 2]}]
+    for known in ({}, {"known": "mine.yaml"}):
+        campaign = parse_campaign(with_(name=f"c{len(known)}", space=space_, **known), folder=tmp_path)
+        select(campaign, str(tmp_path / "s.db"))
+    with open_repository(tmp_path / "s.db") as repository:
+        found = {(row["campaign"], row["formula"]): row["is_known"] for row in repository.find("candidates")}
+    assert found["c0", "K2ReH9"]
+    assert not found["c0", "K3ReH10"]
+    assert found["c1", "K2ReH9"]
+    assert found["c1", "K3ReH10"]
+    assert not found["c1", "K4ReH11"]
+
+
+def test_the_campaigns_own_compounds_compete(tmp_path):
+    from ninefold.flows.stages import select
+    from ninefold.store import open_repository
+
+    (tmp_path / "mine.yaml").write_text(MINE)
+    campaign = parse_campaign(with_(known="mine.yaml"), folder=tmp_path)  # of K, Re and H, but m = 0
+    select(campaign, str(tmp_path / "s.db"))
+    with open_repository(tmp_path / "s.db") as repository:
+        found = {row["formula"]: row for row in repository.find("candidates")}
+    assert found["K3ReH10"]["is_competitor"]
+    assert found["K3ReH10"]["is_known"]

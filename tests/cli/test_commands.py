@@ -262,3 +262,21 @@ def test_recall_of_a_campaigns_rules_and_ones_own_compounds(tmp_path):
     kept = {row["name"]: row["rejected_by"] for row in result["compounds"]}
     assert kept["K2TcH9"] is None
     assert kept["Li5MoH11"] == "interstitial_hydrides"
+
+
+def test_known_compounds_of_a_campaign_file(tmp_path):
+    (tmp_path / "campaign.yaml").write_text(
+        "name: x\nspace: [{centres: [Re], cations: [K], n: 9, m: [0, 2]}]\nknown: mine.yaml\n"
+    )
+    missing = ninefold("campaign", "check", "campaign.yaml", cwd=tmp_path)
+    assert missing.returncode == 2
+    assert "known" in missing.stderr
+    assert "Traceback" not in missing.stderr
+    run = ninefold("run", "campaign.yaml", cwd=tmp_path)
+    assert run.returncode == 2
+    assert not list(tmp_path.glob("*.db")), "nothing is written"
+    entry = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: x, mark: mem}\n"
+    (tmp_path / "mine.yaml").write_text(entry)
+    output("campaign", "check", "campaign.yaml", cwd=tmp_path)
+    result = json.loads(output("rules", "recall", "--rules", "campaign.yaml", "--json", cwd=tmp_path))
+    assert "K3ReH10" in {row["name"] for row in result["compounds"]}

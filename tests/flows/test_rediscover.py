@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ninefold.errors import InputError
-from ninefold.flows.rediscover import Compound, published, read_settings, runs, success, table
+from ninefold.flows.rediscover import Compound, headline, matches, published, read_settings, runs, success, table
 from ninefold.structures.checks import check_shells
 from ninefold.structures.known_types import type_names
 
@@ -27,10 +27,11 @@ def test_enough_compounds_and_seeds():
     assert len({run.key for run in runs(SETTINGS)}) == 2 * 5 * len(SETTINGS.compounds)
 
 
-def row(difference, *, is_withheld=True, apart=None):
+def row(difference, *, is_withheld=True, apart=None, is_match=False, n=6, formula="A"):
     return {
-        "phase": "A", "formula": "A", "published_space_group": "P1", "is_withheld": is_withheld, "apart": apart,
-        "seed": 0, "difference": difference, "is_match": False, "found_space_group": "P1", "relaxations": 1,
+        "phase": "A", "formula": formula, "n": n, "apart": apart, "is_withheld": is_withheld,
+        "published_space_group": "P1",
+        "seed": 0, "difference": difference, "is_match": is_match, "found_space_group": "P1", "relaxations": 1,
         "core_seconds": 1.0,
     }  # fmt: skip
 
@@ -45,3 +46,37 @@ def test_success_counts_what_is_within_the_goal_and_nothing_apart():
 def test_unknown_phase():
     with pytest.raises(InputError, match="K2ReH9 K2ReH9"):
         published(Compound(phase="K2ReH9 dream", type="K2ReH9"))
+
+
+def test_a_lower_energy_is_no_match_and_both_are_said():
+    rows = [row(-16.7), row(0.1, is_match=True), row(30.0), row(0.0, apart="x", is_match=True)]
+    assert success(rows, True) == (2, 3)
+    assert matches(rows, True) == (1, 3)
+    text = headline(rows)
+    assert "matches the published one in 1 of 3 (33%) searches" in text
+    assert "2 of 3 (67%)" in text
+    assert "hydrogens" not in text, "no anion of seven and more"
+    assert text.index("matches") < text.index("energy"), "what matches comes first"
+    last = table(rows).splitlines()[-1]
+    assert "1 of 3" in last
+    assert "2 of 3" in last
+
+
+def test_anions_of_seven_and_more_are_counted_by_themselves():
+    rows = [row(0.0, is_match=True), row(-3.0, n=9, formula="K2ReH9"), row(0.0, n=9, formula="B", is_match=True)]
+    assert "(B, K2ReH9): 1 of 2 (50%) match, 2 of 2 (100%) within 15" in headline(rows)
+
+
+def test_rows_of_older_runs_still_read():
+    old = row(0.0, is_match=True)
+    del old["n"]
+    assert "1 of 1" in headline([old])
+
+
+def test_every_anion_of_seven_and_more_with_coordinates_is_looked_for():
+    from ninefold.chemistry.compounds import known_compounds
+    from ninefold.thermo.references import known_hydride_formulas
+
+    high = {compound.formula for compound in known_compounds() if compound.assignment.n >= 7}
+    assert high & known_hydride_formulas() <= {compound.phase.split()[0] for compound in SETTINGS.compounds}
+    assert len(high & known_hydride_formulas()) >= 3

@@ -152,7 +152,7 @@ def printed(renderable, width: int = 80) -> str:
 def test_ranked_table_fits_eighty_columns_whole():
     text = printed(ranked_table(candidates()))
     assert "…" not in text
-    for word in ("K2ReH9", "[ReH9]2-", "−0.041", "P-62m", "eV/atom", "known"):
+    for word in ("K2ReH9", "[ReH9]2-", "−0.041", "P-62m", "eV/atom", "in list"):
         assert word in text
 
 

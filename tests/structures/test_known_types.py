@@ -22,6 +22,7 @@ from ninefold.structures.symmetry import space_group, symmetrised
 
 FITS = {
     "K2ReH9": (K2REH9, 189),
+    "BaReH9": (Assignment("Re", 9, 2, 0, (Cation("Ba", 1, 2),)), 194),
     "K2PtCl6": (ASSIGNMENTS["Mg2FeH6"], 225),
     "Mg3ReH7": (Assignment("Re", 6, 5, 1, (Cation("Mg", 3, 2),)), 194),
     "Li5MoH11": (ASSIGNMENTS["Li5MoH11"], 193),
@@ -75,7 +76,7 @@ def test_a_withheld_type_is_not_offered(name):
 @pytest.mark.parametrize(
     "assignment",
     [
-        ASSIGNMENTS["BaReH9"],  # one cation, not two
+        Assignment("W", 9, 3, 0, (Cation("Na", 3, 1),)),  # three cations, not one or two
         ASSIGNMENTS["Mg3CrH8"],  # n = 7
         Assignment("W", 9, 3, 1, (Cation("K", 2, 2),)),  # an interstitial hydride more
     ],

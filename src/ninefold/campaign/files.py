@@ -89,6 +89,8 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
 
         names = [anchored_source(name, folder) if isinstance(name, str) else name for name in structures["sources"]]
         data = {**data, "structures": {**structures, "sources": names}}
+    if isinstance(data.get("known"), str):
+        data = {**data, "known": os.path.join(folder, data["known"])}
     rules = data.get("rules")
     if not isinstance(rules, dict):
         return data

@@ -6,13 +6,15 @@ and where to store.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from ninefold.chemistry.compounds import KnownCompound, with_own_compounds
 from ninefold.engines.settings import EngineSettings
 from ninefold.enumeration.space import ChemicalSpace
-from ninefold.keys import content_key
+from ninefold.keys import content_key, file_checksum
 from ninefold.machine import usable_cores
 from ninefold.ranking.settings import RankingSettings
 from ninefold.rules.settings import RuleSettings
@@ -61,6 +63,8 @@ class Campaign(Settings):
     """Weights of the ranking's terms."""
     execution: ExecutionSettings = ExecutionSettings()
     """Workers and job size; never changes a result."""
+    known: str | None = None
+    """A YAML file of compounds that have been made, beside those in ninefold's list; relative to the campaign file."""
     store: str | None = None
     """Where results go, if neither --store nor NINEFOLD_STORE says: an SQLite file."""
 
@@ -68,11 +72,21 @@ class Campaign(Settings):
         """The campaign as plain JSON values, defaults filled in."""
         return self.model_dump(mode="json")
 
+    def known_compounds(self) -> tuple[KnownCompound, ...]:
+        """Compounds that have been made: ninefold's list and the campaign's own.
+
+        Raises:
+            InputError: if the campaign's file cannot be read or an entry of it is broken.
+        """
+        return with_own_compounds(Path(self.known) if self.known else None, "known")
+
     def fingerprint(self) -> str:
-        """Content hash of everything that changes results."""
+        """Content hash of everything that changes results; files count by what they hold, not by where they lie."""
         settings = self.to_dict()
-        for key in ("description", "execution", "store"):
+        for key in ("description", "execution", "store", "known"):
             settings.pop(key)
+        if self.known:
+            settings["known"] = file_checksum(self.known)
         settings["rules"] = self.rules.content()
         if added := sources_checksum(self.structures.sources):
             ours = [name for name in self.structures.sources if name in OUR_NAMES]

@@ -181,7 +181,7 @@ _TABLE = (
         "highest evidence level: rule, ML, DFT, phonon, MD, experiment",
         "rank",
     ),
-    ("is_known", "boolean", "", "known", "a compound of this composition has been made", "rank"),
+    ("is_known", "boolean", "", "in list", "in ninefold's list of made compounds, or in the campaign's own", "rank"),
 )
 
 QUANTITIES: dict[str, Quantity] = {row[0]: Quantity(*row) for row in _TABLE}  # type: ignore[arg-type]

@@ -50,6 +50,7 @@ def check(
     model = read_campaign(campaign)
     rule_set = load_rule_set(model.rules)
     load_foreign(model.structures.sources)
+    model.known_compounds()
     counts = [count_assignments(space) for space in model.space]
     for index, count in enumerate(counts):
         if count == 0:

@@ -39,7 +39,7 @@ class Preview:
                 problem=f"reject all {self.selectivity.compositions} compositions: {reasons}",
                 hint="loosen a gate, or 'ninefold explain FORMULA' for one composition",
             )  # fmt: skip
-        self.recall: Recall = recall(rule_set)
+        self.recall: Recall = recall(rule_set, campaign.known_compounds())
         self.estimate: Estimate | None = _estimate(campaign, rule_set, self.selectivity.kept, store)
         self.unused_hosts: list[str] = _unused_hosts(campaign, rule_set)
 
@@ -97,10 +97,9 @@ def _competitors(campaign: Campaign, rule_set: RuleSet) -> int:
         return 0
     import numpy as np
 
-    from ninefold.chemistry.compounds import known_compounds
     from ninefold.flows.stages import FEWEST_LIGANDS
 
-    made = {item.formula: item.assignment for item in known_compounds() if item.assignment.n >= FEWEST_LIGANDS}
+    made = {item.formula: item.assignment for item in campaign.known_compounds() if item.assignment.n >= FEWEST_LIGANDS}
     within: set[str] = set()
     candidates: set[str] = set()
     for table in _tables(campaign):

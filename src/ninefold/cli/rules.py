@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ninefold.cli.options import JsonOption, console, print_json
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
 
 RulesOption = Annotated[
     str, typer.Option("--rules", help="Rule set by name or YAML file, or a campaign file for its rules.")
@@ -62,15 +65,16 @@ def recall(
     ] = "wide-9",
     json: JsonOption = False,
 ) -> None:
-    """What a rule set keeps: of the compounds made, of known violators of its rules, and of a whole space."""
+    """What a rule set keeps: of the compounds made, of known violators of its rules, and of a whole space.
+
+    With a campaign file as --rules, the compounds of its 'known' file are judged too.
+    """
     from ninefold.campaign import read_campaign
-    from ninefold.chemistry.compounds import known_compounds, read_compounds
     from ninefold.rules import recall as measure
     from ninefold.rules import selectivity
 
-    own = read_compounds(compounds) if compounds else ()
     rule_set = load(rules)
-    result = measure(rule_set, [*known_compounds(), *own])
+    result = measure(rule_set, _compounds(rules, compounds))
     kept = selectivity(rule_set, _tables(read_campaign(space).space))
     if json:
         print_json({**result.to_dict(), "selectivity": {"space": space, **kept.to_dict()}})
@@ -111,15 +115,31 @@ def load(name: str) -> Any:
     from ninefold.rules import load_rule_set
     from ninefold.rules.settings import RuleSettings
 
-    if name.endswith((".yaml", ".yml")):
-        from ninefold.yaml_files import read_yaml
+    campaign = _campaign(name)
+    return load_rule_set(campaign.rules if campaign else RuleSettings(set=name))
 
-        content = read_yaml(Path(name), "rules")
-        if isinstance(content, dict) and "space" in content:
-            from ninefold.campaign import read_campaign
 
-            return load_rule_set(read_campaign(name).rules)
-    return load_rule_set(RuleSettings(set=name))
+def _compounds(rules: str, own: Path | None) -> Any:
+    """Ninefold's list, the campaign's own compounds where the rules are a campaign's, and those of a file."""
+    from ninefold.chemistry.compounds import known_compounds, read_compounds
+
+    campaign = _campaign(rules)
+    made = campaign.known_compounds() if campaign else known_compounds()
+    return {c.assignment.label: c for c in (*made, *(read_compounds(own) if own else ()))}.values()
+
+
+def _campaign(name: str) -> Campaign | None:
+    """The campaign of a file that is one; None for a rule set by name or file."""
+    if not name.endswith((".yaml", ".yml")):
+        return None
+    from ninefold.yaml_files import read_yaml
+
+    content = read_yaml(Path(name), "rules")
+    if not isinstance(content, dict) or "space" not in content:
+        return None
+    from ninefold.campaign import read_campaign
+
+    return read_campaign(name)
 
 
 def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Any:

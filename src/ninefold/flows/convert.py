@@ -44,6 +44,7 @@ def selected_candidate(
     verdicts: Sequence[Verdict],
     neighbour_of: Assignment | None = None,
     is_competitor: bool = False,
+    made: frozenset[str] | None = None,
 ) -> CandidateDocument:
     """The document of a composition before any structure.
 
@@ -54,6 +55,7 @@ def selected_candidate(
         verdicts: Of the rules on the composition.
         neighbour_of: The survivor that it lies beside.
         is_competitor: Whether it is searched only because it has been made.
+        made: Formulas of compounds that have been made; default: ninefold's list.
     """
     amounts = assignment.amounts
     electron_counts = sorted({count for space in campaign.space for count in space.electron_counts})
@@ -84,7 +86,7 @@ def selected_candidate(
         ],
         prior=prior,
         status="selected",
-        is_known=assignment.formula in known_formulas() | known_hydride_formulas(),
+        is_known=assignment.formula in (known_formulas() if made is None else made) | known_hydride_formulas(),
         verdicts=[verdict.to_dict() for verdict in verdicts],
         provenance={"seed": campaign.seed, "rules": campaign.rules.set},
     )

@@ -59,6 +59,7 @@ def run_campaign(
     make_flow = load_workflow(workflow)
     engine_label = _check_engine(campaign)
     load_foreign(campaign.structures.sources)
+    campaign.known_compounds()  # a broken file is told before anything is written
     store = store.resolve()
     with exclusive(store, f"campaign {campaign.name}"), open_repository(store, mode="write") as repository:
         if fresh and (document := repository.get("campaigns", campaign.name)) is not None:

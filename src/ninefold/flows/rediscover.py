@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 GOAL = {False: (5.0, 0.9), True: (15.0, 0.7)}
 """Type withheld -> meV/atom above the published structure that count as found, and the fraction aimed for."""
 
+HIGH = 7
+"""Hydrogens on the centre from which a compound counts among those that ninefold is for."""
+
 
 class Compound(Settings):
     """A compound to find again."""
@@ -127,6 +130,7 @@ def rediscover(run: Run, engine: Engine) -> dict[str, Any]:
         "error": None,
         "phase": run.compound.phase,
         "formula": phase.formula,
+        "n": assignment.n,
         "apart": run.compound.apart,
         "seed": run.seed,
         "is_withheld": run.is_withheld,
@@ -151,6 +155,47 @@ def success(rows: Sequence[dict[str, Any]], is_withheld: bool) -> tuple[int, int
     return sum(row["difference"] is not None and row["difference"] <= limit for row in counted), len(counted)
 
 
+def matches(rows: Sequence[dict[str, Any]], is_withheld: bool) -> tuple[int, int]:
+    """Searches whose best structure is the published one by the structure matcher, and all, as `success` counts."""
+    counted = [row for row in rows if row["is_withheld"] == is_withheld and not row["apart"]]
+    return sum(row["is_match"] for row in counted), len(counted)
+
+
+def headline(rows: Sequence[dict[str, Any]]) -> str:
+    """Per mode, in all and of the anions with seven hydrogens and more: within the goal, and matched.
+
+    An energy at or below the published one is no match: the engine may prefer another structure.
+    """
+    lines = []
+    for is_withheld in (False, True):
+        limit, aim = GOAL[is_withheld]
+        hits, all_ = success(rows, is_withheld)
+        if not all_:
+            continue
+        seconds = [row["core_seconds"] for row in rows if row["is_withheld"] == is_withheld]
+        mode = "withheld" if is_withheld else "offered"
+        lines.append(
+            f"Type {mode}: the best structure matches the published one in {_share(matches(rows, is_withheld))} "
+            f"searches; its energy is at most {limit:g} meV/atom above the published one's, or below, in "
+            f"{_share((hits, all_))} (aim {aim:.0%}); core-seconds median {median(seconds):.0f}, "
+            f"most {max(seconds):.0f}."
+        )
+        high = [row for row in rows if row.get("n", 0) >= HIGH]
+        if matches(high, is_withheld)[1]:
+            names = ", ".join(sorted({row["formula"] for row in high if not row["apart"]}))
+            lines.append(
+                f"Of these with {HIGH} and more hydrogens on the centre ({names}): "
+                f"{_share(matches(high, is_withheld))} match, "
+                f"{_share(success(high, is_withheld))} within {limit:g} meV/atom."
+            )
+    return "\n".join(lines)
+
+
+def _share(counts: tuple[int, int]) -> str:
+    part, whole = counts
+    return f"{part} of {whole} ({part / whole:.0%})"
+
+
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """A Markdown table, one line per compound and mode: the seeds' differences, matches, costs."""
     lines = [
@@ -170,4 +215,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             f"| {sum(row['is_match'] for row in group)} of {len(group)} | {symbols} "
             f"| {median(row['relaxations'] for row in group):g} | {median(row['core_seconds'] for row in group):.0f} |"
         )
+    for is_withheld in (False, True):
+        limit, _ = GOAL[is_withheld]
+        hits, all_ = success(rows, is_withheld)
+        if all_:
+            mode = "withheld" if is_withheld else "offered"
+            found = f"{matches(rows, is_withheld)[0]} of {all_}"
+            lines.append(f"| **all but apart** | | {mode} | {hits} of {all_} at most {limit:+g} | **{found}** | | | |")
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign.model import Campaign
 from ninefold.chemistry.anions import Assignment
-from ninefold.chemistry.compounds import known_compounds
+from ninefold.chemistry.compounds import known_formulas
 from ninefold.errors import InputError
 from ninefold.flows import convert
 from ninefold.flows.clock import now
@@ -109,6 +109,7 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
     from ninefold.rules import load_rule_set
 
     rule_set = load_rule_set(campaign.rules)
+    made = known_formulas(campaign.known_compounds())
     seen: set[str] = set()
     kept: list[Assignment] = []
     with (
@@ -129,7 +130,7 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
                     kept.append(assignment)
                     documents.append(
                         convert.selected_candidate(
-                            campaign, assignment, float(verdicts.prior[row]), rule_set.explain(assignment)
+                            campaign, assignment, float(verdicts.prior[row]), rule_set.explain(assignment), made=made
                         )
                     )
                 _put_new(repository, documents)
@@ -150,7 +151,9 @@ def select(campaign: Campaign, store: str) -> list[Shard]:
                         continue
                     kept.append(neighbour)
                     documents.append(
-                        convert.selected_candidate(campaign, neighbour, prior, verdicts_on_it, neighbour_of=assignment)
+                        convert.selected_candidate(
+                            campaign, neighbour, prior, verdicts_on_it, neighbour_of=assignment, made=made
+                        )
                     )
             _put_new(repository, documents)
         selected.count_out = len(kept)
@@ -188,7 +191,8 @@ def _competitors(
     with counted(repository, campaign, "competitors") as funnel:
         systems = {frozenset(assignment.amounts) for assignment in kept}
         formulas = {assignment.formula for assignment in kept}
-        made = [compound.assignment for compound in known_compounds()]
+        compounds = campaign.known_compounds()
+        made = [compound.assignment for compound in compounds]
         within = [assignment for assignment in made if any(system >= set(assignment.amounts) for system in systems)]
         found = {item.formula: item for item in within if item.formula not in formulas}
         funnel.count_in = len(within)
@@ -202,7 +206,11 @@ def _competitors(
         for assignment in found.values():
             verdicts = rule_set.explain(assignment)
             prior = math.prod(verdict.score for verdict in verdicts if verdict.mode == "score")
-            documents.append(convert.selected_candidate(campaign, assignment, prior, verdicts, is_competitor=True))
+            documents.append(
+                convert.selected_candidate(
+                    campaign, assignment, prior, verdicts, is_competitor=True, made=known_formulas(compounds)
+                )
+            )
         _put_new(repository, documents)
         return list(found.values())
 

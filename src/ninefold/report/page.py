@@ -166,7 +166,7 @@ def _candidate(candidate: dict[str, Any], is_detailed: bool) -> dict[str, Any]:
     searched = (
         candidate["formula"], candidate["label"], candidate["chemical_system"], candidate["centre"],
         *candidate["cations"], candidate.get("space_group_symbol") or "", candidate.get("evidence") or "",
-        candidate["status"], "known" if candidate.get("is_known") else "",
+        candidate["status"], "in list" if candidate.get("is_known") else "",
     )  # fmt: skip
     return {
         "document": candidate,

@@ -113,7 +113,7 @@ def _card(candidate: Mapping[str, Any], fields: Sequence[str], place: int) -> Gr
 
 
 def candidate_view(candidate: Mapping[str, Any]) -> Group:
-    """All of one candidate: hull distance, structures, competitors, conditions, known compounds, verdicts.
+    """All of one candidate: hull distance, structures, competitors, conditions, published structures, verdicts.
 
     Args:
         candidate: A stored candidate document.

@@ -25,7 +25,7 @@ _BINS = 2000
 
 @dataclass(frozen=True)
 class Recall:
-    """Per known compound: kept, or rejected and by which gates."""
+    """Per compound that has been made: kept, or rejected and by which gates."""
 
     rows: tuple[dict[str, Any], ...]
 

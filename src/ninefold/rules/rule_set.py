@@ -139,7 +139,7 @@ class RuleSet:
 
 
 def load_rule_set(settings: RuleSettings) -> RuleSet:
-    """A rule set with the campaign's overrides and the user's own rules, tried on the known compounds.
+    """A rule set with the campaign's overrides and the user's own rules, tried on the compounds in ninefold's list.
 
     Raises:
         InputError: naming rule and file: an unknown set or rule, a file that does not load, a name

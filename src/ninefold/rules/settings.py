@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from ninefold.keys import file_checksum
 from ninefold.rules.rule import Mode
 from ninefold.settings import Settings
 
@@ -57,15 +56,7 @@ class RuleSettings(Settings):
     def content(self) -> dict[str, Any]:
         """The settings with the bytes of their files in place of paths: what decides, wherever the files lie."""
         values = self.model_dump(mode="json")
-        values["files"] = [_sum(file) for file in self.files]
+        values["files"] = [file_checksum(file) for file in self.files]
         if self.set.endswith((".yaml", ".yml")):
-            values["set"] = _sum(self.set)
+            values["set"] = file_checksum(self.set)
         return values
-
-
-def _sum(path: str) -> str:
-    """SHA-256 of a file; the path itself, where there is none to read."""
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        return path
