@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import moyopy
 import numpy as np
-from pymatgen.core import Element, Lattice, Structure
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 # moyopy warns of every supercell that its site symmetries are those of the primitive cell, which is what is asked
 logging.getLogger("moyo").setLevel(logging.ERROR)
@@ -29,7 +31,11 @@ class SpaceGroup(NamedTuple):
 def space_group(structure: Structure, symprec: float = SYMPREC) -> SpaceGroup:
     """Space group of a structure; P1 where the search fails at this tolerance."""
     data = _dataset(structure, symprec)
-    number = 1 if data is None else int(data.number)
+    return named(1 if data is None else int(data.number))
+
+
+def named(number: int) -> SpaceGroup:
+    """A space group by its number, 1 to 230."""
     return SpaceGroup(number, moyopy.SpaceGroupType(number).hm_short.replace(" ", ""))
 
 
@@ -47,6 +53,8 @@ def symmetrised(structure: Structure, symprec: float = SYMPREC) -> Structure:
     data = _dataset(structure, symprec)
     if data is None:
         return structure
+    from pymatgen.core import Element, Lattice, Structure
+
     cell = data.prim_std_cell
     return Structure(
         Lattice(np.array(cell.basis).reshape(3, 3)), [Element.from_Z(number) for number in cell.numbers], cell.positions
