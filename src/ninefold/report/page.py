@@ -115,7 +115,7 @@ def render_report(
             candidates=[_candidate(candidate, provenance) for candidate in ranked],
             not_shown=_not_shown(every),
             systems=[_system(name, every, references, shown_ids) for name in systems[:MOST_SYSTEMS]],
-            systems_left_out=max(0, len(every.systems) - MOST_SYSTEMS),
+            systems_left_out=len(every.systems) - len(systems[:MOST_SYSTEMS]),
             references=sorted(references, key=lambda r: (r["chemical_system"].count("-"), r["formula"], r["name"])),
             rules=_rules(ranked),
             provenance=list(provenance.items()),
