@@ -85,8 +85,10 @@ def documents(name: str, number: int) -> Iterator[Any]:
                     amounts = assignment.amounts
                     results = {
                         "energy_per_atom": energy, "e_above_hull": max(above, 0.0), "phase_separation_energy": above,
-                        "e_above_hull_uncertainty": 0.003, "e_above_same_composition": 0.0, "e_above_references": above - 0.02,
-                        "score": 1 - above, "rank": made, "engine": "made up", "evidence": "ML", "space_group_number": 1,
+                        "e_above_hull_uncertainty": 0.003, "e_above_same_composition": 0.0,
+                        "e_above_references": above - 0.02,
+                        "score": 1 - above, "rank": made, "engine": "made up", "evidence": "ML",
+                        "space_group_number": 1,
                         "space_group_symbol": "P1", "nsites": ATOMS, "volume_per_formula_unit": 150.0,
                         "structures_found": STRUCTURES, "relaxations": 20, "is_coordination_kept": True,
                     } if has_energy else {}  # fmt: skip

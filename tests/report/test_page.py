@@ -377,7 +377,7 @@ def test_the_best_are_shown_and_the_rest_is_counted():
     page = Page(render_report(campaign, funnel, shown, references, rest=iter(rest)))
     text = " ".join(page.text.split())
     assert len(page.scripts) - 1 == 5, "one structure for each candidate shown"
-    assert "The 5 best of 22 candidates are shown; the other 17 are counted below" in text
+    assert "Shown: the 5 best of 22 candidates; the other 17 are counted below" in text
     assert "no structure in which every centre keeps its hydrogens 1" in text
     assert "ranked, below those shown 16" in text
     assert inner_links(page) <= set(page.values("id"))

@@ -71,15 +71,15 @@ def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[An
     Args:
         repository: The store; it has to stay open until the report is made.
         name: Of the campaign.
-        top: Candidates to show; default `ninefold.report.page.DEFAULT_TOP`.
+        top: Candidates to show; default `ninefold.report.DEFAULT_TOP`.
 
     Returns:
         Campaign; funnel; whole documents of the best candidates; references; flat rows of the other candidates, an
         iterator that reads them a page at a time.
     """
     from ninefold.flows.funnel import total
+    from ninefold.report import DEFAULT_TOP
     from ninefold.report.overview import ROW_FIELDS
-    from ninefold.report.page import DEFAULT_TOP
     from ninefold.store.paging import pages
     from ninefold.store.schema import COLLECTIONS
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+from ninefold.report import DEFAULT_TOP
 
 MOST_SHOWN = 5000
 """Candidates that a report can show: 25 kB each, and a browser opens no file of a gigabyte."""
@@ -204,7 +205,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Default: NAME-report.html.")] = None,
     top: Annotated[
         int, typer.Option("--top", min=1, max=MOST_SHOWN, help="Candidates to show, the best; the rest is counted.")
-    ] = 100,
+    ] = DEFAULT_TOP,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:

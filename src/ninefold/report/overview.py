@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from ninefold.report.periodic import Survivors, SurvivorCounter
+from ninefold.report.periodic import SurvivorCounter, Survivors
 
 ROW_FIELDS = (
     "id", "formula", "chemical_system", "centre", "cations", "status", "anion_class", "is_known", "is_neighbour",
-    "is_competitor", "evidence", "engine", "rank", "relaxations", "energy_per_atom", "e_above_hull", "phase_separation_energy",
-    "e_above_hull_uncertainty", "e_above_same_composition",
+    "is_competitor", "evidence", "engine", "rank", "relaxations", "energy_per_atom", "e_above_hull",
+    "phase_separation_energy", "e_above_hull_uncertainty", "e_above_same_composition",
 )  # fmt: skip
 """What is read of a candidate that is not shown; all of them flat fields of the store."""
 
@@ -34,7 +34,7 @@ class SystemCount:
     candidates: int = 0
     not_shown: int = 0
     with_energy: int = 0
-    lowest: Mapping[str, Any] | None = None
+    lowest: dict[str, Any] | None = None
     """The candidate with the lowest hull distance."""
 
 
@@ -49,13 +49,13 @@ class Overview:
     """Of the candidates that are not shown: status -> how many."""
     systems: dict[str, SystemCount] = field(default_factory=dict)
     survivors: Survivors = field(default_factory=lambda: SurvivorCounter().result())
-    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     """Every candidate: the whole document of one that is shown, else the flat facts that the answer needs."""
-    by_system: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    by_system: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """The same by chemical system, those with an energy."""
 
 
-def overview(shown: Iterable[Mapping[str, Any]], rest: Iterable[Mapping[str, Any]]) -> Overview:
+def overview(shown: Iterable[dict[str, Any]], rest: Iterable[dict[str, Any]]) -> Overview:
     """Count candidates in one pass.
 
     Args:
@@ -63,7 +63,7 @@ def overview(shown: Iterable[Mapping[str, Any]], rest: Iterable[Mapping[str, Any
         rest: Flat rows of the others, with `ROW_FIELDS` as far as the store has them; read once.
     """
     found, survivors = Overview(), SurvivorCounter()
-    without_energy: dict[str, Mapping[str, Any]] = {}
+    without_energy: dict[str, dict[str, Any]] = {}
     for is_shown, row in chain(((True, row) for row in shown), ((False, row) for row in rest)):
         survivors.add(row)
         found.total += 1
@@ -71,7 +71,7 @@ def overview(shown: Iterable[Mapping[str, Any]], rest: Iterable[Mapping[str, Any
         name = sys.intern(row["chemical_system"])
         system = found.systems.setdefault(name, SystemCount(name))
         system.candidates += 1
-        kept: Mapping[str, Any] = row
+        kept: dict[str, Any] = row
         if not is_shown:
             found.not_shown += 1
             found.statuses[sys.intern(row["status"])] += 1
@@ -92,15 +92,15 @@ def overview(shown: Iterable[Mapping[str, Any]], rest: Iterable[Mapping[str, Any
     return found
 
 
-def _compact(row: Mapping[str, Any]) -> dict[str, Any]:
+def _compact(row: dict[str, Any]) -> dict[str, Any]:
     """The facts of a row that are used later, without the memory of texts that repeat."""
     kept = {key: row.get(key) for key in _KEPT}
     for key in _REPEATED:
-        if kept[key] is not None:
-            kept[key] = sys.intern(kept[key])
+        if text := kept[key]:
+            kept[key] = sys.intern(text)
     return kept
 
 
-def _hull_distance(row: Mapping[str, Any] | None) -> float:
+def _hull_distance(row: dict[str, Any] | None) -> float:
     value = None if row is None else row.get("phase_separation_energy")
     return float("inf") if value is None else float(value)

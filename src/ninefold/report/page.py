@@ -61,8 +61,6 @@ FACTS = (
 )  # fmt: skip
 """Scalars of a candidate's detail section, in order; score and evidence stand above them."""
 
-DEFAULT_TOP = 100
-"""Candidates that a report shows, about 25 kB each; the others are counted."""
 MOST_SYSTEMS = 30
 """Chemical systems with a picture, those of the best candidates first, and lines of the table of systems."""
 
@@ -72,7 +70,7 @@ def render_report(
     funnel: list[dict[str, Any]],
     candidates: list[dict[str, Any]],
     references: list[dict[str, Any]],
-    rest: Iterable[Mapping[str, Any]] = (),
+    rest: Iterable[dict[str, Any]] = (),
 ) -> str:
     """Make the report of a campaign.
 
@@ -341,16 +339,11 @@ def _condition(row: dict[str, Any], formula: str) -> dict[str, Any]:
     }
 
 
-def _system(
-    name: str, every: Overview, references: list[dict[str, Any]], shown_ids: set[str]
-) -> dict[str, Any]:
+def _system(name: str, every: Overview, references: list[dict[str, Any]], shown_ids: set[str]) -> dict[str, Any]:
     """A chemical system: its picture, or why there is none, and which ternaries compete in it."""
     elements = name.split("-")
     within = [
-        row
-        for system, rows in every.by_system.items()
-        if set(system.split("-")) <= set(elements)
-        for row in rows
+        row for system, rows in every.by_system.items() if set(system.split("-")) <= set(elements) for row in rows
     ]
     members = [row for row in every.by_system.get(name, []) if row["id"] in shown_ids]
     entry: dict[str, Any] = {

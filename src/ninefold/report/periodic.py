@@ -158,9 +158,7 @@ def count_classes(counts: Iterable[int]) -> list[tuple[int, int]]:
 
 def _round_step(least: float) -> int:
     """The smallest of 1, 2, 5, 10, 20, ... that is not less."""
-    return next(
-        factor * 10**power for power in range(13) for factor in (1, 2, 5) if factor * 10**power >= least
-    )
+    return next(factor * 10**power for power in range(13) for factor in (1, 2, 5) if factor * 10**power >= least)
 
 
 def _shade(place: int, classes: int) -> int:
