@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import dataclasses
 import hashlib
 import json
 import re
@@ -198,6 +199,23 @@ def test_the_card_says_cell_sites_and_whether_it_was_made(page):
     assert "Re1a" in card.replace(" ", "")
     assert "Synthesis: from perrhenate and K in ethylenediamine-ethanol, ambient pressure" in text
     assert "Not in ninefold's list of made compounds." in text
+
+
+def test_a_made_compound_comes_with_conditions_and_its_doi(monkeypatch):
+    from ninefold.chemistry.compounds import known_compounds
+
+    [compound] = [item for item in known_compounds() if item.formula == "Mg3CrH8"]
+    more = dataclasses.replace(
+        compound, doi="10.1002/anie.201500792", pressure_GPa=5.0, temperature_K=None, structure_type="Mg3CrH8"
+    )
+    monkeypatch.setattr("ninefold.report.page.known_compounds", lambda: (more,))
+    campaign, funnel, candidates, references = sample()
+    wanted = [candidate for candidate in candidates if candidate["formula"] == "Mg3CrH8"]
+    page = Page(render_report(campaign, funnel, wanted, references))
+    text = " ".join(page.text.split())
+    assert "In ninefold's list of made compounds: Mg3CrH8 = [CrH7]5− + 1 H−, structure type Mg3CrH8" in text
+    assert "(lowest reported: 5 GPa)" in text
+    assert "https://doi.org/10.1002/anie.201500792" in page.values("href", "a")
 
 
 def test_every_equation_of_the_page_balances(page):

@@ -142,9 +142,14 @@ def _environment() -> Environment:
     }  # fmt: skip
     environment.globals |= {
         "label": label, "shown": shown, "with_unit": with_unit, "unit_of": unit_of, "quantity_of": quantity_of,
-        "count": count, "counted": counted, "MISSING": MISSING, "SCALE_END": SCALE_END, "FACTS": FACTS,
+        "count": count, "counted": counted, "with_plain": _with_plain, "MISSING": MISSING,
+        "SCALE_END": SCALE_END, "FACTS": FACTS,
     }  # fmt: skip
     return environment
+
+
+def _with_plain(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:g} {unit}"
 
 
 @functools.cache
