@@ -165,6 +165,43 @@ def test_export_tables(finished, tmp_path):
     assert pyarrow.parquet.read_table(tmp_path / "t.parquet").num_rows == 3
 
 
+def test_report_shows_the_best_and_reads_no_more_documents(finished, monkeypatch):
+    from ninefold.cli.locate import report_parts
+    from ninefold.store import open_repository
+
+    with open_repository(finished / "ninefold.db") as repository:
+        whole = []
+        find, get_many = repository.find, repository.get_many
+
+        def listed(collection, *arguments, fields=None, **options):
+            rows = find(collection, *arguments, fields=fields, **options)
+            if collection == "candidates" and (fields is None or not set(fields) <= set(QUANTITIES)):
+                whole.extend(row["id"] for row in rows)
+            return rows
+
+        def fetched(collection, ids):
+            whole.extend(ids if collection == "candidates" else [])
+            return get_many(collection, ids)
+
+        monkeypatch.setattr(repository, "find", listed)
+        monkeypatch.setattr(repository, "get_many", fetched)
+        _, _, shown, _, rest = report_parts(repository, "tiny", top=1)
+        others = list(rest)
+        assert whole == [shown[0]["id"]]
+    assert shown[0]["rank"] == 1
+    assert sorted(row["rank"] or 9 for row in others) == [2, 9]
+
+
+def test_report_with_a_number_of_candidates(finished, tmp_path):
+    output("report", "--top", "1", "--out", tmp_path / "r.html", cwd=finished)
+    html = (tmp_path / "r.html").read_text()
+    assert html.count('<details class="candidate">') == 1
+    assert "Shown: the 1 best of 3 candidates; the other 2 are counted below" in html
+    refused = ninefold("report", "--top", "0", cwd=finished)
+    assert refused.returncode == 2
+    assert "--top" in refused.stderr
+
+
 def test_report(finished, tmp_path):
     output("report", "--out", tmp_path / "r.html", cwd=finished)
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")

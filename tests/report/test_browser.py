@@ -48,6 +48,51 @@ addEventListener("load", () => {
 """
 
 
+PHONE = """
+addEventListener("load", () => {
+  const said = {};
+  const note = (name, value) => { said[name] = String(value); };
+  for (const details of document.querySelectorAll("details")) details.open = true;
+  setTimeout(() => {
+    const root = document.scrollingElement;
+    note("window", innerWidth);
+    note("overflow", root.scrollWidth - root.clientWidth);
+    const wide = [...document.querySelectorAll("table, svg.hull, svg.periodic, pre")].filter(
+      (x) => x.getBoundingClientRect().right > innerWidth + 1 || x.scrollWidth > x.clientWidth + 1);
+    const contained = (x) => x.matches("pre") || x.closest(".scroll");
+    note("wide", wide.length);
+    note("loose", wide.filter((x) => !contained(x)).map((x) => x.outerHTML.slice(0, 60)).join(" | "));
+    const cells = [...document.querySelectorAll(".funnel tbody tr > *")];
+    const empty = (x) => x.getBoundingClientRect().height > 0 && !x.innerText.trim();
+    note("blank", cells.filter(empty).length);
+    const tallest = Math.max(...[...document.querySelectorAll(".funnel tbody tr")].map(
+      (x) => x.getBoundingClientRect().height / Math.max(1, x.innerText.trim().split("\\n").length)));
+    note("perline", Math.round(tallest));
+    parent.postMessage(said, "*");
+  }, 300);
+});
+"""
+
+
+# a window is never narrower than 500 px here; a frame is
+FRAME = """<!doctype html><html><body><script>addEventListener("message", (event) => {
+  for (const [name, value] of Object.entries(event.data)) document.documentElement.setAttribute("data-" + name, value);
+});</script><iframe src="report.html" style="border:0;width:%dpx;height:900px"></iframe></body></html>"""
+
+
+def with_script(html: str, script: str) -> str:
+    """A page that runs a script more, allowed by its hash."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return html.replace("script-src ", f"script-src 'sha256-{digest}' ").replace(
+        "</body>", f"<script>{script}</script></body>"
+    )
+
+
+def noted(dom: str) -> dict[str, str]:
+    """What a script left on the root element."""
+    return dict(re.findall(r'data-(\w+)="([^"]*)"', re.search(r"<html[^>]*>", dom)[0]))
+
+
 def open_in_browser(page: Path, folder: Path) -> tuple[str, str]:
     done = subprocess.run(
         [
@@ -62,6 +107,7 @@ def open_in_browser(page: Path, folder: Path) -> tuple[str, str]:
             "--disable-sync",
             "--enable-logging=stderr",
             f"--user-data-dir={folder}",
+            "--window-size=1400,900",
             "--virtual-time-budget=4000",
             "--dump-dom",
             page.as_uri(),
@@ -84,19 +130,39 @@ def test_script_runs_without_a_word_on_the_console(tmp_path: Path):
 
 
 def test_sorting_filtering_and_turning(tmp_path: Path):
-    digest = base64.b64encode(hashlib.sha256(ACTIONS.encode()).digest()).decode()
-    html = render_report(*sample()).replace("script-src ", f"script-src 'sha256-{digest}' ")
     page = tmp_path / "report.html"
-    page.write_text(html.replace("</body>", f"<script>{ACTIONS}</script></body>"), encoding="utf-8")
+    page.write_text(with_script(render_report(*sample()), ACTIONS), encoding="utf-8")
     dom, console = open_in_browser(page, tmp_path / "profile")
     assert console == ""
-    said = dict(re.findall(r'data-(\w+)="([^"]*)"', dom.split(">", 2)[1]))
+    said = noted(dom)
     assert said["atstart"] == said["byhull"] == "K2ReH9"
     assert said["byhullfalling"] == "Mg2CrH10"
     assert said["missinglast"] == "true"
     assert said["filtered"].endswith(" of 22")
     assert said["canvases"] == said["inked"] == "21"
     assert said["turned"] == "true"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_is_wide_scrolls_by_itself_and_the_page_does_not(tmp_path: Path, width: int):
+    campaign, funnel, candidates, references = sample()
+    candidates[0]["known"][0]["source"] = "https://example.org/" + "long/" * 60
+    campaign["settings"]["description"] = "x" * 200
+    references[0]["notes"] = ["not-to-be-broken-" * 20]
+    row = candidates[3]
+    rest = [{**row, "id": f"r{place}"} for place in range(40)]
+    page = tmp_path / "report.html"
+    html = render_report(campaign, funnel, candidates[:4], references, rest)
+    page.write_text(with_script(html, PHONE), encoding="utf-8")
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME % width, encoding="utf-8")
+    said = noted(open_in_browser(frame, tmp_path / "profile")[0])
+    assert int(said["window"]) == width
+    assert said["overflow"] == "0"
+    assert said["loose"] == ""
+    assert int(said["wide"]) > 0 or width > 390
+    assert said["blank"] == "0"
+    assert int(said["perline"]) < 60, "px a line of the funnel: no rows of nothing"
 
 
 def test_injected_script_does_not_run(tmp_path: Path):

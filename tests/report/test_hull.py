@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -145,3 +146,39 @@ def test_four_elements_have_no_picture():
     elements = ["K", "Li", "Re", "H"]
     with pytest.raises(ValueError, match="no picture"):
         hull_svg(build_hull(elements, random_phases(elements, 0)), "t")
+
+
+def test_a_phase_that_does_not_compete_carries_no_facet_and_an_element_always_does():
+    phases = [Phase(symbol, {symbol: 1.0}, 0.0, "reference", is_competing=False) for symbol in ("K", "H")]
+    phases.append(Phase("KH", {"K": 0.5, "H": 0.5}, -0.5, "reference", is_competing=False))
+    phases.append(Phase("KH3", {"K": 0.25, "H": 0.75}, -0.1, "candidate"))
+    hull = build_hull(["K", "H"], phases)
+    assert hull.stable == {0, 1, 3}
+    assert hull.distances == pytest.approx([0, 0, 0, 0])
+
+
+def test_flat_rows_make_the_same_hull_as_documents():
+    _, _, candidates, references = sample()
+    keys = ("id", "formula", "energy_per_atom", "phase_separation_energy", "rank")
+    rows = [{key: candidate[key] for key in keys} for candidate in candidates]
+    from_rows = build_hull(SYSTEMS[0], phases_of(SYSTEMS[0], rows, references))
+    from_documents = build_hull(SYSTEMS[0], phases_of(SYSTEMS[0], candidates, references))
+    assert from_rows.distances == pytest.approx(from_documents.distances)
+    assert from_rows.facets == from_documents.facets
+
+
+def test_a_crowded_system_draws_its_lowest():
+    phases = random_phases(["K", "Re", "H"], seed=1, count=700)
+    hull = build_hull(["K", "Re", "H"], phases)
+    assert sum(phase.kind == "candidate" for phase in phases) > 500
+    picture = str(hull_svg(hull, "t"))
+    assert 80 <= picture.count('<path class="mark') <= 2 * 80 + 3
+    corners = [index for index in hull.stable if hull.phases[index].kind == "candidate"]
+    assert picture.count('class="mark stable" fill') >= len(corners)
+
+
+def test_a_candidate_without_a_section_is_no_link():
+    _, _, candidates, references = sample()
+    elements = list(SYSTEMS[0])
+    phases = [replace(phase, key="") for phase in phases_of(elements, candidates, references)]
+    assert "<a " not in str(hull_svg(build_hull(elements, phases), "t"))

@@ -65,14 +65,34 @@ def result_rows(repository: Any, name: str) -> dict[str, Any]:
     }
 
 
-def report_parts(repository: Any, name: str) -> tuple[dict[str, Any], list[Any], list[Any], list[Any]]:
-    """What a report is made of: campaign, funnel, candidates, references."""
+def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[Any, ...]:
+    """What a report is made of, in the order of `render_report`.
+
+    Args:
+        repository: The store; it has to stay open until the report is made.
+        name: Of the campaign.
+        top: Candidates to show; default `ninefold.report.DEFAULT_TOP`.
+
+    Returns:
+        Campaign; funnel; whole documents of the best candidates; references; flat rows of the other candidates, an
+        iterator that reads them a page at a time.
+    """
     from ninefold.flows.funnel import total
+    from ninefold.report import DEFAULT_TOP
+    from ninefold.report.overview import ROW_FIELDS
+    from ninefold.store.paging import pages
+    from ninefold.store.schema import COLLECTIONS
 
     of_campaign = f'campaign="{name}"'
+    # identifiers first: to sort whole documents is to read all of them
+    order = [("rank", "asc"), ("e_above_hull", "asc")]
+    best = repository.find("candidates", of_campaign, sort=order, fields=["id"], limit=top or DEFAULT_TOP)
+    shown = repository.get_many("candidates", [row["id"] for row in best])
+    fields = [key for key in ROW_FIELDS if key in COLLECTIONS["candidates"]]
     return (
         repository.get("campaigns", name),
         total(repository.find("funnel", of_campaign, limit=None)),
-        repository.find("candidates", of_campaign, sort=[("rank", "asc")], limit=None),
+        [shown[row["id"]] for row in best],
         repository.find("references", of_campaign, limit=None),
+        (row for row in pages(repository, "candidates", of_campaign, fields) if row["id"] not in shown),
     )

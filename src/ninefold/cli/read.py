@@ -10,7 +10,10 @@ from typing import Annotated
 import typer
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+from ninefold.report import DEFAULT_TOP
 
+MOST_SHOWN = 5000
+"""Candidates that a report can show: 25 kB each, and a browser opens no file of a gigabyte."""
 DEFAULT_FIELDS = (
     "rank,formula,anion,m,e_above_hull,phase_separation_energy,e_above_hull_uncertainty,e_above_references,"
     "space_group_symbol,evidence,is_known"
@@ -235,6 +238,9 @@ def export(
 def report(
     campaign: CampaignOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Default: NAME-report.html.")] = None,
+    top: Annotated[
+        int, typer.Option("--top", min=1, max=MOST_SHOWN, help="Candidates to show, the best; the rest is counted.")
+    ] = DEFAULT_TOP,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -247,7 +253,7 @@ def report(
     with open_repository(path) as repository:
         name = campaign_document(repository, name)["name"]
         target = out or Path(f"{name}-report.html")
-        write_report(target, render_report(*report_parts(repository, name)))
+        write_report(target, render_report(*report_parts(repository, name, top)))
     if json:
         print_json({"report": str(target.resolve())})
     else:

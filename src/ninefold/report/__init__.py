@@ -11,7 +11,10 @@ from ninefold.report.files import check_report_path, write_report
 if TYPE_CHECKING:
     from ninefold.report.page import render_report
 
-__all__ = ["check_report_path", "render_report", "write_report"]
+__all__ = ["DEFAULT_TOP", "check_report_path", "render_report", "write_report"]
+
+DEFAULT_TOP = 100
+"""Candidates that a report shows, the best; about 25 kB each. The others are counted."""
 
 
 def __getattr__(name: str) -> Any:  # the page needs numpy; a terminal table must not wait for it

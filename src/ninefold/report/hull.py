@@ -1,12 +1,14 @@
 """The phases of a chemical system and their lower hull, for the picture of it.
 
-The hull here is of every phase, so that a stable candidate is a corner of a facet. The distances in
-tables are the store's, against every *other* composition; they are negative for such a candidate.
+The hull here is of every phase, so that a stable candidate is a corner of a facet, and is made by the same
+`LowerHull` that the distances in tables come from. Those are the store's: `phase_separation_energy` is against every
+*other* composition, and negative for such a candidate.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ninefold.chemistry.elements import ELECTRONEGATIVITY
+from ninefold.chemistry.formula import parse_formula
+from ninefold.thermo.hull import LowerHull
 
 _TINY = 1e-9
 
@@ -33,8 +37,10 @@ class Phase:
     key: str = ""
     """The candidate's id; empty for a reference."""
     distance: float | None = None
-    """Stored hull distance of a candidate, eV/atom."""
+    """Stored signed distance of a candidate to the hull of other compositions, eV/atom."""
     rank: int | None = None
+    is_competing: bool = True
+    """Whether it can be a corner of the hull."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,14 @@ class Hull:
         return {index for facet in self.facets for index in facet}
 
 
-def phases_of(elements: list[str], candidates: list[dict[str, Any]], references: list[dict[str, Any]]) -> list[Phase]:
+def phases_of(
+    elements: Sequence[str], candidates: Iterable[Mapping[str, Any]], references: Iterable[Mapping[str, Any]]
+) -> list[Phase]:
     """The phases with an energy that lie in a chemical system, its subsystems included.
 
     Args:
         elements: Symbols of the system.
-        candidates: Stored candidates of any system.
+        candidates: Stored candidates of any system, or flat rows of them.
         references: Stored references of any system.
     """
     wanted = set(elements)
@@ -75,23 +83,38 @@ def phases_of(elements: list[str], candidates: list[dict[str, Any]], references:
             phases.append(
                 Phase(
                     reference["formula"], _fractions(amounts), reference["energy_per_atom"], "reference",
-                    name=reference["name"],
+                    name=reference["name"], is_competing=not reference.get("refuted"),
                 )
             )  # fmt: skip
     for candidate in candidates:
-        amounts = amounts_of_candidate(candidate)
-        if candidate.get("energy_per_atom") is not None and set(amounts) <= wanted:
+        if candidate.get("energy_per_atom") is None:
+            continue
+        amounts = _amounts_of_candidate(candidate)
+        if set(amounts) <= wanted:
+            provenance = candidate.get("provenance") or {}
             phases.append(
                 Phase(
                     candidate["formula"], _fractions(amounts), candidate["energy_per_atom"], "candidate",
-                    name=candidate["label"], key=candidate["id"], distance=candidate.get("e_above_hull"),
-                    rank=candidate.get("rank"),
+                    name=candidate.get("label") or candidate["formula"], key=candidate["id"],
+                    distance=signed_distance(candidate), rank=candidate.get("rank"),
+                    is_competing=bool(candidate.get("is_competitor")) or provenance.get("candidates_compete", True),
                 )
             )  # fmt: skip
     return phases
 
 
-def build_hull(elements: list[str], phases: list[Phase]) -> Hull:
+def signed_distance(candidate: Mapping[str, Any]) -> float | None:
+    """Distance to the hull of all other compositions, eV/atom; negative below it."""
+    value = candidate.get("phase_separation_energy")
+    return candidate.get("e_above_hull") if value is None else value
+
+
+def corners(elements: Iterable[str]) -> list[str]:
+    """Elements in the order of a formula: metals by rising electronegativity, hydrogen last."""
+    return sorted(elements, key=lambda symbol: (symbol == "H", ELECTRONEGATIVITY.get(symbol, 9.9), symbol))
+
+
+def build_hull(elements: Sequence[str], phases: list[Phase]) -> Hull:
     """The lower convex hull of a system.
 
     Args:
@@ -101,55 +124,37 @@ def build_hull(elements: list[str], phases: list[Phase]) -> Hull:
     Raises:
         ValueError: if an element has no phase; the message names it.
     """
-    order = sorted(elements, key=lambda symbol: (symbol == "H", ELECTRONEGATIVITY.get(symbol, 9.9), symbol))
+    order = corners(elements)
     fractions = np.array([[phase.fractions.get(symbol, 0.0) for symbol in order] for phase in phases])
     energies = np.array([phase.energy_per_atom for phase in phases])
-    corners = []
+    pure_phases = []
     for column, symbol in enumerate(order):
         pure = np.flatnonzero(fractions[:, column] > 1 - _TINY) if len(phases) else np.array([], dtype=int)
         if not len(pure):
             raise ValueError(f"no relaxed phase of the element {symbol}")
-        corners.append(int(pure[np.argmin(energies[pure])]))
-    formation = energies - fractions @ energies[corners]
-
-    lowest: dict[tuple[float, ...], int] = {}
-    for index in np.argsort(formation, kind="stable"):
-        lowest.setdefault(tuple(np.round(fractions[index], 8)), int(index))
-    chosen = [index for index in sorted(lowest.values()) if index in corners or formation[index] < -_TINY]
-    facets, planes = _lower_facets(fractions[chosen][:, :-1], formation[chosen], len(order))
-    on_hull = (fractions[:, :-1] @ planes[:, :-1].T + planes[:, -1]).max(axis=1)
+        pure_phases.append(int(pure[np.argmin(energies[pure])]))
+    # the elements carry the hull whatever is said of them: without one there is none
+    competing = np.array([i for i, phase in enumerate(phases) if phase.is_competing or i in pure_phases], dtype=int)
+    hull = LowerHull(fractions[competing], energies[competing])
     return Hull(
-        order, phases, fractions, formation, np.maximum(formation - on_hull, 0.0),
-        [tuple(chosen[corner] for corner in facet) for facet in facets],
+        order, phases, fractions, energies - fractions @ energies[pure_phases],
+        np.maximum(energies - hull.energy(fractions), 0.0),
+        [tuple(int(competing[corner]) for corner in facet) for facet in hull.facets],
     )  # fmt: skip
 
 
-def amounts_of_candidate(candidate: dict[str, Any]) -> dict[str, int]:
-    """Atoms of a candidate per centre, by symbol."""
-    return {**candidate["cation_counts"], candidate["centre"]: 1, "H": candidate["n"] + candidate["m"]}
+def _amounts_of_candidate(candidate: Mapping[str, Any]) -> dict[str, int]:
+    """Atoms per centre; a flat row has its formula alone."""
+    if "cation_counts" in candidate:
+        return {**candidate["cation_counts"], candidate["centre"]: 1, "H": candidate["n"] + candidate["m"]}
+    return parse_formula(candidate["formula"])
 
 
-def _lower_facets(
-    places: NDArray[np.float64], energies: NDArray[np.float64], n_elements: int
-) -> tuple[list[tuple[int, ...]], NDArray[np.float64]]:
-    """Facets of the lower hull, and their planes as (slopes, offset); planes: shape (n_facets, n_elements)."""
-    from scipy.spatial import ConvexHull
-
-    points = np.column_stack([places, energies])
-    # a point above everything closes the hull, so that it has a volume even if only elements are there
-    roof = np.append(np.full(n_elements - 1, 1 / n_elements), energies.max() + 1.0)
-    hull = ConvexHull(np.vstack([points, roof]))
-    lower = np.flatnonzero((hull.equations[:, -2] < -_TINY) & (hull.simplices != len(points)).all(axis=1))
-    equations = hull.equations[lower]
-    planes = np.column_stack([equations[:, :-2], equations[:, -1]]) / -equations[:, -2:-1]
-    return [tuple(int(corner) for corner in hull.simplices[which]) for which in lower], planes
-
-
-def _amounts_of_structure(structure: dict[str, Any] | None) -> dict[str, int]:
+def _amounts_of_structure(structure: Mapping[str, Any] | None) -> dict[str, int]:
     sites = (structure or {}).get("sites") or []
     return dict(Counter(str(site["species"][0]["element"]) for site in sites))
 
 
-def _fractions(amounts: dict[str, int]) -> dict[str, float]:
+def _fractions(amounts: Mapping[str, int]) -> dict[str, float]:
     total = sum(amounts.values())
     return {symbol: amount / total for symbol, amount in amounts.items()}

@@ -8,8 +8,8 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from ninefold.chemistry.quantities import label
-from ninefold.report.hull import Hull
+from ninefold.chemistry.quantities import QUANTITIES, label
+from ninefold.report.hull import Hull, Phase
 from ninefold.report.palette import SCALE_END, distance_colour
 from ninefold.report.text import formula_plain, number
 
@@ -23,6 +23,8 @@ _LINE = 21.0
 """Distance between labels in a column, px."""
 _LETTER = 7.2
 """Width of a letter of a label, px, on the wide side."""
+MOST_MARKS = 80
+"""Candidates of a system that are drawn, the lowest of them."""
 _SMALLEST = 0.09
 """The enlarged part is never narrower than this, as a fraction of the triangle's side."""
 
@@ -59,15 +61,20 @@ def unit_places(hull: Hull) -> NDArray[np.float64]:
 
 
 def _triangle(hull: Hull) -> str:
-    places = unit_places(hull)
-    candidates = [index for index, phase in enumerate(hull.phases) if phase.kind == "candidate"]
+    places, candidates = unit_places(hull), _drawn(hull)
     if not candidates:
-        return _overview(hull, places, None)
+        return _overview(hull, places, None, [])
     window = _window(places[candidates])
-    return _overview(hull, places, window) + _enlarged(hull, places, window, candidates)
+    return _overview(hull, places, window, candidates) + _enlarged(hull, places, window, candidates)
 
 
-def _overview(hull: Hull, unit: NDArray[np.float64], window: Box | None) -> str:
+def _drawn(hull: Hull) -> list[int]:
+    """The candidates that get a mark, in the order of the phases."""
+    candidates = [index for index, phase in enumerate(hull.phases) if phase.kind == "candidate"]
+    return sorted(sorted(candidates, key=lambda index: (hull.distances[index], index))[:MOST_MARKS])
+
+
+def _overview(hull: Hull, unit: NDArray[np.float64], window: Box | None, candidates: list[int]) -> str:
     """The whole triangle, small: what is stable, and which part is enlarged."""
 
     def at(x: float, y: float) -> Point:
@@ -88,8 +95,9 @@ def _overview(hull: Hull, unit: NDArray[np.float64], window: Box | None) -> str:
         parts.append(f'<rect class="lens" x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}"/>')
         taken.append((x1, y1, x2, y2))
     outside = [i for i, p in enumerate(hull.phases) if not window or not _inside(unit[i], window)]
+    references = [i for i, phase in enumerate(hull.phases) if phase.kind != "candidate"]
     parts += _near_labels(hull, places, [i for i in outside if hull.phases[i].kind != "candidate"], taken)
-    parts += _marks(hull, places, range(len(places)), size=0.6)
+    parts += _marks(hull, places, [*references, *candidates], size=0.6)
     return "".join(parts)
 
 
@@ -145,7 +153,9 @@ def _line(hull: Hull) -> str:
     """Formation energy against composition, with the convex line."""
     left, right, top, bottom = 90.0, _WIDTH - 50.0, 60.0, _HEIGHT - 110.0
     energies = hull.formation_energies
-    measured = [index for index, phase in enumerate(hull.phases) if phase.kind == "candidate"] or [0]
+    candidates = _drawn(hull)
+    measured = candidates or [0]
+    drawn = [i for i, phase in enumerate(hull.phases) if phase.kind != "candidate"] + candidates
     low = min(float(energies.min()), -0.05) * 1.12
     high = max(0.05, float(energies[measured].max()) * 1.1)
 
@@ -170,8 +180,8 @@ def _line(hull: Hull) -> str:
             f'<path class="tie" d="M{places[a][0]:.1f} {places[a][1]:.1f}L{places[b][0]:.1f} {places[b][1]:.1f}"/>'
         )
     taken: list[Box] = [(x - 8, y - 8, x + 8, y + 8) for x, y in places]
-    parts += _near_labels(hull, places, range(len(places)), taken)
-    parts += _marks(hull, places, range(len(places)))
+    parts += _near_labels(hull, places, drawn, taken)
+    parts += _marks(hull, places, drawn)
     return "".join(parts)
 
 
@@ -196,11 +206,12 @@ def _columns(hull: Hull, places: Sequence[Point], chosen: Sequence[int]) -> list
         for index, y in zip(rows, heights, strict=True):
             phase = hull.phases[index]
             (px, py), note = places[index], number(_distance(hull, index), 3, signed=True)
-            parts.append(
-                f'<path class="leader" d="M{px:.1f} {py:.1f}L{knee:.1f} {y:.1f}"/><a href="#{escape(phase.key)}">'
+            name = _linked(
+                phase,
                 f'<text class="name" x="{x:.1f}" y="{y + 4.5:.1f}" text-anchor="{anchor}"><tspan class="formula">'
-                f'{escape(formula_plain(phase.formula))}</tspan><tspan class="value" dx="7">{note}</tspan></text></a>'
+                f'{escape(formula_plain(phase.formula))}</tspan><tspan class="value" dx="7">{note}</tspan></text>',
             )
+            parts.append(f'<path class="leader" d="M{px:.1f} {py:.1f}L{knee:.1f} {y:.1f}"/>{name}')
     return parts
 
 
@@ -274,7 +285,7 @@ def _marks(hull: Hull, places: Sequence[Point], chosen: Iterable[int], size: flo
             r = 9 * size
             shape = f"M{x:.1f} {y - r:.1f}l{r:.1f} {r:.1f}l{-r:.1f} {r:.1f}l{-r:.1f} {-r:.1f}Z"
             mark = f'<path class="mark{stable}" fill="{fill}" d="{shape}">{title}</path>'
-            parts.append(f'<a href="#{escape(phase.key)}">{mark}</a>')
+            parts.append(_linked(phase, mark))
         else:
             radius = (6.0 if stable else 4.5) * max(size, 0.75)
             place = f'cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"'
@@ -282,12 +293,17 @@ def _marks(hull: Hull, places: Sequence[Point], chosen: Iterable[int], size: flo
     return parts
 
 
+def _linked(phase: Phase, mark: str) -> str:
+    """A mark that leads to the candidate's section, if the page has one."""
+    return f'<a href="#{escape(phase.key)}">{mark}</a>' if phase.key else mark
+
+
 def _scale() -> str:
     """The colour scale of hull distances, with what the marks mean."""
     left, width, y = 150.0, 200.0, _HEIGHT - 36.0
-    ticks = ((0.0, "≤ 0"), (0.5, number(SCALE_END / 2, 1)), (1.0, f"≥ {number(SCALE_END, 1)}"))
+    ticks = [(part, number(SCALE_END * (2 * part - 1), 1, signed=True)) for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
     parts = [
-        _text("axis", left - 24, y + 10, "end", label("e_above_hull")),
+        _text("axis", left - 24, y + 10, "end", f"distance ({QUANTITIES['e_above_hull'].unit})"),
         f'<rect x="{left}" y="{y}" width="{width}" height="10" fill="url(#distance-scale)"/>',
         *(_text("tick", left + width * part, y + 25, "middle", text) for part, text in ticks),
         f'<path class="mark" fill="none" d="M462 {y - 4}l9 9l-9 9l-9 -9Z"/>',

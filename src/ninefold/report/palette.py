@@ -1,8 +1,9 @@
 """Colours that people with any colour vision can tell apart, on light and on dark.
 
-Categories are from Okabe and Ito (https://jfly.uni-koeln.de/color/); the scale of hull distances
-runs from blue to vermilion through a pale middle, which stays ordered in every form of colour
-blindness.
+Categories are from Okabe and Ito (https://jfly.uni-koeln.de/color/). Counts are drawn on viridis, whose lightness
+rises evenly (https://bids.github.io/colormap/). Signed hull distances are drawn on two arms, blue below the hull and
+orange above it, that grow darker from a pale middle at the hull itself: lightness tells the distance, hue the side,
+and blue against orange is told apart in every form of colour blindness.
 """
 
 from __future__ import annotations
@@ -20,22 +21,26 @@ BALLS = (CENTRE, *CATIONS, LIGAND, HYDRIDE)
 """Roles in a structure picture: centre, counter-cations in turn, hydrogen on the centre, interstitial hydride."""
 
 _SCALE = (
-    (0.0, (11, 95, 165)), (0.35, (108, 176, 214)), (0.55, (242, 230, 184)), (0.8, (232, 140, 66)), (1.0, (176, 60, 8)),
+    (-1.0, (8, 48, 107)), (-0.5, (66, 133, 190)), (0.0, (247, 242, 228)), (0.5, (224, 130, 50)), (1.0, (127, 39, 4)),
 )  # fmt: skip
+"""Place from -1 (as far below the hull as the scale goes) over 0 (on it) to 1 -> red, green, blue."""
 
 SCALE_END = 0.2
-"""Hull distance at the far end of the colour scale, in the unit of `e_above_hull`."""
+"""Hull distance at either end of the colour scale, in the unit of `e_above_hull`."""
+
+COUNTS = ("#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725")
+"""Viridis at sevenths, darkest first: few to many on a dark page, many to few on a light one."""
 
 
 def distance_colour(value: float | None) -> str:
-    """Colour of a hull distance; on or below the hull is the blue end, None is grey."""
+    """Colour of a signed hull distance: blue below the hull, orange above it; None is grey."""
     if value is None:
         return "#9aa0a6"
-    place = min(max(value / SCALE_END, 0.0), 1.0)
+    place = min(max(value / SCALE_END, -1.0), 1.0)
     for (start, low), (end, high) in pairwise(_SCALE):
         if place <= end:
             return _mixed(low, high, (place - start) / (end - start))
-    return _mixed(_SCALE[-1][1], _SCALE[-1][1], 0.0)
+    raise AssertionError(place)
 
 
 def blend(colour: str, other: str, part: float) -> str:
@@ -44,8 +49,8 @@ def blend(colour: str, other: str, part: float) -> str:
 
 
 def scale_stops() -> list[tuple[float, str]]:
-    """Gradient stops of the scale: fraction, colour."""
-    return [(fraction, distance_colour(fraction * SCALE_END)) for fraction, _ in _SCALE]
+    """Gradient stops of the scale of hull distances: fraction of its length, colour."""
+    return [((place + 1) / 2, distance_colour(place * SCALE_END)) for place, _ in _SCALE]
 
 
 def ink_on(colour: str) -> str:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 from ninefold.chemistry.formula import parse_formula
 from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.report.explanation import verdict_lines
-from ninefold.report.text import MISSING, duration, number, quantity_of, shown, thousands, unit_of, with_unit
+from ninefold.report.text import (
+    MISSING,
+    counted,
+    duration,
+    number,
+    quantity_of,
+    reason_text,
+    shown,
+    thousands,
+    unit_of,
+    with_unit,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -29,22 +40,26 @@ _SITES = 24
 """Wyckoff positions that are printed; structures without symmetry have one for each atom."""
 
 
-def funnel_table(funnel: Sequence[Mapping[str, Any]]) -> Table:
-    """What each stage let through, and why the rest was lost.
+def funnel_table(funnel: Iterable[Mapping[str, Any]]) -> Table:
+    """What each stage let through, each number with its unit, and why the rest was rejected.
 
     Args:
         funnel: Funnel documents, one per stage, in the order of the data.
     """
-    table = _table("stage", ">in", ">out", "of", ">core time", "rejected")
-    for row in funnel:
+    from ninefold.flows.funnel import with_units
+
+    table = _table("stage", ">in -> out", ">core time", "rejected")
+    for row in with_units(dict(stage) for stage in funnel):
         reasons = sorted((row.get("reasons") or {}).items(), key=lambda item: -item[1])
-        lines = [f"{thousands(amount)} {reason}" for reason, amount in reasons[:_REASONS]]
+        lines = [f"{thousands(amount)} {reason_text(reason)}" for reason, amount in reasons[:_REASONS]]
         if len(reasons) > _REASONS:
             lines.append(f"{len(reasons) - _REASONS} more reasons")
+        steps = [counted(row["count_in"], row["unit_in"]), counted(row["count_out"], row["unit_out"])]
+        if taken := row["taken_from"]:
+            steps.insert(0, counted(taken["count"], taken["unit"]))
         table.add_row(
-            row["stage"], thousands(row["count_in"]), thousands(row["count_out"]), row["unit"],
-            duration(row.get("core_seconds")), _plain("\n".join(lines)),
-        )  # fmt: skip
+            _plain(row["stage"]), " ->\n".join(steps), duration(row.get("core_seconds")), _plain("\n".join(lines))
+        )
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
@@ -26,6 +27,13 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 # amounts stand behind a symbol or a round bracket, a charge behind a square one or behind a lone H
 _PARTS = re.compile(r"(?<=\])(?P<charge>\d*[+-])|(?<=[A-Za-z)])(?P<amount>\d+)|(?<= H)(?P<hydride>-)")
+# a closing bracket or full stop belongs to the sentence unless the DOI itself opened the bracket: 10.1016/S0925(01)4
+_IDENTIFIERS = re.compile(
+    r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)?\b(?P<doi>10\.\d{4,9}/(?:\([^\s()<>\"]*\)|[^\s()<>\",;])*"
+    r"(?:\([^\s()<>\"]*\)|[^\s()<>\",;.:]))"
+    r"|arXiv:\s*(?P<arxiv>\d{4}\.\d{4,5}(?:v\d+)?)",
+    re.IGNORECASE,
+)
 
 
 def quantity_of(key: str) -> Quantity:
@@ -130,9 +138,38 @@ def count(amount: int, noun: str, plural: str | None = None) -> str:
     return f"{thousands(amount)} {noun if amount == 1 else plural or noun + 's'}"
 
 
+def linked(text: str | None) -> Markup:
+    """A reference whose DOIs and arXiv numbers are links; `MISSING` without one."""
+    if not text:
+        return Markup(MISSING)
+    parts, end = [], 0
+    for match in _IDENTIFIERS.finditer(text):
+        parts += [escape(text[end : match.start()]), _link(match)]
+        end = match.end()
+    return Markup("").join([*parts, escape(text[end:])])
+
+
+def counted(amount: int, plural: str) -> str:
+    """A count with its unit, given in the plural: `1 structure`, `12 structures`."""
+    return count(amount, plural.removesuffix("s"), plural)
+
+
+def reason_text(reason: str) -> str:
+    """A reason of rejection in words: statuses are names, and read better without underscores; P6_3cm stays."""
+    return reason if " " in reason else reason.replace("_", " ")
+
+
 def thousands(amount: int) -> str:
     """A count in groups of three digits, as SI asks."""
     return f"{amount:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _link(match: re.Match[str]) -> Markup:
+    if match["doi"]:
+        address, shown_as = f"https://doi.org/{quote(match['doi'], safe='/()._-;:')}", f"doi:{match['doi']}"
+    else:
+        address, shown_as = f"https://arxiv.org/abs/{match['arxiv']}", f"arXiv:{match['arxiv']}"
+    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(address, shown_as)
 
 
 def _markup(part: re.Match[str]) -> str:

@@ -98,6 +98,11 @@ class LowerHull:
         """Indices of the points on the hull."""
         return frozenset(int(index) for index in self._points[np.unique(self._simplices)])
 
+    @property
+    def facets(self) -> list[tuple[int, ...]]:
+        """Indices of the points at the corners of each facet, facets of more corners cut into simplices."""
+        return [tuple(int(index) for index in self._points[simplex]) for simplex in self._simplices]
+
 
 def fractions_of(amounts: Mapping[str, float], components: tuple[str, ...]) -> NDArray[np.float64]:
     """Atom fractions, shape (n_components,), in the order of the components."""
