@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ninefold.cli.options import JsonOption, console, print_json
+from ninefold.cli.outputs import ForceOption, check_output
 
 COLUMNS = ("formula", "anion", "m", "n", "q", "centre", "electron_count", "oxidation_state", "anion_class")
 
@@ -95,11 +96,14 @@ def enumerate_(
         CompositionFormat | None, typer.Option(help="Default: by the ending of --out, else a table.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; parquet needs one.")] = None,
+    force: ForceOption = False,
     limit: Annotated[int, typer.Option(min=0, help="Rows at most; 0 for all.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """List, count or map the compositions of a campaign. Needs no store."""
     from ninefold.campaign import read_campaign
+    from ninefold.campaign.files import find_campaign_file
+    from ninefold.cli.outputs import files_in
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
 
@@ -107,6 +111,9 @@ def enumerate_(
     if len(chosen) > 1:
         raise InputError("enumerate", " ".join(chosen), problem="are three different answers", hint="choose one")
     model = read_campaign(campaign)
+    if out is not None:
+        inputs = [find_campaign_file(campaign), *files_in(model)]
+        check_output(out, force=force, store=Path(model.store) if model.store else None, inputs=inputs)
     if count and not rules:
         number = sum(count_assignments(space) for space in model.space)
         print_json({"count": number}) if json else typer.echo(str(number))

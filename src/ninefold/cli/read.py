@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+from ninefold.cli.outputs import ForceOption, check_output, check_output_folder
 
 DEFAULT_FIELDS = (
     "rank,formula,anion,m,e_above_hull,phase_separation_energy,e_above_hull_uncertainty,e_above_references,"
@@ -51,19 +52,23 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     """How far a campaign is: the funnel so far, stage by stage."""
     from ninefold.cli.locate import campaign_document, store_for_reading
     from ninefold.flows.funnel import total
+    from ninefold.flows.kept import kept_of, lock_purpose
     from ninefold.store import open_repository
-    from ninefold.store.locking import holder
+    from ninefold.store.locking import holder, progress_of
 
     path, name = store_for_reading(store, campaign)
     with open_repository(path) as repository:
         document = campaign_document(repository, name, unfinished_first=True)
         of_campaign = f'campaign="{document["name"]}"'
         funnel = total(repository.find("funnel", of_campaign, limit=None))
-        searched = repository.count("candidates", f'{of_campaign} AND NOT status="selected"')
-        selected = repository.count("candidates", of_campaign)
+        kept = kept_of(document["name"], repository)
+    running = None
     state = document["status"]
-    if state == "running" and holder(path) is None:
-        state = "interrupted"
+    if state == "running":
+        if (holder(path) or "").endswith(f"({lock_purpose(document['name'])})"):
+            running = progress_of(path)
+        else:  # nobody, or another campaign's run
+            state = "interrupted"
     if json:
         print_json(
             {
@@ -71,8 +76,10 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
                 "status": state,
                 "created": document["created"],
                 "finished": document["finished"],
-                "compositions": selected,
-                "searched": searched,
+                "compositions": kept.compositions,
+                "searched": kept.searched,
+                "calculations": kept.calculations,
+                "running": running,
                 "funnel": funnel,
             }
         )
@@ -80,10 +87,44 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     from ninefold.report.terminal import funnel_table
 
     out = console()
-    out.print(f"Campaign {document['name']}: {state}, {searched} of {selected} compositions searched", markup=False)
+    out.print(
+        f"Campaign {document['name']}: {state}, {kept.searched} of {kept.compositions} compositions searched, "
+        f"{kept.calculations} calculations finished{_time_of(document, running)}",
+        markup=False,
+    )
+    if running and "stage" in running:
+        out.print(_stage_now(running), markup=False)
     out.print(funnel_table(funnel))
     if state == "interrupted":
-        out.print("'ninefold resume' goes on where it stopped.")
+        out.print(
+            f"'ninefold resume {document['name']}' goes on where it stopped; what is finished is kept.", markup=False
+        )
+
+
+def _time_of(document: dict[str, Any], running: dict[str, Any] | None) -> str:
+    """How long a campaign has run, or took; an interrupted one's pauses are unknown."""
+    from ninefold.flows.clock import seconds_between
+    from ninefold.report.text import duration
+
+    if running and "started" in running:
+        return f"; elapsed {duration(seconds_between(running['started']))}"
+    if document["finished"]:
+        return (
+            f"; elapsed {duration(seconds_between(document['created'], document['finished']))} from first start to end"
+        )
+    return ""
+
+
+def _stage_now(running: dict[str, Any]) -> str:
+    """The stage that runs: counts, time spent, time left."""
+    from ninefold.cli.progress import times
+    from ninefold.flows.clock import seconds_between
+
+    count = f"{running['done']}" + (f" of {running['total']}" if running["total"] is not None else "")
+    since = seconds_between(running["noted"])
+    left = None if running["left_seconds"] is None else running["left_seconds"] - since
+    spent = times(running["elapsed_seconds"] + since, left if left is None or left > 0 else None)
+    return f"Now: {running['stage']}, {count} {running['unit']}; elapsed {spent}"
 
 
 def query(
@@ -117,7 +158,7 @@ def query(
 
         out = console()
         out.print(ranked_table(rows, keys))
-        out.print(f"{len(rows)} candidate(s)" + (f" (the first {limit})" if len(rows) == limit else ""))
+        out.print(f"{len(rows)} candidate(s)" + (f" (the first {limit})" if len(rows) == limit else ""), markup=False)
 
 
 def show(
@@ -163,20 +204,26 @@ def export(
     filter: FilterArgument = None,
     format: Annotated[ExportFormat | None, typer.Option(help="Default: by the ending of --out, else CIF.")] = None,
     fields: Annotated[str, typer.Option(help="Columns of a table, by key.")] = "all",
+    force: ForceOption = False,
     campaign: CampaignOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write candidates to files: CIF, POSCAR or extxyz structures; CSV, parquet or JSON tables."""
-    from ninefold.cli.locate import store_for_reading
+    from ninefold.cli.locate import input_files, store_for_reading
     from ninefold.errors import InputError
     from ninefold.store import open_repository
-    from ninefold.store.export import write_structures, write_table
+    from ninefold.store.export import structure_ending, write_structures, write_table
 
     kind = format or _format_of(out)
+    is_table = kind in (ExportFormat.CSV, ExportFormat.PARQUET, ExportFormat.JSON)
     path, name = store_for_reading(store, campaign)
+    if is_table:
+        check_output(out, force=force, store=path, inputs=input_files(campaign))
+    else:
+        pattern = f"*{structure_ending(kind.value)}"
+        check_output_folder(out, pattern=pattern, force=force, store=path, inputs=input_files(campaign))
     with open_repository(path) as repository:
-        is_table = kind in (ExportFormat.CSV, ExportFormat.PARQUET, ExportFormat.JSON)
         keys = _fields(fields) if is_table else None
         rows = repository.find("candidates", _restrict(filter, name), sort=[("rank", "asc")], fields=keys, limit=None)
     if not rows:
@@ -195,11 +242,12 @@ def export(
 def report(
     campaign: CampaignOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Default: NAME-report.html.")] = None,
+    force: ForceOption = False,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write the HTML report: one file, no network needed to read it."""
-    from ninefold.cli.locate import campaign_document, report_parts, store_for_reading
+    from ninefold.cli.locate import campaign_document, input_files, report_parts, store_for_reading
     from ninefold.report import render_report, write_report
     from ninefold.store import open_repository
 
@@ -207,6 +255,9 @@ def report(
     with open_repository(path) as repository:
         name = campaign_document(repository, name)["name"]
         target = out or Path(f"{name}-report.html")
+        check_output(
+            target, force=force, store=path, inputs=input_files(campaign), report_of=name, makes_folders=True
+        )  # fmt: skip
         write_report(target, render_report(*report_parts(repository, name)))
     if json:
         print_json({"report": str(target.resolve())})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.options import JsonOption, console, print_json
+from ninefold.cli.outputs import ForceOption, check_output, check_output_folder
 
 if TYPE_CHECKING:
     from ninefold.chemistry.anions import Assignment
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 EngineOption = Annotated[str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj or a plug-in.")]
 ModelOption = Annotated[str | None, typer.Option("--model", help="The engine's own model or weight file.")]
 ALL = "all"
+MAX_ATOMS = 500
+"""Atoms that `relax` takes without asking: with CHGNet about an hour for 500 steps, and 3 GB."""
+SECONDS_PER_ATOM, GB_PER_ATOM, BASE_GB = 0.01, 0.0045, 0.7
+"""Cost of a CHGNet step: 36, 288 and 972 atoms of a dense hydride took 0.9, 2.2 and 4.8 GB; 4 ms an atom on an idle core,
+19 ms on a loaded one."""
 
 
 def register(app: typer.Typer) -> None:
@@ -60,6 +66,7 @@ def search(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the CIFs. Default: FORMULA-structures.")
     ] = None,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Search the structure of one composition: pool, single points, relaxations, checks; best first, as CIFs."""
@@ -71,6 +78,9 @@ def search(
         _refuse("--seconds", seconds, "is no time", "a positive number")
     assignment = _reading(formula, electrons, centre)
     folder = out or Path(f"{assignment.formula}-structures")
+    names = f"{assignment.formula}-[0-9][0-9]*-*.cif"
+    read = [Path(name.rpartition(":")[0] or name) for name in source or []] + ([Path(model)] if model else [])
+    check_output_folder(folder, pattern=names, force=force, inputs=read)
     _make_folder(folder)
     calculator = make_engine(EngineSettings(name=engine, model=model))
     with _stopping(seconds) as stop, _progress() as notify:
@@ -78,6 +88,8 @@ def search(
         stopped = stop.reason
     if outcome.counts["pool"] and not outcome.counts["single_points"] and not stopped:
         _refuse("--engine", engine, f"computes no structure of {formula}: {_commonest(outcome)}", "another engine")
+    for file in sorted(folder.glob(names)):  # with --force: ranks of an earlier search must not stand among these
+        file.unlink(missing_ok=True)
     rows = [_row(found, place, folder, assignment, calculator) for place, found in enumerate(outcome.found, start=1)]
     if json:
         print_json(_summary(assignment, calculator, outcome, rows, seed, stopped))
@@ -96,6 +108,10 @@ def relax(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the relaxed CIFs. Default: none written.")
     ] = None,
+    force: ForceOption = False,
+    max_atoms: Annotated[
+        int, typer.Option("--max-atoms", min=1, help="Larger structures are refused, with an estimate of their cost.")
+    ] = MAX_ATOMS,
     json: JsonOption = False,
 ) -> None:
     """Relax structures from files, as a search ends. A bad file is told and the others go on."""
@@ -109,22 +125,26 @@ def relax(
     if not -100 <= pressure <= 1000:
         _refuse("--pressure", pressure, "is out of range", "-100 to 1000 GPa")
     settings = RelaxSettings(fmax=fmax, max_steps=steps, pressure=pressure, keep_symmetry=keep_symmetry)
+    targets = _targets(files, out)
+    for target in targets:
+        if target is not None:
+            check_output(target, force=force, inputs=[*files, *([Path(model)] if model else [])], makes_folders=True)
     if out is not None:
         _make_folder(out)
     calculator = make_engine(EngineSettings(name=engine, model=model))
     rows: list[dict[str, Any]] = []
-    taken: set[Path] = set()
     with _stopping(None) as stop, _progress() as notify:
-        for done, file in enumerate(files, start=1):
+        for done, (file, target) in enumerate(zip(files, targets, strict=True), start=1):
             if stop():
                 break
             try:
                 structure = read_structure(file)
+                _check_size(file, structure, max_atoms, engine)
             except InputError as error:
                 rows.append({"file": str(file), "error": str(error)})
                 continue
             [relaxation] = calculator.relax([structure], settings)
-            rows.append(_relaxed_row(file, structure, relaxation, out, calculator.label, taken))
+            rows.append(_relaxed_row(file, structure, relaxation, target, calculator.label))
             notify("relaxation", done, len(files))
     failed = [row for row in rows if row["error"]]
     if json:
@@ -210,11 +230,13 @@ def _stopping(seconds: float | None) -> Iterator[_Stop]:
     """Ctrl-C ends after the calculation in flight; pressed again, at once."""
     import signal
 
+    from ninefold.cli import signals
+
     stop = _Stop(seconds)
 
     def on_interrupt(*_: Any) -> None:
         if stop.reason == "interrupted":
-            raise KeyboardInterrupt
+            signals.end_at_once(signal.SIGINT)
         stop.reason = "interrupted"
         typer.echo("Stopping after the calculation in flight; Ctrl-C again drops it.", err=True)
 
@@ -227,45 +249,12 @@ def _stopping(seconds: float | None) -> Iterator[_Stop]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """One line that counts each step and tells the time left; on standard error, if that is a terminal."""
-    import sys
-    import time
+    """Counts of each step, the time spent and the time left; on standard error."""
+    from ninefold.cli.progress import progress_display
+    from ninefold.flows.progress import Progress
 
-    if not sys.stderr.isatty():
-        started: dict[str, float] = {}
-        told: dict[str, float] = {}
-
-        def log(step: str, done: int, total: int) -> None:
-            now = time.monotonic()
-            begin = started.setdefault(step, now)
-            if done == total or now - told.get(step, begin) >= 5:
-                told[step] = now
-                typer.echo(f"{step}: {done}/{total} ({now - begin:.0f} s)", err=True)
-
-        yield log
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description:<18}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True, highlight=False),
-    ) as bars:  # fmt: skip
-        tasks: dict[str, Any] = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
-        yield show
+    with progress_display(quiet_seconds=5.0) as show:
+        yield lambda step, done, total: show(Progress(step, done, total, ""))
 
 
 def _row(found: FoundStructure, place: int, folder: Path, assignment: Assignment, engine: Engine) -> dict[str, Any]:
@@ -293,19 +282,14 @@ def _row(found: FoundStructure, place: int, folder: Path, assignment: Assignment
     }
 
 
-def _relaxed_row(
-    file: Path, start: Any, relaxation: Any, folder: Path | None, label: str, taken: set[Path]
-) -> dict[str, Any]:
+def _relaxed_row(file: Path, start: Any, relaxation: Any, path: Path | None, label: str) -> dict[str, Any]:
     from ninefold.structures.symmetry import space_group
 
     row: dict[str, Any] = {"file": str(file), "error": relaxation.error}
     if relaxation.error:
         return row
     group = space_group(relaxation.structure)
-    path = None
-    if folder is not None:
-        path = _free_name(folder, file, taken)
-        taken.add(path)
+    if path is not None:
         _write_cif(
             relaxation.structure, path, f"{file.name} relaxed: {relaxation.energy_per_atom:.4f} eV/atom, {label}"
         )
@@ -416,11 +400,34 @@ def _print_relaxed(rows: list[dict[str, Any]], engine: Engine, asked: int) -> No
             typer.echo(row["error"] if row["error"].startswith("file") else f"{row['file']}: {row['error']}", err=True)
 
 
-def _free_name(folder: Path, file: Path, taken: set[Path]) -> Path:
-    """Where a relaxed structure goes: two files of one name in two folders keep their folders' names."""
-    names = [f"{file.stem}-relaxed", f"{file.resolve().parent.name}-{file.stem}-relaxed"]
-    names += [f"{names[-1]}-{number}" for number in range(2, len(taken) + 3)]
-    return next(path for name in names if (path := folder / f"{name}.cif") not in taken)
+def _targets(files: list[Path], folder: Path | None) -> list[Path | None]:
+    """Where relaxed structures go, one for each file: files of one name in two folders keep their folders' names."""
+    if folder is None:
+        return [None] * len(files)
+    taken: list[Path | None] = []
+    for file in files:
+        names = [f"{file.stem}-relaxed", f"{file.resolve().parent.name}-{file.stem}-relaxed"]
+        names += [f"{names[-1]}-{number}" for number in range(2, len(taken) + 3)]
+        taken.append(next(path for name in names if (path := folder / f"{name}.cif") not in taken))
+    return taken
+
+
+def _check_size(file: Path, structure: Any, max_atoms: int, engine: str) -> None:
+    """Refuse a structure that would take hours or the machine's memory, unless the user wants it."""
+    from ninefold.errors import InputError
+
+    atoms = len(structure)
+    if atoms <= max_atoms:
+        return
+    cost = ""
+    if engine == "chgnet":
+        cost = (
+            f": roughly {atoms * SECONDS_PER_ATOM:.0f} s a step on one core and {atoms * GB_PER_ATOM + BASE_GB:.0f} GB"
+        )
+    raise InputError(
+        "file", str(file), problem=f"holds {atoms} atoms, more than {max_atoms}{cost}",
+        hint=f"--max-atoms {atoms} relaxes it all the same",
+    )  # fmt: skip
 
 
 def _commonest(outcome: SearchOutcome) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
+from ninefold.files import ProtectedFileError, write_atomically
 
 _STRUCTURE_FILES = {"cif": "{}.cif", "poscar": "{}.POSCAR", "extxyz": "{}.xyz"}
+
+
+def structure_ending(kind: str) -> str:
+    """How the files of a structure format end, with the dot."""
+    return _STRUCTURE_FILES[kind].format("")
 
 
 def rows_to_csv(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
@@ -90,18 +94,11 @@ def write_whole(path: Path, content: bytes, field: str) -> None:
     Raises:
         InputError: if it cannot be written, naming the field.
     """
-    temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.resolve().parent, prefix=".writing-", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        write_atomically(path, content)
+    except ProtectedFileError as error:
+        raise InputError(field, str(path), problem=str(error.strerror), hint="name another file") from error
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise InputError(field, str(path), problem=f"cannot be written: {error.strerror}") from error
 
 
