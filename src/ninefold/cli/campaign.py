@@ -62,19 +62,45 @@ def check(
 
 def new(
     out: Annotated[Path, typer.Argument(help="File to write.")] = Path("campaign.yaml"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    force: ForceOption = False,
 ) -> None:
-    """Write a commented campaign file to start from."""
+    """Write a small commented campaign file to start from; the campaign is named after the file."""
+    import shlex
+
+    from ninefold.chemistry.configs import config_path
+    from ninefold.store.export import write_whole
+
+    check_output(out, "file", force=force)
+    name = _campaign_name(out)
+    text = config_path("templates", "campaign.yaml").read_text(encoding="utf-8").replace("CAMPAIGN_NAME", name)
+    write_whole(out, text.encode("utf-8"), "file")
+    file = shlex.quote(str(out))
+    typer.echo(f"{out}: campaign {name!r}; edit it, then 'ninefold campaign check {file}' and 'ninefold run {file}'")
+
+
+def _campaign_name(file: Path) -> str:
+    """A campaign's name after its file: what a name cannot hold becomes a dash.
+
+    Raises:
+        InputError: if nothing is left, or it is the name of a campaign that ninefold ships.
+    """
+    import re
+
     from ninefold.chemistry.configs import config_path
     from ninefold.errors import InputError
 
-    if out.exists() and not force:
-        raise InputError("out", str(out), problem="exists already", hint="--force overwrites it")
-    try:
-        out.write_text(config_path("quickstart.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    except OSError as error:
-        raise InputError("out", str(out), problem=f"cannot be written: {error.strerror}") from error
-    typer.echo(f"{out}: edit it, then 'ninefold campaign check {out}' and 'ninefold run {out}'")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-._")[:64]
+    if not name:
+        raise InputError(
+            "file", str(file), problem="gives the campaign no name",
+            allowed="letters a-z, digits, dot, dash, underscore",
+        )  # fmt: skip
+    if any(config_path(folder, f"{name}.yaml").is_file() for folder in (".", "spaces")):
+        raise InputError(
+            "file", str(file), problem=f"would give the campaign the name {name!r}, which one that ninefold ships has",
+            hint="choose another file name",
+        )  # fmt: skip
+    return name
 
 
 def schema() -> None:

@@ -73,7 +73,7 @@ def _bars() -> Iterator[Listener]:
         TextColumn("{task.fields[unit]}", markup=False), Times(), TextColumn("{task.fields[note]}", markup=False),
     )  # fmt: skip
     pace = Pace()
-    with Bars(*columns, console=Console(stderr=True, highlight=False)) as bars:
+    with Bars(*columns, console=Console(stderr=True, highlight=False, markup=False, emoji=False)) as bars:
         tasks: dict[str, Any] = {}
         done: dict[str, int] = {}
 

@@ -93,12 +93,10 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
         markup=False,
     )
     if running and "stage" in running:
-        out.print(_stage_now(running), markup=False)
+        out.print(_stage_now(running))
     out.print(funnel_table(funnel))
     if state == "interrupted":
-        out.print(
-            f"'ninefold resume {document['name']}' goes on where it stopped; what is finished is kept.", markup=False
-        )
+        out.print(f"'ninefold resume {document['name']}' goes on where it stopped; what is finished is kept.")
 
 
 def _time_of(document: dict[str, Any], running: dict[str, Any] | None) -> str:
@@ -109,9 +107,8 @@ def _time_of(document: dict[str, Any], running: dict[str, Any] | None) -> str:
     if running and "started" in running:
         return f"; elapsed {duration(seconds_between(running['started']))}"
     if document["finished"]:
-        return (
-            f"; elapsed {duration(seconds_between(document['created'], document['finished']))} from first start to end"
-        )
+        whole = seconds_between(document["created"], document["finished"])
+        return f"; elapsed {duration(whole)} from first start to end"
     return ""
 
 
@@ -158,7 +155,7 @@ def query(
 
         out = console()
         out.print(ranked_table(rows, keys))
-        out.print(f"{len(rows)} candidate(s)" + (f" (the first {limit})" if len(rows) == limit else ""), markup=False)
+        out.print(f"{len(rows)} candidate(s)" + (f" (the first {limit})" if len(rows) == limit else ""))
 
 
 def show(

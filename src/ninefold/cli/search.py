@@ -24,8 +24,8 @@ ALL = "all"
 MAX_ATOMS = 500
 """Atoms that `relax` takes without asking: with CHGNet about an hour for 500 steps, and 3 GB."""
 SECONDS_PER_ATOM, GB_PER_ATOM, BASE_GB = 0.01, 0.0045, 0.7
-"""Cost of a CHGNet step: 36, 288 and 972 atoms of a dense hydride took 0.9, 2.2 and 4.8 GB; 4 ms an atom on an idle core,
-19 ms on a loaded one."""
+"""Cost of a CHGNet step: 36, 288 and 972 atoms of a dense hydride took 0.9, 2.2 and 4.8 GB; 4 ms an atom on an idle
+core, 19 ms on a loaded one."""
 
 
 def register(app: typer.Typer) -> None:

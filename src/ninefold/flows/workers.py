@@ -159,7 +159,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _start_resource_tracker() -> None:
-    """Start multiprocessing's own helper, which unblocks Ctrl-C in this thread and must not do so while a worker starts.
+    """Start multiprocessing's own helper: it unblocks Ctrl-C in this thread, and must not while a worker starts.
 
     It is given no standard error: where this process is killed it would warn of semaphores, which it removes.
     """
