@@ -55,7 +55,7 @@ def main() -> None:
     except TyperException as error:
         code = _complain_of_usage(error)
     except signals.Interrupted as interrupt:
-        code = _complain(str(interrupt), interrupt.exit_code)
+        signals.leave(_complain(str(interrupt), interrupt.exit_code))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

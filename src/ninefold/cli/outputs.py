@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -143,7 +143,7 @@ def _explaining(field: str, path: Path) -> Iterator[None]:
 
 def _owner(target: Path, store: Path | None) -> Path | None:
     """The store that a path is or belongs to."""
-    candidates: Sequence[Path] = [target]
+    candidates = [target]
     candidates += [
         target.with_name(target.name.removesuffix(ending)) for ending in _BESIDE_A_STORE if _ends(target.name, ending)
     ]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
-import contextlib
 import multiprocessing
 import os
 import signal
@@ -161,12 +160,16 @@ def _interrupts_held() -> Iterator[None]:
 def _start_resource_tracker() -> None:
     """Start multiprocessing's own helper: it unblocks Ctrl-C in this thread, and must not while a worker starts.
 
-    It is given no standard error: where this process is killed it would warn of semaphores, which it removes.
+    Where this process is killed it would warn of semaphores that were left, which it removes itself.
     """
+    import sys
     from multiprocessing import resource_tracker
 
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+    sys.warnoptions.append("ignore:resource_tracker")  # what it is started with
+    try:
         resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove("ignore:resource_tracker")
 
 
 @atexit.register
