@@ -40,7 +40,7 @@ def test_ranked_table_and_report(finished):
     text = (finished / "run.txt").read_text()
     assert "K2ReH9" in text
     assert "tiny-report.html" in text
-    assert "search noise" in text
+    assert "repeated searches" in text or "searched twice" in text
     page = (finished / "tiny-report.html").read_text()
     assert "K2ReH9" in page
 
