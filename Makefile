@@ -41,7 +41,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup
-	@$(BIN)/ninefold run configs/quickstart.yaml $(if $(FRESH),--fresh)
+	@$(BIN)/ninefold run configs/quickstart.yaml $(if $(FRESH),--fresh --yes)
 
 rediscover: setup
 	$(BIN)/python workflows/rediscover.py

@@ -40,7 +40,7 @@ def test_search_prints_json_and_writes_cifs(tmp_path):
         assert 1 <= row["relaxations"] <= 2
         structure = Structure.from_file(tmp_path / row["path"])
         assert structure.composition.reduced_formula == "K2ReH9"
-    again = json.loads(search("--relaxations", "2", "--json", "--out", "found", cwd=tmp_path).stdout)
+    again = json.loads(search("--relaxations", "2", "--json", "--out", "found", "--force", cwd=tmp_path).stdout)
     assert [row["energy_per_atom"] for row in again["structures"]] == [
         row["energy_per_atom"] for row in result["structures"]
     ]
@@ -70,7 +70,8 @@ def test_known_types_are_offered_and_can_be_withheld(tmp_path):
     sources = {
         name: {row["source"] for row in json.loads(search(*options, "--json", cwd=tmp_path).stdout)["structures"]}
         for name, options in (
-            ("offered", ("--relaxations", "3")), ("withheld", ("--relaxations", "3", "--exclude-types", "all")),
+            ("offered", ("--relaxations", "3")),
+            ("withheld", ("--relaxations", "3", "--exclude-types", "all", "--out", "withheld")),
         )
     }  # fmt: skip
     assert "type:K2ReH9" not in sources["withheld"]

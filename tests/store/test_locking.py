@@ -1,12 +1,14 @@
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from ninefold.errors import InputError
-from ninefold.store.locking import exclusive, holder
+from ninefold.store.locking import exclusive, holder, progress_of
 
 HOLD = """
 import sys, time
@@ -60,3 +62,50 @@ def test_nobody_holds_what_was_never_held(tmp_path):
 def test_no_place_for_the_lock(tmp_path):
     with pytest.raises(InputError, match=r"store: .* cannot be locked: "), exclusive(tmp_path / "no" / "s", "run"):
         pass
+
+
+def test_a_reader_does_not_refuse_a_starting_run(tmp_path):
+    """`status` holds a shared lock for an instant: a run that meets it waits."""
+    with exclusive(tmp_path / "s", "run"):
+        pass
+    reader = os.open(tmp_path / "s.lock", os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_SH)
+    timer = threading.Timer(0.3, os.close, (reader,))
+    timer.start()
+    with exclusive(tmp_path / "s", "run"):
+        assert holder(tmp_path / "s") is not None
+    timer.join()
+
+
+def test_runs_start_while_others_look(tmp_path):
+    stop, failures = threading.Event(), []
+
+    def look():
+        while not stop.is_set():
+            holder(tmp_path / "s")
+
+    readers = [threading.Thread(target=look) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(300):
+            try:
+                with exclusive(tmp_path / "s", "run"):
+                    pass
+            except InputError as error:
+                failures.append(str(error))
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert failures == []
+
+
+def test_progress_is_told_while_the_lock_is_held(tmp_path):
+    with exclusive(tmp_path / "s", "run") as lock:
+        assert progress_of(tmp_path / "s") == {}
+        lock.note({"stage": "prescreen", "note": "x" * 500})
+        lock.note({"stage": "rank"})  # shorter: nothing of the longer one is left
+        assert progress_of(tmp_path / "s") == {"stage": "rank"}
+        assert holder(tmp_path / "s") == f"process {os.getpid()} (run)"
+    assert progress_of(tmp_path / "s") == {}

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ninefold.cli.options import JsonOption, StoreOption, console, print_json
+from ninefold.cli.outputs import ForceOption, check_output
 
 COLUMNS = ("formula", "anion", "m", "n", "q", "centre", "electron_count", "oxidation_state", "anion_class")
 
@@ -80,19 +81,45 @@ def check(
 
 def new(
     out: Annotated[Path, typer.Argument(help="File to write.")] = Path("campaign.yaml"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    force: ForceOption = False,
 ) -> None:
-    """Write a commented campaign file to start from."""
+    """Write a small commented campaign file to start from; the campaign is named after the file."""
+    import shlex
+
+    from ninefold.chemistry.configs import config_path
+    from ninefold.store.export import write_whole
+
+    check_output(out, "file", force=force)
+    name = _campaign_name(out)
+    text = config_path("templates", "campaign.yaml").read_text(encoding="utf-8").replace("CAMPAIGN_NAME", name)
+    write_whole(out, text.encode("utf-8"), "file")
+    file = shlex.quote(str(out))
+    typer.echo(f"{out}: campaign {name!r}; edit it, then 'ninefold campaign check {file}' and 'ninefold run {file}'")
+
+
+def _campaign_name(file: Path) -> str:
+    """A campaign's name after its file: what a name cannot hold becomes a dash.
+
+    Raises:
+        InputError: if nothing is left, or it is the name of a campaign that ninefold ships.
+    """
+    import re
+
     from ninefold.chemistry.configs import config_path
     from ninefold.errors import InputError
 
-    if out.exists() and not force:
-        raise InputError("out", str(out), problem="exists already", hint="--force overwrites it")
-    try:
-        out.write_text(config_path("quickstart.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    except OSError as error:
-        raise InputError("out", str(out), problem=f"cannot be written: {error.strerror}") from error
-    typer.echo(f"{out}: edit it, then 'ninefold campaign check {out}' and 'ninefold run {out}'")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-._")[:64]
+    if not name:
+        raise InputError(
+            "file", str(file), problem="gives the campaign no name",
+            allowed="letters a-z, digits, dot, dash, underscore",
+        )  # fmt: skip
+    if any(config_path(folder, f"{name}.yaml").is_file() for folder in (".", "spaces")):
+        raise InputError(
+            "file", str(file), problem=f"would give the campaign the name {name!r}, which one that ninefold ships has",
+            hint="choose another file name",
+        )  # fmt: skip
+    return name
 
 
 def schema() -> None:
@@ -114,11 +141,14 @@ def enumerate_(
         CompositionFormat | None, typer.Option(help="Default: by the ending of --out, else a table.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; parquet needs one.")] = None,
+    force: ForceOption = False,
     limit: Annotated[int, typer.Option(min=0, help="Rows at most; 0 for all.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """List, count or map the compositions of a campaign. Needs no store."""
     from ninefold.campaign import read_campaign
+    from ninefold.campaign.files import find_campaign_file
+    from ninefold.cli.outputs import files_in
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
 
@@ -126,6 +156,9 @@ def enumerate_(
     if len(chosen) > 1:
         raise InputError("enumerate", " ".join(chosen), problem="are three different answers", hint="choose one")
     model = read_campaign(campaign)
+    if out is not None:
+        inputs = [find_campaign_file(campaign), *files_in(model)]
+        check_output(out, force=force, store=Path(model.store) if model.store else None, inputs=inputs)
     if count and not rules:
         number = sum(count_assignments(space) for space in model.space)
         print_json({"count": number}) if json else typer.echo(str(number))

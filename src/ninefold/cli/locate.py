@@ -29,6 +29,20 @@ def store_for_reading(option: str | None, campaign: str | None) -> tuple[Path, s
     return store_path(option), campaign
 
 
+def input_files(campaign: str | None) -> list[Path]:
+    """What a command reads besides the store: the campaign file, if one is named, and the files that it names.
+
+    Args:
+        campaign: A campaign file by path or shipped name; a campaign's name in the store reads no file.
+    """
+    if not campaign or not campaign.endswith((".yaml", ".yml")):
+        return []
+    from ninefold.campaign.files import find_campaign_file, read_campaign
+    from ninefold.cli.outputs import files_in
+
+    return [find_campaign_file(campaign), *files_in(read_campaign(campaign))]
+
+
 def campaign_document(repository: Any, name: str | None, *, unfinished_first: bool = False) -> dict[str, Any]:
     """One campaign of the store: by name, else the only one, else the latest (unfinished, if asked).
 

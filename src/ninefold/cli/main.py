@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-import typer
-from typer.exceptions import TyperException
+from ninefold.cli import signals
 
-from ninefold import __version__
-from ninefold.cli import campaign, explain, read, rules, run, search
-from ninefold.errors import NinefoldError
+with signals.ending_at_once():
+    import typer
+    from typer.exceptions import TyperException
+
+    from ninefold import __version__
+    from ninefold.cli import campaign, explain, read, rules, run, search
+    from ninefold.errors import NinefoldError
 
 app = typer.Typer(
     name="ninefold",
@@ -42,6 +45,7 @@ for module in (run, read, explain, rules, search, campaign):
 
 def main() -> None:
     """Run the command line; every error is one line on standard error and an exit code."""
+    signals.install()
     try:
         code = app(standalone_mode=False)
     except NinefoldError as error:
@@ -50,8 +54,8 @@ def main() -> None:
         code = _complain("interrupted", 130)
     except TyperException as error:
         code = _complain_of_usage(error)
-    except KeyboardInterrupt:
-        code = _complain("interrupted; 'ninefold resume' goes on where it stopped", 130)
+    except signals.Interrupted as interrupt:
+        signals.leave(_complain(str(interrupt), interrupt.exit_code))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

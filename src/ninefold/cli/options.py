@@ -26,7 +26,10 @@ def print_json(value: Any) -> None:
 
 
 def console(**options: Any) -> Any:
-    """A rich console on standard output; as wide as needed where the output is not a terminal."""
+    """A rich console on standard output; as wide as needed where the output is not a terminal.
+
+    Text is printed as it is, in tables too: a path may hold brackets (`x[/b].db`) or colons, and an anion does.
+    """
     import shutil
     import sys
 
@@ -34,4 +37,4 @@ def console(**options: Any) -> Any:
 
     if not sys.stdout.isatty() and "width" not in options:
         options["width"] = max(shutil.get_terminal_size((120, 24)).columns, 120)
-    return Console(highlight=False, **options)
+    return Console(highlight=False, markup=False, emoji=False, **options)

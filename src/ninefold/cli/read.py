@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+from ninefold.cli.outputs import ForceOption, check_output, check_output_folder
 from ninefold.report import DEFAULT_TOP
 
 MOST_SHOWN = 5000
@@ -55,19 +56,23 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     """How far a campaign is: the funnel so far, stage by stage."""
     from ninefold.cli.locate import campaign_document, store_for_reading
     from ninefold.flows.funnel import total
+    from ninefold.flows.kept import kept_of, lock_purpose
     from ninefold.store import open_repository
-    from ninefold.store.locking import holder
+    from ninefold.store.locking import holder, progress_of
 
     path, name = store_for_reading(store, campaign)
     with open_repository(path) as repository:
         document = campaign_document(repository, name, unfinished_first=True)
         of_campaign = f'campaign="{document["name"]}"'
         funnel = total(repository.find("funnel", of_campaign, limit=None))
-        searched = repository.count("candidates", f'{of_campaign} AND NOT status="selected"')
-        selected = repository.count("candidates", of_campaign)
+        kept = kept_of(document["name"], repository)
+    running = None
     state = document["status"]
-    if state == "running" and holder(path) is None:
-        state = "interrupted"
+    if state == "running":
+        if (holder(path) or "").endswith(f"({lock_purpose(document['name'])})"):
+            running = progress_of(path)
+        else:  # nobody, or another campaign's run
+            state = "interrupted"
     if json:
         print_json(
             {
@@ -75,8 +80,10 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
                 "status": state,
                 "created": document["created"],
                 "finished": document["finished"],
-                "compositions": selected,
-                "searched": searched,
+                "compositions": kept.compositions,
+                "searched": kept.searched,
+                "calculations": kept.calculations,
+                "running": running,
                 "funnel": funnel,
             }
         )
@@ -84,10 +91,41 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     from ninefold.report.terminal import funnel_table
 
     out = console()
-    out.print(f"Campaign {document['name']}: {state}, {searched} of {selected} compositions searched", markup=False)
+    out.print(
+        f"Campaign {document['name']}: {state}, {kept.searched} of {kept.compositions} compositions searched, "
+        f"{kept.calculations} calculations finished{_time_of(document, running)}",
+        markup=False,
+    )
+    if running and "stage" in running:
+        out.print(_stage_now(running))
     out.print(funnel_table(funnel))
     if state == "interrupted":
-        out.print("'ninefold resume' goes on where it stopped.")
+        out.print(f"'ninefold resume {document['name']}' goes on where it stopped; what is finished is kept.")
+
+
+def _time_of(document: dict[str, Any], running: dict[str, Any] | None) -> str:
+    """How long a campaign has run, or took; an interrupted one's pauses are unknown."""
+    from ninefold.flows.clock import seconds_between
+    from ninefold.report.text import duration
+
+    if running and "started" in running:
+        return f"; elapsed {duration(seconds_between(running['started']))}"
+    if document["finished"]:
+        whole = seconds_between(document["created"], document["finished"])
+        return f"; elapsed {duration(whole)} from first start to end"
+    return ""
+
+
+def _stage_now(running: dict[str, Any]) -> str:
+    """The stage that runs: counts, time spent, time left."""
+    from ninefold.cli.progress import times
+    from ninefold.flows.clock import seconds_between
+
+    count = f"{running['done']}" + (f" of {running['total']}" if running["total"] is not None else "")
+    since = seconds_between(running["noted"])
+    left = None if running["left_seconds"] is None else running["left_seconds"] - since
+    spent = times(running["elapsed_seconds"] + since, left if left is None or left > 0 else None)
+    return f"Now: {running['stage']}, {count} {running['unit']}; elapsed {spent}"
 
 
 def query(
@@ -187,6 +225,7 @@ def export(
     all_minima: Annotated[
         bool, typer.Option("--all-minima", help="Every valid minimum that is stored, not the lowest alone.")
     ] = False,
+    force: ForceOption = False,
     campaign: CampaignOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
@@ -196,10 +235,10 @@ def export(
     Structures carry energy, E(hull), engine, evidence, seed, campaign and label: in CIFs as _ninefold_ items, in
     extxyz as keys that ASE reads into atoms.info; there, atoms.get_potential_energy() is the total energy in eV.
     """  # fmt: skip
-    from ninefold.cli.locate import store_for_reading
+    from ninefold.cli.locate import input_files, store_for_reading
     from ninefold.errors import InputError
     from ninefold.store import open_repository
-    from ninefold.store.export import TABLES, target_of, write_structures, write_table
+    from ninefold.store.export import TABLES, structure_ending, target_of, write_structures, write_table
 
     target = target_of(out, format.value if format else None)
     keys = _fields(fields) if target.kind in TABLES else None
@@ -208,6 +247,11 @@ def export(
             "--all-minima", None, problem=f"is for structures, and {out} is a table", allowed="cif, extxyz or poscar"
         )
     path, name = store_for_reading(store, campaign)
+    if target.is_folder:
+        pattern = f"*{structure_ending(target.kind)}"
+        check_output_folder(target.path, pattern=pattern, force=force, store=path, inputs=input_files(campaign))
+    else:
+        check_output(target.path, force=force, store=path, inputs=input_files(campaign))
     with open_repository(path) as repository:
         rows = repository.find("candidates", _restrict(filter, name), sort=[("rank", "asc")], fields=keys, limit=None)
     if not rows:
@@ -241,11 +285,12 @@ def report(
     top: Annotated[
         int, typer.Option("--top", min=1, max=MOST_SHOWN, help="Candidates to show, the best; the rest is counted.")
     ] = DEFAULT_TOP,
+    force: ForceOption = False,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write the HTML report: one file, no network needed to read it."""
-    from ninefold.cli.locate import campaign_document, report_parts, store_for_reading
+    from ninefold.cli.locate import campaign_document, input_files, report_parts, store_for_reading
     from ninefold.report import render_report, write_report
     from ninefold.store import open_repository
 
@@ -253,6 +298,9 @@ def report(
     with open_repository(path) as repository:
         name = campaign_document(repository, name)["name"]
         target = out or Path(f"{name}-report.html")
+        check_output(
+            target, force=force, store=path, inputs=input_files(campaign), report_of=name, makes_folders=True
+        )  # fmt: skip
         write_report(target, render_report(*report_parts(repository, name, top)))
     if json:
         print_json({"report": str(target.resolve())})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,20 +34,22 @@ def run(
     campaign: Annotated[str, typer.Argument(help="A campaign file, or one that ninefold ships: quickstart.")],
     store: StoreOption = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Discard this campaign's results and calculations and start again.")
+        bool, typer.Option("--fresh", help="Discard this campaign's calculations, after asking, and start again.")
     ] = False,
     update: Annotated[
-        bool, typer.Option("--update", help="The file has changed: recompute what that touches, in place.")
+        bool,
+        typer.Option("--update", help="The file has changed: recompute what that touches; keep every calculation."),
     ] = False,
     workers: WorkersOption = None,
     report: ReportOption = None,
     workflow: WorkflowOption = "screen",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --fresh discards calculations.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Run a campaign: enumerate, select, search structures, judge stability, rank, report."""
     from ninefold.campaign import read_campaign
 
-    _execute(read_campaign(campaign), store, fresh, update, workers, report, workflow, json)
+    _execute(read_campaign(campaign), store, fresh, update, workers, report, workflow, json, yes=yes)
 
 
 def resume(
@@ -83,30 +83,93 @@ def _execute(
     report: str | None,
     workflow: str,
     as_json: bool,
+    *,
+    yes: bool = False,
 ) -> None:
     from pathlib import Path
 
     from ninefold.cli.locate import result_rows, store_path
+    from ninefold.cli.outputs import check_output
+    from ninefold.cli.progress import progress_display
+    from ninefold.cli.signals import Interrupted
     from ninefold.flows.execute import is_finished, run_campaign
-    from ninefold.report import check_report_path
+    from ninefold.flows.progress import listening
     from ninefold.store import open_repository
 
     path = store_path(store, campaign.store)
     target = Path(report or f"{campaign.name}-report.html")
-    check_report_path(target)
+    check_output(target, "--report", can_force=False, store=path, report_of=campaign.name, makes_folders=True)
     if workers is not None:
         campaign = campaign.model_copy(update={"execution": campaign.execution.model_copy(update={"workers": workers})})
-    if fresh or not is_finished(campaign, path, workflow):
-        with _progress_bars():
-            run_campaign(campaign, path, fresh=fresh, update=update, workflow=workflow)
-    elif not as_json:
-        typer.echo(f"Campaign {campaign.name!r} is finished; --fresh starts again.", err=True)
+    if fresh and not yes:
+        _ask_before_discarding(campaign, path)
+    try:
+        if fresh or not is_finished(campaign, path, workflow):
+            with progress_display() as show, listening(show):
+                run_campaign(campaign, path, fresh=fresh, update=update, workflow=workflow)
+        elif not as_json:
+            typer.echo(
+                f"Campaign {campaign.name!r} is finished; --fresh discards its calculations and starts again.", err=True
+            )
+    except Interrupted as interrupt:
+        raise Interrupted(interrupt.number, _kept(campaign, path, store)) from None
     with open_repository(path) as repository:
         _write_report(repository, campaign.name, target)
         if as_json:
             print_json(result_rows(repository, campaign.name))
             return
         _show(repository, campaign, path, target)
+
+
+def _ask_before_discarding(campaign: Campaign, path: Path) -> None:
+    """Say what a fresh start would throw away, and go on only if the user wants it.
+
+    Raises:
+        InputError: if there is something to throw away and nobody to ask.
+    """
+    import sys
+
+    from ninefold.errors import InputError
+    from ninefold.flows.kept import calculations_of
+    from ninefold.report.text import duration
+
+    kept = calculations_of(campaign.name, path)
+    if not kept.calculations:
+        return
+    stake = f"{kept.calculations} finished calculations ({duration(kept.core_seconds)} of core time)"
+    if not sys.stdin.isatty():
+        raise InputError(
+            "--fresh", campaign.name, problem=f"would discard {stake} in {path}", hint="--yes discards them"
+        )
+    typer.echo(f"Campaign {campaign.name!r} holds {stake} in {path}; --fresh discards them all.", err=True)
+    typer.echo("Discard them? [y/N] ", nl=False, err=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        typer.echo("Nothing was discarded.", err=True)
+        raise typer.Exit(1)
+
+
+def _kept(campaign: Campaign, path: Path, store: str | None) -> str:
+    """What an interrupted run leaves in the store, and how to go on."""
+    import shlex
+
+    from ninefold.errors import NinefoldError
+    from ninefold.flows.kept import kept_of
+    from ninefold.store import open_repository
+
+    again = f"ninefold resume {campaign.name}"
+    if store or campaign.store:
+        again += f" --store {shlex.quote(str(path))}"
+    try:
+        with open_repository(path) as repository:
+            if repository.get("campaigns", campaign.name) is None:
+                return "nothing had been computed"
+            kept = kept_of(campaign.name, repository)
+    except NinefoldError:  # not yet made
+        return "nothing had been computed"
+    return (
+        f"kept: {kept.calculations} finished calculations, {kept.searched} of {kept.compositions} compositions "
+        f"searched; {again!r} goes on"
+    )
 
 
 def _show(repository: Any, campaign: Campaign, path: Path, target: Path) -> None:
@@ -131,63 +194,3 @@ def _write_report(repository: Any, name: str, target: Path) -> None:
     from ninefold.report import render_report, write_report
 
     write_report(target, render_report(*report_parts(repository, name)))
-
-
-@contextmanager
-def _progress_bars() -> Iterator[None]:
-    """Counts, rate and time left, one bar per stage, on standard error."""
-    import sys
-
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    from ninefold.flows.progress import Progress as Step
-    from ninefold.flows.progress import listening
-
-    console_ = Console(stderr=True, highlight=False)
-    if not sys.stderr.isatty():
-        import time
-
-        started: dict[str, float] = {}
-
-        def log(step: Step) -> None:
-            begin = started.setdefault(step.stage, time.monotonic())
-            elapsed = time.monotonic() - begin
-            left = (
-                f", about {elapsed / step.done * (step.total - step.done):.0f} s left"
-                if step.total and step.done
-                else ""
-            )
-            count = f"{step.done}/{step.total}" if step.total is not None else f"{step.done}"
-            console_.print(f"{step.stage}: {count} {step.unit} {step.note} ({elapsed:.0f} s{left})", soft_wrap=True)
-
-        with listening(log):
-            yield
-        return
-    with Progress(
-        TextColumn("{task.description:<11}"),
-        BarColumn(24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=console_,
-    ) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(step: Step) -> None:
-            if step.stage not in tasks:
-                tasks[step.stage] = bars.add_task(step.stage, total=step.total, unit=step.unit, note="")
-            bars.update(tasks[step.stage], completed=step.done, total=step.total, note=step.note)
-
-        with listening(show):
-            yield

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.options import JsonOption, console, print_json
+from ninefold.cli.outputs import ForceOption, check_output, check_output_folder
 
 if TYPE_CHECKING:
     from ninefold.chemistry.anions import Assignment
@@ -23,6 +24,11 @@ EngineOption = Annotated[str, typer.Option("--engine", help="What computes energ
 ModelOption = Annotated[str | None, typer.Option("--model", help="The engine's own model or weight file.")]
 ALL = "all"
 _ONE_FILE = "a file for all that ends with .cif, .xyz or .extxyz"
+MAX_ATOMS = 500
+"""Atoms that `relax` takes without asking: with CHGNet about an hour for 500 steps, and 3 GB."""
+SECONDS_PER_ATOM, GB_PER_ATOM, BASE_GB = 0.01, 0.0045, 0.7
+"""Cost of a CHGNet step: 36, 288 and 972 atoms of a dense hydride took 0.9, 2.2 and 4.8 GB; 4 ms an atom on an idle
+core, 19 ms on a loaded one."""
 
 
 def register(app: typer.Typer) -> None:
@@ -64,6 +70,7 @@ def search(
         str | None,
         typer.Option("--out", "-o", help=f"Folder for CIFs, or {_ONE_FILE}. Default: FORMULA-structures/."),
     ] = None,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Search the structure of one composition: pool, single points, relaxations, checks; best first, as CIFs.
@@ -72,18 +79,24 @@ def search(
     """
     from ninefold.engines import EngineSettings, make_engine
     from ninefold.search import search_composition
+    from ninefold.store.export import structure_ending
 
     budget = _budget(relaxations, exclude_types or [], source or [])
     if seconds is not None and not seconds > 0:
         _refuse("--seconds", seconds, "is no time", "a positive number")
     assignment = _reading(formula, electrons, centre)
-    target = _structure_target(out or f"{assignment.formula}-structures/")
+    read = [Path(name.rpartition(":")[0] or name) for name in source or []] + ([Path(model)] if model else [])
+    names = f"{assignment.formula}-[0-9][0-9]*-*"
+    target = _structure_target(out or f"{assignment.formula}-structures/", [names], force, read)
     calculator = make_engine(EngineSettings(name=engine, model=model))
     with _stopping(seconds) as stop, _progress() as notify:
         outcome = search_composition(assignment, budget, calculator, seed, notify, stop)
         stopped = stop.reason
     if outcome.counts["pool"] and not outcome.counts["single_points"] and not stopped:
         _refuse("--engine", engine, f"computes no structure of {formula}: {_commonest(outcome)}", "another engine")
+    if target.is_folder:  # with --force: ranks of an earlier search must not stand among these
+        for file in sorted(target.path.glob(f"{names}{structure_ending(target.kind)}")):
+            file.unlink(missing_ok=True)
     rows = _written(outcome.found, target, assignment, calculator, seed)
     if json:
         print_json(_summary(assignment, calculator, outcome, rows, seed, stopped))
@@ -103,6 +116,10 @@ def relax(
         str | None,
         typer.Option("--out", "-o", help=f"Folder for the relaxed CIFs, or {_ONE_FILE}. Default: none written."),
     ] = None,
+    force: ForceOption = False,
+    max_atoms: Annotated[
+        int, typer.Option("--max-atoms", min=1, help="Larger structures are refused, with an estimate of their cost.")
+    ] = MAX_ATOMS,
     json: JsonOption = False,
 ) -> None:
     """Relax structures from files, as a search ends. A bad file is told and the others go on."""
@@ -116,23 +133,26 @@ def relax(
     if not -100 <= pressure <= 1000:
         _refuse("--pressure", pressure, "is out of range", "-100 to 1000 GPa")
     settings = RelaxSettings(fmax=fmax, max_steps=steps, pressure=pressure, keep_symmetry=keep_symmetry)
-    target = _structure_target(out) if out is not None else None
+    names = _relaxed_names(files)
+    read = [*files, *([Path(model)] if model else [])]
+    target = _structure_target(out, names, force, read) if out is not None else None
     calculator = make_engine(EngineSettings(name=engine, model=model))
     rows: list[dict[str, Any]] = []
     relaxed: list[TaggedStructure] = []
     with _stopping(None) as stop, _progress() as notify:
-        for done, file in enumerate(files, start=1):
+        for done, (file, name) in enumerate(zip(files, names, strict=True), start=1):
             if stop():
                 break
             try:
                 structure = read_structure(file)
+                _check_size(file, structure, max_atoms, engine)
             except InputError as error:
                 rows.append({"file": str(file), "error": str(error)})
                 continue
             [relaxation] = calculator.relax([structure], settings)
             rows.append(_relaxed_row(file, structure, relaxation))
             if target is not None and not relaxation.error:
-                relaxed.append(_tagged_relaxation(file, relaxation, calculator, settings, relaxed))
+                relaxed.append(_tagged_relaxation(name, file, relaxation, calculator, settings))
                 if target.is_folder:
                     rows[-1]["path"] = _path_of(relaxed[-1:], target)
             notify("relaxation", done, len(files))
@@ -227,11 +247,13 @@ def _stopping(seconds: float | None) -> Iterator[_Stop]:
     """Ctrl-C ends after the calculation in flight; pressed again, at once."""
     import signal
 
+    from ninefold.cli import signals
+
     stop = _Stop(seconds)
 
     def on_interrupt(*_: Any) -> None:
         if stop.reason == "interrupted":
-            raise KeyboardInterrupt
+            signals.end_at_once(signal.SIGINT)
         stop.reason = "interrupted"
         typer.echo("Stopping after the calculation in flight; Ctrl-C again drops it.", err=True)
 
@@ -244,45 +266,12 @@ def _stopping(seconds: float | None) -> Iterator[_Stop]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """One line that counts each step and tells the time left; on standard error, if that is a terminal."""
-    import sys
-    import time
+    """Counts of each step, the time spent and the time left; on standard error."""
+    from ninefold.cli.progress import progress_display
+    from ninefold.flows.progress import Progress
 
-    if not sys.stderr.isatty():
-        started: dict[str, float] = {}
-        told: dict[str, float] = {}
-
-        def log(step: str, done: int, total: int) -> None:
-            now = time.monotonic()
-            begin = started.setdefault(step, now)
-            if done == total or now - told.get(step, begin) >= 5:
-                told[step] = now
-                typer.echo(f"{step}: {done}/{total} ({now - begin:.0f} s)", err=True)
-
-        yield log
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description:<18}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True, highlight=False),
-    ) as bars:  # fmt: skip
-        tasks: dict[str, Any] = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
-        yield show
+    with progress_display(quiet_seconds=5.0) as show:
+        yield lambda step, done, total: show(Progress(step, done, total, ""))
 
 
 def _written(
@@ -358,21 +347,29 @@ def _relaxed_row(file: Path, start: Any, relaxation: Any) -> dict[str, Any]:
     }
 
 
-def _tagged_relaxation(
-    file: Path, relaxation: Any, engine: Engine, settings: RelaxSettings, before: Sequence[TaggedStructure]
-) -> TaggedStructure:
-    """A relaxed structure with a name of its own: two files of one name in two folders keep their folders' names."""
-    from ninefold.store.export import TaggedStructure, safe_name
+def _relaxed_names(files: Sequence[Path]) -> list[str]:
+    """A name for each relaxed structure: files of one name in two folders keep their folders' names."""
+    from ninefold.store.export import safe_name
 
-    names = [safe_name(f"{file.stem}-relaxed"), safe_name(f"{file.resolve().parent.name}-{file.stem}-relaxed")]
-    names += [f"{names[-1]}-{number}" for number in range(2, len(before) + 3)]
-    taken = {item.name.lower() for item in before}
+    taken: list[str] = []
+    for file in files:
+        names = [safe_name(f"{file.stem}-relaxed"), safe_name(f"{file.resolve().parent.name}-{file.stem}-relaxed")]
+        names += [f"{names[-1]}-{number}" for number in range(2, len(taken) + 3)]
+        taken.append(next(name for name in names if name.lower() not in map(str.lower, taken)))
+    return taken
+
+
+def _tagged_relaxation(
+    name: str, file: Path, relaxation: Any, engine: Engine, settings: RelaxSettings
+) -> TaggedStructure:
+    from ninefold.store.export import TaggedStructure
+
     tags = {
         "relaxed_from": file.name, "evidence": engine.evidence, "engine": engine.label,
         "engine_fingerprint": engine.fingerprint, "energy_per_atom": relaxation.energy_per_atom,
         "pressure_GPa": settings.pressure, "is_converged": relaxation.is_converged, "max_force": relaxation.max_force,
     }  # fmt: skip
-    return TaggedStructure(relaxation.structure, next(name for name in names if name.lower() not in taken), tags)
+    return TaggedStructure(relaxation.structure, name, tags)
 
 
 def _path_of(items: Sequence[TaggedStructure], target: Target) -> str:
@@ -482,22 +479,49 @@ def _print_relaxed(rows: list[dict[str, Any]], engine: Engine, asked: int) -> No
             typer.echo(row["error"] if row["error"].startswith("file") else f"{row['file']}: {row['error']}", err=True)
 
 
+def _check_size(file: Path, structure: Any, max_atoms: int, engine: str) -> None:
+    """Refuse a structure that would take hours or the machine's memory, unless the user wants it."""
+    from ninefold.errors import InputError
+
+    atoms = len(structure)
+    if atoms <= max_atoms:
+        return
+    cost = ""
+    if engine == "chgnet":
+        cost = (
+            f": roughly {atoms * SECONDS_PER_ATOM:.0f} s a step on one core and {atoms * GB_PER_ATOM + BASE_GB:.0f} GB"
+        )
+    raise InputError(
+        "file", str(file), problem=f"holds {atoms} atoms, more than {max_atoms}{cost}",
+        hint=f"--max-atoms {atoms} relaxes it all the same",
+    )  # fmt: skip
+
+
 def _commonest(outcome: SearchOutcome) -> str:
     """What the engine said of most structures."""
     reasons = [(number, reason) for reason, number in outcome.reasons.items() if reason.startswith("engine: ")]
     return max(reasons)[1].removeprefix("engine: ") if reasons else "it gives no energies"
 
 
-def _structure_target(out: str) -> Target:
-    """Where structures go; a folder is made, and a file's folder is there, before anything is computed."""
+def _structure_target(out: str, names: Sequence[str], force: bool, inputs: Sequence[Path]) -> Target:
+    """Where structures go; checked, and a folder made, before anything is computed.
+
+    Args:
+        out: File or folder as the user wrote it.
+        names: Patterns of the file names, without ending, that will be written into a folder.
+        force: Whether files may be replaced.
+        inputs: Files that the command reads.
+    """
     from ninefold.errors import InputError
-    from ninefold.store.export import STRUCTURES, target_of
+    from ninefold.store.export import STRUCTURES, structure_ending, target_of
 
     target = target_of(out, only=STRUCTURES)
     if not target.is_folder:
-        if not target.path.resolve().parent.is_dir():
-            raise InputError("--out", out, problem="cannot be written: its folder does not exist")
+        check_output(target.path, force=force, inputs=inputs)
         return target
+    for name in names:
+        pattern = f"{name}{structure_ending(target.kind)}"
+        check_output_folder(target.path, pattern=pattern, force=force, inputs=inputs)
     try:
         target.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

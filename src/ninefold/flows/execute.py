@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,19 @@ import ninefold
 from ninefold.chemistry.configs import workflow_path
 from ninefold.errors import InputError
 from ninefold.flows.clock import now
+from ninefold.flows.kept import lock_purpose
+from ninefold.flows.progress import Pace, Progress, listening
 from ninefold.store import open_repository
 from ninefold.store.documents import CampaignDocument
-from ninefold.store.locking import exclusive
+from ninefold.store.locking import Lock, exclusive
 from ninefold.structures.sources import load_foreign
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
     from ninefold.store.repository import Repository
+
+_NOTE_SECONDS = 0.5
+"""Between two notes of one stage."""
 
 
 def is_finished(campaign: Campaign, store: Path, workflow: str = "screen") -> bool:
@@ -61,7 +67,11 @@ def run_campaign(
     load_foreign(campaign.structures.sources)
     campaign.known_compounds()  # a broken file is told before anything is written
     store = store.resolve()
-    with exclusive(store, f"campaign {campaign.name}"), open_repository(store, mode="write") as repository:
+    with (
+        exclusive(store, lock_purpose(campaign.name)) as lock,
+        open_repository(store, mode="write") as repository,
+        listening(_Noting(lock)),
+    ):
         if fresh and (document := repository.get("campaigns", campaign.name)) is not None:
             # the campaign's own document goes last of all: killed in between, it is unfinished and still guarded
             repository.put("campaigns", [CampaignDocument(**{**document, "status": "stopped"})])
@@ -70,6 +80,29 @@ def run_campaign(
         _run_flow(make_flow, campaign, store)
         document = repository.get("campaigns", campaign.name)
         repository.put("campaigns", [CampaignDocument(**{**(document or {}), "status": "finished", "finished": now()})])
+
+
+class _Noting:
+    """Notes each stage's progress in the lock file, where `ninefold status` finds it."""
+
+    def __init__(self, lock: Lock) -> None:
+        self._lock, self._pace = lock, Pace()
+        self._started, self._stage, self._noted = now(), "", 0.0
+        lock.note({"started": self._started})
+
+    def __call__(self, step: Progress) -> None:
+        elapsed, left = self._pace.of(step)
+        is_new, self._stage = step.stage != self._stage, step.stage
+        if not is_new and step.done != step.total and time.monotonic() - self._noted < _NOTE_SECONDS:
+            return
+        self._noted = time.monotonic()
+        self._lock.note(
+            {
+                "started": self._started, "stage": step.stage, "done": step.done, "total": step.total,
+                "unit": step.unit, "note": step.note, "elapsed_seconds": round(elapsed, 1),
+                "left_seconds": None if left is None else round(left), "noted": now(),
+            }
+        )  # fmt: skip
 
 
 def load_workflow(name: str) -> Any:
@@ -112,7 +145,8 @@ def _register(repository: Repository, campaign: Campaign, engine: str, update: b
                 "campaign",
                 campaign.name,
                 problem=f"is in the store with other settings ({', '.join(changed)})",
-                hint="rename it, --update to recompute what the change touches, or --fresh to start again",
+                hint="rename it; --update keeps every finished calculation and recomputes what the change touches; "
+                "--fresh discards the calculations too",
             )
         _discard(repository, campaign.name, ("funnel", "candidates", "references"))
     repository.put(

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.campaign import parse_campaign
@@ -114,8 +115,11 @@ def run_tasks(
 def _run_in(
     pool: concurrent.futures.ProcessPoolExecutor, task: Callable[..., Any], waiting: dict[int, tuple[Any, ...]]
 ) -> Iterator[tuple[int, Any]]:
-    futures = {pool.submit(_run_task, task, values): index for index, values in waiting.items()}
+    futures: dict[concurrent.futures.Future[Any], int] = {}
     try:
+        for index, values in waiting.items():
+            with _interrupts_held():
+                futures[pool.submit(_run_task, task, values)] = index
         for future in concurrent.futures.as_completed(futures):
             result = future.result()
             index = futures[future]
@@ -130,6 +134,7 @@ def _run_in(
 def _pool(settings: dict[str, Any], store: str, workers: int) -> concurrent.futures.ProcessPoolExecutor:
     key = (parse_campaign(settings).fingerprint(), store, workers)
     if key not in _pools:
+        _start_resource_tracker()
         _pools[key] = concurrent.futures.ProcessPoolExecutor(
             workers,
             mp_context=multiprocessing.get_context("spawn"),
@@ -137,6 +142,34 @@ def _pool(settings: dict[str, Any], store: str, workers: int) -> concurrent.futu
             initargs=(settings, store, os.getpid()),
         )
     return _pools[key]
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C inside the block comes at its end, and never to a process that is started in it.
+
+    A worker inherits the mask: it would otherwise print a traceback where Ctrl-C meets its imports.
+    """
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def _start_resource_tracker() -> None:
+    """Start multiprocessing's own helper: it unblocks Ctrl-C in this thread, and must not while a worker starts.
+
+    Where this process is killed it would warn of semaphores that were left, which it removes itself.
+    """
+    import sys
+    from multiprocessing import resource_tracker
+
+    sys.warnoptions.append("ignore:resource_tracker")  # what it is started with
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove("ignore:resource_tracker")
 
 
 @atexit.register

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
+from ninefold.files import ProtectedFileError, write_atomically
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -118,6 +118,11 @@ def target_of(out: str | os.PathLike[str], kind: str | None = None, only: Sequen
             allowed=f"a file that ends with {_endings_of(kind)}, or a folder",
         )  # fmt: skip
     return Target(path, kind or str(by_ending), False)
+
+
+def structure_ending(kind: str) -> str:
+    """How the files of a structure format end, with the dot."""
+    return f".{_ENDING[kind]}"
 
 
 def rows_to_csv(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
@@ -280,18 +285,11 @@ def write_whole(path: Path, content: bytes, field: str) -> None:
     Raises:
         InputError: if it cannot be written, naming the field.
     """
-    temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.resolve().parent, prefix=".writing-", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        write_atomically(path, content)
+    except ProtectedFileError as error:
+        raise InputError(field, str(path), problem=str(error.strerror), hint="name another file") from error
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise InputError(field, str(path), problem=f"cannot be written: {error.strerror}") from error
 
 

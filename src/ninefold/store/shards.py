@@ -9,8 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
-import tempfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.errors import InputError
+from ninefold.files import write_atomically
 from ninefold.store.repository import StoreError
 
 
@@ -79,19 +78,10 @@ def write_shard(folder: Path, records: Iterable[dict[str, Any]]) -> Shard:
     shard = Shard(folder, hashlib.sha256(content).hexdigest(), len(lines))
     if is_whole(shard):
         return shard
-    temporary = None
     try:
         shard.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=shard.path.parent, prefix=".writing-", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(gzip.compress(content, compresslevel=6, mtime=0))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(shard.path)
-        _sync_folder(shard.path.parent)
+        write_atomically(shard.path, gzip.compress(content, compresslevel=6, mtime=0))
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise InputError(
             "store", str(folder), problem=f"cannot be written: {error.strerror}",
             hint="free or name another place, then 'ninefold resume'",
@@ -129,12 +119,3 @@ def _content(shard: Shard) -> bytes:
     if (lines := content.count(b"\n")) != shard.count:
         raise ShardError(shard.path, f"has {lines} records where {shard.count} are expected")
     return content
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename is on the disk when its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

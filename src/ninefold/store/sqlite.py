@@ -12,6 +12,7 @@ call here, where a relaxation takes seconds.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -98,6 +99,9 @@ class SQLiteRepository:
             return sqlite3.connect(f"{address}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
         if self._mode == "write":
+            # SQLite makes its files without write permission for the group, whatever the umask
+            with contextlib.suppress(OSError):
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
             return connect("mode=rwc")
         connection = connect("mode=rw")
         try:

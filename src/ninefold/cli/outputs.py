@@ -1,0 +1,200 @@
+"""What a command may write to: asked before any work, the same way by every command.
+
+- A store, what belongs to it (log, lock, shards) and an input of the same command are never written to.
+- Another file that is there is replaced with `--force` alone.
+- A report of the same campaign, known by what stands in it, is replaced without asking: it follows from the store.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.errors import InputError
+from ninefold.files import is_database
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace files that are there; never a store or an input of this command.")
+]
+
+_BESIDE_A_STORE = ("-wal", "-shm", "-journal", ".lock")
+_SHARDS = ".files"
+_FORCE = "--force replaces it, or name another"
+_HEAD = 4096
+"""Bytes of a report in which its generator and its title stand."""
+
+
+def check_output(
+    path: Path,
+    field: str = "--out",
+    *,
+    force: bool = False,
+    can_force: bool = True,
+    store: Path | None = None,
+    inputs: Iterable[Path] = (),
+    report_of: str | None = None,
+    makes_folders: bool = False,
+) -> None:
+    """Refuse a file that must not be replaced, or cannot be written.
+
+    Args:
+        path: The file to write.
+        field: The option, for the error.
+        force: Whether the user allows to replace a file.
+        can_force: Whether the command has `--force`.
+        store: The command's store, whether it is there or not.
+        inputs: Files that the command reads.
+        report_of: Name of a campaign whose own report may be replaced.
+        makes_folders: Whether missing folders will be made.
+
+    Raises:
+        InputError: if the file must not be written to.
+    """
+    with _explaining(field, path):
+        _check_protected(path, field, store, inputs)
+        if path.is_dir():
+            raise InputError(field, str(path), problem="is a folder", hint="name a file in it")
+        _check_folder(path.absolute().parent, path, field, makes_folders)
+        if path.is_file() and not force and not (report_of is not None and is_report_of(path, report_of)):
+            raise InputError(field, str(path), problem="exists already", hint=_FORCE if can_force else "name another")
+
+
+def check_output_folder(
+    folder: Path,
+    field: str = "--out",
+    *,
+    pattern: str,
+    force: bool = False,
+    store: Path | None = None,
+    inputs: Iterable[Path] = (),
+) -> None:
+    """Refuse a folder that holds files of the names to be written, or cannot be written to.
+
+    Args:
+        folder: Where files are to go; made later, with its parents.
+        field: The option, for the error.
+        pattern: Of the names that will be written, as in `Path.glob`.
+        force: Whether the user allows to replace files.
+        store: The command's store.
+        inputs: Files that the command reads.
+
+    Raises:
+        InputError: if the folder must not be written to.
+    """
+    with _explaining(field, folder):
+        _check_protected(folder, field, store, ())
+        if folder.exists() and not folder.is_dir():
+            raise InputError(field, str(folder), problem="is a file", allowed="a folder")
+        _check_folder(folder.absolute(), folder, field, True)
+        present = sorted(folder.glob(pattern)) if folder.is_dir() else []
+        for file in present:
+            _check_protected(file, field, store, inputs)
+        if present and not force:
+            raise InputError(
+                field, str(folder), problem=f"holds {len(present)} file(s) of an earlier result ({present[0].name})",
+                hint="--force replaces them, or name another folder",
+            )  # fmt: skip
+
+
+def files_in(campaign: Campaign) -> list[Path]:
+    """The files that a campaign names: rules, structure sources, weights, compounds."""
+    return [path for text in _texts(campaign.to_dict()) if _may_be_path(text) and (path := Path(text)).is_file()]
+
+
+def is_report_of(path: Path, campaign: str) -> bool:
+    """Whether a file is a report that ninefold wrote of this campaign."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD).decode("utf-8", "replace")
+    except OSError:
+        return False
+    return '<meta name="generator" content="ninefold ' in head and f"<title>{campaign}: " in head
+
+
+def _check_protected(path: Path, field: str, store: Path | None, inputs: Iterable[Path]) -> None:
+    target = path.resolve()
+    if (owner := _owner(target, store)) is not None:
+        problem = "is a store" if owner == target else f"belongs to the store {owner.name}"
+        raise InputError(field, str(path), problem=f"{problem} and is never overwritten", hint="name another")
+    for file in inputs:
+        if _is_same(file, path):
+            raise InputError(
+                field, str(path), problem="is an input of this command and is never overwritten", hint="name another"
+            )
+
+
+@contextmanager
+def _explaining(field: str, path: Path) -> Iterator[None]:
+    """What the file system says of a name (too long, not permitted) as the user's error."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        problem = f"cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise InputError(field, str(path), problem=problem) from error
+
+
+def _owner(target: Path, store: Path | None) -> Path | None:
+    """The store that a path is or belongs to."""
+    candidates = [target]
+    candidates += [
+        target.with_name(target.name.removesuffix(ending)) for ending in _BESIDE_A_STORE if _ends(target.name, ending)
+    ]
+    candidates += [
+        folder.with_name(folder.name.removesuffix(_SHARDS))
+        for folder in (target, *target.parents)
+        if _ends(folder.name, _SHARDS)
+    ]
+    for candidate in candidates:
+        if is_database(candidate) or _is_begun(candidate) or (store is not None and _is_same(candidate, store)):
+            return candidate
+    return None
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether a file is a store that a killed run had only begun: still empty, beside its lock."""
+    return path.is_file() and path.stat().st_size == 0 and path.with_name(f"{path.name}.lock").exists()
+
+
+def _ends(name: str, ending: str) -> bool:
+    return name.endswith(ending) and name != ending
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    try:
+        return os.path.samefile(first, second)
+    except OSError:  # at least one is not there yet
+        return first.resolve() == second.resolve()
+
+
+def _check_folder(folder: Path, path: Path, field: str, makes_folders: bool) -> None:
+    while makes_folders and not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.exists():
+        raise InputError(field, str(path), problem=f"lies in a folder that does not exist: {folder}", hint="make it")
+    if not folder.is_dir():
+        raise InputError(field, str(path), problem=f"lies under {folder}, which is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(field, str(path), problem=f"cannot be written: no permission for {folder}")
+
+
+def _may_be_path(text: str) -> bool:
+    return len(text) < 1024 and "\0" not in text
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
