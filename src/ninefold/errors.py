@@ -6,6 +6,9 @@ mend (every other `NinefoldError`).
 
 from __future__ import annotations
 
+LONGEST_SHOWN = 300
+"""Characters of a value that a message repeats; the middle of a longer one is left out."""
+
 
 class NinefoldError(Exception):
     """Base of every error that ninefold raises on purpose; the CLI prints it as one line."""
@@ -36,7 +39,7 @@ class InputError(NinefoldError):
         hint: str | None = None,
     ) -> None:
         self.field, self.value, self.problem, self.allowed, self.hint = field, value, problem, allowed, hint
-        text = f"{field}: {value!r} {problem}"
+        text = f"{field}: {shown(value)} {problem}"
         if allowed is not None:
             text += f"; allowed: {allowed}"
         if hint:
@@ -45,6 +48,27 @@ class InputError(NinefoldError):
 
     def __reduce__(self) -> tuple[object, ...]:  # keyword arguments survive a worker process
         return (_rebuild_input_error, (self.field, self.value, self.problem, self.allowed, self.hint))
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: in quotes if it is text, and never longer than a message can hold."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python prints no whole number of more than 4300 digits
+        return "a number of thousands of digits"
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    return f"{text[: LONGEST_SHOWN - 60]}...{text[-50:]} ({len(text)} characters)"
+
+
+def description(error: BaseException) -> str:
+    """What an exception is, in one line; its own text may raise, too."""
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # the exception's class is the user's
+        words = ""
+    name = type(error).__name__
+    return f"{name}: {words[:LONGEST_SHOWN]}" if words else name
 
 
 def _rebuild_input_error(

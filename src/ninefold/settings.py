@@ -15,7 +15,13 @@ class Settings(BaseModel):
     Each science layer owns the settings it needs; `ninefold.campaign` puts them together.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,  # a comparison with NaN is always false: it would pass here and fail hours later
+    )
 
     @classmethod
     def checked(cls, data: Any, where: str) -> Self:
@@ -33,4 +39,5 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{where}: {field}", first["input"], problem=f"is not allowed: {first['msg']}") from error
+            problem = f"is not allowed: {first['msg'][0].lower()}{first['msg'][1:]}"
+            raise InputError(f"{where}: {field}".removesuffix(": "), first["input"], problem=problem) from error

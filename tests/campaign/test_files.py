@@ -89,7 +89,7 @@ def test_malformed_yaml(tmp_path, text, words):
 def test_binary_file(tmp_path):
     file = tmp_path / "campaign.yaml"
     file.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not text in UTF-8"):
         read_campaign(str(file))
 
 

@@ -169,8 +169,8 @@ def test_a_negative_hull_distance_earns_no_more_than_the_hull():
 REFUSED = [
     ({"stabilty": 1}, "'stabilty' is not a ranking term; allowed: stability, prior, hydrogen, convergence, novelty"),
     ({"stability": -0.1}, "the weight -0.1 of 'stability' must be a number from 0 on"),
-    ({"stability": float("nan")}, "the weight nan of 'stability'"),
-    ({"stability": float("inf")}, "the weight inf of 'stability'"),
+    ({"stability": float("nan")}, "finite number"),
+    ({"stability": float("inf")}, "finite number"),
     ({"stability": 0, "prior": 0}, "all weights are 0; at least one must count"),
     ({"stability": "much"}, "valid number"),
     ({}, "at least 1 item"),

@@ -189,7 +189,7 @@ def test_a_rule_of_ones_own(tmp_path):
         (GOOD.replace("lambda table: table.group", "lambda table: [1, 2]"), ["no_heavy", "mine.py", "shape (2,)"]),
         (
             GOOD.replace("lambda table: table.group", "lambda table: table.group * float('nan')"),
-            ["no_heavy", "not numbers"],
+            ["no_heavy", "mine.py", "nan", "finite numbers"],
         ),
         (GOOD.replace('"no_heavy"', '"electron_count"'), ["electron_count", "twice", "mine.py"]),
         ("import nowhere_at_all", ["mine.py", "ModuleNotFoundError"]),

@@ -150,6 +150,53 @@ def test_sort_by_nonsense_is_refused(five, sort):
         ids(five, sort=[sort])
 
 
+@pytest.mark.parametrize("name", ['a" OR "a"="a', "a\\", "a'b", "", "n = 7) OR (n = 8", "ä\0\n", "%"])
+def test_values_of_code_are_no_filter(store, record, name):
+    put(store, record("x", campaign=name, n=7), record("y", campaign="other", n=7), record("z", campaign=name, n=8))
+    assert ids(store, equal={"campaign": name}) == "xz"
+    assert ids(store, "n = 7 OR n = 8", equal={"campaign": name}) == "xz"
+    assert ids(store, "n = 7", equal={"campaign": name, "n": 8}) == ""
+    assert store.count("candidates", "NOT n = 8", equal={"campaign": name}) == 1
+    with pytest.raises(InputError):
+        store.find("candidates", "n = 7) OR (n = 8", equal={"campaign": name})
+    assert store.delete("candidates", "n = 7", equal={"campaign": name}) == 1
+    assert store.delete("candidates", equal={"campaign": name}) == 1
+    assert ids(store) == "y"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("doc = json_set(doc, '$.n', 'nine')", ["'a'", "n: ", "integer"]),
+        ("doc = json_remove(doc, '$.formula')", ["'a'", "formula: "]),
+        ("e_above_hull = 'x'", ["'a'", "columns"]),
+        ("n = n", []),
+    ],
+)
+def test_damage_is_found_in_documents_and_columns(tmp_path, change, words):
+    with SQLiteRepository(tmp_path / "x.db", "write") as repository:
+        put(repository, CANDIDATE)
+        repository._connection.execute(f"UPDATE candidates SET {change}")
+        damage = repository.damage()
+    assert (damage is None) == (not words)
+    for word in words:
+        assert word in str(damage)
+
+
+def test_a_deletion_of_everything_is_refused(five):
+    for filter in (None, "", "  "):
+        with pytest.raises(ValueError, match="everything"):
+            five.delete("candidates", filter)
+    assert five.count("candidates") == 5
+    with pytest.raises(KeyError):
+        five.find("candidates", equal={"no such field": 1})
+
+
+def test_more_rows_than_sqlite_can_count(five):
+    assert len(five.find("candidates", limit=10**30)) == 5
+    assert five.find("candidates", offset=10**30) == []
+
+
 def test_count_and_delete(five):
     assert five.count("candidates") == 5
     assert five.count("candidates", "n = 7") == 3

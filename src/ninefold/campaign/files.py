@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.configs import config_path
-from ninefold.errors import InputError
+from ninefold.errors import InputError, shown
+from ninefold.paths import user_path
 from ninefold.yaml_files import read_yaml
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def find_campaign_file(name: str) -> Path:
     Raises:
         InputError: if there is neither.
     """
-    path = Path(name)
+    path = user_path(name, "campaign")
     if path.is_file():
         return path
     shipped = {file.stem: file for folder in (".", "spaces") for file in sorted(config_path(folder).glob("*.yaml"))}
@@ -31,9 +32,8 @@ def find_campaign_file(name: str) -> Path:
         return shipped[name]
     if path.is_dir():
         raise InputError("campaign", name, problem="is a folder", hint="name a YAML file")
-    raise InputError(
-        "campaign", name, problem="does not exist", allowed=f"a YAML file or one of {', '.join(sorted(shipped))}"
-    )
+    problem = "is no plain file" if path.exists() else "does not exist"
+    raise InputError("campaign", name, problem=problem, allowed=f"a YAML file or one of {', '.join(sorted(shipped))}")
 
 
 def read_campaign(name: str) -> Campaign:
@@ -78,7 +78,7 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
     try:
         return Campaign.model_validate(data)
     except ValidationError as error:
-        raise _teach(error, Campaign, data, source) from error
+        raise _format_validation_error(error, Campaign, data, source) from error
 
 
 def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**data, "rules": anchored}
 
 
-def _teach(error: ValidationError, model: type[BaseModel], data: Any, source: str) -> InputError:
+def _format_validation_error(error: ValidationError, model: type[BaseModel], data: Any, source: str) -> InputError:
     """Pydantic's first complaint as one line with field, value and what is allowed."""
     complaints = error.errors()
     first = complaints[0]
@@ -119,7 +119,8 @@ def _teach(error: ValidationError, model: type[BaseModel], data: Any, source: st
         )
     value = first.get("input")
     allowed: object | None = context.get("expected")
-    problem = first["msg"][0].lower() + first["msg"][1:]
+    problem = first["msg"].removeprefix("Value error, ")
+    problem = problem[0].lower() + problem[1:]
     if first["type"] == "extra_forbidden":
         known = sorted(_fields_at(model, first["loc"][:-1]))
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
@@ -137,7 +138,7 @@ def _teach(error: ValidationError, model: type[BaseModel], data: Any, source: st
 
 
 def _shorten(value: Any) -> Any:
-    text = repr(value)
+    text = shown(value)
     return value if len(text) <= 80 else f"{text[:77]}..."
 
 

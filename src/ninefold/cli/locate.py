@@ -21,7 +21,7 @@ def store_for_reading(option: str | None, campaign: str | None) -> tuple[Path, s
         option: `--store`.
         campaign: A campaign's name, or a campaign file, whose `store` then counts.
     """
-    if campaign and campaign.endswith((".yaml", ".yml")):
+    if campaign is not None and campaign.endswith((".yaml", ".yml")):
         from ninefold.campaign import read_campaign
 
         model = read_campaign(campaign)
@@ -43,18 +43,31 @@ def input_files(campaign: str | None) -> list[Path]:
     return [find_campaign_file(campaign), *files_in(read_campaign(campaign))]
 
 
+def check_campaign(repository: Any, name: str | None) -> None:
+    """Refuse a campaign that is not in the store, which would match nothing.
+
+    Args:
+        repository: The store.
+        name: Of a campaign; None asks for none.
+
+    Raises:
+        InputError: with the names of those that are there.
+    """
+    if name is None or repository.count("campaigns", equal={"name": name}):
+        return
+    names = [document["name"] for document in repository.find("campaigns", fields=["name"])]
+    raise InputError("campaign", name, problem="is not in the store", allowed=", ".join(names) or "none yet")
+
+
 def campaign_document(repository: Any, name: str | None, *, unfinished_first: bool = False) -> dict[str, Any]:
     """One campaign of the store: by name, else the only one, else the latest (unfinished, if asked).
 
     Raises:
         InputError: if there is none of that name, or none at all.
     """
+    check_campaign(repository, name)
     documents = {document["name"]: document for document in repository.find("campaigns", None, limit=None)}
     if name is not None:
-        if name not in documents:
-            raise InputError(
-                "campaign", name, problem="is not in the store", allowed=", ".join(documents) or "none yet"
-            )
         return documents[name]
     if not documents:
         raise InputError("store", str(repository.location), problem="holds no campaign", hint="ninefold run CAMPAIGN")
@@ -69,12 +82,12 @@ def result_rows(repository: Any, name: str) -> dict[str, Any]:
     from ninefold.chemistry.quantities import QUANTITIES
     from ninefold.flows.funnel import total
 
-    of_campaign = f'campaign="{name}"'
+    of_campaign = {"campaign": name}
     return {
         "campaign": name,
-        "funnel": total(repository.find("funnel", of_campaign, limit=None)),
+        "funnel": total(repository.find("funnel", equal=of_campaign, limit=None)),
         "candidates": repository.find(
-            "candidates", of_campaign, sort=[("rank", "asc")], fields=list(QUANTITIES), limit=None
+            "candidates", equal=of_campaign, sort=[("rank", "asc")], fields=list(QUANTITIES), limit=None
         ),
     }
 
@@ -97,16 +110,16 @@ def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[An
     from ninefold.store.paging import pages
     from ninefold.store.schema import COLLECTIONS
 
-    of_campaign = f'campaign="{name}"'
+    of_campaign = {"campaign": name}
     # identifiers first: to sort whole documents is to read all of them
     order = [("rank", "asc"), ("e_above_hull", "asc")]
-    best = repository.find("candidates", of_campaign, sort=order, fields=["id"], limit=top or DEFAULT_TOP)
+    best = repository.find("candidates", equal=of_campaign, sort=order, fields=["id"], limit=top or DEFAULT_TOP)
     shown = repository.get_many("candidates", [row["id"] for row in best])
     fields = [key for key in ROW_FIELDS if key in COLLECTIONS["candidates"]]
     return (
         repository.get("campaigns", name),
-        total(repository.find("funnel", of_campaign, limit=None)),
+        total(repository.find("funnel", equal=of_campaign, limit=None)),
         [shown[row["id"]] for row in best],
-        repository.find("references", of_campaign, limit=None),
+        repository.find("references", equal=of_campaign, limit=None),
         (row for row in pages(repository, "candidates", of_campaign, fields) if row["id"] not in shown),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 
@@ -11,9 +13,12 @@ with signals.ending_at_once():
     import typer
     from typer.exceptions import TyperException
 
-    from ninefold import __version__
+    from ninefold import __version__, user_code
     from ninefold.cli import campaign, explain, read, rules, run, search
-    from ninefold.errors import NinefoldError
+    from ninefold.errors import NinefoldError, description, shown
+
+LONGEST_MESSAGE = 2000
+"""Characters of an error."""
 
 app = typer.Typer(
     name="ninefold",
@@ -45,9 +50,11 @@ for module in (run, read, explain, rules, search, campaign):
 
 def main() -> None:
     """Run the command line; every error is one line on standard error and an exit code."""
+    _prepare_streams()
     signals.install()
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()  # a full disk shows here, not when the interpreter ends
     except NinefoldError as error:
         code = _complain(str(error), error.exit_code)
     except typer.Abort:
@@ -57,17 +64,76 @@ def main() -> None:
     except signals.Interrupted as interrupt:
         signals.leave(_complain(str(interrupt), interrupt.exit_code))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except Exception as error:
+    except BaseException as error:  # SystemExit too: no command of ours ends by it, a user's file may
         if os.environ.get("NINEFOLD_DEBUG"):
             raise
-        code = _complain(
-            f"a mistake of ninefold's own: {type(error).__name__}: {' '.join(str(error).split())} "
-            "(NINEFOLD_DEBUG=1 shows where; please report it)",
-            1,
-        )
+        code = _complain_of_unexpected(error)
+    _silence_stdout()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _prepare_streams() -> None:
+    """Three open streams, and no character that cannot be written.
+
+    A stream that is closed (`>&-`) would leave its number to the next file that is opened, a store for one, into
+    which a library's output would then go. What a terminal's encoding lacks is written as an escape.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # writing fails on standard output, as to any closed file; there is nobody to tell of standard error
+            mode = os.O_WRONLY if name == "stderr" else os.O_RDONLY
+            descriptor = os.open(os.devnull, mode)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence_stdout() -> None:
+    """What is left in the buffer and cannot be written must not make the interpreter complain when it ends."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain_of_unexpected(error: BaseException) -> int:
+    """Whose mistake it is, by what is known of it: a user's file, the machine, or ninefold."""
+    package = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if package and package != "ninefold" and package not in sys.stdlib_module_names:
+        return _complain(f"the package {package!r} is not installed; pip install {package}", 2)
+    if (blamed := user_code.blamed(error)) is not None:
+        return _complain(str(blamed), blamed.exit_code)
+    if isinstance(error, SystemExit):
+        return _complain(f"a library ended the program (exit code {error.code!r})", 1)
+    if isinstance(error, MemoryError):
+        return _complain("the memory of this machine is used up", 1)
+    if isinstance(error, OSError):
+        return _complain_of_system(error)
+    if "ninefold.store.locate" in sys.modules:
+        from ninefold.store.locate import find_damage
+
+        if (damage := find_damage()) is not None:
+            return _complain(str(damage), damage.exit_code)
+    place = "NINEFOLD_DEBUG=1 shows where; please report it"
+    return _complain(f"internal error: {description(error)} ({place})", 1)
+
+
+def _complain_of_system(error: OSError) -> int:
+    """An error of the file system that no command foresaw: a full disk, a folder that is gone."""
+    words = error.strerror or description(error)
+    if error.filename is not None:
+        return _complain(f"file: {shown(os.fsdecode(error.filename))}: {words}", 2)
+    try:
+        os.getcwd()
+    except OSError:
+        return _complain("working folder: it has been deleted; change to one that exists", 2)
+    return _complain(f"output: cannot be written: {words}", 2)
 
 
 def _complain_of_usage(error: TyperException) -> int:
@@ -77,13 +143,15 @@ def _complain_of_usage(error: TyperException) -> int:
         return 0
     cause = error.__cause__
     if cause is not None and hasattr(cause, "errors"):  # typer checks values with pydantic and leaves the value out
-        text = f"{text.rstrip('.')}, not {cause.errors()[0]['input']!r}"
+        text = f"{text.rstrip('.')}, not {shown(cause.errors()[0]['input'])}"
     context = getattr(error, "ctx", None)
     advice = f"; see '{context.command_path} --help'" if context is not None else ""
     return _complain(f"{' '.join(text.split()).removesuffix('.')}{advice}", 2)
 
 
 def _complain(message: str, code: int) -> int:
+    if len(message) > LONGEST_MESSAGE:  # an argument may be a file's whole content
+        message = f"{message[: LONGEST_MESSAGE // 2]} ... {message[-LONGEST_MESSAGE // 4 :]}"
     typer.echo(f"ninefold: error: {message}", err=True)
     return code
 

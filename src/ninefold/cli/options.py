@@ -19,10 +19,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on standard output."""
+    """Print a value as JSON on standard output; in escapes where its encoding cannot hold every character."""
     import json
+    import sys
 
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    is_unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=not is_unicode))
 
 
 def console(**options: Any) -> Any:

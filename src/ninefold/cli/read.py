@@ -63,8 +63,7 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     path, name = store_for_reading(store, campaign)
     with open_repository(path) as repository:
         document = campaign_document(repository, name, unfinished_first=True)
-        of_campaign = f'campaign="{document["name"]}"'
-        funnel = total(repository.find("funnel", of_campaign, limit=None))
+        funnel = total(repository.find("funnel", equal={"campaign": document["name"]}, limit=None))
         kept = kept_of(document["name"], repository)
     running = None
     state = document["status"]
@@ -148,7 +147,7 @@ def query(
         _tell_isotopes(quoted)
     with open_repository(path) as repository:
         rows = repository.find(
-            "candidates", _restrict(filter, name), sort=_order(sort), fields=keys, limit=limit or None
+            "candidates", filter, equal=_of(repository, name), sort=_order(sort), fields=keys, limit=limit or None
         )
     if json or format is TableFormat.JSON:
         print_json(rows)
@@ -178,14 +177,17 @@ def show(
 
     path, name = store_for_reading(store, campaign)
     with open_repository(path) as repository:
-        wanted = _quoted(candidate)
-        which = f"id={wanted} OR label={wanted} OR anion={wanted}"
-        found = repository.find("candidates", _restrict(which, name), sort=[("rank", "asc")], limit=None)
+        of_campaign = _of(repository, name)
+        found: list[dict[str, Any]] = []
+        for key, wanted in (("id", candidate), ("label", candidate), ("anion", _anion(candidate))):
+            found = found or repository.find(
+                "candidates", equal={key: wanted, **of_campaign}, sort=[("rank", "asc")], limit=None
+            )
         if not found:
             _tell_isotopes(candidate)
-            formula = _quoted(formula_of(parse_formula(candidate)))
+            formula = formula_of(parse_formula(candidate))
             found = repository.find(
-                "candidates", _restrict(f"formula={formula}", name), sort=[("rank", "asc")], limit=None
+                "candidates", equal={"formula": formula, **of_campaign}, sort=[("rank", "asc")], limit=None
             )
     if not found:
         raise InputError(
@@ -253,7 +255,8 @@ def export(
     else:
         check_output(target.path, force=force, store=path, inputs=input_files(campaign))
     with open_repository(path) as repository:
-        rows = repository.find("candidates", _restrict(filter, name), sort=[("rank", "asc")], fields=keys, limit=None)
+        of_campaign = _of(repository, name)
+        rows = repository.find("candidates", filter, equal=of_campaign, sort=[("rank", "asc")], fields=keys, limit=None)
     if not rows:
         raise InputError("filter", filter, problem="matches no candidate; nothing written")
     if keys is not None:
@@ -308,6 +311,18 @@ def report(
         typer.echo(str(target.resolve()))
 
 
+def _anion(text: str) -> str:
+    """An anion as it is stored, so that [ReH₉]²⁻ finds [ReH9]2-; other text as it is."""
+    from ninefold.chemistry.formula import formula_of, ion_of, read_formula
+    from ninefold.errors import InputError
+
+    try:
+        read = read_formula(text)
+    except InputError:
+        return text
+    return ion_of(formula_of(read.amounts), read.charge) if read.charge else text
+
+
 def _tell_isotopes(text: str) -> None:
     """Say on standard error what a formula's D and T were read as."""
     from ninefold.chemistry.formula import isotope_notes
@@ -343,13 +358,9 @@ def _order(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def _restrict(filter: str | None, campaign: str | None) -> str | None:
-    parts = [f"({filter})"] if filter and filter.strip() else []
-    if campaign:
-        parts.append(f"campaign={_quoted(campaign)}")
-    return " AND ".join(parts) or None
+def _of(repository: Any, campaign: str | None) -> dict[str, str]:
+    """What a campaign's candidates have in common; it must be in the store."""
+    from ninefold.cli.locate import check_campaign
 
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    check_campaign(repository, campaign)
+    return {} if campaign is None else {"campaign": campaign}

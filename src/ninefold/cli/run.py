@@ -178,13 +178,13 @@ def _show(repository: Any, campaign: Campaign, path: Path, target: Path) -> None
     from ninefold.report.terminal import funnel_table, ranked_table
 
     out = console()
-    of_campaign = f'campaign="{campaign.name}"'
-    out.print(funnel_table(total(repository.find("funnel", of_campaign, limit=None))))
-    rows = list(repository.find("candidates", of_campaign, sort=[("rank", "asc")], limit=25))
+    of_campaign = {"campaign": campaign.name}
+    out.print(funnel_table(total(repository.find("funnel", equal=of_campaign, limit=None))))
+    rows = list(repository.find("candidates", equal=of_campaign, sort=[("rank", "asc")], limit=25))
     out.print(ranked_table(rows))
     evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows if row["energy_per_atom"] is not None)) or "none"
     fields = ["e_above_hull_uncertainty", "phase_separation_energy", "evidence"]
-    out.print(uncertainty_note(list(repository.find("candidates", of_campaign, fields=fields, limit=None))))
+    out.print(uncertainty_note(list(repository.find("candidates", equal=of_campaign, fields=fields, limit=None))))
     out.print(f"Evidence: {evidence}, static, 0 K.")
     out.print(f"Store:  {path}\nReport: {target.resolve()}", soft_wrap=True)
 

@@ -40,12 +40,13 @@ def register(app: typer.Typer) -> None:
 def search(
     formula: Annotated[str, typer.Argument(help="Composition, e.g. K2ReH9.")],
     relaxations: Annotated[
-        int | None, typer.Option(min=1, help="Relaxations at most; the pool grows with them. Default: about 20.")
+        int | None,
+        typer.Option(min=1, max=10_000, help="Relaxations at most; the pool grows with them. Default: about 20."),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Wall-clock seconds at most; ends after the calculation in flight.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Fixes every random choice.")] = 0,
     exclude_types: Annotated[
         list[str] | None,
         typer.Option(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Any
 from ninefold.engines.ase_engine import ASEEngine
 from ninefold.engines.settings import EngineSettings
 from ninefold.errors import InputError, MissingDependencyError
+from ninefold.paths import user_path
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def weight_file(family: Family, model: str | None) -> Path:
         )  # fmt: skip
     if model in bundled:
         return bundled[model]
-    path = Path(model).expanduser()
+    path = user_path(model, "engine.model")
     if not path.exists():
         inside = f"{', '.join(bundled)}, or " if bundled else ""
         problem = f"is no model inside {family.package} and no file" if bundled else "is no file"
@@ -163,7 +165,41 @@ def _sevennet_models() -> dict[str, Path]:
 def _sevennet(weights: Path) -> Any:
     from sevenn.calculator import SevenNetCalculator
 
+    refuse_code(weights, _sevennet_models())
     return SevenNetCalculator(str(weights), device="cpu")
+
+
+def refuse_code(weights: Path, bundled: dict[str, Path]) -> None:
+    """Refuse a file of weights whose pickle asks for more than tensors, arrays and plain values.
+
+    Its package unpickles it without limits, which runs whatever the file names.
+
+    Args:
+        weights: The file.
+        bundled: Models that come with the package, whose code runs anyway.
+
+    Raises:
+        ValueError: naming what the file would have called.
+    """
+    import pickle
+
+    import numpy as np
+    import torch
+
+    if weights in bundled.values():
+        return
+    array = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
+    allowed = [
+        (array, "numpy.core.multiarray._reconstruct"), (array, "numpy._core.multiarray._reconstruct"),
+        np.ndarray, np.dtype, *{type(np.dtype(kind)) for kind in ("?", "i4", "i8", "f4", "f8")},
+    ]  # fmt: skip
+    try:
+        with torch.serialization.safe_globals(allowed):
+            torch.load(weights, map_location="meta", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"asks for {named[1]}" if named else "is no plain file of weights"
+        raise ValueError(f"the file {what}; weights that run code are refused") from error
 
 
 def _mace(weights: Path) -> Any:

@@ -27,7 +27,7 @@ from ninefold.engines.ase_engine import (
     reason_of,
 )
 from ninefold.engines.base import Evaluation, Relaxation
-from ninefold.engines.foundation import FAMILIES, checksum, weight_file
+from ninefold.engines.foundation import FAMILIES, checksum, refuse_code, weight_file
 from ninefold.engines.settings import EngineSettings, RelaxSettings
 from ninefold.errors import InputError, MissingDependencyError
 from ninefold.keys import content_key
@@ -229,6 +229,7 @@ def make(settings: EngineSettings) -> TorchSimEngine:
         if family == "sevennet":
             from sevenn.torchsim import SevenNetModel
 
+            refuse_code(weights, FAMILIES[family].bundled())
             network = SevenNetModel(str(weights), device=device)
             elements = frozenset(_symbols(network.type_map))
         else:
@@ -237,6 +238,8 @@ def make(settings: EngineSettings) -> TorchSimEngine:
             network, elements = MaceModel(str(weights), device=device), None
     except ModuleNotFoundError as error:
         raise MissingDependencyError("engine.model", settings.model, error.name or family) from error
+    except ValueError as error:
+        raise InputError("engine.model", settings.model, problem=f"cannot be loaded: {error}") from error
     title = f"{FAMILIES[family].label} {model or weights.stem} by torch-sim on {device.type}"
     return TorchSimEngine(title, network, (family, checksum(weights), device.type), elements)
 

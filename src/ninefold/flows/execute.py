@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,12 @@ from ninefold.errors import InputError
 from ninefold.flows.clock import now
 from ninefold.flows.kept import lock_purpose
 from ninefold.flows.progress import Pace, Progress, listening
+from ninefold.paths import user_path
 from ninefold.store import open_repository
 from ninefold.store.documents import CampaignDocument
 from ninefold.store.locking import Lock, exclusive
 from ninefold.structures.sources import load_foreign
+from ninefold.user_code import calling, load_file
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -43,7 +44,7 @@ def is_finished(campaign: Campaign, store: Path, workflow: str = "screen") -> bo
 
 def workflow_name(workflow: str) -> str:
     """As it is stored: a shipped name, or the absolute path of a file."""
-    return str(Path(workflow).resolve()) if workflow.endswith(".py") else workflow
+    return str(user_path(workflow, "--workflow").resolve()) if workflow.endswith(".py") else workflow
 
 
 def run_campaign(
@@ -67,6 +68,7 @@ def run_campaign(
     load_foreign(campaign.structures.sources)
     campaign.known_compounds()  # a broken file is told before anything is written
     store = store.resolve()
+    flow = _flow(make_flow, campaign, store, workflow)
     with (
         exclusive(store, lock_purpose(campaign.name)) as lock,
         open_repository(store, mode="write") as repository,
@@ -77,7 +79,7 @@ def run_campaign(
             repository.put("campaigns", [CampaignDocument(**{**document, "status": "stopped"})])
             _discard(repository, campaign.name, ("funnel", "candidates", "references", "results"))
         _register(repository, campaign, engine_label, update or fresh, workflow_name(workflow))
-        _run_flow(make_flow, campaign, store)
+        _run_flow(flow)
         document = repository.get("campaigns", campaign.name)
         repository.put("campaigns", [CampaignDocument(**{**(document or {}), "status": "finished", "finished": now()})])
 
@@ -111,21 +113,38 @@ def load_workflow(name: str) -> Any:
     Raises:
         InputError: if there is no such file, it cannot be loaded, or it has no `make_flow`.
     """
-    path = Path(name) if name.endswith(".py") else workflow_path(f"{name}.py")
-    if not path.is_file():
-        shipped = sorted(file.stem for file in workflow_path(".").glob("*.py"))
-        raise InputError("--workflow", name, problem="does not exist", allowed=f"a .py file or {', '.join(shipped)}")
-    spec = importlib.util.spec_from_file_location(f"ninefold_workflow_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise InputError("--workflow", name, problem="cannot be loaded as Python")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file raises is the user's to mend
-        raise InputError("--workflow", name, problem=f"raises {type(error).__name__}: {error}") from error
-    if not callable(getattr(module, "make_flow", None)):
-        raise InputError("--workflow", name, problem="has no function make_flow(campaign, store)")
-    return module.make_flow
+    field, shipped = "--workflow", sorted(file.stem for file in workflow_path(".").glob("*.py"))
+    is_file = name.endswith(".py")
+    path = user_path(name, field) if is_file else workflow_path(f"{name}.py")
+    if not (path.is_file() if is_file else name in shipped):
+        raise InputError(field, name, problem="does not exist", allowed=f"a .py file or {', '.join(shipped)}")
+    make_flow = getattr(load_file(path, field), "make_flow", None)
+    if not callable(make_flow):
+        raise InputError(field, name, problem="has no function make_flow(campaign, store)")
+    return make_flow
+
+
+def _flow(make_flow: Any, campaign: Campaign, store: Path, workflow: str) -> Any:
+    """The flow that a workflow makes, before anything is written.
+
+    Raises:
+        InputError: if it raises, or makes anything but a flow with jobs in it.
+    """
+    from jobflow import Flow, Job
+
+    field = "--workflow"
+    with calling(field, workflow):
+        flow = make_flow(campaign.to_dict(), str(store))
+    if not isinstance(flow, (Flow, Job)):
+        raise InputError(
+            field,
+            workflow,
+            problem=f"has a make_flow that returns {type(flow).__name__}",
+            allowed="a jobflow Flow or Job",
+        )
+    if isinstance(flow, Flow) and not flow.jobs:
+        raise InputError(field, workflow, problem="make_flow returns a flow without jobs")
+    return flow
 
 
 def _check_engine(campaign: Campaign) -> str:
@@ -174,10 +193,10 @@ def _library_versions() -> dict[str, str]:
 
 def _discard(repository: Repository, campaign: str, collections: tuple[str, ...]) -> None:
     for collection in collections:
-        repository.delete(collection, f'campaign="{campaign}"' if collection != "campaigns" else f'name="{campaign}"')
+        repository.delete(collection, equal={"campaign": campaign} if collection != "campaigns" else {"name": campaign})
 
 
-def _run_flow(make_flow: Any, campaign: Campaign, store: Path) -> None:
+def _run_flow(flow: Any) -> None:
     import logging
     import warnings
 
@@ -194,7 +213,7 @@ def _run_flow(make_flow: Any, campaign: Campaign, store: Path) -> None:
             # a store in memory: outputs are shard names, what matters is in ours; the user's own jobflow
             # settings may name a database that is not meant for this
             run_locally(
-                make_flow(campaign.to_dict(), str(store)),
+                flow,
                 store=JobStore(MemoryStore()),
                 log=False,
                 raise_immediately=True,

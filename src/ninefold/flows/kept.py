@@ -32,12 +32,12 @@ class Kept(NamedTuple):
 
 def kept_of(campaign: str, repository: Repository) -> Kept:
     """Count what a store holds of a campaign, without the core time."""
-    of_campaign = f'campaign="{campaign}"'
+    of_campaign = {"campaign": campaign}
     return Kept(
-        repository.count("results", of_campaign),
+        repository.count("results", equal=of_campaign),
         0.0,
-        repository.count("candidates", of_campaign),
-        repository.count("candidates", f'{of_campaign} AND NOT status="selected"'),
+        repository.count("candidates", equal=of_campaign),
+        repository.count("candidates", 'NOT status="selected"', equal=of_campaign),
     )
 
 
@@ -49,7 +49,7 @@ def calculations_of(campaign: str, store: Path) -> Kept:
         kept, seconds = kept_of(campaign, repository), 0.0
         for start in range(0, kept.calculations, _PAGE):
             page = repository.find(
-                "results", f'campaign="{campaign}"', fields=["kind", "value"], limit=_PAGE, offset=start
+                "results", equal={"campaign": campaign}, fields=["kind", "value"], limit=_PAGE, offset=start
             )
             # a search's time is that of the energies and relaxations in it, which are stored beside it
             seconds += sum(row["value"].get("core_seconds") or 0.0 for row in page if row["kind"] != "search")

@@ -230,7 +230,7 @@ def choose(campaign: Campaign, store: str, shards: Sequence[Shard], number: int)
         open_repository(store, mode="write") as repository,
         counted(repository, campaign, f"choose {number}") as funnel,
     ):
-        candidates = list(repository.find("candidates", _of(campaign), limit=None))
+        candidates = list(repository.find("candidates", equal=_of(campaign), limit=None))
         competitors = [candidate["id"] for candidate in candidates if candidate["is_competitor"]]
         own = [candidate for candidate in candidates if not candidate["is_competitor"]]
         chosen = promising([convert.prospect(candidate) for candidate in own], number)
@@ -327,7 +327,7 @@ def relax_references(campaign: Campaign, store: str) -> None:
     ):
         systems = {
             tuple(document["elements"])
-            for document in repository.find("candidates", _of(campaign), fields=["elements"], limit=None)
+            for document in repository.find("candidates", equal=_of(campaign), fields=["elements"], limit=None)
         }
         phases = {phase.name: phase for system in sorted(systems) for phase in reference_phases(system)}
         funnel.unit = "structures"
@@ -360,8 +360,8 @@ def assess_stability(campaign: Campaign, store: str) -> None:
         open_repository(store, mode="write") as repository,
         counted(repository, campaign, "stability") as funnel,
     ):
-        candidates = list(repository.find("candidates", _of(campaign), limit=None))
-        references = list(repository.find("references", _of(campaign), limit=None))
+        candidates = list(repository.find("candidates", equal=_of(campaign), limit=None))
+        references = list(repository.find("references", equal=_of(campaign), limit=None))
         documents, reasons = convert.assessed_candidates(campaign, candidates, references)
         repository.put("candidates", documents)
         funnel.count_in = sum(1 for candidate in candidates if candidate["energy_per_atom"] is not None)
@@ -378,7 +378,7 @@ def rank_candidates(campaign: Campaign, store: str) -> None:
         open_repository(store, mode="write") as repository,
         counted(repository, campaign, "rank") as funnel,
     ):
-        candidates = list(repository.find("candidates", _of(campaign), limit=None))
+        candidates = list(repository.find("candidates", equal=_of(campaign), limit=None))
         documents = convert.ranked_candidates(campaign, candidates, load_rule_set(campaign.rules))
         repository.put("candidates", documents)
         ranked = [document for document in documents if not document.is_competitor]
@@ -508,9 +508,9 @@ def _put_new(repository: Repository, documents: Sequence[Any]) -> None:
 
 def _forget_others(repository: Repository, campaign: Campaign, selected: set[str]) -> None:
     """Drop candidates that an earlier selection kept and this one does not: a rule file may have changed."""
-    stored = repository.find("candidates", _of(campaign), fields=["id"], limit=None)
+    stored = repository.find("candidates", equal=_of(campaign), fields=["id"], limit=None)
     for identifier in [document["id"] for document in stored if document["id"] not in selected]:
-        repository.delete("candidates", f'id="{identifier}"')
+        repository.delete("candidates", equal={"id": identifier})
 
 
 def _in_round(stage: str, number: int) -> str:
@@ -518,8 +518,8 @@ def _in_round(stage: str, number: int) -> str:
     return stage if number == 1 else f"{stage} {number}"
 
 
-def _of(campaign: Campaign) -> str:
-    return f'campaign="{campaign.name}"'
+def _of(campaign: Campaign) -> dict[str, str]:
+    return {"campaign": campaign.name}
 
 
 def _reasons(reasons: Counter[str]) -> str:

@@ -25,7 +25,7 @@ class RankingSettings(Settings):
         for name, weight in weights.items():
             if name not in TERMS:
                 raise ValueError(f"{name!r} is not a ranking term; allowed: {', '.join(TERMS)}")
-            if not 0 <= weight < float("inf"):
+            if weight < 0:
                 raise ValueError(f"the weight {weight:g} of {name!r} must be a number from 0 on")
         if sum(weights.values()) == 0:
             raise ValueError("all weights are 0; at least one must count")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +19,13 @@ from ninefold.chemistry.compounds import known_compounds
 from ninefold.chemistry.configs import config_path
 from ninefold.chemistry.table import CandidateTable
 from ninefold.errors import InputError
+from ninefold.paths import user_path
 from ninefold.rules.anion import AnionTable, NeedsCations
 from ninefold.rules.builtin import BUILTIN
 from ninefold.rules.results import RESULT_RULES, ResultTable
 from ninefold.rules.rule import Mode, Rule, Stage, Table, Verdict
 from ninefold.rules.settings import RuleParameters, RuleSetFile, RuleSettings
+from ninefold.user_code import calling, load_file
 from ninefold.yaml_files import read_yaml
 
 ELECTRON_COUNT = "electron_count"
@@ -138,19 +139,28 @@ class RuleSet:
         return {"name": self.name, "rules": [rule.to_dict() for rule in self.rules]}
 
 
-def load_rule_set(settings: RuleSettings) -> RuleSet:
+def load_rule_set(settings: RuleSettings, *, run_code: bool = True) -> RuleSet:
     """A rule set with the campaign's overrides and the user's own rules, tried on the compounds in ninefold's list.
+
+    Args:
+        settings: What the campaign says.
+        run_code: Load the user's files and what installed packages announce. Without it, ninefold's own rules alone
+            are checked, and parameters of a rule that another file may define are passed over.
 
     Raises:
         InputError: naming rule and file: an unknown set or rule, a file that does not load, a name
             that comes twice, a rule that raises or returns the wrong shape.
     """
     file = _read_set(settings.set)
-    rules = {rule.name: rule for rule in known_rules(settings.files)}
+    found = known_rules(settings.files) if run_code else [*BUILTIN, *RESULT_RULES]
+    may_miss_rules = not run_code and bool(settings.files or entry_points(group=ENTRY_POINTS))
+    rules = {rule.name: rule for rule in found}
     for where, changes in ((f"rule set {settings.set}", file.rules), ("rules.overrides", settings.overrides)):
         for name, parameters in changes.items():
             base = parameters.like or name
             if base not in rules:
+                if may_miss_rules:
+                    continue
                 raise InputError(where, base, problem="is not a rule", allowed=", ".join(sorted(rules)))
             if parameters.like and name in rules:
                 raise InputError(where, name, problem="is the name of another rule", hint="choose a new one")
@@ -170,12 +180,8 @@ def known_rules(files: tuple[str, ...] = ()) -> list[Rule]:
     """
     rules = [*BUILTIN, *RESULT_RULES]
     for point in entry_points(group=ENTRY_POINTS):
-        try:
-            rules.append(dataclasses.replace(point.load(), origin=point.value))
-        except Exception as error:  # whatever the package raises, its name must be told
-            raise InputError(
-                "rules", point.value, problem=f"cannot be loaded: {type(error).__name__}: {error}"
-            ) from error
+        with calling("rules", point.value, is_loading=True):
+            rules.append(_validated(dataclasses.replace(point.load(), origin=point.value), "rules"))
     for file in files:
         rules += _rules_of_file(Path(file))
     origins: dict[str, str] = {}
@@ -190,23 +196,40 @@ def known_rules(files: tuple[str, ...] = ()) -> list[Rule]:
 
 
 def _rules_of_file(path: Path) -> list[Rule]:
-    spec = importlib.util.spec_from_file_location(f"ninefold_rules_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise InputError("rules.files", str(path), problem="is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file raises is the user's to mend
-        raise InputError("rules.files", str(path), problem=f"raises {type(error).__name__}: {error}") from error
+    field = "rules.files"
+    module = load_file(path, field)
     found = [dataclasses.replace(value, origin=str(path)) for value in vars(module).values() if isinstance(value, Rule)]
     if not found:
-        raise InputError("rules.files", str(path), problem="holds no Rule", hint="from ninefold.rules import Rule")
-    return found
+        raise InputError(field, str(path), problem="holds no Rule", hint="from ninefold.rules import Rule")
+    return [_validated(rule, field) for rule in found]
+
+
+def _validated(rule: Rule, field: str) -> Rule:
+    """A rule of the user's Python, held to what a campaign file may say of a rule.
+
+    Raises:
+        InputError: naming file, rule and parameter.
+    """
+    where = f"{field}: {rule.origin}: rule {rule.name}"
+    given = {
+        name: value for name in Rule.PARAMETERS if (value := getattr(rule, name)) is not None and not callable(value)
+    }
+    if isinstance(rule.levels, Mapping):
+        given["levels"] = dict(rule.levels)
+    RuleParameters.checked(given, where)
+    for name, words in (("name", rule.name), ("meaning", rule.meaning), ("source", rule.source), ("unit", rule.unit)):
+        if not isinstance(words, str):
+            raise InputError(f"{where}: {name}", words, allowed="text")
+    for name, value, kind in (("mode", rule.mode, Mode), ("stage", rule.stage, Stage)):
+        if value not in tuple(kind):
+            raise InputError(f"{where}: {name}", value, allowed=", ".join(kind))
+    return dataclasses.replace(rule, mode=Mode(rule.mode), stage=Stage(rule.stage))
 
 
 def _read_set(name: str) -> RuleSetFile:
-    path = Path(name) if name.endswith((".yaml", ".yml")) else config_path("rules", f"{name}.yaml")
-    if not path.is_file():
+    is_file = name.endswith((".yaml", ".yml"))
+    path = user_path(name if is_file else config_path("rules", f"{name}.yaml"), "rules.set")
+    if not path.is_file() or not (is_file or path.parent.samefile(config_path("rules"))):
         shipped = ", ".join(sorted(file.stem for file in config_path("rules").glob("*.yaml")))
         raise InputError("rules.set", name, problem="is not a rule set", allowed=f"{shipped}, or a YAML file")
     return RuleSetFile.checked(read_yaml(path, "rules.set"), name)
@@ -256,8 +279,9 @@ def _named(rule: Rule) -> Iterator[None]:
             f"rule {rule.name}", error.value, problem=f"({error.field}) {error.problem}", allowed=error.allowed,
             hint="; ".join(filter(None, [error.hint, f"in {rule.origin}"])),
         ) from error  # fmt: skip
-    except Exception as error:
-        raise InputError(f"rule {rule.name}", rule.origin, problem=f"raises {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit):
+        with calling(f"rule {rule.name}", rule.origin):
+            raise
 
 
 def _values(rule: Rule, table: Table) -> np.ndarray:
@@ -268,6 +292,11 @@ def _values(rule: Rule, table: Table) -> np.ndarray:
             f"rule {rule.name}", rule.origin,
             problem=f"returns shape {values.shape} of {values.dtype}", allowed=f"numbers of shape ({len(table)},)",
         )  # fmt: skip
-    if rule.stage is Stage.COMPOSITION and values.dtype.kind == "f" and np.isnan(values).any():
-        raise InputError(f"rule {rule.name}", rule.origin, problem="returns values that are not numbers")
+    if values.dtype.kind == "f":
+        # a result that is not there yet is NaN; infinity less an infinite bound is no score in either stage
+        is_wrong = ~np.isfinite(values) if rule.stage is Stage.COMPOSITION else np.isinf(values)
+        if is_wrong.any():
+            raise InputError(
+                f"rule {rule.name}", rule.origin, problem=f"returns {values[is_wrong][0]}", allowed="finite numbers"
+            )
     return values

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ninefold.keys import file_checksum
 from ninefold.rules.rule import Mode
 from ninefold.settings import Settings
+
+Score = Annotated[float, Field(ge=0, le=1)]
+"""A factor of the prior."""
 
 
 class RuleParameters(Settings):
@@ -18,18 +21,24 @@ class RuleParameters(Settings):
     """Copy this rule under the new name: a rule by parameters alone."""
     mode: Mode | None = None
     """gate rejects, score lowers the prior, off does nothing."""
-    low: float | None = Field(default=None, allow_inf_nan=False)
+    low: float | None = None
     """Smallest value allowed."""
-    high: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = None
     """Largest value allowed."""
-    allowed: tuple[float, ...] | None = None
+    allowed: tuple[float, ...] | None = Field(default=None, min_length=1)
     """Values allowed, in place of bounds."""
-    softness: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    softness: float | None = Field(default=None, gt=0)
     """How far outside its bounds a value scores 1/e."""
-    levels: dict[float, float] | None = None
-    """Score by value, in place of bounds."""
-    otherwise: float | None = Field(default=None, ge=0, le=1)
+    levels: dict[float, Score] | None = Field(default=None, min_length=1)
+    """Score by value, 0 to 1, in place of bounds."""
+    otherwise: Score | None = None
     """Score of a value that `levels` does not list."""
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low:g} lies above high {self.high:g}, so that no value is allowed")
+        return self
 
 
 class RuleSetFile(Settings):

@@ -58,9 +58,9 @@ class SearchBudget(Settings):
             withhold_types=withhold_types,
             relaxations=relaxations,
             coarse_relaxations=relaxations,
-            refinements=max(usual.refinements, relaxations // 6),
-            single_points=max(usual.single_points, 10 * relaxations),
-            pool=max(usual.pool, 36 * relaxations),
+            refinements=min(1_000, max(usual.refinements, relaxations // 6)),
+            single_points=min(100_000, max(usual.single_points, 10 * relaxations)),
+            pool=min(100_000, max(usual.pool, 36 * relaxations)),
             patience=max(usual.patience, relaxations // 2),
         )
 

@@ -217,3 +217,13 @@ class ResultDocument(Document):
     """evaluate | relax | pool | search."""
     value: dict[str, Any]
     created: str
+
+
+MODELS: dict[str, type[Document]] = {
+    "campaigns": CampaignDocument,
+    "funnel": FunnelDocument,
+    "candidates": CandidateDocument,
+    "references": ReferenceDocument,
+    "results": ResultDocument,
+}
+"""Collection -> what it holds."""

@@ -253,7 +253,10 @@ class FilterTransformer(Transformer, Generic[Result]):
         return float(text)
 
     def signed_int(self, children: list[Any]) -> int:
-        return max(-(2**62), min(2**62, int(children[0])))
+        text = str(children[0])
+        if len(text) > 18:  # Python reads no number of more than 4300 digits
+            return -(2**62) if text.startswith("-") else 2**62
+        return int(text)
 
     def value(self, children: list[Any]) -> Any:
         return children[0]

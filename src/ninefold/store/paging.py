@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ninefold.store.repository import Repository
@@ -12,14 +12,14 @@ PAGE = 2000
 
 
 def pages(
-    repository: Repository, collection: str, filter: str, fields: Sequence[str], *, page: int = PAGE
+    repository: Repository, collection: str, equal: Mapping[str, str | int], fields: Sequence[str], *, page: int = PAGE
 ) -> Iterator[dict[str, Any]]:
-    """Every document that a filter matches, in the order of the ids, read a page at a time.
+    """Every document whose fields have the values given, in the order of the ids, read a page at a time.
 
     Args:
         repository: The store.
         collection: One of its collections.
-        filter: OPTIMADE filter.
+        equal: Field -> value.
         fields: What to read of each document; `id` comes with it.
         page: Documents at once.
 
@@ -30,8 +30,8 @@ def pages(
     last: str | None = None
     while True:
         # by key and not by offset: an offset would read again what lies before it
-        part = filter if last is None else f'({filter}) AND id > "{_escaped(last)}"'
-        rows = repository.find(collection, part, fields=keys, limit=page)
+        after = None if last is None else f'id > "{_escaped(last)}"'
+        rows = repository.find(collection, after, equal=equal, fields=keys, limit=page)
         yield from rows
         if len(rows) < page:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -51,20 +51,31 @@ class Repository(Protocol):
         collection: str,
         filter: str | None = None,
         *,
+        equal: Mapping[str, str | int] = ...,
         sort: Sequence[Order] = (),
         fields: Sequence[str] | None = None,
         limit: int | None = None,
         offset: int = 0,
     ) -> list[dict[str, Any]]:
-        """Documents that an OPTIMADE filter matches; unknown values sort last; ties by id."""
+        """Documents that match; unknown values sort last; ties by id.
+
+        Args:
+            collection: Where to look.
+            filter: OPTIMADE filter, from a user. It is never put together from text.
+            equal: Field -> value that it must have besides, from code: a name may hold quotes.
+            sort: Fields and directions, the first counts most.
+            fields: What to give of each document; None for all of it.
+            limit: Documents at most.
+            offset: How many to leave out first.
+        """
         ...
 
-    def count(self, collection: str, filter: str | None = None) -> int:
-        """How many documents a filter matches."""
+    def count(self, collection: str, filter: str | None = None, *, equal: Mapping[str, str | int] = ...) -> int:
+        """How many documents match; arguments as in `find`."""
         ...
 
-    def delete(self, collection: str, filter: str) -> int:
-        """Delete what a filter matches; how many there were."""
+    def delete(self, collection: str, filter: str | None = None, *, equal: Mapping[str, str | int] = ...) -> int:
+        """Delete what matches, one of the two given; how many there were."""
         ...
 
     def close(self) -> None:

@@ -17,15 +17,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal
 from urllib.parse import quote
 
 from ninefold.chemistry.quantities import Kind
-from ninefold.errors import InputError, NinefoldError
+from ninefold.errors import InputError, NinefoldError, description, shown
 from ninefold.store.migrations import MIGRATIONS
 from ninefold.store.repository import DocumentLike, Order, StoreError
 from ninefold.store.schema import COLLECTIONS, INDEXED, SCHEMA_VERSION
@@ -43,6 +43,9 @@ _TYPES: dict[Kind, str] = {
 _READERS: dict[Kind, Callable[[Any], Any]] = {"boolean": bool, "list": json.loads}
 """Kind -> from a column's value to the document's, where they differ."""
 _ORDERS = {"asc": "ASC", "desc": "DESC"}
+_NOTHING: Mapping[str, str | int] = MappingProxyType({})
+_MOST_ROWS = 2**62
+"""SQLite's integers end at 2**63."""
 _IDS_PER_QUERY = 500
 """Old builds allow 999 parameters."""
 
@@ -93,7 +96,7 @@ class SQLiteRepository:
         return str(self._path)
 
     def _connect(self) -> sqlite3.Connection:
-        address = f"file:{quote(str(self._path.absolute()))}"
+        address = f"file:{quote(os.fsencode(self._path.absolute()))}"
 
         def connect(options: str) -> sqlite3.Connection:
             return sqlite3.connect(f"{address}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
@@ -171,6 +174,11 @@ class SQLiteRepository:
         """Make the tables, or make them anew from their documents where columns or meanings have changed."""
         run = self._connection.execute
         version = run("PRAGMA user_version").fetchone()[0]
+        if self._columns("candidates") and any(step not in MIGRATIONS for step in range(version, SCHEMA_VERSION)):
+            raise InputError(
+                "store", str(self._path), problem=f"has schema version {version}, which this ninefold cannot read",
+                hint="restore a copy, or name another with --store",
+            )  # fmt: skip
         for name, fields in COLLECTIONS.items():
             has_old = bool(self._columns(name))
             if has_old:
@@ -181,7 +189,7 @@ class SQLiteRepository:
             run(f'CREATE TABLE "{name}" ({columns}, doc TEXT NOT NULL)')
             if has_old:
                 for (text,) in run(f'SELECT doc FROM "old_{name}"'):
-                    document = json.loads(text)
+                    document = self._document(text, name)
                     for step in range(version, SCHEMA_VERSION):
                         document = {**MIGRATIONS[step](document, name), "schema_version": step + 1}
                     run(_insertion(name), _row(name, json.dumps(document)))
@@ -227,7 +235,7 @@ class SQLiteRepository:
             part = ids[start : start + _IDS_PER_QUERY]
             marks = ", ".join("?" * len(part))
             rows = self._read(f'SELECT id, doc FROM "{_known(collection)}" WHERE id IN ({marks})', part)
-            found.update((identifier, json.loads(text)) for identifier, text in rows)
+            found.update((identifier, self._document(text, collection)) for identifier, text in rows)
         return found
 
     def find(
@@ -235,6 +243,7 @@ class SQLiteRepository:
         collection: str,
         filter: str | None = None,
         *,
+        equal: Mapping[str, str | int] = _NOTHING,
         sort: Sequence[Order] = (),
         fields: Sequence[str] | None = None,
         limit: int | None = None,
@@ -242,31 +251,36 @@ class SQLiteRepository:
     ) -> list[dict[str, Any]]:
         """See `Repository.find`."""
         known = COLLECTIONS[_known(collection)]
-        where, parameters = _where(collection, filter)
+        where, parameters = _where(collection, filter, equal)
         order = ", ".join([*(_order(known, field, direction) for field, direction in sort), "id"])
         # what stands in columns is read from there; anything nested needs the document
         is_flat = fields is not None and all(field in known for field in fields)
         columns = [field for field in fields or () if is_flat] or ["doc"]
         rows = self._read(
             f'SELECT {", ".join(_quoted(columns))} FROM "{collection}" WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?',
-            (*parameters, -1 if limit is None else limit, offset),
+            (*parameters, -1 if limit is None else min(limit, _MOST_ROWS), min(offset, _MOST_ROWS)),
         )
         if is_flat and fields:
-            return [_from_columns(known, fields, row) for row in rows]
-        documents = [json.loads(row[0]) for row in rows]
+            try:
+                return [_from_columns(known, fields, row) for row in rows]
+            except (ValueError, TypeError, RecursionError) as error:
+                raise self._damaged(collection, description(error)) from error
+        documents = [self._document(row[0], collection) for row in rows]
         if fields is None:
             return documents
         return [{field: document.get(field) for field in fields} for document in documents]
 
-    def count(self, collection: str, filter: str | None = None) -> int:
+    def count(self, collection: str, filter: str | None = None, *, equal: Mapping[str, str | int] = _NOTHING) -> int:
         """See `Repository.count`."""
-        where, parameters = _where(collection, filter)
+        where, parameters = _where(collection, filter, equal)
         [(number,)] = self._read(f'SELECT count(*) FROM "{collection}" WHERE {where}', parameters)
         return int(number)
 
-    def delete(self, collection: str, filter: str) -> int:
+    def delete(self, collection: str, filter: str | None = None, *, equal: Mapping[str, str | int] = _NOTHING) -> int:
         """See `Repository.delete`."""
-        where, parameters = _where(collection, filter)
+        if not (filter and filter.strip()) and not equal:
+            raise ValueError("deletes everything: give a filter or values")
+        where, parameters = _where(collection, filter, equal)
         with self._transaction():
             cursor = self._connection.execute(f'DELETE FROM "{collection}" WHERE {where}', parameters)
         return cursor.rowcount
@@ -274,6 +288,44 @@ class SQLiteRepository:
     def close(self) -> None:
         """See `Repository.close`."""
         self._connection.close()
+
+    def _document(self, text: Any, collection: str) -> dict[str, Any]:
+        """A stored document; the file may have been edited, or written by a failing disk."""
+        try:
+            document = json.loads(text)
+        except (ValueError, TypeError, RecursionError) as error:  # no JSON; a number of 5000 digits; nested without end
+            raise self._damaged(collection, description(error)) from error
+        if not isinstance(document, dict):
+            raise self._damaged(collection, f"it is a {type(document).__name__}")
+        return document
+
+    def _damaged(self, collection: str, reason: str, id: str | None = None) -> StoreError:
+        which = f"the document {shown(id)}" if id is not None else "a document"
+        why = f" ({reason})"
+        return StoreError(
+            f"store: {shown(str(self._path))} is damaged: {which} in {collection} cannot be read{why}; "
+            "restore a copy, or run the campaign again with --fresh"
+        )
+
+    def damage(self) -> StoreError | None:
+        """The first document that is not what its collection holds, if there is one; looks at all of them."""
+        from pydantic import ValidationError
+
+        from ninefold.store.documents import MODELS
+
+        for collection, model in MODELS.items():
+            columns = ", ".join(_quoted(COLLECTIONS[collection]))
+            for *values, text in self._read(f'SELECT {columns}, doc FROM "{collection}"', ()):
+                identifier = values[0]
+                try:
+                    model.model_validate_json(text)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    place = ".".join(str(part) for part in first["loc"])
+                    return self._damaged(collection, f"{place}: {first['msg']}".removeprefix(": "), identifier)
+                if [*values, text] != list(_row(collection, text)):
+                    return self._damaged(collection, "its columns are not what it holds", identifier)
+        return None
 
     def _read(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
         try:
@@ -297,12 +349,28 @@ def _known(collection: str) -> str:
     return collection
 
 
-def _where(collection: str, filter: str | None) -> tuple[str, tuple[Any, ...]]:
-    if filter is None or not filter.strip():
-        return "1", ()
-    from ninefold.store.filters import to_sql  # the parser costs 60 ms, which a listing need not pay
+def _where(collection: str, filter: str | None, equal: Mapping[str, str | int]) -> tuple[str, tuple[Any, ...]]:
+    """A user's filter and code's values as one clause; they never meet as text, so neither can reach into the other."""
+    known = COLLECTIONS[_known(collection)]
+    parts: list[str] = []
+    parameters: list[Any] = []
+    if filter is not None and filter.strip():
+        from ninefold.store.filters import to_sql  # the parser costs 60 ms, which a listing need not pay
 
-    return to_sql(filter, _known(collection))
+        clause = to_sql(filter, collection)
+        parts.append(f"({clause.sql})")
+        parameters += clause.parameters
+    for field, value in equal.items():
+        if known[field] == "list":
+            raise KeyError(field)
+        parts.append(f'"{field}" = ?')
+        parameters.append(value)
+    return " AND ".join(parts) or "1", tuple(_storable(value) for value in parameters)
+
+
+def _storable(value: Any) -> Any:
+    """Text that no document can hold, such as half of a character's code, matches none instead of raising."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _order(known: dict[str, Kind], field: str, direction: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
-from ninefold.errors import InputError
+from ninefold.errors import InputError, description
+from ninefold.paths import readable_file
 
 FORMATS = "CIF, POSCAR, extended XYZ, or another periodic format that ASE reads"
 
@@ -18,17 +19,13 @@ def read_structure(path: Path) -> Structure:
     Raises:
         InputError: if the file is missing, broken, not periodic, or disordered; in one line.
     """
-    if not path.is_file():
-        raise InputError("file", str(path), problem="does not exist" if not path.exists() else "is not a file")
+    path = readable_file(path, "file", what=FORMATS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # both readers warn of rounded coordinates and spare keys
             structure = _read(path)
     except Exception as error:  # parsers raise whatever a broken file makes them
-        words = (str(error).splitlines() or [""])[0][:120]
-        raise InputError(
-            "file", str(path), problem=f"cannot be read: {type(error).__name__}: {words}", allowed=FORMATS
-        ) from error
+        raise InputError("file", str(path), problem=f"cannot be read: {description(error)}", allowed=FORMATS) from error
     if len(structure) == 0 or structure.volume < 1e-3:
         raise InputError("file", str(path), problem="holds no periodic structure", allowed=FORMATS)
     if not structure.is_ordered:

@@ -120,7 +120,7 @@ class Stream:
             return None
         except (MemoryError, OSError):
             raise
-        except Exception as error:  # whatever a user's source raises
+        except (Exception, SystemExit) as error:  # whatever a user's source raises; an exit would end the campaign
             self._close(f"{self.name}: {type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}")
             return None
         if packing is not None and Counter(packing.symbols) != self._amounts:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
-import importlib.util
 import inspect
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ninefold import user_code
 from ninefold.errors import InputError
+from ninefold.paths import user_path
 
 if TYPE_CHECKING:
     from ninefold.structures.proposal import Source
@@ -46,7 +46,7 @@ def check_source(name: str) -> None:
     if name in OUR_NAMES:
         return
     if (file := _file(name)) is not None:
-        if not file.is_file():
+        if not user_path(file, FIELD).is_file():
             raise ValueError(f"{str(file)!r} does not exist")
         return
     announced = sorted(point.name for point in entry_points(group=GROUP))
@@ -67,12 +67,12 @@ def load_source(name: str) -> Source:
         return host_from_file(Path(name))
     path = _path(name)
     module, _, attribute = path.rpartition(":")
-    try:
-        source: Source = getattr(_module(module), attribute)
-    except Exception as error:  # whatever a user's file raises is the user's to mend
+    loaded = _module(module)
+    if not hasattr(loaded, attribute):
         raise InputError(
-            FIELD, name, problem=f"cannot be loaded: {type(error).__name__}: {error}", hint="see docs/structures.md"
-        ) from error
+            FIELD, name, problem=f"cannot be loaded: {module} has no {attribute!r}", hint="see docs/structures.md"
+        )
+    source: Source = getattr(loaded, attribute)
     if not callable(source):
         raise InputError(FIELD, name, problem="is not callable", allowed="a function that makes packings")
     return source
@@ -136,11 +136,4 @@ def _path(name: str) -> str:
 @functools.cache
 def _module(name: str) -> object:
     """A module by its name, or by the path of its file."""
-    if not name.endswith(".py"):
-        return importlib.import_module(name)
-    spec = importlib.util.spec_from_file_location(f"ninefold_source_{Path(name).stem}", name)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{name} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return user_code.load_file(name, FIELD) if name.endswith(".py") else user_code.load_module(name, FIELD)
