@@ -35,13 +35,21 @@ def register(app: typer.Typer) -> None:
 
 def check(
     campaign: Annotated[str, typer.Argument(help="Campaign file, or a shipped one by name.")],
+    no_code: Annotated[
+        bool,
+        typer.Option(
+            "--no-code", help="Run none of the campaign's own Python and load no weights; list what would run."
+        ),
+    ] = False,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
     """Validate a campaign file; say what it would screen, what its rules keep and how long it would take."""
     from ninefold.campaign import read_campaign
+    from ninefold.campaign.foreign import foreign_code
     from ninefold.cli.locate import store_path
     from ninefold.cli.preview import Preview
+    from ninefold.engines.registry import check_engine_name
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
     from ninefold.report.explanation import wrapped
@@ -49,8 +57,10 @@ def check(
     from ninefold.structures.sources import load_foreign
 
     model = read_campaign(campaign)
-    rule_set = load_rule_set(model.rules)
-    load_foreign(model.structures.sources)
+    check_engine_name(model.engine.name)
+    rule_set = load_rule_set(model.rules, run_code=not no_code)
+    if not no_code:
+        load_foreign(model.structures.sources)
     model.known_compounds()
     counts = [count_assignments(space) for space in model.space]
     for index, count in enumerate(counts):
@@ -61,22 +71,31 @@ def check(
                 problem="holds no composition that satisfies both equations",
                 hint="G + n + q = electron count and cation charge = q + m; widen n, m or the cations",
             )
-    preview = Preview(model, rule_set, store_path(store, model.store))
+    code = foreign_code(model) if no_code else []
+    # what the rules keep is known only where all of them are
+    is_whole = not any(item.runs_python for item in code)
+    preview = Preview(model, rule_set, store_path(store, model.store)) if is_whole else None
     if json:
         print_json(
             {
                 "campaign": model.name,
                 "valid": True,
                 "compositions": sum(counts),
-                **preview.to_dict(),
+                **(preview.to_dict() if preview else {}),
+                **({"code": [item.to_dict() for item in code]} if no_code else {}),
                 "settings": model.to_dict(),
             }
         )
         return
-    typer.echo(f"{campaign}: valid; {sum(counts)} compositions before the rules, {preview.selectivity.kept} after")
+    after = f", {preview.selectivity.kept} after" if preview else "; its own Python was not looked at"
+    typer.echo(f"{campaign}: valid; {sum(counts)} compositions before the rules{after}")
     width = shutil.get_terminal_size((100, 24)).columns
-    for line in preview.lines():
+    for line in preview.lines() if preview else ():
         typer.echo("\n".join(wrapped(line, width, 0, 8)))
+    if no_code:
+        typer.echo("'ninefold run' would run:" if code else "'ninefold run' would run no code but ninefold's own.")
+        for item in code:
+            typer.echo(f"  {item.field}: {item.name} ({item.what})")
 
 
 def new(
