@@ -155,7 +155,7 @@ def test_the_content_of_known_compounds_is_part_of_the_campaign(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, ["known", "mine.yaml", "cannot be read"]),
+        (None, ["known", "mine.yaml", "does not exist"]),
         ("[]\n]", ["known", "mine.yaml", "not valid YAML"]),
         ("{formula: K2ReH9}", ["known", "not a list of compounds"]),
         (MINE.replace("m: 1", "m: 0"), ["known", "compound 1", "K3ReH10", "K3ReH9"]),

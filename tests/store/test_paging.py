@@ -29,7 +29,7 @@ def reference(name: str, campaign: str) -> ReferenceDocument:
 
 @pytest.mark.parametrize("page", [1, 2, 3, 7, 8, 9, 100])
 def test_every_document_comes_once_whatever_the_page(repository, page):
-    rows = list(pages(repository, "references", 'campaign="a"', ["name"], page=page))
+    rows = list(pages(repository, "references", {"campaign": "a"}, ["name"], page=page))
     assert sorted(row["name"] for row in rows) == sorted(NAMES)
     assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
 
@@ -44,7 +44,7 @@ def test_no_more_than_a_page_is_read_at_once(repository, monkeypatch):
         return rows
 
     monkeypatch.setattr(repository, "find", counted)
-    rows = pages(repository, "references", 'campaign="a"', ["name"], page=3)
+    rows = pages(repository, "references", {"campaign": "a"}, ["name"], page=3)
     next(rows)
     assert read == [(3, ["id", "name"])]
     list(rows)

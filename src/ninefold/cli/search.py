@@ -88,8 +88,8 @@ def search(
     assignment = _reading(formula, electrons, centre)
     read = [Path(name.rpartition(":")[0] or name) for name in source or []] + ([Path(model)] if model else [])
     names = f"{assignment.formula}-[0-9][0-9]*-*"
-    target = _structure_target(out or f"{assignment.formula}-structures/", [names], force, read)
     calculator = make_engine(EngineSettings(name=engine, model=model))
+    target = _structure_target(out or f"{assignment.formula}-structures/", [names], force, read)
     with _stopping(seconds) as stop, _progress() as notify:
         outcome = search_composition(assignment, budget, calculator, seed, notify, stop)
         stopped = stop.reason
@@ -136,8 +136,8 @@ def relax(
     settings = RelaxSettings(fmax=fmax, max_steps=steps, pressure=pressure, keep_symmetry=keep_symmetry)
     names = _relaxed_names(files)
     read = [*files, *([Path(model)] if model else [])]
-    target = _structure_target(out, names, force, read) if out is not None else None
     calculator = make_engine(EngineSettings(name=engine, model=model))
+    target = _structure_target(out, names, force, read) if out is not None else None
     rows: list[dict[str, Any]] = []
     relaxed: list[TaggedStructure] = []
     with _stopping(None) as stop, _progress() as notify:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ninefold.campaign.model import Campaign
     from ninefold.store import Repository
 
@@ -117,17 +119,16 @@ def _rates_of(repository: Repository, campaign: Campaign) -> Rates | None:
     for document in repository.find("campaigns", None, limit=None):
         if document["settings"].get("engine") != wanted:
             continue
-        of_campaign = f'campaign="{document["name"]}"'
-        relaxations += _each(repository, f'{of_campaign} AND kind="search"', "relaxations")
-        pools += _each(repository, f'{of_campaign} AND kind="pool"', "count_in")
+        relaxations += _each(repository, {"campaign": document["name"], "kind": "search"}, "relaxations")
+        pools += _each(repository, {"campaign": document["name"], "kind": "pool"}, "count_in")
     if min(len(pools), len(relaxations)) < FEWEST:
         return None
     return Rates(_range(pools), _range(relaxations), f"{len(relaxations)} searches in {repository.location}")
 
 
-def _each(repository: Repository, filter: str, counted: str) -> list[float]:
+def _each(repository: Repository, equal: Mapping[str, str], counted: str) -> list[float]:
     """Core-seconds for one of what a stored result counts, result by result."""
-    values = [result["value"] for result in repository.find("results", filter, limit=MOST)]
+    values = [result["value"] for result in repository.find("results", equal=equal, limit=MOST)]
     return [value["core_seconds"] / value[counted] for value in values if value.get(counted)]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
 from ninefold.files import ProtectedFileError, write_atomically
+from ninefold.paths import user_path
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -95,9 +96,9 @@ def target_of(out: str | os.PathLike[str], kind: str | None = None, only: Sequen
         only: Formats that may be written; all of them by default.
 
     Raises:
-        InputError: if the ending is not known, or says another format than the one asked for.
+        InputError: if no file can have this name; if the ending is not known, or says another format than asked for.
     """
-    text, path = str(out), Path(out)
+    text, path = str(out), user_path(str(out), "--out")
     allowed = tuple(only) or (*STRUCTURES, *TABLES)
     endings = ", ".join(ending for ending, of in FORMAT_OF.items() if of in allowed)
     ending = path.suffix.lower()
