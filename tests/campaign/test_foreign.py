@@ -9,6 +9,7 @@ import yaml
 from campaign_run import CAMPAIGN
 from ninefold.campaign import parse_campaign
 from ninefold.campaign.foreign import foreign_code
+from ninefold.cli import signals
 from ninefold.cli.main import main
 from ninefold.errors import InputError
 
@@ -18,6 +19,7 @@ PWN = "from pathlib import Path\nPath({!r}).touch()\n"
 @pytest.fixture
 def check(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signals, "install", lambda: None)  # pytest's own handlers stay
     monkeypatch.syspath_prepend(tmp_path)
 
     def check(*arguments, **settings):

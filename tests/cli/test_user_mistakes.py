@@ -19,6 +19,7 @@ import report_sample
 import yaml
 
 from campaign_run import CAMPAIGN, ninefold
+from ninefold.cli import signals
 from ninefold.cli.main import main
 from ninefold.store import documents as models
 from ninefold.store.sqlite import SQLiteRepository
@@ -321,6 +322,7 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tmp_path, monkeypatch, capsys):
     """The command line in this process: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signals, "install", lambda: None)  # pytest's own handlers stay
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.delenv("NINEFOLD_STORE", raising=False)
     monkeypatch.delenv("NINEFOLD_DEBUG", raising=False)
