@@ -271,6 +271,18 @@ def test_flags_and_refuted_references_are_told():
     assert "K–Re–H: K3ReH6 (not in the hull: 87 meV/atom above its decomposition)." in text
 
 
+def test_documents_of_an_older_store_lack_what_came_later():
+    campaign, funnel, candidates, references = sample()
+    for candidate in candidates[:2]:
+        del candidate["flags"], candidate["ternaries"]
+        for row in candidate["conditions"]:
+            del row["minimum"], row["e_above_references"]
+    for row in references:
+        del row["refuted"]
+    page = Page(render_report(campaign, funnel, candidates[:2], references))
+    assert page.open == []
+
+
 def test_reasons_keep_the_symbols_in_them():
     campaign, funnel, candidates, references = sample()
     funnel[4]["reasons"] = {"not in the hull: Li5MoH11: hydrogen disordered (P6_3cm)": 1}
