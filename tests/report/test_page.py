@@ -218,6 +218,15 @@ def test_a_made_compound_comes_with_conditions_and_its_doi(monkeypatch):
     assert "https://doi.org/10.1002/anie.201500792" in page.values("href", "a")
 
 
+def test_a_compound_of_the_campaigns_own_list_is_not_called_unmade():
+    campaign, funnel, candidates, references = sample()
+    [candidate] = [row for row in candidates if row["formula"] == "K4ReH9"]
+    candidate["is_known"], campaign["settings"]["known"] = True, "mine.yaml"
+    text = " ".join(Page(render_report(campaign, funnel, [candidate], references)).text.split())
+    assert "In the campaign's own list of made compounds (mine.yaml), not in ninefold's." in text
+    assert "Not in ninefold's list" not in text
+
+
 def test_every_equation_of_the_page_balances(page):
     equations = re.findall(
         r"([A-Z][A-Za-z0-9]*) → "
