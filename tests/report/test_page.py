@@ -218,6 +218,15 @@ def test_a_made_compound_comes_with_conditions_and_its_doi(monkeypatch):
     assert "https://doi.org/10.1002/anie.201500792" in page.values("href", "a")
 
 
+def test_a_compound_of_the_campaigns_own_list_is_not_called_unmade():
+    campaign, funnel, candidates, references = sample()
+    [candidate] = [row for row in candidates if row["formula"] == "K4ReH9"]
+    candidate["is_known"], campaign["settings"]["known"] = True, "mine.yaml"
+    text = " ".join(Page(render_report(campaign, funnel, [candidate], references)).text.split())
+    assert "In the campaign's own list of made compounds (mine.yaml), not in ninefold's." in text
+    assert "Not in ninefold's list" not in text
+
+
 def test_every_equation_of_the_page_balances(page):
     equations = re.findall(
         r"([A-Z][A-Za-z0-9]*) → "
@@ -269,6 +278,18 @@ def test_flags_and_refuted_references_are_told():
     text = " ".join(Page(render_report(campaign, funnel, candidates[:2], references)).text.split())
     assert "volume is 1.52 times the sum of the increments" in text
     assert "K–Re–H: K3ReH6 (not in the hull: 87 meV/atom above its decomposition)." in text
+
+
+def test_documents_of_an_older_store_lack_what_came_later():
+    campaign, funnel, candidates, references = sample()
+    for candidate in candidates[:2]:
+        del candidate["flags"], candidate["ternaries"]
+        for row in candidate["conditions"]:
+            del row["minimum"], row["e_above_references"]
+    for row in references:
+        del row["refuted"]
+    page = Page(render_report(campaign, funnel, candidates[:2], references))
+    assert page.open == []
 
 
 def test_reasons_keep_the_symbols_in_them():
