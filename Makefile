@@ -1,22 +1,24 @@
 # Every target sets up what it needs; nothing has to be prepared.
-# make demo | test | test-slow | test-browser | lint | bench | docs | clean
+# make demo | test | test-slow | test-browser | mutants | lint | bench | docs | clean
 
 VENV    ?= .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.ninefold-installed
 FRESH   ?=
+MUTANTS ?= 40
 # one thread per process: the workers share the cores, and results do not depend on the machine's core count
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-browser lint types contracts bench rediscover docs constraints clean
+.PHONY: help setup demo test test-slow test-browser mutants lint types contracts bench rediscover docs constraints clean
 
 help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
 	@echo "make test          every test of the default suite"
 	@echo "make test-slow     the physics that takes minutes"
 	@echo "make test-browser  the report in a real browser (needs chromium)"
+	@echo "make mutants       changes of the code that no test notices (MUTANTS=40 per package, or all: hours)"
 	@echo "make lint          ruff, mypy, import contracts"
 	@echo "make rediscover    known structures found again from their compositions (about 40 min on 2 cores)"
 	@echo "make bench         measurements against the tools one would otherwise pick"
@@ -55,9 +57,13 @@ test-slow: setup
 test-browser: setup
 	$(BIN)/python -m pytest -q -m browser
 
+mutants: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	@$(BIN)/python tools/mutants.py --mutants $(MUTANTS) $(PACKAGES)
+
 lint: setup types contracts
-	$(BIN)/ruff check src tests workflows benchmarks
-	$(BIN)/ruff format --check src tests workflows benchmarks
+	$(BIN)/ruff check src tests workflows benchmarks tools
+	$(BIN)/ruff format --check src tests workflows benchmarks tools
 
 types: setup
 	$(BIN)/mypy
@@ -73,6 +79,7 @@ docs: setup
 	$(BIN)/mkdocs build --strict
 
 constraints: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs,mutants]'
 	@{ head -2 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 clean:

@@ -1,16 +1,20 @@
 """Element data, formulas and volumes against pymatgen and what is published."""
 
+import itertools
 import re
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pymatgen.core import Composition, Element
+from pymatgen.core import Composition, Element, Species
 
+from ninefold.chemistry.anions import AnionClass, Assignment, Cation
 from ninefold.chemistry.compounds import known_compounds, read_compounds
 from ninefold.chemistry.elements import CATION_CHARGES, ELECTRONEGATIVITY, GROUP, SYMBOLS
 from ninefold.chemistry.formula import formula_of, parse_formula
-from ninefold.chemistry.volumes import additive_volume
+from ninefold.chemistry.table import CandidateTable
+from ninefold.chemistry.volumes import HYDRIDE_VOLUME, additive_volume, anion_volume, cation_volume
 from ninefold.errors import InputError
 from ninefold.rules.builtin import _ATOMIC_MASS
 
@@ -166,3 +170,149 @@ def test_a_broken_entry_is_named_with_key_value_and_what_is_allowed(tmp_path, en
         read_compounds(path)
     for word in ["mine.yaml", *words]:
         assert word in str(caught.value)
+
+
+SALINE = [
+    ("Li", 1, 4.083**3 / 4),
+    ("Na", 1, 4.880**3 / 4),
+    ("K", 1, 5.704**3 / 4),
+    ("Rb", 1, 6.037**3 / 4),
+    ("Cs", 1, 6.376**3 / 4),
+    ("Mg", 2, 4.517**2 * 3.021 / 2),
+    ("Ca", 2, 5.948 * 3.600 * 6.817 / 4),
+    ("Sr", 2, 6.382 * 3.882 * 7.318 / 4),
+    ("Ba", 2, 6.802 * 4.175 * 7.845 / 4),
+]
+"""Cation, hydride ions and volume per formula unit, Å³: rock salt, rutile and cotunnite cells of the literature."""
+
+
+@pytest.mark.parametrize(("symbol", "hydrides", "volume"), SALINE)
+def test_hydride_and_cation_increments_fill_the_saline_hydrides(symbol, hydrides, volume):
+    assert cation_volume(symbol) + hydrides * HYDRIDE_VOLUME == pytest.approx(volume, rel=0.025)
+
+
+@pytest.mark.parametrize("symbol", ["Al", "Sc", "Y", "La"])
+def test_trivalent_cations_fill_what_their_radii_say(symbol):
+    # a line in the cube of Shannon's radius, six-coordinate: the increments were drawn from such radii
+    radius = float(Species(symbol, 3).get_shannon_radius("VI", radius_type="ionic"))
+    assert cation_volume(symbol) == pytest.approx(3.2 + 11.4 * radius**3, abs=0.6)
+
+
+def test_lanthanides_lie_between_yttrium_and_lanthanum():
+    assert cation_volume("Y") < cation_volume("Gd") == cation_volume("Yb") < cation_volume("La")
+    assert cation_volume("Gd") == pytest.approx(13.5, abs=1)
+    assert cation_volume("Be") < cation_volume("Al") < cation_volume("Li")
+
+
+@pytest.mark.parametrize(
+    ("centre", "n", "volume"),
+    [
+        ("Fe", 6, 6.443**3 / 4 - 2 * 7.8),  # Mg2FeH6, Didisheim et al., Inorg. Chem. 23, 1953 (1984)
+        ("Ru", 6, 6.651**3 / 4 - 2 * 7.8),  # Mg2RuH6, from memory
+        ("Os", 6, 6.682**3 / 4 - 2 * 7.8),  # Mg2OsH6, from memory
+        ("Re", 9, 9.607**2 * 5.508 * 0.75**0.5 / 3 - 2 * 34.0),  # K2ReH9
+    ],
+)
+def test_anion_increments_are_what_published_cells_leave_to_the_anion(centre, n, volume):
+    assert anion_volume(centre, n) == pytest.approx(volume, rel=0.04)
+
+
+def test_an_anion_grows_with_every_hydrogen():
+    volumes = [anion_volume("Re", n) for n in range(1, 14)]
+    assert volumes[0] == pytest.approx(30 - 6.5, abs=1)
+    steps = [after - before for before, after in itertools.pairwise(volumes)]
+    assert all(5 <= step <= 9 for step in steps), "a hydrogen takes some 7 Å³"
+
+
+@given(st.integers(1, 12), st.integers(0, 3), st.lists(st.sampled_from(sorted(CATION_CHARGES)), max_size=3))
+def test_volumes_add_up(n, m, cations):
+    counted = tuple(Cation(symbol, count + 1, 1) for count, symbol in enumerate(cations))
+    parts = anion_volume("Re", n) + m * HYDRIDE_VOLUME
+    parts += sum((count + 1) * cation_volume(symbol) for count, symbol in enumerate(cations))
+    assert additive_volume(Assignment("Re", n, 2, m, counted)) == pytest.approx(parts)
+
+
+CHEMISTS = [
+    (Assignment("Re", 9, 2, 0, (Cation("K", 2, 1),)), 7, 18, "[ReH9]2-"),
+    (Assignment("Mo", 9, 3, 2, (Cation("Li", 5, 1),)), 6, 18, "[MoH9]3-"),
+    (Assignment("Cr", 7, 5, 1, (Cation("Mg", 3, 2),)), 2, 18, "[CrH7]5-"),
+    (Assignment("Fe", 6, 4, 0, (Cation("Mg", 2, 2),)), 2, 18, "[FeH6]4-"),
+    (Assignment("Mn", 6, 5, 1, (Cation("Mg", 3, 2),)), 1, 18, "[MnH6]5-"),
+    (Assignment("Ir", 6, 3, 0, (Cation("Li", 3, 1),)), 3, 18, "[IrH6]3-"),
+    (Assignment("Co", 5, 4, 0, (Cation("Mg", 2, 2),)), 1, 18, "[CoH5]4-"),
+    (Assignment("Ni", 4, 4, 0, (Cation("Mg", 2, 2),)), 0, 18, "[NiH4]4-"),
+    (Assignment("Pt", 4, 2, 0, (Cation("K", 2, 1),)), 2, 16, "[PtH4]2-"),
+    (Assignment("Pt", 6, 2, 0, (Cation("K", 2, 1),)), 4, 18, "[PtH6]2-"),
+    (Assignment("Pd", 2, 2, 0, (Cation("Li", 2, 1),)), 0, 14, "[PdH2]2-"),
+]
+"""Reading of a compound, oxidation state and valence electrons of its metal as chemists give them, its anion."""
+
+
+@pytest.mark.parametrize(("reading", "state", "electrons", "anion"), CHEMISTS, ids=lambda value: str(value)[:40])
+def test_oxidation_state_and_electrons_as_chemists_give_them(reading, state, electrons, anion):
+    assert reading.oxidation_state == state
+    assert reading.electron_count == electrons
+    assert reading.anion == anion
+    hydrides = {0: "", 1: " + 1 H-", 2: " + 2 H-"}[reading.m]
+    assert reading.label == f"{formula_of(reading.amounts)} = {anion}{hydrides}"
+    assert reading.chemical_system == Composition(reading.amounts).chemical_system
+    # the charges of the formula, hydrogen as hydride, add up to nothing
+    charges = {"H": -1, reading.centre: state, **{cation.symbol: cation.charge for cation in reading.cations}}
+    assert sum(charges[symbol] * count for symbol, count in reading.amounts.items()) == 0
+    # at 18 electrons the state follows from the group and n alone
+    assert (state == 2 * reading.n + Element(reading.centre).group - 18) == (electrons == 18)
+
+
+@pytest.mark.parametrize("n", range(1, 13))
+def test_nine_hydrogens_are_the_last_classical_hydride(n):
+    assert Assignment("Re", n, 2, 0, ()).anion_class == (AnionClass.CLASSICAL if n <= 9 else AnionClass.H2_LIGAND)
+
+
+def test_readings_have_an_order():
+    rows = [reading for reading, *_ in CHEMISTS]
+    assert [row.centre for row in sorted(rows)] == sorted(row.centre for row in rows)
+
+
+def test_columns_are_the_readings_of_their_rows():
+    rows = [reading for reading, *_ in CHEMISTS]
+    table = CandidateTable.from_assignments(rows)
+    assert list(table.assignments()) == rows
+    assert list(table.oxidation_state) == [state for _, state, *_ in CHEMISTS]
+    assert list(table.electron_count) == [electrons for _, _, electrons, _ in CHEMISTS]
+    assert list(table.group) == [Element(row.centre).group for row in rows]
+    assert list(table.cation_charge) == [row.q + row.m for row in rows]
+    assert list(table.cation_count) == [sum(cation.count for cation in row.cations) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "allowed"), [("n", 0, "1 to 14"), ("n", 15, "1 to 14"), ("q", 0, "1 to 20"), ("m", -1, "0 to 20"),
+                                  ("q", 21, "1 to 20"), ("m", 21, "0 to 20"), ("n", 9.5, "1 to 14")]
+)  # fmt: skip
+def test_a_compound_beyond_what_can_be_is_refused(tmp_path, key, wrong, allowed):
+    entry = {"centre": "Re", "n": 9, "q": 2, "m": 0, "cations": {"K": 2}, "source": "x", "mark": "mem", key: wrong}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump([entry]))
+    with pytest.raises(InputError, match=f"{key}.*{allowed}"):
+        read_compounds(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("n", "q", "m", "cations"), [(1, 1, 0, {"K": 1}), (14, 20, 20, {"Mg": 20}), (2, 1, 0, {"Li": 1})]
+)
+def test_a_compound_at_the_edge_is_read(tmp_path, n, q, m, cations):
+    entry = {"centre": "Re", "n": n, "q": q, "m": m, "cations": cations, "source": "x", "mark": "mem"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump([entry]))
+    [compound] = read_compounds(tmp_path / "mine.yaml")
+    assert (compound.assignment.n, compound.assignment.q, compound.assignment.m) == (n, q, m)
+
+
+def test_columns_of_mixed_cations():
+    mixed = Assignment("W", 9, 3, 0, (Cation("K", 1, 1), Cation("Mg", 1, 2)))
+    heavy = Assignment("Re", 9, 2, 2, (Cation("K", 2, 1), Cation("Mg", 1, 2)))
+    plain = Assignment("Re", 9, 2, 0, (Cation("K", 2, 1),))
+    table = CandidateTable.from_assignments([mixed, heavy, plain])
+    assert list(table.assignments([2, 0])) == [plain, mixed]
+    means = [(0.82 + 1.31) / 2, (2 * 0.82 + 1.31) / 3, 0.82]  # Pauling
+    assert table.cation_electronegativity == pytest.approx(means, abs=0.005)
+    assert table.centre_electronegativity == pytest.approx([2.36, 1.9, 1.9], abs=0.05)
+    charges = {item: item[1] for item in table.species}
+    assert list(table.max_over_cations(charges)) == [2, 2, 1]

@@ -4,7 +4,9 @@ import pytest
 from ase.calculators.lj import LennardJones
 from pymatgen.core import Lattice, Structure
 
+import ninefold.flows.remember as remember
 from ninefold.engines.ase_engine import ASEEngine, CalculationError
+from ninefold.engines.base import Evaluation, Relaxation
 from ninefold.engines.settings import RelaxSettings
 from ninefold.flows.remember import RememberingEngine
 from ninefold.store import open_repository
@@ -25,6 +27,104 @@ class Faulty(LennardJones):
         if self.faults:
             raise self.faults.pop()
         super().calculate(*arguments, **options)
+
+
+class Counting:
+    """Counts what it is asked; every answer differs from the one before."""
+
+    name, label, evidence, batch = "counting", "counting", "test", 1
+
+    def __init__(self, fingerprint="one"):
+        self.fingerprint, self.count = fingerprint, 0
+
+    def evaluate(self, structures):
+        return [Evaluation(float(self._next()), None, None, 0.0) for _ in structures]
+
+    def relax(self, structures, settings):
+        return [Relaxation(item, float(self._next()), 0.0, 0.0, 1, True, 0.0) for item in structures]
+
+    def _next(self):
+        self.count += 1
+        return self.count
+
+
+OTHER_SETTINGS = {"fmax": 0.02, "max_steps": 3, "pressure": 5.0, "relax_cell": False, "keep_symmetry": True}
+
+
+@pytest.fixture
+def counting(tmp_path):
+    engine = Counting()
+    return engine, RememberingEngine(engine, open_repository(tmp_path / "s.db", mode="write"), "x")
+
+
+def test_every_setting_has_another_value_here():
+    assert set(OTHER_SETTINGS) == set(RelaxSettings.model_fields)
+
+
+@pytest.mark.parametrize("field", OTHER_SETTINGS)
+def test_a_relaxation_with_another_setting_is_another_calculation(counting, field):
+    engine, remembering = counting
+    other = SETTINGS.model_copy(update={field: OTHER_SETTINGS[field]})
+    energies = [remembering.relax([COPPER], each)[0].energy_per_atom for each in (SETTINGS, other, SETTINGS, other)]
+    assert energies == [1.0, 2.0, 1.0, 2.0]
+    assert engine.count == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda structure: structure.replace(0, "Ag"),
+        lambda structure: structure.scale_lattice(structure.volume * 1.001),
+        lambda structure: structure.append("Cu", [0.5, 0.5, 0.5]),
+    ],
+    ids=["another element", "another cell", "another atom"],
+)
+def test_another_structure_is_another_calculation(counting, change):
+    _, remembering = counting
+    other = COPPER.copy()
+    change(other)
+    assert [result.energy_per_atom for result in remembering.evaluate([COPPER, other, COPPER.copy()])][:2] == [1.0, 2.0]
+    assert remembering.evaluate([other])[0].energy_per_atom == 2.0
+
+
+def test_another_engine_and_another_kind_of_calculation_are_not_mixed(tmp_path):
+    repository = open_repository(tmp_path / "s.db", mode="write")
+    one, other = Counting("one"), Counting("other")
+    first, second = (RememberingEngine(engine, repository, "x") for engine in (one, other))
+    for remembering in (first, second):
+        remembering.evaluate([COPPER])
+        remembering.relax([COPPER], SETTINGS)
+    assert (one.count, other.count) == (2, 2)
+    # and the same engine in another campaign finds what is there
+    assert RememberingEngine(Counting("one"), repository, "y").evaluate([COPPER])[0].energy_per_atom == 1.0
+
+
+def test_a_changed_optimizer_relaxes_again(counting, monkeypatch):
+    engine, remembering = counting
+    remembering.relax([COPPER], SETTINGS)
+    monkeypatch.setattr(remember, "RELAXATION_VERSION", remember.RELAXATION_VERSION + 1)
+    remembering.relax([COPPER], SETTINGS)
+    assert engine.count == 2
+
+
+def test_a_remembered_relaxation_is_the_one_that_was_made(counting):
+    _, remembering = counting
+    made, again = (remembering.relax([COPPER], SETTINGS)[0] for _ in range(2))
+    assert again.structure == made.structure
+    for name in ("energy_per_atom", "max_force", "max_stress", "steps", "is_converged", "core_seconds", "error"):
+        assert getattr(again, name) == getattr(made, name)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_only_what_is_unknown_is_computed_and_the_order_is_kept(tmp_path, batch):
+    engine = Counting()
+    engine.batch = batch
+    remembering = RememberingEngine(engine, open_repository(tmp_path / "s.db", mode="write"), "x")
+    cells = [Structure(Lattice.cubic(3 + 0.1 * index), ["Cu"], [[0, 0, 0]]) for index in range(5)]
+    known = [result.energy_per_atom for result in remembering.evaluate(cells[1:3])]
+    energies = [result.energy_per_atom for result in remembering.evaluate(cells)]
+    assert energies[1:3] == known == [1.0, 2.0]
+    assert [energies[0], *energies[3:]] == [3.0, 4.0, 5.0]
 
 
 @pytest.fixture

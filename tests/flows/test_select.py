@@ -1,10 +1,14 @@
 """Selecting: survivors, their neighbours where asked for, and formulas with several readings."""
 
+from collections import Counter
+
 import pytest
 
 from ninefold.campaign import parse_campaign
 from ninefold.chemistry.compounds import known_compounds
+from ninefold.enumeration import enumerate_assignments
 from ninefold.flows.stages import select
+from ninefold.rules import RuleSettings, load_rule_set
 from ninefold.store import open_repository
 
 
@@ -39,6 +43,22 @@ def test_neighbours_are_carried_along_marked(selected):
         assert verdict["passed"] is False
     assert funnel["count_out"] == 1 + len(documents)
     assert funnel["count_in"] - funnel["count_out"] == sum(funnel["reasons"].values())
+
+
+def test_rejected_compositions_are_counted_under_the_first_gate_that_rejects_them(selected):
+    space = {"centres": ["Cr", "Re", "Hf"], "cations": ["K", "Mg"], "n": [8, 10], "m": [0, 2], "cation_kinds": [1, 2]}
+    overrides = {"charge_per_ligand": {"mode": "gate", "high": 0.5}}
+    documents, funnel = selected(space, overrides=overrides)
+    rule_set = load_rule_set(RuleSettings(overrides=overrides))
+    expected, total = Counter(), 0
+    for table in enumerate_assignments(parse_campaign({"name": "x", "space": [space]}).space[0]):
+        for assignment in table.assignments():
+            total += 1
+            gates = [verdict for verdict in rule_set.explain(assignment) if verdict.mode == "gate"]
+            expected.update([verdict.rule for verdict in gates if verdict.passed is False][:1])
+    assert len(expected) >= 2
+    assert funnel["reasons"] == expected
+    assert (funnel["count_in"], funnel["count_out"]) == (total, len(documents))
 
 
 def test_no_neighbours_unless_asked(selected):

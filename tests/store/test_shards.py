@@ -31,6 +31,10 @@ def test_what_is_read_is_what_was_written(tmp_path_factory, records):
     assert read_shard(shard) == records
 
 
+def test_the_folder_is_made_where_it_is_missing(tmp_path):
+    assert read_shard(write_shard(tmp_path / "not" / "there", RECORDS)) == RECORDS
+
+
 def test_a_job_carries_name_and_count(tmp_path):
     shard = write_shard(tmp_path, RECORDS)
     assert Shard.from_dict(json.loads(json.dumps(shard.to_dict())), tmp_path) == shard

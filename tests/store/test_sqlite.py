@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -469,3 +470,23 @@ def test_query_imports_no_science(tmp_path):
     )  # fmt: skip
     assert [name for name in HEAVY if name in modules] == []
     assert "ninefold.store.documents" not in modules
+
+
+def test_a_writer_logs_ahead_and_waits_for_the_disk(tmp_path):
+    with SQLiteRepository(tmp_path / "s.db", "write") as repository:
+        assert repository._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert repository._connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+def test_a_store_that_stays_busy_is_given_up_after_the_time_allowed(tmp_path, monkeypatch):
+    monkeypatch.setattr("ninefold.store.sqlite.BUSY_SECONDS", 0.3)
+    other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+    for statement in ("CREATE TABLE t (a)", "DROP TABLE t", "BEGIN", "SELECT * FROM sqlite_master"):
+        other.execute(statement).fetchall()  # a reader: the journal cannot be changed while it reads
+    start = time.monotonic()
+    try:
+        with pytest.raises(NinefoldError, match="held by another process"):
+            SQLiteRepository(tmp_path / "s.db", "write")
+    finally:
+        other.close()
+    assert 0.2 < time.monotonic() - start < 20

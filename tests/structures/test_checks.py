@@ -180,3 +180,55 @@ def test_a_hydrogen_in_no_shell_is_interstitial(distance, seen):
 
 def test_the_ligand_of_a_neighbour_is_no_interstitial_hydride():
     assert check_shells(literature_k2reh9(), K2REH9).shortest_m_interstitial is None
+
+
+def cluster(shell, others=()):
+    """A centre, hydrogens at Cartesian places around it, and other atoms, alone in a large cell."""
+    symbols = ["Fe", *["H"] * len(shell), *(symbol for symbol, _ in others)]
+    places = [np.zeros(3), *map(np.array, shell), *(np.array(place) for _, place in others)]
+    return Structure(Lattice.cubic(14), symbols, np.array(places) + 7, coords_are_cartesian=True)
+
+
+ARMS = 1.6 * np.vstack([np.eye(3), -np.eye(3)])
+
+
+@pytest.mark.parametrize(("factor", "count"), [(1.0, 6), (1.15, 6), (1.24, 6), (1.26, 5), (1.5, 5)])
+def test_the_shell_ends_a_quarter_beyond_the_shortest_bond(factor, count):
+    # longest over shortest M-H in refined complexes is below 1.15, the next hydrogen beyond 1.4
+    shells = shells_of(cluster([*ARMS[:5], factor * ARMS[5]]), "Mg2FeH6")
+    assert shells.coordination_numbers == (count,)
+    assert ("coordination lost" in shells.faults) == (count != 6)
+
+
+@pytest.mark.parametrize(
+    ("distance", "fault"),
+    [(0.99, "H2 ligand"), (1.01, "stretched H2 ligand"), (1.49, "stretched H2 ligand"), (1.51, None)],
+)
+def test_where_a_pair_of_hydrogens_begins(distance, fault):
+    angle = 2 * np.arcsin(distance / 2 / 1.6)
+    pair = 1.6 * np.array([-np.cos(angle), np.sin(angle), 0])  # on the shell, beside the arm along -x
+    shell = [*ARMS[[0, 2, 3, 5]], [-1.6, 0, 0], pair]
+    shells = shells_of(cluster(shell), "Mg2FeH6")
+    assert shells.shortest_h_h == pytest.approx(distance)
+    assert [word for word in shells.faults if "ligand" in word] == ([fault] if fault else [])
+
+
+@pytest.mark.parametrize(("distance", "is_fused"), [(1.19, True), (1.21, False)])
+@pytest.mark.parametrize("towards", [1.0, -1.0], ids=["a ligand", "the centre"])
+def test_where_atoms_are_too_close(distance, is_fused, towards):
+    place = [1.6 + distance, 0, 0] if towards > 0 else [-distance, 0, 0]
+    shell = ARMS if towards > 0 else ARMS[:3]
+    shells = shells_of(cluster(shell, [("Mg", place)]), "Mg2FeH6")
+    assert ("atoms too close" in shells.faults) == is_fused
+
+
+@pytest.mark.parametrize(("ratio", "is_noted"), [(0.69, True), (0.71, False), (1.34, False), (1.36, True)])
+def test_where_a_volume_is_noted(ratio, is_noted):
+    structure = literature_k2reh9()
+    structure.scale_lattice(structure.volume * ratio / check_shells(structure, K2REH9).volume_ratio)
+    assert bool(check_shells(structure, K2REH9).notes) == is_noted
+
+
+@pytest.mark.parametrize(("distance", "seen"), [(3.19, 3.19), (3.21, 3.2)])
+def test_how_far_a_bond_is_looked_for(distance, seen):
+    assert shells_of(cluster([[distance, 0, 0]]), "Mg2FeH6").shortest_m_h == pytest.approx(seen)

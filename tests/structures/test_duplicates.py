@@ -86,6 +86,13 @@ def test_lowest_first_and_energies_far_apart_are_not_compared():
     assert distinct([], []) == []
 
 
+@pytest.mark.parametrize(("apart", "kept"), [(0.0029, [0]), (0.0031, [0, 1]), (0.02, [0, 1])])
+def test_equal_structures_three_mev_apart_are_two_results(apart, kept):
+    # the engine gives one crystal one energy to some 1 meV/atom: farther apart, something else differs
+    structure = CRYSTALS["Mg2FeH6"]
+    assert distinct([structure, structure], [-4.0, -4.0 + apart]) == kept
+
+
 def test_the_answer_does_not_depend_on_the_order():
     k2reh9 = CRYSTALS["K2ReH9"]
     structures = [k2reh9, turned_anion(k2reh9, 30), turned(k2reh9, np.random.default_rng(0)), turned_anion(k2reh9, 60)]

@@ -114,7 +114,10 @@ def test_per_atom():
     assert chemical_potential_per_atom(300, 1e-4) == pytest.approx(-30.7 / 96.485 / 2, abs=1e-3)
 
 
-@pytest.mark.parametrize(("temperature", "pressure", "solid"), [(300, 5.3, False), (300, 5.7, True), (973, 10, False)])
+@pytest.mark.parametrize(
+    ("temperature", "pressure", "solid"),
+    [(300, 5.3, False), (300, 5.7, True), (973, 10, False), (14.0, 0, True), (14.1, 0, False)],
+)
 def test_melting_line(temperature, pressure, solid):
     assert is_solid(temperature, pressure) is solid
 

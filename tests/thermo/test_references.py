@@ -10,6 +10,7 @@ from ninefold.chemistry.compounds import known_compounds
 from ninefold.chemistry.elements import SYMBOLS
 from ninefold.chemistry.formula import parse_formula
 from ninefold.engines import EngineSettings, RelaxSettings, make_engine
+from ninefold.engines.base import Relaxation
 from ninefold.structures.crystals import build_structure
 from ninefold.thermo import (
     StabilitySettings,
@@ -18,6 +19,7 @@ from ninefold.thermo import (
     reference_phases,
     relax_references,
 )
+from ninefold.thermo.references import known_hydride_formulas
 
 PHASES = reference_phases(SYMBOLS)
 CENTRES = "Sc Y La Ti Zr Hf V Nb Ta Cr Mo W Mn Tc Re Fe Ru Os".split()
@@ -167,3 +169,45 @@ def test_k2reh9_is_judged_without_itself(relaxed):
     without = [phase for phase in phases if phase.formula != "K3ReH6"]
     assert assess([published], without, StabilitySettings())[0].reaction == "2 KH + Re + 7/2 H2 -> K2ReH9"
     assert all(at.phase_separation_energy < 0 for at in stability.conditions)
+
+
+class Recording:
+    """An engine that keeps what it is asked and answers with its place."""
+
+    def __init__(self):
+        self.asked = []
+
+    def relax(self, structures, settings):
+        self.asked.append(settings)
+        place = float(len(self.asked))
+        return [Relaxation(structure, -place, 0.0, 0.0, int(place), True, place) for structure in structures]
+
+
+def test_every_solid_relaxes_its_cell_in_its_symmetry_and_the_molecule_keeps_its_box():
+    phases = [next(phase for phase in PHASES if phase.kind == kind) for kind in sorted({p.kind for p in PHASES})]
+    assert [phase.kind for phase in phases] == [
+        "binary", "element", "intermetallic", "known_hydride", "molecule", "ternary"
+    ]  # fmt: skip
+    engine = Recording()
+    results = relax_references(phases, engine)
+    for phase, asked in zip(phases, engine.asked, strict=True):
+        wanted = RelaxSettings(
+            fmax=0.01, max_steps=500, keep_symmetry=True, pressure=0, relax_cell=phase.kind != "molecule"
+        )
+        assert asked == phase.relax_settings == wanted
+    for place, (phase, result) in enumerate(zip(phases, results, strict=True), start=1):
+        entry = result.to_phase()
+        assert (entry.name, entry.formula, entry.kind) == (phase.name, phase.formula, phase.kind)
+        assert (entry.source, entry.mark) == (phase.source, phase.mark)
+        assert entry.energy_per_atom == -place
+        assert (result.steps, result.core_seconds, result.is_converged) == (place, place, True)
+        volume = None if phase.kind == "molecule" else phase.structure.volume / len(phase.structure)
+        assert entry.volume_per_atom == volume
+        assert Composition(dict(entry.amounts)) == Composition(phase.formula)
+
+
+def test_the_complex_hydrides_among_the_references_are_known():
+    known = known_hydride_formulas()
+    assert {"K2ReH9", "Mg2FeH6", "Mg2NiH4"} & {phase.formula for phase in PHASES} <= known
+    assert known == {phase.formula for phase in PHASES if phase.kind == "known_hydride"}
+    assert not known & {"KH", "MgH2", "Mg2Ni", "Re", "H2"}

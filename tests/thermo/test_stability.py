@@ -396,7 +396,7 @@ def test_a_hull_without_a_corner_is_refused():
 
 @pytest.mark.parametrize(
     "settings_",
-    [{"conditions": [{"temperature_K": 50, "pressure_GPa": 1}]}, {"noise_eV_per_atom": -1},
+    [{"conditions": [{"temperature_K": 50, "pressure_GPa": 1}]}, {"noise_eV_per_atom": -1}, {"noise_eV_per_atom": 1.1},
      {"conditions": [{"temperature_K": 300, "pressure_GPa": 20}]}, {"unknown": 1}],
 )  # fmt: skip
 def test_settings_refuse_what_cannot_be(settings_):

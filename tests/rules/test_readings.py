@@ -1,0 +1,60 @@
+"""Readings of a formula against both equations, and why a formula has none."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ninefold.chemistry.elements import CATION_CHARGES, GROUP
+from ninefold.chemistry.formula import formula_of
+from ninefold.rules import diagnose, readings
+
+
+@given(
+    st.sampled_from(sorted(GROUP)),
+    st.dictionaries(
+        st.sampled_from(sorted(set(CATION_CHARGES) - set(GROUP))), st.integers(1, 4), min_size=1, max_size=2
+    ),
+    st.integers(1, 16),
+    st.sampled_from([16, 18]),
+)
+def test_readings_are_all_that_both_equations_allow(centre, cations, hydrogen, electrons):
+    found = readings(formula_of({**cations, centre: 1, "H": hydrogen}), (electrons,))
+    for reading in found:
+        assert GROUP[centre] + reading.n + reading.q == electrons
+        assert sum(cation.count * cation.charge for cation in reading.cations) == reading.q + reading.m
+        assert reading.n + reading.m == hydrogen
+    charges = {0}
+    for symbol, count in cations.items():
+        charges = {total + count * charge for total in charges for charge in CATION_CHARGES[symbol]}
+    expected = {
+        (n, hydrogen - n, charge)
+        for charge in charges
+        for n in range(1, hydrogen + 1)
+        for q in (charge - (hydrogen - n),)
+        if GROUP[centre] + n + q == electrons and q >= 1 and hydrogen - n <= 6
+    }
+    assert {(reading.n, reading.m, reading.cation_charge) for reading in found} == expected
+
+
+@pytest.mark.parametrize(
+    ("formula", "problem", "nearest"),
+    [
+        ("K2ReH8", "half a hydrogen is left over", "K2ReH9"),
+        ("K2ReH5", ": 2 hydrogens too few", "K2ReH9"),
+        ("Mg3CrH4", ": 1 hydrogens too few", "Mg3CrH8"),
+        ("KReH24", "more than 6 interstitial hydrides", None),
+        ("KReH12", "the anion would carry no negative charge", "KReH10"),
+    ],
+)
+def test_a_diagnosis_says_what_is_missing(formula, problem, nearest):
+    diagnosis = diagnose(formula)
+    assert problem in diagnosis.problem
+    assert nearest is None or nearest in diagnosis.nearest
+    for name in diagnosis.nearest:
+        assert readings(name), f"{name} is offered and has no reading"
+
+
+@pytest.mark.parametrize("formula", ["K2SiReH9", "ReH9", "KSiH5", "K3Re2H18"])
+def test_what_has_no_centre_or_another_element_has_no_reading(formula):
+    assert readings(formula) == []
+    assert diagnose(formula).problem
