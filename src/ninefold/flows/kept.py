@@ -33,12 +33,15 @@ class Kept(NamedTuple):
 def kept_of(campaign: str, repository: Repository) -> Kept:
     """Count what a store holds of a campaign, without the core time."""
     of_campaign = f'campaign="{campaign}"'
-    return Kept(
-        repository.count("results", of_campaign),
-        0.0,
-        repository.count("candidates", of_campaign),
-        repository.count("candidates", f'{of_campaign} AND NOT status="selected"'),
-    )
+    searched = f'{of_campaign} AND NOT status="selected"'
+
+    def own(filter: str) -> int:
+        """Compositions of the space: made compounds that only compete are not asked for."""
+        return repository.count("candidates", filter) - repository.count(
+            "candidates", f"{filter} AND is_competitor=TRUE"
+        )
+
+    return Kept(repository.count("results", of_campaign), 0.0, own(of_campaign), own(searched))
 
 
 def calculations_of(campaign: str, store: Path) -> Kept:
