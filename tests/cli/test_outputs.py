@@ -128,7 +128,7 @@ def test_structures_of_an_earlier_export_are_replaced_with_force_alone(folder):
 
 
 def test_a_search_keeps_the_earlier_one(tmp_path):
-    search = ["search", "K2ReH9", "--engine", "lj", "--relaxations", "1"]
+    search = ["search", "K2ReH9", "--engine", "lj", "--relaxations", "1", "--source", "rigid_units"]
     assert ninefold(*search, cwd=tmp_path).returncode == 0
     fluorite = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.5), ["Ca", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
     fluorite.to_file(str(tmp_path / "K2ReH9-structures" / "K2ReH9-77-Pnma.cif"))

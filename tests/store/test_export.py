@@ -295,7 +295,7 @@ def test_a_disk_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     (tmp_path / "a").write_text("old")
-    monkeypatch.setattr("ninefold.store.export.os.fsync", fail)
+    monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(InputError, match="No space left on device"):
         write_whole(tmp_path / "a", b"new", "--out")
     assert (tmp_path / "a").read_text() == "old"

@@ -129,7 +129,7 @@ def test_a_disk_that_fails_leaves_nothing(tmp_path, monkeypatch, step):
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ninefold.store.shards.os.fsync" if step == "fsync" else "pathlib.Path.replace", fail)
+    monkeypatch.setattr("os.fsync" if step == "fsync" else "pathlib.Path.replace", fail)
     with pytest.raises(InputError, match="No space left on device"):
         write_shard(tmp_path, RECORDS)
     monkeypatch.undo()

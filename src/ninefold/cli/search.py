@@ -95,10 +95,12 @@ def search(
         stopped = stop.reason
     if outcome.counts["pool"] and not outcome.counts["single_points"] and not stopped:
         _refuse("--engine", engine, f"computes no structure of {formula}: {_commonest(outcome)}", "another engine")
-    if target.is_folder:  # with --force: ranks of an earlier search must not stand among these
-        for file in sorted(target.path.glob(f"{names}{structure_ending(target.kind)}")):
-            file.unlink(missing_ok=True)
     rows = _written(outcome.found, target, assignment, calculator, seed)
+    if target.is_folder:  # with --force: ranks of an earlier search must not stand among these
+        written = {row["path"] for row in rows}
+        for file in sorted(target.path.glob(f"{names}{structure_ending(target.kind)}")):
+            if str(file) not in written:
+                file.unlink(missing_ok=True)
     if json:
         print_json(_summary(assignment, calculator, outcome, rows, seed, stopped))
         return

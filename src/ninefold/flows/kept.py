@@ -33,11 +33,12 @@ class Kept(NamedTuple):
 def kept_of(campaign: str, repository: Repository) -> Kept:
     """Count what a store holds of a campaign, without the core time."""
     of_campaign = {"campaign": campaign}
+    own = "is_competitor=FALSE"  # made compounds that only compete are not asked for
     return Kept(
         repository.count("results", equal=of_campaign),
         0.0,
-        repository.count("candidates", equal=of_campaign),
-        repository.count("candidates", 'NOT status="selected"', equal=of_campaign),
+        repository.count("candidates", own, equal=of_campaign),
+        repository.count("candidates", f'{own} AND NOT status="selected"', equal=of_campaign),
     )
 
 
