@@ -285,12 +285,14 @@ def _written(
     from ninefold.structures.description import describe
 
     items = []
+    valid = [item.energy_per_atom for item in found if item.is_valid]
+    lowest = min(valid or [item.energy_per_atom for item in found], default=0.0)
     for place, item in enumerate(found, start=1):
         tags = {
             "formula": assignment.formula, "label": assignment.label, "evidence": engine.evidence,
             "engine": engine.label, "engine_fingerprint": engine.fingerprint, "seed": seed,
             "energy_per_atom": item.energy_per_atom,
-            "energy_above_lowest_minimum": item.energy_per_atom - found[0].energy_per_atom, "source": item.source,
+            "energy_above_lowest_minimum": item.energy_per_atom - lowest, "source": item.source,
             "structure_type": item.structure_type, "is_valid": item.is_valid, "is_converged": item.is_converged,
             "max_force": item.max_force, "coordination_numbers": item.coordination_numbers,
             "notes": item.notes or None,

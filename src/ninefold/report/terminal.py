@@ -292,7 +292,7 @@ def _known(rows: Sequence[Mapping[str, Any]]) -> Text:
             found = "published structure not among the minima found"
         if difference is not None:
             side = "below" if difference < 0 else "above"
-            found += f"; this candidate lies {with_unit('energy_per_atom', abs(difference))} {side} it"
+            found += f"; this candidate lies {number(abs(difference) * 1000, 1)} meV/atom {side} it"
         lines.append(f"{row['name']}{symbol}: {found}")
         if row.get("refuted"):
             lines.append(f"  not in the hull: {row['refuted']}")
@@ -329,7 +329,8 @@ def _structures(candidate: Mapping[str, Any], descriptions: Sequence[Mapping[str
         "source", "notes",
     )  # fmt: skip
     structures = candidate["structures"]
-    lowest = candidate.get("energy_per_atom")
+    # not the first: a minimum of higher symmetry within the precision of a relaxation stands before it
+    lowest = min((item["energy_per_atom"] for item in structures if item["is_valid"]), default=None)
     for found, description in zip(structures, descriptions, strict=True):
         above = None if lowest is None else found["energy_per_atom"] - lowest
         coordination = ",".join(map(str, sorted(set(found["coordination_numbers"]))))

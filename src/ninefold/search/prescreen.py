@@ -14,11 +14,12 @@ from pymatgen.core import Structure
 from ninefold.chemistry.anions import Assignment
 from ninefold.engines import Engine, Evaluation, Relaxation, RelaxSettings
 from ninefold.search.budget import SearchBudget
+from ninefold.search.preference import representative
 from ninefold.structures.checks import Shells, check_shells
 from ninefold.structures.duplicates import distinct
 from ninefold.structures.labels import structure_type
 from ninefold.structures.proposal import Notify, Proposal, Stop, never
-from ninefold.structures.symmetry import LADDER, space_group, symmetrised
+from ninefold.structures.symmetry import LADDER, operation_count, space_group, symmetrised
 
 Found = TypeVar("Found")
 
@@ -84,7 +85,8 @@ class SearchOutcome:
     """What the search of one composition found and spent."""
 
     found: tuple[FoundStructure, ...]
-    """Valid structures, lowest first, refined ones before coarse ones; then those that are not valid."""
+    """Valid structures, the one that stands for the composition first, then lowest first, refined ones before coarse
+    ones; then those that are not valid."""
     reasons: Counter[str]
     counts: dict[str, int]
     """Structures after each step."""
@@ -186,7 +188,7 @@ def prescreen(
             (refined if found.is_valid else rejected).append(found)
         if notify:
             notify("refinement", done, min(len(merged), budget.refinements))
-    final = _distinct(refined)
+    final = _representative_first(_distinct(refined))
     reasons["duplicate"] += len(refined) - len(final)
     # one may lie below the best refined one, where refinement lost what started lower: it is shown, not ranked by
     rest = [replace(item, notes=[*item.notes, COARSE]) for item in merged[tried:]]
@@ -369,6 +371,17 @@ def _describe(
         notes=[*shells.faults, *shells.notes],
         structure_type=structure_type(structure, assignment) if shells.is_valid and is_final else None,
     )
+
+
+def _representative_first(found: list[FoundStructure]) -> list[FoundStructure]:
+    """The minimum that stands for the composition, then the others, lowest first."""
+    if not found:
+        return []
+    first = representative(
+        [item.energy_per_atom for item in found],
+        [operation_count(item.space_group_number) / item.nsites for item in found],
+    )
+    return [found[first], *(item for place, item in enumerate(found) if place != first)]
 
 
 def _distinct(found: list[FoundStructure]) -> list[FoundStructure]:
