@@ -238,8 +238,8 @@ def _print_funnel(model: Any, as_json: bool) -> None:
     from rich.table import Table
 
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("gate", "in", "turned down", "meaning"):
-        grid.add_column(heading, justify="right" if heading in ("in", "turned down") else "left")
+    for heading in ("gate", "in", "rejected", "meaning"):
+        grid.add_column(heading, justify="right" if heading in ("in", "rejected") else "left")
     left = total
     for gate in gates:
         grid.add_row(gate.name, f"{left:,}", f"{reasons[gate.name]:,}", gate.meaning)

@@ -455,7 +455,7 @@ def _print_search(
     )
     if outcome.reasons:
         lost = ", ".join(f"{reason} ({number})" for reason, number in outcome.reasons.most_common(6))
-        printer.print(f"Turned down: {lost}", markup=False)
+        printer.print(f"Structures rejected: {lost}", markup=False)
     if stopped:
         printer.print(f"Stopped early: {stopped}; this is what there was.")
 

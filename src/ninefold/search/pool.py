@@ -24,7 +24,7 @@ ROUND = 6
 IDLE = 18
 """Packings of one source and cell size in a row that change nothing, after which it is asked no more."""
 NOT_MADE = "not made"
-"""Before the reasons of a source's attempts that gave no packing: no packing was turned down."""
+"""Before the reasons of a source's attempts that gave no packing: no packing was rejected."""
 ENERGY_BIN = 2e-4
 """eV/atom; settled packings of one size within this and `VOLUME_BIN` are the same minimum."""
 VOLUME_BIN = 0.3
@@ -38,7 +38,7 @@ class Pool:
     proposals: tuple[Proposal, ...]
     """Lowest force-field energy first."""
     reasons: Counter[str]
-    """Why packings were turned down."""
+    """Why packings were rejected."""
     count_in: int
     """Packings tried."""
     core_seconds: float
