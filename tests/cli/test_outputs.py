@@ -292,3 +292,16 @@ def test_status_tells_the_stage_that_runs(finished, tmp_path):
     assert 2 <= running["left_seconds"] <= 5
     with exclusive(store, lock_purpose("another")):
         assert "Campaign tiny: interrupted" in ninefold("status", cwd=store.parent).stdout
+
+
+@pytest.mark.parametrize("name", ["~nouser_of_this_machine/x.html", "a\0b.html", "x" * 300])
+def test_a_path_that_no_file_can_have_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError):
+        check_output(Path(name), makes_folders=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_home_folder_is_filled_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert check_output(Path("~/x.html")) == tmp_path / "x.html"

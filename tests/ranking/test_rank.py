@@ -261,3 +261,8 @@ def test_what_a_rule_rejects_has_no_rank():
     [result] = rank([dataclasses.replace(item(), is_rejected=True)], RankingSettings())
     assert result.rank is None
     assert result.reason == "rejected"
+
+
+def test_weights_whose_sum_is_not_finite_are_refused():
+    with pytest.raises(ValueError, match="sum must be finite"):
+        RankingSettings(weights={"stability": 1e308, "prior": 1e308})

@@ -108,7 +108,7 @@ def new(
     from ninefold.chemistry.configs import config_path
     from ninefold.store.export import write_whole
 
-    check_output(out, "file", force=force)
+    out = check_output(out, "file", force=force)
     name = _campaign_name(out)
     text = config_path("templates", "campaign.yaml").read_text(encoding="utf-8").replace("CAMPAIGN_NAME", name)
     write_whole(out, text.encode("utf-8"), "file")
@@ -177,7 +177,7 @@ def enumerate_(
     model = read_campaign(campaign)
     if out is not None:
         inputs = [find_campaign_file(campaign), *files_in(model)]
-        check_output(out, force=force, store=Path(model.store) if model.store else None, inputs=inputs)
+        out = check_output(out, force=force, store=Path(model.store) if model.store else None, inputs=inputs)
     if count and not rules:
         number = sum(count_assignments(space) for space in model.space)
         print_json({"count": number}) if json else typer.echo(str(number))

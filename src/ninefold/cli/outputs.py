@@ -17,6 +17,7 @@ import typer
 
 from ninefold.errors import InputError
 from ninefold.files import is_database
+from ninefold.paths import user_path
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -42,7 +43,7 @@ def check_output(
     inputs: Iterable[Path] = (),
     report_of: str | None = None,
     makes_folders: bool = False,
-) -> None:
+) -> Path:
     """Refuse a file that must not be replaced, or cannot be written.
 
     Args:
@@ -55,9 +56,13 @@ def check_output(
         report_of: Name of a campaign whose own report may be replaced.
         makes_folders: Whether missing folders will be made.
 
+    Returns:
+        The file, with `~` replaced by the home folder.
+
     Raises:
         InputError: if the file must not be written to.
     """
+    path = user_path(path, field)
     with _explaining(field, path):
         _check_protected(path, field, store, inputs)
         if path.is_dir():
@@ -65,6 +70,7 @@ def check_output(
         _check_folder(path.absolute().parent, path, field, makes_folders)
         if path.is_file() and not force and not (report_of is not None and is_report_of(path, report_of)):
             raise InputError(field, str(path), problem="exists already", hint=_FORCE if can_force else "name another")
+    return path
 
 
 def check_output_folder(

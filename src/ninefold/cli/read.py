@@ -301,7 +301,7 @@ def report(
     with open_repository(path) as repository:
         name = campaign_document(repository, name)["name"]
         target = out or Path(f"{name}-report.html")
-        check_output(
+        target = check_output(
             target, force=force, store=path, inputs=input_files(campaign), report_of=name, makes_folders=True
         )  # fmt: skip
         write_report(target, render_report(*report_parts(repository, name, top)))

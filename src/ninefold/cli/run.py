@@ -98,7 +98,7 @@ def _execute(
 
     path = store_path(store, campaign.store)
     target = Path(report or f"{campaign.name}-report.html")
-    check_output(target, "--report", can_force=False, store=path, report_of=campaign.name, makes_folders=True)
+    target = check_output(target, "--report", can_force=False, store=path, report_of=campaign.name, makes_folders=True)
     if workers is not None:
         campaign = campaign.model_copy(update={"execution": campaign.execution.model_copy(update={"workers": workers})})
     if fresh and not yes:

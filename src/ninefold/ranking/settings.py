@@ -27,6 +27,9 @@ class RankingSettings(Settings):
                 raise ValueError(f"{name!r} is not a ranking term; allowed: {', '.join(TERMS)}")
             if weight < 0:
                 raise ValueError(f"the weight {weight:g} of {name!r} must be a number from 0 on")
-        if sum(weights.values()) == 0:
+        total = sum(weights.values())
+        if total == float("inf"):
+            raise ValueError("the weights are too large: their sum must be finite")
+        if total == 0:
             raise ValueError("all weights are 0; at least one must count")
         return weights
