@@ -12,6 +12,7 @@ from report_sample import sample
 
 from ninefold.report.hull import Phase, build_hull, phases_of
 from ninefold.report.hull_picture import hull_svg, unit_places
+from ninefold.report.overview import ROW_FIELDS
 
 SYSTEMS = [("K", "Re", "H"), ("Mg", "Cr", "H"), ("Li", "Mo", "H")]
 
@@ -182,3 +183,13 @@ def test_a_candidate_without_a_section_is_no_link():
     elements = list(SYSTEMS[0])
     phases = [replace(phase, key="") for phase in phases_of(elements, candidates, references)]
     assert "<a " not in str(hull_svg(build_hull(elements, phases), "t"))
+
+
+def test_without_the_candidates_the_hull_hangs_from_references_alone():
+    _, _, candidates, references = sample()
+    elements = list(SYSTEMS[0])
+    for rows in (candidates, [{key: row.get(key) for key in ROW_FIELDS} for row in candidates]):
+        phases = phases_of(elements, rows, references, candidates_compete=False)
+        hull = build_hull(elements, phases)
+        assert all(hull.phases[index].kind == "reference" for index in hull.stable)
+        assert any(phase.kind == "candidate" for phase in hull.phases)

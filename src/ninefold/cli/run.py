@@ -183,7 +183,7 @@ def _show(repository: Any, campaign: Campaign, path: Path, target: Path) -> None
     rows = list(repository.find("candidates", equal=of_campaign, sort=[("rank", "asc")], limit=25))
     out.print(ranked_table(rows))
     evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows if row["energy_per_atom"] is not None)) or "none"
-    fields = ["e_above_hull_uncertainty", "phase_separation_energy", "evidence"]
+    fields = ["e_above_hull_uncertainty", "phase_separation_energy", "evidence", "is_competitor"]
     out.print(uncertainty_note(list(repository.find("candidates", equal=of_campaign, fields=fields, limit=None))))
     out.print(f"Evidence: {evidence}, static, 0 K.")
     out.print(f"Store:  {path}\nReport: {target.resolve()}", soft_wrap=True)

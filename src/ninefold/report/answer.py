@@ -77,6 +77,7 @@ def sorted_by_stability(candidates: list[dict[str, Any]]) -> tuple[list[dict[str
 
 def uncertainty_note(candidates: list[dict[str, Any]]) -> str:
     """The sentence that stands beside every table of hull distances: what the uncertainties are, as measured."""
+    candidates = [c for c in candidates if not c.get("is_competitor")]
     measured = sorted(
         c["e_above_hull_uncertainty"] for c in candidates if c.get("e_above_hull_uncertainty") is not None
     )

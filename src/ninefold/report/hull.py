@@ -66,7 +66,11 @@ class Hull:
 
 
 def phases_of(
-    elements: Sequence[str], candidates: Iterable[Mapping[str, Any]], references: Iterable[Mapping[str, Any]]
+    elements: Sequence[str],
+    candidates: Iterable[Mapping[str, Any]],
+    references: Iterable[Mapping[str, Any]],
+    *,
+    candidates_compete: bool = True,
 ) -> list[Phase]:
     """The phases with an energy that lie in a chemical system, its subsystems included.
 
@@ -74,6 +78,7 @@ def phases_of(
         elements: Symbols of the system.
         candidates: Stored candidates of any system, or flat rows of them.
         references: Stored references of any system.
+        candidates_compete: Whether candidates may be corners of facets; made compounds that were searched always may.
     """
     wanted = set(elements)
     phases = []
@@ -91,13 +96,12 @@ def phases_of(
             continue
         amounts = _amounts_of_candidate(candidate)
         if set(amounts) <= wanted:
-            provenance = candidate.get("provenance") or {}
             phases.append(
                 Phase(
                     candidate["formula"], _fractions(amounts), candidate["energy_per_atom"], "candidate",
                     name=candidate.get("label") or candidate["formula"], key=candidate["id"],
                     distance=signed_distance(candidate), rank=candidate.get("rank"),
-                    is_competing=bool(candidate.get("is_competitor")) or provenance.get("candidates_compete", True),
+                    is_competing=bool(candidate.get("is_competitor")) or candidates_compete,
                 )
             )  # fmt: skip
     return phases

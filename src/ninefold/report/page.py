@@ -112,7 +112,10 @@ def render_report(
             terms={name: TERMS[place % len(TERMS)] for place, name in enumerate(terms)},
             candidates=[_candidate(candidate, provenance) for candidate in ranked],
             not_shown=_not_shown(every),
-            systems=[_system(name, every, references, shown_ids) for name in systems[:MOST_SYSTEMS]],
+            systems=[
+                _system(name, every, references, shown_ids, _candidates_compete(campaign))
+                for name in systems[:MOST_SYSTEMS]
+            ],
             systems_left_out=len(every.systems) - len(systems[:MOST_SYSTEMS]),
             references=sorted(references, key=lambda r: (r["chemical_system"].count("-"), r["formula"], r["name"])),
             rules=_rules(ranked),
@@ -344,7 +347,14 @@ def _condition(row: dict[str, Any], formula: str) -> dict[str, Any]:
     }
 
 
-def _system(name: str, every: Overview, references: list[dict[str, Any]], shown_ids: set[str]) -> dict[str, Any]:
+def _candidates_compete(campaign: dict[str, Any]) -> bool:
+    settings = (campaign.get("settings") or {}).get("stability") or {}
+    return bool(settings.get("candidates_compete", True))
+
+
+def _system(
+    name: str, every: Overview, references: list[dict[str, Any]], shown_ids: set[str], candidates_compete: bool
+) -> dict[str, Any]:
     """A chemical system: its picture, or why there is none, and which ternaries compete in it."""
     elements = name.split("-")
     within = [
@@ -362,7 +372,7 @@ def _system(name: str, every: Overview, references: list[dict[str, Any]], shown_
     else:
         phases = [
             phase if phase.key in shown_ids else replace(phase, key="")
-            for phase in phases_of(elements, within, references)
+            for phase in phases_of(elements, within, references, candidates_compete=candidates_compete)
         ]
         try:
             hull = build_hull(elements, phases)
