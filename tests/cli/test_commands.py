@@ -69,7 +69,7 @@ def test_all_fields_are_printed_one_a_line(finished):
 
 def test_show_explains_a_candidate(finished):
     text = output("show", "K2ReH9", cwd=finished)
-    for word in ("K2ReH9 = [ReH9]2-", "Competing phases", "Published structures", "electron_count", "Under hydrogen"):
+    for word in ("K2ReH9 = [ReH9]2-", "Competing phases", "Reference structures", "electron_count", "Under hydrogen"):
         assert word in text
     [document] = json.loads(output("show", "ReK2H9", "--json", cwd=finished))
     assert document["label"] == "K2ReH9 = [ReH9]2-"
@@ -317,3 +317,12 @@ def test_known_compounds_of_a_campaign_file(tmp_path):
     output("campaign", "check", "campaign.yaml", cwd=tmp_path)
     result = json.loads(output("rules", "recall", "--rules", "campaign.yaml", "--json", cwd=tmp_path))
     assert "K3ReH10" in {row["name"] for row in result["compounds"]}
+
+
+@pytest.mark.parametrize("command", [["status"], ["query", "--fields", "all"], ["show", "K2ReH9"]])
+def test_a_reader_that_has_seen_enough_is_no_error(finished, command):
+    program = [sys.executable, "-m", "ninefold.cli.main", *command]
+    with subprocess.Popen(program, cwd=finished, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

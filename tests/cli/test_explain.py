@@ -121,7 +121,7 @@ def test_a_huge_count_is_refused_at_once():
 def test_fields_lists_every_quantity(narrow):
     text = out("fields")
     for key, quantity in QUANTITIES.items():
-        [line] = [line for line in text.splitlines() if line.split()[:1] == [key]]
+        [line] = [line for line in text.splitlines() if line.split(" ")[0] == key]
         assert quantity.kind in line
         assert quantity.unit in line
     assert [row["key"] for row in json.loads(out("fields", "--json"))] == list(QUANTITIES)

@@ -23,6 +23,7 @@ def published(difference, **more):
     [
         (candidate(), []),
         (candidate(volume_ratio=1.24), []),
+        (candidate(volume_ratio=1.25003), []),
         (candidate(volume_ratio=1.28), ["volume is 1.28 times"]),
         (candidate(volume_ratio=0.7), ["volume is 0.70 times"]),
         (candidate(known=[published(-0.04)]), []),

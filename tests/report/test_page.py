@@ -578,7 +578,7 @@ def test_another_reading_of_a_stable_formula_is_not_counted_again():
 
 def test_the_note_says_what_was_measured():
     rows = [row(-0.1, 0.002), row(0.1, 0.014), row(0.2, None)]
-    assert "measured for 2 of 3 compositions, median 0.014 eV/atom, largest 0.014 eV/atom" in uncertainty_note(rows)
+    assert "measured for 2 of 3 compositions, median 0.014, largest 0.014 eV/atom" in uncertainty_note(rows)
     assert "30 to 150 meV/atom" not in uncertainty_note(rows)
     assert "30 to 150 meV/atom" in uncertainty_note([row(-0.1, evidence="ML")])
     assert uncertainty_note([row(0.2, None)]).startswith("No composition was searched twice")
@@ -629,3 +629,35 @@ def test_path_check_makes_nothing(tmp_path: Path):
 def test_the_headline_counts_only_what_can_be_meant(kind):
     rows = [row(-0.1), row(-0.2, formula="B", **kind)]
     assert sorted_by_stability(rows) == (rows[:1], [])
+
+
+def test_made_compounds_that_do_not_come_out_stable_are_named_with_their_best_condition():
+    campaign, funnel, candidates, references = sample()
+    missed = next(c for c in candidates if c["phase_separation_energy"] is not None and not c["is_known"])
+    missed |= {
+        "is_known": True,
+        "phase_separation_energy": 0.03,
+        "e_above_hull": 0.03,
+        "e_above_hull_uncertainty": 0.008,
+        "conditions": [
+            {"temperature_K": 300, "pressure_GPa": 0.0001, "phase_separation_energy": 0.04},
+            {"temperature_K": 973, "pressure_GPa": 5, "phase_separation_energy": 0.019},
+        ],
+    }
+    text = " ".join(Page(render_report(campaign, funnel, candidates, references)).text.split())
+    assert "As a test of these numbers" in text
+    assert "(+0.030 ± 0.008 eV/atom static, at best +0.019 eV/atom at 973 K, 5 GPa)" in text
+    assert "been made and do" in text
+
+
+def test_searches_that_agree_make_no_uncertainty_of_zero():
+    assert "median 0.001, largest 0.001 eV/atom" in uncertainty_note([row(-0.1, 8.5e-6)])
+
+
+def test_heights_are_counted_from_the_lowest_minimum():
+    campaign, funnel, candidates, references = sample()
+    first = candidates[0]
+    lower = copy.deepcopy(first["structures"][0]) | {"energy_per_atom": first["energy_per_atom"] - 0.0003}
+    first["structures"].insert(1, lower)
+    text = Page(render_report(campaign, funnel, candidates, references)).text
+    assert "−0.0003" not in text

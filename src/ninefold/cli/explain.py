@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.options import JsonOption, console, print_json
-from ninefold.cli.rules import RulesOption, load
+from ninefold.cli.rules import RulesOption, load, made_compounds
 
 if TYPE_CHECKING:
     from ninefold.chemistry.anions import Assignment
@@ -70,7 +70,6 @@ def fields(json: JsonOption = False) -> None:
 def _compound(
     read: Formula, formula: str, rules: str, rule_set: RuleSet, width: int, why: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    from ninefold.chemistry.compounds import known_compounds
     from ninefold.report.explanation import headline, verdict_lines, wrapped
     from ninefold.rules import diagnose, readings
 
@@ -84,7 +83,7 @@ def _compound(
     entries: list[dict[str, Any]] = []
     lines: list[str] = []
     for reading, verdicts, rejected_by, prior in judged:
-        made = [compound for compound in known_compounds() if compound.formula == reading.formula]
+        made = [compound for compound in made_compounds(rules) if compound.formula == reading.formula]
         lines += headline(reading.label, rules, rejected_by, prior, made, width)
         if not _fits_brackets(reading, read):
             lines += wrapped("Read so by the electron count; the brackets say another anion.", width, 2)
@@ -118,7 +117,7 @@ def _compound(
         )
     diagnosis = None if found else diagnose(formula)
     if diagnosis is not None:
-        made = [compound for compound in known_compounds() if compound.formula == diagnosis.formula]
+        made = [compound for compound in made_compounds(rules) if compound.formula == diagnosis.formula]
         lines += headline(diagnosis.formula, rules, [], None, made, width)
         lines += wrapped(f"{diagnosis.problem[0].upper()}{diagnosis.problem[1:]}.", width, 2)
         if diagnosis.nearest:
@@ -136,7 +135,6 @@ def _compound(
 def _anion(
     read: Formula, formula: str, rules: str, rule_set: RuleSet, width: int, why: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    from ninefold.chemistry.compounds import known_compounds
     from ninefold.report.explanation import anion_headline, verdict_lines, wrapped
     from ninefold.rules.anion import read_anion, salts
 
@@ -144,7 +142,7 @@ def _anion(
     explained, others = rule_set.explain_anion(anion)
     verdicts = [verdict.to_dict() for verdict in explained]
     rejected_by = _rejecting(verdicts)
-    made = [item.formula for item in known_compounds() if item.assignment.anion == anion.anion]
+    made = [item.formula for item in made_compounds(rules) if item.assignment.anion == anion.anion]
     compounds = salts(rule_set, anion)
     lines = anion_headline(anion, rules, rejected_by, made, width)
     lines += verdict_lines(verdicts, width, why=why)

@@ -37,6 +37,11 @@ def console(**options: Any) -> Any:
 
     from rich.console import Console
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            """A reader that has seen enough (`| head`) is no error; rich would end the program with exit code 1."""
+            raise BrokenPipeError
+
     if not sys.stdout.isatty() and "width" not in options:
-        options["width"] = max(shutil.get_terminal_size((120, 24)).columns, 120)
-    return Console(highlight=False, markup=False, emoji=False, **options)
+        options["width"] = shutil.get_terminal_size((120, 24)).columns  # COLUMNS, if it is set
+    return Output(highlight=False, markup=False, emoji=False, **options)

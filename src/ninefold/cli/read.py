@@ -266,7 +266,7 @@ def export(
         else:
             typer.echo(f"wrote {len(rows)} row{'' if len(rows) == 1 else 's'}: table {target.path}")
         return
-    written = write_structures(rows, target, all_minima=all_minima)
+    written = write_structures(rows, target, all_minima=all_minima, filter=filter)
     if json:
         print_json(
             {

@@ -11,6 +11,7 @@ from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
+    from ninefold.chemistry.compounds import KnownCompound
 
 RulesOption = Annotated[
     str, typer.Option("--rules", help="Rule set by name or YAML file, or a campaign file for its rules.")
@@ -121,11 +122,17 @@ def load(name: str) -> Any:
 
 def _compounds(rules: str, own: Path | None) -> Any:
     """Ninefold's list, the campaign's own compounds where the rules are a campaign's, and those of a file."""
-    from ninefold.chemistry.compounds import known_compounds, read_compounds
+    from ninefold.chemistry.compounds import read_compounds
+
+    return {c.assignment.label: c for c in (*made_compounds(rules), *(read_compounds(own) if own else ()))}.values()
+
+
+def made_compounds(rules: str) -> tuple[KnownCompound, ...]:
+    """Ninefold's list of made compounds, with those of the campaign's own file where the rules are a campaign's."""
+    from ninefold.chemistry.compounds import known_compounds
 
     campaign = _campaign(rules)
-    made = campaign.known_compounds() if campaign else known_compounds()
-    return {c.assignment.label: c for c in (*made, *(read_compounds(own) if own else ()))}.values()
+    return campaign.known_compounds() if campaign else known_compounds()
 
 
 def _campaign(name: str) -> Campaign | None:

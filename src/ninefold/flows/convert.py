@@ -141,7 +141,8 @@ def searched_candidate(
         best = able[
             representative(
                 [found["energy_per_atom"] for found in able],
-                [operation_count(found["space_group_number"]) / found["nsites"] for found in able],
+                [operation_count(found["space_group_number"]) for found in able],
+                [found["nsites"] for found in able],
             )
         ]
         result = {**result, "found": [best, *(found for found in result["found"] if found is not best)]}
@@ -156,6 +157,11 @@ def searched_candidate(
         "lowest_by_round": lowest_by_round,
         "is_coordination_kept": best is not None if result["found"] else None,
     }
+    if not best and result["found"]:
+        # no structure of this anion: what the lowest one is, so that the rules on results say why not
+        refused = result["found"][0]
+        update["is_coordination_kept"] = all(number == document["n"] for number in refused["coordination_numbers"])
+        update |= {name: refused.get(name) for name in ("shortest_m_h", "shortest_h_h", "shortest_m_m")}
     if best:
         update |= {name: best.get(name) for name in _FROM_BEST}
         update["evidence"] = engine.evidence

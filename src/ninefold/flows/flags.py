@@ -49,7 +49,7 @@ def flags(candidate: dict[str, Any]) -> list[str]:
 
 def _of_volume(candidate: dict[str, Any]) -> list[str]:
     ratio, (low, high) = candidate["volume_ratio"], VOLUME_RANGE
-    if ratio is None or low <= ratio <= high:
+    if ratio is None or low <= round(ratio, 2) <= high:
         return []
     return [
         f"volume is {ratio:.2f} times the sum of the increments ({low:g} to {high:g} expected): the structure may be "

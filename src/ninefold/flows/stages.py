@@ -364,7 +364,7 @@ def assess_stability(campaign: Campaign, store: str) -> None:
         references = list(repository.find("references", equal=_of(campaign), limit=None))
         documents, reasons = convert.assessed_candidates(campaign, candidates, references)
         repository.put("candidates", documents)
-        funnel.count_in = sum(1 for candidate in candidates if candidate["energy_per_atom"] is not None)
+        funnel.count_in = len(candidates)
         funnel.count_out = len(documents)
         funnel.reasons.update(reasons)
         announce("stability", len(documents), len(documents))

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from ninefold.report.text import count, formula_html, listing, number, shown, unit_of, with_unit
+from ninefold.report.text import count, formula_html, listing, number, shown, uncertainty_text, unit_of
 
 MODEL_ERROR = (
     "The error of the energy model is not in these uncertainties: against DFT it is 30 to 150 "
@@ -88,8 +88,8 @@ def uncertainty_note(candidates: list[dict[str, Any]]) -> str:
         middle = measured[len(measured) // 2]
         text = (
             f"Uncertainties are the scatter of repeated searches: measured for {len(measured)} of "
-            f"{count(placed, 'composition')}, median {with_unit('e_above_hull', middle)}, largest "
-            f"{with_unit('e_above_hull', measured[-1])}."
+            f"{count(placed, 'composition')}, median {uncertainty_text(middle)}, largest "
+            f"{uncertainty_text(measured[-1])} {unit_of('e_above_hull')}."
         )
     evidence = {c.get("evidence") for c in candidates}
     return f"{text} {MODEL_ERROR}" if "ML" in evidence else text
@@ -107,8 +107,8 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
         verb = "lies" if len(stable) == 1 else "lie"
         sentences.append(
             Markup(
-                "<strong>{} {} below the hull of all other compositions by more than the uncertainty measured for "
-                "{}</strong>: {}."
+                "<strong>Without hydrogen gas, {} {} below the hull of all other compositions by more than the "
+                "uncertainty measured for {}</strong>: {}."
             ).format(
                 count(len(stable), "composition"), verb, "it" if len(stable) == 1 else "each", _names(stable)
             )
@@ -134,6 +134,7 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
                 "</strong>; the lowest is {} at {}."
             ).format(_name(lowest), _with_uncertainty(lowest))
         )
+    sentences += _made_as_a_test(candidates, stable)
     if undecided:
         sentences.append(
             Markup("For {} more the searches leave it open: {}.").format(len(undecided), _names(undecided))
@@ -216,6 +217,32 @@ def windows(candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
     }
 
 
+def _made_as_a_test(candidates: list[dict[str, Any]], stable: list[dict[str, Any]]) -> list[Markup]:
+    """Made compounds that do not come out stable: what the numbers miss, and by how much at best."""
+    missed = [
+        c for c in candidates
+        if is_counted(c) and c.get("is_known") and c["formula"] not in {other["formula"] for other in stable}
+    ]  # fmt: skip
+    told = []
+    for c in missed:
+        distances = [
+            (row["phase_separation_energy"], condition_name(row["temperature_K"], row["pressure_GPa"]))
+            for row in c.get("conditions") or []
+            if row.get("phase_separation_energy") is not None
+        ]
+        best = Markup("{} ({} static").format(_name(c), _with_uncertainty(c))
+        if distances:
+            value, where = min(distances)
+            best += Markup(", at best {} {} at {}").format(
+                number(value, 3, signed=True), unit_of("phase_separation_energy"), where
+            )
+        told.append(best + Markup(")"))
+    if not told:
+        return []
+    verb = "has been made and does" if len(told) == 1 else "have been made and do"
+    return [Markup("As a test of these numbers: {} {} not come out as stable.").format(listing(told), verb)]
+
+
 def _under_hydrogen(placed: list[dict[str, Any]]) -> list[Markup]:
     places = conditions_of(placed)
     counted = [c for c in placed if is_counted(c)]
@@ -281,7 +308,7 @@ def _with_uncertainty(candidate: dict[str, Any]) -> str:
     unit = unit_of("phase_separation_energy")
     if uncertainty is None:
         return f"{text} {unit}, uncertainty not measured"
-    return f"{text} ± {number(max(uncertainty, 0.0005), 3)} {unit}"
+    return f"{text} ± {uncertainty_text(uncertainty)} {unit}"
 
 
 def _name(candidate: dict[str, Any]) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ WIDEST = 100
 """Columns beyond which text is hard to read."""
 _NAME, _VALUE, _BOUND = 28, 14, 17
 """Columns of a verdict; the longest name of a built-in rule has 28 characters."""
+_UNITS = {"GPa": "(GPa|Pa|bar)", "K": "(K|°C)"}
+"""Unit -> how a pressure or a temperature is recognised in words."""
 _MARKS = {"src": "read in the publication", "mem": "from memory, unverified", "der": "derived"}
 
 
@@ -63,10 +66,18 @@ def headline(
         judged = f"rejected by {', '.join(rejected_by)}" if rejected_by else f"accepted by {rules}"
         verdict = f"{judged}, prior {prior:.2f}"
     known = "made" if made else "not in ninefold's list of made compounds"
-    lines = wrapped(f"{reading}: {verdict}; {known}", width, 0, 2)
-    for compound in made:
-        lines += wrapped(f"Made: {_how(compound, reading)}", width, 2)
-    return lines
+    return [*wrapped(f"{reading}: {verdict}; {known}", width, 0, 2), *made_lines(made, reading, width)]
+
+
+def made_lines(made: Iterable[KnownCompound], reading: str, width: int) -> list[str]:
+    """Where a compound was published and how it was made.
+
+    Args:
+        made: Compounds of one formula.
+        reading: Label of the reading; a compound with another one says so.
+        width: Columns of the terminal.
+    """
+    return [line for compound in made for line in wrapped(f"Made: {_how(compound, reading)}", width, 2)]
 
 
 def anion_headline(
@@ -116,7 +127,8 @@ def _how(compound: KnownCompound, reading: str) -> str:
     conditions = [
         f"{value:g} {unit}"
         for value, unit in ((compound.pressure_GPa, "GPa"), (compound.temperature_K, "K"))
-        if value is not None and f"{value:g} {unit}" not in made  # the words of the synthesis may have it already
+        # the words of the synthesis may have it already, in other units or as a range
+        if value is not None and not re.search(rf"\d (M|k)?{_UNITS[unit]}\b", made)
     ]
     parts += [", ".join(filter(None, [made, *conditions]))] if made or conditions else []
     structure = [f"structure {compound.structure_type}"] if compound.structure_type else []

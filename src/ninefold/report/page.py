@@ -249,7 +249,8 @@ def _candidate(candidate: dict[str, Any], shared: Mapping[str, str]) -> dict[str
     best = next((found for found in structures if found.get("is_valid")), None)
     seen = best or (structures[0] if structures else None)
     scene = make_scene(seen["structure"], candidate["centre"]) if seen else None
-    lowest = candidate.get("energy_per_atom")
+    # not the first: a minimum of higher symmetry within the precision of a relaxation stands before it
+    lowest = min((found["energy_per_atom"] for found in structures if found.get("is_valid")), default=None)
     searched = (
         candidate["formula"], candidate["label"], candidate["chemical_system"], candidate["centre"],
         *candidate["cations"], candidate.get("space_group_symbol") or "", candidate.get("evidence") or "",

@@ -17,6 +17,7 @@ from ninefold.report.text import (
     reason_text,
     shown,
     thousands,
+    uncertainty_text,
     unit_of,
     with_unit,
 )
@@ -48,7 +49,7 @@ def funnel_table(funnel: Iterable[Mapping[str, Any]]) -> Table:
     """
     from ninefold.flows.funnel import with_units
 
-    table = _table("stage", ">in -> out", ">core time", "rejected")
+    table = _table("stage", ">in -> out", ">core time", "rejected, not made or to note")
     for row in with_units(dict(stage) for stage in funnel):
         reasons = sorted((row.get("reasons") or {}).items(), key=lambda item: -item[1])
         lines = [f"{thousands(amount)} {reason_text(reason)}" for reason, amount in reasons[:_REASONS]]
@@ -145,6 +146,7 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         parts.append(_plain(f"Other readings of the formula: {'; '.join(candidate['other_readings'])}"))
     if candidate.get("neighbour_of"):
         parts.append(_plain(f"Carried along as a neighbour of {candidate['neighbour_of']}"))
+    parts += [_plain(line) for line in _made(candidate)]
     if candidate.get("terms"):
         parts += _section("Score", _terms(candidate))
     if candidate.get("flags"):
@@ -156,15 +158,17 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     if reaction := (candidate.get("provenance") or {}).get("reaction"):
         energy = candidate.get("reaction_energy_per_h2")
         told = "" if energy is None else f", {with_unit('reaction_energy_per_h2', energy)}, static"
-        parts.append(_plain(f"Synthesis: {reaction}{told}"))
+        parts.append(_plain(f"Formation under hydrogen: {reaction}{told}"))
     if candidate.get("known"):
-        parts += _section("Published structures of this composition", _known(candidate["known"]))
+        parts += _section("Reference structures of this composition", _known(candidate["known"]))
     if candidate.get("conditions"):
         parts += _section("Under hydrogen", _conditions(candidate))
     if candidate.get("structures"):
         descriptions = [describe(found["structure"]).as_dict() for found in candidate["structures"]]
         shown_first = next((place for place, found in enumerate(candidate["structures"]) if found["is_valid"]), 0)
-        parts += _section("Structure", structure_view(descriptions[shown_first]))
+        is_valid = candidate["structures"][shown_first]["is_valid"]
+        title = "Structure" if is_valid else "No structure of this anion was found; the lowest that was"
+        parts += _section(title, structure_view(descriptions[shown_first]))
         parts += _section("Structures found", _structures(candidate, descriptions))
     if candidate.get("reasons"):
         lost = ", ".join(f"{reason} ({amount})" for reason, amount in candidate["reasons"].items())
@@ -203,7 +207,7 @@ def structure_view(description: Mapping[str, Any]) -> Group:
         position = (f"{value:.4f}" for value in site["position"])
         table.add_row(site["element"], label, _plain(site["site_symmetry"]), *position)
     if (more := len(d["sites"]) - _SITES) > 0:
-        table.add_row(f"{more} more, in --json and in exported files")
+        return Group(_plain(groups), _plain(cell), table, _plain(f"{more} more sites: --json"))
     return Group(_plain(groups), _plain(cell), table)
 
 
@@ -218,14 +222,14 @@ def _facts(candidate: Mapping[str, Any]) -> Table:
     separation = with_unit("phase_separation_energy", candidate.get("phase_separation_energy"))
     if candidate.get("phase_separation_energy") is not None:
         value = number(candidate["phase_separation_energy"], 3, signed=True)
-        error = "(uncertainty not measured)" if uncertainty is None else f"± {number(max(uncertainty, 0.0005), 3)}"
+        error = "(uncertainty not measured)" if uncertainty is None else f"± {uncertainty_text(uncertainty)}"
         separation = f"{value} {error} {quantity_of('phase_separation_energy').unit}"
     pairs = [
         (quantity_of("e_above_hull").symbol, with_unit("e_above_hull", candidate.get("e_above_hull"))),
         (quantity_of("phase_separation_energy").symbol, separation),
     ]
     pairs += [
-        (quantity_of(key).symbol, with_unit(key, candidate.get(key)))
+        (quantity_of(key).symbol, f"{_cell(key, candidate)} {quantity_of(key).unit}".rstrip())
         for key in (
             "evidence", "e_above_references", "engine", "formation_energy_per_atom", "space_group_symbol",
             "reaction_energy_per_h2", "nsites", "shortest_m_h", "shortest_h_h", "shortest_m_m",
@@ -273,10 +277,19 @@ def _decomposition(candidate: Mapping[str, Any]) -> str:
     return f"Decomposition: {equation}, which releases {with_unit('energy_per_atom', distance)}"
 
 
+def _made(candidate: Mapping[str, Any]) -> list[str]:
+    """Reference and synthesis of what ninefold's list holds of this formula."""
+    from ninefold.chemistry.compounds import known_compounds
+    from ninefold.report.explanation import WIDEST, made_lines
+
+    made = [compound for compound in known_compounds() if compound.formula == candidate["formula"]]
+    return made_lines(made, str(candidate["label"]), WIDEST)
+
+
 def _ternaries(candidate: Mapping[str, Any]) -> str:
     names = candidate.get("ternaries") or []
     system = "-".join(parse_formula(str(candidate["formula"])))
-    return "; ".join(names) if names else f"{system}: none in ninefold's list"
+    return "; ".join(names) if names else f"{system}: no other in ninefold's list"
 
 
 def _known(rows: Sequence[Mapping[str, Any]]) -> Text:
@@ -285,11 +298,12 @@ def _known(rows: Sequence[Mapping[str, Any]]) -> Text:
     for row in rows:
         symbol = f" ({row['space_group_symbol']})" if row.get("space_group_symbol") else ""
         difference = row.get("difference")
+        kind = "assumed structure" if row.get("refuted") else "published structure"
         if row.get("found_space_group_symbol"):
             above = number(row["found_above_lowest"] * 1000, 1, signed=True)
-            found = f"published structure found, {above} meV/atom above the lowest minimum"
+            found = f"{kind} found, {above} meV/atom above the lowest minimum"
         else:
-            found = "published structure not among the minima found"
+            found = f"{kind} not among the minima found"
         if difference is not None:
             side = "below" if difference < 0 else "above"
             found += f"; this candidate lies {number(abs(difference) * 1000, 1)} meV/atom {side} it"
@@ -364,6 +378,8 @@ def _cell(key: str, candidate: Mapping[str, Any]) -> Text:
     value = candidate.get(key)
     if key == "is_known":
         return _plain("yes" if value else MISSING)
+    if key == "e_above_hull_uncertainty" and value is not None:
+        return _plain(uncertainty_text(value))
     if key in ("phase_separation_energy", "e_above_references") and value is not None:
         return _plain(number(value, 3, signed=True))
     return _plain(shown(key, value))

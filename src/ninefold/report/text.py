@@ -111,6 +111,11 @@ def space_group_html(symbol: str | None) -> Markup:
     return Markup(re.sub(r"-(\d)", r'<span class="overline">\1</span>', text))
 
 
+def uncertainty_text(value: float) -> str:
+    """An uncertainty in eV/atom without its unit; two searches that happen to agree do not make it zero."""
+    return number(max(value, 0.0005), 3)
+
+
 def duration(seconds: float | None) -> str:
     """A time in the two largest units that matter: 3 min 12 s."""
     if seconds is None:

@@ -9,14 +9,14 @@ DEGENERATE = 1e-3
 energies closer than this says nothing."""
 
 
-def representative(energies: Sequence[float], operations_per_atom: Sequence[float]) -> int:
+def representative(energies: Sequence[float], operations: Sequence[int], atoms: Sequence[int]) -> int:
     """Index of the minimum that is shown first: of those degenerate with the lowest, the one of highest symmetry.
 
     Args:
         energies: eV/atom, one for each minimum, at least one.
-        operations_per_atom: Symmetry operations of the primitive cell over its atoms: counts rotations and
-            small cells alike.
+        operations: Symmetry operations of each one's primitive cell; the more, the higher its symmetry.
+        atoms: Atoms in the primitive cell; the fewer, of two with as many operations.
     """
     lowest = min(energies)
     able = [index for index, energy in enumerate(energies) if energy - lowest <= DEGENERATE]
-    return min(able, key=lambda index: (-operations_per_atom[index], energies[index]))
+    return min(able, key=lambda index: (-operations[index], atoms[index], energies[index]))

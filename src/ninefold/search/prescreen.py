@@ -379,7 +379,8 @@ def _representative_first(found: list[FoundStructure]) -> list[FoundStructure]:
         return []
     first = representative(
         [item.energy_per_atom for item in found],
-        [operation_count(item.space_group_number) / item.nsites for item in found],
+        [operation_count(item.space_group_number) for item in found],
+        [item.nsites for item in found],
     )
     return [found[first], *(item for place, item in enumerate(found) if place != first)]
 

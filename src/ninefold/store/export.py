@@ -157,13 +157,16 @@ def write_table(rows: Sequence[dict[str, Any]], keys: Sequence[str], path: Path,
     write_whole(path, content, "--out")
 
 
-def write_structures(rows: Sequence[Mapping[str, Any]], target: Target, *, all_minima: bool = False) -> Written:
+def write_structures(
+    rows: Sequence[Mapping[str, Any]], target: Target, *, all_minima: bool = False, filter: str | None = None
+) -> Written:
     """Write the lowest structure of each candidate, or every valid minimum that is stored.
 
     Args:
         rows: Candidate documents.
         target: A folder, which is made if it is not there, or one file for all.
         all_minima: Every valid minimum, lowest first.
+        filter: What chose the candidates, for the error.
 
     Returns:
         Files in the order of the rows, and true counts.
@@ -173,7 +176,7 @@ def write_structures(rows: Sequence[Mapping[str, Any]], target: Target, *, all_m
     """
     chosen = [(row, _valid(row)[: None if all_minima else 1]) for row in rows]
     if not any(found for _, found in chosen):
-        raise InputError("filter", None, problem="matches no candidate with a structure; nothing written")
+        raise InputError("filter", filter or "", problem="matches no candidate with a structure; nothing written")
     paths, written, unfaithful = write_tagged(tagged_minima(chosen, all_minima), target)
     without = sum(not found for _, found in chosen)
     return Written(paths, written, len(rows), without, unfaithful)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -280,7 +280,16 @@ def energy_gradient_virial(
     return energy, gradient, virial + terms.bulk_modulus * volume * excess * np.eye(3)
 
 
-@numba.njit(cache=True, fastmath=True)
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """By numba; kept between processes where a folder for that can be written, as in an installation of one's own."""
+    try:
+        compiled: Callable[..., Any] = numba.njit(cache=True, fastmath=True)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        compiled = numba.njit(fastmath=True)(function)
+    return compiled
+
+
+@_compiled
 def _kernel(  # type: ignore[no-untyped-def]  # numba infers them
     positions, cell, charges, sizes, owner, centre, is_ligand, bond, stiffness, strength, repulsion
 ):
