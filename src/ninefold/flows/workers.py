@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.campaign import parse_campaign
-from ninefold.errors import NinefoldError
+from ninefold.errors import MachineFaultError, NinefoldError
 from ninefold.store import open_repository
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ DEATHS_IN_A_ROW = 3
 """Deaths without a finished task between them that end a campaign instead of being recorded task by task."""
 
 
+TRIED_PHASES = 5
+"""Reference phases that are tried until the engine knows the elements of one."""
+
+
 class Context(NamedTuple):
     """What every task of a campaign works with."""
 
@@ -44,7 +48,7 @@ class Context(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A task that could not be finished, with the reason that the funnel counts."""
+    """A task that the machine, not a structure, kept from being finished: nothing of it is stored."""
 
     reason: str
 
@@ -65,6 +69,62 @@ def context_for(settings: dict[str, Any], store: str) -> Context:
         engine = RememberingEngine(make_engine(campaign.engine), repository, campaign.name)
         _open_contexts[key] = Context(campaign, repository, engine)
     return _open_contexts[key]
+
+
+def try_engine(settings: dict[str, Any], store: str, workers: int) -> None:
+    """Compute one small structure where the tasks will run, before anything is stored.
+
+    A library that cannot be loaded, or a device that is not there, would otherwise fail every structure.
+
+    Args:
+        settings: The campaign as plain values.
+        store: Where the store is; not opened here.
+        workers: Processes; with one, in this process.
+
+    Raises:
+        MachineFaultError: if the engine cannot compute here.
+    """
+    if workers == 1:
+        fault = _engine_fault(settings)
+    else:
+        try:
+            with _interrupts_held():
+                future = _pool(settings, store, workers).submit(_engine_fault, settings)
+            fault = future.result()
+        except BrokenProcessPool:
+            close_pools()
+            fault = "its process died (out of memory?)"
+    if fault is not None:
+        name = settings["engine"]["name"]
+        raise MachineFaultError(
+            f"engine: {name!r} cannot compute on this machine: {fault}; nothing was stored; mend the installation, or "
+            "give it more memory, and start it again"
+        )
+
+
+def _engine_fault(settings: dict[str, Any]) -> str | None:
+    """What keeps an engine from computing a small crystal of the campaign's elements; None if nothing does."""
+    from ninefold.engines import RelaxSettings, make_engine
+    from ninefold.engines.base import is_transient, reason_of
+    from ninefold.thermo.references import reference_phases
+
+    campaign = parse_campaign(settings)
+    space = campaign.space[0]
+    phases = [phase for phase in reference_phases(("H", *space.centres, *space.cations)) if phase.kind != "molecule"]
+    phases.sort(key=lambda phase: (len(phase.structure), phase.name))
+    try:
+        engine = make_engine(campaign.engine)
+        for phase in phases[:TRIED_PHASES]:
+            [result] = engine.relax([phase.structure], RelaxSettings(max_steps=1))
+            if result.is_transient:
+                return result.error
+            if result.error is None:
+                return None
+    except NinefoldError:
+        raise
+    except Exception as error:  # a plug-in may raise what it should return
+        return reason_of(error) if is_transient(error) else None
+    return None  # it knows none of these elements, which is no fault of the machine
 
 
 def run_tasks(
