@@ -6,6 +6,7 @@ hydrogen (2.20); a chemist writes Li5WH11.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -70,6 +71,17 @@ def formula_of(amounts: Mapping[str, int]) -> str:
         key=lambda symbol: (symbol == "H", ELECTRONEGATIVITY.get(symbol, 9.9), symbol),
     )
     return "".join(f"{symbol}{amounts[symbol] if amounts[symbol] != 1 else ''}" for symbol in symbols)
+
+
+def reduced(amounts: Mapping[str, int]) -> dict[str, int]:
+    """The amounts divided by their greatest common divisor: K4Re2H18 is K2ReH9."""
+    divisor = math.gcd(*amounts.values()) or 1
+    return {symbol: amount // divisor for symbol, amount in amounts.items()}
+
+
+def plain_digits(text: str) -> str:
+    """Subscripts as digits on the line."""
+    return text.translate(_SUBSCRIPTS)
 
 
 def ion_of(formula: str, charge: int) -> str:
