@@ -8,20 +8,24 @@ failed.
 
 from __future__ import annotations
 
+import ast
 import atexit
 import concurrent.futures
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.campaign import parse_campaign
-from ninefold.errors import MachineFaultError, NinefoldError
+from ninefold.errors import InputError, MachineFaultError, NinefoldError
 from ninefold.store import open_repository
 
 if TYPE_CHECKING:
@@ -194,6 +198,7 @@ def _run_in(
 def _pool(settings: dict[str, Any], store: str, workers: int) -> concurrent.futures.ProcessPoolExecutor:
     key = (parse_campaign(settings).fingerprint(), store, workers)
     if key not in _pools:
+        _check_main_guard()
         _start_resource_tracker()
         _pools[key] = concurrent.futures.ProcessPoolExecutor(
             workers,
@@ -202,6 +207,46 @@ def _pool(settings: dict[str, Any], store: str, workers: int) -> concurrent.futu
             initargs=(settings, store, os.getpid()),
         )
     return _pools[key]
+
+
+def _check_main_guard() -> None:
+    """Refuse to start processes from a script that each of them would run again.
+
+    A worker imports the file of the main module. What stands there outside `if __name__ == "__main__":` runs in it,
+    would start workers in turn, and every one of them would fail with a traceback of its own.
+
+    Raises:
+        InputError: naming the file and the line.
+    """
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    line = _line_in_main()
+    if file is None or line is None:  # an interactive session, or a thread: nothing is run again
+        return
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    guarded = (
+        node.lineno <= line <= (node.end_lineno or line)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+    )
+    if not any(guarded):
+        raise InputError(
+            "script", str(file), problem=f"starts worker processes in line {line} outside the main guard; each of them "
+            "imports the script and would start it again",
+            hint='put the call under if __name__ == "__main__": or set execution.workers to 1',
+        )  # fmt: skip
+
+
+def _line_in_main() -> int | None:
+    """The line of the main module's own code, outside any function, that this thread is executing."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_globals is vars(sys.modules["__main__"]):
+            return frame.f_lineno
+        frame = frame.f_back
+    return None
 
 
 @contextmanager
@@ -222,7 +267,6 @@ def _start_resource_tracker() -> None:
 
     Where this process is killed it would warn of semaphores that were left, which it removes itself.
     """
-    import sys
     from multiprocessing import resource_tracker
 
     sys.warnoptions.append("ignore:resource_tracker")  # what it is started with
