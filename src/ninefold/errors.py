@@ -50,6 +50,19 @@ class InputError(NinefoldError):
         return (_rebuild_input_error, (self.field, self.value, self.problem, self.allowed, self.hint))
 
 
+class MachineFaultError(NinefoldError):
+    """The machine failed, not a calculation: nothing of it is stored, and a resumed run tries again.
+
+    Args:
+        message: What failed and what to do.
+        is_at_end: Whether everything that did not fail has been computed and stored.
+    """
+
+    def __init__(self, message: str, *, is_at_end: bool = False) -> None:
+        super().__init__(message)
+        self.is_at_end = is_at_end
+
+
 def shown(value: object) -> str:
     """A value as a message repeats it: in quotes if it is text, and never longer than a message can hold."""
     try:

@@ -45,6 +45,9 @@ def test_shipped_spaces_are_valid_campaigns(path):
         (space(n="nine"), ["n", "nine"]),
         (space(n=[9, 7]), ["n", "9", "7"]),
         (space(m=-1), ["m", "-1"]),
+        (space(cation_kinds=[1]), ["space.0.cation_kinds: [1]", "a whole number, or from and to, like 1 or [1, 2]"]),
+        (space(cation_kinds=[]), ["space.0.cation_kinds: []", "like 1 or [1, 2]"]),
+        (space(n=[7, 8, 9]), ["space.0.n: [7, 8, 9]", "like 1 or [1, 2]"]),
         (with_(structures={"pool": -5}), ["structures.pool", "-5", "greater than"]),
         (with_(structures={"pool": "many"}), ["structures.pool", "many"]),
         (with_(execution={"workers": 0}), ["execution.workers", "0"]),
@@ -62,6 +65,7 @@ def test_mistakes_are_told_in_one_line(data, words):
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith("file.yaml")
+    assert "more problem" not in message, "one mistake is told as one"
     for word in words:
         assert word in message
 

@@ -17,7 +17,21 @@ SUPERSCRIPTS = str.maketrans("0123456789-+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺"
 
 
 @pytest.mark.parametrize(
-    "text", ["K2ReH9", "K2[ReH9]", "K₂ReH₉", "K2ReD9", "K2ReT9", "K2ReH4D5", "K2 [Re H9]", "[ReH9]K2", "(K)2(ReH9)"]
+    "text",
+    [
+        "K2ReH9",
+        "K2[ReH9]",
+        "K₂ReH₉",
+        "K2ReD9",
+        "K2ReT9",
+        "K2ReH4D5",
+        "K2 [Re H9]",
+        "K2 ReH9",
+        "K2Re H9",
+        "K 2 Re H 9",
+        "[ReH9]K2",
+        "(K)2(ReH9)",
+    ],
 )
 def test_one_compound_in_many_hands(text):
     assert parse_formula(text) == K2REH9
@@ -76,7 +90,14 @@ def test_an_anion_is_read_as_it_is_printed(n, q):
         ("K2[ReH9", ["'[' at position 3", "never closed"]),
         ("K2[ReH9)", ["')' at position 8"]),
         ("K2[]ReH9", ["empty brackets", "position 4"]),
-        ("K1.5ReH9", ["'.' at position 3", "whole numbers"]),
+        ("K1.5ReH9", ["fraction 1.5 at position 2", "whole numbers", "it is K3Re2H18"]),
+        ("(K0.5Rb0.5)2ReH9", ["fraction 0.5 at position 3", "it is KRbReH9"]),
+        ("(K.5Rb.5)2[ReD9]", ["fraction .5 at position 3", "it is KRbReH9"]),
+        ("K0.333Re(H", ["fraction 0.333", "whole numbers"]),
+        ("Li5MoH11 (Cm)", ["'(Cm)' behind a blank", "space group", "write 'Li5MoH11'"]),
+        ("Li5MoH11 Cm", ["'Cm' behind a blank", "write 'Li5MoH11'"]),
+        ("K2ReH9 P-62m", ["'P-62m' behind a blank"]),
+        ("Li5MoH11 = [MoH9]3- + 2 H-", ["behind a blank", "reading"]),
         ("KH·ReH8", ["'·' at position 3", "one formula"]),
         ("K2ReH9-", ["'-' at position 7", "[ReH9]2-"]),
         ("ReH92-", ["'-' at position 6", "[ReH9]2-"]),

@@ -157,6 +157,33 @@ def test_a_calculator_gone_wrong_is_recorded(values, reason):
     assert not relaxation.is_converged
 
 
+class Drifting(Faulty):
+    """Pushes two atoms together, and runs out of memory on atoms that overlap, or from a number of calls on."""
+
+    def __init__(self, failing_from=10**9):
+        super().__init__()
+        self.left = failing_from
+
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
+        self.left -= 1
+        if self.left < 0 or atoms.get_distance(0, 1, mic=True) < 0.5:
+            raise MemoryError("neighbours")
+        self.values = 0.0, 3.0 / atoms.get_distance(0, 1, mic=True), 0.0
+        super().calculate(atoms, properties, system_changes)
+
+
+@pytest.mark.parametrize(
+    ("failing_from", "error", "is_transient"),
+    [(10**9, "atoms overlap", False), (2, "MemoryError: neighbours", True)],
+    ids=["the geometry's", "the machine's"],
+)
+def test_what_a_calculator_raises_on_a_geometry_gone_wrong_is_the_structure_s(failing_from, error, is_transient):
+    structure = Structure(Lattice.cubic(4), ["Cu", "Cu"], [[0.2] * 3, [0.5] * 3])
+    engine = ASEEngine("drifting", "drifting", Drifting(failing_from), ())
+    [relaxation] = engine.relax([structure], RelaxSettings(max_steps=200, relax_cell=False))
+    assert (relaxation.error, relaxation.is_transient) == (error, is_transient)
+
+
 def test_an_error_of_the_calculator_is_recorded_in_one_line(monkeypatch):
     def fail(*_args, **_kwargs):
         raise RuntimeError("out of\nmemory")

@@ -1,6 +1,8 @@
 """An engine that remembers: results and faults of a structure once, faults of the machine never."""
 
+import numpy as np
 import pytest
+from ase.calculators.calculator import SCFError
 from ase.calculators.lj import LennardJones
 from pymatgen.core import Lattice, Structure
 
@@ -10,6 +12,7 @@ from ninefold.engines.base import Evaluation, Relaxation
 from ninefold.engines.settings import RelaxSettings
 from ninefold.flows.remember import RememberingEngine
 from ninefold.store import open_repository
+from ninefold.store.documents import ResultDocument
 
 COPPER = Structure(Lattice.cubic(3), ["Cu"], [[0, 0, 0]])
 SETTINGS = RelaxSettings(max_steps=2)
@@ -137,19 +140,65 @@ def engine(tmp_path):
     return of
 
 
-@pytest.mark.parametrize("error", [MemoryError(), OSError("disk"), RuntimeError("device")], ids=repr)
+MACHINE = [
+    MemoryError(), OSError("disk"), RuntimeError("CUDA error: device-side assert"), ImportError("libtorch"),
+    ValueError("of a library"), KeyError("of a library"), AssertionError(),
+]  # fmt: skip
+STRUCTURE = [
+    CalculationError("atoms overlap"), np.linalg.LinAlgError("no eigenvalues"), SCFError("not converged"),
+    NotImplementedError("no potential for Re"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", MACHINE, ids=repr)
 def test_a_fault_of_the_machine_is_computed_again(engine, error):
     _, remembering = engine(error)
     assert remembering.evaluate([COPPER])[0].error
-    assert remembering.transient_failures == 1
+    assert sum(remembering.faults.values()) == 1
     assert remembering.evaluate([COPPER])[0].error is None
     assert remembering.relax([COPPER], SETTINGS)[0].error is None
 
 
-def test_a_fault_of_the_structure_is_remembered(engine):
-    calculator, remembering = engine(CalculationError("atoms overlap"))
+@pytest.mark.parametrize("error", STRUCTURE, ids=repr)
+def test_a_fault_of_the_structure_is_remembered(engine, error):
+    calculator, remembering = engine(error)
     first = remembering.relax([COPPER], SETTINGS)[0].error
     calls = calculator.calls
-    assert remembering.relax([COPPER], SETTINGS)[0].error == first == "atoms overlap"
+    assert remembering.relax([COPPER], SETTINGS)[0].error == first
+    assert first
     assert calculator.calls == calls
-    assert remembering.transient_failures == 0
+    assert not remembering.faults
+
+
+class Raising:
+    """A plug-in that raises instead of returning an error."""
+
+    name, label, fingerprint, evidence, batch = "raising", "raising", "raising", "test", 2
+
+    def __init__(self, error):
+        self.error = error
+
+    def evaluate(self, structures):
+        raise self.error
+
+    def relax(self, structures, settings):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [*MACHINE, *STRUCTURE], ids=repr)
+def test_a_plug_in_that_raises_is_judged_as_one_that_returns_the_error(tmp_path, error):
+    repository = open_repository(tmp_path / "s.db", mode="write")
+    remembering = RememberingEngine(Raising(error), repository, "x")
+    results = [*remembering.evaluate([COPPER, COPPER]), *remembering.relax([COPPER], SETTINGS)]
+    assert [result.is_transient for result in results] == [error in MACHINE] * 3
+    assert (repository.count("results") == 0) == (error in MACHINE)
+
+
+def test_a_fault_that_an_earlier_version_stored_is_not_believed(counting):
+    _, remembering = counting
+    remembering.evaluate([COPPER])
+    [document] = remembering._repository.find("results")
+    for error, expected in (("ImportError: libtorch", 2.0), ("forces explode", None)):
+        document["value"].update(error=error, energy_per_atom=None)
+        remembering._repository.put("results", [ResultDocument(**document)])
+        assert remembering.evaluate([COPPER])[0].energy_per_atom == expected

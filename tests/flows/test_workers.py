@@ -1,6 +1,8 @@
 """A worker that dies takes down only its task; a structure that cannot be computed is recorded."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -58,6 +60,55 @@ def test_errors_cross_the_process_border_whole(tmp_path, workers):
 def test_workers_that_always_die_end_the_campaign(tmp_path):
     with pytest.raises(NinefoldError, match="3 worker processes in a row died"):
         list(run_tasks(die, [(n,) for n in range(6)], CAMPAIGN, str(tmp_path / "s.db"), 2))
+
+
+SCRIPT = """
+from pathlib import Path
+
+from ninefold.campaign import parse_campaign
+from ninefold.flows.execute import run_campaign
+
+CAMPAIGN = parse_campaign({settings})
+
+
+def start():
+    run_campaign(CAMPAIGN, Path("s.db"))
+
+
+{call}
+"""
+
+
+def run_script(folder, call, workers):
+    from campaign_run import QUICK, with_pairs
+
+    environment = with_pairs(folder)
+    structures = {**QUICK["structures"], "rounds": 1}
+    settings = {**QUICK, "structures": structures, "execution": {"workers": workers}}
+    (folder / "script.py").write_text(SCRIPT.format(settings=settings, call=call))
+    return subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+
+
+def test_a_script_without_the_main_guard_is_told_once(tmp_path):
+    done = run_script(tmp_path, "start()", 2)
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1
+    last = done.stderr.strip().splitlines()[-1]
+    for word in ("script.py", "in line 14 outside the main guard", 'if __name__ == "__main__":', "workers to 1"):
+        assert word in last
+
+
+@pytest.mark.parametrize(
+    ("call", "workers"),
+    [('if __name__ == "__main__":\n    start()', 2), ("start()", 1)],
+    ids=["guarded", "one process"],
+)
+def test_a_script_with_the_main_guard_or_without_processes_runs(tmp_path, call, workers):
+    done = run_script(tmp_path, call, workers)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_tasks_start_no_process(tmp_path):

@@ -44,6 +44,11 @@ def test_readings_are_all_that_both_equations_allow(centre, cations, hydrogen, e
         ("Mg3CrH4", ": 1 hydrogens too few", "Mg3CrH8"),
         ("KReH24", "more than 6 interstitial hydrides", None),
         ("KReH12", "the anion would carry no negative charge", "KReH10"),
+        ("Ca3Ir2H12", "2 Ir centres share 3 Ca and 12 H", None),
+        ("Ca3Ir2H12", "each is [IrH6]3-", None),
+        ("Ca6Ir4H24", "each is [IrH6]3-", None),
+        ("Ba3Ir2H12", "each is [IrH6]3-", None),
+        ("Mg6Co2H11", "n = 4.25, q = 4.75", None),
     ],
 )
 def test_a_diagnosis_says_what_is_missing(formula, problem, nearest):
@@ -52,6 +57,22 @@ def test_a_diagnosis_says_what_is_missing(formula, problem, nearest):
     assert nearest is None or nearest in diagnosis.nearest
     for name in diagnosis.nearest:
         assert readings(name), f"{name} is offered and has no reading"
+
+
+@given(st.sampled_from(sorted(GROUP)), st.integers(2, 4), st.integers(1, 9), st.data())
+def test_equal_centres_that_share_their_cations_are_named(centre, number, n, data):
+    """Built from anions that balance: k [MH_n]^q- with K+, and hydride ions that do not divide among them."""
+    q = 18 - GROUP[centre] - n
+    left = data.draw(st.sampled_from([extra for extra in range(1, 9) if extra % number]))
+    if q < 1 or centre in CATION_CHARGES:
+        return
+    amounts = {"K": number * q + left, centre: number, "H": number * n + left}
+    formula = formula_of(amounts)
+    assert readings(formula) == []
+    problem = diagnose(formula).problem
+    charge = "" if q == 1 else q
+    assert f"each is [{centre}H{n if n > 1 else ''}]{charge}-" in problem
+    assert "can be the centre" not in problem
 
 
 @pytest.mark.parametrize("formula", ["K2SiReH9", "ReH9", "KSiH5", "K3Re2H18"])

@@ -104,7 +104,7 @@ TABLE = [
     ('NOT source = "random"', "ace"),
     # lists
     ('elements HAS "K"', "ad"),
-    ('elements HAS "k"', ""),
+    ('elements HAS "k"', "ad"),
     ('NOT elements HAS "K"', "bce"),
     ('elements HAS ALL "K", "Re"', "ad"),
     ('elements HAS ALL "K","Li"', "d"),
@@ -127,10 +127,8 @@ TABLE = [
     ("cations LENGTH >= 0", "abcd"),
     # text, case-sensitive, nothing in it is a pattern
     ('formula CONTAINS "ReH"', "ad"),
-    ('formula CONTAINS "reh"', "e"),
     ('formula STARTS WITH "K"', "ad"),
     ('formula STARTS "K"', "ad"),
-    ('formula STARTS "k"', "e"),
     ('formula ENDS WITH "H9"', "ad"),
     ('formula ENDS "h9"', "e"),
     ('formula CONTAINS ""', "abcde"),
@@ -146,12 +144,11 @@ TABLE = [
     (r'label = "a \"quoted\" \\ one"', "d"),
     (r'label STARTS "a \"quoted"', "d"),
     # what would be SQL is only text
-    ("formula = \"' OR 1=1 --\"", ""),
-    ("formula = \"x'); DROP TABLE candidates; --\"", ""),
-    (r'formula = "\" OR 1=1 --"', ""),
-    ('formula CONTAINS "%\' OR \'1\'=\'1"', ""),
-    ("elements HAS \"K') OR 1 IN (1\"", ""),
-    ('formula = "NULL"', ""),
+    ("label = \"' OR 1=1 --\"", ""),
+    ("label = \"x'); DROP TABLE candidates; --\"", ""),
+    (r'label = "\" OR 1=1 --"', ""),
+    ('label CONTAINS "%\' OR \'1\'=\'1"', ""),
+    ('label = "NULL"', ""),
 ]  # fmt: skip
 
 REFUSED = [
@@ -233,7 +230,8 @@ def test_too_large_is_refused_not_a_crash(candidates, text):
 # the oracle: a comparison and a filter as (text, three-valued function of a document)
 
 NUMBERS = ("n", "m", "q", "e_above_hull", "rank", "score")
-TEXTS = ("formula", "label", "centre", "source")
+TEXTS = ("label", "source")
+"""Those of one spelling only; chemistry has more, see test_values.py."""
 LISTS = ("elements", "cations")
 OPERATORS = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -272,7 +270,7 @@ def comparisons(draw):
         return f"{field} IS KNOWN", lambda document: document.get(field) is not None
     if kind == "set":
         field, word = draw(st.sampled_from(LISTS)), draw(st.sampled_from(list(SETS)))
-        values = draw(st.lists(st.sampled_from(["H", "K", "Re", "Li", "Cr", "Mg", "Mo", "k"]), min_size=1, max_size=4))
+        values = draw(st.lists(st.sampled_from(["H", "K", "Re", "Li", "Cr", "Mg", "Mo", "Y"]), min_size=1, max_size=4))
         text = f"{field} HAS {word} {', '.join(map(quoted, values))}"
         return text, known(field, lambda have: SETS[word](have, values))
     field = draw(st.sampled_from(TEXTS))

@@ -105,7 +105,9 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _format_validation_error(error: ValidationError, model: type[BaseModel], data: Any, source: str) -> InputError:
     """Pydantic's first complaint as one line with field, value and what is allowed."""
-    complaints = error.errors()
+    every = error.errors()
+    # a list whose item is refused is told as too short besides
+    complaints = [one for one in every if not any(_is_within(other["loc"], one["loc"]) for other in every)]
     first = complaints[0]
     context = first.get("ctx", {})
     cause = context.get("error")
@@ -135,6 +137,10 @@ def _format_validation_error(error: ValidationError, model: type[BaseModel], dat
         value = _shorten(value)
         problem = f"is not allowed: {problem}"
     return InputError(f"{source}: {field}", value, problem=problem, allowed=allowed, hint=more)
+
+
+def _is_within(location: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(location) > len(outer) and location[: len(outer)] == outer
 
 
 def _shorten(value: Any) -> Any:

@@ -6,8 +6,10 @@ hydrogen (2.20); a chemist writes Li5WH11.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import NamedTuple
 
 from ninefold.chemistry.elements import ELECTRONEGATIVITY, SYMBOLS
@@ -72,6 +74,17 @@ def formula_of(amounts: Mapping[str, int]) -> str:
     return "".join(f"{symbol}{amounts[symbol] if amounts[symbol] != 1 else ''}" for symbol in symbols)
 
 
+def reduced(amounts: Mapping[str, int]) -> dict[str, int]:
+    """The amounts divided by their greatest common divisor: K4Re2H18 is K2ReH9."""
+    divisor = math.gcd(*amounts.values()) or 1
+    return {symbol: amount // divisor for symbol, amount in amounts.items()}
+
+
+def plain_digits(text: str) -> str:
+    """Subscripts as digits on the line."""
+    return text.translate(_SUBSCRIPTS)
+
+
 def ion_of(formula: str, charge: int) -> str:
     """An ion as chemists write it: [ReH9]2-, [TcH9]-; no sign for a charge of zero."""
     size = abs(charge) if abs(charge) > 1 else ""
@@ -113,6 +126,8 @@ def read_formula(text: str) -> Formula:
             "formula", f"{text[:40]}...", problem=f"has {len(text)} characters", allowed=f"up to {LONGEST}"
         )
     body, charge = _without_charge(text)
+    _check_fractions(body, text)
+    _check_blanks(body, text)
     isotopes: list[str] = []
     anions: list[dict[str, int]] = []
     open_brackets: list[tuple[str, int]] = []
@@ -185,6 +200,63 @@ def _without_charge(text: str) -> tuple[str, int]:
         raise InputError("formula", text, problem=f"carries a charge of {digits[:8]}", allowed=f"1 to {MOST_CHARGE}")
     bracket = found["before"][:1] if found["before"][:1] in ("]", ")") else ""
     return text[: found.start()] + bracket, -size if found["sign"] in _MINUS else size
+
+
+def _check_fractions(body: str, text: str) -> None:
+    """Refuse mixed and partly occupied sites, and say what the formula would be in whole numbers."""
+    found = re.search(r"\d*\.\d+", body)
+    if found is None:
+        return
+    whole = _in_whole_numbers(body)
+    raise InputError(
+        "formula", text, problem=f"has the fraction {found.group()} at position {found.start() + 1}",
+        allowed="whole numbers of atoms; sites that elements share are not read",
+        hint=f"in whole numbers it is {whole}" if whole else None,
+    )  # fmt: skip
+
+
+def _in_whole_numbers(body: str) -> str | None:
+    """The smallest formula with whole-number counts; None if the brackets or symbols are broken."""
+    stack: list[dict[str, Fraction]] = [{}]
+    for found in re.finditer(
+        r"(?P<open>[(\[])|(?P<item>[A-Z][a-z]?|[)\]])(?P<count>[\d.]*)", body.translate(_SUBSCRIPTS)
+    ):
+        if found["open"]:
+            stack.append({})
+            continue
+        if found["item"] in _PAIRS and len(stack) == 1:
+            return None
+        try:
+            factor = Fraction(found["count"] or 1)
+        except ValueError:
+            return None
+        group = stack.pop() if found["item"] in _PAIRS else {found["item"]: Fraction(1)}
+        for symbol, amount in group.items():
+            name = "H" if symbol in ISOTOPES else symbol
+            stack[-1][name] = stack[-1].get(name, Fraction(0)) + amount * factor
+    amounts = stack[0]
+    if len(stack) > 1 or not amounts or not all(amounts.values()) or not {*amounts} <= {*SYMBOLS}:
+        return None
+    denominator = math.lcm(*(amount.denominator for amount in amounts.values()))
+    counts = reduced({symbol: int(amount * denominator) for symbol, amount in amounts.items()})
+    return formula_of(counts) if max(counts.values()) <= MOST_ATOMS else None
+
+
+def _check_blanks(body: str, text: str) -> None:
+    """Refuse what follows a blank and is no part of the formula: a space group would be read as elements (Cm, Pm).
+
+    Raises:
+        InputError: if it stands behind a metal and hydrogen, and is no bracket and no further hydrogen.
+    """
+    first, *rest = body.split(maxsplit=1)
+    tail = rest[0].strip() if rest else ""
+    symbols = {*re.findall(r"[A-Z][a-z]?", first)}
+    is_whole = bool(symbols & {"H", *ISOTOPES}) and len(symbols) > 1
+    if tail and is_whole and not re.fullmatch(r"\[.*|[HDT]\d*", tail.translate(_SUBSCRIPTS)):
+        raise InputError(
+            "formula", text, problem=f"ends with {tail!r} behind a blank",
+            allowed="the formula alone: a space group, a phase or a reading is no part of it", hint=f"write {first!r}",
+        )  # fmt: skip
 
 
 def _count(token: str, position: int, text: str) -> int:

@@ -66,7 +66,7 @@ _TABLE = (
         "string",
         "",
         "status",
-        "ranked, or why not: no_structure, no_hull, h2_ligand, rejected, competitor",
+        "ranked, or why not: selected (not searched yet), no_structure, no_hull, h2_ligand, rejected, competitor",
         "prescreen",
     ),
     ("energy_per_atom", "float", "eV/atom", "E", "energy of the lowest structure, by the engine named", "prescreen"),

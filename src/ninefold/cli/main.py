@@ -111,6 +111,8 @@ def _complain_of_unexpected(error: BaseException) -> int:
         return _complain(str(blamed), blamed.exit_code)
     if isinstance(error, SystemExit):
         return _complain(f"a library ended the program (exit code {error.code!r})", 1)
+    if isinstance(error, ImportError) and not package:
+        return _complain(f"a library cannot be loaded (memory, or a broken installation): {description(error)}", 1)
     if isinstance(error, MemoryError):
         return _complain("the memory of this machine is used up", 1)
     if isinstance(error, OSError):

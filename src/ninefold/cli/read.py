@@ -143,8 +143,7 @@ def query(
 
     keys = _fields(fields)
     path, name = store_for_reading(store, campaign)
-    for quoted in dict.fromkeys(re.findall(r'"([^"]*)"', filter or "")):
-        _tell_isotopes(quoted)
+    _tell_isotopes_in(filter)
     with open_repository(path) as repository:
         rows = repository.find(
             "candidates", filter, equal=_of(repository, name), sort=_order(sort), fields=keys, limit=limit or None
@@ -170,7 +169,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """One candidate: verdicts, structure, hull distance, competitors, conditions."""
-    from ninefold.chemistry.formula import formula_of, parse_formula
+    from ninefold.chemistry.formula import formula_of, parse_formula, reduced
     from ninefold.cli.locate import store_for_reading
     from ninefold.errors import InputError
     from ninefold.store import open_repository
@@ -185,7 +184,7 @@ def show(
             )
         if not found:
             _tell_isotopes(candidate)
-            formula = formula_of(parse_formula(candidate))
+            formula = formula_of(reduced(parse_formula(candidate)))
             found = repository.find(
                 "candidates", equal={"formula": formula, **of_campaign}, sort=[("rank", "asc")], limit=None
             )
@@ -249,6 +248,7 @@ def export(
             "--all-minima", None, problem=f"is for structures, and {out} is a table", allowed="cif, extxyz or poscar"
         )
     path, name = store_for_reading(store, campaign)
+    _tell_isotopes_in(filter)
     if target.is_folder:
         pattern = f"*{structure_ending(target.kind)}"
         check_output_folder(target.path, pattern=pattern, force=force, store=path, inputs=input_files(campaign))
@@ -321,6 +321,12 @@ def _anion(text: str) -> str:
     except InputError:
         return text
     return ion_of(formula_of(read.amounts), read.charge) if read.charge else text
+
+
+def _tell_isotopes_in(filter: str | None) -> None:
+    """As `_tell_isotopes`, of every formula in a filter."""
+    for quoted in dict.fromkeys(re.findall(r'"([^"]*)"', filter or "")):
+        _tell_isotopes(quoted)
 
 
 def _tell_isotopes(text: str) -> None:

@@ -92,6 +92,7 @@ def _execute(
     from ninefold.cli.outputs import check_output
     from ninefold.cli.progress import progress_display
     from ninefold.cli.signals import Interrupted
+    from ninefold.errors import MachineFaultError
     from ninefold.flows.execute import is_finished, run_campaign
     from ninefold.flows.progress import listening
     from ninefold.store import open_repository
@@ -103,6 +104,7 @@ def _execute(
         campaign = campaign.model_copy(update={"execution": campaign.execution.model_copy(update={"workers": workers})})
     if fresh and not yes:
         _ask_before_discarding(campaign, path)
+    fault: MachineFaultError | None = None
     try:
         if fresh or not is_finished(campaign, path, workflow):
             with progress_display() as show, listening(show):
@@ -113,12 +115,18 @@ def _execute(
             )
     except Interrupted as interrupt:
         raise Interrupted(interrupt.number, _kept(campaign, path, store)) from None
+    except MachineFaultError as error:
+        if not error.is_at_end:
+            raise
+        fault = error
     with open_repository(path) as repository:
         _write_report(repository, campaign.name, target)
         if as_json:
             print_json(result_rows(repository, campaign.name))
-            return
-        _show(repository, campaign, path, target)
+        else:
+            _show(repository, campaign, path, target)
+    if fault is not None:
+        raise fault
 
 
 def _ask_before_discarding(campaign: Campaign, path: Path) -> None:

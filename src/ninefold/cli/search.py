@@ -79,7 +79,9 @@ def search(
     Files carry energy, engine, evidence, seed and label as _ninefold_ items (CIF), or as keys that ASE reads (extxyz).
     """
     from ninefold.engines import EngineSettings, make_engine
+    from ninefold.errors import MachineFaultError
     from ninefold.search import search_composition
+    from ninefold.search.prescreen import OF_MACHINE
     from ninefold.store.export import structure_ending
 
     budget = _budget(relaxations, exclude_types or [], source or [])
@@ -93,6 +95,9 @@ def search(
     with _stopping(seconds) as stop, _progress() as notify:
         outcome = search_composition(assignment, budget, calculator, seed, notify, stop)
         stopped = stop.reason
+    faults = [reason.removeprefix(OF_MACHINE) for reason in outcome.reasons if reason.startswith(OF_MACHINE)]
+    if faults and not outcome.counts["single_points"]:
+        raise MachineFaultError(f"engine: {engine!r} cannot compute on this machine: {faults[0]}; nothing was written")
     if outcome.counts["pool"] and not outcome.counts["single_points"] and not stopped:
         _refuse("--engine", engine, f"computes no structure of {formula}: {_commonest(outcome)}", "another engine")
     rows = _written(outcome.found, target, assignment, calculator, seed)
@@ -103,8 +108,10 @@ def search(
                 file.unlink(missing_ok=True)
     if json:
         print_json(_summary(assignment, calculator, outcome, rows, seed, stopped))
-        return
-    _print_search(assignment, calculator, outcome, rows, target, stopped)
+    else:
+        _print_search(assignment, calculator, outcome, rows, target, stopped)
+    if faults:
+        raise MachineFaultError(f"the machine failed in some calculations, whose structures are left out: {faults[0]}")
 
 
 def relax(
@@ -141,6 +148,7 @@ def relax(
     calculator = make_engine(EngineSettings(name=engine, model=model))
     target = _structure_target(out, names, force, read) if out is not None else None
     rows: list[dict[str, Any]] = []
+    is_machine_s = False
     relaxed: list[TaggedStructure] = []
     with _stopping(None) as stop, _progress() as notify:
         for done, (file, name) in enumerate(zip(files, names, strict=True), start=1):
@@ -154,6 +162,7 @@ def relax(
                 continue
             [relaxation] = calculator.relax([structure], settings)
             rows.append(_relaxed_row(file, structure, relaxation))
+            is_machine_s = is_machine_s or relaxation.is_transient
             if target is not None and not relaxation.error:
                 relaxed.append(_tagged_relaxation(name, file, relaxation, calculator, settings))
                 if target.is_folder:
@@ -169,7 +178,7 @@ def relax(
     else:
         _print_relaxed(rows, calculator, len(files))
     if failed:
-        raise typer.Exit(2)
+        raise typer.Exit(1 if is_machine_s else 2)
 
 
 def _budget(relaxations: int | None, excluded: list[str], sources: list[str]) -> SearchBudget:
@@ -331,7 +340,8 @@ def _written(
 def _relaxed_row(file: Path, start: Any, relaxation: Any) -> dict[str, Any]:
     from ninefold.structures.description import describe
 
-    row: dict[str, Any] = {"file": str(file), "error": relaxation.error}
+    problem = f"the machine failed, not the structure: {relaxation.error}"
+    row: dict[str, Any] = {"file": str(file), "error": problem if relaxation.is_transient else relaxation.error}
     if relaxation.error:
         return row
     description = describe(relaxation.structure)

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 from ninefold.engines.settings import EngineSettings, RelaxSettings
 
 if TYPE_CHECKING:
-    from ninefold.engines.base import Engine, Evaluation, Relaxation
+    from ninefold.engines.base import CalculationError, Engine, Evaluation, Relaxation
     from ninefold.engines.registry import engine_names, make_engine
 
-__all__ = ["Engine", "EngineSettings", "Evaluation", "RelaxSettings", "Relaxation", "engine_names", "make_engine"]
+__all__ = [
+    "CalculationError", "Engine", "EngineSettings", "Evaluation", "RelaxSettings", "Relaxation", "engine_names",
+    "make_engine",
+]  # fmt: skip
 
 _HOMES = {
-    **dict.fromkeys(("Engine", "Evaluation", "Relaxation"), "base"),
+    **dict.fromkeys(("CalculationError", "Engine", "Evaluation", "Relaxation"), "base"),
     **dict.fromkeys(("engine_names", "make_engine"), "registry"),
 }
 

@@ -16,7 +16,7 @@ from ase import Atoms
 from ase.units import GPa
 from pymatgen.core import Structure
 
-from ninefold.engines.base import Evaluation, Relaxation
+from ninefold.engines.base import CalculationError, Evaluation, Relaxation, is_transient
 from ninefold.engines.settings import EngineSettings, RelaxSettings
 from ninefold.errors import InputError
 from ninefold.keys import content_key
@@ -31,10 +31,6 @@ MAX_STEP = 0.1
 """Å per atom, and strain, in one step."""
 SYMMETRY_TOLERANCE = 1e-3
 """Å; at which the symmetry to keep is found."""
-
-
-class CalculationError(Exception):
-    """A structure that cannot be computed; its text becomes the recorded reason."""
 
 
 class ASEEngine:
@@ -82,12 +78,12 @@ class ASEEngine:
             energy, forces = _checked(atoms)
             stress = atoms.get_stress(voigt=False)
         except Exception as error:  # whatever a calculator raises is this structure's fate, not the batch's
-            return Evaluation(None, None, None, time.process_time() - start, reason_of(error), is_transient(error))
+            return Evaluation.failed(error, time.process_time() - start)
         return Evaluation(energy / len(atoms), forces, stress, time.process_time() - start)
 
     def _relax(self, structure: Structure, settings: RelaxSettings) -> Relaxation:
         start = time.process_time()
-        steps = 0
+        steps, atoms, volume = 0, None, structure.volume
         try:
             atoms = self._atoms(structure)
             _checked(atoms)
@@ -103,10 +99,8 @@ class ASEEngine:
                     steps = optimizer.get_number_of_steps()
             residual = atoms.get_stress(voigt=False) / GPa + settings.pressure * np.eye(3)
         except Exception as error:  # as above
-            spent = time.process_time() - start
-            return Relaxation(
-                structure, None, np.inf, np.inf, steps, False, spent, reason_of(error), is_transient(error)
-            )
+            cause = _cause(error, atoms, volume)
+            return Relaxation.failed(structure, cause, steps, time.process_time() - start)
         relaxed = Structure(atoms.cell.array, structure.species, atoms.get_scaled_positions())
         return Relaxation(
             structure=relaxed,
@@ -144,18 +138,28 @@ def atoms_of(structure: Structure, elements: frozenset[str] | None) -> Atoms:
     return atoms
 
 
-def is_transient(error: Exception) -> bool:
-    """Memory, files and devices (torch says RuntimeError) may do better next time; a structure will not."""
-    return isinstance(error, (MemoryError, OSError, RuntimeError)) and not isinstance(error, NotImplementedError)
+def _cause(error: Exception, atoms: Atoms | None, volume: float) -> Exception:
+    """The geometry, where it has left what an engine need compute; else the error as it came.
 
+    An optimizer asks for forces before its step can be looked at. On atoms that fall together or fly apart a
+    calculator may run out of memory or fail anywhere: that is the structure's, and would come again.
 
-def reason_of(error: Exception) -> str:
-    """One line: our own words, or the kind of a foreign error and its first line."""
-    if isinstance(error, CalculationError):
-        return str(error)
-    if isinstance(error, np.linalg.LinAlgError):
-        return "the relaxation lost its way"
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
+    Args:
+        error: What the calculator or the optimizer raised.
+        atoms: As they stand; None if they could not be made.
+        volume: At the start, Å³.
+    """
+    if atoms is None or not is_transient(error):
+        return error
+    if str(error).startswith("FixSymmetry"):  # ASE's word for a step too long to stay symmetric
+        return CalculationError("the relaxation lost its way")
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        return CalculationError("positions are not numbers")
+    try:
+        check_geometry(atoms, atoms.get_volume() / volume)
+    except CalculationError as fault:
+        return fault
+    return error
 
 
 def _optimizer(atoms: Atoms, settings: RelaxSettings) -> Any:

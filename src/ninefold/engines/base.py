@@ -2,10 +2,15 @@
 
 A structure that cannot be computed is a result with its `error` set, never an exception and never
 a NaN: one bad structure does not stop a campaign.
+
+An error is a property of the structure only where it is declared as one (`CalculationError` and what
+`is_transient` lists beside it). Everything else (a library that cannot be loaded, memory, a file, a
+device) is the machine's: it says nothing about the structure, is not remembered, and is tried again.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +22,47 @@ from ninefold.engines.settings import RelaxSettings
 
 RELAXATION_VERSION = 1
 """Rises when an optimizer, its step or its guards change where a relaxation ends; in the key of a stored one."""
+
+
+class CalculationError(Exception):
+    """A structure that cannot be computed, here or on any machine; its text becomes the recorded reason.
+
+    Raise it in a calculator for what will always fail: no convergence, an explosion, an element that the model
+    does not know.
+    """
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an error is the machine's and may not come again, rather than the structure's.
+
+    Declared failures of a calculation are `CalculationError`, ASE's `SCFError` (not converged), `NotImplementedError`
+    (how ASE's calculators refuse an element) and a matrix without eigenvalues. ASE's `CalculationFailed` is none: it
+    stands for memory and crashes as well.
+    """
+    from ase.calculators.calculator import PropertyNotImplementedError, SCFError
+
+    if isinstance(error, PropertyNotImplementedError):  # of the calculator's, whatever the structure
+        return True
+    # torch has a class of its own; it is known by its name, since torch need not be there
+    is_singular = isinstance(error, np.linalg.LinAlgError) or type(error).__name__ == "_LinAlgError"
+    return not (is_singular or isinstance(error, (CalculationError, SCFError, NotImplementedError)))
+
+
+def reason_of(error: BaseException) -> str:
+    """One line: our own words, or the kind of a foreign error and its first line."""
+    if isinstance(error, CalculationError):
+        return str(error)
+    if not is_transient(error) and "LinAlgError" in type(error).__name__:
+        return "the relaxation lost its way"
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
+
+
+def is_foreign(reason: str | None) -> bool:
+    """Whether a reason, as `reason_of` words it, is of an error that is no declared failure."""
+    return reason is not None and _FOREIGN.match(reason) is not None
+
+
+_FOREIGN = re.compile(r"(?!NotImplementedError|SCFError)\w*(Error|Exception|Exit|Warning)(:|$)")
 
 
 @dataclass(frozen=True)
@@ -32,7 +78,12 @@ class Evaluation:
     core_seconds: float
     error: str | None = None
     is_transient: bool = False
-    """Whether the error is the machine's (memory, a file, a device) and may not come again."""
+    """Whether the error is the machine's (a library, memory, a file, a device) and may not come again: not stored."""
+
+    @classmethod
+    def failed(cls, error: BaseException, core_seconds: float = 0.0) -> Evaluation:
+        """Of a structure whose calculation raised."""
+        return cls(None, None, None, core_seconds, reason_of(error), is_transient(error))
 
 
 @dataclass(frozen=True)
@@ -53,6 +104,13 @@ class Relaxation:
     error: str | None = None
     is_transient: bool = False
     """As in `Evaluation`."""
+
+    @classmethod
+    def failed(
+        cls, structure: Structure, error: BaseException, steps: int = 0, core_seconds: float = 0.0
+    ) -> Relaxation:
+        """Of a structure whose relaxation raised."""
+        return cls(structure, None, np.inf, np.inf, steps, False, core_seconds, reason_of(error), is_transient(error))
 
 
 class Engine(Protocol):

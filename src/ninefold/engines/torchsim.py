@@ -23,8 +23,6 @@ from ninefold.engines.ase_engine import (
     CalculationError,
     atoms_of,
     check_geometry,
-    is_transient,
-    reason_of,
 )
 from ninefold.engines.base import Evaluation, Relaxation
 from ninefold.engines.foundation import FAMILIES, checksum, refuse_code, weight_file
@@ -192,11 +190,11 @@ class TorchSimEngine:
 
     @staticmethod
     def _no_evaluation(structure: Structure, seconds: float, error: Exception) -> Evaluation:
-        return Evaluation(None, None, None, seconds, reason_of(error), is_transient(error))
+        return Evaluation.failed(error, seconds)
 
     @staticmethod
     def _no_relaxation(structure: Structure, seconds: float, error: Exception) -> Relaxation:
-        return Relaxation(structure, None, np.inf, np.inf, 0, False, seconds, reason_of(error), is_transient(error))
+        return Relaxation.failed(structure, error, core_seconds=seconds)
 
 
 def make(settings: EngineSettings) -> TorchSimEngine:

@@ -12,7 +12,15 @@ from ninefold.settings import Settings
 
 def _as_range(value: Any) -> Any:
     """A single number means from and to itself."""
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if _is_whole(value):
+        return (value, value)
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_whole, value)):
+        return value
+    raise ValueError("must be a whole number, or from and to, like 1 or [1, 2]")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 Range = Annotated[tuple[int, int], BeforeValidator(_as_range)]

@@ -198,6 +198,11 @@ def _with_earlier(document: dict[str, Any], result: dict[str, Any]) -> dict[str,
     }
 
 
+def reference_id(campaign: Campaign, phase: Any) -> str:
+    """Identifier of a reference phase in a campaign."""
+    return f"{campaign.name}:{phase.name}"
+
+
 def reference(campaign: Campaign, phase: Any, result: dict[str, Any], engine: str) -> ReferenceDocument:
     """A competing phase as the engine sees it."""
     from ninefold.structures.symmetry import space_group
@@ -205,7 +210,7 @@ def reference(campaign: Campaign, phase: Any, result: dict[str, Any], engine: st
     structure = unpack_structure(result["structure"]) if result.get("structure") else None
     elements = sorted({site.specie.symbol for site in phase.structure})
     return ReferenceDocument(
-        id=f"{campaign.name}:{phase.name}",
+        id=reference_id(campaign, phase),
         campaign=campaign.name,
         name=phase.name,
         formula=phase.formula,
@@ -297,10 +302,15 @@ def ranked_candidates(
             "verdicts": [*on_composition, *(verdict.to_dict() for verdict in verdicts)],
             "rank": place.rank, "rank_best": place.rank_best, "rank_worst": place.rank_worst, "score": place.score,
             "is_pareto": place.is_pareto, "terms": place.terms,
-            "status": (place.reason or "ranked") if candidate["structures_found"] else "no_structure",
+            "status": (place.reason or "ranked") if candidate["structures_found"] else _without_structure(candidate),
         }  # fmt: skip
         documents.append(CandidateDocument.model_validate({**candidate, **update}))
     return documents
+
+
+def _without_structure(candidate: dict[str, Any]) -> str:
+    """Whether a search found nothing, or none has been finished."""
+    return "no_structure" if candidate["search_rounds"] else "selected"
 
 
 def _amounts(candidate: dict[str, Any]) -> dict[str, float]:

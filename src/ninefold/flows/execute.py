@@ -10,8 +10,10 @@ import ninefold
 from ninefold.chemistry.configs import workflow_path
 from ninefold.errors import InputError
 from ninefold.flows.clock import now
+from ninefold.flows.faults import collecting_faults, fault_error
 from ninefold.flows.kept import lock_purpose
 from ninefold.flows.progress import Pace, Progress, listening
+from ninefold.flows.workers import try_engine
 from ninefold.paths import user_path
 from ninefold.store import open_repository
 from ninefold.store.documents import CampaignDocument
@@ -62,6 +64,8 @@ def run_campaign(
 
     Raises:
         InputError: if the store holds other settings under this name, or another process runs on it.
+        MachineFaultError: if the engine cannot compute here, before anything is stored; or at the end, if the machine
+            kept something from being computed. The campaign is then not finished.
     """
     make_flow = load_workflow(workflow)
     engine_label = _check_engine(campaign)
@@ -74,12 +78,16 @@ def run_campaign(
         open_repository(store, mode="write") as repository,
         listening(_Noting(lock)),
     ):
+        try_engine(campaign.to_dict(), str(store), campaign.execution.worker_count)
         if fresh and (document := repository.get("campaigns", campaign.name)) is not None:
             # the campaign's own document goes last of all: killed in between, it is unfinished and still guarded
             repository.put("campaigns", [CampaignDocument(**{**document, "status": "stopped"})])
             _discard(repository, campaign.name, ("funnel", "candidates", "references", "results"))
         _register(repository, campaign, engine_label, update or fresh, workflow_name(workflow))
-        _run_flow(flow)
+        with collecting_faults() as faults:
+            _run_flow(flow)
+        if faults:
+            raise fault_error(faults)
         document = repository.get("campaigns", campaign.name)
         repository.put("campaigns", [CampaignDocument(**{**(document or {}), "status": "finished", "finished": now()})])
 

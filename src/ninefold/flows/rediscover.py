@@ -112,6 +112,7 @@ def rediscover(run: Run, engine: Engine) -> dict[str, Any]:
     """
     from ninefold.search import search_composition
     from ninefold.search.budget import SearchBudget
+    from ninefold.search.prescreen import OF_MACHINE
     from ninefold.structures.duplicates import distinct
     from ninefold.structures.symmetry import space_group
 
@@ -123,6 +124,8 @@ def rediscover(run: Run, engine: Engine) -> dict[str, Any]:
     budget = SearchBudget.for_relaxations(run.relaxations, (run.compound.type,) if run.is_withheld else ())
     outcome = search_composition(assignment, budget, engine, run.seed)
     spent = time.process_time() - start
+    if faults := [reason for reason in outcome.reasons if reason.startswith(OF_MACHINE)]:
+        return {"key": run.key, "error": faults[0]}
     best = next((found for found in outcome.found if found.is_valid), None)
     published_energy = reference.energy_per_atom
     return {

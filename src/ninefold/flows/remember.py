@@ -7,13 +7,15 @@ the version of keys; a finished calculation is in the store before its caller se
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from pymatgen.core import Structure
 
-from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxation
+from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxation, is_foreign
 from ninefold.engines.settings import RelaxSettings
+from ninefold.errors import NinefoldError
 from ninefold.flows.clock import now
 from ninefold.flows.packing import pack_structure, unpack_structure
 from ninefold.keys import KEY_VERSION, content_key, structure_key
@@ -34,23 +36,23 @@ class RememberingEngine:
         self._engine, self._repository, self._campaign = engine, repository, campaign
         self.name, self.label, self.fingerprint = engine.name, engine.label, engine.fingerprint
         self.evidence, self.batch = engine.evidence, getattr(engine, "batch", 1)
-        self.transient_failures = 0
-        """Results with an error of the machine's own: they are handed on and not remembered."""
+        self.faults: Counter[str] = Counter()
+        """Reasons of results with an error of the machine's own: they are handed on and not remembered."""
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """Energies as the engine gives them; forces and stress are None for a remembered result."""
         keys = [self._key("evaluate", structure) for structure in structures]
-        known = self._repository.get_many("results", keys)
+        known = self._known(keys)
         results: dict[int, Evaluation] = {
             index: Evaluation(forces=None, stress=None, **known[key]["value"])
             for index, key in enumerate(keys)
             if key in known
         }
         for some in self._batches(len(structures), results):
-            for index, result in zip(some, self._engine.evaluate([structures[index] for index in some]), strict=True):
+            for index, result in zip(some, self._evaluated([structures[index] for index in some]), strict=True):
                 value = {name: getattr(result, name) for name in ("energy_per_atom", "core_seconds", "error")}
                 if result.is_transient:
-                    self.transient_failures += 1
+                    self.faults[str(result.error)] += 1
                 else:
                     self._remember(keys[index], "evaluate", value)
                 results[index] = result
@@ -62,15 +64,15 @@ class RememberingEngine:
             self._key("relax", structure, settings.model_dump(mode="json"), RELAXATION_VERSION)
             for structure in structures
         ]
-        known = self._repository.get_many("results", keys)
+        known = self._known(keys)
         results: dict[int, Relaxation] = {
             index: _unpacked(known[key]["value"]) for index, key in enumerate(keys) if key in known
         }
         for some in self._batches(len(structures), results):
-            relaxed = self._engine.relax([structures[index] for index in some], settings)
+            relaxed = self._relaxed([structures[index] for index in some], settings)
             for index, result in zip(some, relaxed, strict=True):
                 if result.is_transient:
-                    self.transient_failures += 1
+                    self.faults[str(result.error)] += 1
                     results[index] = result
                     continue
                 value = {
@@ -83,6 +85,27 @@ class RememberingEngine:
                 # through the same packing as a remembered one, so that a resumed run goes on from the same bits
                 results[index] = _unpacked(value)
         return [results[index] for index in range(len(structures))]
+
+    def _known(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Finished calculations, less what a store of an earlier version holds of a machine's faults."""
+        found = self._repository.get_many("results", keys)
+        return {key: document for key, document in found.items() if not is_foreign(document["value"]["error"])}
+
+    def _evaluated(self, structures: Sequence[Structure]) -> list[Evaluation]:
+        try:
+            return self._engine.evaluate(structures)
+        except NinefoldError:
+            raise
+        except Exception as error:  # a plug-in that does not keep to the protocol
+            return [Evaluation.failed(error) for _ in structures]
+
+    def _relaxed(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
+        try:
+            return self._engine.relax(structures, settings)
+        except NinefoldError:
+            raise
+        except Exception as error:  # as above
+            return [Relaxation.failed(structure, error) for structure in structures]
 
     def _batches(self, count: int, known: Container[int]) -> Iterator[list[int]]:
         """Indices of what is not known, as many at once as the engine gains by."""

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from ninefold.campaign.model import Campaign
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.compounds import known_formulas
-from ninefold.errors import InputError
+from ninefold.errors import InputError, MachineFaultError, description
 from ninefold.flows import convert
 from ninefold.flows.clock import now
+from ninefold.flows.faults import IN_FUNNEL, named, note_fault
 from ninefold.flows.packing import pack_assignment, pack_structure, unpack_assignment, unpack_structure
 from ninefold.flows.progress import announce
 from ninefold.flows.workers import Context, Failure, run_tasks
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 
 FEWEST_LIGANDS = 2
 """Of a made compound, for a search by the polyhedra that ninefold has."""
+
+
+NOT_BUILT = "no pool of structures: the machine failed"
+"""Reason in the funnel of a search that could not begin."""
 
 
 class Funnel:
@@ -255,7 +260,7 @@ def build(campaign: Campaign, store: str, shard: Shard, number: int = 1) -> Shar
         number: Of the round; each draws anew.
 
     Returns:
-        A shard with one record per assignment: the assignment and where its pool is.
+        A shard with one record per assignment: the assignment and where its pool is; None where the machine failed.
     """
     assignments = [unpack_assignment(record) for record in read_shard(shard)]
     records: list[dict[str, Any] | None] = [None] * len(assignments)
@@ -270,8 +275,8 @@ def build(campaign: Campaign, store: str, shard: Shard, number: int = 1) -> Shar
         for done, (index, result) in enumerate(_run(campaign, store, _build_one, tasks), start=1):
             assignment = assignments[index]
             if isinstance(result, Failure):
-                funnel.reasons[result.reason] += 1
-                result = {"pool": None, "failure": result.reason}
+                _went_on_after(result, _in_round("build", number), assignment.label, funnel)
+                result = {"pool": None}
             else:
                 funnel.count_in += result["count_in"]
                 funnel.count_out += result["count_out"]
@@ -295,7 +300,14 @@ def prescreen(campaign: Campaign, store: str, shard: Shard, number: int = 1) -> 
         open_repository(store, mode="write") as repository,
         counted(repository, campaign, _in_round("prescreen", number), shard.sha256[:12]) as funnel,
     ):
-        tasks = [(unpack_assignment(record["assignment"]), record["pool"], store) for record in records]
+        funnel.count_in = len(records)
+        if lost := sum(record["pool"] is None for record in records):
+            funnel.reasons[NOT_BUILT] = lost
+        tasks = [
+            (unpack_assignment(record["assignment"]), record["pool"], store)
+            for record in records
+            if record["pool"] is not None
+        ]
         funnel.is_in_process = _workers(campaign, tasks) == 1
         announce(_in_round("prescreen", number), 0, len(tasks))
         for done, (index, result) in enumerate(_run(campaign, store, _prescreen_one, tasks), start=1):
@@ -304,15 +316,15 @@ def prescreen(campaign: Campaign, store: str, shard: Shard, number: int = 1) -> 
             if document is None:
                 raise InputError("store", store, problem=f"has lost the candidate {assignment.label}", hint="run again")
             if isinstance(result, Failure):
-                result = {"found": [], "reasons": {result.reason: 1}, "relaxations": 0, "core_seconds": 0.0}
-            repository.put("candidates", [convert.searched_candidate(campaign, document, result, engine, number)])
-            funnel.count_in += 1
-            funnel.core_seconds += result["core_seconds"]
-            if any(found["is_valid"] for found in result["found"]):
-                funnel.count_out += 1
+                _went_on_after(result, _in_round("prescreen", number), assignment.label, funnel)
             else:
-                funnel.reasons["no structure with the coordination asked"] += 1
-            announce(_in_round("prescreen", number), done, len(records), note=assignment.formula)
+                repository.put("candidates", [convert.searched_candidate(campaign, document, result, engine, number)])
+                funnel.core_seconds += result["core_seconds"]
+                if any(found["is_valid"] for found in result["found"]):
+                    funnel.count_out += 1
+                else:
+                    funnel.reasons["no structure with the coordination asked"] += 1
+            announce(_in_round("prescreen", number), done, len(tasks), note=assignment.formula)
 
 
 def relax_references(campaign: Campaign, store: str) -> None:
@@ -325,11 +337,8 @@ def relax_references(campaign: Campaign, store: str) -> None:
         open_repository(store, mode="write") as repository,
         counted(repository, campaign, "references") as funnel,
     ):
-        systems = {
-            tuple(document["elements"])
-            for document in repository.find("candidates", equal=_of(campaign), fields=["elements"], limit=None)
-        }
-        phases = {phase.name: phase for system in sorted(systems) for phase in reference_phases(system)}
+        systems = _systems(repository, campaign)
+        phases = {phase.name: phase for system in systems for phase in reference_phases(system)}
         funnel.unit = "structures"
         funnel.count_in = len(phases)
         tasks = [(phase.structure, phase.relax_settings) for phase in phases.values()]
@@ -339,29 +348,37 @@ def relax_references(campaign: Campaign, store: str) -> None:
         for done, (index, result) in enumerate(_run(campaign, store, relax_one, tasks), start=1):
             phase = order[index]
             if isinstance(result, Failure):
-                result = {"error": result.reason, "core_seconds": 0.0}
-            funnel.core_seconds += result["core_seconds"]
-            if result["error"]:
-                funnel.reasons[result["error"]] += 1
+                _went_on_after(result, "references", phase.name, funnel)
+                repository.delete("references", equal={"id": convert.reference_id(campaign, phase)})
             else:
-                funnel.count_out += 1
-                if not result["is_converged"]:
-                    funnel.reasons[f"in the hull, though not converged: {phase.name}"] = 1
-            repository.put("references", [convert.reference(campaign, phase, result, engine)])
+                funnel.core_seconds += result["core_seconds"]
+                if result["error"]:
+                    funnel.reasons[result["error"]] += 1
+                else:
+                    funnel.count_out += 1
+                    if not result["is_converged"]:
+                        funnel.reasons[f"in the hull, though not converged: {phase.name}"] = 1
+                repository.put("references", [convert.reference(campaign, phase, result, engine)])
             announce("references", done, len(order), unit="structures", note=phase.name)
-        for system in sorted(systems):
+        for system in systems:
             for missing in missing_phases(system):
                 funnel.reasons[f"not in the hull: {missing.formula}: {missing.reason}"] = 1
 
 
 def assess_stability(campaign: Campaign, store: str) -> None:
-    """Hull distances, competitors and conditions for every candidate with a structure."""
+    """Hull distances, competitors and conditions for every candidate with a structure.
+
+    Raises:
+        MachineFaultError: if the machine kept a reference phase from being relaxed: without it compounds would seem
+            more stable than they are.
+    """
     with (
         open_repository(store, mode="write") as repository,
         counted(repository, campaign, "stability") as funnel,
     ):
         candidates = list(repository.find("candidates", equal=_of(campaign), limit=None))
         references = list(repository.find("references", equal=_of(campaign), limit=None))
+        _check_references(repository, campaign, {reference["name"] for reference in references})
         documents, reasons = convert.assessed_candidates(campaign, candidates, references)
         repository.put("candidates", documents)
         funnel.count_in = len(candidates)
@@ -389,7 +406,11 @@ def rank_candidates(campaign: Campaign, store: str) -> None:
 
 
 def _isolated(task: Callable[..., Any]) -> Callable[..., Any]:
-    """What goes wrong with one composition is counted; what goes wrong with the store or the machine ends the run."""
+    """What goes wrong with one task ends only that; what goes wrong with the store, files or memory ends the run.
+
+    A composition that cannot be built or searched says so in its result. An exception is no such result, whatever its
+    class: it says nothing about the composition.
+    """
 
     @functools.wraps(task)
     def run(*arguments: Any) -> Any:
@@ -398,8 +419,7 @@ def _isolated(task: Callable[..., Any]) -> Callable[..., Any]:
         except (StoreError, OSError, MemoryError):
             raise
         except Exception as error:  # whatever one composition brings up must not end the others
-            words = (str(error).splitlines() or [""])[0][:120]
-            return Failure(f"{type(error).__name__}: {words}")
+            return Failure(description(error))
 
     return run
 
@@ -444,15 +464,14 @@ def _build_one(context: Context, assignment: Assignment, store: str, number: int
 
 @_isolated
 def _prescreen_one(
-    context: Context, assignment: Assignment, pool: dict[str, Any] | None, store: str
+    context: Context, assignment: Assignment, pool: dict[str, Any], store: str
 ) -> dict[str, Any] | Failure:
-    from ninefold.engines.base import RELAXATION_VERSION
+    from ninefold.engines.base import RELAXATION_VERSION, is_foreign
     from ninefold.search import prescreen as search
     from ninefold.search import structures_version
+    from ninefold.search.prescreen import OF_ENGINE
     from ninefold.structures import Proposal
 
-    if pool is None:
-        return Failure("no pool of structures")
     campaign = context.campaign
     key = content_key(
         "search",
@@ -464,25 +483,30 @@ def _prescreen_one(
         RELAXATION_VERSION,
         KEY_VERSION,
     )
-    if (known := context.repository.get("results", key)) is not None:
+    known = context.repository.get("results", key)
+    reasons = [reason.removeprefix(OF_ENGINE) for reason in known["value"]["reasons"]] if known else []
+    if known is not None and not any(map(is_foreign, reasons)):  # an earlier version stored faults of the machine
         return known["value"]
     proposals = [
         Proposal(unpack_structure(record), record["source"])
         for record in read_shard(Shard.from_dict(pool, shard_folder(store)))
     ]
-    failures = context.engine.transient_failures
+    before = context.engine.faults.copy()
     value = convert.outcome(search(assignment, proposals, campaign.structures, context.engine))
-    if context.engine.transient_failures > failures:
-        return value  # the machine failed, not a structure: told now, and searched again by the next run
+    if faults := context.engine.faults - before:
+        # what was computed is remembered: the next run's search goes the same way, as far as the machine lets it
+        return Failure(next(iter(faults)))
     context.repository.put(
         "results", [ResultDocument(id=key, campaign=campaign.name, kind="search", value=value, created=now())]
     )
     return value
 
 
-def relax_one(context: Context, structure: Structure, settings: RelaxSettings) -> dict[str, Any]:
+def relax_one(context: Context, structure: Structure, settings: RelaxSettings) -> dict[str, Any] | Failure:
     """Relax one structure in a worker; the result is in the store when it comes back."""
     [relaxation] = context.engine.relax([structure], settings)
+    if relaxation.is_transient:
+        return Failure(str(relaxation.error))
     return {
         "structure": pack_structure(relaxation.structure),
         "energy_per_atom": relaxation.energy_per_atom,
@@ -490,6 +514,34 @@ def relax_one(context: Context, structure: Structure, settings: RelaxSettings) -
         "core_seconds": relaxation.core_seconds,
         "error": relaxation.error,
     }
+
+
+def _went_on_after(failure: Failure, stage: str, what: str, funnel: Funnel) -> None:
+    """Count a fault of the machine and note it for the end of the run."""
+    funnel.reasons[f"{IN_FUNNEL}{failure.reason}"] += 1
+    note_fault(stage, what, failure.reason)
+
+
+def _systems(repository: Repository, campaign: Campaign) -> list[tuple[str, ...]]:
+    """Chemical systems of the candidates, sorted."""
+    candidates = repository.find("candidates", equal=_of(campaign), fields=["elements"], limit=None)
+    return sorted({tuple(document["elements"]) for document in candidates})
+
+
+def _check_references(repository: Repository, campaign: Campaign, stored: set[str]) -> None:
+    """Refuse a hull from which the machine left phases out; what it fails to relax is not in the store.
+
+    Raises:
+        MachineFaultError: naming them.
+    """
+    from ninefold.thermo.references import reference_phases
+
+    names = {phase.name for system in _systems(repository, campaign) for phase in reference_phases(system)}
+    if stored and (missing := sorted(names - stored)):
+        raise MachineFaultError(
+            f"the machine kept reference phases from being relaxed ({named(missing)}); without them compounds would "
+            "seem more stable than they are; everything else is kept; 'ninefold resume' tries again"
+        )
 
 
 def _run(campaign: Campaign, store: str, task: Any, arguments: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:

@@ -8,20 +8,24 @@ failed.
 
 from __future__ import annotations
 
+import ast
 import atexit
 import concurrent.futures
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.campaign import parse_campaign
-from ninefold.errors import NinefoldError
+from ninefold.errors import InputError, MachineFaultError, NinefoldError
 from ninefold.store import open_repository
 
 if TYPE_CHECKING:
@@ -34,6 +38,10 @@ DEATHS_IN_A_ROW = 3
 """Deaths without a finished task between them that end a campaign instead of being recorded task by task."""
 
 
+TRIED_PHASES = 5
+"""Reference phases that are tried until the engine knows the elements of one."""
+
+
 class Context(NamedTuple):
     """What every task of a campaign works with."""
 
@@ -44,7 +52,7 @@ class Context(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A task that could not be finished, with the reason that the funnel counts."""
+    """A task that the machine, not a structure, kept from being finished: nothing of it is stored."""
 
     reason: str
 
@@ -65,6 +73,62 @@ def context_for(settings: dict[str, Any], store: str) -> Context:
         engine = RememberingEngine(make_engine(campaign.engine), repository, campaign.name)
         _open_contexts[key] = Context(campaign, repository, engine)
     return _open_contexts[key]
+
+
+def try_engine(settings: dict[str, Any], store: str, workers: int) -> None:
+    """Compute one small structure where the tasks will run, before anything is stored.
+
+    A library that cannot be loaded, or a device that is not there, would otherwise fail every structure.
+
+    Args:
+        settings: The campaign as plain values.
+        store: Where the store is; not opened here.
+        workers: Processes; with one, in this process.
+
+    Raises:
+        MachineFaultError: if the engine cannot compute here.
+    """
+    if workers == 1:
+        fault = _engine_fault(settings)
+    else:
+        try:
+            with _interrupts_held():
+                future = _pool(settings, store, workers).submit(_engine_fault, settings)
+            fault = future.result()
+        except BrokenProcessPool:
+            close_pools()
+            fault = "its process died (out of memory?)"
+    if fault is not None:
+        name = settings["engine"]["name"]
+        raise MachineFaultError(
+            f"engine: {name!r} cannot compute on this machine: {fault}; nothing was stored; mend the installation, or "
+            "give it more memory, and start it again"
+        )
+
+
+def _engine_fault(settings: dict[str, Any]) -> str | None:
+    """What keeps an engine from computing a small crystal of the campaign's elements; None if nothing does."""
+    from ninefold.engines import RelaxSettings, make_engine
+    from ninefold.engines.base import is_transient, reason_of
+    from ninefold.thermo.references import reference_phases
+
+    campaign = parse_campaign(settings)
+    space = campaign.space[0]
+    phases = [phase for phase in reference_phases(("H", *space.centres, *space.cations)) if phase.kind != "molecule"]
+    phases.sort(key=lambda phase: (len(phase.structure), phase.name))
+    try:
+        engine = make_engine(campaign.engine)
+        for phase in phases[:TRIED_PHASES]:
+            [result] = engine.relax([phase.structure], RelaxSettings(max_steps=1))
+            if result.is_transient:
+                return result.error
+            if result.error is None:
+                return None
+    except NinefoldError:
+        raise
+    except Exception as error:  # a plug-in may raise what it should return
+        return reason_of(error) if is_transient(error) else None
+    return None  # it knows none of these elements, which is no fault of the machine
 
 
 def run_tasks(
@@ -134,6 +198,7 @@ def _run_in(
 def _pool(settings: dict[str, Any], store: str, workers: int) -> concurrent.futures.ProcessPoolExecutor:
     key = (parse_campaign(settings).fingerprint(), store, workers)
     if key not in _pools:
+        _check_main_guard()
         _start_resource_tracker()
         _pools[key] = concurrent.futures.ProcessPoolExecutor(
             workers,
@@ -142,6 +207,46 @@ def _pool(settings: dict[str, Any], store: str, workers: int) -> concurrent.futu
             initargs=(settings, store, os.getpid()),
         )
     return _pools[key]
+
+
+def _check_main_guard() -> None:
+    """Refuse to start processes from a script that each of them would run again.
+
+    A worker imports the file of the main module. What stands there outside `if __name__ == "__main__":` runs in it,
+    would start workers in turn, and every one of them would fail with a traceback of its own.
+
+    Raises:
+        InputError: naming the file and the line.
+    """
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    line = _line_in_main()
+    if file is None or line is None:  # an interactive session, or a thread: nothing is run again
+        return
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    guarded = (
+        node.lineno <= line <= (node.end_lineno or line)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+    )
+    if not any(guarded):
+        raise InputError(
+            "script", str(file), problem=f"starts worker processes in line {line} outside the main guard; each of them "
+            "imports the script and would start it again",
+            hint='put the call under if __name__ == "__main__": or set execution.workers to 1',
+        )  # fmt: skip
+
+
+def _line_in_main() -> int | None:
+    """The line of the main module's own code, outside any function, that this thread is executing."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_globals is vars(sys.modules["__main__"]):
+            return frame.f_lineno
+        frame = frame.f_back
+    return None
 
 
 @contextmanager
@@ -162,7 +267,6 @@ def _start_resource_tracker() -> None:
 
     Where this process is killed it would warn of semaphores that were left, which it removes itself.
     """
-    import sys
     from multiprocessing import resource_tracker
 
     sys.warnoptions.append("ignore:resource_tracker")  # what it is started with

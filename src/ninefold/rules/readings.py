@@ -9,7 +9,7 @@ from typing import Any
 
 from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.chemistry.elements import CATION_CHARGES, GROUP
-from ninefold.chemistry.formula import formula_of, parse_formula
+from ninefold.chemistry.formula import formula_of, parse_formula, reduced
 from ninefold.errors import InputError
 
 MOST_INTERSTITIAL = 6
@@ -103,6 +103,9 @@ def diagnose(formula: str, electron_count: int = 18) -> Diagnosis:
 
 def _no_split(amounts: dict[str, int], electron_count: int) -> str:
     """Why no metal of the formula can be the centre, with the others as counter-cations."""
+    if several := list(_several_centres(amounts, electron_count)):
+        # one that balances says more than one that does not
+        return min(several, key=lambda item: not item[0])[1]
     metals = [symbol for symbol in amounts if symbol != "H"]
     if len(metals) == 1 and metals[0] in GROUP:
         [centre] = metals
@@ -121,8 +124,43 @@ def _no_split(amounts: dict[str, int], electron_count: int) -> str:
     return "no metal of groups 3 to 12 can be the centre with the other metals as counter-cations"
 
 
+def _several_centres(amounts: dict[str, int], electron_count: int) -> Iterator[tuple[bool, str]]:
+    """Per metal of which there are several, and by whose number the others do not divide: whether equal anions balance.
+
+    With k centres, h hydrogens and the total cation charge Z, G + n + q = E and k (n - q) = h - Z give n of each.
+    """
+    for centre in sorted(symbol for symbol in amounts if symbol in GROUP and amounts[symbol] > 1):
+        number, hydrogen = amounts[centre], amounts["H"]
+        others = {symbol: amount for symbol, amount in amounts.items() if symbol not in (centre, "H")}
+        if not others or any(symbol not in CATION_CHARGES for symbol in others):
+            continue
+        names = ", ".join(f"{amount} {symbol}" for symbol, amount in others.items())
+        shares = f"{number} {centre} centres share {names} and {hydrogen} H"
+        unlike: list[str] = []
+        for charges in itertools.product(*(CATION_CHARGES[symbol] for symbol in others)):
+            charge = sum(amount * each for amount, each in zip(others.values(), charges, strict=True))
+            n = (electron_count - GROUP[centre] + (hydrogen - charge) / number) / 2
+            q = electron_count - GROUP[centre] - n
+            left = hydrogen - number * n
+            if n.is_integer() and n >= 1 and q >= 1 and left >= 0:
+                anion = Assignment(centre, int(n), int(q), 0, ()).anion
+                hydride = f" and {left:g} interstitial H- for all" if left else ""
+                yield (
+                    True,
+                    f"{shares}, which do not divide among them: with {electron_count} electrons each is {anion}"
+                    f"{hydride}. ninefold reads and searches formulas with whole numbers of cations and hydrogens per "
+                    f"centre; the anion by itself: ninefold explain '{anion}'",
+                )
+            unlike.append(f"n = {n:g}, q = {q:g}")
+        yield (
+            False,
+            f"{shares}, which do not divide among them, and equal anions with {electron_count} electrons would need "
+            f"{' or '.join(unlike)}; unlike anions in one formula are not read",
+        )
+
+
 def _amounts(formula: str) -> dict[str, int]:
-    amounts = parse_formula(formula)
+    amounts = reduced(parse_formula(formula))
     if "H" not in amounts:
         raise InputError("formula", formula, problem="holds no hydrogen", allowed="a hydride, like K2ReH9")
     if len(amounts) < 2:

@@ -25,6 +25,8 @@ Found = TypeVar("Found")
 
 SYMMETRY_PENALTY = 0.01
 """eV/atom that a coarsely relaxed structure may rise by when moved onto a higher symmetry."""
+OF_ENGINE, OF_MACHINE = "engine: ", "machine: "
+"""Before the reason why there is no energy: a failure that is the structure's, or one of the machine."""
 NO_ENERGY = "energy is not a number"
 BATCH = 16
 """Structures whose single points an engine is asked for at once, or more where it gains by more."""
@@ -242,7 +244,7 @@ def _single_points(
             seconds += evaluation.core_seconds
             energy = _energy(evaluation)
             if energy is None:
-                reasons[f"engine: {evaluation.error or NO_ENERGY}"] += 1
+                reasons[_reason(evaluation)] += 1
             else:
                 points.append((energy, proposal))
         if notify:
@@ -334,11 +336,16 @@ def _energy(result: Evaluation | Relaxation) -> float | None:
     return energy if energy is not None and math.isfinite(energy) else None
 
 
+def _reason(result: Evaluation | Relaxation) -> str:
+    """Why there is no energy, and whose fault it is."""
+    return f"{OF_MACHINE if result.is_transient else OF_ENGINE}{result.error or NO_ENERGY}"
+
+
 def _found(
     assignment: Assignment, relaxation: Relaxation, source: str, reasons: Counter[str], *, is_final: bool
 ) -> FoundStructure | None:
     if _energy(relaxation) is None:
-        reasons[f"engine: {relaxation.error or NO_ENERGY}"] += 1
+        reasons[_reason(relaxation)] += 1
         return None
     structure = symmetrised(relaxation.structure) if is_final else relaxation.structure
     shells = check_shells(structure, assignment)

@@ -23,10 +23,10 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedEOF, UnexpectedInput, VisitError
 
-from ninefold.chemistry.formula import formula_of, ion_of, read_formula
 from ninefold.chemistry.quantities import Kind
 from ninefold.errors import InputError
 from ninefold.store.schema import COLLECTIONS
+from ninefold.store.values import Match, exact, part
 
 PREFIX = "_ninefold_"
 STANDARD_FIELDS = {
@@ -40,6 +40,8 @@ EXAMPLE = 'example: elements HAS "Li" AND e_above_hull < 0.05'
 MAX_TERMS = 500
 """Comparisons in a filter; SQLite's expressions may nest 1000 deep."""
 
+_OF_COMPOUNDS = ("candidates", "references")
+"""Collections in whose fields chemistry has one spelling."""
 _CAPITALS = "words of the filter stand in capitals"
 _WORDS = frozenset("AND OR NOT HAS ALL ANY ONLY IS KNOWN UNKNOWN CONTAINS STARTS ENDS WITH LENGTH TRUE FALSE".split())
 _TRUTHS = {"true": "TRUE", "false": "FALSE", "yes": "TRUE", "no": "FALSE"}
@@ -65,7 +67,6 @@ _VALUE_NAMES: dict[Kind, str] = {
     "float": "a number",
 }
 
-Match = Literal["CONTAINS", "STARTS", "ENDS"]
 Membership = Literal["ALL", "ANY", "ONLY"]
 _MEMBERSHIPS: tuple[Membership, ...] = ("ALL", "ANY", "ONLY")
 Value = str | int | float | bool
@@ -187,7 +188,7 @@ class FilterTransformer(Transformer, Generic[Result]):
         def finish(field: Field) -> Result:
             if field.kind != "string":
                 raise InputError("filter", field.key, problem=f"is not text, so {how} cannot be asked of it")
-            return self.match(field, how, str(_checked(field, value)))
+            return self._part(field, how, str(_checked(field, value)))
 
         return finish
 
@@ -205,7 +206,8 @@ class FilterTransformer(Transformer, Generic[Result]):
                     "filter", field.key, problem="is not a list, so HAS cannot be asked of it",
                     allowed=", ".join(key for key, kind in self._fields.items() if kind == "list"),
                 )  # fmt: skip
-            return self.has(field, how, [str(_checked(field, value)) for value in dict.fromkeys(values)])
+            members = [self._exact(field, str(_checked(field, value))) for value in values]
+            return self.has(field, how, list(dict.fromkeys(members)))
 
         return finish
 
@@ -270,9 +272,19 @@ class FilterTransformer(Transformer, Generic[Result]):
         if field.kind == "boolean" and operator not in ("=", "!="):
             raise InputError("filter", operator, problem=f"cannot be asked of {field.key}", allowed="=, !=")
         value = _checked(field, value)
-        if field.key in ("formula", "anion") and self._collection == "candidates" and operator in ("=", "!="):
-            value = _as_stored(value)
+        if operator in ("=", "!=") and isinstance(value, str):
+            value = self._exact(field, value)
         return self.compare(field, operator, value)
+
+    def _exact(self, field: Field, value: str) -> str:
+        return exact(field.key, value) if self._collection in _OF_COMPOUNDS else value
+
+    def _part(self, field: Field, how: Match, value: str) -> Result:
+        found = part(field.key, how, value) if self._collection in _OF_COMPOUNDS else value
+        if isinstance(found, str):
+            return self.match(field, how, found)
+        parts = [self.compare(field, "=", text) for text in found]
+        return parts[0] if len(parts) == 1 else self.any_of(parts)
 
     def _unsupported(self, what: str) -> InputError:
         return InputError("filter", self._text, problem=f"uses {what}, which ninefold does not know", hint=EXAMPLE)
@@ -383,13 +395,3 @@ def _checked(field: Field, value: Any) -> Any:
         return value
     shown = value.key if isinstance(value, Field) else value
     raise InputError("filter", shown, problem=f"cannot be compared with {field.key}", allowed=_VALUE_NAMES[field.kind])
-
-
-def _as_stored(formula: str) -> str:
-    """A formula as it is stored: OPTIMADE's H9K2Re, K2[ReH9] and K2ReD9 find K2ReH9, [ReH₉]²⁻ finds [ReH9]2-."""
-    try:
-        read = read_formula(formula)
-    except InputError:
-        return formula
-    text = formula_of(read.amounts)
-    return text if read.charge == 0 else ion_of(text, read.charge)

@@ -118,7 +118,7 @@ class Stream:
         except Exhausted as end:
             self._close(str(end))
             return None
-        except (MemoryError, OSError):
+        except (MemoryError, OSError, ImportError):  # of the machine or the installation: no property of a source
             raise
         except (Exception, SystemExit) as error:  # whatever a user's source raises; an exit would end the campaign
             self._close(f"{self.name}: {type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import moyopy
@@ -19,6 +20,11 @@ SYMPREC = 0.01
 """Å; tolerance of every space group that is reported."""
 LADDER = (0.3, 0.15, 0.08, 0.04)
 """Å; tolerances at which the symmetry of a coarsely relaxed structure is sought, widest first."""
+
+
+_SETTINGS = 530
+"""Hall symbols of the space groups' settings."""
+_OLD_SYMBOLS = {"Abm2": 39, "Aba2": 41, "Cmca": 64, "Cmma": 67, "Ccca": 68}
 
 
 class SpaceGroup(NamedTuple):
@@ -37,6 +43,28 @@ def space_group(structure: Structure, symprec: float = SYMPREC) -> SpaceGroup:
 def named(number: int) -> SpaceGroup:
     """A space group by its number, 1 to 230."""
     return SpaceGroup(number, moyopy.SpaceGroupType(number).hm_short.replace(" ", ""))
+
+
+@functools.cache
+def spellings() -> dict[str, str]:
+    """Hermann-Mauguin symbols, short and full and in every setting, bare (`bare_symbol`) -> the symbol of `named`."""
+    found = {}
+    for hall_number in range(1, _SETTINGS + 1):
+        entry = moyopy.HallSymbolEntry(hall_number)
+        for symbol in (entry.hm_short, entry.hm_full):
+            found[bare_symbol(symbol)] = named(entry.number).symbol
+    # before the glide plane e (International Tables A, 4th edition, 1995)
+    return found | {old.lower(): named(number).symbol for old, number in _OLD_SYMBOLS.items()}
+
+
+def standard_symbol(text: str) -> str | None:
+    """The symbol of `named` of a space group in any spelling: P -6 2 m, P63/mmc, P 1 21/c 1; None if it is none."""
+    return spellings().get(bare_symbol(re.sub(r":[12hHrR]$", "", text.strip())))
+
+
+def bare_symbol(text: str) -> str:
+    """A Hermann-Mauguin symbol without blanks and underscores, in small letters: still one for each group."""
+    return re.sub(r"[\s_]", "", text).replace("\N{MINUS SIGN}", "-").lower()
 
 
 @functools.cache
