@@ -7,6 +7,7 @@ it was read, such as which of several frames, comes with it as notes.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import warnings
 from pathlib import Path
@@ -16,18 +17,30 @@ from ninefold.paths import readable_file
 from ninefold.structures.reading.content import Content, content_of, text_of
 from ninefold.structures.reading.model import ReadStructure, UnreadableError
 
-__all__ = ["ENDINGS", "FORMATS", "ReadStructure", "is_structure_file", "read_structure", "read_structures", "stem_of"]
+__all__ = [
+    "ENDINGS", "FORMATS", "ReadStructure", "UnreadableError", "is_structure_file", "read_structure", "read_structures",
+    "read_text", "stem_of",
+]  # fmt: skip
 
 FORMATS = (
     "CIF, POSCAR, SHELX .res, pymatgen JSON, extended XYZ, ASE trajectory, XDATCAR, vasprun.xml, OUTCAR, or an input "
     "of another program in docs/files.md; also compressed (.gz, .bz2, .xz)"
 )
 ENDINGS = (
-    ".cif", ".mcif", ".vasp", ".poscar", ".contcar", ".res", ".ins", ".json", ".xyz", ".extxyz", ".traj", ".cell", ".xsf",
-    ".gen",
+    ".cif", ".mcif", ".vasp", ".poscar", ".contcar", ".res", ".ins", ".json", ".xyz", ".extxyz", ".traj", ".cell",
+    ".xsf", ".gen",
 )  # fmt: skip
 """Endings of names that are taken for structure files where a name may be something else."""
+_UTF8_MARK = b"\xef\xbb\xbf"
 _COMPRESSED = (".gz", ".bz2", ".xz")
+_VASP = ("poscar", "contcar")
+_READERS = {
+    ".cif": "cif", ".mcif": "cif", ".vasp": "poscar", ".poscar": "poscar", ".contcar": "poscar", ".res": "shelx",
+    ".ins": "shelx", ".json": "json",
+}  # fmt: skip
+_CIF_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|#[^\r\n]*)*data_", re.IGNORECASE)
+_OF_ASE = {"cif": "cif", "vasp": "poscar", "res": "shelx"}
+"""ASE's name of a format, known by a file's content -> our reader, which reads it with its occupancies."""
 
 
 def read_structure(path: Path) -> ReadStructure:
@@ -48,9 +61,29 @@ def read_structures(path: Path) -> list[ReadStructure]:
     return _all(path, every=True)
 
 
+def read_text(text: str, kind: str) -> ReadStructure:
+    """The structure of a text, as `read_structure` reads it from a file.
+
+    Args:
+        text: All of a file.
+        kind: cif, poscar or extxyz.
+
+    Raises:
+        UnreadableError: as a reason that follows "it".
+    """
+    content = Content("", text.encode("utf-8"), False)
+    if kind != "extxyz":
+        [read] = _by_our_reader(kind, content, False) or []
+        return read
+    from ninefold.structures.reading.frames import read_extxyz
+
+    return read_extxyz(text)
+
+
 def is_structure_file(name: str) -> bool:
     """Whether a name is that of a structure file, by its ending or as VASP names them."""
-    return (base := _inner(os.path.basename(name)).lower()).endswith(ENDINGS) or _is_poscar(base)
+    base = _inner(os.path.basename(name)).lower()
+    return base.endswith(ENDINGS) or (base.startswith(_VASP) and not base.endswith(".py") and ":" not in base)
 
 
 def stem_of(path: Path) -> str:
@@ -69,7 +102,7 @@ def _all(path: Path, every: bool) -> list[ReadStructure]:
         for read in found:
             _check_distances(read)
     except UnreadableError as error:
-        raise InputError("file", str(path), problem=error.problem, hint=error.hint) from error
+        raise InputError("file", str(path), problem=f"cannot be read: it {error.problem}", hint=error.hint) from error
     except MemoryError:
         raise
     except Exception as error:  # ASE's parsers raise whatever a broken file makes them
@@ -78,46 +111,66 @@ def _all(path: Path, every: bool) -> list[ReadStructure]:
 
 
 def _read(path: Path, content: Content, every: bool) -> list[ReadStructure]:
-    name = content.name.lower()
-    if name.endswith((".cif", ".mcif")):
-        from ninefold.structures.reading import cif_content
-
-        text = text_of(content.data)
-        return cif_content.read_blocks(text) if every else [cif_content.read_first_block(text)]
-    if _is_poscar(name):
-        from ninefold.structures.reading.poscar import read_poscar
-
-        return [read_poscar(text_of(content.data))]
-    if name.endswith((".res", ".ins")):
-        from ninefold.structures.reading.shelx import read_shelx
-
-        return [read_shelx(text_of(content.data))]
-    if name.endswith(".json"):
-        from ninefold.structures.reading import documents
-
-        text = text_of(content.data)
-        if found := documents.documents_of(text):
-            read = [documents.read_document(item) for item in (found if every else found[-1:])]
-            if len(found) > 1 and not every:
-                note = f"of {len(found)} structures the last was read (--all-frames takes all)"
-                return [ReadStructure(read[0].structure, (note, *read[0].notes))]
-            return read
-        if not documents.is_ase_database(text):
-            raise UnreadableError("is JSON without a structure of pymatgen or ASE")
-    from ninefold.structures.reading.frames import read_frames
-
+    kind = _kind_by_name(content.name.lower())
+    if kind is None and _CIF_BEGINS.match(content.data):
+        kind = "cif"
+    if kind is not None:
+        found = _by_our_reader(kind, content, every)
+        if found is not None:
+            return found
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ASE warns of keys that say nothing of the atoms
-        if not content.is_compressed and not content.data.startswith(b"\xef\xbb\xbf"):
-            return read_frames(path, every)
+        if not content.is_compressed and not content.data.startswith(_UTF8_MARK):
+            return _by_ase(path, content, every)
         with tempfile.TemporaryDirectory() as folder:  # ASE tells formats by names and reads files
             plain = Path(folder) / content.name
-            plain.write_bytes(content.data.removeprefix(b"\xef\xbb\xbf"))
-            return read_frames(plain, every)
+            plain.write_bytes(content.data.removeprefix(_UTF8_MARK))
+            return _by_ase(plain, content, every)
 
 
-def _is_poscar(name: str) -> bool:
-    return name.endswith((".vasp", ".poscar", ".contcar")) or "poscar" in name or "contcar" in name
+def _kind_by_name(name: str) -> str | None:
+    """Our reader for a file of this name."""
+    kind = next((kind for ending, kind in _READERS.items() if name.endswith(ending)), None)
+    if kind is None and not name.endswith(ENDINGS) and any(word in name for word in _VASP):
+        return "poscar"
+    return kind
+
+
+def _by_our_reader(kind: str, content: Content, every: bool) -> list[ReadStructure] | None:
+    """The structures of a format that we read; None for JSON of ASE."""
+    text = text_of(content.data)
+    if kind == "cif":
+        from ninefold.structures.reading import cif_content
+
+        return cif_content.read_blocks(text) if every else [cif_content.read_first_block(text)]
+    if kind == "poscar":
+        from ninefold.structures.reading.poscar import read_poscar
+
+        return [read_poscar(text)]
+    if kind == "shelx":
+        from ninefold.structures.reading.shelx import read_shelx
+
+        return [read_shelx(text)]
+    from ninefold.structures.reading import documents
+
+    if found := documents.documents_of(text):
+        read = [documents.read_document(item) for item in (found if every else found[-1:])]
+        if len(found) == 1 or every:
+            return read
+        note = f"of {len(found)} structures the last was read (--all-frames takes all)"
+        return [ReadStructure(read[0].structure, (note, *read[0].notes))]
+    if not documents.is_ase_database(text):
+        raise UnreadableError("is JSON without a structure of pymatgen or ASE")
+    return None
+
+
+def _by_ase(path: Path, content: Content, every: bool) -> list[ReadStructure]:
+    from ninefold.structures.reading import frames
+
+    kind = frames.format_of(path)
+    if kind in _OF_ASE:
+        return _by_our_reader(_OF_ASE[kind], content, every) or []
+    return frames.read_frames(path, kind, every)
 
 
 def _check_distances(read: ReadStructure) -> None:

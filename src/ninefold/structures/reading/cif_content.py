@@ -18,7 +18,11 @@ from ninefold.structures.reading import space_groups
 from ninefold.structures.reading.cif_syntax import Block, blocks_of, number_of
 from ninefold.structures.reading.expansion import Expanded, Site, expand
 from ninefold.structures.reading.model import (
-    HYDROGENS, ReadStructure, UnreadableError, element_of, plain_structure,
+    HYDROGENS,
+    ReadStructure,
+    UnreadableError,
+    element_of,
+    plain_structure,
 )  # fmt: skip
 from ninefold.structures.reading.space_groups import IDENTITY, Group
 
@@ -33,7 +37,8 @@ _MAGNETIC = ("_space_group_symop_magn_operation_xyz", "_space_group_symop_magn_o
 _CENTRINGS = "_space_group_symop_magn_centering_xyz"
 _HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 _SYMBOL = (
-    "_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m", "_space_group_name_h-m_full",
+    "_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m",
+    "_space_group_name_h-m_full",
 )  # fmt: skip
 _NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
 _SYMMETRY_HINT = "give the symmetry operations, or a symbol with its setting such as F d -3 m :2"
@@ -100,8 +105,8 @@ def _read(block: Block) -> ReadStructure:
 
 
 def _chosen(
-    block: Block, candidates: list[_Candidate], sites: list[Site], cell: np.ndarray, formula: Mapping[str, float] | None,
-    notes: list[str],
+    block: Block, candidates: list[_Candidate], sites: list[Site], cell: np.ndarray,
+    formula: Mapping[str, float] | None, notes: list[str],
 ) -> Expanded:  # fmt: skip
     """The atoms by the one candidate that agrees with all that the block says."""
     fitting: list[tuple[_Candidate, Expanded]] = []
@@ -202,6 +207,7 @@ def _sites(block: Block, formula: Mapping[str, float] | None, notes: list[str]) 
     multiplicities = column("site_symmetry_multiplicity", "symmetry_multiplicity")
     flags = column("calc_flag")
     sites: list[Site] = []
+    calculated: list[str] = []
     for place in range(count):
         label = labels[place] or types[place] or f"number {place + 1}"
         if (flags[place] or "").lower() == "dum":
@@ -222,16 +228,18 @@ def _sites(block: Block, formula: Mapping[str, float] | None, notes: list[str]) 
         if occupancy == 0:
             notes.append(f"{label} has occupancy 0 and is left out")
             continue
+        point = [number_of(str(text), f"_atom_site_fract_{axis}") for text, axis in zip(texts, "xyz", strict=True)]
         given = multiplicities[place]
         sites.append(
             Site(
-                label, symbol,
-                np.array([number_of(str(text), f"_atom_site_fract_{axis}") for text, axis in zip(texts, "xyz", strict=True)]),
-                occupancy, None if given is None else number_of(given, "_atom_site_symmetry_multiplicity"),
+                label, symbol, np.array(point), occupancy,
+                None if given is None else number_of(given, "_atom_site_symmetry_multiplicity"),
             )
         )  # fmt: skip
         if symbol in HYDROGENS and (flags[place] or "").lower() in ("calc", "c"):
-            notes.append(f"the position of {label} is calculated, not refined (_atom_site_calc_flag)")
+            calculated.append(label)
+    if calculated:
+        notes.append(f"hydrogens at calculated, not refined positions (calc_flag): {', '.join(calculated[:5])}")
     if not sites:
         raise UnreadableError("holds no atoms")
     _check_disorder_groups(column(_DISORDER[0].removeprefix("_atom_site_")), labels)
@@ -354,7 +362,11 @@ def _check_claims(
     own = space_groups.type_number(chosen.group)
     if own in named and (not halls or not block.column(*_HALL, *_SYMBOL)):
         return
-    what = f"its symmetry operations are those of group {own}" if own not in named else "its operations are of another setting"
+    what = (
+        f"its symmetry operations are those of group {own}"
+        if own not in named
+        else "its operations are of another setting"
+    )
     against = f"contradicts its own symmetry: {said}, and {what} ({len(chosen.group.rotations)} operations)"
     agree = []
     for other in (space_groups.setting(hall) for hall in halls):
@@ -372,9 +384,7 @@ def _check_claims(
     notes.append(f"{said}, and {what}: the operations were used")
 
 
-def _check_content(
-    block: Block, expanded: Expanded, cell: np.ndarray, formula: Mapping[str, float] | None
-) -> None:
+def _check_content(block: Block, expanded: Expanded, cell: np.ndarray, formula: Mapping[str, float] | None) -> None:
     """Refuse atoms that are not those of the block's formula, number of formula units and density."""
     counts = expanded.counts
     if formula is not None:

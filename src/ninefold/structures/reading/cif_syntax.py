@@ -100,9 +100,7 @@ def _read_loop(block: Block, tokens: list[_Token], place: int, line: int) -> int
         values.append(_known(tokens[place]))
         place += 1
     if not names or len(values) % len(names):
-        raise UnreadableError(
-            f"is broken: the loop of line {line} has {len(names)} columns and {len(values)} values"
-        )
+        raise UnreadableError(f"is broken: the loop of line {line} has {len(names)} columns and {len(values)} values")
     block.loops.append(tuple(names))
     for index, name in enumerate(names):
         _put(block, name, values[index :: len(names)], line)

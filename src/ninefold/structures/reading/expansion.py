@@ -69,9 +69,12 @@ def expand(sites: Sequence[Site], group: Group, cell: np.ndarray) -> Expanded:
         UnreadableError: if a site is not wholly occupied by one element, two atoms overlap, or a multiplicity that
             the file gives is not the one that the operations make.
     """
-    notes: list[str] = []
-    orbits = [_orbit(site, group, cell, notes) for site in sites]
-    kept = _merged(sites, orbits, cell, notes)
+    moved: list[tuple[float, str]] = []
+    orbits = [_orbit(site, group, cell, moved) for site in sites]
+    kept, notes = _merged(sites, orbits, cell)
+    if moved:
+        largest, label = max(moved)
+        notes.append(f"{len(moved)} of {len(sites)} sites moved onto special positions, {label} by {largest:.3f} Å")
     symbols = [site.symbol for site, orbit in kept for _ in orbit]
     positions = np.concatenate([orbit for _, orbit in kept])
     labels = [site.label for site, orbit in kept for _ in orbit]
@@ -110,7 +113,7 @@ def _close_pairs(positions: np.ndarray, cell: np.ndarray) -> list[tuple[int, int
     ]
 
 
-def _orbit(site: Site, group: Group, cell: np.ndarray, notes: list[str]) -> np.ndarray:
+def _orbit(site: Site, group: Group, cell: np.ndarray, moved: list[tuple[float, str]]) -> np.ndarray:
     """The places of a site's atoms, shape (n, 3); the site is moved onto the special position that it is near."""
 
     def offsets(point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -132,9 +135,9 @@ def _orbit(site: Site, group: Group, cell: np.ndarray, notes: list[str]) -> np.n
             f"holds the site {site.label} and its own image {near:.2f} Å apart: a disordered site, or one that is off "
             "its special position"
         )
-    moved = float(np.linalg.norm((point - site.position) @ cell))
-    if moved > _MOVED:
-        notes.append(f"site {site.label} is moved by {moved:.3f} Å onto its special position")
+    by = float(np.linalg.norm((point - site.position) @ cell))
+    if by > _MOVED:
+        moved.append((by, site.label))
     count = len(distance) // order
     if site.multiplicity is not None and round(site.multiplicity) not in (count, order):
         raise UnreadableError(
@@ -142,14 +145,15 @@ def _orbit(site: Site, group: Group, cell: np.ndarray, notes: list[str]) -> np.n
             f"{count}"
         )
     images = (group.rotations @ point + group.translations / PARTS) % 1.0
-    is_same = _distances(images, images, cell) < 1e-3
+    apart = images[:, None, :] - images[None, :, :]
+    is_same = np.linalg.norm((apart - np.round(apart)) @ cell, axis=2) < 1e-3
     return images[np.unique(is_same.argmax(axis=1))]
 
 
 def _merged(
-    sites: Sequence[Site], orbits: Sequence[np.ndarray], cell: np.ndarray, notes: list[str]
-) -> list[tuple[Site, np.ndarray]]:
-    """Sites with their atoms, those of one place as one."""
+    sites: Sequence[Site], orbits: Sequence[np.ndarray], cell: np.ndarray
+) -> tuple[list[tuple[Site, np.ndarray]], list[str]]:
+    """Sites with their atoms, those of one place as one; and what is to be said of it."""
     site_of = [index for index, orbit in enumerate(orbits) for _ in orbit]
     leader = list(range(len(sites)))
     for one, other, distance in _close_pairs(np.concatenate(list(orbits)), cell):
@@ -159,10 +163,29 @@ def _merged(
     together: dict[int, list[Site]] = {}
     for index, site in enumerate(sites):
         together.setdefault(leader[index], []).append(site)
-    return [(_one_atom(here, notes), orbits[first]) for first, here in together.items()]
+    kept = [(_one_atom(here), orbits[first]) for first, here in together.items()]
+    mixed, doubled = [], []
+    for here in together.values():
+        if len({site.symbol for site in here}) > 1:
+            mixed.append(here)
+        elif len(here) > 1:
+            doubled.append(here)
+    notes = []
+    if mixed:
+        what = " + ".join(f"{site.occupancy:g} {site.symbol}" for site in mixed[0])
+        notes.append(f"{what} is one hydrogen: {_names(mixed)}")
+    if doubled:
+        notes.append(f"rows of one place are read as one atom: {_names(doubled)}")
+    return kept, notes
 
 
-def _one_atom(here: list[Site], notes: list[str]) -> Site:
+def _names(groups: Sequence[Sequence[Site]]) -> str:
+    """Labels of rows that are one atom, of the first three such atoms."""
+    shown = ", ".join(" and ".join(site.label for site in here) for here in groups[:3])
+    return shown if len(groups) <= 3 else f"{shown} and {len(groups) - 3} more"
+
+
+def _one_atom(here: Sequence[Site]) -> Site:
     """The one atom that the rows of one place are."""
     names = " and ".join(site.label for site in here)
     elements = {"H" if site.symbol in HYDROGENS else site.symbol for site in here}
@@ -178,15 +201,11 @@ def _one_atom(here: list[Site], notes: list[str]) -> Site:
         total = sum(site.occupancy for site in here)
     if abs(total - 1) >= FULL:
         raise UnreadableError(
-            f"is disordered: {names} has occupancy {total:g}", "give whole atoms on its sites, in a supercell where needed"
+            f"is disordered: {names} has occupancy {total:g}",
+            "give whole atoms on its sites, in a supercell where needed",
         )
-    if len(here) > 1 and len({site.symbol for site in here}) > 1:
-        mixed = " + ".join(f"{site.occupancy:g} {site.symbol}" for site in here)
-        notes.append(f"{mixed} at {names} is one hydrogen")
-        return replace(here[0], symbol="H", occupancy=1.0)
-    if len(here) > 1:
-        notes.append(f"sites {names} are one place and read as one atom")
-    return replace(here[0], occupancy=1.0)
+    symbol = here[0].symbol if len({site.symbol for site in here}) == 1 else "H"
+    return replace(here[0], symbol=symbol, occupancy=1.0)
 
 
 def _distances(first: np.ndarray, second: np.ndarray, cell: np.ndarray) -> np.ndarray:

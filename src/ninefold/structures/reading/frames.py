@@ -6,6 +6,7 @@ drops what it has no place for.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,32 +16,47 @@ from ninefold.structures.reading.model import FULL, ReadStructure, UnreadableErr
 
 FORMATS = {
     "extxyz": "extended XYZ", "xyz": "extended XYZ", "traj": "ASE trajectory", "vasp-xdatcar": "XDATCAR",
-    "vasp-xml": "vasprun.xml", "vasp-out": "OUTCAR", "aims": "FHI-aims geometry.in", "espresso-in": "Quantum ESPRESSO input",
+    "vasp-xml": "vasprun.xml", "vasp-out": "OUTCAR", "aims": "FHI-aims geometry.in",
+    "espresso-in": "Quantum ESPRESSO input",
     "espresso-out": "Quantum ESPRESSO output", "castep-cell": "CASTEP .cell", "castep-castep": "CASTEP .castep",
-    "abinit-in": "ABINIT input", "gen": "DFTB+ .gen", "xsf": "XCrySDen .xsf", "cube": "Gaussian cube", "json": "ASE JSON",
+    "abinit-in": "ABINIT input", "gen": "DFTB+ .gen", "xsf": "XCrySDen .xsf", "cube": "Gaussian cube",
+    "json": "ASE JSON",
 }  # fmt: skip
 """ASE's name of a format -> ours."""
+NAMES = ", ".join(dict.fromkeys(("CIF", "POSCAR", "SHELX .res", "pymatgen JSON", *FORMATS.values())))
 _OCCUPANCIES = ("occupancy", "occupancies", "occ")
 
 
-def read_frames(path: Path, every: bool) -> list[ReadStructure]:
+def format_of(path: Path) -> str:
+    """ASE's name of a file's format.
+
+    Raises:
+        UnreadableError: if ASE knows none.
+    """
+    from ase.io.formats import UnknownFileTypeError, filetype
+
+    try:
+        return str(filetype(str(path), read=True))
+    except UnknownFileTypeError as error:
+        raise UnreadableError("is in no known format, by its name and its content", f"formats: {NAMES}") from error
+
+
+def read_frames(path: Path, kind: str, every: bool) -> list[ReadStructure]:
     """The last frame of a file, or all.
 
     Args:
         path: The file, not compressed, with its own name.
+        kind: Its format, as `format_of`.
         every: All frames; else the last, with a note if there are more.
 
     Raises:
         UnreadableError: if the format is none that is read, or a frame is not periodic or disordered.
     """
-    from ase.io.formats import UnknownFileTypeError, filetype
-
-    try:
-        kind = filetype(str(path), read=True)
-    except UnknownFileTypeError as error:
-        raise UnreadableError("is in no format that is known by its name or its content") from error
     if kind not in FORMATS:
-        raise UnreadableError(f"is in the format {kind!r}, which may hold other than whole atoms with their elements")
+        raise UnreadableError(
+            f"is in ASE's format {kind!r}, which may hold other than whole atoms with their elements",
+            f"convert it; formats: {NAMES}",
+        )
     if kind == "castep-cell" and "mixture" in path.read_text(encoding="utf-8", errors="replace").lower():
         raise UnreadableError("is disordered: it has MIXTURE atoms")
     try:
@@ -56,6 +72,17 @@ def read_frames(path: Path, every: bool) -> list[ReadStructure]:
     if count > 1 and not every:
         told.insert(0, f"of {count} frames the last was read (--all-frames takes all)")
     return [_read(atoms, told) for _, atoms in frames]
+
+
+def read_extxyz(text: str) -> ReadStructure:
+    """The last frame of the text of an extended XYZ file.
+
+    Raises:
+        UnreadableError: if it is not periodic or disordered.
+    """
+    import ase.io
+
+    return _read(ase.io.read(io.StringIO(text), index=-1, format="extxyz"), [])
 
 
 def _frames(path: Path, kind: str, every: bool) -> Iterator[tuple[int, Any]]:

@@ -51,7 +51,9 @@ def read_poscar(text: str) -> ReadStructure:
         flags = [lines[at + row].split()[3:6] for row in range(total)]
         held = sum(any(flag.strip(".")[:1].lower() == "f" for flag in row) for row in flags)
         if held:
-            notes.append(f"selective dynamics: {held} of {total} atoms are marked as fixed; a relaxation moves them too")
+            notes.append(
+                f"selective dynamics: {held} of {total} atoms are marked as fixed; a relaxation moves them too"
+            )
     symbols = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
     positions = (points * factors) @ np.linalg.inv(cell) if is_cartesian else points
     return plain_structure(cell, symbols, positions, notes)
@@ -127,5 +129,6 @@ def _names_elsewhere(comment: str, counts: list[int]) -> list[str]:
     ):
         return [str(name) for name in names]
     raise UnreadableError(
-        f"has no element symbols, and its comment line {comment.strip()[:40]!r} does not name {len(counts)}", _NAMES_HINT
+        f"has no element symbols, and its comment line {comment.strip()[:40]!r} does not name {len(counts)}",
+        _NAMES_HINT,
     )
