@@ -33,7 +33,7 @@ _FORMER_TWO_ORIGINS = {
     "Bbab": (332, 333),
 }  # fmt: skip
 _SUFFIX = re.compile(
-    r"\s*(?::\s*([12HhRrSsZz]|[abc-]{1,4}[123]?)|\(?\s*origin(?:\s+choice)?\s*([12])\s*\)?|\s([HSZR]))\s*$", re.I
+    r"\s*(?::\s*([HRSZ]|[12]?[abc-]*[123]?(?<!:))|\(?\s*origin(?:\s+choice)?\s*([12])\s*\)?|\s([HSZR]))\s*$", re.I
 )
 
 
