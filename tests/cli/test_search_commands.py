@@ -155,7 +155,7 @@ def test_relax_goes_on_after_a_broken_file(tmp_path):
     assert done.returncode == 2
     rows = {row["file"]: row for row in json.loads(done.stdout)["structures"]}
     assert "cannot be read" in rows["broken.cif"]["error"]
-    assert rows["overlap.POSCAR"]["error"] == "atoms overlap"
+    assert "atoms that overlap: Cu (atom 1) and Cu (atom 2), 0.04 Å apart" in rows["overlap.POSCAR"]["error"]
     good = rows["good.cif"]
     assert good["space_group_number"] == 225
     assert good["is_converged"]

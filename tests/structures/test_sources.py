@@ -209,7 +209,7 @@ def test_a_host_that_cannot_be_one_is_told(tmp_path):
     with pytest.raises(InputError, match="holds Re alone"):
         load_source(alone)
     close = write_cif(tmp_path / "close.cif", ["Re", "K"], [[0, 0, 0], [0.05, 0, 0]])
-    with pytest.raises(InputError, match="closer than"):
+    with pytest.raises(InputError, match="atoms that overlap"):
         load_source(close)
     broken = tmp_path / "broken.cif"
     broken.write_text("data_nothing", encoding="utf-8")

@@ -45,11 +45,11 @@ def _rules(campaign: Campaign) -> Iterator[Foreign]:
 
 
 def _sources(campaign: Campaign) -> Iterator[Foreign]:
-    from ninefold.structures.sources import FIELD, GROUP, HOST_SUFFIXES, OUR_NAMES
+    from ninefold.structures.sources import FIELD, GROUP, OUR_NAMES, is_host
 
     announced = {point.name: point.value for point in entry_points(group=GROUP)}
     for name in campaign.structures.sources:
-        if name in OUR_NAMES or name.lower().endswith(HOST_SUFFIXES):
+        if name in OUR_NAMES or is_host(name):
             continue
         what = "source of an installed package" if name in announced else "Python, run when the campaign is read"
         yield Foreign(FIELD, announced.get(name, name), what, True)

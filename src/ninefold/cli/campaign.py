@@ -54,13 +54,15 @@ def check(
     from ninefold.errors import InputError
     from ninefold.report.explanation import wrapped
     from ninefold.rules import load_rule_set
-    from ninefold.structures.sources import load_foreign
+    from ninefold.structures.sources import load_foreign, reading_notes
 
     model = read_campaign(campaign)
     check_engine_name(model.engine.name)
     rule_set = load_rule_set(model.rules, run_code=not no_code)
     if not no_code:
         load_foreign(model.structures.sources)
+        for note in reading_notes(model.structures.sources):
+            typer.echo(f"ninefold: note: {note}", err=True)
     model.known_compounds()
     counts = [count_assignments(space) for space in model.space]
     for index, count in enumerate(counts):

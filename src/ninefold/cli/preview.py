@@ -123,9 +123,9 @@ def _competitors(campaign: Campaign, rule_set: RuleSet) -> int:
 
 def _unused_hosts(campaign: Campaign, rule_set: RuleSet) -> list[str]:
     """A line for every structure file among the sources that fits no composition kept by the rules."""
-    from ninefold.structures.sources import HOST_SUFFIXES
+    from ninefold.structures.sources import is_host
 
-    files = [Path(name) for name in campaign.structures.sources if name.lower().endswith(HOST_SUFFIXES)]
+    files = [Path(name) for name in campaign.structures.sources if is_host(name)]
     if not files:
         return []
     from ninefold.structures.prototypes import unfit

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ninefold.search import FoundStructure, SearchOutcome
     from ninefold.search.budget import SearchBudget
     from ninefold.store.export import TaggedStructure, Target
+    from ninefold.structures.files import ReadStructure
 
 EngineOption = Annotated[str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj or a plug-in.")]
 ModelOption = Annotated[str | None, typer.Option("--model", help="The engine's own model or weight file.")]
@@ -115,7 +116,9 @@ def search(
 
 
 def relax(
-    files: Annotated[list[Path], typer.Argument(help="Structures: CIF, POSCAR, extended XYZ.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Structures: CIF, POSCAR, SHELX, pymatgen JSON, trajectories; docs/files.md.")
+    ],
     fmax: Annotated[float, typer.Option(help="Largest force left, eV/Å.")] = 0.01,
     steps: Annotated[int, typer.Option(min=0, max=100_000, help="Steps at most; 0 for a single point.")] = 500,
     pressure: Annotated[float, typer.Option(help="External pressure, GPa.")] = 0.0,
@@ -126,6 +129,9 @@ def relax(
         str | None,
         typer.Option("--out", "-o", help=f"Folder for the relaxed CIFs, or {_ONE_FILE}. Default: none written."),
     ] = None,
+    all_frames: Annotated[
+        bool, typer.Option("--all-frames", help="Every frame or data block of a file. Default: a trajectory's last.")
+    ] = False,
     force: ForceOption = False,
     max_atoms: Annotated[
         int, typer.Option("--max-atoms", min=1, help="Larger structures are refused, with an estimate of their cost.")
@@ -136,7 +142,6 @@ def relax(
     from ninefold.engines import EngineSettings, make_engine
     from ninefold.engines.settings import RelaxSettings
     from ninefold.errors import InputError
-    from ninefold.structures.files import read_structure
 
     if not 0 < fmax <= 10:
         _refuse("--fmax", fmax, "is no force criterion", "above 0, up to 10 eV/Å")
@@ -146,7 +151,8 @@ def relax(
     names = _relaxed_names(files)
     read = [*files, *([Path(model)] if model else [])]
     calculator = make_engine(EngineSettings(name=engine, model=model))
-    target = _structure_target(out, names, force, read) if out is not None else None
+    written = names + [f"{name}-[0-9]*" for name in names if all_frames]
+    target = _structure_target(out, written, force, read) if out is not None else None
     rows: list[dict[str, Any]] = []
     is_machine_s = False
     relaxed: list[TaggedStructure] = []
@@ -155,18 +161,22 @@ def relax(
             if stop():
                 break
             try:
-                structure = read_structure(file)
-                _check_size(file, structure, max_atoms, engine)
+                frames = _frames(file, all_frames, max_atoms, engine)
             except InputError as error:
                 rows.append({"file": str(file), "error": str(error)})
                 continue
-            [relaxation] = calculator.relax([structure], settings)
-            rows.append(_relaxed_row(file, structure, relaxation))
-            is_machine_s = is_machine_s or relaxation.is_transient
-            if target is not None and not relaxation.error:
-                relaxed.append(_tagged_relaxation(name, file, relaxation, calculator, settings))
-                if target.is_folder:
-                    rows[-1]["path"] = _path_of(relaxed[-1:], target)
+            for number, frame in enumerate(frames, start=1):
+                if stop():
+                    break
+                [relaxation] = calculator.relax([frame.structure], settings)
+                own = {"frame": number if all_frames else None, "notes": list(frame.notes)}
+                rows.append(_relaxed_row(file, frame.structure, relaxation) | own)
+                is_machine_s = is_machine_s or relaxation.is_transient
+                if target is not None and not relaxation.error:
+                    named = f"{name}-{number:04d}" if len(frames) > 1 else name
+                    relaxed.append(_tagged_relaxation(named, file, relaxation, calculator, settings))
+                    if target.is_folder:
+                        rows[-1]["path"] = _path_of(relaxed[-1:], target)
             notify("relaxation", done, len(files))
     if target is not None and not target.is_folder and relaxed:
         path = _path_of(relaxed, target)
@@ -185,7 +195,7 @@ def _budget(relaxations: int | None, excluded: list[str], sources: list[str]) ->
     """The search's budget: counts grow with the relaxations asked for."""
     from ninefold.search.budget import SearchBudget
     from ninefold.structures.known_types import type_names
-    from ninefold.structures.sources import check_source, load_foreign
+    from ninefold.structures.sources import check_source, load_foreign, reading_notes
 
     names = [name.strip() for text in excluded for name in text.split(",") if name.strip()]
     if ALL in names:
@@ -206,6 +216,8 @@ def _budget(relaxations: int | None, excluded: list[str], sources: list[str]) ->
         except ValueError as error:
             _refuse("--source", name, "cannot be used", str(error).partition("allowed: ")[2] or "a file that is there")
     load_foreign(sources)
+    for note in reading_notes(sources):
+        typer.echo(f"ninefold: note: {note}", err=True)
     return budget.model_copy(update={"sources": tuple(dict.fromkeys(sources))})
 
 
@@ -337,6 +349,18 @@ def _written(
     return rows
 
 
+def _frames(file: Path, every: bool, max_atoms: int, engine: str) -> list[ReadStructure]:
+    """The structures of a file that are to be relaxed; notes on how they were read go to standard error."""
+    from ninefold.structures.files import read_structure, read_structures
+
+    frames = read_structures(file) if every else [read_structure(file)]
+    for note in dict.fromkeys(note for frame in frames for note in frame.notes):
+        typer.echo(f"ninefold: note: {file}: {note}", err=True)
+    for frame in frames:
+        _check_size(file, frame.structure, max_atoms, engine)
+    return frames
+
+
 def _relaxed_row(file: Path, start: Any, relaxation: Any) -> dict[str, Any]:
     from ninefold.structures.description import describe
 
@@ -365,10 +389,14 @@ def _relaxed_row(file: Path, start: Any, relaxation: Any) -> dict[str, Any]:
 def _relaxed_names(files: Sequence[Path]) -> list[str]:
     """A name for each relaxed structure: files of one name in two folders keep their folders' names."""
     from ninefold.store.export import safe_name
+    from ninefold.structures.files import stem_of
 
     taken: list[str] = []
     for file in files:
-        names = [safe_name(f"{file.stem}-relaxed"), safe_name(f"{file.resolve().parent.name}-{file.stem}-relaxed")]
+        names = [
+            safe_name(f"{stem_of(file)}-relaxed"),
+            safe_name(f"{file.resolve().parent.name}-{stem_of(file)}-relaxed"),
+        ]
         names += [f"{names[-1]}-{number}" for number in range(2, len(taken) + 3)]
         taken.append(next(name for name in names if name.lower() not in map(str.lower, taken)))
     return taken
@@ -480,14 +508,16 @@ def _print_relaxed(rows: list[dict[str, Any]], engine: Engine, asked: int) -> No
     good = [row for row in rows if not row["error"]]
     for row in good:
         table.add_row(
-            row["file"], row["formula"], f"{row['energy_per_atom']:.4f}", row["space_group_symbol"],
+            f"{row['file']} #{row['frame']}" if row["frame"] else row["file"], row["formula"],
+            f"{row['energy_per_atom']:.4f}", row["space_group_symbol"],
             f"{row['volume']:.1f}", f"{100 * row['volume_change']:+.1f}", str(row["steps"]), f"{row['max_force']:.3f}",
             "yes" if row["is_converged"] else "no",
         )  # fmt: skip
     if good:
         printer.print(table)
     printer.print(
-        f"{len(good)} of {asked} structures; {engine.label}; evidence {engine.evidence}, static, 0 K", markup=False
+        f"{len(good)} of {max(asked, len(rows))} structures; {engine.label}; evidence {engine.evidence}, static, 0 K",
+        markup=False,
     )
     for row in rows:
         if row["error"]:

@@ -28,8 +28,6 @@ FORMAT_OF = {
 }  # fmt: skip
 """Ending of a file -> what is written into it."""
 _ENDING = {"cif": "cif", "poscar": "POSCAR", "extxyz": "xyz"}
-_SAME_VOLUME = 1e-4
-"""Share by which the volume per atom of what is read back may differ: CIF rounds, and moves atoms onto symmetry."""
 _OF_CANDIDATE = (
     "campaign", "formula", "label", "is_known", "evidence", "engine", "e_above_hull", "phase_separation_energy",
     "e_above_references", "rank", "flags",
@@ -327,30 +325,35 @@ def _faithful_text(item: TaggedStructure, kind: str) -> str | None:
 
     A CIF that its symmetry makes another structure is written again without symmetry.
     """
-    for text in _texts(item, kind):
-        if _reads_back(text, kind, item.structure):
+    for text, space_group_number in _texts(item, kind):
+        if _reads_back(text, kind, item.structure, space_group_number):
             return text
     return None
 
 
-def _texts(item: TaggedStructure, kind: str) -> Iterable[str]:
+def _texts(item: TaggedStructure, kind: str) -> Iterable[tuple[str, int | None]]:
+    """Texts to try, each with the number of the space group whose symmetry it was written with."""
     if kind == "poscar":
         from pymatgen.io.vasp import Poscar
 
         comment = ", ".join(
             f"{key}={item.tags[key]}" for key in ("label", "energy_per_atom", "engine", "seed") if key in item.tags
         )
-        yield str(Poscar(item.structure.get_sorted_structure(), comment=" ".join(comment.split())).get_str())
+        yield str(Poscar(item.structure.get_sorted_structure(), comment=" ".join(comment.split())).get_str()), None
     elif kind == "extxyz":
-        yield _extxyz(item)
+        yield _extxyz(item), None
     else:
         from ninefold.structures.cif import cif_text
         from ninefold.structures.description import describe, without_symmetry
 
         comment = "ninefold: energies of _ninefold_ items in eV/atom, forces in eV/A"
-        for description in (describe(item.structure), without_symmetry(item.structure)):
+        symmetric = describe(item.structure)
+        for description, number in (
+            (symmetric, symmetric.space_group_number),
+            (without_symmetry(item.structure), None),
+        ):
             own = {"metal_space_group": description.metal_space_group_symbol}
-            yield cif_text(description, item.name, item.tags | own, comment)
+            yield cif_text(description, item.name, item.tags | own, comment), number
 
 
 def _extxyz(item: TaggedStructure) -> str:
@@ -371,28 +374,34 @@ def _extxyz(item: TaggedStructure) -> str:
     return buffer.getvalue()
 
 
-def _reads_back(text: str, kind: str, structure: Structure) -> bool:
-    """Whether others read the same composition, the same number of atoms per volume, and no atoms on one place."""
+def _reads_back(text: str, kind: str, structure: Structure, space_group_number: int | None) -> bool:
+    """Whether our reader and those of others find the structure in a text: composition, atoms, distances, space group.
+
+    Args:
+        text: Of a file.
+        kind: One of `STRUCTURES`.
+        structure: What was written.
+        space_group_number: That the text was written with, if any.
+    """
     import warnings
 
     from pymatgen.core import Structure
 
+    from ninefold.structures.files import read_text
+    from ninefold.structures.reading.comparison import is_same_structure
+    from ninefold.structures.symmetry import space_group
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the readers warn of rounded coordinates
         try:
-            if kind == "extxyz":
-                import ase.io
-                from pymatgen.io.ase import AseAtomsAdaptor
-
-                read = AseAtomsAdaptor.get_structure(ase.io.read(io.StringIO(text), format="extxyz"))
-            else:
-                read = Structure.from_str(text, fmt=kind)
+            found = [read_text(text, kind).structure]
+            if kind != "extxyz":  # there, ours is ASE's
+                found.append(Structure.from_str(text, fmt=kind))
         except Exception:  # whatever a reader says of a text that it cannot read
             return False
-    return (
-        read.composition.reduced_composition == structure.composition.reduced_composition
-        and abs(read.volume / len(read) / (structure.volume / len(structure)) - 1) < _SAME_VOLUME
-    )
+    if space_group_number is not None and space_group(found[0]).number != space_group_number:
+        return False
+    return all(is_same_structure(read, structure) for read in found)
 
 
 def _cell(value: Any) -> Any:

@@ -24,7 +24,7 @@ from pymatgen.core import Structure
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
 from ninefold.errors import InputError
-from ninefold.structures.files import read_structure
+from ninefold.structures.files import read_structure, stem_of
 from ninefold.structures.hosts import SHARED_TURN, filled, random_turn
 from ninefold.structures.orderings import orderings
 from ninefold.structures.packing import Packing, assemble
@@ -37,8 +37,6 @@ ROOM_POINTS = 60
 HYDRIDE = "hydride"
 CATIONS = "cation"
 """All cations alike, on the sites of one species."""
-OVERLAP = 0.5
-"""Å; a host with atoms closer than this is broken."""
 
 
 class Fit(NamedTuple):
@@ -76,7 +74,7 @@ def host_from_file(path: Path) -> Source:
         divisor = math.gcd(*counts.values())
         reduced = {symbol: count // divisor for symbol, count in counts.items()}
         possible = tuple(
-            _fit(path.stem, structure, dealt, assignment, formula_units)
+            _fit(stem_of(path), structure, dealt, assignment, formula_units)
             for dealt in _deals(assignment, reduced)
             if counts[dealt[0][0]] == formula_units
         )
@@ -117,15 +115,13 @@ def unfit(path: Path, assignments: Iterable[Assignment], formula_units: Iterable
 
 def _host(path: Path) -> tuple[Structure, Counter[str]]:
     """The primitive cell of a file, and its atoms by symbol."""
-    structure = symmetrised(read_structure(path))
+    structure = symmetrised(read_structure(path).structure)
     counts = Counter(site.specie.symbol for site in structure)
     if len(counts) < 2:
         raise InputError(
             "structures.sources", str(path), problem=f"holds {next(iter(counts))} alone",
             allowed="a host with sites for the centres and, of another element, for the cations",
         )  # fmt: skip
-    if not structure.is_valid(tol=OVERLAP):
-        raise InputError("structures.sources", str(path), problem=f"has atoms closer than {OVERLAP} Å")
     return structure, counts
 
 

@@ -2,7 +2,8 @@
 
 A source is a function (see `ninefold.structures.proposal.Source`). One of your own is named in the
 campaign as `FILE.py:function` or `module:function`, or announced by an installed package in the entry
-point group `ninefold.sources`. A structure file (CIF, POSCAR) is a source too: a host of your own.
+point group `ninefold.sources`. A structure file (CIF, POSCAR, any that `relax` reads) is a source too: a host of
+your own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from ninefold import user_code
 from ninefold.errors import InputError
 from ninefold.paths import user_path
+from ninefold.structures.files import is_structure_file, read_structure
 
 if TYPE_CHECKING:
     from ninefold.structures.proposal import Source
@@ -26,8 +28,6 @@ GROUP = "ninefold.sources"
 FIELD = "structures.sources"
 KNOWN_TYPES = "known_types"
 """Not a source of random packings: every type that fits is offered once."""
-HOST_SUFFIXES = (".cif", ".vasp", ".poscar")
-"""Names that end so are files with a host."""
 _OURS = {
     "prototypes": "ninefold.structures.prototypes:prototype_host",
     "hosts": "ninefold.structures.hosts:decorated_host",
@@ -61,7 +61,7 @@ def load_source(name: str) -> Source:
     Raises:
         InputError: if its file cannot be read, or it cannot be imported or called.
     """
-    if name.lower().endswith(HOST_SUFFIXES):
+    if is_host(name):
         from ninefold.structures.prototypes import host_from_file
 
         return host_from_file(Path(name))
@@ -76,6 +76,20 @@ def load_source(name: str) -> Source:
     if not callable(source):
         raise InputError(FIELD, name, problem="is not callable", allowed="a function that makes packings")
     return source
+
+
+def is_host(name: str) -> bool:
+    """Whether a source is a structure file, a host."""
+    return name not in OUR_NAMES and is_structure_file(name)
+
+
+def reading_notes(names: Iterable[str]) -> list[str]:
+    """What a user should know of how the host files among some sources were read, each with its file.
+
+    Raises:
+        InputError: if one cannot be read.
+    """
+    return [f"{name}: {note}" for name in names if is_host(name) for note in read_structure(Path(name)).notes]
 
 
 def load_foreign(names: Iterable[str]) -> None:
@@ -115,7 +129,7 @@ def sources_checksum(names: Iterable[str]) -> str:
 
 def _file(name: str) -> Path | None:
     """The file that a name stands for."""
-    if name.lower().endswith(HOST_SUFFIXES):
+    if is_host(name):
         return Path(name)
     path, _, attribute = name.rpartition(":")
     return Path(path) if path.endswith(".py") and attribute.isidentifier() else None

@@ -1,0 +1,131 @@
+"""What ASE reads: trajectories, and outputs of other programs whose formats hold whole atoms with their elements.
+
+Formats that may hold partial occupancies, half of a cell's atoms, or types without elements are not among them: ASE
+drops what it has no place for.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ninefold.structures.reading.model import FULL, ReadStructure, UnreadableError, plain_structure
+
+FORMATS = {
+    "extxyz": "extended XYZ", "xyz": "extended XYZ", "traj": "ASE trajectory", "vasp-xdatcar": "XDATCAR",
+    "vasp-xml": "vasprun.xml", "vasp-out": "OUTCAR", "aims": "FHI-aims geometry.in",
+    "espresso-in": "Quantum ESPRESSO input",
+    "espresso-out": "Quantum ESPRESSO output", "castep-cell": "CASTEP .cell", "castep-castep": "CASTEP .castep",
+    "abinit-in": "ABINIT input", "gen": "DFTB+ .gen", "xsf": "XCrySDen .xsf", "cube": "Gaussian cube",
+    "json": "ASE JSON",
+}  # fmt: skip
+"""ASE's name of a format -> ours."""
+NAMES = ", ".join(dict.fromkeys(("CIF", "POSCAR", "SHELX .res", "pymatgen JSON", *FORMATS.values())))
+_OCCUPANCIES = ("occupancy", "occupancies", "occ")
+
+
+def format_of(path: Path) -> str:
+    """ASE's name of a file's format.
+
+    Raises:
+        UnreadableError: if ASE knows none.
+    """
+    from ase.io.formats import UnknownFileTypeError, filetype
+
+    try:
+        return str(filetype(str(path), read=True))
+    except UnknownFileTypeError as error:
+        raise UnreadableError("is in no known format, by its name and its content", f"formats: {NAMES}") from error
+
+
+def read_frames(path: Path, kind: str, every: bool) -> list[ReadStructure]:
+    """The last frame of a file, or all.
+
+    Args:
+        path: The file, not compressed, with its own name.
+        kind: Its format, as `format_of`.
+        every: All frames; else the last, with a note if there are more.
+
+    Raises:
+        UnreadableError: if the format is none that is read, or a frame is not periodic or disordered.
+    """
+    if kind not in FORMATS:
+        raise UnreadableError(
+            f"is in ASE's format {kind!r}, which may hold other than whole atoms with their elements",
+            f"convert it; formats: {NAMES}",
+        )
+    if kind == "castep-cell" and "mixture" in path.read_text(encoding="utf-8", errors="replace").lower():
+        raise UnreadableError("is disordered: it has MIXTURE atoms")
+    try:
+        frames, told = list(_frames(path, kind, every)), []
+    except KeyError as error:
+        if error.args[:1] not in (("D",), ("T",)):
+            raise
+        with _isotopes():
+            frames, told = list(_frames(path, kind, every)), ["deuterium or tritium is read as hydrogen"]
+    count, frames = frames[-1][0] if frames else 0, frames if every else frames[-1:]
+    if not frames:
+        raise UnreadableError("holds no periodic structure: it has no frames")
+    if count > 1 and not every:
+        told.insert(0, f"of {count} frames the last was read (--all-frames takes all)")
+    return [_read(atoms, told) for _, atoms in frames]
+
+
+def read_extxyz(text: str) -> ReadStructure:
+    """The last frame of the text of an extended XYZ file.
+
+    Raises:
+        UnreadableError: if it is not periodic or disordered.
+    """
+    import ase.io
+
+    return _read(ase.io.read(io.StringIO(text), index=-1, format="extxyz"), [])
+
+
+def _frames(path: Path, kind: str, every: bool) -> Iterator[tuple[int, Any]]:
+    """Frames with their numbers from 1; without `every`, the last alone."""
+    import ase.io
+
+    last = None
+    for number, atoms in enumerate(ase.io.iread(str(path), index=":", format=kind), start=1):
+        if every:
+            yield number, atoms
+        last = number, atoms
+    if last is not None and not every:
+        yield last
+
+
+@contextmanager
+def _isotopes() -> Iterator[None]:
+    """ASE's readers take D and T for hydrogen."""
+    from ase.data import atomic_numbers
+
+    atomic_numbers |= {"D": 1, "T": 1}
+    try:
+        yield
+    finally:
+        for symbol in ("D", "T"):
+            atomic_numbers.pop(symbol, None)
+
+
+def _read(atoms: Any, told: list[str]) -> ReadStructure:
+    import numpy as np
+
+    if not all(atoms.pbc):
+        raise UnreadableError("is not periodic in three directions")
+    shares = [np.asarray(atoms.arrays[name], dtype=float) for name in _OCCUPANCIES if name in atoms.arrays]
+    if "occupancy" in atoms.info or any((np.abs(share - 1) > FULL).any() for share in shares):
+        raise UnreadableError("is disordered: it gives occupancies of its atoms", "give whole atoms")
+    if (atoms.numbers == 0).any():
+        raise UnreadableError("holds atoms of no element (X)")
+    notes = list(told)
+    if atoms.constraints:
+        notes.append("atoms that the file holds fixed are moved by a relaxation too")
+    if abs(np.linalg.det(atoms.cell.array)) < 1e-3:
+        raise UnreadableError("holds no periodic structure: its cell has no volume")
+    return plain_structure(
+        atoms.cell.array, atoms.get_chemical_symbols(), atoms.get_scaled_positions(wrap=False), notes
+    )
