@@ -16,7 +16,9 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before any worker loads a numerical library
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = (
+    "1"  # before any worker loads a numerical library
+)
 
 import typer
 

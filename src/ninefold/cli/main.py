@@ -7,7 +7,10 @@ import io
 import os
 import sys
 
+from ninefold import machine
 from ninefold.cli import signals
+
+machine.use_one_thread()  # before any library that computes is loaded: see there
 
 with signals.ending_at_once():
     import typer

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError, MachineFaultError, NinefoldError
+from ninefold.machine import use_one_thread
 from ninefold.store import open_repository
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def try_engine(settings: dict[str, Any], store: str, workers: int) -> None:
     Raises:
         MachineFaultError: if the engine cannot compute here.
     """
+    use_one_thread()  # here, and in the processes that are started from here
     if workers == 1:
         fault = _engine_fault(settings)
     else:
@@ -148,6 +150,7 @@ def run_tasks(
     """
     if not arguments:
         return
+    use_one_thread()
     if workers == 1:
         context = context_for(settings, store)
         for index, values in enumerate(arguments):
@@ -293,7 +296,6 @@ _worker_context: tuple[dict[str, Any], str] | None = None
 def _start_worker(settings: dict[str, Any], store: str, parent: int) -> None:
     global _worker_context
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _worker_context = (settings, store)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.engines import Engine
+from ninefold.machine import use_one_thread
 from ninefold.search.budget import SearchBudget
 from ninefold.search.pool import build_pool
 from ninefold.search.prescreen import SearchOutcome, prescreen
@@ -28,6 +29,7 @@ def search_composition(
         notify: Told of progress.
         stop: Asked between two calculations; ends the search with what it has.
     """
+    use_one_thread()
     pool = build_pool(assignment, budget, seed, notify, stop)
     outcome = prescreen(assignment, pool.proposals, budget, engine, notify, stop)
     outcome.reasons.update(pool.reasons)
