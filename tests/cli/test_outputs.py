@@ -15,7 +15,7 @@ import yaml
 from pymatgen.core import Lattice, Structure
 
 from campaign_run import CAMPAIGN, ninefold
-from ninefold.cli.outputs import check_output, check_output_folder, is_report_of
+from ninefold.cli.outputs import MANIFEST, check_output, check_output_folder, is_report_of, record_written
 from ninefold.errors import InputError
 from ninefold.store import open_repository
 
@@ -127,6 +127,47 @@ def test_structures_of_an_earlier_export_are_replaced_with_force_alone(folder):
     assert ninefold("export", "--format", "cif", "--out", "cifs", "--force", cwd=folder).returncode == 0
 
 
+def names_in(folder):
+    return {path.name for path in folder.iterdir() if path.name != MANIFEST}
+
+
+def test_a_narrower_export_leaves_none_of_the_wider_one(folder):
+    assert ninefold("export", "--format", "cif", "--out", "cifs", cwd=folder).returncode == 0
+    wide = names_in(folder / "cifs")
+    (folder / "cifs" / "mine.cif").write_text("not ninefold's")
+    changed = next(name for name in sorted(wide) if not name.startswith("K2ReH9"))
+    (folder / "cifs" / changed).write_text("a user's notes")
+    narrow = ["export", 'formula = "K2ReH9"', "--out", "cifs/"]
+    for kind in ("cif", "poscar"):
+        assert "--force" in refused(*narrow, "--format", kind, cwd=folder)
+    assert ninefold(*narrow, "--format", "cif", "--force", cwd=folder).returncode == 0
+    assert names_in(folder / "cifs") == {name for name in wide if name.startswith("K2ReH9")} | {"mine.cif", changed}
+    assert ninefold(*narrow, "--format", "poscar", "--force", cwd=folder).returncode == 0
+    left = names_in(folder / "cifs")
+    assert {"mine.cif", changed} < left
+    assert all(name.endswith(".POSCAR") for name in left - {"mine.cif", changed})
+    manifest = json.loads((folder / "cifs" / MANIFEST).read_text())
+    assert manifest == {
+        "export": {
+            name: hashlib.sha256((folder / "cifs" / name).read_bytes()).hexdigest()
+            for name in left - {"mine.cif", changed}
+        }
+    }
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"search x": ["a"]}', '{"search x": {"../victim": "0", "b": 1}}'])
+def test_a_manifest_that_somebody_has_changed_removes_nothing_elsewhere(tmp_path, content):
+    (tmp_path / "victim").write_text("")
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "b").write_text("mine")
+    (folder / MANIFEST).write_text(content)
+    check_output_folder(folder, pattern="*.cif", command="search x", force=True)
+    record_written(folder, "search x", [])
+    assert (tmp_path / "victim").exists()
+    assert (folder / "b").exists()
+
+
 def test_a_search_keeps_the_earlier_one(tmp_path):
     search = ["search", "K2ReH9", "--engine", "lj", "--relaxations", "1", "--source", "rigid_units"]
     assert ninefold(*search, cwd=tmp_path).returncode == 0
@@ -138,8 +179,14 @@ def test_a_search_keeps_the_earlier_one(tmp_path):
     assert "input" in refused(*search, "--force", "--source", source, cwd=tmp_path)
     assert ninefold(*search, "--force", cwd=tmp_path).returncode == 0
     left = {path.name for path in (tmp_path / "K2ReH9-structures").iterdir()}
-    assert "mine.cif" in left
-    assert "K2ReH9-77-Pnma.cif" not in left, "ranks of two searches do not mix"
+    assert {"mine.cif", "K2ReH9-77-Pnma.cif"} < left, "no search wrote them"
+    (tmp_path / "K2ReH9-structures" / "K2ReH9-77-Pnma.cif").unlink()
+    (tmp_path / "K2ReH9-structures" / "mine.cif").unlink()
+    done = ninefold(*search, "--seed", "5", "--relaxations", "4", "--force", "--json", cwd=tmp_path)
+    written = {Path(row["path"]).name for row in json.loads(done.stdout)["structures"]}
+    assert names_in(tmp_path / "K2ReH9-structures") == written, "ranks of two searches do not mix"
+    other = ["search", "Li5MoH11", *search[2:], "--out", "K2ReH9-structures"]
+    assert "--force" in refused(*other, cwd=tmp_path), "another compound's"
 
 
 def test_relax_overwrites_no_input_and_asks_before_the_first_step(tmp_path):

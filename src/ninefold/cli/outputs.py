@@ -3,10 +3,14 @@
 - A store, what belongs to it (log, lock, shards) and an input of the same command are never written to.
 - Another file that is there is replaced with `--force` alone.
 - A report of the same campaign, known by what stands in it, is replaced without asking: it follows from the store.
+- A folder of structures says in a manifest what each command wrote. With `--force` a command's earlier files go when
+  the new ones are there; a file of the user's, or one that was changed since, stays.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.errors import InputError
-from ninefold.files import is_database
+from ninefold.files import is_database, write_atomically
 from ninefold.paths import user_path
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace files that are there; never a store or an input of this command.")
 ]
 
+MANIFEST = ".ninefold-manifest.json"
+"""In a folder of structures: command -> file -> SHA-256 of what it wrote."""
 _BESIDE_A_STORE = ("-wal", "-shm", "-journal", ".lock")
 _SHARDS = ".files"
 _FORCE = "--force replaces it, or name another"
@@ -78,16 +84,18 @@ def check_output_folder(
     field: str = "--out",
     *,
     pattern: str,
+    command: str = "",
     force: bool = False,
     store: Path | None = None,
     inputs: Iterable[Path] = (),
 ) -> None:
-    """Refuse a folder that holds files of the names to be written, or cannot be written to.
+    """Refuse a folder that holds files of the names to be written, or of this command, or cannot be written to.
 
     Args:
         folder: Where files are to go; made later, with its parents.
         field: The option, for the error.
         pattern: Of the names that will be written, as in `Path.glob`.
+        command: As the manifest names it: what it wrote before will be removed.
         force: Whether the user allows to replace files.
         store: The command's store.
         inputs: Files that the command reads.
@@ -100,14 +108,59 @@ def check_output_folder(
         if folder.exists() and not folder.is_dir():
             raise InputError(field, str(folder), problem="is a file", allowed="a folder")
         _check_folder(folder.absolute(), folder, field, True)
-        present = sorted(folder.glob(pattern)) if folder.is_dir() else []
+        present = sorted({*folder.glob(pattern), *_earlier(folder, command)}) if folder.is_dir() else []
         for file in present:
             _check_protected(file, field, store, inputs)
         if present and not force:
             raise InputError(
                 field, str(folder), problem=f"holds {len(present)} file(s) of an earlier result ({present[0].name})",
-                hint="--force replaces them, or name another folder",
+                hint="--force replaces those of the same command and leaves others, or name another folder",
             )  # fmt: skip
+
+
+def record_written(folder: Path, command: str, files: Iterable[Path], *, removes_earlier: bool = True) -> None:
+    """Note what a command has written into a folder, and remove what it wrote before and has not written now.
+
+    Args:
+        folder: The folder.
+        command: As the manifest is to name it; files of other commands are left.
+        files: What was written.
+        removes_earlier: Otherwise the files are added to what the command wrote before.
+    """
+    manifest = _manifest(folder)
+    earlier, written = manifest.get(command, {}), {file.name: _checksum(file) for file in files}
+    if removes_earlier:
+        for name in earlier.keys() - written.keys():
+            if (file := folder / name).is_file() and not file.is_symlink() and _checksum(file) == earlier[name]:
+                file.unlink()
+    else:
+        written = {**earlier, **written}
+    text = json.dumps({**manifest, command: written}, indent=1, sort_keys=True)
+    with _explaining("--out", folder):
+        write_atomically(folder / MANIFEST, f"{text}\n".encode())
+
+
+def _earlier(folder: Path, command: str) -> list[Path]:
+    return [file for name in _manifest(folder).get(command, {}) if (file := folder / name).exists()]
+
+
+def _manifest(folder: Path) -> dict[str, dict[str, str]]:
+    """What commands wrote into a folder; empty where no manifest can be read. Names in it stay inside the folder."""
+    try:
+        content = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {
+        command: {name: checksum for name, checksum in files.items() if Path(name).name == name}
+        for command, files in content.items()
+        if isinstance(files, dict)
+    }
+
+
+def _checksum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def files_in(campaign: Campaign) -> list[Path]:

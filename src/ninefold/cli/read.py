@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
-from ninefold.cli.outputs import ForceOption, check_output, check_output_folder
+from ninefold.cli.outputs import ForceOption, check_output, check_output_folder, record_written
 from ninefold.report import DEFAULT_TOP
 
 MOST_SHOWN = 5000
@@ -251,7 +251,9 @@ def export(
     _tell_isotopes_in(filter)
     if target.is_folder:
         pattern = f"*{structure_ending(target.kind)}"
-        check_output_folder(target.path, pattern=pattern, force=force, store=path, inputs=input_files(campaign))
+        check_output_folder(
+            target.path, pattern=pattern, command="export", force=force, store=path, inputs=input_files(campaign)
+        )
     else:
         check_output(target.path, force=force, store=path, inputs=input_files(campaign))
     with open_repository(path) as repository:
@@ -267,6 +269,8 @@ def export(
             typer.echo(f"wrote {len(rows)} row{'' if len(rows) == 1 else 's'}: table {target.path}")
         return
     written = write_structures(rows, target, all_minima=all_minima, filter=filter)
+    if target.is_folder:
+        record_written(target.path, "export", written.paths)
     if json:
         print_json(
             {

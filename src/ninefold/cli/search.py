@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.options import JsonOption, console, print_json
-from ninefold.cli.outputs import ForceOption, check_output, check_output_folder
+from ninefold.cli.outputs import ForceOption, check_output, check_output_folder, record_written
 
 if TYPE_CHECKING:
     from ninefold.chemistry.anions import Assignment
@@ -83,16 +83,15 @@ def search(
     from ninefold.errors import MachineFaultError
     from ninefold.search import search_composition
     from ninefold.search.prescreen import OF_MACHINE
-    from ninefold.store.export import structure_ending
 
     budget = _budget(relaxations, exclude_types or [], source or [])
     if seconds is not None and not seconds > 0:
         _refuse("--seconds", seconds, "is no time", "a positive number")
     assignment = _reading(formula, electrons, centre)
     read = [Path(name.rpartition(":")[0] or name) for name in source or []] + ([Path(model)] if model else [])
-    names = f"{assignment.formula}-[0-9][0-9]*-*"
+    command = f"search {assignment.formula}"
     calculator = make_engine(EngineSettings(name=engine, model=model))
-    target = _structure_target(out or f"{assignment.formula}-structures/", [names], force, read)
+    target = _structure_target(out or f"{assignment.formula}-structures/", ["*"], force, read, command)
     with _stopping(seconds) as stop, _progress() as notify:
         outcome = search_composition(assignment, budget, calculator, seed, notify, stop)
         stopped = stop.reason
@@ -103,10 +102,7 @@ def search(
         _refuse("--engine", engine, f"computes no structure of {formula}: {_commonest(outcome)}", "another engine")
     rows = _written(outcome.found, target, assignment, calculator, seed)
     if target.is_folder:  # with --force: ranks of an earlier search must not stand among these
-        written = {row["path"] for row in rows}
-        for file in sorted(target.path.glob(f"{names}{structure_ending(target.kind)}")):
-            if str(file) not in written:
-                file.unlink(missing_ok=True)
+        record_written(target.path, command, [Path(row["path"]) for row in rows if row["path"] is not None])
     if json:
         print_json(_summary(assignment, calculator, outcome, rows, seed, stopped))
     else:
@@ -182,6 +178,9 @@ def relax(
         path = _path_of(relaxed, target)
         for row in rows:
             row["path"] = None if row["error"] else path
+    if target is not None and target.is_folder and relaxed:
+        paths = [Path(row["path"]) for row in rows if row.get("path")]
+        record_written(target.path, "relax", paths, removes_earlier=False)
     failed = [row for row in rows if row["error"]]
     if json:
         print_json({"engine": calculator.label, "structures": rows, "stopped": stop.reason})
@@ -548,7 +547,7 @@ def _commonest(outcome: SearchOutcome) -> str:
     return max(reasons)[1].removeprefix("engine: ") if reasons else "it gives no energies"
 
 
-def _structure_target(out: str, names: Sequence[str], force: bool, inputs: Sequence[Path]) -> Target:
+def _structure_target(out: str, names: Sequence[str], force: bool, inputs: Sequence[Path], command: str = "") -> Target:
     """Where structures go; checked, and a folder made, before anything is computed.
 
     Args:
@@ -556,6 +555,7 @@ def _structure_target(out: str, names: Sequence[str], force: bool, inputs: Seque
         names: Patterns of the file names, without ending, that will be written into a folder.
         force: Whether files may be replaced.
         inputs: Files that the command reads.
+        command: As the folder's manifest names it, where its earlier files will be removed.
     """
     from ninefold.errors import InputError
     from ninefold.store.export import STRUCTURES, structure_ending, target_of
@@ -566,7 +566,7 @@ def _structure_target(out: str, names: Sequence[str], force: bool, inputs: Seque
         return target
     for name in names:
         pattern = f"{name}{structure_ending(target.kind)}"
-        check_output_folder(target.path, pattern=pattern, force=force, inputs=inputs)
+        check_output_folder(target.path, pattern=pattern, command=command, force=force, inputs=inputs)
     try:
         target.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
