@@ -363,7 +363,7 @@ def _free_memory() -> float:
 def _silence_warp() -> None:
     """Warp, which makes neighbour lists, tells each kernel that it compiles on standard output."""
     try:
-        import warp
+        warp: Any = importlib.import_module("warp")
     except ImportError:
         return
     if hasattr(warp, "LOG_WARNING"):
