@@ -85,6 +85,7 @@ class Campaign(Settings):
         settings = self.to_dict()
         for key in ("description", "execution", "store", "known"):
             settings.pop(key)
+        settings["engine"].pop("kernels")  # same method and weights, same energies
         if self.known:
             settings["known"] = file_checksum(self.known)
         settings["rules"] = self.rules.content()

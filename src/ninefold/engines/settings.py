@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from ninefold.settings import Settings
 
@@ -14,6 +16,15 @@ class EngineSettings(Settings):
     """An engine by name: chgnet (weights come with the package), lj and emt (for tests), or an installed plug-in."""
     model: str | None = None
     """The engine's own model or weight file; default: the engine's default (CHGNet 0.3.0)."""
+    kernels: Literal["default", "openequivariance", "cuequivariance"] = "default"
+    """Code for the tensor products of SevenNet in the engine torchsim on a CUDA device: faster where its package is
+    installed. Energies stay the same within 0.1 meV/atom, which is checked at the start."""
+
+    @model_validator(mode="after")
+    def _check_kernels(self) -> Self:
+        if self.kernels != "default" and (self.name != "torchsim" or (self.model or "sevennet")[:8] != "sevennet"):
+            raise ValueError(f"kernels: {self.kernels} are for the engine torchsim with a sevennet model")
+        return self
 
 
 class RelaxSettings(Settings):

@@ -7,10 +7,13 @@ torch-sim's BFGS: in 0.6.2 it leaves the cell of all but the largest structures 
 
 from __future__ import annotations
 
+import functools
+import importlib
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +28,9 @@ from ninefold.engines.ase_engine import (
     check_geometry,
 )
 from ninefold.engines.base import Evaluation, Relaxation
+from ninefold.engines.device_memory import AtomLimit, MemoryLimit, Sized, is_out_of_memory
 from ninefold.engines.foundation import FAMILIES, checksum, refuse_code, weight_file
+from ninefold.engines.kernels import KERNELS, check_same, check_usable, probe, quiet_load
 from ninefold.engines.settings import EngineSettings, RelaxSettings
 from ninefold.errors import InputError, MissingDependencyError
 from ninefold.keys import content_key
@@ -47,31 +52,35 @@ class TorchSimEngine:
         parts: What the fingerprint is made of, besides the name.
         elements: Symbols that the model knows; None for all.
         evidence: Evidence level of its energies.
+        memory: What a batch may take of the device; by default measured with the first structures, once.
     """
 
     name = "torchsim"
     batch = BATCH
 
     def __init__(
-        self, label: str, model: Any, parts: tuple[Any, ...], elements: frozenset[str] | None, evidence: str = "ML"
+        self,
+        label: str,
+        model: Any,
+        parts: tuple[Any, ...],
+        elements: frozenset[str] | None,
+        evidence: str = "ML",
+        memory: MemoryLimit | AtomLimit | None = None,
     ) -> None:
         self.label, self.evidence = label, evidence
         self.fingerprint = content_key(self.name, version("torch-sim-atomistic"), *parts)
         self._model, self._elements = model, elements
+        self._memory = memory or memory_limit(model)
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """See `Engine.evaluate`."""
-        import torch_sim
-
         start = time.process_time()
         good, results = self._sorted_out(structures, self._no_evaluation)
         if good:
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    found = torch_sim.static([atoms for _, atoms in good], self._model, autobatcher=self._is_on_gpu)
-            except Exception as error:  # one that spoils a batch is found by giving it up structure by structure
-                return self._one_by_one(self.evaluate, structures, self._no_evaluation, error)
+                found = self._fitting([atoms for _, atoms in good], self._static_batch)
+            except Exception as error:  # one that spoils a batch is found by halving it
+                return self._in_halves(self.evaluate, structures, self._no_evaluation, error)
             seconds = (time.process_time() - start) / len(good)
             for (index, atoms), item in zip(good, found, strict=True):
                 energy = float(item["potential_energy"].reshape(-1)[0])
@@ -91,30 +100,64 @@ class TorchSimEngine:
         good, results = self._sorted_out(structures, self._no_relaxation)
         if good:
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    relaxed = self._relax_batch([atoms for _, atoms in good], settings)
+                relaxed = self._fitting(
+                    [atoms for _, atoms in good], lambda state, limit: self._relax_batch(state, limit, settings)
+                )
             except Exception as error:  # as above
-                return self._one_by_one(lambda some: self.relax(some, settings), structures, self._no_relaxation, error)
+                return self._in_halves(lambda some: self.relax(some, settings), structures, self._no_relaxation, error)
             seconds = (time.process_time() - start) / len(good)
             for (index, _), outcome in zip(good, relaxed, strict=True):
                 results[index] = self._relaxation(structures[index], outcome, settings, seconds)
         return [results[index] for index in range(len(structures))]
 
-    def _relax_batch(self, batch: list[Any], settings: RelaxSettings) -> list[tuple[Any, int, Any, Any]]:
-        """Final atoms, steps, forces (n, 3) and stress (3, 3) of each."""
+    def _fitting(self, batch: list[Any], compute: Callable[[Any, float], list[Any]]) -> list[Any]:
+        """Results of `compute(state, limit)` for a batch of atoms, with a smaller limit while memory runs out.
+
+        Args:
+            batch: ASE's atoms.
+            compute: Takes a state of torch-sim and the largest metric that may be on the device at once.
+        """
+        import torch_sim
+        from torch_sim.autobatching import calculate_memory_scalers
+
+        while True:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                state = torch_sim.initialize_state(batch, self._model.device, self._model.dtype)
+                metrics = calculate_memory_scalers(state, self._model.memory_scales_with)
+                sized = [
+                    Sized(functools.partial(state.__getitem__, index), len(atoms), float(metric))
+                    for index, (atoms, metric) in enumerate(zip(batch, metrics, strict=True))
+                ]
+                limit = self._memory.of_batch(sized)
+                try:
+                    return compute(state, limit)
+                except Exception as error:
+                    if not (is_out_of_memory(error) and self._memory.halve(sized)):
+                        raise
+
+    def _static_batch(self, state: Any, limit: float) -> list[dict[str, Any]]:
+        """Properties of each system of a state, as torch-sim names them."""
+        import torch_sim
+        from torch_sim.autobatching import BinningAutoBatcher
+
+        batcher = BinningAutoBatcher(
+            self._model, memory_scales_with=self._model.memory_scales_with, max_memory_scaler=limit
+        )
+        found: list[dict[str, Any]] = torch_sim.static(state, self._model, autobatcher=batcher)
+        return found
+
+    def _relax_batch(self, state: Any, limit: float, settings: RelaxSettings) -> list[tuple[Any, int, Any, Any]]:
+        """Final atoms, steps, forces (n, 3) and stress (3, 3) of each system of a state."""
         import torch_sim
         from torch_sim.autobatching import InFlightAutoBatcher
         from torch_sim.constraints import FixSymmetry
 
-        state = torch_sim.initialize_state(batch, self._model.device, self._model.dtype)
         if settings.keep_symmetry:
             state.constraints = [FixSymmetry.from_state(state, symprec=SYMMETRY_TOLERANCE, refine_symmetry_state=False)]
-        steps = np.zeros(len(batch), dtype=int)
+        steps = np.zeros(state.n_systems, dtype=int)
         batcher = InFlightAutoBatcher(
-            self._model,
-            memory_scales_with=self._model.memory_scales_with,
-            max_memory_scaler=None if self._is_on_gpu else float("inf"),
+            self._model, memory_scales_with=self._model.memory_scales_with, max_memory_scaler=limit
         )
 
         def converged(state: Any, last_energy: Any = None) -> Any:
@@ -168,10 +211,6 @@ class TorchSimEngine:
             core_seconds=seconds,
         )
 
-    @property
-    def _is_on_gpu(self) -> bool:
-        return self._model.device.type != "cpu"
-
     def _sorted_out(self, structures: Sequence[Structure], refuse: Any) -> tuple[list[tuple[int, Any]], dict[int, Any]]:
         """Those that can be computed, with their places; and results for those that cannot."""
         good, results = [], {}
@@ -183,10 +222,11 @@ class TorchSimEngine:
         return good, results
 
     @staticmethod
-    def _one_by_one(compute: Any, structures: Sequence[Structure], refuse: Any, error: Exception) -> list[Any]:
+    def _in_halves(compute: Any, structures: Sequence[Structure], refuse: Any, error: Exception) -> list[Any]:
         if len(structures) == 1:
             return [refuse(structures[0], 0.0, error)]
-        return [result for structure in structures for result in compute([structure])]
+        middle = len(structures) // 2
+        return [*compute(structures[:middle]), *compute(structures[middle:])]
 
     @staticmethod
     def _no_evaluation(structure: Structure, seconds: float, error: Exception) -> Evaluation:
@@ -201,45 +241,133 @@ def make(settings: EngineSettings) -> TorchSimEngine:
     """An engine from `sevennet`, `sevennet:7net-l3i5`, `mace:FILE` or `lj`; on the GPU where there is one.
 
     Raises:
-        MissingDependencyError: if torch-sim or the model's package is not installed.
-        InputError: if there is no such model.
+        MissingDependencyError: if torch-sim, the model's package or that of the kernels is not installed.
+        InputError: if there is no such model, or the kernels cannot be used.
     """
     try:
-        import torch_sim
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of models that are not installed, with their tracebacks
+            import torch_sim
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             "engine.name", "torchsim", "torch-sim-atomistic (Python 3.12 and newer)"
         ) from error
     import torch
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    _silence_warp()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     family, _, model = (settings.model or MODELS[0]).partition(":")
     if family == "lj":
-        from torch_sim.models.lennard_jones import LennardJonesModel
-
-        lj = LennardJonesModel(sigma=1.8, epsilon=0.1, cutoff=5.0, compute_stress=True, device=device)
-        return TorchSimEngine(f"torch-sim {torch_sim.__version__} Lennard-Jones", lj, ("lj",), None, evidence="test")
+        lj, memory = _lennard_jones(device)
+        label = f"torch-sim {torch_sim.__version__} Lennard-Jones"
+        return TorchSimEngine(label, lj, ("lj",), None, evidence="test", memory=memory)
     if family not in MODELS:
         allowed = ", ".join((*MODELS, f"{MODELS[0]}:MODEL", f"{MODELS[1]}:FILE"))
         raise InputError("engine.model", settings.model, problem="is not a model for torch-sim", allowed=allowed)
+    if settings.kernels != "default":
+        check_usable(settings.kernels, device)
     weights = weight_file(FAMILIES[family], model or None)
+    digest = checksum(weights)
     try:
-        if family == "sevennet":
-            from sevenn.torchsim import SevenNetModel
-
-            refuse_code(weights, FAMILIES[family].bundled())
-            network = SevenNetModel(str(weights), device=device)
-            elements = frozenset(_symbols(network.type_map))
-        else:
-            from torch_sim.models.mace import MaceModel
-
-            network, elements = MaceModel(str(weights), device=device), None
+        importlib.import_module(FAMILIES[family].module)  # torch-sim itself hides what is missing
+        network, elements, memory = _loaded(family, weights, digest, device, settings.kernels)
     except ModuleNotFoundError as error:
         raise MissingDependencyError("engine.model", settings.model, error.name or family) from error
     except ValueError as error:
         raise InputError("engine.model", settings.model, problem=f"cannot be loaded: {error}") from error
-    title = f"{FAMILIES[family].label} {model or weights.stem} by torch-sim on {device.type}"
-    return TorchSimEngine(title, network, (family, checksum(weights), device.type), elements)
+    title = f"{FAMILIES[family].label} {model or weights.stem} by torch-sim on {device}"
+    if settings.kernels != "default":
+        title += f" with {KERNELS[settings.kernels].label}"
+    return TorchSimEngine(title, network, (family, digest, device), elements, memory=memory)
+
+
+@functools.cache
+def _lennard_jones(device: str) -> tuple[Any, MemoryLimit | AtomLimit]:
+    import torch
+    from torch_sim.models.lennard_jones import LennardJonesModel
+
+    model = LennardJonesModel(sigma=1.8, epsilon=0.1, cutoff=5.0, compute_stress=True, device=torch.device(device))
+    return model, memory_limit(model)
+
+
+@functools.cache
+def _loaded(
+    family: str, weights: Path, digest: str, device: str, kernels: str
+) -> tuple[Any, frozenset[str] | None, MemoryLimit | AtomLimit]:
+    """Model, its elements and what it may take of the device: one of each per process.
+
+    Args:
+        family: In `MODELS`.
+        weights: A file.
+        digest: Of the file, which may change.
+        device: As torch says it.
+        kernels: As in `EngineSettings`; compared with the model's own code.
+    """
+    import torch
+
+    if family == "mace":
+        from torch_sim.models.mace import MaceModel
+
+        mace = quiet_load(MaceModel, model=str(weights), device=torch.device(device))
+        return mace, None, memory_limit(mace)
+    from sevenn.torchsim import SevenNetModel
+
+    refuse_code(weights, FAMILIES[family].bundled())
+    options = {KERNELS[kernels].option: True} if kernels != "default" else {}
+    network = quiet_load(SevenNetModel, model=str(weights), device=torch.device(device), **options)
+    elements = frozenset(_symbols(network.type_map))
+    if kernels != "default":
+        plain = quiet_load(SevenNetModel, model=str(weights), device=torch.device(device))
+        structure = probe(elements)
+        results = [
+            TorchSimEngine("", each, (), elements, memory=AtomLimit()).evaluate([structure])[0]
+            for each in (plain, network)
+        ]
+        check_same(kernels, *results)
+    return network, elements, memory_limit(network)
+
+
+def memory_limit(model: Any) -> MemoryLimit | AtomLimit:
+    """What a batch may take of the device of a model of torch-sim."""
+    if model.device.type == "cpu":
+        return AtomLimit()
+    return MemoryLimit(functools.partial(_peak_memory, model), _free_memory)
+
+
+def _peak_memory(model: Any, system: Callable[[], Any], count: int) -> float:
+    """Memory that an evaluation of copies of a system takes, bytes; it is given back to the device after it."""
+    import torch
+    import torch_sim
+
+    before = _free_memory()
+    allocated = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    try:
+        model(torch_sim.concatenate_states([system()] * count))
+        torch.cuda.synchronize()
+        # neighbour lists may come from allocators that torch does not count
+        return max(torch.cuda.max_memory_allocated() - allocated, before - torch.cuda.mem_get_info()[0])
+    finally:
+        torch.cuda.empty_cache()
+
+
+def _free_memory() -> float:
+    """Memory of the CUDA device that can be had, bytes."""
+    import torch
+
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    return float(torch.cuda.mem_get_info()[0])
+
+
+def _silence_warp() -> None:
+    """Warp, which makes neighbour lists, tells each kernel that it compiles on standard output."""
+    try:
+        warp: Any = importlib.import_module("warp")
+    except ImportError:
+        return
+    if hasattr(warp, "LOG_WARNING"):
+        warp.config.log_level = warp.LOG_WARNING
 
 
 def _symbols(numbers: Any) -> list[str]:

@@ -117,7 +117,8 @@ def _rates_of(repository: Repository, campaign: Campaign) -> Rates | None:
     relaxations: list[float] = []
     wanted = campaign.engine.model_dump(mode="json")
     for document in repository.find("campaigns", None, limit=None):
-        if document["settings"].get("engine") != wanted:
+        stored = document["settings"].get("engine") or {}
+        if {"kernels": "default"} | stored != wanted:  # a campaign may have been stored before there was a choice
             continue
         relaxations += _each(repository, {"campaign": document["name"], "kind": "search"}, "relaxations")
         pools += _each(repository, {"campaign": document["name"], "kind": "pool"}, "count_in")

@@ -15,6 +15,7 @@ from ninefold.chemistry.anions import Assignment
 from ninefold.engines import Engine, Evaluation, Relaxation, RelaxSettings
 from ninefold.search.budget import SearchBudget
 from ninefold.search.preference import representative
+from ninefold.search.together import Request, Search, run_alone
 from ninefold.structures.checks import Shells, check_shells
 from ninefold.structures.duplicates import distinct
 from ninefold.structures.labels import structure_type
@@ -116,9 +117,31 @@ def prescreen(
         notify: Told of progress.
         stop: Asked between two calculations; ends the search with what it has.
     """
+    at_once = getattr(engine, "batch", 1)  # a plug-in may not say
+    return run_alone(prescreen_steps(assignment, proposals, budget, at_once, notify, stop), engine)
+
+
+def prescreen_steps(
+    assignment: Assignment,
+    proposals: Sequence[Proposal],
+    budget: SearchBudget,
+    at_once: int = 1,
+    notify: Notify | None = None,
+    stop: Stop = never,
+) -> Search[SearchOutcome]:
+    """The search of a pool as a sequence of requests, for what runs many together.
+
+    Args:
+        assignment: As in `prescreen`, with the next two.
+        proposals: The pool.
+        budget: Counts and criteria.
+        at_once: Coarse relaxations that are asked for together; `budget.patience` is looked at between them.
+        notify: Told of progress.
+        stop: Asked between two requests.
+    """
     reasons: Counter[str] = Counter()
     chosen = _mixed(proposals, budget.single_points)
-    points, seconds = _single_points(chosen, engine, reasons, notify, stop)
+    points, seconds = yield from _single_points(chosen, at_once, reasons, notify, stop)
     starts = [proposal for _, proposal in points[: budget.coarse_relaxations]]
     # a known type is a published answer: it is relaxed, and first, whatever its unrelaxed energy says
     starts += [proposal for _, proposal in points[budget.coarse_relaxations :] if _is_type(proposal)]
@@ -139,13 +162,12 @@ def prescreen(
 
     settings = RelaxSettings(fmax=budget.coarse_fmax, max_steps=budget.coarse_steps)
     idle = 0
-    at_once = getattr(engine, "batch", 1)  # a plug-in may not say
     starts = starts[:coarse_limit]
     for first in range(0, len(starts), at_once):
         batch = starts[first : first + at_once]
         if stop() or (idle >= budget.patience and not any(map(_is_type, batch))):
             break
-        relaxations = engine.relax([proposal.structure for proposal in batch], settings)
+        relaxations = yield Request([proposal.structure for proposal in batch], settings)
         for done, (proposal, relaxation) in enumerate(zip(batch, relaxations, strict=True), start=first + 1):
             seconds += relaxation.core_seconds
             found = _found(assignment, relaxation, proposal.source, reasons, is_final=False)
@@ -168,7 +190,7 @@ def prescreen(
         room = limit - len(history) - min(len(merged), budget.refinements)
         if candidate.volume_per_formula_unit <= OPEN_VOLUME * densest or room < 2 or stop():
             continue
-        found, spent_seconds = _recompressed(assignment, candidate, settings, engine, reasons)
+        found, spent_seconds = yield from _recompressed(assignment, candidate, settings, reasons)
         seconds += spent_seconds
         record(found, 2)
         if found is not None and found.energy_per_atom < candidate.energy_per_atom - IMPROVEMENT:
@@ -179,7 +201,7 @@ def prescreen(
     for done, candidate in enumerate(merged[: budget.refinements], start=1):
         if stop() or len(history) >= limit:
             break
-        relaxation, spent, spent_seconds = _refine(candidate, budget, engine, limit - len(history))
+        relaxation, spent, spent_seconds = yield from _refine(candidate, budget, limit - len(history))
         seconds += spent_seconds
         tried = done
         found = _found(assignment, relaxation, candidate.source, reasons, is_final=True)
@@ -229,17 +251,17 @@ def _kept_for_refinement(budget: SearchBudget) -> int:
 
 
 def _single_points(
-    chosen: Sequence[Proposal], engine: Engine, reasons: Counter[str], notify: Notify | None, stop: Stop
-) -> tuple[list[tuple[float, Proposal]], float]:
+    chosen: Sequence[Proposal], at_once: int, reasons: Counter[str], notify: Notify | None, stop: Stop
+) -> Search[tuple[list[tuple[float, Proposal]], float]]:
     """Energies of the proposals as they stand, lowest first, and the core-seconds spent."""
     points: list[tuple[float, Proposal]] = []
     seconds = 0.0
-    at_once = max(BATCH, getattr(engine, "batch", 1))
+    at_once = max(BATCH, at_once)
     for start in range(0, len(chosen), at_once):
         if stop():
             break
         batch = chosen[start : start + at_once]
-        evaluations = engine.evaluate([proposal.structure for proposal in batch])
+        evaluations = yield Request([proposal.structure for proposal in batch])
         for proposal, evaluation in zip(batch, evaluations, strict=True):
             seconds += evaluation.core_seconds
             energy = _energy(evaluation)
@@ -263,12 +285,12 @@ def _mixed(proposals: Sequence[Proposal], wanted: int) -> list[Proposal]:
 
 
 def _recompressed(
-    assignment: Assignment, open_one: FoundStructure, settings: RelaxSettings, engine: Engine, reasons: Counter[str]
-) -> tuple[FoundStructure | None, float]:
+    assignment: Assignment, open_one: FoundStructure, settings: RelaxSettings, reasons: Counter[str]
+) -> Search[tuple[FoundStructure | None, float]]:
     """An open structure relaxed under pressure and then without; None if it is lost on the way. And core-seconds."""
     pressed = settings.model_copy(update={"pressure": RECOMPRESSION_PRESSURE})
-    [under] = engine.relax([open_one.structure], pressed)
-    [after] = engine.relax([under.structure], settings)
+    [under] = yield Request([open_one.structure], pressed)
+    [after] = yield Request([under.structure], settings)
     found = _found(assignment, after, open_one.source, reasons, is_final=False)
     seconds = under.core_seconds + after.core_seconds
     if found is None or not found.is_valid:
@@ -276,26 +298,25 @@ def _recompressed(
     return replace(found, notes=[*found.notes, PRESSED]), seconds
 
 
-def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine, limit: int) -> tuple[Relaxation, int, float]:
+def _refine(found: FoundStructure, budget: SearchBudget, limit: int) -> Search[tuple[Relaxation, int, float]]:
     """Relax to the end in the highest symmetry that costs little, and from there on to a higher one while there is one.
 
     Args:
         found: From a coarse relaxation.
         budget: Criteria.
-        engine: What relaxes.
         limit: Relaxations at most; one is kept for the relaxation without added symmetry.
 
     Returns:
         The relaxation that counts, how many were run for it, and the core-seconds of everything.
     """
     settings = RelaxSettings(fmax=budget.final_fmax, max_steps=budget.final_steps, keep_symmetry=True)
-    best, spent, seconds = _onto_symmetry(found.structure, found.energy_per_atom, settings, engine, limit - 1)
+    best, spent, seconds = yield from _onto_symmetry(found.structure, found.energy_per_atom, settings, limit - 1)
     if best is None:
-        [best] = engine.relax([symmetrised(found.structure)], settings)
+        [best] = yield Request([symmetrised(found.structure)], settings)
         spent, seconds = spent + 1, seconds + best.core_seconds
     # at the end of its way a structure is nearer to a higher symmetry than a coarse one is
     while (energy := _energy(best)) is not None:
-        higher, more, further = _onto_symmetry(best.structure, energy, settings, engine, limit - spent)
+        higher, more, further = yield from _onto_symmetry(best.structure, energy, settings, limit - spent)
         spent, seconds = spent + more, seconds + further
         if higher is None:
             break
@@ -304,8 +325,8 @@ def _refine(found: FoundStructure, budget: SearchBudget, engine: Engine, limit: 
 
 
 def _onto_symmetry(
-    structure: Structure, energy: float, settings: RelaxSettings, engine: Engine, limit: int
-) -> tuple[Relaxation | None, int, float]:
+    structure: Structure, energy: float, settings: RelaxSettings, limit: int
+) -> Search[tuple[Relaxation | None, int, float]]:
     """Relax with a higher symmetry, the widest tolerance first, where that costs little and ends no higher."""
     tried = {space_group(structure).number}
     spent, seconds = 0, 0.0
@@ -317,12 +338,12 @@ def _onto_symmetry(
         ordered = symmetrised(structure, symprec)
         if len(structure) % len(ordered):
             continue
-        [evaluation] = engine.evaluate([ordered])
+        [evaluation] = yield Request([ordered])
         seconds += evaluation.core_seconds
         start = _energy(evaluation)
         if start is None or start > energy + SYMMETRY_PENALTY:
             continue
-        [relaxation] = engine.relax([ordered], settings)
+        [relaxation] = yield Request([ordered], settings)
         spent, seconds = spent + 1, seconds + relaxation.core_seconds
         end = _energy(relaxation)
         if end is not None and end <= energy + IMPROVEMENT:
