@@ -130,11 +130,9 @@ def by_symbol(symbol: str) -> list[int]:
         return []
     suffix = next(part for part in match.groups() if part).upper()
     suffix = {"S": "1", "Z": "2"}.get(suffix, suffix)  # as the ICSD writes the two origins
-    return [
-        hall
-        for hall in _symbols().get(_tight(text[: match.start()]), [])
-        if (own := _entry(hall).setting.upper()) == suffix or own[:1] == suffix
-    ]
+    halls = _symbols().get(_tight(text[: match.start()]), [])
+    exact = [hall for hall in halls if _entry(hall).setting.upper() == suffix]
+    return exact or [hall for hall in halls if _entry(hall).setting.upper()[:1] == suffix]
 
 
 def number_of_hall(hall_number: int) -> int:
