@@ -190,8 +190,8 @@ def _symbols() -> dict[str, list[int]]:
         for name in {_tight(entry.hm_full), _tight(short)}:
             names.setdefault(name, []).append(hall)
     former = {name: (hall,) for name, hall in _FORMER.items()} | _FORMER_TWO_ORIGINS
-    for name, numbers in former.items():
-        names.setdefault(_tight(name), []).extend(numbers)
+    for name, former_halls in former.items():
+        names.setdefault(_tight(name), []).extend(former_halls)
     for hall in range(489, 531):  # cubic: `F m 3 m` of before 1983 is `F m -3 m`
         short = _tight(_entry(hall).hm_short)
         if "-3" in short and hall not in names.setdefault(short.replace("-3", "3"), []):
