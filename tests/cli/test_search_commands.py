@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -166,6 +167,38 @@ def test_relax_goes_on_after_a_broken_file(tmp_path):
     text = (tmp_path / good["path"]).read_text()
     assert re.search(r"_ninefold_evidence +'test'", text)
     assert float(re.search(r"_ninefold_energy_per_atom +(\S+)", text)[1]) == pytest.approx(good["energy_per_atom"])
+
+
+def test_notes_of_reading_are_printed_and_all_frames_are_relaxed(tmp_path):
+    import ase.io
+    from ase.build import bulk
+
+    ase.io.write(tmp_path / "two.extxyz", [bulk("Cu", a=3.7), bulk("Cu", a=3.6)])
+    arguments = ["relax", "two.extxyz", "--engine", "emt", "--steps", "0", "--json"]
+    done = ninefold(*arguments, cwd=tmp_path)
+    [row] = json.loads(done.stdout)["structures"]
+    assert row["volume"] == pytest.approx(3.6**3 / 4)
+    assert row["notes"] == ["of 2 frames the last was read (--all-frames takes all)"]
+    assert "ninefold: note: two.extxyz: of 2 frames the last was read" in done.stderr
+    done = ninefold(*arguments, "--all-frames", "--out", "new", cwd=tmp_path)
+    rows = json.loads(done.stdout)["structures"]
+    assert [row["volume"] for row in rows] == pytest.approx([3.7**3 / 4, 3.6**3 / 4])
+    assert [row["frame"] for row in rows] == [1, 2]
+    assert [Path(row["path"]).name for row in rows] == ["two-relaxed-0001.cif", "two-relaxed-0002.cif"]
+    assert ninefold(*arguments, "--all-frames", "--out", "new", cwd=tmp_path).returncode == 2
+
+
+def test_a_host_is_read_as_relax_reads(tmp_path):
+    fluorite = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.5), ["Ca", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    text = fluorite.to(fmt="cif")
+    (tmp_path / "two.cif").write_text(text + text.replace("data_CaF2", "data_again"))
+    (tmp_path / "half.cif").write_text(re.sub(r"  1(\.0)?$", "  0.5", text, flags=re.M))
+    done = search("--relaxations", "1", "--source", "half.cif", "--json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "disordered" in done.stderr
+    done = search("--relaxations", "1", "--source", "two.cif", "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "ninefold: note: two.cif: of 2 data blocks, 2 with atoms, the first with atoms was read: CaF2" in done.stderr
 
 
 def test_two_files_of_one_name_are_two_results(tmp_path):

@@ -130,11 +130,9 @@ def by_symbol(symbol: str) -> list[int]:
         return []
     suffix = next(part for part in match.groups() if part).upper()
     suffix = {"S": "1", "Z": "2"}.get(suffix, suffix)  # as the ICSD writes the two origins
-    return [
-        hall
-        for hall in _symbols().get(_tight(text[: match.start()]), [])
-        if (own := _entry(hall).setting.upper()) == suffix or own[:1] == suffix
-    ]
+    halls = _symbols().get(_tight(text[: match.start()]), [])
+    exact = [hall for hall in halls if _entry(hall).setting.upper() == suffix]
+    return exact or [hall for hall in halls if _entry(hall).setting.upper()[:1] == suffix]
 
 
 def number_of_hall(hall_number: int) -> int:
@@ -191,11 +189,9 @@ def _symbols() -> dict[str, list[int]]:
         short = " ".join(word for word in words if word != "1") if 3 <= entry.number <= 15 else entry.hm_short
         for name in {_tight(entry.hm_full), _tight(short)}:
             names.setdefault(name, []).append(hall)
-    for name, halls in (
-        *((name, (hall,)) for name, hall in _FORMER.items()),
-        *_FORMER_TWO_ORIGINS.items(),
-    ):
-        names.setdefault(_tight(name), []).extend(halls)
+    former = {name: (hall,) for name, hall in _FORMER.items()} | _FORMER_TWO_ORIGINS
+    for name, former_halls in former.items():
+        names.setdefault(_tight(name), []).extend(former_halls)
     for hall in range(489, 531):  # cubic: `F m 3 m` of before 1983 is `F m -3 m`
         short = _tight(_entry(hall).hm_short)
         if "-3" in short and hall not in names.setdefault(short.replace("-3", "3"), []):
