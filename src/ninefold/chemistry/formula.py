@@ -248,6 +248,8 @@ def _check_blanks(body: str, text: str) -> None:
     Raises:
         InputError: if it stands behind a metal and hydrogen, and is no bracket and no further hydrogen.
     """
+    if not body.strip():
+        return  # an empty formula is told as such
     first, *rest = body.split(maxsplit=1)
     tail = rest[0].strip() if rest else ""
     symbols = {*re.findall(r"[A-Z][a-z]?", first)}
