@@ -212,7 +212,7 @@ def test_relax_refuses_a_structure_that_takes_hours(tmp_path):
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b"], ids=["too long", "null byte"])
 def test_names_that_no_file_can_have(name):
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="too long for a file name|null byte"):
         check_output(Path(name))
     with pytest.raises(InputError, match="cannot be written"):
         check_output_folder(Path(name), pattern="*.cif")
@@ -341,11 +341,10 @@ def test_status_tells_the_stage_that_runs(finished, tmp_path):
         assert "Campaign tiny: interrupted" in ninefold("status", cwd=store.parent).stdout
 
 
-@pytest.mark.parametrize("name", ["~nouser_of_this_machine/x.html", "a\0b.html", "x" * 300])
-def test_a_path_that_no_file_can_have_is_refused(tmp_path, monkeypatch, name):
+def test_the_home_folder_of_nobody_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError):
-        check_output(Path(name), makes_folders=True)
+    with pytest.raises(InputError, match="names no user"):
+        check_output(Path("~nouser_of_this_machine/x.html"), makes_folders=True)
     assert list(tmp_path.iterdir()) == []
 
 
