@@ -106,14 +106,6 @@ class SurvivorCounter:
         return Survivors("candidates with a structure", self._counts, notes)
 
 
-def of_candidates(candidates: Iterable[Mapping[str, Any]]) -> Survivors:
-    """Stored candidates; one without an energy counts as not surviving."""
-    counter = SurvivorCounter()
-    for candidate in candidates:
-        counter.add(candidate)
-    return counter.result()
-
-
 def of_tables(tables: Iterable[tuple[CandidateTable, Sequence[int] | np.ndarray]]) -> Survivors:
     """Rows of candidate tables that were kept; an element of the tables that lost all its rows counts 0."""
     counts: dict[str, Counter[str]] = {CENTRE: Counter(), CATION: Counter()}
