@@ -57,19 +57,19 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     from ninefold.cli.locate import campaign_document, store_for_reading
     from ninefold.flows.funnel import total
     from ninefold.flows.kept import kept_of, lock_purpose
-    from ninefold.store import open_repository
-    from ninefold.store.locking import holder, progress_of
+    from ninefold.store import open_store
 
-    path, name = store_for_reading(store, campaign)
-    with open_repository(path) as repository:
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
         document = campaign_document(repository, name, unfinished_first=True)
         funnel = total(repository.find("funnel", equal={"campaign": document["name"]}, limit=None))
         kept = kept_of(document["name"], repository)
+        holder, progress = repository.lease_holder(), repository.lease_progress()
     running = None
     state = document["status"]
     if state == "running":
-        if (holder(path) or "").endswith(f"({lock_purpose(document['name'])})"):
-            running = progress_of(path)
+        if (holder or "").endswith(f"({lock_purpose(document['name'])})"):
+            running = progress
         else:  # nobody, or another campaign's run
             state = "interrupted"
     if json:
@@ -139,12 +139,12 @@ def query(
 ) -> None:
     """List candidates: filter, sort, choose columns."""
     from ninefold.cli.locate import store_for_reading
-    from ninefold.store import open_repository
+    from ninefold.store import open_store
 
     keys = _fields(fields)
-    path, name = store_for_reading(store, campaign)
+    address, name = store_for_reading(store, campaign)
     _tell_isotopes_in(filter)
-    with open_repository(path) as repository:
+    with open_store(address) as repository:
         rows = repository.find(
             "candidates", filter, equal=_of(repository, name), sort=_order(sort), fields=keys, limit=limit or None
         )
@@ -172,10 +172,10 @@ def show(
     from ninefold.chemistry.formula import formula_of, parse_formula, reduced
     from ninefold.cli.locate import store_for_reading
     from ninefold.errors import InputError
-    from ninefold.store import open_repository
+    from ninefold.store import open_store
 
-    path, name = store_for_reading(store, campaign)
-    with open_repository(path) as repository:
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
         of_campaign = _of(repository, name)
         found: list[dict[str, Any]] = []
         for key, wanted in (("id", candidate), ("label", candidate), ("anion", _anion(candidate))):
@@ -238,7 +238,7 @@ def export(
     """  # fmt: skip
     from ninefold.cli.locate import input_files, store_for_reading
     from ninefold.errors import InputError
-    from ninefold.store import open_repository
+    from ninefold.store import open_store, store_file
     from ninefold.store.export import TABLES, structure_ending, target_of, write_structures, write_table
 
     target = target_of(out, format.value if format else None)
@@ -247,16 +247,22 @@ def export(
         raise InputError(
             "--all-minima", None, problem=f"is for structures, and {out} is a table", allowed="cif, extxyz or poscar"
         )
-    path, name = store_for_reading(store, campaign)
+    address, name = store_for_reading(store, campaign)
+    file = store_file(address)
     _tell_isotopes_in(filter)
     if target.is_folder:
         pattern = f"*{structure_ending(target.kind)}"
         check_output_folder(
-            target.path, pattern=pattern, command="export", force=force, store=path, inputs=input_files(campaign)
+            target.path,
+            pattern=pattern,
+            command="export",
+            force=force,
+            store=file,
+            inputs=input_files(campaign),
         )
     else:
-        check_output(target.path, force=force, store=path, inputs=input_files(campaign))
-    with open_repository(path) as repository:
+        check_output(target.path, force=force, store=file, inputs=input_files(campaign))
+    with open_store(address) as repository:
         of_campaign = _of(repository, name)
         rows = repository.find("candidates", filter, equal=of_campaign, sort=[("rank", "asc")], fields=keys, limit=None)
     if not rows:
@@ -299,14 +305,15 @@ def report(
     """Write the HTML report: one file, no network needed to read it."""
     from ninefold.cli.locate import campaign_document, input_files, report_parts, store_for_reading
     from ninefold.report import render_report, write_report
-    from ninefold.store import open_repository
+    from ninefold.store import open_store, store_file
 
-    path, name = store_for_reading(store, campaign)
-    with open_repository(path) as repository:
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
         name = campaign_document(repository, name)["name"]
         target = out or Path(f"{name}-report.html")
         target = check_output(
-            target, force=force, store=path, inputs=input_files(campaign), report_of=name, makes_folders=True
+            target, force=force, store=store_file(address), inputs=input_files(campaign), report_of=name,
+            makes_folders=True,
         )  # fmt: skip
         write_report(target, render_report(*report_parts(repository, name, top)))
     if json:

@@ -11,8 +11,27 @@ SCHEMA_VERSION = 2
 """Rises when a stored document changes its meaning; a store from a newer schema is refused."""
 
 COLLECTIONS: dict[str, dict[str, Kind]] = {
-    "campaigns": {"id": "string", "name": "string", "status": "string", "fingerprint": "string", "created": "string"},
-    "funnel": {"id": "string", "campaign": "string", "stage": "string", "shard": "string"},
+    "campaigns": {
+        "id": "string",
+        "name": "string",
+        "status": "string",
+        "fingerprint": "string",
+        "workflow": "string",
+        "created": "string",
+        "finished": "string",
+    },
+    "funnel": {
+        "id": "string",
+        "campaign": "string",
+        "stage": "string",
+        "shard": "string",
+        "count_in": "integer",
+        "count_out": "integer",
+        "unit": "string",
+        "core_seconds": "float",
+        "wall_seconds": "float",
+        "hardware": "string",
+    },
     "candidates": {key: quantity.kind for key, quantity in QUANTITIES.items()},
     "references": {
         "id": "string",
@@ -27,6 +46,9 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "volume_per_atom": "float",
         "is_converged": "boolean",
         "engine": "string",
+        "source": "string",
+        "mark": "string",
+        "refuted": "string",
     },
     "results": {"id": "string", "campaign": "string", "kind": "string", "created": "string"},
 }
