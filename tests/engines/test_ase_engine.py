@@ -208,7 +208,7 @@ def test_an_unknown_engine_lists_those_there_are():
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(registry._OURS, "mace", "package_that_is_not_there.calculators:mace")
+    monkeypatch.setitem(registry.ENGINES.shipped, "mace", "package_that_is_not_there.calculators:mace")
     with pytest.raises(MissingDependencyError, match="package_that_is_not_there"):
         make_engine(EngineSettings(name="mace"))
 

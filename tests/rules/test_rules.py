@@ -192,8 +192,8 @@ def test_a_rule_of_ones_own(tmp_path):
             ["no_heavy", "mine.py", "nan", "finite numbers"],
         ),
         (GOOD.replace('"no_heavy"', '"electron_count"'), ["electron_count", "twice", "mine.py"]),
-        ("import nowhere_at_all", ["mine.py", "ModuleNotFoundError"]),
-        ("x = 1", ["mine.py", "no Rule"]),
+        ("import nowhere_at_all", ["mine.py", "needs the package 'nowhere_at_all'", "pip install"]),
+        ("x = 1", ["mine.py", "holds no rule", "import Rule"]),
         ("def (", ["mine.py", "SyntaxError"]),
     ],
 )
