@@ -19,13 +19,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ninefold.errors import InputError, MissingDependencyError, NinefoldError, description
 from ninefold.paths import user_path
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 _PACKAGE = str(Path(__file__).resolve().parent)
 _MARK = "_ninefold_plugin"
@@ -363,6 +365,8 @@ def loading(setting: str, origin: object) -> Iterator[None]:
 @functools.lru_cache(maxsize=32)
 def _entry_points(path: tuple[str, ...], group: str) -> EntryPoints:
     """What the installed packages announce, read once: some 8 ms. `path` is `sys.path`, where they are looked for."""
+    from importlib.metadata import entry_points  # 10 ms, which `--help` need not wait for
+
     return entry_points(group=group)
 
 

@@ -189,3 +189,21 @@ def test_every_field_can_be_a_column(key):
         assert table.text(key) == [None, None]
     else:
         assert np.isnan(table.column(key)).all()
+
+
+def test_a_rule_may_judge_what_a_user_s_stage_stores(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from ninefold.rules import Mode, Rule, Stage\n"
+        "gap = Rule('gap', lambda table: table.column('band_gap'), 'x', 'x', low=0.1, mode=Mode.GATE,"
+        " stage=Stage.RESULT)\n"
+    )
+    settings = RuleSettings(files=(str(file),))
+    with pytest.raises(InputError, match=r"'band_gap' \(column\) is not a field of a candidate"):
+        load_rule_set(settings)
+    rule_set = load_rule_set(settings, extra_columns={"band_gap": "float"})
+    verdicts = [{verdict.rule: verdict for verdict in rule_set.judge(found)}["gap"].passed for found in
+                ({"band_gap": 0.0}, {"band_gap": 4.0}, {})]  # fmt: skip
+    assert verdicts == [False, True, None]
+    with pytest.raises(InputError, match="of kind string, not a number"):
+        load_rule_set(settings, extra_columns={"band_gap": "string"})

@@ -50,13 +50,14 @@ def foreign_code(campaign: Campaign) -> list[Foreign]:
 
 
 def load_foreign_code(campaign: Campaign) -> None:
-    """Load everything that is not ninefold's but the engine and the workflow, so that what is broken is told at once.
+    """Load everything that is not ninefold's but the workflow, so that what is broken is told at once.
 
-    Rules and ranking terms are tried as well.
+    Rules and ranking terms are tried as well; no engine is made.
 
     Raises:
         InputError: if something cannot be loaded, or does not give what it should.
     """
+    from ninefold.engines.registry import ENGINES
     from ninefold.ranking.terms import try_terms
     from ninefold.rules import load_rule_set
     from ninefold.structures.sources import load_foreign
@@ -64,6 +65,8 @@ def load_foreign_code(campaign: Campaign) -> None:
     load_rule_set(campaign.rules)
     load_foreign(campaign.structures.sources)
     try_terms(campaign.ranking)
+    if not ENGINES.is_shipped(campaign.engine.name):
+        ENGINES.load(campaign.engine.name)
 
 
 def shadowed_names(campaign: Campaign) -> list[str]:
