@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from ninefold.chemistry.compounds import KnownCompound, with_own_compounds
+from ninefold.engines.registry import ENGINES
 from ninefold.engines.settings import EngineSettings
 from ninefold.enumeration.space import ChemicalSpace
 from ninefold.keys import content_key, file_checksum
@@ -124,6 +125,8 @@ class Campaign(Settings):
         if self.known:
             settings["known"] = file_checksum(self.known)
         settings["rules"] = self.rules.content()
+        settings["ranking"] = self.ranking.content()
+        settings["engine"]["name"] = ENGINES.checksum([self.engine.name]) or self.engine.name
         if added := sources_checksum(self.structures.sources):
             ours = [name for name in self.structures.sources if name in OUR_NAMES]
             settings["structures"]["sources"] = [*ours, added]

@@ -46,7 +46,7 @@ def check(
 ) -> None:
     """Validate a campaign file; say what it would screen, what its rules keep and how long it would take."""
     from ninefold.campaign import read_campaign
-    from ninefold.campaign.foreign import foreign_code
+    from ninefold.campaign.foreign import foreign_code, load_foreign_code, shadowed_names
     from ninefold.cli.locate import store_address
     from ninefold.cli.preview import Preview
     from ninefold.engines.registry import check_engine_name
@@ -54,15 +54,17 @@ def check(
     from ninefold.errors import InputError
     from ninefold.report.explanation import wrapped
     from ninefold.rules import load_rule_set
-    from ninefold.structures.sources import load_foreign, reading_notes
+    from ninefold.structures.sources import reading_notes
 
     model = read_campaign(campaign)
     check_engine_name(model.engine.name)
     rule_set = load_rule_set(model.rules, run_code=not no_code)
     if not no_code:
-        load_foreign(model.structures.sources)
+        load_foreign_code(model)
         for note in reading_notes(model.structures.sources):
             typer.echo(f"ninefold: note: {note}", err=True)
+    for note in shadowed_names(model):
+        typer.echo(f"ninefold: note: {note}", err=True)
     model.known_compounds()
     counts = [count_assignments(space) for space in model.space]
     for index, count in enumerate(counts):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ninefold.store.export import TaggedStructure, Target
     from ninefold.structures.files import ReadStructure
 
-EngineOption = Annotated[str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj or a plug-in.")]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj, a plug-in or FILE.py:NAME.")
+]
 ModelOption = Annotated[str | None, typer.Option("--model", help="The engine's own model or weight file.")]
 ALL = "all"
 _ONE_FILE = "a file for all that ends with .cif, .xyz or .extxyz"

@@ -274,7 +274,7 @@ def ranked_candidates(
     campaign: Campaign, candidates: Sequence[dict[str, Any]], rule_set: RuleSet
 ) -> list[CandidateDocument]:
     """Candidates with the verdicts on their results, score and rank; status says ranked, or why not."""
-    from ninefold.ranking import Rankable, rank
+    from ninefold.ranking import Quantities, Rankable, rank
 
     judged = [rule_set.judge(candidate) for candidate in candidates]
     on_results = {rule.name for rule in rule_set.rules if rule.stage == "result"}
@@ -291,6 +291,7 @@ def ranked_candidates(
             anion_class=candidate["anion_class"],
             is_competitor=candidate["is_competitor"],
             is_rejected=any(verdict.mode == "gate" and verdict.passed is False for verdict in verdicts),
+            quantities=Quantities(candidate),
         )
         for candidate, verdicts in zip(candidates, judged, strict=True)
     ]

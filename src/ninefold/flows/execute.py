@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ninefold
-from ninefold.chemistry.configs import workflow_path
+from ninefold.campaign.foreign import load_foreign_code
+from ninefold.campaign.workflows import workflows
 from ninefold.errors import InputError
 from ninefold.flows.clock import now
 from ninefold.flows.faults import collecting_faults, fault_error
@@ -15,11 +16,10 @@ from ninefold.flows.kept import lock_purpose
 from ninefold.flows.progress import Pace, Progress, listening
 from ninefold.flows.workers import try_engine
 from ninefold.paths import user_path
+from ninefold.plugins import calling
 from ninefold.store import open_repository
 from ninefold.store.documents import CampaignDocument
 from ninefold.store.locking import Lock, exclusive
-from ninefold.structures.sources import load_foreign
-from ninefold.user_code import calling, load_file
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -45,8 +45,9 @@ def is_finished(campaign: Campaign, store: Path, workflow: str = "screen") -> bo
 
 
 def workflow_name(workflow: str) -> str:
-    """As it is stored: a shipped name, or the absolute path of a file."""
-    return str(user_path(workflow, "--workflow").resolve()) if workflow.endswith(".py") else workflow
+    """As it is stored: a shipped name, or one with the absolute path of its file."""
+    file = workflows().file(workflow)
+    return workflow if file is None else workflows().anchored(workflow, user_path(file.parent, "--workflow").resolve())
 
 
 def run_campaign(
@@ -69,7 +70,7 @@ def run_campaign(
     """
     make_flow = load_workflow(workflow)
     engine_label = _check_engine(campaign)
-    load_foreign(campaign.structures.sources)
+    load_foreign_code(campaign)
     campaign.known_compounds()  # a broken file is told before anything is written
     store = store.resolve()
     flow = _flow(make_flow, campaign, store, workflow)
@@ -116,20 +117,12 @@ class _Noting:
 
 
 def load_workflow(name: str) -> Any:
-    """`make_flow` of a shipped workflow, or of a user's file.
+    """`make_flow` of a shipped workflow, of one that an installed package announces, or of a user's file.
 
     Raises:
         InputError: if there is no such file, it cannot be loaded, or it has no `make_flow`.
     """
-    field, shipped = "--workflow", sorted(file.stem for file in workflow_path(".").glob("*.py"))
-    is_file = name.endswith(".py")
-    path = user_path(name, field) if is_file else workflow_path(f"{name}.py")
-    if not (path.is_file() if is_file else name in shipped):
-        raise InputError(field, name, problem="does not exist", allowed=f"a .py file or {', '.join(shipped)}")
-    make_flow = getattr(load_file(path, field), "make_flow", None)
-    if not callable(make_flow):
-        raise InputError(field, name, problem="has no function make_flow(campaign, store)")
-    return make_flow
+    return workflows().load(name)
 
 
 def _flow(make_flow: Any, campaign: Campaign, store: Path, workflow: str) -> Any:
