@@ -27,7 +27,8 @@ from ninefold.structures.reading.model import (
 from ninefold.structures.reading.space_groups import IDENTITY, Group
 
 _SHARE = 5e-3
-"""Share by which atoms may differ from those of the formula."""
+"""Share by which atoms may differ from those of a formula with rounded amounts."""
+_EXACT = 1e-9
 _DENSITY = 0.02
 _VOLUME = 0.01
 _GRAMS = 1.66053906892
@@ -42,6 +43,10 @@ _SYMBOL = (
 )  # fmt: skip
 _NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
 _SYMMETRY_HINT = "give the symmetry operations, or a symbol with its setting such as F d -3 m :2"
+_VALENCE = ("va", "val")
+"""Ends of type symbols for scattering by the valence state: `Cval`, `Siva`."""
+_NO_ATOM = ("va", "vac", "vacancy", "void", "wat")
+_GROUP = re.compile(r"[A-Z][a-z]?H[2-9]")
 _DISORDER = ("_atom_site_disorder_group", "_atom_site_disorder_assembly")
 
 
@@ -263,17 +268,25 @@ def _check_disorder_groups(groups: list[str | None], labels: list[str | None]) -
 
 
 def _element(label: str, kind: str | None, formula: Mapping[str, float] | None) -> str:
-    """The element of a site by its type symbol (`Fe3+`), else by its label (`Fe1`)."""
-    letters = re.match(r"[A-Za-z]*", kind or "")
-    if kind is not None and letters is not None and (found := element_of(letters.group())):
-        return found
+    """The element of a site by its type symbol (`Fe3+`), else by its label (`Fe1`).
+
+    Without a formula that would contradict it, a type symbol is an element and nothing more, and a label that may
+    stand for a group or a vacancy is refused: `BH4` is neither boron nor bohrium.
+    """
     text = kind or label
-    match = re.match(r"[A-Za-z]*", text)
-    letters_of = match.group() if match else ""
-    possible = [name for length in (2, 1) if len(letters_of) >= length and (name := element_of(letters_of[:length]))]
-    if letters_of[1:2].islower() and possible and len(possible[0]) == 2:
+    letters = re.match(r"[A-Za-z]*", text)[0]  # type: ignore[index]
+    if kind is not None:
+        for length in (2, 1):
+            rest = letters[length:].lower()
+            if rest in ("", *_VALENCE) and (found := element_of(letters[:length])):
+                return found
+    possible = [name for length in (2, 1) if len(letters) >= length and (name := element_of(letters[:length]))]
+    if letters[1:2].islower() and possible and len(possible[0]) == 2:
         possible = possible[:1]
-    if len(possible) > 1 and formula is not None:
+    if formula is None:
+        if kind is not None or letters.lower() in _NO_ATOM or _GROUP.fullmatch(text):
+            possible = []
+    elif len(possible) > 1:
         possible = [name for name in possible if ("H" if name in HYDROGENS else name) in formula] or possible
     if len(possible) != 1:
         what = f"may be {' or '.join(possible)}" if possible else "names no element"
@@ -319,8 +332,11 @@ def _without_time_reversal(text: str) -> str:
 def _claimed(block: Block) -> tuple[list[int], str | None]:
     """Hall numbers of the symbols and the number that a block gives, and what it gives."""
     hall, symbol, number = block.value(*_HALL), block.value(*_SYMBOL), block.number(*_NUMBER)
+    halls = [] if hall is None else space_groups.by_hall_symbol(hall)
+    if hall is not None and not halls and block.column(*_OPERATIONS, *_MAGNETIC):
+        hall = None  # of another setting than the tables have: the operations say it, and the symbol bears them out
     if hall is not None:
-        halls, said = space_groups.by_hall_symbol(hall), f"the Hall symbol {hall!r}"
+        said = f"the Hall symbol {hall!r}"
     elif symbol is not None:
         halls, said = space_groups.by_symbol(symbol), f"the space group {symbol!r}"
     elif number is not None:
@@ -332,7 +348,7 @@ def _claimed(block: Block) -> tuple[list[int], str | None]:
             f"contradicts its own symmetry: {said} is number {space_groups.number_of_hall(halls[0])}, the file says "
             f"{number:g}"
         )
-    if hall is not None and symbol is not None:
+    if hall is not None and halls and symbol is not None:
         by_symbol = space_groups.by_symbol(symbol)
         if by_symbol and not set(map(space_groups.number_of_hall, by_symbol)) & set(
             map(space_groups.number_of_hall, halls)
@@ -401,7 +417,7 @@ def _check_content(block: Block, expanded: Expanded, cell: np.ndarray, formula: 
 def _check_formula(counts: Mapping[str, int], formula: Mapping[str, float], units: float | None) -> None:
     if _is_multiple(counts, formula):
         factor = sum(counts.values()) / sum(formula.values())
-        if units is None or abs(factor - units) < _SHARE * units or _is_whole_cell(counts, factor, units):
+        if units is None or abs(factor - units) < _share(formula) * units or _is_whole_cell(counts, factor, units):
             return
         raise UnreadableError(
             f"contradicts its own formula: _chemical_formula_sum {_name(formula)} with Z = {units:g}, its sites and "
@@ -429,7 +445,13 @@ def _is_multiple(counts: Mapping[str, int], formula: Mapping[str, float]) -> boo
     if set(counts) != set(formula):
         return False
     factor = sum(counts.values()) / sum(formula.values())
-    return all(abs(counts[element] / (factor * amount) - 1) < _SHARE for element, amount in formula.items())
+    share = _share(formula)
+    return all(abs(counts[element] / (factor * amount) - 1) < share for element, amount in formula.items())
+
+
+def _share(formula: Mapping[str, float]) -> float:
+    """By how much atoms may differ from a formula: not at all from whole amounts; a vacancy among 200 is 0.005."""
+    return _EXACT if all(amount == round(amount) for amount in formula.values()) else _SHARE
 
 
 def _name(counts: Mapping[str, float]) -> str:
