@@ -25,8 +25,8 @@ FORMATS = {
 }  # fmt: skip
 """ASE's name of a format -> ours."""
 _UNCERTAIN = {
-    "abinit-in": "is an ABINIT input, of which ASE takes comments after '!' for values and overlooks scalecart, mixalch "
-    "and the units of xcart",
+    "abinit-in": "is an ABINIT input, of which ASE takes comments after '!' for values and overlooks scalecart, "
+    "mixalch and the units of xcart",
     "cube": "is a cube file, which does not say whether it is of a crystal or of a molecule in a box",
 }
 """ASE's name of a format -> why it is refused: ASE reads it, and may read another structure than it means."""
@@ -54,9 +54,7 @@ def _unknown(kind: str) -> str:
     from ase.io.formats import ioformats
 
     if kind in ioformats:
-        return (
-            f"is in ASE's format {kind!r}, which is none of those read here: they hold whole atoms with their elements"
-        )
+        return f"is in ASE's format {kind!r}, which is not read here"
     return "is in no known format, by its name and its content"  # ASE takes any ending for a format
 
 
@@ -151,11 +149,9 @@ def _read(atoms: Any, told: list[str]) -> ReadStructure:
     shares = [np.asarray(atoms.arrays[name], dtype=float) for name in _OCCUPANCIES if name in atoms.arrays]
     if "occupancy" in atoms.info or any((np.abs(share - 1) > FULL).any() for share in shares):
         raise UnreadableError("is disordered: it gives occupancies of its atoms", "give whole atoms")
-    if ((atoms.numbers == 0) | (atoms.numbers > HEAVIEST)).any():
-        odd = next(
-            symbol for symbol, number in zip(atoms.symbols, atoms.numbers, strict=True) if not 0 < number <= HEAVIEST
-        )
-        raise UnreadableError(f"holds atoms of no element that crystals hold ({odd})")
+    is_odd = (atoms.numbers == 0) | (atoms.numbers > HEAVIEST)
+    if is_odd.any():
+        raise UnreadableError(f"holds atoms of no element that crystals hold ({atoms[is_odd].symbols[0]})")
     notes = list(told)
     if atoms.constraints:
         notes.append("atoms that the file holds fixed are moved by a relaxation too")
