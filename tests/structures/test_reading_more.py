@@ -69,6 +69,43 @@ def test_a_trigonal_cif_of_ours_names_its_group():
     assert gemmi.cif.as_string(block.find_value("_space_group_name_Hall")) == 'R 3 -2"'
 
 
+# syntax
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("_cell_length_a 4", "_cell_length_a\u00a04"),
+        ("_cell_length_a 4", "_cell_length_a '4' # Å"),
+        ("_cell_length_a 4", "_cell_length_a 4\n_cell_length_a 4"),
+        ("_cell_length_a 4", "_title\n;two\nlines of loop_ and 'quotes\n;\n_cell_length_a 4"),
+        ("data_x", "#\\#CIF_2.0\ndata_x\n_title '''it's\ntwo lines'''"),
+        ("data_x", "data_x\n_cell_measurement_pressure ?\ndata_x\n_title .\ndata_x"),
+        ("Re Re 0 0 0", "Re Re 0 0 0\n\x1a"),
+    ],
+)
+def test_syntax_that_is_read(tmp_path, old, new):
+    text = cif(["_space_group_name_H-M_alt 'P 1'"], ["Re Re 0 0 0"])
+    assert old in text
+    assert read(tmp_path, text.replace(old, new)).structure.composition.formula == "Re1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("_cell_length_a 4", "_cell_length_a 4 5", "line 2: what belongs to no item: '_cell_length_a 4 5'"),
+        ("_cell_length_a 4", "_cell_length_a", "line 2: _cell_length_a has no value"),
+        ("_cell_length_a 4", "_cell_length_a 4\n_cell_length_a 5", "gives _cell_length_a twice .* line 3"),
+        ("_cell_length_a 4", "_title\n;never closed", "a text between semicolons that has no end"),
+        ("data_x", "cell 4\ndata_x", "is no CIF: line 1 stands before any data_ block"),
+    ],
+)
+def test_syntax_that_is_refused(tmp_path, old, new, words):
+    text = cif(["_space_group_name_H-M_alt 'P 1'"], ["Re Re 0 0 0"])
+    with pytest.raises(InputError, match=words):
+        read(tmp_path, text.replace(old, new))
+
+
 # formulas
 
 
