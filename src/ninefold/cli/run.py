@@ -96,6 +96,7 @@ def _execute(
     from ninefold.flows.execute import is_finished, run_campaign
     from ninefold.flows.progress import listening
     from ninefold.store import open_store, store_file
+    from ninefold.structures.sources import reading_notes
 
     address = store_address(store, campaign.store)
     target = Path(report or f"{campaign.name}-report.html")
@@ -109,6 +110,8 @@ def _execute(
     fault: MachineFaultError | None = None
     try:
         if fresh or not is_finished(campaign, Path(address), workflow):
+            for note in reading_notes(campaign.structures.sources):
+                typer.echo(f"ninefold: note: {note}", err=True)
             with progress_display() as show, listening(show):
                 run_campaign(campaign, Path(address), fresh=fresh, update=update, workflow=workflow)
         elif not as_json:
