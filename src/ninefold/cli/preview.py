@@ -97,7 +97,7 @@ def _competitors(campaign: Campaign, rule_set: RuleSet) -> int:
         return 0
     import numpy as np
 
-    from ninefold.flows.stages import FEWEST_LIGANDS
+    from ninefold.stages.select import FEWEST_LIGANDS
 
     made = {item.formula: item.assignment for item in campaign.known_compounds() if item.assignment.n >= FEWEST_LIGANDS}
     within: set[str] = set()

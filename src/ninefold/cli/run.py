@@ -93,7 +93,7 @@ def _execute(
     from ninefold.cli.progress import progress_display
     from ninefold.cli.signals import Interrupted
     from ninefold.errors import MachineFaultError
-    from ninefold.flows.execute import is_finished, run_campaign
+    from ninefold.run.local import is_finished, run_campaign
     from ninefold.flows.progress import listening
     from ninefold.store import open_store, store_file
     from ninefold.structures.sources import reading_notes
@@ -109,11 +109,11 @@ def _execute(
         _ask_before_discarding(campaign, address)
     fault: MachineFaultError | None = None
     try:
-        if fresh or not is_finished(campaign, Path(address), workflow):
+        if fresh or not is_finished(campaign, address, workflow):
             for note in reading_notes(campaign.structures.sources):
                 typer.echo(f"ninefold: note: {note}", err=True)
             with progress_display() as show, listening(show):
-                run_campaign(campaign, Path(address), fresh=fresh, update=update, workflow=workflow)
+                run_campaign(campaign, address, fresh=fresh, update=update, workflow=workflow)
         elif not as_json:
             typer.echo(
                 f"Campaign {campaign.name!r} is finished; --fresh discards its calculations and starts again.", err=True

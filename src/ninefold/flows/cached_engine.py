@@ -17,7 +17,7 @@ from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxa
 from ninefold.errors import NinefoldError
 from ninefold.keys import KEY_VERSION, content_key, structure_key
 from ninefold.models.calculation import Calculation
-from ninefold.models.record import now
+from ninefold.clock import now
 from ninefold.models.structure import pack_structure, unpack_structure
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ninefold.machine import usable_cores
 from ninefold.models.fault import Fault
 from ninefold.models.funnel import FunnelRecord
-from ninefold.models.record import now
+from ninefold.clock import now
 from ninefold.stages.stage import Counts
 
 if TYPE_CHECKING:

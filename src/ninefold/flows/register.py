@@ -8,7 +8,7 @@ import ninefold
 from ninefold.errors import InputError
 from ninefold.flows.workplace import method_of
 from ninefold.models.campaign import CampaignRecord
-from ninefold.models.record import now
+from ninefold.clock import now
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign

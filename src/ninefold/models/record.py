@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -21,8 +20,3 @@ class Record(BaseModel):
     id: str
     """Unique in its collection."""
     schema_version: int = SCHEMA_VERSION
-
-
-def now() -> str:
-    """The present time, UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -75,7 +75,7 @@ def render_report(
     """Make the report of a campaign.
 
     Args:
-        campaign: A campaign document, as a plain dictionary (`ninefold.store.documents`).
+        campaign: A campaign document, as a plain dictionary (`ninefold.models.campaign`).
         funnel: Its funnel, one entry per stage, in the order of the data.
         candidates: Its candidates, those to show; all of them unless there are many.
         references: Its reference phases.

@@ -12,15 +12,16 @@ from ninefold.run.workers import Workers
 
 from ninefold.flows.faults import faults_error
 from ninefold.flows.progress import Pace, Progress, listening
-from ninefold.flows.register import register, start_afresh
+from ninefold.flows.register import finish, register, start_afresh
 from ninefold.flows.runner import running_with
-from ninefold.models.record import now
+from ninefold.clock import now
+from ninefold.paths import user_path
+from ninefold.plugins import calling
 from ninefold.store import is_there, open_store
-from ninefold.structures.sources import load_foreign
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
-    from ninefold.store import Lease
+    from ninefold.store.store import Lease
 
 _NOTE_SECONDS = 0.5
 """Between two notes of one stage."""
@@ -33,9 +34,8 @@ def lease_purpose(campaign: str) -> str:
 
 def is_finished(campaign: Campaign, store: str, workflow: str = "screen") -> bool:
     """Whether a store holds the finished results of exactly this campaign, by this workflow."""
-    from ninefold.run.workflows import workflow_name
-
-    if not is_there(store):
+    file = store_file(store)
+    if file is not None and not file.exists():
         return False
     # for writing: a run that was killed while it made the store left an empty one, which is finished here
     with open_store(store, mode="write") as opened:
@@ -70,23 +70,24 @@ def run_campaign(
 
     from ninefold.engines import make_engine
 
-    make_flow = load_workflow(workflow)
+    make_flow = workflows().load(workflow)
     for method in campaign.methods:
         make_engine(method)  # an unknown engine or a missing package is told before anything is written
-    load_foreign(campaign.structures.sources)
+    load_foreign_code(campaign)
     campaign.known_compounds()  # likewise a broken file
     settings = campaign.to_dict()
     flow = flow_of(make_flow, campaign, store, workflow)
     run, name = uuid.uuid4().hex, campaign.name
-    with open_store(store, mode="write") as opened, opened.lease(lease_purpose(name)) as lease:
-        with Workers(settings, store, campaign.execution.worker_count) as workers, listening(_Noting(lease)):
-            workers.try_engines(campaign.methods)
+    with open_store(store, mode="write") as opened, opened.lease(EXECUTOR, lease_purpose(name)) as lease:
+        with Workers(campaign.execution.worker_count) as workers, listening(_Noting(lease)):
+            workers.try_engines(settings, campaign.methods)
             if fresh:
                 start_afresh(opened, name)
             register(opened, campaign, workflow_name(workflow), run, accept_changes=update or fresh)
             run_flow(flow, workers)
-        if opened.count("faults", equal={"campaign": name}):
-            raise faults_error(opened.find("faults", equal={"campaign": name}))
+            finish(opened, name)  # a workflow of the user's may have no job for it
+        if faults := opened.find("faults", equal={"campaign": name}):
+            raise faults_error(faults)
 
 
 def run_flow(flow: Any, workers: Workers) -> None:
@@ -105,6 +106,35 @@ def run_flow(flow: Any, workers: Workers) -> None:
     with warnings.catch_warnings(), running_with(workers):
         warnings.simplefilter("ignore")
         run_locally(flow, store=outputs, log=False, raise_immediately=True)
+
+
+def workflow_name(workflow: str) -> str:
+    """As it is stored: a shipped name, or one with the absolute path of its file."""
+    file = workflows().file(workflow)
+    return workflow if file is None else workflows().anchored(workflow, user_path(file.parent, "--workflow").resolve())
+
+
+def flow_of(make_flow: Any, campaign: Campaign, store: str, workflow: str) -> Any:
+    """The flow that a workflow makes, before anything is written.
+
+    Raises:
+        InputError: if it raises, or makes anything but a flow with jobs in it.
+    """
+    from jobflow import Flow, Job
+
+    field = "--workflow"
+    with calling(field, workflow):
+        flow = make_flow(campaign.to_dict(), store)
+    if not isinstance(flow, (Flow, Job)):
+        raise InputError(
+            field,
+            workflow,
+            problem=f"has a make_flow that returns {type(flow).__name__}",
+            allowed="a jobflow Flow or Job",
+        )
+    if isinstance(flow, Flow) and not flow.jobs:
+        raise InputError(field, workflow, problem="make_flow returns a flow without jobs")
+    return flow
 
 
 class _Noting:

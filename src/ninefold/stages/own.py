@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ninefold.errors import InputError
 from ninefold.keys import KEY_VERSION, content_key
 from ninefold.models.property import PropertyRecord
-from ninefold.models.record import now
+from ninefold.clock import now
 from ninefold.plugins import Registry, calling
 from ninefold.stages.stage import Counts, Stage
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ninefold.keys import KEY_VERSION, content_key
-from ninefold.models.record import now
+from ninefold.clock import now
 from ninefold.models.search import MinimaRecord, Minimum, SearchRecord
 from ninefold.models.structure import StructureRecord
 from ninefold.stages.stage import Counts, Resources, Stage, StageResult

@@ -105,7 +105,7 @@ def find_damage() -> StoreError | None:
     Whoever reads a document trusts its shape, which would cost seconds to check for a large store. Where an error
     comes up that nobody foresaw, this tells a damaged store from a fault of ninefold.
     """
-    from ninefold.store.documents import MODELS
+    from ninefold.models.collections import MODELS
     from ninefold.store.records import find_damage as find_damage_in
 
     for uri in sorted(_opened):

@@ -86,5 +86,13 @@ def from_1(document: dict[str, Any], collection: str) -> dict[str, Any]:
     }
 
 
-MIGRATIONS: dict[int, Step] = {1: each(from_1, 2)}
+def from_2(before: Before) -> Iterator[Entry]:
+    """See `ninefold.store.schema_3`."""
+    from ninefold.store.schema_3 import from_schema_2
+
+    for collection, document in from_schema_2(before):
+        yield Entry(collection, {**document, "schema_version": 3})
+
+
+MIGRATIONS: dict[int, Step] = {1: each(from_1, 2), 2: from_2}
 """Schema version -> the step to the next one."""

@@ -96,8 +96,14 @@ class SQLiteStore(Store):
         """See `Store.insert`."""
         return self._insert(collection, records, replaces=False)
 
-    def _insert(self, collection: str, records: Iterable[RecordLike], *, replaces: bool) -> int:
-        statement = insertion(collection, replaces=replaces)
+    def put_unless_newer(self, collection: str, records: Iterable[RecordLike], field: str) -> None:
+        """See `Store.put_unless_newer`."""
+        self._insert(collection, records, replaces=True, unless_higher=field)
+
+    def _insert(
+        self, collection: str, records: Iterable[RecordLike], *, replaces: bool, unless_higher: str | None = None
+    ) -> int:
+        statement = insertion(collection, replaces=replaces, unless_higher=unless_higher)
         rows = [row(collection, record.model_dump_json()) for record in records]
         if not rows:
             return 0

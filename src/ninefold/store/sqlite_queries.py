@@ -100,11 +100,20 @@ def creation(collection: str) -> list[str]:
     return [f'CREATE TABLE "{collection}" ({columns}, doc TEXT NOT NULL)', *indexes]
 
 
-def insertion(collection: str, *, replaces: bool) -> str:
-    """The statement that takes a `row`: one whose id is there is replaced, or left as it is."""
+def insertion(collection: str, *, replaces: bool, unless_higher: str | None = None) -> str:
+    """The statement that takes a `row`: one whose id is there is replaced, or left as it is.
+
+    Args:
+        collection: A table.
+        replaces: Whether one that is there is replaced.
+        unless_higher: A field whose value must not be higher in the one that is there.
+    """
     columns = _columns(collection)
     updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name != '"id"')
     conflict = f"UPDATE SET {updates}" if replaces else "NOTHING"
+    if unless_higher is not None:
+        kept = f'"{collection}"."{unless_higher}"'
+        conflict += f' WHERE {kept} IS NULL OR {kept} <= excluded."{unless_higher}"'
     marks = ", ".join("?" * len(columns))
     return f'INSERT INTO "{collection}" ({", ".join(columns)}) VALUES ({marks}) ON CONFLICT (id) DO {conflict}'
 

@@ -112,6 +112,16 @@ class Store(Protocol):
             Whether it was replaced; False too where no document has this id.
         """
 
+    @abstractmethod
+    def put_unless_newer(self, collection: str, records: Iterable[RecordLike], field: str) -> None:
+        """Insert or replace by id, except where the document that is there has a higher value in a field.
+
+        Args:
+            collection: Where.
+            records: Each with a value in the field.
+            field: A flat field that holds numbers.
+        """
+
     def get(self, collection: str, id: str) -> dict[str, Any] | None:
         """One document, or None."""
         return self.get_many(collection, [id]).get(id)
