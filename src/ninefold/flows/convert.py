@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ninefold.engines import Engine
     from ninefold.rules import RuleSet, Verdict
     from ninefold.search import Prospect
-    from ninefold.thermo.stability import Phase
+    from ninefold.thermo.phase import Phase
 
 _FROM_BEST = (
     "energy_per_atom", "space_group_number", "space_group_symbol", "nsites", "volume_per_formula_unit", "volume_ratio",
@@ -324,7 +324,7 @@ def _hydrogen_fraction(candidate: dict[str, Any]) -> float:
 
 def _candidate_phase(candidate: dict[str, Any]) -> Phase:
     """With every other valid minimum as a polymorph, named by its place in the list of structures and its symmetry."""
-    from ninefold.thermo.stability import CANDIDATE, KNOWN_SEARCHED, Phase
+    from ninefold.thermo.phase import CANDIDATE, KNOWN_SEARCHED, Phase
 
     amounts = _amounts(candidate)
     atoms = sum(amounts.values())
@@ -358,7 +358,7 @@ def _candidate_phase(candidate: dict[str, Any]) -> Phase:
 
 
 def _reference_phase(reference: dict[str, Any]) -> Phase:
-    from ninefold.thermo.stability import Phase
+    from ninefold.thermo.phase import Phase
 
     return Phase(
         name=reference["name"],

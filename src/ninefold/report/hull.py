@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ninefold.chemistry.elements import ELECTRONEGATIVITY
 from ninefold.chemistry.formula import parse_formula
-from ninefold.thermo.hull import LowerHull
+from ninefold.thermo.lower_hull import LowerHull
 
 _TINY = 1e-9
 
