@@ -448,7 +448,7 @@ def _print_search(
 ) -> None:  # fmt: skip
     from rich.table import Table
 
-    from ninefold.report.terminal import structure_view
+    from ninefold.report.terminal_candidate import structure_view
 
     printer = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
