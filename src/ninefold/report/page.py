@@ -19,13 +19,13 @@ from ninefold.chemistry.quantities import label
 from ninefold.flows.funnel import with_units
 from ninefold.report.answer import answer, uncertainty_note
 from ninefold.report.below_hull import sorted_by_stability
-from ninefold.report.hull import signed_distance
 from ninefold.report.hydrogen_tables import under_hydrogen, windows
 from ninefold.report.overview import Overview, overview
 from ninefold.report.page_candidate import candidate_section, flat_lines
 from ninefold.report.page_systems import MOST_SYSTEMS, not_shown, system_section
 from ninefold.report.palette import BALLS, SCALE_END, TERMS, blend, distance_colour, ink_on, scale_stops
 from ninefold.report.periodic import periodic_style, periodic_svg
+from ninefold.report.phase_diagram import signed_distance
 from ninefold.report.picture import ball_id
 from ninefold.report.text import (
     MISSING,

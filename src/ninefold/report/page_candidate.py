@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.chemistry.compounds import KnownCompound, known_compounds
 from ninefold.chemistry.equations import decomposition
 from ninefold.errors import InputError
-from ninefold.report.hull import signed_distance
+from ninefold.report.phase_diagram import signed_distance
 from ninefold.report.picture import colours, structure_svg, viewer_data
 from ninefold.report.scene import make_scene
 from ninefold.report.text import (

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from ninefold.report.hull import build_hull, corners, phases_of
-from ninefold.report.hull_picture import MOST_MARKS, hull_svg
 from ninefold.report.overview import Overview
+from ninefold.report.phase_diagram import build_phase_diagram, corners, phases_of
+from ninefold.report.phase_diagram_svg import MOST_MARKS, hull_svg
 from ninefold.report.text import (
     reason_text,
 )
@@ -78,7 +78,7 @@ def system_section(
             for phase in phases_of(elements, within, references, candidates_compete=candidates_compete)
         ]
         try:
-            hull = build_hull(elements, phases)
+            hull = build_phase_diagram(elements, phases)
         except ValueError as error:
             entry["reason"] = f"no hull: {error}"
         else:
