@@ -79,7 +79,7 @@ def search(
     from ninefold.engines import EngineSettings, make_engine
     from ninefold.errors import MachineFaultError
     from ninefold.search import search_composition
-    from ninefold.search.prescreen import OF_MACHINE
+    from ninefold.search.state import OF_MACHINE
 
     budget = _budget(relaxations, exclude_types or [], source or [])
     if seconds is not None and not seconds > 0:

@@ -123,8 +123,8 @@ def searched_candidate(
     campaign: Campaign, document: dict[str, Any], result: dict[str, Any], engine: Engine, number: int = 1
 ) -> CandidateDocument:
     """A candidate with what a round of the search found: the lowest valid structure of all rounds counts."""
+    from ninefold.search.minima import COARSE
     from ninefold.search.preference import representative
-    from ninefold.search.prescreen import COARSE
     from ninefold.structures.duplicates import tolerances
     from ninefold.structures.symmetry import operation_count
 
@@ -180,7 +180,7 @@ def _with_earlier(document: dict[str, Any], result: dict[str, Any]) -> dict[str,
     """A round's result together with what the document holds of the rounds before."""
     from pymatgen.core import Structure
 
-    from ninefold.search.prescreen import COARSE, kept
+    from ninefold.search.minima import COARSE, kept
     from ninefold.structures.duplicates import distinct
 
     every = [*document["structures"], *result["found"]]

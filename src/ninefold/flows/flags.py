@@ -67,8 +67,8 @@ def _of_published(candidate: dict[str, Any]) -> list[str]:
 
 
 def _of_minima(candidate: dict[str, Any]) -> list[str]:
+    from ninefold.search.minima import TYPE_SOURCE
     from ninefold.search.preference import DEGENERATE
-    from ninefold.search.prescreen import TYPE_SOURCE
 
     told = []
     for found in [found for found in candidate["structures"] if found["is_valid"]][1:]:

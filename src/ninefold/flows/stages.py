@@ -469,7 +469,7 @@ def _prescreen_one(
     from ninefold.engines.base import RELAXATION_VERSION, is_foreign
     from ninefold.search import prescreen as search
     from ninefold.search import structures_version
-    from ninefold.search.prescreen import OF_ENGINE
+    from ninefold.search.state import OF_ENGINE
     from ninefold.structures import Proposal
 
     campaign = context.campaign
