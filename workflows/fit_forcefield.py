@@ -27,7 +27,7 @@ from ninefold.chemistry.compounds import known_formulas
 from ninefold.enumeration import ChemicalSpace, enumerate_assignments
 from ninefold.machine import usable_cores
 from ninefold.structures import forcefield
-from ninefold.structures.forcefield import Parameters
+from ninefold.structures.forcefield_parameters import Parameters, parameters
 
 CENTRES = (
     "Sc", "Y", "Ti", "Zr", "V", "Nb", "Ta", "Cr", "Mo", "W", "Mn", "Re", "Fe", "Ru", "Os", "Co", "Rh", "Ir", "Ni", "Pd",
@@ -131,7 +131,7 @@ def main(
     data = [records for records in pickle.loads(file.read_bytes()) if len(records) > 1]
     held = data[::5]
     fitted_on = [records for index, records in enumerate(data) if index % 5]
-    start_parameters = forcefield.parameters()
+    start_parameters = parameters()
     fitted = fit(fitted_on, start_parameters)
     for name, chosen in (("before", start_parameters), ("after", fitted)):
         typer.echo(f"{name}: fitted on {quality(fitted_on, chosen)}; held out {quality(held, chosen)}")

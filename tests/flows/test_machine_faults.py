@@ -104,7 +104,7 @@ def test_a_reference_that_the_machine_failed_is_relaxed_by_the_next_run(tmp_path
 
 def test_a_search_that_the_machine_failed_is_searched_by_the_next_run(tmp_path, engine, expected, monkeypatch):
     search = importlib.import_module("ninefold.search.prescreen")  # the package has a function of that name
-    original, broken = search._single_points, []
+    original, broken = search.evaluate_proposals, []
 
     def failing_once(*arguments):
         if not broken:
@@ -112,7 +112,7 @@ def test_a_search_that_the_machine_failed_is_searched_by_the_next_run(tmp_path, 
             engine.faults[engine.calls + 1] = RuntimeError("CUDA error")
         return original(*arguments)
 
-    monkeypatch.setattr(search, "_single_points", failing_once)
+    monkeypatch.setattr(search, "evaluate_proposals", failing_once)
     with pytest.raises(MachineFaultError, match=r"the machine failed, .*RuntimeError: CUDA error.*resume") as told:
         run_campaign(CAMPAIGN, tmp_path / "s.db")
     assert told.value.is_at_end

@@ -12,9 +12,9 @@ from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.flows import convert, stages
 from ninefold.flows.packing import pack_assignment, pack_structure
 from ninefold.flows.workers import Failure
+from ninefold.search import FoundStructure, SearchOutcome
 from ninefold.search.budget import SearchBudget
 from ninefold.search.pool import Pool
-from ninefold.search.prescreen import FoundStructure, SearchOutcome
 from ninefold.store import open_repository
 from ninefold.store.shards import read_shard, shard_folder, write_shard
 from ninefold.structures.proposal import Proposal

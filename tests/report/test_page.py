@@ -21,7 +21,8 @@ from ninefold.chemistry.formula import parse_formula
 from ninefold.chemistry.quantities import QUANTITIES, label
 from ninefold.errors import InputError
 from ninefold.report import check_report_path, render_report, write_report
-from ninefold.report.answer import is_stable, lowest_pressures, sorted_by_stability, uncertainty_note
+from ninefold.report.answer import uncertainty_note
+from ninefold.report.below_hull import is_stable, lowest_pressures, sorted_by_stability
 from ninefold.report.overview import ROW_FIELDS
 
 VOID = {"meta", "link", "br", "input", "img", "hr", "col"}
@@ -208,7 +209,7 @@ def test_a_made_compound_comes_with_conditions_and_its_doi(monkeypatch):
     more = dataclasses.replace(
         compound, doi="10.1002/anie.201500792", pressure_GPa=5.0, temperature_K=None, structure_type="Mg3CrH8"
     )
-    monkeypatch.setattr("ninefold.report.page.known_compounds", lambda: (more,))
+    monkeypatch.setattr("ninefold.report.page_candidate.known_compounds", lambda: (more,))
     campaign, funnel, candidates, references = sample()
     wanted = [candidate for candidate in candidates if candidate["formula"] == "Mg3CrH8"]
     page = Page(render_report(campaign, funnel, wanted, references))

@@ -19,7 +19,8 @@ from ninefold.report.palette import BALLS, COUNTS, SCALE_END, TERMS, distance_co
 from ninefold.report.periodic import Survivors, count_classes, periodic_style, periodic_svg, periodic_tables
 from ninefold.report.picture import structure_svg, view_matrix, viewer_data
 from ninefold.report.scene import make_scene
-from ninefold.report.terminal import candidate_view, funnel_table, ranked_table, structure_view
+from ninefold.report.terminal import funnel_table, ranked_table
+from ninefold.report.terminal_candidate import candidate_view, structure_view
 from ninefold.report.text import (
     duration,
     formula_html,

@@ -12,8 +12,8 @@ from pymatgen.core import Composition, Element
 
 from ninefold.chemistry.equations import decomposition
 from ninefold.thermo import Condition, Phase, StabilitySettings, assess, chemical_potential_per_atom
-from ninefold.thermo.hull import LowerHull
-from ninefold.thermo.stability import EV_PER_GPA_A3
+from ninefold.thermo.ensembles import EV_PER_GPA_A3
+from ninefold.thermo.lower_hull import LowerHull
 
 ELEMENTS = ("K", "Re", "H", "Mg")
 STATIC = StabilitySettings(conditions=())

@@ -52,3 +52,8 @@ def calculations_of(campaign: str, address: str) -> Kept:
             for row in store.iterate(collection, equal={"campaign": campaign}, fields=["core_seconds"])
         )
         return kept_of(campaign, store)._replace(core_seconds=seconds)
+
+
+def lease_purpose(campaign: str) -> str:
+    """What the store's lease says that its holder does."""
+    return f"campaign {campaign}"

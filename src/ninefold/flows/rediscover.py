@@ -112,7 +112,7 @@ def rediscover(run: Run, engine: Engine) -> dict[str, Any]:
     """
     from ninefold.search import search_composition
     from ninefold.search.budget import SearchBudget
-    from ninefold.search.prescreen import OF_MACHINE
+    from ninefold.search.state import OF_MACHINE
     from ninefold.structures.duplicates import distinct
     from ninefold.structures.symmetry import space_group
 

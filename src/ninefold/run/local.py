@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.run.workers import Workers
 
 from ninefold.flows.faults import faults_error
+from ninefold.flows.kept import lease_purpose
 from ninefold.flows.progress import Pace, Progress, listening
 from ninefold.flows.register import finish, register, start_afresh
 from ninefold.flows.runner import running_with
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 
 _NOTE_SECONDS = 0.5
 """Between two notes of one stage."""
-
-
-def lease_purpose(campaign: str) -> str:
-    """What the store's lease says that its holder does."""
-    return f"campaign {campaign}"
 
 
 def is_finished(campaign: Campaign, store: str, workflow: str = "screen") -> bool:

@@ -1,37 +1,41 @@
-"""Relaxed structures of a composition described as minima, outside of a search."""
+"""Structures relaxed by another method than the one that searched, described as minima."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.engines import Relaxation
-from ninefold.search.prescreen import FoundStructure, SearchOutcome, _distinct, _found, _representative_first
+from ninefold.search.budget import SearchBudget
+from ninefold.search.minima import FoundStructure, distinct_minima, representative_first
+from ninefold.search.prescreen import SearchOutcome
+from ninefold.search.state import SearchState
 
 
 def described_minima(
-    assignment: Assignment, relaxations: Sequence[Relaxation], sources: Sequence[str]
+    assignment: Assignment, relaxations: Sequence[Relaxation], sources: Sequence[str], budget: SearchBudget
 ) -> SearchOutcome:
-    """What is left of some structures after another method has relaxed them to the end.
+    """What is left of some minima after another method has relaxed them to the end.
 
     Args:
         assignment: The composition.
         relaxations: Of its minima.
         sources: Where each came from.
+        budget: Of the search.
     """
-    reasons: Counter[str] = Counter()
+    state = SearchState(assignment, budget, limit=len(relaxations))
     found: list[FoundStructure] = []
     for relaxation, source in zip(relaxations, sources, strict=True):
-        minimum = _found(assignment, relaxation, source, reasons, is_final=True)
+        state.core_seconds += relaxation.core_seconds
+        minimum = state.add(relaxation, source, is_final=True)
         if minimum is not None:
             found.append(minimum)
-    valid = _distinct([minimum for minimum in found if minimum.is_valid])
+    valid = distinct_minima([minimum for minimum in found if minimum.is_valid])
     rejected = sorted((item for item in found if not item.is_valid), key=lambda item: item.energy_per_atom)
     return SearchOutcome(
-        found=(*_representative_first(valid), *rejected[:2]),
-        reasons=reasons,
+        found=(*representative_first(valid), *rejected[:2]),
+        reasons=state.reasons,
         counts={"relaxed": len(relaxations)},
         relaxations=len(relaxations),
-        core_seconds=sum(relaxation.core_seconds for relaxation in relaxations),
+        core_seconds=state.core_seconds,
     )

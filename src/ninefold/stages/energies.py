@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from ninefold.chemistry.anions import Assignment
     from ninefold.engines.base import Engine
-    from ninefold.models.search import Minimum
     from ninefold.search.budget import SearchBudget
 
 STAGE = Stage(
@@ -65,7 +64,7 @@ def relax_minima(
     wanted = [minimum for minimum in found.minima if minimum.is_valid]
     settings = RelaxSettings(fmax=budget.final_fmax, max_steps=budget.final_steps, keep_symmetry=True)
     relaxations = engine.relax([structures[minimum.structure].to_structure() for minimum in wanted], settings)
-    outcome = described_minima(assignment, relaxations, [_source(minimum) for minimum in wanted])
+    outcome = described_minima(assignment, relaxations, [minimum.source for minimum in wanted], budget)
     minima, relaxed = minima_of(outcome)
     lowest = min((minimum.energy_per_atom for minimum in minima if minimum.is_valid), default=None)
     record = MinimaRecord(
@@ -90,6 +89,3 @@ def counts(record: MinimaRecord) -> Counts:
         "compositions", 1, int(has_structure), Counter() if has_structure else Counter({LOST: 1}), record.core_seconds
     )
 
-
-def _source(minimum: Minimum) -> str:
-    return minimum.source

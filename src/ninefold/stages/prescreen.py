@@ -151,7 +151,7 @@ def representative_first(minima: Sequence[Minimum]) -> list[Minimum]:
     Refined ones if there are any: a coarse one that lies lower is shown, and does not stand for the composition.
     """
     from ninefold.search.preference import representative
-    from ninefold.search.prescreen import COARSE
+    from ninefold.search.minima import COARSE
     from ninefold.structures.symmetry import operation_count
 
     valid = [minimum for minimum in minima if minimum.is_valid]
@@ -169,7 +169,7 @@ def representative_first(minima: Sequence[Minimum]) -> list[Minimum]:
 
 
 def _merged(minima: Sequence[Minimum], structures: Mapping[str, StructureRecord]) -> list[Minimum]:
-    from ninefold.search.prescreen import COARSE, kept
+    from ninefold.search.minima import COARSE, kept
     from ninefold.structures.duplicates import distinct
 
     valid = [minimum for minimum in minima if minimum.is_valid]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ninefold.models.reference import ReferenceRecord
     from ninefold.models.search import Minimum
     from ninefold.thermo.settings import StabilitySettings
-    from ninefold.thermo.stability import Phase, Stability
+    from ninefold.thermo.phase import Phase
+    from ninefold.thermo.results import Stability
 
 STAGE = Stage("stability", "prescreen", evidence="ML", meaning="compositions with a distance to the convex hull")
 
@@ -170,7 +171,7 @@ def found_among(
 
 def candidate_phase(row: Candidate) -> Phase:
     """With every other valid minimum as a polymorph, named by its place in the list of structures and its symmetry."""
-    from ninefold.thermo.stability import CANDIDATE, KNOWN_SEARCHED, Phase
+    from ninefold.thermo.phase import CANDIDATE, KNOWN_SEARCHED, Phase
 
     amounts = amounts_of(row)
     atoms = sum(amounts.values())
@@ -198,7 +199,7 @@ def candidate_phase(row: Candidate) -> Phase:
 
 def reference_phase(reference: ReferenceRecord) -> Phase:
     """A reference as the hull takes it."""
-    from ninefold.thermo.stability import Phase
+    from ninefold.thermo.phase import Phase
 
     assert reference.structure is not None
     assert reference.energy_per_atom is not None

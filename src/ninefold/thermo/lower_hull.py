@@ -37,8 +37,9 @@ class LowerHull:
             if not len(pure):
                 raise ValueError(f"no point for component {component}")
             corners.append(pure[np.argmin(energies[pure])])
-        self._corner_energies = energies[corners]
-        heights = energies - fractions @ self._corner_energies
+        self.corner_energies = energies[corners]
+        """shape (n_components,), of the lowest point of each component."""
+        heights = energies - fractions @ self.corner_energies
         below = np.flatnonzero(heights < -1e-12)
         self._points = np.array([*corners, *below], dtype=int)
         """Indices of the points that can be on the hull, corners first."""
@@ -69,7 +70,7 @@ class LowerHull:
         Returns:
             shape (n,).
         """
-        result: NDArray[np.float64] = fractions @ self._corner_energies + (fractions @ self._planes.T).max(axis=1)
+        result: NDArray[np.float64] = fractions @ self.corner_energies + (fractions @ self._planes.T).max(axis=1)
         return result
 
     def decompose(self, fractions: NDArray[np.float64]) -> dict[int, float]:

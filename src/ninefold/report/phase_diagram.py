@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from ninefold.chemistry.elements import ELECTRONEGATIVITY
 from ninefold.chemistry.formula import parse_formula
-from ninefold.thermo.hull import LowerHull
+from ninefold.thermo.lower_hull import LowerHull
 
 _TINY = 1e-9
 
 
 @dataclass(frozen=True)
-class Phase:
+class DiagramPhase:
     """One phase of a system: a reference or a candidate."""
 
     formula: str
@@ -44,12 +44,12 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Hull:
+class PhaseDiagram:
     """A system's phases on their lower hull."""
 
     elements: list[str]
     """The corners: metals by rising electronegativity, hydrogen last."""
-    phases: list[Phase]
+    phases: list[DiagramPhase]
     fractions: NDArray[np.float64]
     """shape (n_phases, n_elements), atom fractions in the order of `elements`."""
     formation_energies: NDArray[np.float64]
@@ -71,7 +71,7 @@ def phases_of(
     references: Iterable[Mapping[str, Any]],
     *,
     candidates_compete: bool = True,
-) -> list[Phase]:
+) -> list[DiagramPhase]:
     """The phases with an energy that lie in a chemical system, its subsystems included.
 
     Args:
@@ -86,7 +86,7 @@ def phases_of(
         amounts = _amounts_of_structure(reference.get("structure"))
         if reference.get("energy_per_atom") is not None and amounts and set(amounts) <= wanted:
             phases.append(
-                Phase(
+                DiagramPhase(
                     reference["formula"], _fractions(amounts), reference["energy_per_atom"], "reference",
                     name=reference["name"], is_competing=not reference.get("refuted"),
                 )
@@ -97,7 +97,7 @@ def phases_of(
         amounts = _amounts_of_candidate(candidate)
         if set(amounts) <= wanted:
             phases.append(
-                Phase(
+                DiagramPhase(
                     candidate["formula"], _fractions(amounts), candidate["energy_per_atom"], "candidate",
                     name=candidate.get("label") or candidate["formula"], key=candidate["id"],
                     distance=signed_distance(candidate), rank=candidate.get("rank"),
@@ -118,7 +118,7 @@ def corners(elements: Iterable[str]) -> list[str]:
     return sorted(elements, key=lambda symbol: (symbol == "H", ELECTRONEGATIVITY.get(symbol, 9.9), symbol))
 
 
-def build_hull(elements: Sequence[str], phases: list[Phase]) -> Hull:
+def build_phase_diagram(elements: Sequence[str], phases: list[DiagramPhase]) -> PhaseDiagram:
     """The lower convex hull of a system.
 
     Args:
@@ -130,18 +130,17 @@ def build_hull(elements: Sequence[str], phases: list[Phase]) -> Hull:
     """
     order = corners(elements)
     fractions = np.array([[phase.fractions.get(symbol, 0.0) for symbol in order] for phase in phases])
+    fractions = fractions.reshape(len(phases), len(order))
     energies = np.array([phase.energy_per_atom for phase in phases])
-    pure_phases = []
+    is_pure = fractions > 1 - _TINY
     for column, symbol in enumerate(order):
-        pure = np.flatnonzero(fractions[:, column] > 1 - _TINY) if len(phases) else np.array([], dtype=int)
-        if not len(pure):
+        if not is_pure[:, column].any():
             raise ValueError(f"no relaxed phase of the element {symbol}")
-        pure_phases.append(int(pure[np.argmin(energies[pure])]))
     # the elements carry the hull whatever is said of them: without one there is none
-    competing = np.array([i for i, phase in enumerate(phases) if phase.is_competing or i in pure_phases], dtype=int)
+    competing = np.flatnonzero(np.array([phase.is_competing for phase in phases], dtype=bool) | is_pure.any(axis=1))
     hull = LowerHull(fractions[competing], energies[competing])
-    return Hull(
-        order, phases, fractions, energies - fractions @ energies[pure_phases],
+    return PhaseDiagram(
+        order, phases, fractions, energies - fractions @ hull.corner_energies,
         np.maximum(energies - hull.energy(fractions), 0.0),
         [tuple(int(competing[corner]) for corner in facet) for facet in hull.facets],
     )  # fmt: skip
