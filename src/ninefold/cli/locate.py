@@ -83,11 +83,12 @@ def result_rows(repository: Any, name: str) -> dict[str, Any]:
     from ninefold.flows.funnel import total
 
     of_campaign = {"campaign": name}
+    best = {**of_campaign, "is_best": True}
     return {
         "campaign": name,
         "funnel": total(repository.find("funnel", equal=of_campaign, limit=None)),
         "candidates": repository.find(
-            "candidates", equal=of_campaign, sort=[("rank", "asc")], fields=list(QUANTITIES), limit=None
+            "candidates", equal=best, sort=[("rank", "asc")], fields=list(QUANTITIES), limit=None
         ),
     }
 
@@ -107,18 +108,20 @@ def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[An
     from ninefold.flows.funnel import total
     from ninefold.report import DEFAULT_TOP
     from ninefold.report.overview import ROW_FIELDS
+    from ninefold.store.details import details
     from ninefold.store.schema import COLLECTIONS
 
     of_campaign = {"campaign": name}
+    of_best = {**of_campaign, "is_best": True}
     # identifiers first: to sort whole documents is to read all of them
     order = [("rank", "asc"), ("e_above_hull", "asc")]
-    best = repository.find("candidates", equal=of_campaign, sort=order, fields=["id"], limit=top or DEFAULT_TOP)
+    best = repository.find("candidates", equal=of_best, sort=order, fields=["id"], limit=top or DEFAULT_TOP)
     shown = repository.get_many("candidates", [row["id"] for row in best])
     fields = [key for key in ROW_FIELDS if key in COLLECTIONS["candidates"]]
     return (
         repository.get("campaigns", name),
         total(repository.find("funnel", equal=of_campaign, limit=None)),
-        [shown[row["id"]] for row in best],
+        list(details(repository, [shown[row["id"]] for row in best])),
         repository.find("references", equal=of_campaign, limit=None),
-        (row for row in repository.iterate("candidates", equal=of_campaign, fields=fields) if row["id"] not in shown),
+        (row for row in repository.iterate("candidates", equal=of_best, fields=fields) if row["id"] not in shown),
     )

@@ -35,7 +35,8 @@ def report(
         name = campaign_document(repository, name)["name"]
         target = out or Path(f"{name}-report.html")
         target = check_output(
-            target, force=force, store=store_file(address), inputs=input_files(campaign), report_of=name, makes_folders=True
+            target, force=force, store=store_file(address), inputs=input_files(campaign), report_of=name,
+            makes_folders=True,
         )  # fmt: skip
         write_report(target, render_report(*report_parts(repository, name, top)))
     if json:

@@ -93,8 +93,8 @@ def _execute(
     from ninefold.cli.progress import progress_display
     from ninefold.cli.signals import Interrupted
     from ninefold.errors import MachineFaultError
-    from ninefold.run.local import is_finished, run_campaign
     from ninefold.flows.progress import listening
+    from ninefold.run.local import is_finished, run_campaign
     from ninefold.store import open_store, store_file
     from ninefold.structures.sources import reading_notes
 
@@ -141,14 +141,13 @@ def _ask_before_discarding(campaign: Campaign, address: str) -> None:
         InputError: if there is something to throw away and nobody to ask.
     """
     import sys
-    from pathlib import Path
 
     from ninefold.errors import InputError
     from ninefold.flows.kept import calculations_of
     from ninefold.report.text import duration
     from ninefold.store import masked
 
-    kept = calculations_of(campaign.name, Path(address))
+    kept = calculations_of(campaign.name, address)
     if not kept.calculations:
         return
     stake = f"{kept.calculations} finished calculations ({duration(kept.core_seconds)} of core time)"
@@ -196,11 +195,12 @@ def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> No
     out = console()
     of_campaign = {"campaign": campaign.name}
     out.print(funnel_table(total(repository.find("funnel", equal=of_campaign, limit=None))))
-    rows = list(repository.find("candidates", equal=of_campaign, sort=[("rank", "asc")], limit=25))
+    of_best = {**of_campaign, "is_best": True}
+    rows = list(repository.find("candidates", equal=of_best, sort=[("rank", "asc")], limit=25))
     out.print(ranked_table(rows))
     evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows if row["energy_per_atom"] is not None)) or "none"
     fields = ["e_above_hull_uncertainty", "phase_separation_energy", "evidence", "is_competitor"]
-    out.print(uncertainty_note(list(repository.find("candidates", equal=of_campaign, fields=fields, limit=None))))
+    out.print(uncertainty_note(list(repository.find("candidates", equal=of_best, fields=fields, limit=None))))
     out.print(f"Evidence: {evidence}, static, 0 K.")
     out.print(f"Store:  {masked(address)}\nReport: {target.resolve()}", soft_wrap=True)
 

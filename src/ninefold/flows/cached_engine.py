@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ninefold.clock import now
 from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxation, is_foreign
 from ninefold.errors import NinefoldError
 from ninefold.keys import KEY_VERSION, content_key, structure_key
 from ninefold.models.calculation import Calculation
-from ninefold.clock import now
 from ninefold.models.structure import pack_structure, unpack_structure
 
 if TYPE_CHECKING:

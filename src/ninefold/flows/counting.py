@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ninefold.clock import now
 from ninefold.machine import usable_cores
 from ninefold.models.fault import Fault
 from ninefold.models.funnel import FunnelRecord
-from ninefold.clock import now
 from ninefold.stages.stage import Counts
 
 if TYPE_CHECKING:

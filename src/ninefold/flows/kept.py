@@ -33,7 +33,7 @@ class Kept(NamedTuple):
 def kept_of(campaign: str, store: Store) -> Kept:
     """Count what a store holds of a campaign, without the core time."""
     of_campaign = {"campaign": campaign}
-    candidates = {**of_campaign, "is_competitor": False, "is_best": True}
+    candidates: dict[str, str | bool] = {**of_campaign, "is_competitor": False, "is_best": True}
     rows = store.count("candidates", equal=candidates)
     waiting = store.count("candidates", equal={**candidates, "status": "selected"})
     calculations = sum(store.count(collection, equal=of_campaign) for collection in _COMPUTED)

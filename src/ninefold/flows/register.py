@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import ninefold
+from ninefold.clock import now
 from ninefold.errors import InputError
 from ninefold.flows.workplace import method_of
 from ninefold.models.campaign import CampaignRecord
-from ninefold.clock import now
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign

@@ -45,11 +45,11 @@ def build_one(place: Workplace, line: dict[str, Any], number: int) -> PoolRecord
             return record
     result = build.build(campaign.name, assignment, campaign.structures, campaign.seed, number)
     store_result(place.store, result)
-    [record] = result.records
-    assert isinstance(record, PoolRecord)
-    if known is not None and known["packings"] != record.packings:
-        place.store.put("pools", [record])  # its structures were lost, and what made them has changed
-    return record
+    [made] = result.records
+    assert isinstance(made, PoolRecord)
+    if known is not None and known["packings"] != made.packings:
+        place.store.put("pools", [made])  # its structures were lost, and what made them has changed
+    return made
 
 
 @isolated

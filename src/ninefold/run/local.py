@@ -8,17 +8,20 @@ import uuid
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from ninefold.run.workers import Workers
-
+from ninefold.campaign.foreign import load_foreign_code
+from ninefold.campaign.workflows import workflows
+from ninefold.clock import now
+from ninefold.errors import InputError
 from ninefold.flows.faults import faults_error
 from ninefold.flows.kept import lease_purpose
 from ninefold.flows.progress import Pace, Progress, listening
 from ninefold.flows.register import finish, register, start_afresh
 from ninefold.flows.runner import running_with
-from ninefold.clock import now
 from ninefold.paths import user_path
 from ninefold.plugins import calling
-from ninefold.store import is_there, open_store
+from ninefold.run.workers import Workers
+from ninefold.store import open_store, store_file
+from ninefold.store.store import EXECUTOR
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -62,8 +65,6 @@ def run_campaign(
         MachineFaultError: if the engine cannot compute here, before anything is stored; or at the end, if the machine
             kept something from being computed. The campaign is then incomplete.
     """
-    from ninefold.run.workflows import flow_of, load_workflow, workflow_name
-
     from ninefold.engines import make_engine
 
     make_flow = workflows().load(workflow)

@@ -183,11 +183,12 @@ class Pool:
             reason = worker.reason_of_death()
             worker.end()
             return TaskFailure(reason, "died", task.attempts)
-        if error is None and (content := future.result()) is None:
+        content = None if error is not None else future.result()
+        if error is None and content is None:
             worker.end()  # its memory may be in pieces
             return TaskFailure(OUT_OF_MEMORY, "memory", task.attempts)
         self._idle.append(worker)
-        if error is None:
+        if content is not None:
             try:
                 return pickle.loads(content)
             except Exception as problem:

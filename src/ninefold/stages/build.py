@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from ninefold.clock import now
 from ninefold.keys import KEY_VERSION, content_key
 from ninefold.models.composition import pack_assignment
 from ninefold.models.lines import blob_id, encode_lines
-from ninefold.clock import now
 from ninefold.models.search import PoolRecord
 from ninefold.models.structure import pack_structure, unpack_structure
 from ninefold.stages.stage import Counts, Resources, Stage, StageResult

@@ -88,4 +88,3 @@ def counts(record: MinimaRecord) -> Counts:
     return Counts(
         "compositions", 1, int(has_structure), Counter() if has_structure else Counter({LOST: 1}), record.core_seconds
     )
-

@@ -43,8 +43,8 @@ def _of_published(candidate: Candidate) -> list[str]:
 
 
 def _of_minima(candidate: Candidate) -> list[str]:
-    from ninefold.search.preference import DEGENERATE
     from ninefold.search.minima import TYPE_SOURCE
+    from ninefold.search.preference import DEGENERATE
 
     told = []
     for found in [minimum for minimum in candidate.minima if minimum.is_valid][1:]:

@@ -22,10 +22,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.clock import now
 from ninefold.errors import InputError
 from ninefold.keys import KEY_VERSION, content_key
 from ninefold.models.property import PropertyRecord
-from ninefold.clock import now
 from ninefold.plugins import Registry, calling
 from ninefold.stages.stage import Counts, Stage
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ninefold.keys import KEY_VERSION, content_key
 from ninefold.clock import now
+from ninefold.keys import KEY_VERSION, content_key
 from ninefold.models.search import MinimaRecord, Minimum, SearchRecord
 from ninefold.models.structure import StructureRecord
 from ninefold.stages.stage import Counts, Resources, Stage, StageResult
@@ -150,8 +150,8 @@ def representative_first(minima: Sequence[Minimum]) -> list[Minimum]:
 
     Refined ones if there are any: a coarse one that lies lower is shown, and does not stand for the composition.
     """
-    from ninefold.search.preference import representative
     from ninefold.search.minima import COARSE
+    from ninefold.search.preference import representative
     from ninefold.structures.symmetry import operation_count
 
     valid = [minimum for minimum in minima if minimum.is_valid]

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from ninefold.models.reference import ReferenceRecord
     from ninefold.models.search import Minimum
-    from ninefold.thermo.settings import StabilitySettings
     from ninefold.thermo.phase import Phase
     from ninefold.thermo.results import Stability
+    from ninefold.thermo.settings import StabilitySettings
 
 STAGE = Stage("stability", "prescreen", evidence="ML", meaning="compositions with a distance to the convex hull")
 

@@ -22,7 +22,11 @@ class Record(Protocol):
     """A pydantic model that names the collection which holds its documents."""
 
     collection: ClassVar[str]
-    id: str
+
+    @property
+    def id(self) -> str:
+        """Unique in its collection."""
+        ...
 
     def model_dump_json(self) -> str:
         """The document as JSON."""

@@ -104,7 +104,7 @@ def _from_candidate(document: Document) -> Iterator[tuple[str, Document]]:
     yield "candidates", {
         **{name: value for name, value in document.items() if name not in _NOT_OF_ROW},
         "id": f"{document['id']}-{method[:8]}", "composition": document["id"], "method": method, "minima": minima,
-        "minima_record": record, "reaction": provenance.get("reaction"),
+        "minima_record": record, "is_best": True, "revision": 0, "reaction": provenance.get("reaction"),
         "stability_notes": provenance.get("stability_notes") or [],
     }  # fmt: skip
 

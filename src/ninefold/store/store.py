@@ -48,7 +48,10 @@ class LeaseLostError(StoreError):
 class RecordLike(Protocol):
     """What can be stored: an identifier and a way to become JSON, as a pydantic model has them."""
 
-    id: str
+    @property
+    def id(self) -> str:
+        """Unique in its collection."""
+        ...
 
     def model_dump_json(self) -> str:
         """The document as JSON."""
