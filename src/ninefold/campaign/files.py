@@ -87,6 +87,7 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     from ninefold.engines.registry import ENGINES
     from ninefold.ranking.terms import TERMS
     from ninefold.rules.rule_set import RULES
+    from ninefold.stages.own import STAGES
     from ninefold.structures.sources import anchored as anchored_source
 
     def path(name: str) -> str:
@@ -101,6 +102,9 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         (("rules", "files"), lambda name: RULES.anchored(name, folder)),
         (("structures", "sources"), lambda name: anchored_source(name, folder)),
         (("engine", "name"), lambda name: ENGINES.anchored(name, folder)),
+        (("search", "name"), lambda name: ENGINES.anchored(name, folder)),
+        (("energies", "name"), lambda name: ENGINES.anchored(name, folder)),
+        (("stages",), lambda name: STAGES.anchored(name, folder)),
         (("ranking", "weights"), lambda name: TERMS.anchored(name, folder)),
     ):
         data = _with_names(data, keys, anchored)
@@ -115,7 +119,12 @@ def _with_names(data: dict[str, Any], keys: tuple[str, ...], change: Callable[[s
     key, *rest = keys
     value = data.get(key)
     if rest:
-        changed: Any = _with_names(value, tuple(rest), change) if isinstance(value, dict) else value
+        if isinstance(value, list):
+            changed: Any = [
+                _with_names(item, tuple(rest), change) if isinstance(item, dict) else item for item in value
+            ]
+        else:
+            changed = _with_names(value, tuple(rest), change) if isinstance(value, dict) else value
     elif isinstance(value, str):
         changed = change(value)
     elif isinstance(value, list):

@@ -43,9 +43,9 @@ def foreign_code(campaign: Campaign) -> list[Foreign]:
             setting = registry.group if is_announced and registry.setting == "rules.files" else registry.setting
             shown = registry.origin(name) if is_announced else name
             found.append(Foreign(setting, shown, f"{registry.told(name)}, {when}", True))
-    model = campaign.engine.model
-    if model is not None and (what := weights_that_run(campaign.engine.name, model)) is not None:
-        found.append(Foreign("engine.model", model, what, False))
+    for method in campaign.methods:
+        if method.model is not None and (what := weights_that_run(method.name, method.model)) is not None:
+            found.append(Foreign("engine.model", method.model, what, False))
     return found
 
 
@@ -60,13 +60,15 @@ def load_foreign_code(campaign: Campaign) -> None:
     from ninefold.engines.registry import ENGINES
     from ninefold.ranking.terms import try_terms
     from ninefold.rules import load_rule_set
+    from ninefold.stages.own import columns_of
     from ninefold.structures.sources import load_foreign
 
-    load_rule_set(campaign.rules)
+    load_rule_set(campaign.rules, extra_columns=columns_of(campaign.stages))
     load_foreign(campaign.structures.sources)
     try_terms(campaign.ranking)
-    if not ENGINES.is_shipped(campaign.engine.name):
-        ENGINES.load(campaign.engine.name)
+    for method in campaign.methods:
+        if not ENGINES.is_shipped(method.name):
+            ENGINES.load(method.name)
 
 
 def shadowed_names(campaign: Campaign) -> list[str]:
@@ -79,11 +81,13 @@ def _kinds(campaign: Campaign) -> Iterator[tuple[Registry, Sequence[str], str]]:
     from ninefold.engines.registry import ENGINES
     from ninefold.ranking.terms import TERMS
     from ninefold.rules.rule_set import RULES
+    from ninefold.stages.own import STAGES
     from ninefold.structures.sources import SOURCES, is_host
 
     # what a package announces as a rule judges without being named
     yield RULES, [*campaign.rules.files, *RULES.announced()], "run when the rules are read"
     sources = [name for name in campaign.structures.sources if not is_host(name)]
     yield SOURCES, sources, "run when the campaign is checked, then for every composition"
-    yield ENGINES, [campaign.engine.name], "run to compute energies"
+    yield ENGINES, [method.name for method in campaign.methods], "run to compute energies"
+    yield STAGES, list(campaign.stages), "run for every candidate with a structure"
     yield TERMS, list(campaign.ranking.weights), "run to rank"

@@ -21,6 +21,7 @@ from ninefold.ranking.settings import RankingSettings
 from ninefold.rules.settings import RuleSettings
 from ninefold.search.budget import SearchBudget
 from ninefold.settings import Settings
+from ninefold.stages.own import STAGES
 from ninefold.structures.sources import OUR_NAMES, sources_checksum
 from ninefold.thermo.settings import StabilitySettings
 
@@ -93,6 +94,13 @@ class Campaign(Settings):
             raise ValueError(f"{titles} names one method twice")
         return methods
 
+    @field_validator("stages")
+    @classmethod
+    def _check_stages(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            STAGES.check_setting(name)
+        return names
+
     @property
     def methods(self) -> tuple[EngineSettings, ...]:
         """The search's method first, then those of `energies`: by rising trust."""
@@ -120,13 +128,16 @@ class Campaign(Settings):
         # a campaign of one method and no further stages has the fingerprint that it always had
         if not self.energies:
             settings.pop("energies")
-        if not self.stages:
-            settings.pop("stages")
+        settings.pop("stages")
+        if self.stages:
+            settings["stages"] = STAGES.checksum(self.stages)
         if self.known:
             settings["known"] = file_checksum(self.known)
         settings["rules"] = self.rules.content()
         settings["ranking"] = self.ranking.content()
         settings["engine"]["name"] = ENGINES.checksum([self.engine.name]) or self.engine.name
+        for method, of_method in zip(self.energies, settings.get("energies", ()), strict=True):
+            of_method["name"] = ENGINES.checksum([method.name]) or method.name
         if added := sources_checksum(self.structures.sources):
             ours = [name for name in self.structures.sources if name in OUR_NAMES]
             settings["structures"]["sources"] = [*ours, added]

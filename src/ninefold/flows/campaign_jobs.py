@@ -33,6 +33,7 @@ from ninefold.flows.workplace import method_of
 from ninefold.models.composition import CompositionRecord
 from ninefold.stages import choose
 from ninefold.stages import select as selecting
+from ninefold.stages.own import columns_of
 from ninefold.stages.row import candidate_row
 from ninefold.stages.stage import name_with
 from ninefold.store import open_store
@@ -63,7 +64,7 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
     from ninefold.rules import load_rule_set
 
     screened = parse_campaign(campaign)
-    rule_set, name = load_rule_set(screened.rules), screened.name
+    rule_set, name = load_rule_set(screened.rules, extra_columns=columns_of(screened.stages)), screened.name
     compounds = screened.known_compounds()
     selection = selecting.Selection(
         name, screened.space, rule_set, known_formulas(compounds), with_neighbours=screened.rules.neighbours

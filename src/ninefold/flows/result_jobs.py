@@ -148,11 +148,15 @@ def rank_candidates(
 
     screened = parse_campaign(campaign)
     methods = [method_of(settings).id for settings in screened.methods]
+    columns = own.columns_of(screened.stages)
     with open_store(store, mode="write") as opened:
         properties = _properties(opened, computed)
         best = rank.best_methods(candidates_of(opened, screened.name), methods)
         spread = rank.method_spreads(candidates_of(opened, screened.name))
-        ranking = rank.Ranking(load_rule_set(screened.rules), screened.ranking, screened.stability.noise_eV_per_atom)
+        ranking = rank.Ranking(
+            load_rule_set(screened.rules, extra_columns=columns), screened.ranking,
+            screened.stability.noise_eV_per_atom, columns,
+        )  # fmt: skip
         with counted(opened, screened.name, "rank") as funnel:
             rows = (_with_properties(row, properties) for row in candidates_of(opened, screened.name))
             ranking.rank(row for row in rows if best[row.composition] == row.method)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Protocol, Self
 
 from ninefold.models.record import Record
 
-if TYPE_CHECKING:
-    from ninefold.engines.base import Engine
+
+class Describable(Protocol):
+    """What an engine says of itself."""
+
+    name: str
+    label: str
+    fingerprint: str
+    evidence: str
 
 
 class Method(Record):
@@ -28,6 +34,6 @@ class Method(Record):
     """Where the energy of hydrogen gas comes from."""
 
     @classmethod
-    def of(cls, engine: Engine) -> Self:
+    def of(cls, engine: Describable) -> Self:
         """The method of an engine."""
         return cls(id=engine.fingerprint, name=engine.name, label=engine.label, evidence=engine.evidence)

@@ -193,6 +193,7 @@ class Pool:
                 return pickle.loads(content)
             except Exception as problem:
                 error = problem
+        assert error is not None
         return TaskFailure(description(error), "raised", task.attempts) if isinstance(error, caught) else _Raised(error)
 
 

@@ -18,10 +18,11 @@ in the candidate's `properties`, where rules on results and ranking terms find t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.chemistry.quantities import Kind
 from ninefold.clock import now
 from ninefold.errors import InputError
 from ninefold.keys import KEY_VERSION, content_key
@@ -41,6 +42,7 @@ class Column(NamedTuple):
 
     unit: str
     meaning: str
+    kind: Kind = "float"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,21 @@ def own_stage(name: str) -> CandidateStage:
     if taken := sorted(set(found.columns) & set(QUANTITIES)):
         raise InputError("stages", name, problem=f"gives {taken[0]!r}, which is a quantity of ninefold's own")
     return found
+
+
+def columns_of(names: Iterable[str]) -> dict[str, Kind]:
+    """Columns that some stages add to every candidate: key -> kind.
+
+    Raises:
+        InputError: if a stage cannot be loaded, or two give one column.
+    """
+    columns: dict[str, Kind] = {}
+    for name in names:
+        for key, column in own_stage(name).columns.items():
+            if key in columns:
+                raise InputError("stages", name, problem=f"gives {key!r}, which another stage gives too")
+            columns[key] = column.kind
+    return columns
 
 
 def property_id(name: str, structure: str, method: str) -> str:

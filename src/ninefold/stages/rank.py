@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.stages.stage import Counts, Stage
 
 if TYPE_CHECKING:
+    from ninefold.chemistry.quantities import Kind
     from ninefold.models.candidate import Candidate
     from ninefold.ranking import Ranked
     from ninefold.ranking.settings import RankingSettings
@@ -25,10 +26,14 @@ class Ranking:
         rule_set: Judges the results.
         settings: Weights of the terms.
         noise: Of hull distances without a measured uncertainty, eV/atom.
+        columns: Column -> kind, that stages of the user's add to every candidate.
     """
 
-    def __init__(self, rule_set: RuleSet, settings: RankingSettings, noise: float) -> None:
+    def __init__(
+        self, rule_set: RuleSet, settings: RankingSettings, noise: float, columns: Mapping[str, Kind] | None = None
+    ) -> None:
         self._rule_set, self._settings, self._noise = rule_set, settings, noise
+        self._columns = columns or {}
         self._places: dict[str, Ranked] = {}
         self.counts = Counts()
 
@@ -67,6 +72,7 @@ class Ranking:
 
     def _item(self, row: Candidate) -> Any:
         from ninefold.ranking import Rankable
+        from ninefold.ranking.terms import Quantities
 
         verdicts = self._judged(row)
         return Rankable(
@@ -81,6 +87,7 @@ class Ranking:
             anion_class=row.anion_class,
             is_competitor=row.is_competitor,
             is_rejected=any(verdict.mode == "gate" and verdict.passed is False for verdict in verdicts),
+            quantities=Quantities(_values(row), self._columns),
         )
 
 
