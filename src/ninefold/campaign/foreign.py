@@ -43,10 +43,10 @@ def foreign_code(campaign: Campaign) -> list[Foreign]:
             setting = registry.group if is_announced and registry.setting == "rules.files" else registry.setting
             shown = registry.origin(name) if is_announced else name
             found.append(Foreign(setting, shown, f"{registry.told(name)}, {when}", True))
-    for method in campaign.methods:
-        if method.model is not None and (what := weights_that_run(method.name, method.model)) is not None:
-            found.append(Foreign("engine.model", method.model, what, False))
-    return found
+    weights = [
+        (method.model, weights_that_run(method.name, method.model)) for method in campaign.methods if method.model
+    ]
+    return [*found, *(Foreign("engine.model", model, what, False) for model, what in weights if what is not None)]
 
 
 def load_foreign_code(campaign: Campaign) -> None:
