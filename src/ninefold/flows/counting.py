@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ninefold.clock import now
+from ninefold.errors import NinefoldError, description
 from ninefold.machine import usable_cores
 from ninefold.models.fault import Fault
 from ninefold.models.funnel import FunnelRecord
@@ -60,6 +61,29 @@ def counted(
             )
         ],
     )
+
+
+@contextmanager
+def surviving(store: Store, campaign: str, stage: str, shard: str) -> Iterator[None]:
+    """What nobody foresaw ends only this shard, and is told at the end of the run as a fault.
+
+    What is wrong with the store, the input or the machine's memory ends the run: every other shard would meet it too.
+
+    Args:
+        store: Where faults are kept.
+        campaign: Its name.
+        stage: With its round or method.
+        shard: Its key.
+    """
+    faults, what = Faults(store, campaign, stage), f"shard {shard}"
+    try:
+        yield
+    except (NinefoldError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        faults.add(what, description(error), Counts())
+    else:
+        faults.clear(what)
 
 
 class Faults:

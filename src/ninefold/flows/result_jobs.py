@@ -9,7 +9,7 @@ from jobflow import Flow, Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import tasks
-from ninefold.flows.counting import Faults, counted
+from ninefold.flows.counting import Faults, counted, surviving
 from ninefold.flows.progress import announce
 from ninefold.flows.rows import PAGE, Step, candidates_of, rows_of, write_rows
 from ninefold.flows.shards import (
@@ -112,10 +112,10 @@ def compute_properties(campaign: Settings, store: str, assessed: list[Shard | No
 
 
 @job(name="compute properties of some candidates")
-def compute_properties_of(campaign: Settings, store: str, shard: Shard, name: str) -> Shard:
+def compute_properties_of(campaign: Settings, store: str, shard: Shard, name: str) -> Shard | None:
     """Values of some candidates by a stage of the user's."""
     screened, stage = parse_campaign(campaign), own.own_stage(name).stage
-    with open_store(store, mode="write") as opened:
+    with open_store(store, mode="write") as opened, surviving(opened, screened.name, stage.name, key_of(shard)):
         lines = lines_of(opened, shard)
         faults = Faults(opened, screened.name, stage.name)
         found = []
@@ -130,6 +130,7 @@ def compute_properties_of(campaign: Settings, store: str, shard: Shard, name: st
                 funnel.add(own.counts(result))
                 found.append({"id": line["id"], "property": result.id})
         return shard_of(opened, sorted(found, key=lambda line: line["id"]), shard.get("key"))
+    return None
 
 
 @job(name="rank candidates", config=WHATEVER_IS_THERE)

@@ -8,7 +8,7 @@ from jobflow import Flow, Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import tasks
-from ninefold.flows.counting import Faults, counted
+from ninefold.flows.counting import Faults, counted, surviving
 from ninefold.flows.rows import Step, write_rows
 from ninefold.flows.shards import (
     WHATEVER_IS_THERE,
@@ -58,11 +58,11 @@ def search_structures(campaign: Settings, store: str, shards: list[Shard], numbe
 
 
 @job(name="build structures")
-def build_structures(campaign: Settings, store: str, shard: Shard, number: int) -> Shard:
+def build_structures(campaign: Settings, store: str, shard: Shard, number: int) -> Shard | None:
     """Generate structures for a shard of compositions and settle them with the ionic force field."""
     screened = parse_campaign(campaign)
     stage = name_with("build", number)
-    with open_store(store, mode="write") as opened:
+    with open_store(store, mode="write") as opened, surviving(opened, screened.name, stage, key_of(shard)):
         lines = lines_of(opened, shard)
         faults = Faults(opened, screened.name, stage)
         with counted(opened, screened.name, stage, key_of(shard), is_of_facts=True) as funnel:
@@ -77,6 +77,7 @@ def build_structures(campaign: Settings, store: str, shard: Shard, number: int) 
                     funnel.add(build.counts(result))
                     lines[index]["pool"] = result.id
         return shard_of(opened, lines, shard.get("key"))
+    return None
 
 
 @job(name="prescreen structures", config=WHATEVER_IS_THERE)
@@ -86,7 +87,7 @@ def prescreen_structures(campaign: Settings, store: str, shard: Shard | None, nu
         return None
     screened = parse_campaign(campaign)
     stage, method = name_with("prescreen", number), method_of(screened.engine)
-    with open_store(store, mode="write") as opened:
+    with open_store(store, mode="write") as opened, surviving(opened, screened.name, stage, key_of(shard)):
         lines = lines_of(opened, shard)
         faults = Faults(opened, screened.name, stage)
         with counted(opened, screened.name, stage, key_of(shard), is_of_facts=True) as funnel:
@@ -107,6 +108,7 @@ def prescreen_structures(campaign: Settings, store: str, shard: Shard | None, nu
                 line |= {"searches": [*line["searches"], search.id], "minima": minima}
                 _show_searched(opened, method, line, minima, number)
         return shard_of(opened, [line for line in lines if line.get("minima")], shard.get("key"))
+    return None
 
 
 @job(name="relax reference phases")
@@ -168,11 +170,11 @@ def relax_minima(campaign: Settings, store: str, assessed: Shard, method: int) -
 
 
 @job(name="relax minima of some compositions")
-def relax_minima_of(campaign: Settings, store: str, shard: Shard, method: int) -> Shard:
+def relax_minima_of(campaign: Settings, store: str, shard: Shard, method: int) -> Shard | None:
     """Minima of some compositions relaxed to the end with a further method."""
     screened = parse_campaign(campaign)
     stage = name_with("energies", method_name(screened, method))
-    with open_store(store, mode="write") as opened:
+    with open_store(store, mode="write") as opened, surviving(opened, screened.name, stage, key_of(shard)):
         lines = lines_of(opened, shard)
         faults = Faults(opened, screened.name, stage)
         relaxed = []
@@ -187,6 +189,7 @@ def relax_minima_of(campaign: Settings, store: str, shard: Shard, method: int) -
                 funnel.add(energies.counts(result))
                 relaxed.append({**line, "minima": result.id})
         return shard_of(opened, sorted(relaxed, key=lambda line: line["id"]), shard.get("key"))
+    return None
 
 
 def _show_searched(store: Store, method: Method, line: dict[str, Any], minima: str, number: int) -> None:

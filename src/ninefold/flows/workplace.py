@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,27 +45,27 @@ class Workplace:
         return self._engines[key]
 
 
-@functools.lru_cache(maxsize=4)
-def _workplace(fingerprint: str, store: str, process: int) -> list[Workplace]:
-    return []
-
-
 def workplace_for(settings: dict[str, Any], store: str) -> Workplace:
     """The workplace of a campaign in this process, opened once."""
-    import os
+    return _workplace(json.dumps(settings, sort_keys=True), store, os.getpid())
 
-    held = _workplace(parse_campaign(settings).fingerprint(), store, os.getpid())
-    if not held:
-        held.append(Workplace(settings, store))
-    return held[0]
+
+@functools.lru_cache(maxsize=4)
+def _workplace(settings: str, store: str, process: int) -> Workplace:
+    return Workplace(json.loads(settings), store)
 
 
 def method_of(settings: EngineSettings) -> Method:
-    """The method of an engine, without computing anything."""
+    """The method of an engine, without computing anything; the engine is made once in a process."""
+    return _method(type(settings), settings.model_dump_json())
+
+
+@functools.lru_cache(maxsize=16)
+def _method(kind: type[EngineSettings], settings: str) -> Method:
     from ninefold.engines import make_engine
     from ninefold.models.method import Method
 
-    return Method.of(make_engine(settings))
+    return Method.of(make_engine(kind.model_validate_json(settings)))
 
 
 def isolated(task: Callable[..., Any]) -> Callable[..., Any]:
