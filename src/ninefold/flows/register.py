@@ -54,6 +54,7 @@ def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accep
             )
         discard(store, campaign.name, VIEWS)
     store.insert("methods", methods)
+    _forget_other_methods(store, campaign.name, {method.id for method in methods})
     record = CampaignRecord(
         id=campaign.name,
         name=campaign.name,
@@ -99,6 +100,14 @@ def discard(store: Store, campaign: str, collections: tuple[str, ...]) -> None:
     """Delete documents of a campaign."""
     for collection in collections:
         store.delete(collection, equal={"campaign": campaign})
+
+
+def _forget_other_methods(store: Store, campaign: str, methods: set[str]) -> None:
+    """Drop rows and references of a method that is none of the campaign's any more: its package is another version."""
+    for collection in ("candidates", "references"):
+        for row in store.iterate(collection, equal={"campaign": campaign}, fields=["id", "method"]):
+            if row["method"] not in methods:
+                store.delete(collection, equal={"id": row["id"]})
 
 
 def _library_versions() -> dict[str, str]:

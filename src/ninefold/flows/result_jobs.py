@@ -81,6 +81,8 @@ def assess_stability(
                     system, {key: record.to_structure() for key, record in structures.items()}, missing
                 )
                 funnel.add(counts)
+                if method:  # the ranking says which method's row stands for a composition; until then it is the first's
+                    rows = [row.model_copy(update={"is_best": False}) for row in rows]
                 write_rows(opened, [row for row in rows if row.minima_record], Step.ASSESSED, number, method)
                 outcome += [_passed_on(opened, row, lines.get(row.composition)) for row in rows]
                 announce(stage, funnel.count_in, None)

@@ -12,6 +12,7 @@ from ninefold.models.property import PropertyRecord
 from ninefold.models.search import MinimaRecord, PoolRecord, SearchRecord
 from ninefold.models.structure import StructureRecord
 from ninefold.store import StoreError
+from ninefold.store.records import insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,8 +27,7 @@ def store_result(store: Store, result: StageResult) -> None:
     """Facts of a stage: large content first, then what names it, so that nothing stored names what is not there."""
     for content in result.blobs.values():
         store.blobs.put(content)
-    for record in result.records:
-        store.insert(record.collection, [record])
+    insert(store, result.records)
 
 
 @isolated

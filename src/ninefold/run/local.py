@@ -87,11 +87,14 @@ def run_campaign(
             raise faults_error(faults)
 
 
-def run_flow(flow: Any, workers: Workers) -> None:
+def run_flow(flow: Any, workers: Workers) -> dict[str, Any]:
     """Run a jobflow flow, its jobs one after another in this process, their tasks in the workers.
 
     Outputs are kept in memory: what matters is in the campaign's store. A job of a Maker that stores large data apart
     (`@job(data=...)`) finds a place for them.
+
+    Returns:
+        Job's uuid -> index -> jobflow's `Response`.
     """
     from jobflow import JobStore, run_locally
     from maggma.stores import MemoryStore
@@ -102,7 +105,8 @@ def run_flow(flow: Any, workers: Workers) -> None:
     outputs = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
     with warnings.catch_warnings(), running_with(workers):
         warnings.simplefilter("ignore")
-        run_locally(flow, store=outputs, log=False, raise_immediately=True)
+        responses: dict[str, Any] = run_locally(flow, store=outputs, log=False, raise_immediately=True)
+    return responses
 
 
 def workflow_name(workflow: str) -> str:
