@@ -19,4 +19,4 @@ def test_jobs_that_store_data_run(monkeypatch, tmp_path):
     with Workers(1) as workers:
         outputs = run_flow(Flow([static], output=static.output), workers)
     [output] = outputs[static.uuid].values()
-    assert output.output.energy_per_atom == pytest.approx(-5.4, abs=0.3)
+    assert output.output.output.energy_per_atom == pytest.approx(-5.37, abs=0.05)
