@@ -236,6 +236,7 @@ def test_checksums_know_what_a_name_stands_for(tmp_path, site):
 def test_paths_are_relative_to_the_campaign_s_folder(tmp_path):
     assert THINGS.anchored("mine.py:make", tmp_path) == f"{tmp_path}/mine.py:make"
     assert THINGS.anchored("../x/mine.py:make", tmp_path) == f"{tmp_path}/../x/mine.py:make"
-    assert WITH_DEFAULT.anchored("./mine.py", tmp_path) == f"{tmp_path}/mine.py"
-    for name in ("ours", "mine", "mine:make", "~/mine.py:make", "/x/mine.py:make"):
+    assert WITH_DEFAULT.anchored("./mine.py", tmp_path) == f"{tmp_path}/./mine.py"
+    assert THINGS.anchored("~/mine.py:make", tmp_path) == os.path.expanduser("~/mine.py:make")
+    for name in ("ours", "mine", "mine:make", "~nobody-of-this-name/mine.py:make", "/x/mine.py:make"):
         assert THINGS.anchored(name, tmp_path) == name

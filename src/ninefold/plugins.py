@@ -15,6 +15,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -90,8 +91,9 @@ class Registry:
         if name in self.shipped:
             return
         if (file := self.file(name)) is not None:
-            if not user_path(file, self.setting).is_file():
-                problem = "is not a Python file" if file.exists() else "does not exist"
+            path = user_path(file, self.setting)
+            if not path.is_file():
+                problem = "is not a Python file" if path.exists() else "does not exist"
                 raise InputError(self.setting, str(file), problem=problem)
             return
         if name.endswith(".py"):
@@ -185,7 +187,7 @@ class Registry:
 
     def anchored(self, name: str, folder: Path) -> str:
         """A name with its file's path relative to a folder, where it names a file."""
-        return name if self._place(name) is None or name.startswith("~") else str(folder / name)
+        return name if self._place(name) is None else anchored_path(name, folder)
 
     def content(self, name: str) -> bytes:
         """What identifies foreign code: its own name and its file's bytes, wherever the file lies.
@@ -229,6 +231,12 @@ class Registry:
 
     def _points(self) -> EntryPoints:
         return _entry_points(tuple(sys.path), self.group)
+
+
+def anchored_path(path: str, folder: Path) -> str:
+    """A path relative to a folder, or to the home folder where it begins with ~."""
+    path = os.path.expanduser(path)
+    return path if path.startswith("~") else os.path.join(folder, path)  # ~name of nobody is told where it is used
 
 
 def load_file(path: str | Path, setting: str) -> ModuleType:
