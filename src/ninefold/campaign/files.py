@@ -86,7 +86,7 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     from ninefold.engines.registry import ENGINES
     from ninefold.plugins import anchored_path
     from ninefold.ranking.terms import TERMS
-    from ninefold.rules.rule_set import RULES
+    from ninefold.rules.registry import RULES
     from ninefold.structures.sources import anchored as anchored_source
 
     def path(name: str) -> str:

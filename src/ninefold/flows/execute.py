@@ -16,10 +16,10 @@ from ninefold.flows.kept import lock_purpose
 from ninefold.flows.progress import Pace, Progress, listening
 from ninefold.flows.workers import try_engine
 from ninefold.paths import user_path
-from ninefold.plugins import calling
 from ninefold.store import open_repository
 from ninefold.store.documents import CampaignDocument
 from ninefold.store.locking import Lock, exclusive
+from ninefold.user_code import calling
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
