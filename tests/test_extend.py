@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pymatgen.core import Lattice, Structure
 
 from campaign_run import QUICK, ninefold
 from installed_package import install, on_path
@@ -87,6 +88,26 @@ def test_everything_of_ones_own_takes_part(tmp_path, is_installed):
         assert candidate["terms"][term]["weight"] == pytest.approx(0.2)
     assert "chains hold one anion and no hydride" in json.dumps(told["funnel"])
     assert (tmp_path / "x.db.note").read_text() == "the ranking is there\n"
+
+
+def test_the_command_line_takes_them_from_the_working_folder(tmp_path):
+    write(tmp_path)
+    search = ninefold(
+        "search", "K2ReH9", "--engine", "my_engine.py:weak_pairs", "--source", "my_sources.py:chains",
+        "--relaxations", 1, "--json", cwd=tmp_path,
+    )  # fmt: skip
+    assert search.returncode == 0, search.stderr
+    found = json.loads(search.stdout)
+    assert found["engine"] == "weak Lennard-Jones"
+    [row] = found["structures"]
+    assert row["source"] == "chain"
+    Structure(Lattice.cubic(1.6), ["H"], [[0, 0, 0]]).to(filename=str(tmp_path / "POSCAR"), fmt="poscar")
+    relax = ninefold("relax", "POSCAR", "--engine", "my_engine.py:weak_pairs", "--json", cwd=tmp_path)
+    assert relax.returncode == 0, relax.stdout
+    assert json.loads(relax.stdout)["engine"] == "weak Lennard-Jones"
+    misspelt = ninefold("relax", "POSCAR", "--engine", "my_engine.py:weak_pair", cwd=tmp_path)
+    assert misspelt.returncode == 2
+    assert "my_engine.py has no 'weak_pair'" in misspelt.stderr
 
 
 def test_where_the_files_lie_does_not_count_and_what_they_hold_does(tmp_path):

@@ -1,4 +1,4 @@
-"""Code of others, found by name: whatever it raises names its file; an interruption of ours passes."""
+"""What can be named, and how: one registry for each kind of code that may be another's."""
 
 import dataclasses
 import os
@@ -10,60 +10,6 @@ from installed_package import install
 from ninefold import plugins
 from ninefold.errors import InputError
 from ninefold.plugins import Registry
-
-
-class Interrupted(BaseException):
-    """As ninefold's own interruption: a class of a module of ninefold's."""
-
-    __module__ = "ninefold.somewhere"
-
-
-@pytest.mark.parametrize(
-    "error", [ValueError("x"), SystemExit(0), SystemExit("bye"), GeneratorExit(), KeyboardInterrupt()]
-)
-def test_loading_tells_everything(error):
-    with (
-        pytest.raises(InputError, match=r"rules\.files: 'mine\.py'"),
-        plugins.calling("rules.files", "mine.py", is_loading=True),
-    ):
-        raise error
-
-
-def test_calling_lets_interruptions_pass():
-    with pytest.raises(KeyboardInterrupt), plugins.calling("rule", "mine.py"):
-        raise KeyboardInterrupt
-    for is_loading in (True, False):
-        with pytest.raises(Interrupted), plugins.calling("rule", "mine.py", is_loading=is_loading):
-            raise Interrupted
-
-
-def test_an_error_that_names_its_place_is_kept():
-    with pytest.raises(InputError, match=r"^seed: 3"), plugins.calling("rule", "mine.py"):
-        raise InputError("seed", 3)
-
-
-def test_who_is_blamed(tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text("def fails():\n    raise KeyError('x')\n\ndef calls(function):\n    function()\n")
-    module = plugins.load_file(file, "--workflow")
-    assert _blamed(module.fails) == f"your file: {str(file)!r} raises KeyError: 'x' in line 2"
-    # a user's file that calls ninefold rightly is not to blame for what happens inside
-    from ninefold.chemistry.formula import formula_of
-
-    assert _blamed(lambda: module.calls(lambda: formula_of(None))) is None
-    assert _blamed(lambda: {}["x"]) is None
-
-
-def _blamed(function):
-    try:
-        function()
-    except Exception as error:
-        found = plugins.blamed(error)
-        return None if found is None else str(found)
-    raise AssertionError
-
-
-# one registry for each kind
 
 THINGS = Registry(
     group="ninefold.things",
@@ -236,6 +182,7 @@ def test_checksums_know_what_a_name_stands_for(tmp_path, site):
 def test_paths_are_relative_to_the_campaign_s_folder(tmp_path):
     assert THINGS.anchored("mine.py:make", tmp_path) == f"{tmp_path}/mine.py:make"
     assert THINGS.anchored("../x/mine.py:make", tmp_path) == f"{tmp_path}/../x/mine.py:make"
-    assert WITH_DEFAULT.anchored("./mine.py", tmp_path) == f"{tmp_path}/mine.py"
-    for name in ("ours", "mine", "mine:make", "~/mine.py:make", "/x/mine.py:make"):
+    assert WITH_DEFAULT.anchored("./mine.py", tmp_path) == f"{tmp_path}/./mine.py"
+    assert THINGS.anchored("~/mine.py:make", tmp_path) == os.path.expanduser("~/mine.py:make")
+    for name in ("ours", "mine", "mine:make", "~nobody-of-this-name/mine.py:make", "/x/mine.py:make"):
         assert THINGS.anchored(name, tmp_path) == name

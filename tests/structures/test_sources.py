@@ -22,7 +22,7 @@ from ninefold.structures.polyhedra import M_H_DISTANCE
 from ninefold.structures.proposal import TRIES_IN_VAIN, Exhausted, Stream
 from ninefold.structures.prototypes import fits, prototype_host
 from ninefold.structures.rigid_units import CELL_ANGLES, SWELL, random_cell, random_units
-from ninefold.structures.sources import OUR_NAMES, anchored, check_source, load_source, sources_checksum
+from ninefold.structures.sources import OUR_NAMES, anchored, check_source, load_source, source_label, sources_checksum
 from ninefold.structures.symmetric_units import symmetric_units
 from ninefold.structures.symmetry import space_group
 
@@ -161,6 +161,9 @@ def test_a_function_of_a_file_is_a_source(tmp_path):
     assert load_source(f"{file}:mine")(K2REH9, 1, None, None) is None
     assert anchored("mine.py:mine", tmp_path) == f"{file}:mine"
     assert anchored("hosts", tmp_path) == "hosts"
+    assert anchored("host.cif", tmp_path) == f"{tmp_path}/host.cif"
+    labels = {name: source_label(name) for name in ("hosts", "x/mine.py:mine", "a.b:mine", "/x/host.cif")}
+    assert labels == {"hosts": "hosts", "x/mine.py:mine": "mine", "a.b:mine": "mine", "/x/host.cif": "host.cif"}
     before = sources_checksum([f"{file}:mine"])
     file.write_text(file.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
     assert sources_checksum([f"{file}:mine"]) != before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,13 +84,14 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
 def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Make the paths of files absolute: they are relative to the campaign file, wherever it is run from."""
     from ninefold.engines.registry import ENGINES
+    from ninefold.plugins import anchored_path
     from ninefold.ranking.terms import TERMS
-    from ninefold.rules.rule_set import RULES
+    from ninefold.rules.registry import RULES
     from ninefold.stages.own import STAGES
     from ninefold.structures.sources import anchored as anchored_source
 
     def path(name: str) -> str:
-        return name if name.startswith("~") else os.path.join(folder, name)
+        return anchored_path(name, folder)
 
     def rule_set(name: str) -> str:
         return path(name) if name.endswith((".yaml", ".yml")) else name

@@ -80,7 +80,7 @@ def _kinds(campaign: Campaign) -> Iterator[tuple[Registry, Sequence[str], str]]:
     """For each kind of code: where it is registered, what of it this campaign names, and when that runs."""
     from ninefold.engines.registry import ENGINES
     from ninefold.ranking.terms import TERMS
-    from ninefold.rules.rule_set import RULES
+    from ninefold.rules.registry import RULES
     from ninefold.stages.own import STAGES
     from ninefold.structures.sources import SOURCES, is_host
 

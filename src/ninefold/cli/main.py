@@ -16,7 +16,7 @@ with signals.ending_at_once():
     import typer
     from typer.exceptions import TyperException
 
-    from ninefold import __version__, plugins
+    from ninefold import __version__, user_code
     from ninefold.cli import campaign, explain, read, rules, run, search
     from ninefold.errors import NinefoldError, description, shown
 
@@ -110,7 +110,7 @@ def _complain_of_unexpected(error: BaseException) -> int:
     package = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if package and package != "ninefold" and package not in sys.stdlib_module_names:
         return _complain(f"the package {package!r} is not installed; pip install {package}", 2)
-    if (blamed := plugins.blamed(error)) is not None:
+    if (blamed := user_code.blamed(error)) is not None:
         return _complain(str(blamed), blamed.exit_code)
     if isinstance(error, SystemExit):
         return _complain(f"a library ended the program (exit code {error.code!r})", 1)

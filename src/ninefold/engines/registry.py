@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ninefold.engines.settings import EngineSettings
 from ninefold.errors import InputError
 from ninefold.keys import content_key
-from ninefold.plugins import Registry, loading, missing_package
+from ninefold.plugins import Registry
+from ninefold.user_code import loading, missing_package
 
 if TYPE_CHECKING:
     from ninefold.engines.base import Engine

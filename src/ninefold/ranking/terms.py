@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.quantities import QUANTITIES, Kind
 from ninefold.errors import InputError
-from ninefold.plugins import Registry, calling, description_of
+from ninefold.plugins import Registry, description_of
 from ninefold.rules.results import readable_columns, refuse_column
+from ninefold.user_code import calling
 
 if TYPE_CHECKING:
     from ninefold.ranking.settings import RankingSettings

@@ -2,9 +2,10 @@
 
 from ninefold.rules.readings import Diagnosis, diagnose, readings
 from ninefold.rules.recall import Recall, Selectivity, compare, recall, selectivity
+from ninefold.rules.registry import known_rules
 from ninefold.rules.results import ResultTable
 from ninefold.rules.rule import Mode, Rule, Stage, Verdict
-from ninefold.rules.rule_set import RuleSet, Verdicts, known_rules, load_rule_set
+from ninefold.rules.rule_set import RuleSet, Verdicts, load_rule_set
 from ninefold.rules.settings import RuleParameters, RuleSettings
 
 __all__ = [

@@ -67,7 +67,7 @@ class RuleSettings(Settings):
 
         Rules that installed packages announce are part of it: they judge without being named.
         """
-        from ninefold.rules.rule_set import RULES
+        from ninefold.rules.registry import RULES
 
         values = self.model_dump(mode="json")
         values["files"] = [

@@ -32,12 +32,15 @@ POOL_SETTINGS = ("sources", "withhold_types", "formula_units", "max_atoms", "poo
 def pool_id(assignment: Assignment, budget: SearchBudget, seed: int, number: int) -> str:
     """Id of the pool of a composition in a round of the search."""
     from ninefold.search.version import structures_version
-    from ninefold.structures.sources import sources_checksum
+    from ninefold.structures.sources import source_label, sources_checksum
 
+    settings = budget.model_dump(mode="json", include=set(POOL_SETTINGS))
+    # a user's source counts by its content, not by where its file lies
+    settings["sources"] = [source_label(name) for name in budget.sources]
     return content_key(
         "pool",
         pack_assignment(assignment),
-        budget.model_dump(mode="json", include=set(POOL_SETTINGS)),
+        settings,
         seed,
         number,
         structures_version(),

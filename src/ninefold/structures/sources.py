@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ninefold.paths import user_path
-from ninefold.plugins import Registry
+from ninefold.plugins import Registry, anchored_path
 from ninefold.structures.files import is_structure_file, read_structure
 
 if TYPE_CHECKING:
@@ -92,7 +92,12 @@ def load_foreign(names: Iterable[str]) -> None:
 
 def anchored(name: str, folder: Path) -> str:
     """A source with its file's path relative to a folder, where it has a file."""
-    return str(folder / name) if is_host(name) else SOURCES.anchored(name, folder)
+    return anchored_path(name, folder) if is_host(name) else SOURCES.anchored(name, folder)
+
+
+def source_label(name: str) -> str:
+    """A source as it is shown, and by what its random draws are told from another's: without the place of its file."""
+    return Path(name).name if is_host(name) else SOURCES.label(name)
 
 
 def sources_checksum(names: Iterable[str]) -> str:
