@@ -155,6 +155,24 @@ def test_type_symbols_with_charges_and_valences(tmp_path, kind, symbol):
         assert read(tmp_path, text).structure.composition.formula == f"{symbol}1"
 
 
+# VASP
+
+
+def poscar(comment, counts):
+    places = "".join(f"{place / 10} 0 0\n" for place in range(sum(map(int, counts.split()))))
+    return f"{comment}\n10.0\n1 0 0\n0 1 0\n0 0 1\n{counts}\nDirect\n{places}"
+
+
+def test_a_formula_in_the_comment_line_of_a_poscar_without_symbols(tmp_path):
+    found = read(tmp_path, poscar("Mg2FeH6", "2 1 6"), "POSCAR")
+    assert [site.specie.symbol for site in found.structure] == ["Mg"] * 2 + ["Fe"] + ["H"] * 6
+    assert found.notes == ("elements taken from the comment line: Mg Fe H",)
+    assert read(tmp_path, poscar("Re", "1"), "POSCAR").structure.composition.formula == "Re1"
+    for comment in ("Mg2FeH6", "MgFeH", "Mg2FeH6!"):
+        with pytest.raises(InputError, match="does not name 3"):
+            read(tmp_path, poscar(comment, "1 2 6"), "POSCAR")
+
+
 # outputs and inputs of other programs
 
 PW = """&SYSTEM

@@ -121,8 +121,11 @@ def _counts(lines: list[str], row: int, names: int | None) -> list[int]:
 
 
 def _names_elsewhere(comment: str, counts: list[int]) -> list[str]:
-    """Elements from a comment line that names as many as there are numbers: `Mg Fe H`, `Mg2 Fe1 H6`."""
+    """Elements from a comment line that names as many as there are numbers: `Mg Fe H`, `Mg2 Fe1 H6`, `Mg2FeH6`."""
     words = comment.split()
+    formula = re.findall(r"[A-Z][a-z]?\d*", comment)
+    if len(words) == 1 and "".join(formula) == words[0]:  # as in a formula, no number means one
+        words = [word if word[-1].isdigit() else f"{word}1" for word in formula]
     found = [re.fullmatch(r"([A-Z][a-z]?)(\d*)", word) for word in words]
     names = [element_of(match.group(1)) for match in found if match]
     amounts = [match.group(2) for match in found if match]
