@@ -136,7 +136,7 @@ def test_no_backend_is_imported_before_a_store_is_opened():
     "command", [["status"], ["query"], ["show", "K2ReH9"], ["resume"], ["export", "-o", "x.csv"], ["report"]]
 )
 def test_every_command_takes_an_address(monkeypatch, capsys, command, address):
-    monkeypatch.setattr(sys, "argv", ["ninefold", *command, "--store", address])
+    monkeypatch.setattr(sys, "argv", ["ninefold", *command.split(), "--store", address])
     with pytest.raises(SystemExit) as end:
         main()
     told = capsys.readouterr()
