@@ -132,9 +132,7 @@ def test_no_backend_is_imported_before_a_store_is_opened():
 
 
 @pytest.mark.parametrize("address", ["mongodb://ada:pass@host/db", "sqlite:///no.db"])
-@pytest.mark.parametrize(
-    "command", [["status"], ["query"], ["show", "K2ReH9"], ["resume"], ["export", "-o", "x.csv"], ["report"]]
-)
+@pytest.mark.parametrize("command", ["status", "query", "show K2ReH9", "resume", "export -o x.csv", "report"])
 def test_every_command_takes_an_address(monkeypatch, capsys, command, address):
     monkeypatch.setattr(sys, "argv", ["ninefold", *command.split(), "--store", address])
     with pytest.raises(SystemExit) as end:
