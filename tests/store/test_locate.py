@@ -47,7 +47,7 @@ REFUSED = [
     ("mongo://ada:pass@host/db", "'mongo://***@host/db' begins with mongo:, which is no kind of store"),
     (
         "postgresql://host",
-        "begins with postgresql:, which is no kind of store; allowed: the path of an SQLite file, or",
+        "postgresql:, which is no kind of store or server that this version knows; allowed: the path of an",
     ),
     ("file:///a.db", "begins with file:"),
     ("sqlite://a.db", "names no file after sqlite:///"),
