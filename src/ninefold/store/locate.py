@@ -130,7 +130,7 @@ def _backend_of(value: str, field: str) -> tuple[Any, str]:
             field, masked(value), problem="is a MongoDB server, not supported in this version", allowed=_ALLOWED
         )
     if scheme not in BACKENDS:
-        problem = f"begins with {scheme}:, which is no kind of store"
+        problem = f"begins with {scheme}:, which is no kind of store or server that this version knows"
         raise InputError(field, masked(value), problem=problem, allowed=_ALLOWED)
     return import_module(BACKENDS[scheme]), _path_of(value, rest, field) if scheme == "sqlite" else value
 

@@ -77,6 +77,8 @@ class Store(Protocol):
     What a method has acknowledged by returning is safe against kill -9 and power loss. Of several documents written
     by one call each is there whole or not at all; in what order is not promised.
 
+    While a handle holds a lease that another may have taken over, its writes raise `LeaseLostError`.
+
     A handle belongs to the process and the thread that opened it. Elsewhere a backend either works or raises
     `StoreError`.
     """
