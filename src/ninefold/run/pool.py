@@ -183,15 +183,18 @@ class Pool:
             reason = worker.reason_of_death()
             worker.end()
             return TaskFailure(reason, "died", task.attempts)
-        if error is None and (content := future.result()) is None:
-            worker.end()  # its memory may be in pieces
-            return TaskFailure(OUT_OF_MEMORY, "memory", task.attempts)
-        self._idle.append(worker)
         if error is None:
+            content = future.result()
+            if content is None:
+                worker.end()  # its memory may be in pieces
+                return TaskFailure(OUT_OF_MEMORY, "memory", task.attempts)
             try:
-                return pickle.loads(content)
+                result = pickle.loads(content)
             except Exception as problem:
                 error = problem
+        self._idle.append(worker)
+        if error is None:
+            return result
         return TaskFailure(description(error), "raised", task.attempts) if isinstance(error, caught) else _Raised(error)
 
 
