@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError, NinefoldError
-from ninefold.flows.workers import Failure, close_pools, run_tasks
+from ninefold.flows.workers import Failure, _pool, close_pools, run_tasks
+from ninefold.run.pool import OUT_OF_MEMORY
 
 CAMPAIGN = parse_campaign(
     {"name": "w", "space": [{"centres": ["Re"], "cations": ["K"]}], "engine": {"name": "lj"}}
@@ -17,6 +19,11 @@ CAMPAIGN = parse_campaign(
 
 def square(context, number):
     return number**2
+
+
+def worker_id(seconds):
+    time.sleep(seconds)
+    return os.getpid()
 
 
 def die_on_three(context, number):
@@ -31,6 +38,12 @@ def die(context, number):
 
 def complain(context, number):
     raise InputError("number", number)
+
+
+def exhaust(context, number):
+    if number == 1:
+        raise MemoryError
+    return number**2
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +62,22 @@ def test_death_of_a_worker_costs_only_its_task(tmp_path):
     done = dict(run_tasks(die_on_three, [(n,) for n in range(5)], CAMPAIGN, str(tmp_path / "s.db"), 2))
     assert isinstance(done.pop(3), Failure)
     assert done == {n: n**2 for n in (0, 1, 2, 4)}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_out_of_memory_costs_only_its_task_and_is_no_result(tmp_path, workers):
+    done = dict(run_tasks(exhaust, [(n,) for n in range(3)], CAMPAIGN, str(tmp_path / "s.db"), workers))
+    assert done == {0: 0, 1: Failure(OUT_OF_MEMORY), 2: 4}
+
+
+def test_workers_are_kept_for_fewer_tasks_and_are_never_more_than_asked():
+    def processes(tasks, workers):
+        return {process for _, process in _pool(workers, tasks).map(worker_id, [(0.2,)] * tasks)}
+
+    three = processes(3, 3)
+    assert len(three) == 3
+    assert processes(2, 2) < three
+    assert len(processes(3, 2)) == 2
 
 
 @pytest.mark.parametrize("workers", [1, 2])

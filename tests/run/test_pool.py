@@ -20,6 +20,13 @@ def square(number):
     return number**2
 
 
+def kill_on_odd(number):
+    if number % 2:
+        kill(number)
+    time.sleep(0.01)
+    return number**2
+
+
 def square_slowly(number):
     time.sleep(0.002 * (7 * number % 5))
     return number**2
@@ -52,7 +59,7 @@ def exhaust(folder, times):
     """Ask for more memory than the process may have, the first times that it is tried."""
     if len(list(folder.glob("try-*"))) >= times:
         return os.getpid()
-    (folder / f"try-{time.monotonic()}").touch()
+    (folder / f"try-{time.monotonic()}").write_text(str(os.getpid()))
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (2**30, limits[1]))
     try:
@@ -204,13 +211,22 @@ def test_workers_that_always_die_end_the_map(pool):
     assert dict(pool.map(square, [(2,)])) == {0: 4}, "the pool goes on"
 
 
+def test_deaths_with_finished_tasks_in_between_do_not_end_the_map():
+    with Pool(1) as pool:  # one process, so that the order is known; the tasks that died are tried again at the end
+        done = dict(pool.map(kill_on_odd, [(n,) for n in (1, 0, 3, 2, 5, 4)]))
+    assert [index for index, result in done.items() if isinstance(result, TaskFailure)] == [0, 2, 4]
+    assert {index: done[index] for index in (1, 3, 5)} == {1: 0, 3: 4, 5: 16}
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("times", [1, 2])
 def test_out_of_memory_is_tried_again_and_is_never_a_result(tmp_path, workers, times):
     with make_pool(workers) as pool:
         [(index, result)] = pool.map(exhaust, [(tmp_path, times)])
     assert index == 0
-    assert len(list(tmp_path.iterdir())) == times
+    tries = [path.read_text() for path in tmp_path.iterdir()]
+    assert len(tries) == times
+    assert len(set(tries)) == (1 if workers == 1 else times), "a process is not used again"
     if times == 2:
         assert result == TaskFailure(OUT_OF_MEMORY, "memory", 2)
     else:

@@ -28,7 +28,7 @@ R = TypeVar("R")
 MAX_ATTEMPTS = 2
 """Runs of a task whose worker dies or is out of memory."""
 MAX_DEATHS_IN_A_ROW = 3
-"""Tasks that kill their worker, with no other task finished in between: then it is the machine, not the task."""
+"""Tasks that kill their first worker with no other task finished in between: it is the machine, not the task."""
 OUT_OF_MEMORY = "out of memory"
 """The reason of a task's failure."""
 
@@ -119,7 +119,7 @@ class Pool:
         check_main_guard()
         tasks = (_Task(index, pickle.dumps((function, values))) for index, values in enumerate(arguments))
         again: deque[_Task] = deque()
-        died: set[int] = set()
+        died = 0
         finished: deque[tuple[int, Any]] = deque()
         try:
             while True:
@@ -130,11 +130,11 @@ class Pool:
                 for future in done:
                     worker, task = self._busy.pop(future)
                     result = self._result_of(future, worker, task, caught)
-                    if isinstance(result, TaskFailure) and result.kind == "died":
-                        died.add(task.index)
+                    if not (isinstance(result, TaskFailure) and result.kind == "died"):
+                        died = 0
+                    elif task.attempts == 1:  # those that are tried again come one after the other
+                        died += 1
                         _check_deaths(died, result)
-                    else:
-                        died.clear()
                     if isinstance(result, TaskFailure) and result.kind != "raised" and task.attempts < MAX_ATTEMPTS:
                         again.append(task)
                     else:
@@ -183,17 +183,18 @@ class Pool:
             reason = worker.reason_of_death()
             worker.end()
             return TaskFailure(reason, "died", task.attempts)
-        content = None if error is not None else future.result()
-        if error is None and content is None:
-            worker.end()  # its memory may be in pieces
-            return TaskFailure(OUT_OF_MEMORY, "memory", task.attempts)
-        self._idle.append(worker)
-        if content is not None:
+        if error is None:
+            content = future.result()
+            if content is None:
+                worker.end()  # its memory may be in pieces
+                return TaskFailure(OUT_OF_MEMORY, "memory", task.attempts)
             try:
-                return pickle.loads(content)
+                result = pickle.loads(content)
             except Exception as problem:
                 error = problem
-        assert error is not None
+        self._idle.append(worker)
+        if error is None:
+            return result
         return TaskFailure(description(error), "raised", task.attempts) if isinstance(error, caught) else _Raised(error)
 
 
@@ -291,11 +292,11 @@ class _Worker:
         return f"worker process died by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
 
 
-def _check_deaths(died: set[int], last: TaskFailure) -> None:
-    if len(died) == MAX_DEATHS_IN_A_ROW:
+def _check_deaths(died: int, last: TaskFailure) -> None:
+    if died == MAX_DEATHS_IN_A_ROW:
         raise NinefoldError(
-            f"{len(died)} worker processes in a row died ({last.reason}); this is the machine or the installation, "
-            "not a structure (out of memory? see 'dmesg'); mend it, then 'ninefold resume'"
+            f"{died} worker processes in a row died ({last.reason}); this is the machine or the installation, not a "
+            "structure (out of memory? see 'dmesg'); mend it, then 'ninefold resume'"
         )
 
 
