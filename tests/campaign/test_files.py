@@ -122,7 +122,7 @@ def test_fingerprint_follows_what_changes_results_and_nothing_else():
     assert parse_campaign(with_(execution={"workers": 7}, description="x", store="y.db")).fingerprint() == original
 
 
-MINE = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: our own, mark: mem}\n"
+MINE = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: our own, provenance: from memory}\n"
 
 
 def test_compounds_of_ones_own_lie_beside_the_campaign_file(tmp_path, monkeypatch):

@@ -176,7 +176,8 @@ def test_references_count_failures_and_name_what_is_missing(prepared, monkeypatc
         "H2 box": Failure("worker process died (out of memory?)"),
     }
     phases = [
-        ReferencePhase(name, name.split()[0], "element", CELL, "Pm-3m", source="test", mark="mem") for name in results
+        ReferencePhase(name, name.split()[0], "element", CELL, "Pm-3m", source="test", provenance="from memory")
+        for name in results
     ]
     answers = iter(results.values())
 

@@ -154,7 +154,7 @@ def enumerate_(
     campaign: Annotated[str, typer.Argument(help="Campaign or space file, or a shipped one by name (wide-9).")],
     count: Annotated[bool, typer.Option("--count", help="Print the number of assignments alone.")] = False,
     rules: Annotated[bool, typer.Option("--rules", help="Apply the campaign's rule set first.")] = False,
-    funnel: Annotated[bool, typer.Option("--funnel", help="What each gate turns down (implies --rules).")] = False,
+    funnel: Annotated[bool, typer.Option("--funnel", help="What each gate rejects (implies --rules).")] = False,
     map: Annotated[
         bool, typer.Option("--map", help="Periodic table of what is left; --out FILE.svg draws it.")
     ] = False,
@@ -224,7 +224,7 @@ def _tables(model: Any, apply_rules: bool) -> Any:
 
 
 def _print_funnel(model: Any, as_json: bool) -> None:
-    """Gate by gate in the order in which they are applied: how many come in, how many it turns down."""
+    """Gate by gate in the order in which they are applied: how many come in, how many it rejects."""
     from ninefold.enumeration import enumerate_assignments
     from ninefold.rules import Mode, Stage, load_rule_set, selectivity
 

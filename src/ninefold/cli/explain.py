@@ -102,7 +102,7 @@ def _compound(
                     {
                         "label": compound.assignment.label,
                         "source": compound.source,
-                        "mark": compound.mark,
+                        "provenance": compound.provenance,
                         "doi": compound.doi,
                         "synthesis": compound.synthesis,
                         "pressure_GPa": compound.pressure_GPa,

@@ -224,7 +224,7 @@ def reference(campaign: Campaign, phase: Any, result: dict[str, Any], engine: st
         engine=engine,
         structure=structure.as_dict() if structure else None,
         source=phase.source,
-        mark=phase.mark,
+        mark=phase.provenance,
         refuted=phase.refuted,
         notes=[*phase.notes, *([result["error"]] if result["error"] else [])],
     )
@@ -368,6 +368,6 @@ def _reference_phase(reference: dict[str, Any]) -> Phase:
         volume_per_atom=reference["volume_per_atom"],
         kind=reference["kind"],
         source=reference["source"],
-        mark=reference["mark"],
+        provenance=reference["mark"],
         refuted=reference["refuted"],
     )

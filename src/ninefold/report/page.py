@@ -36,6 +36,7 @@ from ninefold.report.text import (
     formula_plain,
     linked,
     number,
+    provenance_of,
     quantity_of,
     reason_text,
     shown,
@@ -139,7 +140,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "label": label, "shown": shown, "with_unit": with_unit, "unit_of": unit_of, "quantity_of": quantity_of,
         "count": count, "counted": counted, "with_plain": _with_plain, "MISSING": MISSING,
-        "SCALE_END": SCALE_END, "FACTS": FACTS,
+        "provenance_of": provenance_of, "SCALE_END": SCALE_END, "FACTS": FACTS,
     }  # fmt: skip
     return environment
 
