@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ninefold.campaign import find_campaign_file, parse_campaign, read_campaign
-from ninefold.chemistry.configs import config_path
 from ninefold.errors import InputError
+from ninefold.shipped import config_path
 
 GOOD = {"name": "test", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}]}
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from campaign_run import ninefold
-from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.models.quantities import QUANTITIES
 
 
 def output(*arguments, cwd):

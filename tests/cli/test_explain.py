@@ -8,9 +8,9 @@ import yaml
 from typer.testing import CliRunner
 
 from ninefold.chemistry.compounds import known_compounds
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.cli.main import app
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES
 
 COMPOSITIONS = [
     "Li5MoH11", "K2[ReH9]", "K2ReD9", "K₂ReH₉", "[ReH9]2-", "[TiH9]5-", "K2ReH8", "ReH9", "K3ReH6", "Li5ScYH7",

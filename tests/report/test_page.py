@@ -18,8 +18,8 @@ from report_sample import sample
 
 from ninefold.chemistry.elements import SYMBOLS
 from ninefold.chemistry.formula import parse_formula
-from ninefold.chemistry.quantities import QUANTITIES, label
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES, label
 from ninefold.report import check_report_path, render_report, write_report
 from ninefold.report.answer import uncertainty_note
 from ninefold.report.below_hull import is_stable, lowest_pressures, sorted_by_stability

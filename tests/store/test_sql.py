@@ -2,8 +2,8 @@
 
 import pytest
 
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES
 from ninefold.store.documents import CandidateDocument, FunnelDocument, ReferenceDocument, ResultDocument
 from ninefold.store.filters import to_sql
 from ninefold.store.schema import COLLECTIONS, INDEXED

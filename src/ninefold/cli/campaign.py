@@ -107,7 +107,7 @@ def new(
     """Write a small commented campaign file to start from; the campaign is named after the file."""
     import shlex
 
-    from ninefold.chemistry.configs import config_path
+    from ninefold.shipped import config_path
     from ninefold.store.export import write_whole
 
     out = check_output(out, "file", force=force)
@@ -126,8 +126,8 @@ def _campaign_name(file: Path) -> str:
     """
     import re
 
-    from ninefold.chemistry.configs import config_path
     from ninefold.errors import InputError
+    from ninefold.shipped import config_path
 
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-._")[:64]
     if not name:

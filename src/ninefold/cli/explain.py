@@ -52,7 +52,7 @@ def explain(
 
 def fields(json: JsonOption = False) -> None:
     """The fields of a candidate that `query`, `export` and filters know: key, unit, kind, meaning."""
-    from ninefold.chemistry.quantities import QUANTITIES
+    from ninefold.models.quantities import QUANTITIES
 
     if json:
         print_json([quantity._asdict() for quantity in QUANTITIES.values()])

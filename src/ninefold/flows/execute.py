@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ninefold
-from ninefold.chemistry.configs import workflow_path
 from ninefold.errors import InputError
 from ninefold.flows.clock import now
 from ninefold.flows.faults import collecting_faults, fault_error
@@ -15,6 +14,7 @@ from ninefold.flows.kept import lock_purpose
 from ninefold.flows.progress import Pace, Progress, listening
 from ninefold.flows.workers import try_engine
 from ninefold.paths import user_path
+from ninefold.shipped import workflow_path
 from ninefold.store import open_repository
 from ninefold.store.documents import CampaignDocument
 from ninefold.store.locking import Lock, exclusive

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.formula import parse_formula
-from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.models.quantities import QUANTITIES
 from ninefold.report.explanation import verdict_lines
 from ninefold.report.terminal_parts import cell, heading, plain, section, table_of
 from ninefold.report.text import (

@@ -18,8 +18,8 @@ from ninefold.chemistry.distances import (
     M_H_DISTANCE,
     M_H_TOLERANCE,
 )
-from ninefold.chemistry.quantities import QUANTITIES, Kind
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES, Kind
 from ninefold.rules.rule import Mode, Rule, Stage
 
 NOT_COMPUTED_YET = ("band_gap",)
@@ -28,7 +28,7 @@ _NUMBERS: tuple[Kind, ...] = ("float", "integer", "boolean")
 
 
 class ResultTable:
-    """Columns of candidates with results, by the keys of `ninefold.chemistry.quantities`.
+    """Columns of candidates with results, by the keys of `ninefold.models.quantities`.
 
     Args:
         rows: One mapping per candidate, such as stored documents.

@@ -16,7 +16,6 @@ import numpy as np
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.compounds import known_compounds
-from ninefold.chemistry.configs import config_path
 from ninefold.chemistry.table import CandidateTable
 from ninefold.errors import InputError
 from ninefold.paths import user_path
@@ -25,6 +24,7 @@ from ninefold.rules.builtin import BUILTIN
 from ninefold.rules.results import RESULT_RULES, ResultTable
 from ninefold.rules.rule import Mode, Rule, Stage, Table, Verdict
 from ninefold.rules.settings import RuleParameters, RuleSetFile, RuleSettings
+from ninefold.shipped import config_path
 from ninefold.user_code import calling, load_file
 from ninefold.yaml_files import read_yaml
 

@@ -93,7 +93,7 @@ class FoundStructureDocument(BaseModel):
 class CandidateDocument(Document):
     """One assignment of a campaign: verdicts, the lowest structure, stability, rank.
 
-    The scalars are the stored quantities of `ninefold.chemistry.quantities`; see there for meaning
+    The scalars are the stored quantities of `ninefold.models.quantities`; see there for meaning
     and unit.
     """
 

@@ -5,7 +5,7 @@ Every backend reads this table; alone in its module, so that reading a store imp
 
 from __future__ import annotations
 
-from ninefold.chemistry.quantities import QUANTITIES, Kind
+from ninefold.models.quantities import QUANTITIES, Kind
 
 SCHEMA_VERSION = 2
 """Rises when a stored document changes its meaning; a store from a newer schema is refused."""

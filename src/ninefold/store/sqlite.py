@@ -24,8 +24,8 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Literal
 from urllib.parse import quote
 
-from ninefold.chemistry.quantities import Kind
 from ninefold.errors import InputError, NinefoldError, description, shown
+from ninefold.models.quantities import Kind
 from ninefold.store.migrations import MIGRATIONS
 from ninefold.store.repository import DocumentLike, Order, StoreError
 from ninefold.store.schema import COLLECTIONS, INDEXED, SCHEMA_VERSION

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 MOST_ORDERINGS = 12
-"""Orderings that are given, at most, those of the highest symmetry first. Two cations in one of the known types have six
-at most; three may have more."""
+"""Orderings that are given, at most, those of the highest symmetry first. Two cations in one of the known types have
+six at most; three may have more."""
 MOST_STEPS = 5_000
 """Steps of the enumeration for each number of split orbits, a bound for cells with many sites and little symmetry."""
 _Split = tuple[tuple[int, ...], ...]

@@ -1,0 +1,1 @@
+"""What a campaign reads and writes."""
