@@ -245,9 +245,9 @@ def test_screen_flow_goes_to_fireworks(finished):
     from jobflow import JobStore
     from jobflow.managers.fireworks import flow_to_workflow
     from maggma.stores import MemoryStore
+    from ninefold.flows.execute import load_workflow
 
     from ninefold.campaign import read_campaign
-    from ninefold.flows.execute import load_workflow
 
     flow = load_workflow("screen")(read_campaign(str(finished / "campaign.yaml")).to_dict(), "ninefold.db")
     workflow = flow_to_workflow(flow, store=JobStore(MemoryStore()))
@@ -266,3 +266,16 @@ def test_the_second_round_adds_to_the_first(finished):
     assert min(energies) == pytest.approx(min(found))
     others = [other for other in rows.values() if other not in chosen]
     assert all(other["search_rounds"] == 1 and other["search_spread"] is None for other in others)
+
+
+def test_run_says_how_a_host_was_read(tmp_path):
+    structures = {**QUICK["structures"], "sources": ["host.vasp"], "rounds": 1}
+    campaign = {**QUICK, "structures": structures, "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}]}
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(campaign))
+    (tmp_path / "host.vasp").write_text(
+        "K2Te with Te for the anion\n5.8\n1 0 0\n0 1 0\n0 0 1\nK Te\n2 1\nSelective\nDirect\n"
+        ".25 .25 .25 F F F\n.75 .75 .75 T T T\n0 0 0 T T T\n"
+    )
+    done = ninefold("run", "campaign.yaml", cwd=tmp_path, env=with_pairs(tmp_path / "engine"))
+    assert done.returncode == 0, done.stderr
+    assert "host.vasp: selective dynamics: 1 of 3 atoms are marked as fixed; a relaxation moves them too" in done.stderr

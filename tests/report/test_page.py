@@ -343,7 +343,7 @@ def test_hostile_text_never_becomes_markup(html):
     site = candidates[1]["structures"][0]["structure"]["sites"][3]
     site["species"][0]["element"] = "</script><script>alert(3)</script>"
     for row in references:
-        row["name"] = row["source"] = row["mark"] = EVIL
+        row["name"] = row["source"] = row["provenance"] = EVIL
         row["notes"] = [EVIL]
     hostile = Page(render_report(campaign, funnel, candidates, references))
     assert hostile.open == []

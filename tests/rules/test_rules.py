@@ -194,8 +194,8 @@ def test_a_rule_of_ones_own(tmp_path):
             ["no_heavy", "mine.py", "nan", "finite numbers"],
         ),
         (GOOD.replace('"no_heavy"', '"electron_count"'), ["electron_count", "twice", "mine.py"]),
-        ("import nowhere_at_all", ["mine.py", "ModuleNotFoundError"]),
-        ("x = 1", ["mine.py", "no Rule"]),
+        ("import nowhere_at_all", ["mine.py", "needs the package 'nowhere_at_all'", "pip install"]),
+        ("x = 1", ["mine.py", "holds no rule", "import Rule"]),
         ("def (", ["mine.py", "SyntaxError"]),
     ],
 )
@@ -239,3 +239,34 @@ def test_compare_counts_add_up():
     for key in ("compositions", "takagi", "group-wall", "both"):
         assert sum(row[key] for row in groups) == total[key]
     assert total["takagi"] == sum(not compound.violates for compound in COMPOUNDS.values())
+
+
+TWO = """
+from ninefold.rules import Mode, Rule
+first = Rule("first", lambda table: table.n, "x", "x", high=8.0, mode=Mode.GATE)
+second = Rule("second", lambda table: table.n, "x", "x", high=8.0, mode=Mode.GATE)
+"""
+
+
+@pytest.mark.parametrize(("ending", "names"), [("", {"first", "second"}), (":second", {"second"})])
+def test_a_file_gives_every_rule_in_it_or_the_one_that_is_named(tmp_path, ending, names):
+    (tmp_path / "mine.py").write_text(TWO)
+    rules = load_rule_set(RuleSettings(files=(f"{tmp_path}/mine.py{ending}",))).rules
+    assert {rule.name for rule in rules if rule.origin == str(tmp_path / "mine.py")} == names
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("table.electroncount", ["'electroncount' is not a column of compositions", "did you mean 'electron_count'?"]),
+        ("table.colour", ["'colour'", "allowed: centres, species, centre, n, q, m", "cation_electronegativity"]),
+        ("table.column('n')", ["'column' is not a column of compositions"]),
+        ("table.n.wrong", ["AttributeError"]),
+    ],
+)
+def test_a_misspelt_column_of_compositions_is_told_with_those_that_are(tmp_path, value, words):
+    text = f"from ninefold.rules import Rule\nbad = Rule('bad', lambda table: {value}, 'x', 'x', low=0.0)\n"
+    with pytest.raises(InputError) as caught:
+        load_rule_set(with_file(tmp_path, text))
+    for word in ["rule bad", "mine.py", *words]:
+        assert word in str(caught.value)

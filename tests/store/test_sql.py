@@ -1,10 +1,16 @@
 """What SQLite is asked for a filter, line by line; and that it answers from its indexes."""
 
+import enum
+import types
+import typing
+from typing import Annotated, Any, Literal, Optional
+
 import pytest
+from ninefold.store.documents import MODELS, CandidateDocument
+from pydantic import BaseModel, Field
 
 from ninefold.errors import InputError
 from ninefold.models.quantities import QUANTITIES
-from ninefold.store.documents import CandidateDocument, FunnelDocument, ReferenceDocument, ResultDocument
 from ninefold.store.filters import to_sql
 from ninefold.store.schema import COLLECTIONS, INDEXED
 
@@ -105,18 +111,83 @@ def test_each_collection_has_its_own_fields():
         to_sql("n = 9", "references")
 
 
-MODELS = {
-    "candidates": CandidateDocument,
-    "funnel": FunnelDocument,
-    "references": ReferenceDocument,
-    "results": ResultDocument,
-}
+UNASKED = {"schema_version", "neighbour_of"}
+"""Flat fields that no column stands for: nobody filters or sorts by them."""
+KINDS = {str: "string", int: "integer", float: "float", bool: "boolean"}
+
+
+def flat_fields(model):
+    """Field -> kind of a model's scalars and lists of strings; Literal, Enum and None are seen through."""
+    return {
+        name: kind
+        for name, field in model.model_fields.items()
+        if name not in UNASKED and (kind := _kind(field.annotation))
+    }
+
+
+def _kind(annotation):
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kinds = {_kind(part) for part in typing.get_args(annotation) if part is not types.NoneType}
+        return kinds.pop() if len(kinds) == 1 else None
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _kind(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) is typing.Literal:
+        return _kind(type(typing.get_args(annotation)[0]))
+    if typing.get_origin(annotation) in (list, tuple) and _kind(typing.get_args(annotation)[0]) == "string":
+        return "list"
+    if isinstance(annotation, type):
+        return next(
+            (
+                kind
+                for base, kind in KINDS.items()
+                if base in annotation.__mro__[:-1] and (base is not int or bool not in annotation.__mro__)
+            ),
+            None,
+        )
+    return None
+
+
+def test_flat_fields_of_a_model():
+    class Colour(enum.StrEnum):
+        RED = "red"
+
+    class Model(BaseModel):
+        id: str
+        count: int
+        energy: float | None = None
+        flag: Optional[bool]  # noqa: UP045
+        colour: Colour
+        word: Literal["a", "b"] | None
+        limited: Annotated[int, Field(gt=0)]
+        names: list[str]
+        pair: tuple[str, ...]
+        either: int | str
+        nested: dict[str, int]
+        numbers: list[int]
+        anything: Any
+        schema_version: int = 1
+
+    assert flat_fields(Model) == {
+        "id": "string", "count": "integer", "energy": "float", "flag": "boolean", "colour": "string", "word": "string",
+        "limited": "integer", "names": "list", "pair": "list",
+    }  # fmt: skip
+
+
+def test_every_collection_has_a_model():
+    assert set(MODELS) == set(COLLECTIONS) == set(INDEXED)
+
+
+LISTS_OF_TEXT = {"other_readings", "flags", "ternaries", "notes"}
+"""Lists of sentences or labels, which are read and not asked for."""
 
 
 @pytest.mark.parametrize("collection", list(MODELS))
-def test_what_can_be_asked_is_in_the_documents(collection):
-    assert set(COLLECTIONS[collection]) <= set(MODELS[collection].model_fields)
+def test_the_table_of_fields_is_that_of_the_models(collection):
+    flat = flat_fields(MODELS[collection])
+    assert {name: kind for name, kind in flat.items() if name not in LISTS_OF_TEXT} == COLLECTIONS[collection]
     assert set(INDEXED[collection]) <= set(COLLECTIONS[collection])
+    assert "list" not in {COLLECTIONS[collection][field] for field in INDEXED[collection]}
+    assert COLLECTIONS[collection]["id"] == "string"
 
 
 def test_every_flat_value_of_a_candidate_is_a_quantity():
@@ -140,3 +211,10 @@ def test_the_usual_questions_use_an_index(store, order, text):
     sql = f"EXPLAIN QUERY PLAN SELECT doc FROM candidates WHERE {where} ORDER BY {order} LIMIT 50"
     plan = " ".join(row[3] for row in store._connection.execute(sql, parameters))
     assert "USING INDEX candidates_" in plan
+
+
+def test_a_page_of_one_campaign_is_read_from_its_index(store):
+    sql = "EXPLAIN QUERY PLAN SELECT doc FROM candidates WHERE campaign = 'c' AND id > 'x' ORDER BY id LIMIT 50"
+    plan = " ".join(row[3] for row in store._connection.execute(sql))
+    assert "candidates_campaign (campaign=? AND id>?)" in plan
+    assert "TEMP B-TREE" not in plan

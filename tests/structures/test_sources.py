@@ -169,7 +169,7 @@ def test_a_function_of_a_file_is_a_source(tmp_path):
 
 
 def test_the_example_of_the_documentation_works(tmp_path):
-    page = (Path(__file__).parents[2] / "docs" / "structures.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "extend.md").read_text(encoding="utf-8")
     [code] = [block for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "def chains" in block]
     (tmp_path / "my_sources.py").write_text(code, encoding="utf-8")
     source = load_source(f"{tmp_path / 'my_sources.py'}:chains")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,24 +84,56 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
 
 def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Make the paths of files absolute: they are relative to the campaign file, wherever it is run from."""
-    structures = data.get("structures")
-    if isinstance(structures, dict) and isinstance(structures.get("sources"), list):
-        from ninefold.structures.sources import anchored as anchored_source
+    from ninefold.engines.registry import ENGINES
+    from ninefold.ranking.terms import TERMS
+    from ninefold.rules.rule_set import RULES
+    from ninefold.stages.own import STAGES
+    from ninefold.structures.sources import anchored as anchored_source
 
-        names = [anchored_source(name, folder) if isinstance(name, str) else name for name in structures["sources"]]
-        data = {**data, "structures": {**structures, "sources": names}}
-    if isinstance(data.get("known"), str):
-        data = {**data, "known": os.path.join(folder, data["known"])}
-    rules = data.get("rules")
-    if not isinstance(rules, dict):
+    def path(name: str) -> str:
+        return name if name.startswith("~") else os.path.join(folder, name)
+
+    def rule_set(name: str) -> str:
+        return path(name) if name.endswith((".yaml", ".yml")) else name
+
+    for keys, anchored in (
+        (("known",), path),
+        (("rules", "set"), rule_set),
+        (("rules", "files"), lambda name: RULES.anchored(name, folder)),
+        (("structures", "sources"), lambda name: anchored_source(name, folder)),
+        (("engine", "name"), lambda name: ENGINES.anchored(name, folder)),
+        (("search", "name"), lambda name: ENGINES.anchored(name, folder)),
+        (("energies", "name"), lambda name: ENGINES.anchored(name, folder)),
+        (("stages",), lambda name: STAGES.anchored(name, folder)),
+        (("ranking", "weights"), lambda name: TERMS.anchored(name, folder)),
+    ):
+        data = _with_names(data, keys, anchored)
+    return data
+
+
+def _with_names(data: dict[str, Any], keys: tuple[str, ...], change: Callable[[str], str]) -> dict[str, Any]:
+    """A copy in which the text at a place, each item of its list or each key of its mapping is changed.
+
+    What is not of that form stays: the model says what is wrong with it.
+    """
+    key, *rest = keys
+    value = data.get(key)
+    if rest:
+        if isinstance(value, list):
+            changed: Any = [
+                _with_names(item, tuple(rest), change) if isinstance(item, dict) else item for item in value
+            ]
+        else:
+            changed = _with_names(value, tuple(rest), change) if isinstance(value, dict) else value
+    elif isinstance(value, str):
+        changed = change(value)
+    elif isinstance(value, list):
+        changed = [change(item) if isinstance(item, str) else item for item in value]
+    elif isinstance(value, dict):
+        changed = {change(name) if isinstance(name, str) else name: item for name, item in value.items()}
+    else:
         return data
-    anchored = dict(rules)
-    if isinstance(rules.get("files"), list):
-        anchored["files"] = [os.path.join(folder, file) if isinstance(file, str) else file for file in rules["files"]]
-    rule_set = rules.get("set")
-    if isinstance(rule_set, str) and rule_set.endswith((".yaml", ".yml")):
-        anchored["set"] = os.path.join(folder, rule_set)
-    return {**data, "rules": anchored}
+    return {**data, key: changed} if key in data else data
 
 
 def _format_validation_error(error: ValidationError, model: type[BaseModel], data: Any, source: str) -> InputError:

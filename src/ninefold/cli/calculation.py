@@ -14,7 +14,9 @@ from ninefold.cli.outputs import check_output, check_output_folder
 if TYPE_CHECKING:
     from ninefold.store.export import Target
 
-EngineOption = Annotated[str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj or a plug-in.")]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj, a plug-in or FILE.py:NAME.")
+]
 
 ModelOption = Annotated[str | None, typer.Option("--model", help="The engine's own model or weight file.")]
 

@@ -46,23 +46,25 @@ def check(
 ) -> None:
     """Validate a campaign file; say what it would screen, what its rules keep and how long it would take."""
     from ninefold.campaign import read_campaign
-    from ninefold.campaign.foreign import foreign_code
-    from ninefold.cli.locate import store_path
+    from ninefold.campaign.foreign import foreign_code, load_foreign_code, shadowed_names
+    from ninefold.cli.locate import store_address
     from ninefold.cli.preview import Preview
     from ninefold.engines.registry import check_engine_name
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
     from ninefold.report.explanation import wrapped
     from ninefold.rules import load_rule_set
-    from ninefold.structures.sources import load_foreign, reading_notes
+    from ninefold.structures.sources import reading_notes
 
     model = read_campaign(campaign)
     check_engine_name(model.engine.name)
     rule_set = load_rule_set(model.rules, run_code=not no_code)
     if not no_code:
-        load_foreign(model.structures.sources)
+        load_foreign_code(model)
         for note in reading_notes(model.structures.sources):
             typer.echo(f"ninefold: note: {note}", err=True)
+    for note in shadowed_names(model):
+        typer.echo(f"ninefold: note: {note}", err=True)
     model.known_compounds()
     counts = [count_assignments(space) for space in model.space]
     for index, count in enumerate(counts):
@@ -76,7 +78,7 @@ def check(
     code = foreign_code(model) if no_code else []
     # what the rules keep is known only where all of them are
     is_whole = not any(item.runs_python for item in code)
-    preview = Preview(model, rule_set, store_path(store, model.store)) if is_whole else None
+    preview = Preview(model, rule_set, store_address(store, model.store)) if is_whole else None
     if json:
         print_json(
             {
@@ -172,6 +174,7 @@ def enumerate_(
     from ninefold.cli.outputs import files_in
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
+    from ninefold.store import store_file
 
     chosen = [name for name, is_on in (("--count", count), ("--funnel", funnel), ("--map", map)) if is_on]
     if len(chosen) > 1:
@@ -179,7 +182,7 @@ def enumerate_(
     model = read_campaign(campaign)
     if out is not None:
         inputs = [find_campaign_file(campaign), *files_in(model)]
-        out = check_output(out, force=force, store=Path(model.store) if model.store else None, inputs=inputs)
+        out = check_output(out, force=force, store=store_file(model.store) if model.store else None, inputs=inputs)
     if count and not rules:
         number = sum(count_assignments(space) for space in model.space)
         print_json({"count": number}) if json else typer.echo(str(number))

@@ -56,7 +56,8 @@ def export(
     """  # fmt: skip
     from ninefold.cli.locate import input_files, store_for_reading
     from ninefold.errors import InputError
-    from ninefold.store import open_repository
+    from ninefold.store import open_store, store_file
+    from ninefold.store.details import details
     from ninefold.store.export import TABLES, structure_ending, target_of, write_structures, write_table
 
     target = target_of(out, format.value if format else None)
@@ -65,18 +66,21 @@ def export(
         raise InputError(
             "--all-minima", None, problem=f"is for structures, and {out} is a table", allowed="cif, extxyz or poscar"
         )
-    path, name = store_for_reading(store, campaign)
+    address, name = store_for_reading(store, campaign)
+    file = store_file(address)
     note_isotopes_in(filter)
     if target.is_folder:
         pattern = f"*{structure_ending(target.kind)}"
         check_output_folder(
-            target.path, pattern=pattern, command="export", force=force, store=path, inputs=input_files(campaign)
+            target.path, pattern=pattern, command="export", force=force, store=file, inputs=input_files(campaign)
         )
     else:
-        check_output(target.path, force=force, store=path, inputs=input_files(campaign))
-    with open_repository(path) as repository:
+        check_output(target.path, force=force, store=file, inputs=input_files(campaign))
+    with open_store(address) as repository:
         of_campaign = campaign_filter(repository, name)
         rows = repository.find("candidates", filter, equal=of_campaign, sort=[("rank", "asc")], fields=keys, limit=None)
+        if keys is None:
+            rows = list(details(repository, rows))
     if not rows:
         raise InputError("filter", filter, problem="matches no candidate; nothing written")
     if keys is not None:

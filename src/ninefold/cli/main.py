@@ -16,7 +16,7 @@ with signals.ending_at_once():
     import typer
     from typer.exceptions import TyperException
 
-    from ninefold import __version__, user_code
+    from ninefold import __version__, plugins
     from ninefold.cli import campaign, explain, read, rules, run, search
     from ninefold.errors import NinefoldError, description, shown
 
@@ -110,7 +110,7 @@ def _print_unexpected(error: BaseException) -> int:
     package = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if package and package != "ninefold" and package not in sys.stdlib_module_names:
         return _print_error(f"the package {package!r} is not installed; pip install {package}", 2)
-    if (blamed := user_code.blamed(error)) is not None:
+    if (blamed := plugins.blamed(error)) is not None:
         return _print_error(str(blamed), blamed.exit_code)
     if isinstance(error, SystemExit):
         return _print_error(f"a library ended the program (exit code {error.code!r})", 1)

@@ -34,22 +34,25 @@ def query(
     fields: Annotated[str, typer.Option(help="Columns, by key; 'all' for every quantity.")] = DEFAULT_FIELDS,
     limit: Annotated[int, typer.Option(min=0, help="Rows at most; 0 for all.")] = 50,
     format: Annotated[TableFormat, typer.Option(help="How to print.")] = TableFormat.TABLE,
+    all_methods: Annotated[
+        bool, typer.Option("--all-methods", help="A row for each method, not the most trusted alone.")
+    ] = False,
     campaign: CampaignOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
     """List candidates: filter, sort, choose columns."""
     from ninefold.cli.locate import store_for_reading
-    from ninefold.store import open_repository
+    from ninefold.store import open_store
 
     keys = fields_of(fields)
-    path, name = store_for_reading(store, campaign)
+    address, name = store_for_reading(store, campaign)
     note_isotopes_in(filter)
-    with open_repository(path) as repository:
+    with open_store(address) as repository:
         rows = repository.find(
             "candidates",
             filter,
-            equal=campaign_filter(repository, name),
+            equal=campaign_filter(repository, name, all_methods=all_methods),
             sort=sort_order(sort),
             fields=keys,
             limit=limit or None,
@@ -78,13 +81,19 @@ def show(
     from ninefold.chemistry.formula import formula_of, parse_formula, reduced
     from ninefold.cli.locate import store_for_reading
     from ninefold.errors import InputError
-    from ninefold.store import open_repository
+    from ninefold.store import open_store
+    from ninefold.store.details import details
 
-    path, name = store_for_reading(store, campaign)
-    with open_repository(path) as repository:
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
         of_campaign = campaign_filter(repository, name)
         found: list[dict[str, Any]] = []
-        for key, wanted in (("id", candidate), ("label", candidate), ("anion", as_stored_anion(candidate))):
+        for key, wanted in (
+            ("composition", candidate),
+            ("id", candidate),
+            ("label", candidate),
+            ("anion", as_stored_anion(candidate)),
+        ):
             found = found or repository.find(
                 "candidates", equal={key: wanted, **of_campaign}, sort=[("rank", "asc")], limit=None
             )
@@ -94,6 +103,7 @@ def show(
             found = repository.find(
                 "candidates", equal={"formula": formula, **of_campaign}, sort=[("rank", "asc")], limit=None
             )
+        found = list(details(repository, found))
     if not found:
         raise InputError(
             "candidate",

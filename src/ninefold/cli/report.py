@@ -28,14 +28,15 @@ def report(
     """Write the HTML report: one file, no network needed to read it."""
     from ninefold.cli.locate import campaign_document, input_files, report_parts, store_for_reading
     from ninefold.report import render_report, write_report
-    from ninefold.store import open_repository
+    from ninefold.store import open_store, store_file
 
-    path, name = store_for_reading(store, campaign)
-    with open_repository(path) as repository:
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
         name = campaign_document(repository, name)["name"]
         target = out or Path(f"{name}-report.html")
         target = check_output(
-            target, force=force, store=path, inputs=input_files(campaign), report_of=name, makes_folders=True
+            target, force=force, store=store_file(address), inputs=input_files(campaign), report_of=name,
+            makes_folders=True,
         )  # fmt: skip
         write_report(target, render_report(*report_parts(repository, name, top)))
     if json:

@@ -77,9 +77,16 @@ def sort_order(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def campaign_filter(repository: Any, campaign: str | None) -> dict[str, str]:
-    """What a campaign's candidates have in common; it must be in the store."""
+def campaign_filter(repository: Any, campaign: str | None, *, all_methods: bool = False) -> dict[str, str | bool]:
+    """What the candidates asked for have in common.
+
+    Args:
+        repository: The store.
+        campaign: Which must be in it; None for all of them.
+        all_methods: Whether every method's row of a candidate counts, not the one that stands for it alone.
+    """
     from ninefold.cli.locate import check_campaign
 
     check_campaign(repository, campaign)
-    return {} if campaign is None else {"campaign": campaign}
+    best: dict[str, str | bool] = {} if all_methods else {"is_best": True}
+    return best if campaign is None else {"campaign": campaign, **best}

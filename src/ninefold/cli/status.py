@@ -11,20 +11,20 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     """How far a campaign is: the funnel so far, stage by stage."""
     from ninefold.cli.locate import campaign_document, store_for_reading
     from ninefold.flows.funnel import total
-    from ninefold.flows.kept import kept_of, lock_purpose
-    from ninefold.store import open_repository
-    from ninefold.store.locking import holder, progress_of
+    from ninefold.flows.kept import kept_of, lease_purpose
+    from ninefold.store import open_store
 
-    path, name = store_for_reading(store, campaign)
-    with open_repository(path) as repository:
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
         document = campaign_document(repository, name, unfinished_first=True)
         funnel = total(repository.find("funnel", equal={"campaign": document["name"]}, limit=None))
         kept = kept_of(document["name"], repository)
+        holder, progress = repository.lease_holder(), repository.lease_progress()
     running = None
     state = document["status"]
     if state == "running":
-        if (holder(path) or "").endswith(f"({lock_purpose(document['name'])})"):
-            running = progress_of(path)
+        if (holder or "").endswith(f"({lease_purpose(document['name'])})"):
+            running = progress
         else:  # nobody, or another campaign's run
             state = "interrupted"
     if json:
@@ -59,7 +59,7 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
 
 def _time_of(document: dict[str, Any], running: dict[str, Any] | None) -> str:
     """How long a campaign has run, or took; an interrupted one's pauses are unknown."""
-    from ninefold.flows.clock import seconds_between
+    from ninefold.clock import seconds_between
     from ninefold.report.text import duration
 
     if running and "started" in running:
@@ -73,7 +73,7 @@ def _time_of(document: dict[str, Any], running: dict[str, Any] | None) -> str:
 def _stage_now(running: dict[str, Any]) -> str:
     """The stage that runs: counts, time spent, time left."""
     from ninefold.cli.progress import times
-    from ninefold.flows.clock import seconds_between
+    from ninefold.clock import seconds_between
 
     count = f"{running['done']}" + (f" of {running['total']}" if running["total"] is not None else "")
     since = seconds_between(running["noted"])

@@ -110,6 +110,7 @@ _TABLE = (
         "prescreen",
     ),
     ("engine", "string", "", "engine", "engine of the energies, with version", "prescreen"),
+    ("method", "string", "", "method", "hash of the engine and its settings: two never share a hull", "prescreen"),
     # stability
     (
         "formation_energy_per_atom",
@@ -179,6 +180,22 @@ _TABLE = (
         "",
         "evidence",
         "highest evidence level: rule, ML, DFT, phonon, MD, experiment",
+        "rank",
+    ),
+    (
+        "method_spread",
+        "float",
+        "eV/atom",
+        "method spread",
+        "highest less lowest distance to the hull of other compositions among the methods of the campaign",
+        "rank",
+    ),
+    (
+        "is_best",
+        "boolean",
+        "",
+        "best",
+        "row of the most trusted method that has a hull distance; the others are listed with --all-methods",
         "rank",
     ),
     ("is_known", "boolean", "", "in list", "in ninefold's list of made compounds, or in the campaign's own", "rank"),

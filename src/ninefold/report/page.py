@@ -36,7 +36,6 @@ from ninefold.report.text import (
     formula_plain,
     linked,
     number,
-    provenance_of,
     quantity_of,
     reason_text,
     shown,
@@ -69,7 +68,7 @@ def render_report(
     """Make the report of a campaign.
 
     Args:
-        campaign: A campaign document, as a plain dictionary (`ninefold.store.documents`).
+        campaign: A campaign document, as a plain dictionary (`ninefold.models.campaign`).
         funnel: Its funnel, one entry per stage, in the order of the data.
         candidates: Its candidates, those to show; all of them unless there are many.
         references: Its reference phases.
@@ -140,7 +139,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "label": label, "shown": shown, "with_unit": with_unit, "unit_of": unit_of, "quantity_of": quantity_of,
         "count": count, "counted": counted, "with_plain": _with_plain, "MISSING": MISSING,
-        "provenance_of": provenance_of, "SCALE_END": SCALE_END, "FACTS": FACTS,
+        "SCALE_END": SCALE_END, "FACTS": FACTS,
     }  # fmt: skip
     return environment
 

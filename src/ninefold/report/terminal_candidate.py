@@ -12,7 +12,6 @@ from ninefold.report.terminal_parts import cell, heading, plain, section, table_
 from ninefold.report.text import (
     MISSING,
     number,
-    provenance_of,
     quantity_of,
     shown,
     uncertainty_text,
@@ -211,7 +210,7 @@ def _known(rows: Sequence[Mapping[str, Any]]) -> Text:
         lines.append(f"{row['name']}{symbol}: {found}")
         if row.get("refuted"):
             lines.append(f"  not in the hull: {row['refuted']}")
-        lines.append(f"  {row.get('source') or MISSING} [{provenance_of(row)}]")
+        lines.append(f"  {row.get('source') or MISSING} [{row.get('provenance') or MISSING}]")
     return plain("\n".join(lines))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -181,12 +181,3 @@ def _markup(part: re.Match[str]) -> str:
     if part["amount"]:
         return f"<sub>{part['amount']}</sub>"
     return f"<sup>{(part['charge'] or part['hydride']).replace('-', chr(0x2212))}</sup>"
-
-
-_OLD_PROVENANCE = {"src": "published", "mem": "from memory", "der": "derived"}
-
-
-def provenance_of(row: Mapping[str, Any]) -> str:
-    """How well a reference structure is known; stores of before name it `mark`, by abbreviations."""
-    value = row.get("provenance") or row.get("mark") or MISSING
-    return _OLD_PROVENANCE.get(value, str(value))

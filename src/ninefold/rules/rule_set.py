@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import entry_points
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,33 @@ from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.compounds import known_compounds
 from ninefold.chemistry.table import CandidateTable
 from ninefold.errors import InputError
+from ninefold.models.quantities import Kind
 from ninefold.paths import user_path
+from ninefold.plugins import Registry, calling
 from ninefold.rules.anion import AnionTable, NeedsCations
 from ninefold.rules.builtin import BUILTIN
 from ninefold.rules.results import RESULT_RULES, ResultTable
 from ninefold.rules.rule import Mode, Rule, Stage, Table, Verdict
 from ninefold.rules.settings import RuleParameters, RuleSetFile, RuleSettings
 from ninefold.shipped import config_path
-from ninefold.user_code import calling, load_file
 from ninefold.yaml_files import read_yaml
 
 ELECTRON_COUNT = "electron_count"
 """The rule that a neighbour, one hydrogen away, cannot meet."""
-ENTRY_POINTS = "ninefold.rules"
+RULES = Registry(
+    group="ninefold.rules",
+    setting="rules.files",
+    what="a rule",
+    wanted="a Rule: from ninefold.rules import Rule",
+    shipped={rule.name: rule for rule in (*BUILTIN, *RESULT_RULES)},
+    accepts=lambda found: isinstance(found, Rule),
+    default="*",
+)
+_COLUMNS = (
+    *(column.name for column in dataclasses.fields(CandidateTable)),
+    *(name for name, value in vars(CandidateTable).items() if isinstance(value, (property, cached_property))),
+)
+"""What a rule on compositions may read."""
 _TRIAL_RESULTS: Sequence[Mapping[str, Any]] = ({}, {"centre": "Re", "is_coordination_kept": True, "e_above_hull": 0.01})
 """A candidate without and one with results: a rule on results is tried on both before a campaign starts."""
 
@@ -58,6 +72,8 @@ class RuleSet:
 
     name: str
     rules: tuple[Rule, ...]
+    extra_columns: Mapping[str, Kind] = field(default_factory=dict)
+    """Columns that rules on results may read beside the quantities of every candidate: those of a user's stages."""
 
     def apply(self, table: CandidateTable) -> Verdicts:
         """Judge every row.
@@ -120,7 +136,7 @@ class RuleSet:
         Raises:
             InputError: as `apply`.
         """
-        table = ResultTable([results])
+        table = ResultTable([results], self.extra_columns)
         return [_verdict(rule, table) for rule in self.active(Stage.RESULT)]
 
     def electron_counts(self) -> tuple[int, ...]:
@@ -139,21 +155,24 @@ class RuleSet:
         return {"name": self.name, "rules": [rule.to_dict() for rule in self.rules]}
 
 
-def load_rule_set(settings: RuleSettings, *, run_code: bool = True) -> RuleSet:
+def load_rule_set(
+    settings: RuleSettings, *, run_code: bool = True, extra_columns: Mapping[str, Kind] | None = None
+) -> RuleSet:
     """A rule set with the campaign's overrides and the user's own rules, tried on the compounds in ninefold's list.
 
     Args:
         settings: What the campaign says.
         run_code: Load the user's files and what installed packages announce. Without it, ninefold's own rules alone
             are checked, and parameters of a rule that another file may define are passed over.
+        extra_columns: Column -> kind, of what stages of the user's store with a candidate.
 
     Raises:
         InputError: naming rule and file: an unknown set or rule, a file that does not load, a name
-            that comes twice, a rule that raises or returns the wrong shape.
+            that comes twice, a rule that raises, reads a column that is not there, or returns the wrong shape.
     """
     file = _read_set(settings.set)
     found = known_rules(settings.files) if run_code else [*BUILTIN, *RESULT_RULES]
-    may_miss_rules = not run_code and bool(settings.files or entry_points(group=ENTRY_POINTS))
+    may_miss_rules = not run_code and bool(settings.files or RULES.announced())
     rules = {rule.name: rule for rule in found}
     for where, changes in ((f"rule set {settings.set}", file.rules), ("rules.overrides", settings.overrides)):
         for name, parameters in changes.items():
@@ -165,7 +184,7 @@ def load_rule_set(settings: RuleSettings, *, run_code: bool = True) -> RuleSet:
             if parameters.like and name in rules:
                 raise InputError(where, name, problem="is the name of another rule", hint="choose a new one")
             rules[name] = _set(dataclasses.replace(rules[base], name=name), parameters)
-    rule_set = RuleSet(file.name, tuple(rules.values()))
+    rule_set = RuleSet(file.name, tuple(rules.values()), extra_columns or {})
     rule_set.apply(CandidateTable.from_assignments(compound.assignment for compound in known_compounds()))
     for results in _TRIAL_RESULTS:
         rule_set.judge(results)
@@ -179,11 +198,10 @@ def known_rules(files: tuple[str, ...] = ()) -> list[Rule]:
         InputError: if a file or package does not load, or two rules share a name.
     """
     rules = [*BUILTIN, *RESULT_RULES]
-    for point in entry_points(group=ENTRY_POINTS):
-        with calling("rules", point.value, is_loading=True):
-            rules.append(_validated(dataclasses.replace(point.load(), origin=point.value), "rules"))
-    for file in files:
-        rules += _rules_of_file(Path(file))
+    for name in (*RULES.announced(), *files):
+        file = RULES.file(name)
+        origin = RULES.origin(name) if file is None else str(file)
+        rules += [_validated(dataclasses.replace(rule, origin=origin), RULES.setting) for rule in RULES.load_all(name)]
     origins: dict[str, str] = {}
     for rule in rules:
         if rule.name in origins:
@@ -193,15 +211,6 @@ def known_rules(files: tuple[str, ...] = ()) -> list[Rule]:
             )  # fmt: skip
         origins[rule.name] = rule.origin
     return rules
-
-
-def _rules_of_file(path: Path) -> list[Rule]:
-    field = "rules.files"
-    module = load_file(path, field)
-    found = [dataclasses.replace(value, origin=str(path)) for value in vars(module).values() if isinstance(value, Rule)]
-    if not found:
-        raise InputError(field, str(path), problem="holds no Rule", hint="from ninefold.rules import Rule")
-    return [_validated(rule, field) for rule in found]
 
 
 def _validated(rule: Rule, field: str) -> Rule:
@@ -279,9 +288,28 @@ def _named(rule: Rule) -> Iterator[None]:
             f"rule {rule.name}", error.value, problem=f"({error.field}) {error.problem}", allowed=error.allowed,
             hint="; ".join(filter(None, [error.hint, f"in {rule.origin}"])),
         ) from error  # fmt: skip
+    except AttributeError as error:
+        if not isinstance(error.obj, (CandidateTable, ResultTable)):
+            with calling(f"rule {rule.name}", rule.origin):
+                raise
+        raise _no_column(rule, error) from error
     except (Exception, SystemExit):
         with calling(f"rule {rule.name}", rule.origin):
             raise
+
+
+def _no_column(rule: Rule, error: AttributeError) -> InputError:
+    """What a rule asked of a table that has no such attribute."""
+    if isinstance(error.obj, ResultTable):
+        allowed, hint = "table.column(KEY), table.text(KEY)", "'ninefold fields' lists the keys"
+    else:
+        allowed = ", ".join(_COLUMNS)
+        close = difflib.get_close_matches(error.name or "", _COLUMNS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "a rule on results says stage=Stage.RESULT"
+    return InputError(
+        f"rule {rule.name}", error.name, problem=f"is not a column of {rule.stage}s", allowed=allowed,
+        hint=f"{hint}; in {rule.origin}",
+    )  # fmt: skip
 
 
 def _values(rule: Rule, table: Table) -> np.ndarray:

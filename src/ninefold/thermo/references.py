@@ -76,6 +76,18 @@ def reference_phases(elements: Iterable[str]) -> list[ReferencePhase]:
     return [_phase(*item) for item in _entries() if frozenset(parse_formula(item[1])) <= system]
 
 
+def reference_phase(name: str) -> ReferencePhase:
+    """A phase by its name.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    found = next((entry for entry in _entries() if entry[0] == name), None)
+    if found is None:
+        raise KeyError(name)
+    return _phase(*found)
+
+
 @functools.cache
 def known_hydride_formulas() -> frozenset[str]:
     """Formulas of the complex hydrides among the phases: compounds that have been made."""
