@@ -71,8 +71,8 @@ def made(count: int) -> list[Any]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context) as workers:
         pools = list(workers.map(pool, names, [each] * len(names)))
-    dealt = [item for item in chain.from_iterable(zip_longest(*pools)) if item is not None]
-    return dealt[:count]
+    in_turn = [item for item in chain.from_iterable(zip_longest(*pools)) if item is not None]
+    return in_turn[:count]
 
 
 def timed(compute: Callable[[], Any], device: str, repeats: int = 3) -> float:

@@ -55,9 +55,10 @@ def structure(centre: str, cation: str, draw: random.Random) -> dict[str, Any]:
 
 def documents(name: str, number: int) -> Iterator[Any]:
     """Candidate documents: one in twenty without a structure, the others with random energies."""
+    from ninefold.store.documents import CandidateDocument, FoundStructureDocument
+
     from ninefold.campaign import parse_campaign
     from ninefold.enumeration import enumerate_assignments
-    from ninefold.store.documents import CandidateDocument, FoundStructureDocument
 
     settings = {"name": name, "seed": 1, "engine": {"name": "lj"}, "rules": {"set": "exploratory"}, "space": [SPACE]}
     campaign = parse_campaign(settings)
@@ -107,8 +108,9 @@ def documents(name: str, number: int) -> Iterator[Any]:
 
 def make_store(path: Path, number: int) -> None:
     """Write a store of so many candidates, with the elements as references."""
-    from ninefold.store import open_repository
     from ninefold.store.documents import CampaignDocument, FunnelDocument, ReferenceDocument
+
+    from ninefold.store import open_repository
 
     name = "scale"
     with open_repository(path, mode="write") as repository:
@@ -140,7 +142,7 @@ def make_store(path: Path, number: int) -> None:
                     elements=[symbol], kind="element", energy_per_atom=-3.0, space_group_number=1,
                     volume_per_atom=15.0, is_converged=True, engine="made up",
                     structure=structure(symbol, symbol, draw) | {"sites": structure(symbol, symbol, draw)["sites"][:1]},
-                    source="made up", mark="der",
+                    source="made up", provenance="derived",
                 )
                 for symbol in {"H", *SPACE["centres"], *SPACE["cations"]}
             ],

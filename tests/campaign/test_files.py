@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ninefold.campaign import find_campaign_file, parse_campaign, read_campaign
-from ninefold.chemistry.configs import config_path
 from ninefold.errors import InputError
+from ninefold.shipped import config_path
 
 GOOD = {"name": "test", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}]}
 
@@ -122,7 +122,7 @@ def test_fingerprint_follows_what_changes_results_and_nothing_else():
     assert parse_campaign(with_(execution={"workers": 7}, description="x", store="y.db")).fingerprint() == original
 
 
-MINE = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: our own, mark: mem}\n"
+MINE = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: our own, provenance: from memory}\n"
 
 
 def test_compounds_of_ones_own_lie_beside_the_campaign_file(tmp_path, monkeypatch):
@@ -177,6 +177,7 @@ def test_a_broken_file_of_compounds(tmp_path, content, words):
 
 def test_selection_marks_the_campaigns_own_compounds(tmp_path):
     from ninefold.flows.stages import select
+
     from ninefold.store import open_repository
 
     (tmp_path / "mine.yaml").write_text(MINE)
@@ -195,6 +196,7 @@ def test_selection_marks_the_campaigns_own_compounds(tmp_path):
 
 def test_the_campaigns_own_compounds_compete(tmp_path):
     from ninefold.flows.stages import select
+
     from ninefold.store import open_repository
 
     (tmp_path / "mine.yaml").write_text(MINE)

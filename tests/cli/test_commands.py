@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from campaign_run import ninefold
-from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.models.quantities import QUANTITIES
 
 
 def output(*arguments, cwd):
@@ -291,7 +291,7 @@ def test_recall_of_a_campaigns_rules_and_ones_own_compounds(tmp_path):
         "rules: {overrides: {interstitial_hydrides: {mode: gate, high: 1}}}\n"
     )
     (tmp_path / "mine.yaml").write_text(
-        "- {formula: K2TcH9, centre: Tc, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, mark: mem}\n"
+        "- {formula: K2TcH9, centre: Tc, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, provenance: from memory}\n"
     )
     result = json.loads(
         output("rules", "recall", "--rules", "campaign.yaml", "--compounds", "mine.yaml", "--json", cwd=tmp_path)
@@ -312,7 +312,7 @@ def test_known_compounds_of_a_campaign_file(tmp_path):
     run = ninefold("run", "campaign.yaml", cwd=tmp_path)
     assert run.returncode == 2
     assert not list(tmp_path.glob("*.db")), "nothing is written"
-    entry = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: x, mark: mem}\n"
+    entry = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: x, provenance: from memory}\n"
     (tmp_path / "mine.yaml").write_text(entry)
     output("campaign", "check", "campaign.yaml", cwd=tmp_path)
     result = json.loads(output("rules", "recall", "--rules", "campaign.yaml", "--json", cwd=tmp_path))

@@ -8,9 +8,9 @@ import yaml
 from typer.testing import CliRunner
 
 from ninefold.chemistry.compounds import known_compounds
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.cli.main import app
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES
 
 COMPOSITIONS = [
     "Li5MoH11", "K2[ReH9]", "K2ReD9", "K₂ReH₉", "[ReH9]2-", "[TiH9]5-", "K2ReH8", "ReH9", "K3ReH6", "Li5ScYH7",
@@ -184,8 +184,9 @@ def test_the_estimate_scales_with_budgets_rounds_and_workers(tmp_path, monkeypat
 
 
 def test_made_compounds_of_the_systems_are_counted_as_the_run_searches_them(tmp_path, monkeypatch):
-    from ninefold.campaign import read_campaign
     from ninefold.flows.stages import select
+
+    from ninefold.campaign import read_campaign
     from ninefold.store.shards import read_shard
 
     monkeypatch.chdir(tmp_path)
@@ -206,9 +207,10 @@ def test_no_rate_is_invented_for_another_engine(tmp_path, monkeypatch):
 
 
 def test_rates_come_from_the_store_where_it_has_enough(tmp_path, monkeypatch):
+    from ninefold.store.documents import CampaignDocument, ResultDocument
+
     from ninefold.campaign import read_campaign
     from ninefold.store import open_repository
-    from ninefold.store.documents import CampaignDocument, ResultDocument
 
     monkeypatch.chdir(tmp_path)
     path = campaign(tmp_path, structures={"pool": 10, "coarse_relaxations": 1, "refinements": 1, "rounds": 1})

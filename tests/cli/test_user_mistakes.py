@@ -205,7 +205,7 @@ VALUES = {
     "10^30 workers": Case(["run", "quickstart", "--workers", "1" + "0" * 30, "--store", "."], {}, ["--store"]),
     "infinitely many cations": Case(
         ["rules", "recall", "--compounds", "c.yaml"],
-        {"c.yaml": "- {formula: K2ReH9, centre: Re, n: 9, q: 2, m: 0, cations: {K: .inf}, source: x, mark: mem}"},
+        {"c.yaml": "- {centre: Re, n: 9, q: 2, m: 0, cations: {K: .inf}, source: x, provenance: derived}"},
         ["c.yaml"],
     ),
     "a rule set with NaN": Case(

@@ -245,9 +245,9 @@ def test_screen_flow_goes_to_fireworks(finished):
     from jobflow import JobStore
     from jobflow.managers.fireworks import flow_to_workflow
     from maggma.stores import MemoryStore
+    from ninefold.flows.execute import load_workflow
 
     from ninefold.campaign import read_campaign
-    from ninefold.flows.execute import load_workflow
 
     flow = load_workflow("screen")(read_campaign(str(finished / "campaign.yaml")).to_dict(), "ninefold.db")
     workflow = flow_to_workflow(flow, store=JobStore(MemoryStore()))

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from ase.calculators.lj import LennardJones
+from ninefold.flows.execute import is_finished, run_campaign
 
 from campaign_run import QUICK, ninefold, with_pairs
 from ninefold.campaign import parse_campaign
 from ninefold.errors import MachineFaultError
-from ninefold.flows.execute import is_finished, run_campaign
 from ninefold.store import open_repository
 
 FAULTS = [

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
+from ninefold.flows.packing import pack_assignment, pack_structure
+from ninefold.flows.workers import Failure
 from pymatgen.core import Lattice, Structure
 
 from ninefold.campaign import parse_campaign
 from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.flows import convert, stages
-from ninefold.flows.packing import pack_assignment, pack_structure
-from ninefold.flows.workers import Failure
 from ninefold.search import FoundStructure, SearchOutcome
 from ninefold.search.budget import SearchBudget
 from ninefold.search.pool import Pool
@@ -176,7 +176,8 @@ def test_references_count_failures_and_name_what_is_missing(prepared, monkeypatc
         "H2 box": Failure("worker process died (out of memory?)"),
     }
     phases = [
-        ReferencePhase(name, name.split()[0], "element", CELL, "Pm-3m", source="test", mark="mem") for name in results
+        ReferencePhase(name, name.split()[0], "element", CELL, "Pm-3m", source="test", provenance="from memory")
+        for name in results
     ]
     answers = iter(results.values())
 

@@ -6,10 +6,10 @@ import sys
 import time
 
 import pytest
+from ninefold.flows.workers import Failure, _pool, close_pools, run_tasks
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError, NinefoldError
-from ninefold.flows.workers import Failure, _pool, close_pools, run_tasks
 from ninefold.run.pool import OUT_OF_MEMORY
 
 CAMPAIGN = parse_campaign(

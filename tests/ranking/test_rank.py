@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES
 from ninefold.ranking import Quantities, Rankable, RankingSettings, rank
 from ninefold.ranking.settings import DEFAULT_WEIGHTS
 from ninefold.ranking.terms import TERMS, try_terms

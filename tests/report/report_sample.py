@@ -10,8 +10,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-
-from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.store.documents import (
     CampaignDocument,
     CandidateDocument,
@@ -19,6 +17,8 @@ from ninefold.store.documents import (
     FunnelDocument,
     ReferenceDocument,
 )
+
+from ninefold.chemistry.anions import Assignment, Cation
 
 ENGINE = "CHGNet 0.3.0"
 ELEMENTS = {"K": -1.09, "Re": -12.41, "H": -3.334, "Mg": -1.61, "Cr": -9.65, "Li": -1.92, "Mo": -10.84}
@@ -385,7 +385,7 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
                     "energy_per_atom": energy + 0.004,
                     "difference": -0.004,
                     "source": "Abrahams, Ginsberg & Knox, Inorg. Chem. 3, 558 (1964)",
-                    "mark": "mem",
+                    "provenance": "from memory",
                 }
             ]
             if document.is_known
@@ -477,5 +477,5 @@ def _reference(
         engine=ENGINE,
         structure=structure_dict(atoms, places, np.eye(3) * 8),
         source="Wyckoff, Crystal Structures",
-        mark="mem",
+        provenance="from memory",
     ).model_dump(mode="json")

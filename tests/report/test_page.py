@@ -18,8 +18,8 @@ from report_sample import sample
 
 from ninefold.chemistry.elements import SYMBOLS
 from ninefold.chemistry.formula import parse_formula
-from ninefold.chemistry.quantities import QUANTITIES, label
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES, label
 from ninefold.report import check_report_path, render_report, write_report
 from ninefold.report.answer import uncertainty_note
 from ninefold.report.below_hull import is_stable, lowest_pressures, sorted_by_stability
@@ -343,7 +343,7 @@ def test_hostile_text_never_becomes_markup(html):
     site = candidates[1]["structures"][0]["structure"]["sites"][3]
     site["species"][0]["element"] = "</script><script>alert(3)</script>"
     for row in references:
-        row["name"] = row["source"] = row["mark"] = EVIL
+        row["name"] = row["source"] = row["provenance"] = EVIL
         row["notes"] = [EVIL]
     hostile = Page(render_report(campaign, funnel, candidates, references))
     assert hostile.open == []

@@ -6,8 +6,8 @@ import pytest
 from ninefold.chemistry.distances import CENTRE_DISTANCE, M_H_DISTANCE, M_H_TOLERANCE
 from ninefold.chemistry.elements import GROUP
 from ninefold.chemistry.formula import parse_formula
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES
 from ninefold.rules import Mode, ResultTable, RuleParameters, RuleSettings, Stage, load_rule_set
 from ninefold.rules.results import readable_columns
 from ninefold.thermo.references import reference_phases

@@ -76,13 +76,13 @@ def test_neighbour_must_pass_every_other_gate():
 
 def test_compounds_of_ones_own(tmp_path):
     file = tmp_path / "mine.yaml"
-    entry = "- {formula: K2TcH9, centre: Tc, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, mark: mem}\n"
+    entry = "- {formula: K2TcH9, centre: Tc, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, provenance: from memory}\n"
     file.write_text(
         entry
         + entry.replace("TcH9", "ReH7")
         .replace("Tc", "Re")
         .replace("n: 9", "n: 7")
-        .replace("mem}", "mem, violates: [x]}")
+        .replace("memory}", "memory, violates: [x]}")
     )
     own = recall(TAKAGI, read_compounds(file)).rows
     assert [row["rejected_by"] for row in own] == [None, "electron_count"]
@@ -102,7 +102,9 @@ def test_compounds_of_ones_own(tmp_path):
 
 def test_a_europium_compound_takes_the_charge_that_balances(tmp_path):
     file = tmp_path / "mine.yaml"
-    file.write_text("- {formula: Eu2RuH6, centre: Ru, n: 6, q: 4, m: 0, cations: {Eu: 2}, source: x, mark: mem}\n")
+    file.write_text(
+        "- {formula: Eu2RuH6, centre: Ru, n: 6, q: 4, m: 0, cations: {Eu: 2}, source: x, provenance: derived}\n"
+    )
     [compound] = read_compounds(file)
     assert compound.assignment.cation_charge == 4
 

@@ -12,10 +12,10 @@ import pytest
 from contract import DOCUMENTS, FILTERS, ORDERS, WORDS, Record, in_order, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ninefold.store.documents import CandidateDocument
 
 from ninefold.errors import InputError, NinefoldError
 from ninefold.store import BlobError, StoreError
-from ninefold.store.documents import CandidateDocument
 
 CANDIDATE = CandidateDocument(
     id="a", campaign="c", formula="K2ReH9", anion="[ReH9]2-", label="K2[ReH9]", chemical_system="H-K-Re",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES
 
 CANDIDATES = {
     "a": {

@@ -6,11 +6,11 @@ import typing
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
+from ninefold.store.documents import MODELS, CandidateDocument
 from pydantic import BaseModel, Field
 
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
-from ninefold.store.documents import MODELS, CandidateDocument
+from ninefold.models.quantities import QUANTITIES
 from ninefold.store.filters import to_sql
 from ninefold.store.schema import COLLECTIONS, INDEXED
 

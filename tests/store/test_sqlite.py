@@ -10,10 +10,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from ninefold.store.documents import CampaignDocument, CandidateDocument
 
 from ninefold.errors import InputError, NinefoldError
 from ninefold.store import StoreError
-from ninefold.store.documents import CampaignDocument, CandidateDocument
 from ninefold.store.records import find_damage
 from ninefold.store.schema import SCHEMA_VERSION
 from ninefold.store.sqlite import SQLiteStore

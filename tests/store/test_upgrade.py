@@ -237,10 +237,10 @@ def test_the_signed_distance_of_the_first_schema_becomes_two(signed, same, above
 
 
 def test_a_new_schema_keeps_every_calculation(monkeypatch):
+    from ninefold.flows.remember import RememberingEngine
     from pymatgen.core import Lattice, Structure
 
     from ninefold.engines import EngineSettings, make_engine
-    from ninefold.flows.remember import RememberingEngine
 
     structure = Structure(Lattice.cubic(4), ["Cu"], [[0, 0, 0]])
     engine = RememberingEngine(make_engine(EngineSettings(name="emt")), None, "x")

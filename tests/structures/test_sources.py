@@ -19,7 +19,7 @@ from ninefold.search.budget import SearchBudget
 from ninefold.structures.hosts import HOSTS, _grown, _orders, decorated_host
 from ninefold.structures.packing import NO_COMPLEX, random_rotation
 from ninefold.structures.polyhedra import M_H_DISTANCE
-from ninefold.structures.proposal import TRIES_IN_VAIN, Exhausted, Stream
+from ninefold.structures.proposal import MAX_CONSECUTIVE_FAILURES, Exhausted, Stream
 from ninefold.structures.prototypes import fits, prototype_host
 from ninefold.structures.rigid_units import CELL_ANGLES, SWELL, random_cell, random_units
 from ninefold.structures.sources import OUR_NAMES, anchored, check_source, load_source, source_label, sources_checksum
@@ -105,10 +105,10 @@ def test_a_source_that_never_delivers_is_given_up():
     failures = Counter()
     stream = Stream("barren", barren, K2REH9, 1, np.random.default_rng(0), failures)
     assert list(stream.draw(4)) == []
-    assert failures["barren"] == len(asked) == TRIES_IN_VAIN
+    assert failures["barren"] == len(asked) == MAX_CONSECUTIVE_FAILURES
     assert not stream.is_open
     assert list(stream.draw(4)) == []
-    assert len(asked) == TRIES_IN_VAIN
+    assert len(asked) == MAX_CONSECUTIVE_FAILURES
 
 
 def test_a_source_that_takes_too_long_is_ended_and_that_is_told():
@@ -324,7 +324,7 @@ def test_random_rotations_prefer_no_direction():
 
 
 def test_different_cations_take_whole_orbits_of_a_host(tmp_path):
-    # Fe2P, the metals of K2ReH9: two orbits for the cations, which a random deal nearly always mixes
+    # Fe2P, the metals of K2ReH9: two orbits for the cations, which a random distribution nearly always mixes
     fe2p = Structure.from_spacegroup(
         "P-62m", Lattice.hexagonal(5.87, 3.46), ["Fe", "Fe", "P", "P"],
         [[0.257, 0, 0], [0.591, 0, 0.5], [0, 0, 0.5], [1 / 3, 2 / 3, 0]],

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ninefold.chemistry.configs import config_path
 from ninefold.errors import InputError, shown
 from ninefold.paths import user_path
+from ninefold.shipped import config_path
 from ninefold.yaml_files import read_yaml
 
 if TYPE_CHECKING:

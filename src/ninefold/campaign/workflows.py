@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ninefold.chemistry.configs import workflow_path
 from ninefold.plugins import Registry
+from ninefold.shipped import workflow_path
 
 MakeFlow = Callable[[dict[str, Any], str], Any]
 """Makes a flow of a campaign as plain values and a store."""

@@ -16,6 +16,9 @@ from ninefold.chemistry.formula import parse_formula
 from ninefold.errors import InputError
 from ninefold.yaml_files import read_yaml
 
+PROVENANCE = ("published", "from memory", "derived")
+"""How well an entry is known: read in the publication; from memory, unverified; derived or estimated here."""
+
 
 @dataclass(frozen=True)
 class KnownCompound:
@@ -23,8 +26,8 @@ class KnownCompound:
 
     assignment: Assignment
     source: str
-    mark: str
-    """src: read in the publication; mem: from memory; der: assigned here."""
+    provenance: str
+    """published: read in the publication; from memory; derived: assigned here."""
     space_group: int | None = None
     structure_type: str | None = None
     synthesis: str | None = None
@@ -159,14 +162,16 @@ def _cations(value: Any, where: str) -> dict[str, int]:
 
 
 _READING = ("centre", "n", "q", "m", "cations")
-_REQUIRED = (*_READING, "source", "mark")
+_REQUIRED = (*_READING, "source", "provenance")
 _KEYS: dict[str, Callable[[Any, str], Any]] = {
     "formula": _text, "centre": _one_of(GROUP), "n": _whole(1, 14), "q": _whole(1, 20), "m": _whole(0, 20),
-    "cations": _cations, "source": _text, "mark": _one_of(("src", "mem", "der")), "space_group": _whole(1, 230),
-    "structure_type": _text, "synthesis": _text, "pressure_GPa": _number(1000), "temperature_K": _number(10_000),
-    "doi": _text, "violates": _texts, "fitted": _yes_or_no,
+    "cations": _cations, "source": _text, "provenance": _one_of(PROVENANCE),
+    "space_group": _whole(1, 230), "structure_type": _text, "synthesis": _text, "pressure_GPa": _number(1000),
+    "temperature_K": _number(10_000), "doi": _text, "violates": _texts, "fitted": _yes_or_no,
 }  # fmt: skip
-_EXAMPLE = "- {formula: K2ReH9, centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: where it stands, mark: src}"
+_EXAMPLE = (
+    "- {formula: K2ReH9, centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: where it stands, provenance: published}"
+)
 
 
 def _assignment(reading: dict[str, Any], formula: str | None, where: str) -> Assignment:

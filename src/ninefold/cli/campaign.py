@@ -109,7 +109,7 @@ def new(
     """Write a small commented campaign file to start from; the campaign is named after the file."""
     import shlex
 
-    from ninefold.chemistry.configs import config_path
+    from ninefold.shipped import config_path
     from ninefold.store.export import write_whole
 
     out = check_output(out, "file", force=force)
@@ -128,8 +128,8 @@ def _campaign_name(file: Path) -> str:
     """
     import re
 
-    from ninefold.chemistry.configs import config_path
     from ninefold.errors import InputError
+    from ninefold.shipped import config_path
 
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-._")[:64]
     if not name:
@@ -156,7 +156,7 @@ def enumerate_(
     campaign: Annotated[str, typer.Argument(help="Campaign or space file, or a shipped one by name (wide-9).")],
     count: Annotated[bool, typer.Option("--count", help="Print the number of assignments alone.")] = False,
     rules: Annotated[bool, typer.Option("--rules", help="Apply the campaign's rule set first.")] = False,
-    funnel: Annotated[bool, typer.Option("--funnel", help="What each gate turns down (implies --rules).")] = False,
+    funnel: Annotated[bool, typer.Option("--funnel", help="What each gate rejects (implies --rules).")] = False,
     map: Annotated[
         bool, typer.Option("--map", help="Periodic table of what is left; --out FILE.svg draws it.")
     ] = False,
@@ -227,7 +227,7 @@ def _tables(model: Any, apply_rules: bool) -> Any:
 
 
 def _print_funnel(model: Any, as_json: bool) -> None:
-    """Gate by gate in the order in which they are applied: how many come in, how many it turns down."""
+    """Gate by gate in the order in which they are applied: how many come in, how many it rejects."""
     from ninefold.enumeration import enumerate_assignments
     from ninefold.rules import Mode, Stage, load_rule_set, selectivity
 

@@ -52,7 +52,7 @@ def explain(
 
 def fields(json: JsonOption = False) -> None:
     """The fields of a candidate that `query`, `export` and filters know: key, unit, kind, meaning."""
-    from ninefold.chemistry.quantities import QUANTITIES
+    from ninefold.models.quantities import QUANTITIES
 
     if json:
         print_json([quantity._asdict() for quantity in QUANTITIES.values()])
@@ -102,7 +102,7 @@ def _compound(
                     {
                         "label": compound.assignment.label,
                         "source": compound.source,
-                        "mark": compound.mark,
+                        "provenance": compound.provenance,
                         "doi": compound.doi,
                         "synthesis": compound.synthesis,
                         "pressure_GPa": compound.pressure_GPa,

@@ -29,8 +29,8 @@ def register(app: typer.Typer) -> None:
 
 def list_(json: JsonOption = False) -> None:
     """Every rule set that ninefold ships, and every rule that is known, with its source."""
-    from ninefold.chemistry.configs import config_path
     from ninefold.rules import known_rules
+    from ninefold.shipped import config_path
 
     sets = sorted(file.stem for file in config_path("rules").glob("*.yaml"))
     rows = [rule.to_dict() for rule in known_rules()]

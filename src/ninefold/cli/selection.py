@@ -50,8 +50,8 @@ def fields_of(text: str) -> list[str]:
     Raises:
         InputError: if one is no quantity.
     """
-    from ninefold.chemistry.quantities import QUANTITIES
     from ninefold.errors import InputError
+    from ninefold.models.quantities import QUANTITIES
 
     keys = list(QUANTITIES) if text == "all" else [key.strip().removeprefix("_ninefold_") for key in text.split(",")]
     for key in keys:

@@ -13,7 +13,7 @@ from ninefold.models.search import Minimum
 class Candidate(Record):
     """A row per campaign, composition and method, made from facts and rewritten whole; it holds no coordinates.
 
-    The scalars are the stored quantities of `ninefold.chemistry.quantities`; see there for meaning and unit.
+    The scalars are the stored quantities of `ninefold.models.quantities`; see there for meaning and unit.
     id = composition's id and the first eight digits of the method's.
     """
 
@@ -106,8 +106,8 @@ class Candidate(Record):
     """Reference phases of other compositions in this chemical system with three elements or more."""
     known: list[dict[str, Any]] = Field(default_factory=list)
     """Published structures of this composition: name, energy_per_atom, difference (candidate less published, eV/atom),
-    source, mark, refuted, space_group_symbol, and found_space_group_symbol and found_above_lowest (eV/atom) of the
-    minimum found that is the same structure, or None."""
+    source, provenance, refuted, space_group_symbol, and found_space_group_symbol and found_above_lowest (eV/atom) of
+    the minimum found that is the same structure, or None."""
     conditions: list[dict[str, Any]] = Field(default_factory=list)
     """Per (temperature_K, pressure_GPa), with hydrogen gas: e_above_hull, phase_separation_energy,
     e_above_references, minimum (the structure taken), decomposition, notes."""

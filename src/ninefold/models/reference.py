@@ -33,8 +33,8 @@ class ReferenceRecord(Record):
     structure: dict[str, Any] | None
     """Relaxed: lattice, species, positions as in `StructureRecord`."""
     source: str
-    mark: str
-    """src | mem | der: how well the literature structure is known."""
+    provenance: str
+    """published | from memory | derived: how well the literature structure is known."""
     refuted: str | None = None
     """Why the structure is kept out of every hull, if it is."""
     notes: list[str] = Field(default_factory=list)

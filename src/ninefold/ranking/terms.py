@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ninefold.chemistry.quantities import QUANTITIES, Kind
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES, Kind
 from ninefold.plugins import Registry, description_of
 from ninefold.rules.results import readable_columns, refuse_column
 from ninefold.user_code import calling

@@ -21,7 +21,7 @@ _NAME, _VALUE, _BOUND = 28, 14, 17
 """Columns of a verdict; the longest name of a built-in rule has 28 characters."""
 _UNITS = {"GPa": "(GPa|Pa|bar)", "K": "(K|°C)"}
 """Unit -> how a pressure or a temperature is recognised in words."""
-_MARKS = {"src": "read in the publication", "mem": "from memory, unverified", "der": "derived"}
+_PROVENANCE = {"published": "read in the publication", "from memory": "from memory, unverified"}
 
 
 def verdict_lines(verdicts: Sequence[Mapping[str, Any]], width: int, *, why: bool = False) -> list[str]:
@@ -138,7 +138,7 @@ def _how(compound: KnownCompound, reading: str) -> str:
         parts.append(f"listed as {compound.assignment.label}")
     if compound.violates:
         parts.append(f"breaks {', '.join(compound.violates)}")
-    return f"{'; '.join(parts)} ({_MARKS.get(compound.mark, compound.mark)})"
+    return f"{'; '.join(parts)} ({_PROVENANCE.get(compound.provenance, compound.provenance)})"
 
 
 def _cut(text: str, width: int) -> str:

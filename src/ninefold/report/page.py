@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 import ninefold
-from ninefold.chemistry.quantities import label
 from ninefold.flows.funnel import with_units
+from ninefold.models.quantities import label
 from ninefold.report.answer import answer, uncertainty_note
 from ninefold.report.below_hull import sorted_by_stability
 from ninefold.report.hydrogen_tables import under_hydrogen, windows

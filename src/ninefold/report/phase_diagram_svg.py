@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from ninefold.chemistry.quantities import QUANTITIES, label
+from ninefold.models.quantities import QUANTITIES, label
 from ninefold.report.palette import SCALE_END, distance_colour
 from ninefold.report.phase_diagram import PhaseDiagram
 from ninefold.report.svg_labels import (

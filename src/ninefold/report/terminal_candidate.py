@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.formula import parse_formula
-from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.models.quantities import QUANTITIES
 from ninefold.report.explanation import verdict_lines
 from ninefold.report.terminal_parts import cell, heading, plain, section, table_of
 from ninefold.report.text import (
@@ -210,7 +210,7 @@ def _known(rows: Sequence[Mapping[str, Any]]) -> Text:
         lines.append(f"{row['name']}{symbol}: {found}")
         if row.get("refuted"):
             lines.append(f"  not in the hull: {row['refuted']}")
-        lines.append(f"  {row.get('source') or MISSING} [{row.get('mark') or MISSING}]")
+        lines.append(f"  {row.get('source') or MISSING} [{row.get('provenance') or MISSING}]")
     return plain("\n".join(lines))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.models.quantities import QUANTITIES
 from ninefold.report.text import (
     MISSING,
     number,

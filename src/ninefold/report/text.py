@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from ninefold.chemistry.quantities import QUANTITIES, Quantity
+from ninefold.models.quantities import QUANTITIES, Quantity
 
 MISSING = "–"
 """Stands where the store holds no value."""

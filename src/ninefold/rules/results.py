@@ -18,8 +18,8 @@ from ninefold.chemistry.distances import (
     M_H_DISTANCE,
     M_H_TOLERANCE,
 )
-from ninefold.chemistry.quantities import QUANTITIES, Kind
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES, Kind
 from ninefold.rules.rule import Mode, Rule, Stage
 
 OF_RANKING = frozenset({"score", "rank", "rank_best", "rank_worst", "is_pareto", "status"})
@@ -28,7 +28,7 @@ _NUMBERS: tuple[Kind, ...] = ("float", "integer", "boolean")
 
 
 class ResultTable:
-    """Columns of candidates with results, by the keys of `ninefold.chemistry.quantities`.
+    """Columns of candidates with results, by the keys of `ninefold.models.quantities`.
 
     Args:
         rows: One mapping per candidate, such as stored documents.
@@ -115,50 +115,51 @@ RESULT_RULES: tuple[Rule, ...] = (
         "hydrogen_separation",
         _result("shortest_h_h"),
         "shortest H-H distance of the lowest structure; below 1.5 Å hydrogens pair up as a ligand",
-        "der: 1.9 to 2.0 between neighbours in a tricapped prism at M-H 1.68; H2 ligands 0.8 to 1.4",
+        "derived: 1.9 to 2.0 between neighbours in a tricapped prism at M-H 1.68; H2 ligands 0.8 to 1.4",
         unit="Å", low=1.5, mode=Mode.GATE, stage=Stage.RESULT,
     ),
     Rule(
         "metal_hydrogen_distance",
         _result("shortest_m_h"),
         "shortest M-H distance, within 0.10 Å of that in complexes of the centre; ionic hydrides have longer ones",
-        "src: Fe, Ru, Os, Re by neutrons; mem: Cr, Mo, W, Nb, Ta; der: the others, and the width: 32 published "
-        "complexes within 0.075, dihydrides of the centres 0.14 and more above",
+        "published: Fe, Ru, Os, Re by neutrons; from memory: Cr, Mo, W, Nb, Ta; derived: the others, and the width: 32 "
+        "published complexes within 0.075, dihydrides of the centres 0.14 and more above",
         unit="Å", low=_bond(-1), high=_bond(+1), softness=0.1, mode=Mode.SCORE, stage=Stage.RESULT,
     ),
     Rule(
         "centre_separation",
         _result("shortest_m_m"),
         "shortest M-M distance; nearer, neighbouring anions share hydrogens",
-        "der: 4.30 (Mg2NiH4) and more in the published complexes with n >= 4, at most 4.01 (LaH2) in binary hydrides",
+        "derived: 4.30 (Mg2NiH4) and more in the published complexes with n >= 4, at most 4.01 (LaH2) in binary "
+        "hydrides",
         unit="Å", low=CENTRE_DISTANCE, softness=0.3, mode=Mode.SCORE, stage=Stage.RESULT,
     ),
     Rule(
         "interstitial_distance",
         _result("shortest_m_interstitial"),
         "shortest distance from a centre to a hydrogen that no centre is bonded to",
-        "src: Mg3ReH7, whose hydride ion lies among Mg at 1.90 and 2.80 Å; der: the number",
+        "published: Mg3ReH7, whose hydride ion lies among Mg at 1.90 and 2.80 Å; derived: the number",
         unit="Å", low=INTERSTITIAL_DISTANCE, softness=0.2, mode=Mode.SCORE, stage=Stage.RESULT,
     ),
     Rule(
         "additive_volume",
         _result("volume_ratio"),
         "volume of the lowest structure over the sum of the additive increments",
-        "der: increments reproduce K2ReH9 within 1 %; an open structure is a poor one or a molecular one",
+        "derived: increments reproduce K2ReH9 within 1 %; an open structure is a poor one or a molecular one",
         low=0.7, high=1.35, softness=0.3, mode=Mode.OFF, stage=Stage.RESULT,
     ),
     Rule(
         "hull_distance",
         _result("e_above_hull"),
         "distance to the hull, polymorphs and candidates included",
-        "der: off, because the ranking's term `stability` weighs the same number",
+        "derived: off, because the ranking's term `stability` weighs the same number",
         unit="eV/atom", high=0.1, softness=0.1, mode=Mode.OFF, stage=Stage.RESULT,
     ),
     Rule(
         "ambient_stability",
         _result("reaction_energy_per_h2"),
         "static energy of hydrogenation per H2; at 298 K and 1 bar the gas costs 39 kJ/mol in entropy",
-        "der: T times 130 J/(K mol H2); Li4FeH6 lies at the line; zero-point energy left out",
+        "derived: T times 130 J/(K mol H2); Li4FeH6 lies at the line; zero-point energy left out",
         unit="kJ/mol H2", high=-39.0, softness=20.0, mode=Mode.OFF, stage=Stage.RESULT,
     ),
 )  # fmt: skip

@@ -16,10 +16,9 @@ import numpy as np
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.compounds import known_compounds
-from ninefold.chemistry.configs import config_path
-from ninefold.chemistry.quantities import Kind
 from ninefold.chemistry.table import CandidateTable
 from ninefold.errors import InputError
+from ninefold.models.quantities import Kind
 from ninefold.paths import user_path
 from ninefold.rules.anion import AnionTable, NeedsCations
 from ninefold.rules.builtin import BUILTIN
@@ -27,6 +26,7 @@ from ninefold.rules.registry import RULES, known_rules
 from ninefold.rules.results import RESULT_RULES, ResultTable
 from ninefold.rules.rule import Mode, Rule, Stage, Table, Verdict
 from ninefold.rules.settings import RuleParameters, RuleSetFile, RuleSettings
+from ninefold.shipped import config_path
 from ninefold.user_code import calling
 from ninefold.yaml_files import read_yaml
 

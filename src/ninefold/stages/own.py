@@ -22,11 +22,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ninefold.chemistry.quantities import Kind
 from ninefold.clock import now
 from ninefold.errors import InputError
 from ninefold.keys import KEY_VERSION, content_key
 from ninefold.models.property import PropertyRecord
+from ninefold.models.quantities import Kind
 from ninefold.plugins import Registry, calling
 from ninefold.stages.stage import Counts, Stage
 
@@ -72,7 +72,7 @@ def own_stage(name: str) -> CandidateStage:
     Raises:
         InputError: if there is none, or its name or columns are taken.
     """
-    from ninefold.chemistry.quantities import QUANTITIES
+    from ninefold.models.quantities import QUANTITIES
     from ninefold.stages.order import SHIPPED
 
     found: CandidateStage = STAGES.load(name)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ninefold.stages.stage import Counts, Stage
 
 if TYPE_CHECKING:
-    from ninefold.chemistry.quantities import Kind
     from ninefold.models.candidate import Candidate
+    from ninefold.models.quantities import Kind
     from ninefold.ranking import Ranked
     from ninefold.ranking.settings import RankingSettings
     from ninefold.rules import RuleSet, Verdict

@@ -66,7 +66,7 @@ def reference_record(campaign: str, phase: ReferencePhase, relaxation: Relaxatio
         is_converged=relaxation.is_converged,
         structure=None if structure is None else pack_structure(structure),
         source=phase.source,
-        mark=phase.mark,
+        provenance=phase.provenance,
         refuted=phase.refuted,
         notes=[*phase.notes, *([relaxation.error] if relaxation.error else [])],
         core_seconds=relaxation.core_seconds,

@@ -211,7 +211,7 @@ def reference_phase(reference: ReferenceRecord) -> Phase:
         volume_per_atom=reference.volume_per_atom,
         kind=reference.kind,
         source=reference.source,
-        mark=reference.mark,
+        provenance=reference.provenance,
         refuted=reference.refuted,
     )
 

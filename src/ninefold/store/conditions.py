@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ninefold.chemistry.quantities import Kind
+from ninefold.models.quantities import Kind
 from ninefold.store.schema import COLLECTIONS
 from ninefold.store.store import Condition, Scalar
 

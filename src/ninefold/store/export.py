@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
 from ninefold.files import ProtectedFileError, write_atomically
+from ninefold.models.quantities import QUANTITIES
 from ninefold.paths import user_path
 
 if TYPE_CHECKING:

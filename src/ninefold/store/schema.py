@@ -5,7 +5,7 @@ Every backend reads this table; alone in its module, so that reading a store imp
 
 from __future__ import annotations
 
-from ninefold.chemistry.quantities import QUANTITIES, Kind
+from ninefold.models.quantities import QUANTITIES, Kind
 
 SCHEMA_VERSION = 3
 """As `ninefold.models.record.SCHEMA_VERSION`; a store from a newer schema is refused."""
@@ -78,7 +78,7 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "is_converged": "boolean",
         "engine": "string",
         "source": "string",
-        "mark": "string",
+        "provenance": "string",
         "refuted": "string",
     },
     "candidates": {

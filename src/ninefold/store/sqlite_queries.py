@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ninefold.chemistry.quantities import Kind
 from ninefold.errors import InputError
+from ninefold.models.quantities import Kind
 from ninefold.store.conditions import allowed_values, fields_of
 from ninefold.store.schema import INDEXED
 from ninefold.store.store import Condition, Order, Scalar

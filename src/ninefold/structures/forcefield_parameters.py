@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Parameters:
-    """What is fitted; `workflows/fit_forcefield.py` makes the file that holds the values in use."""
+    """What is fitted; `tools/fit_forcefield.py` makes the file that holds the values in use."""
 
     charge_scale: float
     """Formal charges times this: these solids are not fully ionic."""

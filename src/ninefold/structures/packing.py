@@ -80,7 +80,7 @@ def assemble(
         hydrides: shape (Z * m, 3), Å.
         polyhedra: One set of unit vectors, shape (n, 3), per centre, already turned.
         source: How it was made.
-        rng: Deals the kinds of cations over their sites; None where the sites stand kind by kind.
+        rng: Distributes the kinds of cations over their sites; None where the sites stand kind by kind.
     """
     symbols: list[str] = []
     positions: list[np.ndarray] = []

@@ -31,7 +31,8 @@ class Phase:
     centre: str | None = None
     """Symbol of the central atom of a complex hydride: what a synthesis starts from as the metal."""
     source: str = ""
-    mark: str = ""
+    provenance: str = ""
+    """published, from memory or derived."""
     search_spread: float | None = None
     """Highest less lowest of the energies that repeated searches found, eV/atom; None where it was searched once."""
     refuted: str | None = None

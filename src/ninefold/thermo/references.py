@@ -37,8 +37,8 @@ class ReferencePhase:
     space_group: str
     """Symbol that the structure was built with."""
     source: str
-    mark: str
-    """src: read in the publication; mem: from memory; der: derived or estimated here."""
+    provenance: str
+    """published: read in the publication; from memory; derived: derived or estimated here."""
     notes: tuple[str, ...] = ()
     refuted: str | None = None
     """Why the structure is wrong, if it is: it stays beside its composition and is kept out of every hull."""
@@ -141,7 +141,7 @@ def _phase(name: str, formula: str, index: int) -> ReferencePhase:
         structure=structure,
         space_group=entry["space_group"],
         source=entry["source"],
-        mark=entry["mark"],
+        provenance=entry["provenance"],
         notes=tuple(entry.get("notes", ())),
         refuted=entry.get("refuted"),
     )

@@ -26,7 +26,7 @@ class KnownPhase:
     difference: float
     """Candidate less known, eV/atom; negative where the search found a lower structure."""
     source: str
-    mark: str
+    provenance: str
     refuted: str | None = None
 
 

@@ -153,7 +153,7 @@ class _System:
         return [
             KnownPhase(
                 phase.name, phase.energy_per_atom, candidate.energy_per_atom - phase.energy_per_atom,
-                phase.source, phase.mark, phase.refuted,
+                phase.source, phase.provenance, phase.refuted,
             )
             for phase in sorted(own, key=lambda phase: phase.energy_per_atom)
         ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Fit the ionic force field to an engine: python workflows/fit_forcefield.py, about ten minutes on two cores.
+"""Fit the ionic force field to an engine: python tools/fit_forcefield.py, about ten minutes on two cores.
 
 Training: compositions drawn at random from a wide chemical space, none of them a compound that has been made. Each is
 settled with the force field at hand, relaxed coarsely with the engine, and shaken and strained; the force field's

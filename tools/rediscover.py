@@ -1,4 +1,4 @@
-"""Find known structures again from their compositions: python workflows/rediscover.py, or 'make rediscover'.
+"""Find known structures again from their compositions: python tools/rediscover.py, or 'make rediscover'.
 
 Every search is appended to OUT/searches.jsonl when it is done; run again, it goes on where it stopped. At the end
 stand OUT/rediscovery.md (the table) and OUT/rediscovery.svg (best energy against relaxations).
