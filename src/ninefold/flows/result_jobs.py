@@ -67,7 +67,7 @@ def assess_stability(
         shards = [shard for of_round in searched or () for shard in of_round or () if shard]
         lines = {line["id"]: line for shard in shards for line in lines_of(opened, shard)}
         lost = sorted(item["name"] for item in relaxed or () if item["reference"] is None)
-        hulls = stability.Hulls(of_method.id, _references(opened, relaxed or ()), screened.stability)
+        hulls = stability.Hulls(_references(opened, relaxed or ()), screened.stability)
         for row in rows_of(opened, screened.name, of_method, lines):
             hulls.add(row)
         outcome = []

@@ -18,7 +18,7 @@ from ninefold.structures.forcefield import settle
 from ninefold.structures.known_types import substituted
 from ninefold.structures.packing import Packing
 from ninefold.structures.proposal import Notify, Proposal, Stop, Stream, never
-from ninefold.structures.sources import KNOWN_TYPES, load_source
+from ninefold.structures.sources import KNOWN_TYPES, load_source, source_label
 
 MAX_DRAW = 6
 """Packings drawn from a source and cell size at a time, at most."""
@@ -106,7 +106,7 @@ def _streams(
     return [
         Stream(
             name, load_source(name), assignment, units,
-            rng_for(assignment, seed, f"{name}:{units}", a_round), failures,
+            rng_for(assignment, seed, f"{source_label(name)}:{units}", a_round), failures,
         )
         for name in budget.sources
         if name != KNOWN_TYPES

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ninefold.errors import NinefoldError
 from ninefold.models.candidate import Candidate
 from ninefold.models.structure import unpack_structure
 from ninefold.stages.flags import flags
@@ -34,29 +33,23 @@ _OF_STABILITY = (
 )  # fmt: skip
 
 
-class MixedMethodsError(NinefoldError):
-    """Energies of two methods were about to share a hull."""
-
-
 class Hulls:
     """The phases of one method, from which the hull of any chemical system is made.
 
     Candidates are held as phases, which are small; their rows are read when their system is assessed.
 
     Args:
-        method: Id of the method whose energies these are.
-        references: Relaxed with it.
+        references: Relaxed with the method.
         settings: Conditions, and whether candidates compete.
     """
 
-    def __init__(self, method: str, references: Iterable[ReferenceRecord], settings: StabilitySettings) -> None:
-        self._method, self._settings = method, settings
+    def __init__(self, references: Iterable[ReferenceRecord], settings: StabilitySettings) -> None:
+        self._settings = settings
         self._references: dict[str, Phase] = {}
         self._structures: dict[str, dict[str, Any]] = {}
         self._published: set[tuple[tuple[str, float], ...]] = set()
         self._candidates: dict[frozenset[str], dict[str, Phase]] = {}
         for reference in references:
-            self._check(reference.method, f"the reference {reference.name}")
             if reference.energy_per_atom is not None and reference.structure is not None:
                 self._references[reference.name] = reference_phase(reference)
                 self._structures[reference.name] = reference.structure
@@ -64,7 +57,6 @@ class Hulls:
 
     def add(self, row: Candidate) -> None:
         """A candidate that competes with others; one without a structure is left out."""
-        self._check(row.method, f"the candidate {row.label}")
         if row.energy_per_atom is not None:
             self._candidates.setdefault(frozenset(row.elements), {})[row.composition] = candidate_phase(row)
 
@@ -84,7 +76,7 @@ class Hulls:
                 would seem more stable than they are, so that no hull is made.
 
         Raises:
-            MixedMethodsError: if a row is another method's.
+            ninefold.thermo.stability.MixedMethodsError: if not all energies are of one method.
         """
         from ninefold.thermo.stability import assess
 
@@ -92,21 +84,17 @@ class Hulls:
         assessed: list[Candidate] = []
         placed = [row for row in rows if row.energy_per_atom is not None]
         counts.reasons[NO_STRUCTURE] = len(rows) - len(placed)
-        for row in placed:
-            self._check(row.method, f"the candidate {row.label}")
         if missing or not placed:
             counts.reasons[MACHINE_REASON] = len(placed) if missing else 0
             notes = [f"{MACHINE_REASON}: {', '.join(missing)}"] if missing else []
             return [row.model_copy(update={"stability_notes": notes}) for row in rows], _without_zeros(counts)
-        elements = set(placed[0].elements)
-        phases = {
-            identifier: phase
-            for system, members in self._candidates.items()
-            if system <= elements
-            for identifier, phase in members.items()
-        }
+        elements = frozenset(placed[0].elements)
+        own = self._candidates[elements]
+        others = [
+            phase for system, members in self._candidates.items() if system < elements for phase in members.values()
+        ]
         references = [phase for phase in self._references.values() if elements >= set(phase.amounts)]
-        results = dict(zip(phases, assess(list(phases.values()), references, self._settings), strict=True))
+        results = dict(zip(own, assess(list(own.values()), references, self._settings, others), strict=True))
         for row in rows:
             result = results.get(row.composition)
             if row.energy_per_atom is None or result is None:
@@ -132,13 +120,6 @@ class Hulls:
         update["reaction"], update["stability_notes"] = result.reaction, result.notes
         assessed = row.model_copy(update=update)
         return assessed.model_copy(update={"flags": flags(assessed)})
-
-    def _check(self, method: str, what: str) -> None:
-        if method != self._method:
-            raise MixedMethodsError(
-                f"hull: energies of two methods cannot share one: {what} has method {method[:8]}, the hull "
-                f"{self._method[:8]}"
-            )
 
 
 def found_among(
@@ -186,6 +167,7 @@ def candidate_phase(row: Candidate) -> Phase:
             kind=KNOWN_SEARCHED if row.is_competitor else CANDIDATE,
             centre=row.centre,
             search_spread=row.search_spread,
+            method=row.method,
             **more,
         )
 
@@ -213,6 +195,7 @@ def reference_phase(reference: ReferenceRecord) -> Phase:
         source=reference.source,
         provenance=reference.provenance,
         refuted=reference.refuted,
+        method=reference.method,
     )
 
 

@@ -75,9 +75,6 @@ def open_store(uri: str | Path, mode: Mode = "read") -> Store:
     return store
 
 
-open_repository = open_store
-
-
 def store_file(uri: str | Path) -> Path | None:
     """The file that a store is, or None for a server: what no output may be written over."""
     backend, address = _backend_of(str(uri), "store")

@@ -42,7 +42,7 @@ from ninefold.store.sqlite_queries import (
 from ninefold.store.sqlite_upgrade import damaged, parsed_document
 from ninefold.store.store import EXECUTOR, NOTHING, Condition, Mode, Order, RecordLike, Scalar, Store, StoreError
 
-__all__ = ["SQLiteRepository", "SQLiteStore", "check_address", "open_address"]
+__all__ = ["SQLiteStore", "check_address", "open_address"]
 
 _inherited: list[sqlite3.Connection] = []
 """Connections that a forked process has from its parent: closing one would end the parent's transactions."""
@@ -233,5 +233,4 @@ class SQLiteStore(Store):
             raise explained(error, self._path) from error
 
 
-SQLiteRepository = SQLiteStore
 """The name under which it is imported elsewhere."""

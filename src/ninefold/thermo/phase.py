@@ -15,7 +15,7 @@ HYDROGEN = "H"
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase with its energy; all phases of one assessment come from one engine."""
+    """A phase with its energy."""
 
     name: str
     formula: str
@@ -37,6 +37,8 @@ class Phase:
     """Highest less lowest of the energies that repeated searches found, eV/atom; None where it was searched once."""
     refuted: str | None = None
     """Why this structure must not carry a hull: it is no facet's corner, and is listed with its composition only."""
+    method: str = ""
+    """What computed the energy; phases of two methods never share a hull."""
     polymorphs: tuple[Phase, ...] = ()
     """Other stored minima of the same composition; at a condition the lowest E + pV of all of them counts."""
 

@@ -12,10 +12,11 @@ the hull of all other compositions, negative for a phase that is stable.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ninefold.chemistry.equations import Equation, formation
 from ninefold.chemistry.formula import parse_formula
+from ninefold.errors import NinefoldError
 from ninefold.thermo.ensembles import Closed, Ensemble, Open, PhaseHull, minima
 from ninefold.thermo.hydrogen import KJ_PER_MOL, chemical_potential_per_atom, is_solid
 from ninefold.thermo.phase import HYDROGEN, KNOWN_SEARCHED, Phase
@@ -25,27 +26,58 @@ from ninefold.thermo.settings import Condition, StabilitySettings
 STATIC_SOLIDS = "no zero-point energy, no vibrational entropy of solids"
 
 
-def assess(candidates: Sequence[Phase], references: Sequence[Phase], settings: StabilitySettings) -> list[Stability]:
+class MixedMethodsError(NinefoldError):
+    """Energies of two methods were about to share a hull."""
+
+
+def assess(
+    candidates: Sequence[Phase],
+    references: Sequence[Phase],
+    settings: StabilitySettings,
+    others: Sequence[Phase] = (),
+) -> list[Stability]:
     """Distances to the hull, static and at each condition.
 
     Args:
         candidates: One phase for each candidate, with its other minima as polymorphs; several candidates may
             share a composition.
-        references: Competing phases, relaxed with the same engine.
+        references: Competing phases, relaxed with the same method.
         settings: Conditions, and whether other candidates compete.
+        others: Further candidates that compete, and for which no result is asked.
 
     Returns:
         One result per candidate, in their order. A candidate whose system lacks an element's
         reference has None for distances and a note.
+
+    Raises:
+        MixedMethodsError: if not all energies are of one method.
     """
+    competing = [*candidates, *others]
+    check_one_method([*competing, *references])
     systems: dict[frozenset[str], _System] = {}
     results = []
     for candidate in candidates:
         elements = frozenset(symbol for symbol, amount in candidate.amounts.items() if amount)
         if elements not in systems:
-            systems[elements] = _System(elements, candidates, references, settings)
+            systems[elements] = _System(elements, competing, references, settings)
         results.append(systems[elements].assess(candidate))
     return results
+
+
+def check_one_method(phases: Iterable[Phase]) -> None:
+    """Refuse phases whose energies cannot be compared.
+
+    Raises:
+        MixedMethodsError: naming two of them.
+    """
+    first: Phase | None = None
+    for phase in phases:
+        first = first or phase
+        if phase.method != first.method:
+            raise MixedMethodsError(
+                f"hull: energies of two methods cannot share one: {first.name} has method {first.method[:8]!r}, "
+                f"{phase.name} has {phase.method[:8]!r}"
+            )
 
 
 class _System:
