@@ -50,10 +50,12 @@ def adopt(store: Store, campaign: Campaign, compositions: list[CompositionRecord
             pool = pool_id(assignment, budget, campaign.seed, number)
             store.insert("pools", [PoolRecord.model_validate({**old, **named, "id": pool})])
             search = store.get("searches", _old_search_id(campaign, assignment, old["packings"], method))
-            if search is None:
-                continue
-            named |= {"id": search_id(pool, budget, method), "pool": pool, "method": method}
-            store.insert("searches", [SearchRecord.model_validate({**search, **named})])
+            if search is not None:
+                named |= {"id": search_id(pool, budget, method), "pool": pool, "method": method}
+                store.insert("searches", [SearchRecord.model_validate({**search, **named})])
+            for collection, record in (("pools", old), ("searches", search)):
+                if record is not None and record["campaign"] == campaign.name:  # no other campaign asks for it
+                    store.delete(collection, equal={"id": record["id"]})
 
 
 def _old_pool_id(campaign: Campaign, assignment: Assignment, number: int) -> str:

@@ -9,6 +9,7 @@ from ninefold.clock import now
 from ninefold.errors import InputError
 from ninefold.flows.workplace import method_of
 from ninefold.models.campaign import CampaignRecord
+from ninefold.store import masked
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -59,7 +60,7 @@ def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accep
         id=campaign.name,
         name=campaign.name,
         fingerprint=campaign.fingerprint(),
-        settings=settings,
+        settings=settings if campaign.store is None else {**settings, "store": masked(campaign.store)},
         versions={"ninefold": ninefold.__version__, "engine": methods[0].label, **_library_versions()},
         status="running",
         workflow=workflow,
