@@ -1,5 +1,6 @@
 """Worker processes that are killed, run out of memory, are interrupted, or lose their parent."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -336,7 +337,12 @@ def test_workers_end_with_their_parent(tmp_path, number):
         os.killpg(process.pid, number)  # as a terminal does: to every process of the group
     else:
         process.send_signal(number)
-    wait_until_gone(workers, 1)
+    try:
+        wait_until_gone(workers, 1)
+    finally:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == -number
     assert errors.count("Traceback") == (number == signal.SIGINT), "the script's own, and none of a worker"

@@ -78,6 +78,8 @@ class Pool:
             raise ValueError(f"{workers=} must be at least 1")
         self.workers = workers
         self._initializer, self._initargs = initializer, initargs
+        self._workers: list[_Worker] = []
+        """All of them: an interrupt may come while one of them is neither idle nor busy."""
         self._idle: list[_Worker] = []
         self._busy: dict[Future[bytes | None], tuple[_Worker, _Task]] = {}
 
@@ -89,10 +91,17 @@ class Pool:
 
     def close(self) -> None:
         """End every worker now, without waiting for what it is on; a later `map` starts new ones."""
-        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
-            worker.end()
         self._idle.clear()
+        self._end_working()
+
+    def _end_working(self) -> None:
         self._busy.clear()
+        for worker in [worker for worker in self._workers if worker not in self._idle]:
+            self._end(worker)
+
+    def _end(self, worker: _Worker) -> None:
+        worker.end()
+        self._workers.remove(worker)
 
     def map(
         self, function: Callable[..., R], arguments: Iterable[tuple[Any, ...]], caught: tuple[type[Exception], ...] = ()
@@ -147,9 +156,7 @@ class Pool:
                         raise result.error
                     yield index, result
         finally:
-            for worker, _ in self._busy.values():
-                worker.end()
-            self._busy.clear()
+            self._end_working()
 
     def _start_tasks(self, tasks: Iterator[_Task], again: deque[_Task], most: int) -> None:
         """Give free workers a task each, until `most` are at work or no task is left."""
@@ -168,10 +175,11 @@ class Pool:
             try:
                 self._busy[worker.submit(task.content)] = worker, task
             except BrokenProcessPool:  # it died while it had nothing to do
-                worker.end()
+                self._end(worker)
             else:
                 return
         worker = _Worker(self._initializer, self._initargs)
+        self._workers.append(worker)
         self._busy[worker.submit(task.content)] = worker, task
 
     def _result_of(
@@ -181,12 +189,12 @@ class Pool:
         error = future.exception()
         if isinstance(error, BrokenProcessPool):
             reason = worker.reason_of_death()
-            worker.end()
+            self._end(worker)
             return TaskFailure(reason, "died", task.attempts)
         if error is None:
             content = future.result()
             if content is None:
-                worker.end()  # its memory may be in pieces
+                self._end(worker)  # its memory may be in pieces
                 return TaskFailure(OUT_OF_MEMORY, "memory", task.attempts)
             try:
                 result = pickle.loads(content)
