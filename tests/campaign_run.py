@@ -57,13 +57,21 @@ def with_pairs(folder):
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
 
+COMPUTED = ("pools", "searches", "minima", "calculations", "properties")
+"""Collections of what is computed once."""
+
+
 def results(folder):
     """Every finished calculation of a store, as it is stored; read from outside, while a run may write."""
     if not (folder / "ninefold.db").exists():
         return {}
     connection = sqlite3.connect(f"file:{folder / 'ninefold.db'}?mode=ro", uri=True)
     try:
-        return dict(connection.execute("SELECT id, doc FROM results"))
+        return {
+            (name, identifier): document
+            for name in COMPUTED
+            for identifier, document in connection.execute(f"SELECT id, doc FROM {name}")
+        }
     except sqlite3.OperationalError:  # the tables are not made yet
         return {}
     finally:

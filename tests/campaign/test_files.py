@@ -173,36 +173,3 @@ def test_a_broken_file_of_compounds(tmp_path, content, words):
         parse_campaign(with_(known="mine.yaml"), folder=tmp_path).known_compounds()
     for word in words:
         assert word in str(caught.value)
-
-
-def test_selection_marks_the_campaigns_own_compounds(tmp_path):
-    from ninefold.flows.stages import select
-
-    from ninefold.store import open_repository
-
-    (tmp_path / "mine.yaml").write_text(MINE)
-    space_ = [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": [0, 2]}]
-    for known in ({}, {"known": "mine.yaml"}):
-        campaign = parse_campaign(with_(name=f"c{len(known)}", space=space_, **known), folder=tmp_path)
-        select(campaign, str(tmp_path / "s.db"))
-    with open_repository(tmp_path / "s.db") as repository:
-        found = {(row["campaign"], row["formula"]): row["is_known"] for row in repository.find("candidates")}
-    assert found["c0", "K2ReH9"]
-    assert not found["c0", "K3ReH10"]
-    assert found["c1", "K2ReH9"]
-    assert found["c1", "K3ReH10"]
-    assert not found["c1", "K4ReH11"]
-
-
-def test_the_campaigns_own_compounds_compete(tmp_path):
-    from ninefold.flows.stages import select
-
-    from ninefold.store import open_repository
-
-    (tmp_path / "mine.yaml").write_text(MINE)
-    campaign = parse_campaign(with_(known="mine.yaml"), folder=tmp_path)  # of K, Re and H, but m = 0
-    select(campaign, str(tmp_path / "s.db"))
-    with open_repository(tmp_path / "s.db") as repository:
-        found = {row["formula"]: row for row in repository.find("candidates")}
-    assert found["K3ReH10"]["is_competitor"]
-    assert found["K3ReH10"]["is_known"]
