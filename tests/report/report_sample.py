@@ -1,4 +1,4 @@
-"""A made-up but realistic campaign: documents of the models' own shape, numbers of the right size.
+"""A made-up but realistic campaign: records as a store holds them, numbers of the right size.
 
 Only the structure of K2ReH9 is a real one (Abrahams, Ginsberg & Knox, Inorg. Chem. 3, 558 (1964), hydrogens
 rebuilt from its polyhedra). The other candidates carry toy cells, good enough to be drawn.
@@ -10,17 +10,21 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from ninefold.store.documents import (
-    CampaignDocument,
-    CandidateDocument,
-    FoundStructureDocument,
-    FunnelDocument,
-    ReferenceDocument,
-)
 
 from ninefold.chemistry.anions import Assignment, Cation
+from ninefold.models.campaign import CampaignRecord
+from ninefold.models.candidate import Candidate
+from ninefold.models.composition import CompositionRecord, pack_assignment
+from ninefold.models.funnel import FunnelRecord
+from ninefold.models.method import Method
+from ninefold.models.record import Record
+from ninefold.models.reference import ReferenceRecord
+from ninefold.models.search import Minimum
+from ninefold.models.structure import StructureRecord, structure_id
+from ninefold.store.details import details
 
-ENGINE = "CHGNet 0.3.0"
+METHOD = Method(id="9e41c07d55ab", name="chgnet", label="CHGNet 0.3.0", evidence="ML")
+ENGINE = METHOD.label
 ELEMENTS = {"K": -1.09, "Re": -12.41, "H": -3.334, "Mg": -1.61, "Cr": -9.65, "Li": -1.92, "Mo": -10.84}
 BINARIES = {"KH": ("K", 1, 1, -0.313), "MgH2": ("Mg", 1, 2, -0.305), "LiH": ("Li", 1, 1, -0.478)}
 GROUPS = {"Re": 7, "Cr": 6, "Mo": 6}
@@ -75,36 +79,29 @@ _K2REH9 = (
 )
 
 
-def structure_dict(symbols: list[str], fractional: Any, lattice: Any) -> dict[str, Any]:
-    """The parts of pymatgen's `Structure.as_dict()` that hold a structure."""
-    matrix = np.asarray(lattice, dtype=float)
-    return {
-        "@module": "pymatgen.core.structure",
-        "@class": "Structure",
-        "charge": 0,
-        "lattice": {"matrix": matrix.tolist(), "pbc": [True] * 3},
-        "properties": {},
-        "sites": [
-            {
-                "species": [{"element": symbol, "occu": 1}],
-                "abc": [float(x) for x in place],
-                "xyz": (np.asarray(place, dtype=float) @ matrix).tolist(),
-                "properties": {},
-                "label": symbol,
-            }
-            for symbol, place in zip(symbols, fractional, strict=True)
-        ],
+def structure_record(symbols: list[str], fractional: Any, lattice: Any) -> StructureRecord:
+    """A structure as it is stored."""
+    packed = {
+        "lattice": np.asarray(lattice, dtype=float).tolist(),
+        "species": symbols,
+        "positions": np.asarray(fractional, dtype=float).tolist(),
     }
+    return StructureRecord(id=structure_id(packed), **packed)
 
 
-def k2reh9() -> dict[str, Any]:
+def structure_dict(symbols: list[str], fractional: Any, lattice: Any) -> dict[str, Any]:
+    """A structure as `details` gives it."""
+    return dict(structure_record(symbols, fractional, lattice).to_structure().as_dict())
+
+
+def k2reh9() -> StructureRecord:
     """K2ReH9, P-62m, 36 atoms: two inequivalent [ReH9]2- as tricapped trigonal prisms."""
     a, c = 9.607, 5.508
     lattice = [[a, 0, 0], [-a / 2, a * 3**0.5 / 2, 0], [0, 0, c]]
-    return structure_dict([symbol for symbol, _ in _K2REH9], [place for _, place in _K2REH9], lattice)
+    return structure_record([symbol for symbol, _ in _K2REH9], [place for _, place in _K2REH9], lattice)
 
 
-def toy_structure(assignment: Assignment) -> dict[str, Any]:
+def toy_structure(assignment: Assignment) -> StructureRecord:
     """One anion at the origin of a cube, cations and hydrides around it."""
     cations = [cation.symbol for cation in assignment.cations for _ in range(cation.count)]
     side = (55.0 + 22.0 * len(cations) + 14 * assignment.m) ** (1 / 3)
@@ -125,7 +122,7 @@ def toy_structure(assignment: Assignment) -> dict[str, Any]:
     ]
     fractional = [(0, 0, 0), *(shell * 1.68 / side), *places[: len(cations) + assignment.m]]
     symbols = [assignment.centre, *["H"] * assignment.n, *cations, *["H"] * assignment.m]
-    return structure_dict(symbols, fractional, np.eye(3) * side)
+    return structure_record(symbols, fractional, np.eye(3) * side)
 
 
 def readings() -> list[Assignment]:
@@ -139,18 +136,37 @@ def readings() -> list[Assignment]:
     return found
 
 
+class _Held:
+    """What `details` asks of a store, from records that lie in memory."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._documents = {(record.collection, record.id): record.model_dump(mode="json") for record in records}
+
+    def get_many(self, collection: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+        found = {id: self._documents.get((collection, id)) for id in ids}
+        return {id: document for id, document in found.items() if document is not None}
+
+
+def records(campaign: str = "quickstart") -> list[Record]:
+    """Everything that a store holds of the campaign, but its funnel and references: see there."""
+    rows, compositions, structures = [], [], {}
+    for reading in readings():
+        structure = k2reh9() if reading.formula == "K2ReH9" else toy_structure(reading)
+        structures[structure.id] = structure
+        compositions.append(_composition(reading, campaign))
+        rows.append(_candidate(compositions[-1], reading, structure))
+    rows.sort(key=lambda row: -(row.score if row.score is not None else -1))
+    ranked = [
+        row if row.score is None else row.model_copy(update={"rank": rank}) for rank, row in enumerate(rows, start=1)
+    ]
+    return [campaign_record(campaign), METHOD, *compositions, *structures.values(), *ranked]
+
+
 def candidates(campaign: str = "quickstart") -> list[dict[str, Any]]:
-    """Candidate documents; one found no structure."""
-    documents = sorted(
-        (_candidate(reading, campaign) for reading in readings()),
-        key=lambda document: -(document.score if document.score is not None else -1),
-    )
-    rows = []
-    for rank, document in enumerate(documents, start=1):
-        if document.score is not None:
-            document.rank = rank
-        rows.append(document.model_dump(mode="json"))
-    return rows
+    """Whole candidates, as `details` joins them; one found no structure."""
+    held = records(campaign)
+    rows = [record.model_dump(mode="json") for record in held if isinstance(record, Candidate)]
+    return list(details(_Held(held), rows))
 
 
 def references(campaign: str = "quickstart") -> list[dict[str, Any]]:
@@ -207,7 +223,7 @@ def funnel(campaign: str = "quickstart") -> list[dict[str, Any]]:
         ("rank", 22, 21, "compositions", {"no_structure": 1}, 0.1),
     )
     return [
-        FunnelDocument(
+        FunnelRecord(
             id=f"{campaign}:{stage}:0",
             campaign=campaign,
             stage=stage,
@@ -225,7 +241,12 @@ def funnel(campaign: str = "quickstart") -> list[dict[str, Any]]:
 
 def campaign(name: str = "quickstart") -> dict[str, Any]:
     """A finished campaign."""
-    return CampaignDocument(
+    return campaign_record(name).model_dump(mode="json")
+
+
+def campaign_record(name: str = "quickstart") -> CampaignRecord:
+    """The same as its record."""
+    return CampaignRecord(
         id=name,
         name=name,
         fingerprint="5f0c9a1be2d34771",
@@ -236,13 +257,13 @@ def campaign(name: str = "quickstart") -> dict[str, Any]:
             "engine": {"name": "chgnet", "model": "0.3.0"},
             "rules": {"set": "takagi"},
             "stability": {"noise_eV_per_atom": 0.02},
-            "structures": {"formula_units": [1, 2, 3], "withhold_types": ["K2ReH9"]},
+            "structures": {"formula_units": [1, 2, 3], "withhold_types": ["K2ReH9"], "final_fmax": 0.01},
         },
         versions={"ninefold": "0.1.0", "chgnet": "0.4.2", "torch": "2.13.0", "pymatgen": "2026.10.24"},
         status="finished",
         created="2026-11-24T03:00:12Z",
         finished="2026-11-24T03:13:40Z",
-    ).model_dump(mode="json")
+    )
 
 
 def sample() -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
@@ -250,8 +271,8 @@ def sample() -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]
     return campaign(), funnel(), candidates(), references()
 
 
-def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
-    document = CandidateDocument(
+def _composition(reading: Assignment, campaign: str) -> CompositionRecord:
+    return CompositionRecord(
         id=f"{campaign}-{reading.formula}-{reading.n}",
         campaign=campaign,
         formula=reading.formula,
@@ -267,35 +288,41 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
         n=reading.n,
         q=reading.q,
         m=reading.m,
+        assignment=pack_assignment(reading),
         electron_count=reading.electron_count,
         oxidation_state=reading.oxidation_state,
         anion_class=reading.anion_class.value,
         prior=round(0.95 - 0.08 * reading.m - 0.06 * (9 - reading.n), 3),
-        status="no_structure",
         is_known=reading.formula in KNOWN,
         verdicts=_verdicts(reading),
+        rules="takagi",
+    )
+
+
+_NOT_OF_ROW = {"id", "schema_version", "assignment", "verdicts", "rules", "neighbour_of", "other_readings"}
+
+
+def _candidate(composition: CompositionRecord, reading: Assignment, structure: StructureRecord) -> Candidate:
+    row = Candidate(
+        **composition.model_dump(exclude=_NOT_OF_ROW),
+        id=f"{composition.id}-{METHOD.id[:8]}",
+        composition=composition.id,
+        method=METHOD.id,
+        status="no_structure",
         relaxations=10,
         reasons={"coordination not kept": 6, "H2 formed": 2},
-        provenance={
-            "seed": 2017,
-            "rules": "takagi",
-            "engine_fingerprint": "9e41c07d55ab",
-            "hydrogen_reference": "molecule in a box, same engine",
-            "relaxation": {"fmax": 0.01, "max_steps": 300},
-        },
     )
     if reading.formula not in DISTANCES:
-        return document
+        return row
     distance = DISTANCES[reading.formula]
     energy = _competitors_energy(reading) + distance
-    structure = k2reh9() if reading.formula == "K2ReH9" else toy_structure(reading)
     number, symbol = (189, "P-62m") if reading.formula == "K2ReH9" else (1 + (7 * reading.n + reading.m) % 30, "P2_1/c")
-    best = FoundStructureDocument(
-        structure=structure,
+    best = Minimum(
+        structure=structure.id,
         energy_per_atom=energy,
         space_group_number=number,
         space_group_symbol=symbol,
-        nsites=len(structure["sites"]),
+        nsites=len(structure.species),
         volume_per_formula_unit=146.8 - 3 * reading.m,
         volume_ratio=1.02,
         coordination_numbers=[reading.n] * (3 if reading.formula == "K2ReH9" else 1),
@@ -321,16 +348,16 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
     ]
     terms = {
         "stability": (max(0.0, min(1.0, 1 - distance / 0.2)), 0.5),
-        "prior": (document.prior, 0.2),
+        "prior": (row.prior, 0.2),
         "symmetry": (0.8 if number > 20 else 0.3, 0.1),
         "mobility": (0.4 + 0.1 * reading.m, 0.2),
     }
-    hydride = next(formula for formula, row in BINARIES.items() if row[0] == document.cations[0])
-    return document.model_copy(
+    hydride = next(formula for formula, (cation, *_) in BINARIES.items() if cation == row.cations[0])
+    return row.model_copy(
         update={
             "status": "ranked",
             "evidence": "ML",
-            "structures": [best, *others],
+            "minima": [best, *others],
             "structures_found": 3,
             "relaxations": 14,
             "is_coordination_kept": True,
@@ -388,7 +415,7 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
                     "provenance": "from memory",
                 }
             ]
-            if document.is_known
+            if row.is_known
             else [],
             "conditions": [
                 {
@@ -462,9 +489,10 @@ def _reference(
     campaign: str, name: str, formula: str, kind: str, energy: float | None, atoms: list[str]
 ) -> dict[str, Any]:
     places = [(0.5 * i / len(atoms), 0.1, 0.2) for i in range(len(atoms))]
-    return ReferenceDocument(
-        id=f"{campaign}:{name}",
+    return ReferenceRecord(
+        id=f"{campaign}:{METHOD.id[:8]}:{name}",
         campaign=campaign,
+        method=METHOD.id,
         name=name,
         formula=formula,
         chemical_system="-".join(sorted(set(atoms))),
@@ -475,7 +503,7 @@ def _reference(
         volume_per_atom=None if kind == "molecule" else 14.2,
         is_converged=True,
         engine=ENGINE,
-        structure=structure_dict(atoms, places, np.eye(3) * 8),
+        structure=structure_record(atoms, places, np.eye(3) * 8).model_dump(exclude={"id", "schema_version"}),
         source="Wyckoff, Crystal Structures",
         provenance="from memory",
     ).model_dump(mode="json")

@@ -2,12 +2,9 @@
 
 from collections import Counter
 
-import pytest
-
 from ninefold.campaign import parse_campaign
-from ninefold.chemistry.compounds import known_compounds
+from ninefold.chemistry.compounds import known_compounds, known_formulas
 from ninefold.enumeration import enumerate_assignments
-from ninefold.chemistry.compounds import known_formulas
 from ninefold.rules import RuleSettings, load_rule_set
 from ninefold.stages.select import Selection
 

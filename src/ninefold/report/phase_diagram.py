@@ -83,7 +83,7 @@ def phases_of(
     wanted = set(elements)
     phases = []
     for reference in references:
-        amounts = _amounts_of_structure(reference.get("structure"))
+        amounts: dict[str, int] = Counter((reference.get("structure") or {}).get("species") or [])
         if reference.get("energy_per_atom") is not None and amounts and set(amounts) <= wanted:
             phases.append(
                 DiagramPhase(
@@ -151,11 +151,6 @@ def _amounts_of_candidate(candidate: Mapping[str, Any]) -> dict[str, int]:
     if "cation_counts" in candidate:
         return {**candidate["cation_counts"], candidate["centre"]: 1, "H": candidate["n"] + candidate["m"]}
     return parse_formula(candidate["formula"])
-
-
-def _amounts_of_structure(structure: Mapping[str, Any] | None) -> dict[str, int]:
-    sites = (structure or {}).get("sites") or []
-    return dict(Counter(str(site["species"][0]["element"]) for site in sites))
 
 
 def _fractions(amounts: Mapping[str, int]) -> dict[str, float]:
