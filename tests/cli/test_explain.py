@@ -210,12 +210,12 @@ def test_rates_come_from_the_store_where_it_has_enough(tmp_path, monkeypatch):
     from ninefold.store.documents import CampaignDocument, ResultDocument
 
     from ninefold.campaign import read_campaign
-    from ninefold.store import open_repository
+    from ninefold.store import open_store
 
     monkeypatch.chdir(tmp_path)
     path = campaign(tmp_path, structures={"pool": 10, "coarse_relaxations": 1, "refinements": 1, "rounds": 1})
     settings = read_campaign(path).to_dict()
-    with open_repository(tmp_path / "mine.db", mode="write") as repository:
+    with open_store(tmp_path / "mine.db", mode="write") as repository:
         document = CampaignDocument(
             id="y", name="y", fingerprint="f", settings=settings, versions={}, status="finished", created="2026-01-01"
         )

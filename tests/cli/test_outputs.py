@@ -17,7 +17,7 @@ from pymatgen.core import Lattice, Structure
 from campaign_run import CAMPAIGN, ninefold
 from ninefold.cli.outputs import MANIFEST, check_output, check_output_folder, is_report_of, record_written
 from ninefold.errors import InputError
-from ninefold.store import open_repository
+from ninefold.store import open_store
 
 
 @pytest.fixture
@@ -313,9 +313,10 @@ def test_a_new_campaign_has_a_name_and_an_example_of_its_own(tmp_path):
 def test_status_tells_the_stage_that_runs(finished, tmp_path):
     """The lock is held and a stage is noted, as a run does."""
     from ninefold.flows.execute import _Noting
+    from ninefold.store.documents import CampaignDocument
+
     from ninefold.flows.kept import lock_purpose
     from ninefold.flows.progress import announce, listening
-    from ninefold.store.documents import CampaignDocument
     from ninefold.store.locking import exclusive
 
     shutil.copytree(finished, tmp_path / "work")
@@ -323,7 +324,7 @@ def test_status_tells_the_stage_that_runs(finished, tmp_path):
     finished_status = ninefold("status", cwd=store.parent).stdout
     assert "; elapsed " in finished_status
     assert "left" not in finished_status
-    with open_repository(store, mode="write") as repository:
+    with open_store(store, mode="write") as repository:
         document = {**repository.get("campaigns", "tiny"), "status": "running", "finished": None}
         repository.put("campaigns", [CampaignDocument(**document)])
     with exclusive(store, lock_purpose("tiny")) as lock, listening(_Noting(lock)):

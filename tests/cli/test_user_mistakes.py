@@ -22,7 +22,7 @@ from campaign_run import CAMPAIGN, ninefold
 from ninefold.cli import signals
 from ninefold.cli.main import main
 from ninefold.store import documents as models
-from ninefold.store.sqlite import SQLiteRepository
+from ninefold.store.sqlite import SQLiteStore
 
 LONG = "a" * 300
 """Longer than a file name may be."""
@@ -307,7 +307,7 @@ DAMAGED_COMMANDS = {
 @pytest.fixture(scope="session")
 def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sample") / "ninefold.db"
-    with SQLiteRepository(path, "write") as repository:
+    with SQLiteStore(path, "write") as repository:
         repository.put("campaigns", [models.CampaignDocument(**report_sample.campaign())])
         for collection, rows in (
             ("funnel", report_sample.funnel()),

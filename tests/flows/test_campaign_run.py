@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from campaign_run import CAMPAIGN, QUICK, ninefold, results, start, wait_for_results, with_pairs
-from ninefold.store import open_repository
+from ninefold.store import open_store
 
 TIMELESS = (
     "rank",
@@ -28,7 +28,7 @@ TIMELESS = (
 
 
 def candidates(folder):
-    with open_repository(folder / "ninefold.db") as repository:
+    with open_store(folder / "ninefold.db") as repository:
         return repository.find("candidates", sort=[("rank", "asc")])
 
 
@@ -74,7 +74,7 @@ def test_candidates_are_whole(finished):
 def test_funnel_has_every_stage(finished):
     from ninefold.flows.funnel import STAGES, total
 
-    with open_repository(finished / "ninefold.db") as repository:
+    with open_store(finished / "ninefold.db") as repository:
         stages = total(repository.find("funnel"))
     again = ["choose 2", "build 2", "prescreen 2"]
     assert [stage["stage"] for stage in stages] == [*STAGES[:6], *again, *STAGES[7:]]
@@ -130,7 +130,7 @@ def science(folder):
     """What a run computes, without times and dates: candidates, references, funnel."""
     from ninefold.flows.funnel import total
 
-    with open_repository(folder / "ninefold.db") as repository:
+    with open_store(folder / "ninefold.db") as repository:
         rows = repository.find("candidates")
         references = repository.find("references")
         stages = total(repository.find("funnel"))
@@ -224,7 +224,7 @@ def test_corrupted_shard_is_named(finished, tmp_path):
         connection.execute("DELETE FROM results WHERE json_extract(doc, '$.kind') = 'search'")
     for shard in (folder / "ninefold.db.files").rglob("*.gz"):
         shard.write_bytes(shard.read_bytes()[:-20] + b"x" * 20)
-    with open_repository(folder / "ninefold.db") as repository:
+    with open_store(folder / "ninefold.db") as repository:
         document = repository.get("campaigns", "tiny")
     with sqlite3.connect(folder / "ninefold.db") as connection:
         document["status"] = "running"

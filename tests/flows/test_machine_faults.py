@@ -12,7 +12,7 @@ from ninefold.flows.execute import is_finished, run_campaign
 from campaign_run import QUICK, ninefold, with_pairs
 from ninefold.campaign import parse_campaign
 from ninefold.errors import MachineFaultError
-from ninefold.store import open_repository
+from ninefold.store import open_store
 
 FAULTS = [
     ImportError("libtorch_cpu.so: failed to map segment"), OSError("disk"), MemoryError("cells"),
@@ -54,7 +54,7 @@ def expected(tmp_path_factory):
 
 
 def energies(store):
-    with open_repository(store) as repository:
+    with open_store(store) as repository:
         return {
             collection: {row["id"]: row["energy_per_atom"] for row in repository.find(collection, limit=None)}
             for collection in ("references", "candidates")
@@ -63,7 +63,7 @@ def energies(store):
 
 def stored(store):
     """Every text that a store holds, by collection."""
-    with open_repository(store) as repository:
+    with open_store(store) as repository:
         return {
             name: [str(row) for row in repository.find(name, limit=None)]
             for name in ("campaigns", "candidates", "references", "results", "funnel")
@@ -116,7 +116,7 @@ def test_a_search_that_the_machine_failed_is_searched_by_the_next_run(tmp_path, 
     with pytest.raises(MachineFaultError, match=r"the machine failed, .*RuntimeError: CUDA error.*resume") as told:
         run_campaign(CAMPAIGN, tmp_path / "s.db")
     assert told.value.is_at_end
-    with open_repository(tmp_path / "s.db") as repository:
+    with open_store(tmp_path / "s.db") as repository:
         rows = repository.find("candidates", limit=None)
     [lost] = [row for row in rows if row["status"] == "selected"]
     assert (lost["reasons"], lost["structures"], lost["search_rounds"]) == ({}, [], 0)

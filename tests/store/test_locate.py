@@ -6,7 +6,7 @@ import pytest
 
 from ninefold.cli.main import main
 from ninefold.errors import InputError
-from ninefold.store import masked, open_repository, open_store, resolve_store, store_file
+from ninefold.store import masked, open_store, resolve_store, store_file
 
 ORDER = [
     # --store, NINEFOLD_STORE, the campaign's store -> the store
@@ -121,7 +121,7 @@ def test_open(tmp_path, monkeypatch, address):
         assert store.count("candidates") == 0
     assert (tmp_path / "a.db").is_file()
     assert store_file(address).resolve() == tmp_path / "a.db"
-    with open_repository(tmp_path / "a.db") as store:
+    with open_store(tmp_path / "a.db") as store:
         assert store.location == str(tmp_path / "a.db")
 
 
