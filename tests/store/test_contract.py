@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from ninefold.store.documents import CandidateDocument
 
 from ninefold.errors import InputError, NinefoldError
+from ninefold.models.candidate import Candidate
 from ninefold.store import BlobError, StoreError
 
-CANDIDATE = CandidateDocument(
+CANDIDATE = Candidate(
     id="a", campaign="c", formula="K2ReH9", anion="[ReH9]2-", label="K2[ReH9]", chemical_system="H-K-Re",
     elements=["H", "K", "Re"], nelements=3, centre="Re", cations=["K"], cation_counts={"K": 2}, group=7, n=9, q=2, m=0,
     electron_count=18, oxidation_state=7, anion_class="classical", prior=0.1 + 0.2, status="ranked",
-    e_above_hull=-1e-17, is_known=True, verdicts=[{"rule": "x", "value": None}],
+    composition="a", method="", e_above_hull=-1e-17, is_known=True, verdicts=[{"rule": "x", "value": None}],
 )  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def together(*processes):
 def test_document_comes_back_whole(store):
     put(store, CANDIDATE)
     assert store.get("candidates", "a") == CANDIDATE.model_dump(mode="json")
-    assert CandidateDocument.model_validate(store.get("candidates", "a")) == CANDIDATE
+    assert Candidate.model_validate(store.get("candidates", "a")) == CANDIDATE
     assert store.find("candidates") == [CANDIDATE.model_dump(mode="json")]
 
 
@@ -425,24 +426,24 @@ def test_after_an_id(five):
 
 def test_pages_while_another_process_writes(backend, store):
     old = [f"{k:04d}" for k in range(0, 1000, 4)]
-    store.put("results", [record(id, kind="old") for id in old])
+    store.put("calculations", [record(id, kind="old") for id in old])
     writer = backend.process("""
 print("ready", flush=True)
 for k in range(10**9):
     name = f"{k * 7 % 1000:04d}-{k}"
-    store.insert("results", [record(name, kind="new")])
+    store.insert("calculations", [record(name, kind="new")])
     if k % 3 == 0:
-        store.delete("results", equal={"id": name})
+        store.delete("calculations", equal={"id": name})
 """)
     assert writer.stdout.readline() == "ready\n"
     try:
-        before = store.count("results")
+        before = store.count("calculations")
         for page in (3, 50, 1000):
-            rows = [row["id"] for row in store.iterate("results", fields=["kind"], page=page)]
+            rows = [row["id"] for row in store.iterate("calculations", fields=["kind"], page=page)]
             assert rows == sorted(set(rows))
             assert [id for id in rows if "-" not in id] == old
         deadline = time.monotonic() + 30
-        while store.count("results") == before:  # else nothing was tested
+        while store.count("calculations") == before:  # else nothing was tested
             assert time.monotonic() < deadline
     finally:
         writer.kill()
@@ -457,29 +458,29 @@ def test_two_processes_that_insert_the_same_count_it_once(backend):
     code = """
 print("ready", flush=True)
 sys.stdin.readline()
-print(sum(store.insert("results", [record(f"{k}", kind=sys.argv[2])]) for k in range(60)))
+print(sum(store.insert("calculations", [record(f"{k}", kind=sys.argv[2])]) for k in range(60)))
 """
     counts = [int(text) for text in together(*(backend.process(code, name) for name in "ab"))]
     assert sum(counts) == 60
     with backend.open("read") as reader:
-        kinds = [row["kind"] for row in reader.find("results", fields=["kind"])]
+        kinds = [row["kind"] for row in reader.find("calculations", fields=["kind"])]
     assert [kinds.count("a"), kinds.count("b")] == counts
 
 
 def test_a_swap_has_one_winner(backend):
     with backend.open() as store:
-        store.put("results", [record(f"{k}", kind="free") for k in range(60)])
+        store.put("calculations", [record(f"{k}", kind="free") for k in range(60)])
     code = """
 print("ready", flush=True)
 sys.stdin.readline()
 mine = lambda id: record(id, kind=sys.argv[2])
-print(*(k for k in range(60) if store.replace("results", mine(f"{k}"), {"kind": "free"})))
+print(*(k for k in range(60) if store.replace("calculations", mine(f"{k}"), {"kind": "free"})))
 """
     first, second = (set(text.split()) for text in together(*(backend.process(code, name) for name in "ab")))
     assert first | second == {f"{k}" for k in range(60)}
     assert not first & second
     with backend.open("read") as reader:
-        assert {row["id"] for row in reader.find("results", equal={"kind": "a"})} == first
+        assert {row["id"] for row in reader.find("calculations", equal={"kind": "a"})} == first
 
 
 def test_a_counter_that_two_processes_raise_loses_nothing(backend):
@@ -504,7 +505,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(backend):
 import itertools
 for k in itertools.count():
     name = f"{sys.argv[2]}-{k}"
-    store.insert("results", [record(name, kind="x" * 2000)])
+    store.insert("calculations", [record(name, kind="x" * 2000)])
     sha256 = store.blobs.put(name.encode() * 500)
     print(name, sha256, flush=True)
 """
@@ -517,7 +518,7 @@ for k in itertools.count():
         process.communicate()
         acknowledged.update(line.split() for line in lines)
         with backend.open("read") as reader:
-            there = {row["id"]: row["kind"] for row in reader.iterate("results")}
+            there = {row["id"]: row["kind"] for row in reader.iterate("calculations")}
             assert set(acknowledged) <= set(there)
             assert set(there.values()) == {"x" * 2000}
             for name, sha256 in acknowledged.items():

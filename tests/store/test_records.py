@@ -10,9 +10,9 @@ from ninefold.store import StoreError
 from ninefold.store.records import find_damage, insert, read, read_all, read_many, replace, write
 
 
-class Result(BaseModel):
+class Computed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-    collection: ClassVar[str] = "results"
+    collection: ClassVar[str] = "calculations"
     id: str
     kind: str
     numbers: tuple[int, ...] = ()
@@ -24,27 +24,27 @@ class Phase(BaseModel):
     name: str
 
 
-RESULTS = [Result(id=f"{k}", kind="relax" if k % 2 else "pool", numbers=(k, k + 1)) for k in range(7)]
+RESULTS = [Computed(id=f"{k}", kind="relax" if k % 2 else "pool", numbers=(k, k + 1)) for k in range(7)]
 
 
 def test_a_record_comes_back(store):
-    write(store, [*RESULTS, Phase(id="0", name="KH"), Result(id="x", kind="late")])
-    assert read(store, Result, "3") == RESULTS[3]
+    write(store, [*RESULTS, Phase(id="0", name="KH"), Computed(id="x", kind="late")])
+    assert read(store, Computed, "3") == RESULTS[3]
     assert read(store, Phase, "0") == Phase(id="0", name="KH")
-    assert read(store, Result, "nothing") is None
-    assert read_many(store, Result, ["1", "2", "nothing"]) == {"1": RESULTS[1], "2": RESULTS[2]}
-    assert list(read_all(store, Result, page=2)) == [*RESULTS, Result(id="x", kind="late")]
-    assert list(read_all(store, Result, equal={"kind": "relax"})) == RESULTS[1::2]
-    assert list(read_all(store, Result, 'kind = "pool"', equal={"id": ["0", "1"]})) == RESULTS[:1]
+    assert read(store, Computed, "nothing") is None
+    assert read_many(store, Computed, ["1", "2", "nothing"]) == {"1": RESULTS[1], "2": RESULTS[2]}
+    assert list(read_all(store, Computed, page=2)) == [*RESULTS, Computed(id="x", kind="late")]
+    assert list(read_all(store, Computed, equal={"kind": "relax"})) == RESULTS[1::2]
+    assert list(read_all(store, Computed, 'kind = "pool"', equal={"id": ["0", "1"]})) == RESULTS[:1]
 
 
 def test_insert_and_replace(store):
     assert insert(store, RESULTS[:3]) == 3
-    assert insert(store, [Result(id="0", kind="other"), RESULTS[3], Phase(id="0", name="KH")]) == 2
-    assert read(store, Result, "0") == RESULTS[0]
-    assert replace(store, Result(id="0", kind="other"), {"kind": "relax"}) is False
-    assert replace(store, Result(id="0", kind="other"), {"kind": "pool"}) is True
-    assert read(store, Result, "0").kind == "other"
+    assert insert(store, [Computed(id="0", kind="other"), RESULTS[3], Phase(id="0", name="KH")]) == 2
+    assert read(store, Computed, "0") == RESULTS[0]
+    assert replace(store, Computed(id="0", kind="other"), {"kind": "relax"}) is False
+    assert replace(store, Computed(id="0", kind="other"), {"kind": "pool"}) is True
+    assert read(store, Computed, "0").kind == "other"
 
 
 REFUSED = [
@@ -58,21 +58,23 @@ REFUSED = [
 
 @pytest.mark.parametrize(("content", "words"), REFUSED)
 def test_what_the_model_refuses_is_a_damaged_store(store, content, words):
-    store.put("results", [record("good", kind="relax"), record("bad", **content)])
+    store.put("calculations", [record("good", kind="relax"), record("bad", **content)])
     for use in (
-        lambda: read(store, Result, "bad"),
-        lambda: list(read_all(store, Result)),
-        lambda: read_many(store, Result, ["good", "bad"]),
+        lambda: read(store, Computed, "bad"),
+        lambda: list(read_all(store, Computed)),
+        lambda: read_many(store, Computed, ["good", "bad"]),
     ):
         with pytest.raises(StoreError) as caught:
             use()
         message = str(caught.value)
-        assert message.startswith(f"store: {store.location!r} is damaged: the document 'bad' in results cannot be read")
+        assert message.startswith(
+            f"store: {store.location!r} is damaged: the document 'bad' in calculations cannot be read"
+        )
         assert [word for word in words if word not in message] == []
         assert "\n" not in message
         assert len(message) < 1200
         assert caught.value.exit_code == 1
-    assert str(find_damage(store, {"results": Result})) == message
-    assert read(store, Result, "good") == Result(id="good", kind="relax")
-    store.delete("results", equal={"id": "bad"})
-    assert find_damage(store, {"results": Result}) is None
+    assert str(find_damage(store, {"calculations": Computed})) == message
+    assert read(store, Computed, "good") == Computed(id="good", kind="relax")
+    store.delete("calculations", equal={"id": "bad"})
+    assert find_damage(store, {"calculations": Computed}) is None

@@ -13,16 +13,18 @@ import pytest
 from ninefold.store.documents import CampaignDocument, CandidateDocument
 
 from ninefold.errors import InputError, NinefoldError
+from ninefold.models.campaign import CampaignRecord
+from ninefold.models.candidate import Candidate
 from ninefold.store import StoreError
 from ninefold.store.records import find_damage
 from ninefold.store.schema import SCHEMA_VERSION
 from ninefold.store.sqlite import SQLiteStore
 
-CANDIDATE = CandidateDocument(
+CANDIDATE = Candidate(
     id="a", campaign="c", formula="K2ReH9", anion="[ReH9]2-", label="K2[ReH9]", chemical_system="H-K-Re",
     elements=["H", "K", "Re"], nelements=3, centre="Re", cations=["K"], cation_counts={"K": 2}, group=7, n=9, q=2, m=0,
     electron_count=18, oxidation_state=7, anion_class="classical", prior=0.1 + 0.2, status="ranked",
-    e_above_hull=-1e-17, is_known=True, verdicts=[{"rule": "x", "value": None}],
+    composition="a", method="", e_above_hull=-1e-17, is_known=True, verdicts=[{"rule": "x", "value": None}],
 )  # fmt: skip
 
 WRITER = """
@@ -40,7 +42,7 @@ path, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 with SQLiteStore(path, "write") as repository:
     for k in range(count):
         batch = [Record(f"{name}-{k}-{part}") for part in range(3)]
-        repository.put("results", batch)
+        repository.put("calculations", batch)
         print(f"{name}-{k}", flush=True)
 """
 
@@ -77,7 +79,7 @@ def test_damage_is_found_in_documents_and_columns(tmp_path, change, words):
     with SQLiteStore(tmp_path / "x.db", "write") as repository:
         put(repository, CANDIDATE)
         repository._connection.execute(f"UPDATE candidates SET {change}")
-        damage = find_damage(repository, {"candidates": CandidateDocument})
+        damage = find_damage(repository, {"candidates": Candidate})
     assert (damage is None) == (not words)
     for word in words:
         assert word in str(damage)
@@ -257,7 +259,7 @@ def test_two_writers(tmp_path):
         process.communicate(timeout=60)
         assert process.returncode == 0
     with SQLiteStore(tmp_path / "s") as reader:
-        assert reader.count("results") == 2 * 60 * 3
+        assert reader.count("calculations") == 2 * 60 * 3
 
 
 def test_many_may_make_the_store_at_once(tmp_path):
@@ -283,7 +285,7 @@ def test_killed_writer_loses_nothing_that_it_acknowledged(tmp_path):
         process.wait()
         process.stdout.close()
         with SQLiteStore(tmp_path / "s") as reader:
-            there = [row["id"] for row in reader.find("results")]
+            there = [row["id"] for row in reader.find("calculations")]
         batches = {name.rpartition("-")[0] for name in there}
         assert acknowledged <= batches
         assert len(there) == 3 * len(batches)  # a batch is there whole or not at all
@@ -366,7 +368,7 @@ def test_reading_a_store_imports_no_models_and_no_science(tmp_path):
 
 
 def test_query_imports_no_science(tmp_path):
-    campaign = CampaignDocument(
+    campaign = CampaignRecord(
         id="c", name="c", fingerprint="", settings={}, versions={}, status="finished", created="2026-01-01"
     )
     with SQLiteStore(tmp_path / "s", "write") as repository:
@@ -378,7 +380,7 @@ def test_query_imports_no_science(tmp_path):
         "query", "n = 9", "--json", "--store", tmp_path / "s",
     )  # fmt: skip
     assert [name for name in HEAVY if name in modules] == []
-    assert "ninefold.store.documents" not in modules
+    assert "ninefold.models.candidate" not in modules
 
 
 def test_a_writer_logs_ahead_and_waits_for_the_disk(tmp_path):
