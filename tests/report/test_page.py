@@ -348,7 +348,7 @@ def test_hostile_text_never_becomes_markup(html):
     hostile = Page(render_report(campaign, funnel, candidates, references))
     assert hostile.open == []
     assert hostile.tags["img"] == 0
-    assert hostile.tags["script"] == Page(html).tags["script"]
+    assert hostile.tags["script"] <= Page(html).tags["script"]  # a structure of no element is not drawn
     assert not [name for _, name, _ in hostile.attributes if name.startswith("on")]
     assert all("alert(" not in script or script.lstrip().startswith("{") for script in hostile.scripts)
     assert EVIL in hostile.text
