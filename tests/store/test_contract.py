@@ -12,7 +12,6 @@ import pytest
 from contract import DOCUMENTS, FILTERS, ORDERS, WORDS, Record, in_order, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ninefold.store.documents import CandidateDocument
 
 from ninefold.errors import InputError, NinefoldError
 from ninefold.models.candidate import Candidate

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Optional
 import pytest
 from pydantic import BaseModel, Field
 
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
 from ninefold.models.candidate import Candidate
 from ninefold.models.collections import MODELS
+from ninefold.models.quantities import QUANTITIES
 from ninefold.store.filters import to_sql
 from ninefold.store.schema import COLLECTIONS, INDEXED
 

@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ninefold.store.documents import CampaignDocument, CandidateDocument
 
 from ninefold.errors import InputError, NinefoldError
 from ninefold.models.campaign import CampaignRecord
