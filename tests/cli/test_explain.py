@@ -125,7 +125,7 @@ def test_fields_lists_every_quantity(narrow):
         assert quantity.kind in line
         assert quantity.unit in line
     assert [row["key"] for row in json.loads(out("fields", "--json"))] == list(QUANTITIES)
-    assert set(json.loads(out("fields", "--json"))[0]) == {"key", "kind", "unit", "symbol", "meaning", "stage"}
+    assert set(json.loads(out("fields", "--json"))[0]) == {"key", "kind", "unit", "symbol", "meaning"}
 
 
 def test_recall_says_what_was_fitted_and_what_the_set_keeps():

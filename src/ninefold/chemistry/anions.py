@@ -29,7 +29,7 @@ class Cation(NamedTuple):
     """A kind of counter-cation and how many of it there are per centre."""
 
     symbol: str
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks of a cation
+    count: int  # type: ignore[assignment]  # hides tuple.count, which a cation does not need
     charge: int
 
 

@@ -84,7 +84,7 @@ def _prepare_streams() -> None:
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            # writing fails on standard output, as to any closed file; there is nobody to tell of standard error
+            # writing fails on standard output, as to any closed file; for standard error no report is possible
             mode = os.O_WRONLY if name == "stderr" else os.O_RDONLY
             descriptor = os.open(os.devnull, mode)
             if descriptor != number:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ninefold.engines import Engine
     from ninefold.engines.settings import RelaxSettings
     from ninefold.store.export import TaggedStructure, Target
-    from ninefold.structures.files import ReadStructure
+    from ninefold.structures.structure_files import ReadStructure
 
 MAX_ATOMS = 500
 """Atoms that `relax` takes without asking: with CHGNet about an hour for 500 steps, and 3 GB."""
@@ -57,7 +57,7 @@ def relax(
     ] = MAX_ATOMS,
     json: JsonOption = False,
 ) -> None:
-    """Relax structures from files, as a search ends. A bad file is told and the others go on."""
+    """Relax structures from files, as a search ends. A bad file is reported and the others go on."""
     from ninefold.engines import EngineSettings, make_engine
     from ninefold.engines.settings import RelaxSettings
     from ninefold.errors import InputError
@@ -115,7 +115,7 @@ def relax(
 
 def _frames(file: Path, every: bool, max_atoms: int, engine: str) -> list[ReadStructure]:
     """The structures of a file that are to be relaxed; notes on how they were read go to standard error."""
-    from ninefold.structures.files import read_structure, read_structures
+    from ninefold.structures.structure_files import read_structure, read_structures
 
     frames = read_structures(file) if every else [read_structure(file)]
     for note in dict.fromkeys(note for frame in frames for note in frame.notes):
@@ -153,7 +153,7 @@ def _row(file: Path, start: Any, relaxation: Any) -> dict[str, Any]:
 def _output_names(files: Sequence[Path]) -> list[str]:
     """A name for each relaxed structure: files of one name in two folders keep their folders' names."""
     from ninefold.store.export import safe_name
-    from ninefold.structures.files import stem_of
+    from ninefold.structures.structure_files import stem_of
 
     taken: list[str] = []
     for file in files:
@@ -211,7 +211,7 @@ def _print_rows(rows: list[dict[str, Any]], engine: Engine, asked: int) -> None:
 
 
 def _check_size(file: Path, structure: Any, max_atoms: int, engine: str) -> None:
-    """Refuse a structure that would take hours or the machine's memory, unless the user wants it."""
+    """Refuse a structure that would take hours or the machine's memory, unless `--max-atoms` allows it."""
     from ninefold.errors import InputError
 
     atoms = len(structure)

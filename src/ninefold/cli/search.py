@@ -83,7 +83,7 @@ def search(
 
     budget = _budget(relaxations, exclude_types or [], source or [])
     if seconds is not None and not seconds > 0:
-        refuse("--seconds", seconds, "is no time", "a positive number")
+        refuse("--seconds", seconds, "is no duration", "a positive number")
     assignment = _reading(formula, electrons, centre)
     read = [Path(name.rpartition(":")[0] or name) for name in source or []] + ([Path(model)] if model else [])
     command = f"search {assignment.formula}"

@@ -74,7 +74,7 @@ def made_lines(made: Iterable[KnownCompound], reading: str, width: int) -> list[
 
     Args:
         made: Compounds of one formula.
-        reading: Label of the reading; a compound with another one says so.
+        reading: Label of the reading; a compound with another one names its own.
         width: Columns of the terminal.
     """
     return [line for compound in made for line in wrapped(f"Made: {_how(compound, reading)}", width, 2)]

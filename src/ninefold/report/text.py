@@ -38,7 +38,7 @@ _IDENTIFIERS = re.compile(
 
 def quantity_of(key: str) -> Quantity:
     """The quantity behind a key; an unknown key is its own symbol, without a unit."""
-    return QUANTITIES.get(key) or Quantity(key, "string", "", key, "", "")
+    return QUANTITIES.get(key) or Quantity(key, "string", "", key, "")
 
 
 def unit_of(key: str) -> str:

@@ -23,7 +23,7 @@ from ninefold.structures.sources import KNOWN_TYPES, load_source, source_label
 MAX_DRAW = 6
 """Packings drawn from a source and cell size at a time, at most."""
 MAX_WITHOUT_GAIN = 18
-"""Packings of one source and cell size in a row that change nothing, after which it is asked no more."""
+"""Packings of one source and cell size in a row that change nothing, after which no more are drawn from it."""
 STOPPED = "stopped before the pool was full"
 NOT_MADE = "not made"
 """Before the reasons of a source's attempts that gave no packing: no packing was rejected."""

@@ -48,7 +48,7 @@ class Parameters:
         return self.cation_radius.get(symbol, self.cation_radius["Ln"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, rounded to what they are worth."""
+        """Plain values, rounded to four decimals."""
         return {
             name: {key: round(item, 4) for key, item in value.items()} if isinstance(value, dict) else round(value, 4)
             for name, value in asdict(self).items()

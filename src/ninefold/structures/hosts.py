@@ -181,7 +181,7 @@ def filled(
     distance = np.linalg.norm(points[:, None, None, :] - points[None, :, None, :] - images, axis=3).min(axis=2)
     chosen = list(start) or [int(rng.integers(len(voids)))]
     while len(chosen) < wanted:
-        room = distance[:, chosen].min(axis=1) * (1 + 0.25 * rng.random(len(voids)))
-        room[chosen] = -1
-        chosen.append(int(room.argmax()))
+        clearance = distance[:, chosen].min(axis=1) * (1 + 0.25 * rng.random(len(voids)))
+        clearance[chosen] = -1
+        chosen.append(int(clearance.argmax()))
     return chosen

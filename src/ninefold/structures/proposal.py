@@ -16,7 +16,7 @@ from ninefold.chemistry.anions import Assignment
 from ninefold.structures.packing import Packing
 
 MAX_CONSECUTIVE_FAILURES = 40
-"""Attempts of a source in a row without a packing, after which it is asked no more."""
+"""Attempts of a source in a row without a packing, after which no more are drawn from it."""
 GUARD_SECONDS = 120.0
 """Wall clock that one source may take for one cell size of one composition; ours take a tenth of it at most."""
 
@@ -59,7 +59,7 @@ Notify = Callable[[str, int, int], None]
 
 
 def never() -> bool:
-    """For a search that nobody stops."""
+    """The `Stop` of a search that runs to its end."""
     return False
 
 

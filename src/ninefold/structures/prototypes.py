@@ -2,7 +2,7 @@
 
 pymatgen bundles 288 prototypes of the AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017)).
 One fits a composition if its stoichiometry is that of centres and cations, with or without the
-interstitial hydrides; hydrides that it has no sublattice for go where there is most room.
+interstitial hydrides; hydrides that it has no sublattice for go where the clearance is largest.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from pymatgen.core import Structure
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
 from ninefold.errors import InputError
-from ninefold.structures.files import read_structure, stem_of
 from ninefold.structures.hosts import SHARED_TURN, filled, random_turn
 from ninefold.structures.orderings import orderings
 from ninefold.structures.packing import Packing, assemble
 from ninefold.structures.polyhedra import polyhedra
 from ninefold.structures.proposal import Exhausted, Source
+from ninefold.structures.structure_files import read_structure, stem_of
 from ninefold.structures.symmetry import symmetrised
 
-ROOM_POINTS = 60
+VOID_POINTS = 60
 """Random points among which hydrides without a sublattice find their sites."""
 HYDRIDE = "hydride"
 CATIONS = "cation"
@@ -157,7 +157,7 @@ def _decorated(
         cations = np.concatenate([places(cation.symbol) for cation in assignment.cations])
     if missing := assignment.m * formula_units - len(hydrides):
         metals = np.concatenate([centres, cations])
-        points = np.concatenate([metals, rng.random((ROOM_POINTS, 3))])
+        points = np.concatenate([metals, rng.random((VOID_POINTS, 3))])
         hydrides = points[filled(cell, points, len(metals) + missing, rng, start=range(len(metals)))[len(metals) :]]
     shapes = list(polyhedra(assignment.n).values())
     shape = shapes[rng.integers(len(shapes))]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ninefold.paths import user_path
 from ninefold.plugins import Registry, anchored_path
-from ninefold.structures.files import is_structure_file, read_structure
+from ninefold.structures.structure_files import is_structure_file, read_structure
 
 if TYPE_CHECKING:
     from ninefold.structures.proposal import Source
@@ -80,7 +80,7 @@ def reading_notes(names: Iterable[str]) -> list[str]:
 
 
 def load_foreign(names: Iterable[str]) -> None:
-    """Load every source that is not ours, so that a broken one is told before anything is computed.
+    """Load every source that is not ours, so that a broken one is reported before anything is computed.
 
     Raises:
         InputError: as `load_source`.

@@ -1,4 +1,4 @@
-"""What is told of one candidate's stability: distances to the hull, decomposition products, published phases."""
+"""One candidate's stability: distances to the hull, decomposition products, published phases."""
 
 from __future__ import annotations
 
