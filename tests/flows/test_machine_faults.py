@@ -101,9 +101,7 @@ def test_a_reference_that_the_machine_failed_is_relaxed_by_the_next_run(tmp_path
     assert told.value.is_at_end
     kept = stored(tmp_path / "s.db")
     assert kept["references"], "the others are relaxed"
-    assert not [
-        name for name, texts in kept.items() if name not in ("funnel", "faults") and str(error) in str(texts)
-    ]
+    assert not [name for name, texts in kept.items() if name not in ("funnel", "faults") and str(error) in str(texts)]
     with open_store(tmp_path / "s.db") as opened:
         [fault] = opened.find("faults")
         rows = opened.find("candidates")
