@@ -78,6 +78,32 @@ def results(folder):
         connection.close()
 
 
+OF_A_RUN = frozenset({"hardware", "created", "run", "attempt", "revision", "finished"})
+"""Fields that differ between two runs that compute the same; those of times end in `seconds`."""
+
+
+def what_matters(store):
+    """Every document of every collection of a store by its id, without what only tells of the run.
+
+    Args:
+        store: The file.
+    """
+    from ninefold.models.collections import MODELS
+    from ninefold.store import open_store
+
+    with open_store(store) as opened:
+        return {
+            name: {document["id"]: _lasting(document) for document in opened.iterate(name)}
+            for name in MODELS
+        }  # fmt: skip
+
+
+def _lasting(document):
+    return {
+        key: value for key, value in document.items() if key not in OF_A_RUN and not key.endswith("seconds")
+    }  # fmt: skip
+
+
 def start(*arguments, cwd, env=None):
     """Start the command line in a process group of its own, as a shell does; returns the running process."""
     return subprocess.Popen(

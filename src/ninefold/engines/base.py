@@ -5,7 +5,7 @@ a NaN: one bad structure does not stop a campaign.
 
 An error is a property of the structure only where it is declared as one (`CalculationError` and what
 `is_transient` lists beside it). Everything else (a library that cannot be loaded, memory, a file, a
-device) is the machine's: it says nothing about the structure, is not remembered, and is tried again.
+device) is the machine's: it says nothing about the structure, is not stored, and is tried again.
 """
 
 from __future__ import annotations
