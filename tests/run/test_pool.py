@@ -251,7 +251,7 @@ def test_what_a_task_raises_comes_to_the_caller(workers, function, error, words)
 
 @pytest.mark.parametrize(
     ("function", "words"),
-    [(leave, "SystemExit: 5"), (give_lambda, "pickle.*lambda"), (give_unreadable, "invalid literal for int")],
+    [(leave, "SystemExit: 5"), (give_lambda, "local object.*lambda"), (give_unreadable, "invalid literal for int")],
 )
 def test_what_cannot_be_sent_is_an_error_of_its_task(pool, function, words):
     with pytest.raises(Exception, match=words):
