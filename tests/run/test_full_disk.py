@@ -1,9 +1,10 @@
-"""A disk that is full while a campaign runs: the run says so and ends; after resume the store is as if nothing had been."""
+"""A disk that is full while a campaign runs: the run says so; after resume the store is as if nothing had been."""
 
 import shutil
 
 import pytest
 import yaml
+
 from campaign_run import QUICK, ninefold, what_matters, with_pairs
 
 FULL_STORE = """

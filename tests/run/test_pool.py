@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ninefold.errors import InputError, NinefoldError
-from ninefold.run.pool import OUT_OF_MEMORY, Pool, SerialPool, TaskFailure, make_pool
+from ninefold.run.process_pool import OUT_OF_MEMORY, Pool, SerialPool, TaskFailure, make_pool
 
 KILLED = "worker process died by SIGKILL (out of memory?)"
 
@@ -309,7 +309,7 @@ def test_a_map_that_is_left_ends_its_tasks(pool):
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from ninefold.run.pool import Pool
+from ninefold.run.process_pool import Pool
 
 def work(number):
     Path(f"started-{number}").touch()

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.atomic_files import ProtectedFileError, write_atomically
 from ninefold.errors import InputError
-from ninefold.files import ProtectedFileError, write_atomically
 from ninefold.models.quantities import QUANTITIES
 from ninefold.paths import user_path
 
