@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from ninefold.files import ProtectedFileError, write_atomically
+from ninefold.atomic_files import ProtectedFileError, write_atomically
 from ninefold.report import write_report
 from ninefold.store import open_store
 from ninefold.store.export import write_whole

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ninefold.errors import InputError, NinefoldError
-from ninefold.run.pool import OUT_OF_MEMORY, Pool, SerialPool, TaskFailure, make_pool
+from ninefold.run.process_pool import OUT_OF_MEMORY, Pool, SerialPool, TaskFailure, make_pool
 
 KILLED = "worker process died by SIGKILL (out of memory?)"
 
@@ -251,7 +251,7 @@ def test_what_a_task_raises_comes_to_the_caller(workers, function, error, words)
 
 @pytest.mark.parametrize(
     ("function", "words"),
-    [(leave, "SystemExit: 5"), (give_lambda, "pickle.*lambda"), (give_unreadable, "invalid literal for int")],
+    [(leave, "SystemExit: 5"), (give_lambda, "local object.*lambda"), (give_unreadable, "invalid literal for int")],
 )
 def test_what_cannot_be_sent_is_an_error_of_its_task(pool, function, words):
     with pytest.raises(Exception, match=words):
@@ -309,7 +309,7 @@ def test_a_map_that_is_left_ends_its_tasks(pool):
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from ninefold.run.pool import Pool
+from ninefold.run.process_pool import Pool
 
 def work(number):
     Path(f"started-{number}").touch()

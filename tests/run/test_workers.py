@@ -11,7 +11,7 @@ from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError, NinefoldError
 from ninefold.flows.runner import run_tasks, running_with
 from ninefold.flows.workplace import Failure
-from ninefold.run.pool import OUT_OF_MEMORY
+from ninefold.run.process_pool import OUT_OF_MEMORY
 from ninefold.run.workers import Workers
 
 CAMPAIGN = parse_campaign(

@@ -7,8 +7,8 @@ import pytest
 from ninefold.chemistry.elements import SYMBOLS
 from ninefold.store.export import TaggedStructure, Target, structure_ending, write_tagged
 from ninefold.structures.description import describe
+from ninefold.structures.files import read_structure
 from ninefold.structures.reading.comparison import is_same_structure, shortest_distances
-from ninefold.structures.structure_files import read_structure
 from ninefold.structures.symmetry import space_group
 from ninefold.thermo import reference_phases
 

@@ -16,7 +16,7 @@ from ase.constraints import FixAtoms
 from pymatgen.core import Lattice, Structure
 
 from ninefold.errors import InputError
-from ninefold.structures.structure_files import is_structure_file, read_structure, read_structures, stem_of
+from ninefold.structures.files import is_structure_file, read_structure, read_structures, stem_of
 from ninefold.structures.symmetry import space_group
 
 CASES = Path(__file__).parent / "data" / "cases"

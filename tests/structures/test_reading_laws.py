@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice
 
 from ninefold.errors import InputError
-from ninefold.structures.structure_files import read_structure
+from ninefold.structures.files import read_structure
 
 ELEMENTS = ("Mg", "Fe", "H", "K", "Re")
 SPECIAL = [Fraction(0), *(Fraction(k, d) for d in (2, 3, 4, 8) for k in range(1, d))]

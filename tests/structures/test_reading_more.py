@@ -10,8 +10,8 @@ from pymatgen.core import Lattice, Structure
 from ninefold.errors import InputError
 from ninefold.structures.cif import cif_text
 from ninefold.structures.description import describe
+from ninefold.structures.files import is_structure_file, read_structure
 from ninefold.structures.reading import space_groups
-from ninefold.structures.structure_files import is_structure_file, read_structure
 from ninefold.structures.symmetry import space_group
 
 

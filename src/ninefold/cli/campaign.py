@@ -170,7 +170,7 @@ def enumerate_(
 ) -> None:
     """List, count or map the compositions of a campaign. Needs no store."""
     from ninefold.campaign import read_campaign
-    from ninefold.campaign.files import find_campaign_file
+    from ninefold.campaign.parsing import find_campaign_file
     from ninefold.cli.outputs import files_in
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError

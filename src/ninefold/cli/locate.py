@@ -37,7 +37,7 @@ def input_files(campaign: str | None) -> list[Path]:
     """
     if not campaign or not campaign.endswith((".yaml", ".yml")):
         return []
-    from ninefold.campaign.files import find_campaign_file, read_campaign
+    from ninefold.campaign.parsing import find_campaign_file, read_campaign
     from ninefold.cli.outputs import files_in
 
     return [find_campaign_file(campaign), *files_in(read_campaign(campaign))]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ninefold.engines import Engine
     from ninefold.engines.settings import RelaxSettings
     from ninefold.store.export import TaggedStructure, Target
-    from ninefold.structures.structure_files import ReadStructure
+    from ninefold.structures.files import ReadStructure
 
 MAX_ATOMS = 500
 """Atoms that `relax` takes without asking: with CHGNet about an hour for 500 steps, and 3 GB."""
@@ -115,7 +115,7 @@ def relax(
 
 def _frames(file: Path, every: bool, max_atoms: int, engine: str) -> list[ReadStructure]:
     """The structures of a file that are to be relaxed; notes on how they were read go to standard error."""
-    from ninefold.structures.structure_files import read_structure, read_structures
+    from ninefold.structures.files import read_structure, read_structures
 
     frames = read_structures(file) if every else [read_structure(file)]
     for note in dict.fromkeys(note for frame in frames for note in frame.notes):
@@ -153,7 +153,7 @@ def _row(file: Path, start: Any, relaxation: Any) -> dict[str, Any]:
 def _output_names(files: Sequence[Path]) -> list[str]:
     """A name for each relaxed structure: files of one name in two folders keep their folders' names."""
     from ninefold.store.export import safe_name
-    from ninefold.structures.structure_files import stem_of
+    from ninefold.structures.files import stem_of
 
     taken: list[str] = []
     for file in files:

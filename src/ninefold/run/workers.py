@@ -9,7 +9,7 @@ from ninefold.campaign import parse_campaign
 from ninefold.errors import MachineFaultError, NinefoldError
 from ninefold.flows.workplace import Failure, workplace_for
 from ninefold.machine import use_one_thread
-from ninefold.run.pool import TaskFailure, make_pool
+from ninefold.run.process_pool import TaskFailure, make_pool
 
 if TYPE_CHECKING:
     from ninefold.engines.settings import EngineSettings

@@ -13,8 +13,8 @@ import zlib
 from pathlib import Path
 from typing import Protocol
 
+from ninefold.atomic_files import write_atomically
 from ninefold.errors import InputError, shown
-from ninefold.files import write_atomically
 from ninefold.store.store import StoreError
 
 

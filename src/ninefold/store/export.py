@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.atomic_files import ProtectedFileError, write_atomically
 from ninefold.errors import InputError
-from ninefold.files import ProtectedFileError, write_atomically
 from ninefold.models.quantities import QUANTITIES
 from ninefold.paths import user_path
 
@@ -387,8 +387,8 @@ def _reads_back(text: str, kind: str, structure: Structure, space_group_number: 
 
     from pymatgen.core import Structure
 
+    from ninefold.structures.files import read_text
     from ninefold.structures.reading.comparison import is_same_structure
-    from ninefold.structures.structure_files import read_text
     from ninefold.structures.symmetry import space_group
 
     with warnings.catch_warnings():

@@ -24,12 +24,12 @@ from pymatgen.core import Structure
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
 from ninefold.errors import InputError
+from ninefold.structures.files import read_structure, stem_of
 from ninefold.structures.hosts import SHARED_TURN, filled, random_turn
 from ninefold.structures.orderings import orderings
 from ninefold.structures.packing import Packing, assemble
 from ninefold.structures.polyhedra import polyhedra
 from ninefold.structures.proposal import Exhausted, Source
-from ninefold.structures.structure_files import read_structure, stem_of
 from ninefold.structures.symmetry import symmetrised
 
 VOID_POINTS = 60

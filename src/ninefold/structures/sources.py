@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ninefold.paths import user_path
 from ninefold.plugins import Registry, anchored_path
-from ninefold.structures.structure_files import is_structure_file, read_structure
+from ninefold.structures.files import is_structure_file, read_structure
 
 if TYPE_CHECKING:
     from ninefold.structures.proposal import Source

@@ -1,4 +1,4 @@
 """Reading structure files: each format by a module that knows what its numbers mean, or refuses them.
 
-`ninefold.structures.structure_files.read_structure` is the way in.
+`ninefold.structures.files.read_structure` is the way in.
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ninefold.atomic_files import write_atomically
 from ninefold.errors import InputError
-from ninefold.files import write_atomically
 
 _HINT = "choose another place with --out (run, resume: --report)"
 

@@ -7,21 +7,17 @@ ever where a worker dies while it sends a result. None of the three ends its wor
 from __future__ import annotations
 
 import gc
-import multiprocessing
-import os
 import pickle
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ninefold.errors import NinefoldError, description
 from ninefold.run.main_guard import check_main_guard
-from ninefold.run.spawning import follow_parent, interrupts_held, start_resource_tracker
+from ninefold.run.worker import Worker
 
 R = TypeVar("R")
 
@@ -78,10 +74,10 @@ class Pool:
             raise ValueError(f"{workers=} must be at least 1")
         self.workers = workers
         self._initializer, self._initargs = initializer, initargs
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         """All of them: an interrupt may come while one of them is neither idle nor busy."""
-        self._idle: list[_Worker] = []
-        self._busy: dict[Future[bytes | None], tuple[_Worker, _Task]] = {}
+        self._idle: list[Worker] = []
+        self._busy: dict[Future[bytes | None], tuple[Worker, _Task]] = {}
 
     def __enter__(self) -> Pool:
         return self
@@ -99,7 +95,7 @@ class Pool:
         for worker in [worker for worker in self._workers if worker not in self._idle]:
             self._end(worker)
 
-    def _end(self, worker: _Worker) -> None:
+    def _end(self, worker: Worker) -> None:
         worker.end()
         self._workers.remove(worker)
 
@@ -178,12 +174,12 @@ class Pool:
                 self._end(worker)
             else:
                 return
-        worker = _Worker(self._initializer, self._initargs)
+        worker = Worker(self._initializer, self._initargs)
         self._workers.append(worker)
         self._busy[worker.submit(task.content)] = worker, task
 
     def _result_of(
-        self, future: Future[bytes | None], worker: _Worker, task: _Task, caught: tuple[type[Exception], ...]
+        self, future: Future[bytes | None], worker: Worker, task: _Task, caught: tuple[type[Exception], ...]
     ) -> Any:
         """What a finished task gave: its result, a `TaskFailure`, or `_Raised`; its worker is idle again, or ended."""
         error = future.exception()
@@ -260,89 +256,9 @@ def _run_here(
     return TaskFailure(OUT_OF_MEMORY, "memory", MAX_ATTEMPTS)
 
 
-class _Worker:
-    """One process, started with its first task."""
-
-    def __init__(self, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
-        start_resource_tracker()
-        self._executor = ProcessPoolExecutor(
-            1,
-            mp_context=multiprocessing.get_context("spawn"),  # forked threads and CUDA contexts do not work
-            initializer=_start_worker,
-            initargs=(os.getpid(), None if initializer is None else pickle.dumps((initializer, initargs))),
-        )
-        self._process: BaseProcess | None = None
-
-    def submit(self, content: bytes) -> Future[bytes | None]:
-        with interrupts_held():
-            if self._process is not None:
-                return self._executor.submit(_run_task, content)
-            others = set(multiprocessing.active_children())
-            try:
-                return self._executor.submit(_run_task, content)
-            finally:  # the executor ends its process by a public method from Python 3.14 on
-                self._process = next(iter(set(multiprocessing.active_children()) - others), None)
-
-    def end(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        if self._process is not None:
-            self._process.kill()
-
-    def reason_of_death(self) -> str:
-        """Of a broken executor."""
-        self._executor.shutdown(wait=True)  # it reads the exit code
-        code = None if self._process is None else self._process.exitcode
-        if code is None:
-            return "worker process died"
-        if code >= 0:
-            return f"worker process ended with exit code {code}"
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"worker process died by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
-
-
 def _check_deaths(died: int, last: TaskFailure) -> None:
     if died == MAX_DEATHS_IN_A_ROW:
         raise NinefoldError(
             f"{died} worker processes in a row died ({last.reason}); this is the machine or the installation, not a "
             "structure (out of memory? see 'dmesg'); mend it, then 'ninefold resume'"
         )
-
-
-_uninitialized: bytes | None = None
-"""In a worker: the pickled initializer and its arguments, until they have been called."""
-
-
-def _start_worker(parent: int, initializer: bytes | None) -> None:
-    global _uninitialized
-    follow_parent(parent)
-    _uninitialized = initializer
-
-
-def _run_task(content: bytes) -> bytes | None:
-    """In a worker: the pickled result of a task; None where it ran out of memory.
-
-    Read and written here, so that what cannot be pickled, or exhausts the memory by it, is this task's error; the
-    initializer is called here, so that what it raises comes to the caller instead of a traceback of the worker's.
-    """
-    global _uninitialized
-    try:
-        if _uninitialized is not None:
-            initializer, initargs = pickle.loads(_uninitialized)
-            initializer(*initargs)
-            _uninitialized = None
-        function, values = pickle.loads(content)
-        return pickle.dumps(function(*values))
-    except MemoryError:
-        return None
-    except BaseException as error:
-        if isinstance(error, Exception) and _survives_pickling(error):
-            raise
-        raise NinefoldError(description(error)) from None
-
-
-def _survives_pickling(error: Exception) -> bool:
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return False
-    return True
