@@ -50,8 +50,8 @@ def test_no_line_is_wider_than_the_terminal(narrow, formula, rules, why):
         ("K2ReH9", ["accepted by takagi", "prior 1.00", "; made"]),
         ("Mg3HfH10", ["accepted by takagi", "prior 0.09", "not in ninefold's list"]),
         ("Li5ScYH7", ["rejected by oxidation_state", "prior", "not in ninefold's list"]),
-        ("K2ReH8", ["rejected by takagi", "no reading", "not in ninefold's list"]),
-        ("K3ReH6", ["rejected by takagi", "no reading", "; made"]),
+        ("K2ReH8", ["rejected by takagi", "no assignment", "not in ninefold's list"]),
+        ("K3ReH6", ["rejected by takagi", "no assignment", "; made"]),
     ],
 )
 def test_the_first_line_says_accepted_prior_and_made(monkeypatch, formula, words):
@@ -71,7 +71,7 @@ def test_every_compound_of_the_list_is_told_as_made_with_reference_and_synthesis
 
 def test_one_line_per_rule_and_the_rest_with_why(narrow):
     answer = json.loads(out("explain", "Li5MoH11", "--json"))
-    verdicts = answer["readings"][0]["verdicts"]
+    verdicts = answer["assignments"][0]["verdicts"]
     lines = out("explain", "Li5MoH11").splitlines()
     for verdict in verdicts:
         assert len([line for line in lines if f" {verdict['rule']} " in line]) == 1
@@ -98,9 +98,9 @@ def test_an_anion_counts_its_electrons_and_lists_compounds(narrow):
     assert answer["anion"]["compounds"] == []
 
 
-def test_brackets_choose_the_reading(narrow):
-    both = json.loads(out("explain", "K2ReH9", "--rules", "exploratory", "--json"))["readings"]
-    one = json.loads(out("explain", "K2[ReH9]", "--rules", "exploratory", "--json"))["readings"]
+def test_brackets_choose_the_assignment(narrow):
+    both = json.loads(out("explain", "K2ReH9", "--rules", "exploratory", "--json"))["assignments"]
+    one = json.loads(out("explain", "K2[ReH9]", "--rules", "exploratory", "--json"))["assignments"]
     assert len(both) > len(one) == 1
     assert one[0]["anion"] == "[ReH9]2-"
     assert "brackets say another anion" in out("explain", "K2[ReH8]H")
@@ -108,7 +108,7 @@ def test_brackets_choose_the_reading(narrow):
 
 def test_deuterium_is_told(narrow):
     assert "D (deuterium) is read as hydrogen" in out("explain", "K2ReD9")
-    assert json.loads(out("explain", "K2ReD9", "--json"))["readings"][0]["label"] == "K2ReH9 = [ReH9]2-"
+    assert json.loads(out("explain", "K2ReD9", "--json"))["assignments"][0]["label"] == "K2ReH9 = [ReH9]2-"
     assert json.loads(out("explain", "K2ReH9", "--json"))["notes"] == []
 
 
