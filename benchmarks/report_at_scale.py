@@ -107,11 +107,11 @@ def documents(name: str, number: int) -> Iterator[Any]:
 
 def make_store(path: Path, number: int) -> None:
     """Write a store of so many candidates, with the elements as references."""
-    from ninefold.store import open_repository
+    from ninefold.store import open_store
     from ninefold.store.documents import CampaignDocument, FunnelDocument, ReferenceDocument
 
     name = "scale"
-    with open_repository(path, mode="write") as repository:
+    with open_store(path, mode="write") as repository:
         stamp = "2026-01-01T00:00:00Z"
         repository.put(
             "campaigns",

@@ -11,7 +11,7 @@ from pathlib import Path
 from maggma.stores import JSONStore, MemoryStore
 
 from ninefold.store.documents import CandidateDocument
-from ninefold.store.sqlite import SQLiteRepository
+from ninefold.store.sqlite import SQLiteStore
 
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
 BATCH = 100
@@ -53,7 +53,7 @@ def measure(folder):
     ids = random.Random(1).sample([document.id for document in documents], 25)
 
     path = folder / "ninefold.db"
-    with SQLiteRepository(path, "write") as store:
+    with SQLiteStore(path, "write") as store:
         start = time.perf_counter()
         for first in batches:
             store.put("candidates", documents[first : first + BATCH])
@@ -65,7 +65,7 @@ def measure(folder):
         ours = [row["id"] for row in store.find("candidates", FILTER, sort=order, limit=50)]
 
     def open_and_get():
-        with SQLiteRepository(path) as reader:
+        with SQLiteStore(path) as reader:
             reader.get("candidates", ids[0])
 
     yield "ninefold, SQLite on disk", inserts, get, find, median_ms(open_and_get, 5)

@@ -167,9 +167,9 @@ def test_export_tables(finished, tmp_path):
 
 def test_report_shows_the_best_and_reads_no_more_documents(finished, monkeypatch):
     from ninefold.cli.locate import report_parts
-    from ninefold.store import open_repository
+    from ninefold.store import open_store
 
-    with open_repository(finished / "ninefold.db") as repository:
+    with open_store(finished / "ninefold.db") as repository:
         whole = []
         find, get_many = repository.find, repository.get_many
 
