@@ -44,10 +44,11 @@ def packings(wanted: int) -> list:
 
 def ours(structures: list, fmax: float, cores: int, engine: str) -> tuple[list[float], float]:
     """Energies, and core-seconds of the engine."""
-    from ninefold.campaign import parse_campaign
-    from ninefold.engines import RelaxSettings
     from ninefold.flows.stages import relax_one
     from ninefold.flows.workers import close_pools, run_tasks
+
+    from ninefold.campaign import parse_campaign
+    from ninefold.engines import RelaxSettings
 
     campaign = parse_campaign(
         {"name": "bench", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9}], "engine": {"name": engine}}

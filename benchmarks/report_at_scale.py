@@ -142,7 +142,7 @@ def make_store(path: Path, number: int) -> None:
                     elements=[symbol], kind="element", energy_per_atom=-3.0, space_group_number=1,
                     volume_per_atom=15.0, is_converged=True, engine="made up",
                     structure=structure(symbol, symbol, draw) | {"sites": structure(symbol, symbol, draw)["sites"][:1]},
-                    source="made up", provenance="derived",
+                    source="made up", mark="der",
                 )
                 for symbol in {"H", *SPACE["centres"], *SPACE["cations"]}
             ],

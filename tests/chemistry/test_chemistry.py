@@ -253,19 +253,19 @@ CHEMISTS = [
 """Reading of a compound, oxidation state and valence electrons of its metal as chemists give them, its anion."""
 
 
-@pytest.mark.parametrize(("reading", "state", "electrons", "anion"), CHEMISTS, ids=lambda value: str(value)[:40])
-def test_oxidation_state_and_electrons_as_chemists_give_them(reading, state, electrons, anion):
-    assert reading.oxidation_state == state
-    assert reading.electron_count == electrons
-    assert reading.anion == anion
-    hydrides = {0: "", 1: " + 1 H-", 2: " + 2 H-"}[reading.m]
-    assert reading.label == f"{formula_of(reading.amounts)} = {anion}{hydrides}"
-    assert reading.chemical_system == Composition(reading.amounts).chemical_system
+@pytest.mark.parametrize(("assignment", "state", "electrons", "anion"), CHEMISTS, ids=lambda value: str(value)[:40])
+def test_oxidation_state_and_electrons_as_chemists_give_them(assignment, state, electrons, anion):
+    assert assignment.oxidation_state == state
+    assert assignment.electron_count == electrons
+    assert assignment.anion == anion
+    hydrides = {0: "", 1: " + 1 H-", 2: " + 2 H-"}[assignment.m]
+    assert assignment.label == f"{formula_of(assignment.amounts)} = {anion}{hydrides}"
+    assert assignment.chemical_system == Composition(assignment.amounts).chemical_system
     # the charges of the formula, hydrogen as hydride, add up to nothing
-    charges = {"H": -1, reading.centre: state, **{cation.symbol: cation.charge for cation in reading.cations}}
-    assert sum(charges[symbol] * count for symbol, count in reading.amounts.items()) == 0
+    charges = {"H": -1, assignment.centre: state, **{cation.symbol: cation.charge for cation in assignment.cations}}
+    assert sum(charges[symbol] * count for symbol, count in assignment.amounts.items()) == 0
     # at 18 electrons the state follows from the group and n alone
-    assert (state == 2 * reading.n + Element(reading.centre).group - 18) == (electrons == 18)
+    assert (state == 2 * assignment.n + Element(assignment.centre).group - 18) == (electrons == 18)
 
 
 @pytest.mark.parametrize("n", range(1, 13))
@@ -274,12 +274,12 @@ def test_nine_hydrogens_are_the_last_classical_hydride(n):
 
 
 def test_readings_have_an_order():
-    rows = [reading for reading, *_ in CHEMISTS]
+    rows = [assignment for assignment, *_ in CHEMISTS]
     assert [row.centre for row in sorted(rows)] == sorted(row.centre for row in rows)
 
 
 def test_columns_are_the_readings_of_their_rows():
-    rows = [reading for reading, *_ in CHEMISTS]
+    rows = [assignment for assignment, *_ in CHEMISTS]
     table = CandidateTable.from_assignments(rows)
     assert list(table.assignments()) == rows
     assert list(table.oxidation_state) == [state for _, state, *_ in CHEMISTS]

@@ -210,8 +210,8 @@ def test_report(finished, tmp_path):
 def test_explain(tmp_path):
     answer = json.loads(output("explain", "Li5MoH11", "--json", cwd=tmp_path))
     assert answer["accepted"] is True
-    assert answer["readings"][0]["anion"] == "[MoH9]3-"
-    verdict = answer["readings"][0]["verdicts"][0]
+    assert answer["assignments"][0]["anion"] == "[MoH9]3-"
+    verdict = answer["assignments"][0]["verdicts"][0]
     assert {"rule", "mode", "value", "unit", "bound", "passed", "score", "reason", "source"} == set(verdict)
     walled = json.loads(output("explain", "Li5MoH11", "--rules", "group-wall", "--json", cwd=tmp_path))
     assert walled["accepted"] is False

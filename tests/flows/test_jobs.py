@@ -23,7 +23,7 @@ from ninefold.store import open_store
 from ninefold.structures.proposal import Proposal
 from ninefold.thermo.references import MissingPhase, ReferencePhase
 
-READINGS = tuple(Assignment(centre, 9, 4, 0, (Cation("Rb", 4, 1),)) for centre in ("V", "Nb", "Ta"))
+ASSIGNMENTS = tuple(Assignment(centre, 9, 4, 0, (Cation("Rb", 4, 1),)) for centre in ("V", "Nb", "Ta"))
 CELL = Structure(Lattice.cubic(3), ["Cu"], [[0, 0, 0]])
 SETTINGS = {
     "name": "x", "space": [{"centres": ["V", "Nb", "Ta"], "cations": ["Rb"], "n": 9}], "engine": {"name": "lj"},
@@ -33,7 +33,7 @@ SETTINGS = {
 
 @dataclass
 class Prepared:
-    """A store with the compositions of the readings, and jobs run on it as an executor would run them."""
+    """A store with the compositions of the assignments, and jobs run on it as an executor would run them."""
 
     path: str
 
@@ -49,7 +49,7 @@ class Prepared:
     def identifiers(self):
         with open_store(self.path) as store:
             found = {row["centre"]: row["id"] for row in store.find("compositions", fields=["centre", "id"])}
-        return {reading.centre: found[reading.centre] for reading in READINGS}
+        return {assignment.centre: found[assignment.centre] for assignment in ASSIGNMENTS}
 
     def build(self, number=1, **changes):
         return search_jobs.build_structures.original(self.settings(**changes), self.path, self.shard(), number)
@@ -83,7 +83,7 @@ def prepared(tmp_path):
     case = Prepared(str(tmp_path / "s.db"))
     campaign = parse_campaign(SETTINGS)
     selection = Selection(campaign.name, campaign.space, load_rule_set(campaign.rules), frozenset())
-    records = [selection._record(reading, 0.5, []) for reading in READINGS]
+    records = [selection._record(assignment, 0.5, []) for assignment in ASSIGNMENTS]
     with open_store(case.path, mode="write") as store:
         store.put("compositions", records)
         store.put("candidates", [candidate_row(record, method_of(campaign.engine), None) for record in records])
@@ -193,8 +193,8 @@ def test_choosing_counts_what_is_not_searched_again(prepared):
     outcome = {"e_above_same_composition": None, "anion_class": "classical", "is_competitor": False}
     lines = [
         {**line, "outcome": {**outcome, "composition": line["id"], "structures_found": 1,
-                             "phase_separation_energy": distances[reading.centre]}}
-        for line, reading in zip(prepared.lines(prepared.shard()), READINGS, strict=True)
+                             "phase_separation_energy": distances[assignment.centre]}}
+        for line, assignment in zip(prepared.lines(prepared.shard()), ASSIGNMENTS, strict=True)
     ]  # fmt: skip
     with open_store(prepared.path, mode="write") as store:
         assessed = shard_of(store, lines)
@@ -355,14 +355,14 @@ def test_another_pool_and_another_composition_are_searched_on_their_own(prepared
 
 
 def test_a_lost_pool_is_built_again(prepared, pools, searches):
-    pools.answers.update({reading.centre: pool_of(place + 1) for place, reading in enumerate(READINGS)})
+    pools.answers.update({assignment.centre: pool_of(place + 1) for place, assignment in enumerate(ASSIGNMENTS)})
     prepared.search()
     with open_store(prepared.path, mode="write") as store:
         for pool in store.find("pools"):
             store.blobs.delete(pool["packings"])
     prepared.search()
-    assert len(pools.asked) == 2 * len(READINGS)
-    assert len(searches.asked) == len(READINGS), "the searches are there"
+    assert len(pools.asked) == 2 * len(ASSIGNMENTS)
+    assert len(searches.asked) == len(ASSIGNMENTS), "the searches are there"
 
 
 def test_what_another_campaign_has_computed_is_found(prepared, pools, searches):
@@ -370,7 +370,7 @@ def test_what_another_campaign_has_computed_is_found(prepared, pools, searches):
     with open_store(prepared.path) as store:
         before = store.find("pools"), store.find("searches"), store.find("minima")
     prepared.search(name="other")
-    assert (len(pools.asked), len(searches.asked)) == (len(READINGS), len(READINGS))
+    assert (len(pools.asked), len(searches.asked)) == (len(ASSIGNMENTS), len(ASSIGNMENTS))
     with open_store(prepared.path) as store:
         assert (store.find("pools"), store.find("searches"), store.find("minima")) == before
         assert all(PoolRecord.model_validate(row).campaign == "x" for row in before[0])

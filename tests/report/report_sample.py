@@ -125,8 +125,8 @@ def toy_structure(assignment: Assignment) -> StructureRecord:
     return structure_record(symbols, fractional, np.eye(3) * side)
 
 
-def readings() -> list[Assignment]:
-    """The 22 readings of the three spaces, n = 7-9, m = 0-2."""
+def assignments() -> list[Assignment]:
+    """The 22 assignments of the three spaces, n = 7-9, m = 0-2."""
     found = []
     for centre, cation, charge in SPACES:
         for n, m in product((9, 8, 7), (0, 1, 2)):
@@ -150,11 +150,11 @@ class _Held:
 def records(campaign: str = "quickstart") -> list[Record]:
     """Everything that a store holds of the campaign, but its funnel and references: see there."""
     rows, compositions, structures = [], [], {}
-    for reading in readings():
-        structure = k2reh9() if reading.formula == "K2ReH9" else toy_structure(reading)
+    for assignment in assignments():
+        structure = k2reh9() if assignment.formula == "K2ReH9" else toy_structure(assignment)
         structures[structure.id] = structure
-        compositions.append(_composition(reading, campaign))
-        rows.append(_candidate(compositions[-1], reading, structure))
+        compositions.append(_composition(assignment, campaign))
+        rows.append(_candidate(compositions[-1], assignment, structure))
     rows.sort(key=lambda row: -(row.score if row.score is not None else -1))
     ranked = [
         row if row.score is None else row.model_copy(update={"rank": rank}) for rank, row in enumerate(rows, start=1)
@@ -271,38 +271,38 @@ def sample() -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]
     return campaign(), funnel(), candidates(), references()
 
 
-def _composition(reading: Assignment, campaign: str) -> CompositionRecord:
+def _composition(assignment: Assignment, campaign: str) -> CompositionRecord:
     return CompositionRecord(
-        id=f"{campaign}-{reading.formula}-{reading.n}",
+        id=f"{campaign}-{assignment.formula}-{assignment.n}",
         campaign=campaign,
-        formula=reading.formula,
-        anion=reading.anion,
-        label=reading.label,
-        chemical_system=reading.chemical_system,
-        elements=sorted(reading.amounts),
-        nelements=len(reading.amounts),
-        centre=reading.centre,
-        cations=[cation.symbol for cation in reading.cations],
-        cation_counts={cation.symbol: cation.count for cation in reading.cations},
-        group=GROUPS[reading.centre],
-        n=reading.n,
-        q=reading.q,
-        m=reading.m,
-        assignment=pack_assignment(reading),
-        electron_count=reading.electron_count,
-        oxidation_state=reading.oxidation_state,
-        anion_class=reading.anion_class.value,
-        prior=round(0.95 - 0.08 * reading.m - 0.06 * (9 - reading.n), 3),
-        is_known=reading.formula in KNOWN,
-        verdicts=_verdicts(reading),
+        formula=assignment.formula,
+        anion=assignment.anion,
+        label=assignment.label,
+        chemical_system=assignment.chemical_system,
+        elements=sorted(assignment.amounts),
+        nelements=len(assignment.amounts),
+        centre=assignment.centre,
+        cations=[cation.symbol for cation in assignment.cations],
+        cation_counts={cation.symbol: cation.count for cation in assignment.cations},
+        group=GROUPS[assignment.centre],
+        n=assignment.n,
+        q=assignment.q,
+        m=assignment.m,
+        assignment=pack_assignment(assignment),
+        electron_count=assignment.electron_count,
+        oxidation_state=assignment.oxidation_state,
+        anion_class=assignment.anion_class.value,
+        prior=round(0.95 - 0.08 * assignment.m - 0.06 * (9 - assignment.n), 3),
+        is_known=assignment.formula in KNOWN,
+        verdicts=_verdicts(assignment),
         rules="takagi",
     )
 
 
-_NOT_OF_ROW = {"id", "schema_version", "assignment", "verdicts", "rules", "neighbour_of", "other_readings"}
+_NOT_OF_ROW = {"id", "schema_version", "assignment", "verdicts", "rules", "neighbour_of", "other_assignments"}
 
 
-def _candidate(composition: CompositionRecord, reading: Assignment, structure: StructureRecord) -> Candidate:
+def _candidate(composition: CompositionRecord, assignment: Assignment, structure: StructureRecord) -> Candidate:
     row = Candidate(
         **composition.model_dump(exclude=_NOT_OF_ROW),
         id=f"{composition.id}-{METHOD.id[:8]}",
@@ -312,20 +312,22 @@ def _candidate(composition: CompositionRecord, reading: Assignment, structure: S
         relaxations=10,
         reasons={"coordination not kept": 6, "H2 formed": 2},
     )
-    if reading.formula not in DISTANCES:
+    if assignment.formula not in DISTANCES:
         return row
-    distance = DISTANCES[reading.formula]
-    energy = _competitors_energy(reading) + distance
-    number, symbol = (189, "P-62m") if reading.formula == "K2ReH9" else (1 + (7 * reading.n + reading.m) % 30, "P2_1/c")
+    distance = DISTANCES[assignment.formula]
+    energy = _competitors_energy(assignment) + distance
+    number, symbol = (
+        (189, "P-62m") if assignment.formula == "K2ReH9" else (1 + (7 * assignment.n + assignment.m) % 30, "P2_1/c")
+    )
     best = Minimum(
         structure=structure.id,
         energy_per_atom=energy,
         space_group_number=number,
         space_group_symbol=symbol,
         nsites=len(structure.species),
-        volume_per_formula_unit=146.8 - 3 * reading.m,
+        volume_per_formula_unit=146.8 - 3 * assignment.m,
         volume_ratio=1.02,
-        coordination_numbers=[reading.n] * (3 if reading.formula == "K2ReH9" else 1),
+        coordination_numbers=[assignment.n] * (3 if assignment.formula == "K2ReH9" else 1),
         shortest_m_h=1.69,
         shortest_h_h=1.98,
         max_force=0.008,
@@ -350,7 +352,7 @@ def _candidate(composition: CompositionRecord, reading: Assignment, structure: S
         "stability": (max(0.0, min(1.0, 1 - distance / 0.2)), 0.5),
         "prior": (row.prior, 0.2),
         "symmetry": (0.8 if number > 20 else 0.3, 0.1),
-        "mobility": (0.4 + 0.1 * reading.m, 0.2),
+        "mobility": (0.4 + 0.1 * assignment.m, 0.2),
     }
     hydride = next(formula for formula, (cation, *_) in BINARIES.items() if cation == row.cations[0])
     return row.model_copy(
@@ -379,7 +381,7 @@ def _candidate(composition: CompositionRecord, reading: Assignment, structure: S
                 )
             },
             "formation_energy_per_atom": energy
-            - sum(ELEMENTS[s] * a for s, a in reading.amounts.items()) / _atoms(reading),
+            - sum(ELEMENTS[s] * a for s, a in assignment.amounts.items()) / _atoms(assignment),
             "e_above_hull": max(distance, 0.0),
             "phase_separation_energy": distance,
             "e_above_references": distance,
@@ -392,8 +394,8 @@ def _candidate(composition: CompositionRecord, reading: Assignment, structure: S
             "decomposition": [
                 {"formula": hydride, "name": hydride, "fraction": 0.34, "energy_per_atom": -2.4, "kind": "reference"},
                 {
-                    "formula": reading.centre,
-                    "name": reading.centre,
+                    "formula": assignment.centre,
+                    "name": assignment.centre,
                     "fraction": 0.08,
                     "energy_per_atom": -10.2,
                     "kind": "reference",
@@ -408,7 +410,7 @@ def _candidate(composition: CompositionRecord, reading: Assignment, structure: S
             ],
             "known": [
                 {
-                    "name": f"{reading.formula}, literature structure",
+                    "name": f"{assignment.formula}, literature structure",
                     "energy_per_atom": energy + 0.004,
                     "difference": -0.004,
                     "source": "Abrahams, Ginsberg & Knox, Inorg. Chem. 3, 558 (1964)",
@@ -424,8 +426,8 @@ def _candidate(composition: CompositionRecord, reading: Assignment, structure: S
                     "e_above_hull": max(0.0, distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1)),
                     "phase_separation_energy": distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1),
                     "e_above_references": distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1),
-                    "minimum": reading.label,
-                    "decomposition": [{"formula": formula} for formula in (hydride, reading.centre, "H2")],
+                    "minimum": assignment.label,
+                    "decomposition": [{"formula": formula} for formula in (hydride, assignment.centre, "H2")],
                     "notes": ["gas not ideal"] if p > 1 else [],
                 }
                 for t, p in CONDITIONS
@@ -434,26 +436,26 @@ def _candidate(composition: CompositionRecord, reading: Assignment, structure: S
     )
 
 
-def _verdicts(reading: Assignment) -> list[dict[str, Any]]:
+def _verdicts(assignment: Assignment) -> list[dict[str, Any]]:
     return [
         {
             "rule": "electron_count",
             "mode": "gate",
-            "value": reading.electron_count,
+            "value": assignment.electron_count,
             "unit": "",
             "bound": "in {18}",
             "passed": True,
             "score": None,
-            "reason": f"{reading.centre} {GROUPS[reading.centre]} + {reading.n} + {reading.q} = 18 electrons",
+            "reason": f"{assignment.centre}: {GROUPS[assignment.centre]} + {assignment.n} + {assignment.q} electrons",
             "source": "Singh et al., Phys. Rev. B 70 (2004)",
         },
         {
             "rule": "charge_per_ligand",
             "mode": "score",
-            "value": round(reading.q / reading.n, 3),
+            "value": round(assignment.q / assignment.n, 3),
             "unit": "e",
             "bound": "<= 0.72",
-            "passed": reading.q / reading.n <= 0.72,
+            "passed": assignment.q / assignment.n <= 0.72,
             "score": 0.9,
             "reason": "charge per hydrogen as in made compounds",
             "source": "derived from 25 entries",
@@ -472,17 +474,17 @@ def _verdicts(reading: Assignment) -> list[dict[str, Any]]:
     ]
 
 
-def _competitors_energy(reading: Assignment) -> float:
-    amounts = reading.amounts
+def _competitors_energy(assignment: Assignment) -> float:
+    amounts = assignment.amounts
     energy = sum(ELEMENTS[symbol] * amount for symbol, amount in amounts.items())
     for cation, metals, hydrogens, formation in BINARIES.values():
         if cation in amounts:
             energy += amounts[cation] / metals * (metals + hydrogens) * formation
-    return energy / _atoms(reading)
+    return energy / _atoms(assignment)
 
 
-def _atoms(reading: Assignment) -> int:
-    return sum(reading.amounts.values())
+def _atoms(assignment: Assignment) -> int:
+    return sum(assignment.amounts.values())
 
 
 def _reference(

@@ -10,7 +10,17 @@ from ninefold.chemistry.compounds import known_compounds, read_compounds
 from ninefold.chemistry.table import CandidateTable
 from ninefold.enumeration import enumerate_assignments, neighbours
 from ninefold.errors import InputError
-from ninefold.rules import Mode, Rule, RuleParameters, RuleSettings, compare, diagnose, load_rule_set, readings, recall
+from ninefold.rules import (
+    Mode,
+    Rule,
+    RuleParameters,
+    RuleSettings,
+    assignments,
+    compare,
+    diagnose,
+    load_rule_set,
+    recall,
+)
 
 COMPOUNDS = {compound.assignment.label: compound for compound in known_compounds()}
 TAKAGI = load_rule_set(RuleSettings())
@@ -68,7 +78,7 @@ def test_score_against_its_definition(values, low, high, softness):
 
 
 def test_neighbour_must_pass_every_other_gate():
-    [rhenium] = readings("K2ReH9")
+    [rhenium] = assignments("K2ReH9")
     passed = {n.label: TAKAGI.judge_neighbour(n)[0] for n in neighbours(rhenium)}
     assert passed["K2ReH8 = [ReH8]2-"] is not None
     assert passed["K2ReH10 = [ReH10]2-"] is None, "an H2-ligand complex is another class"
@@ -124,7 +134,7 @@ def test_table_round_trip():
     ],
 )
 def test_readings(formula, labels):
-    assert [reading.label for reading in readings(formula)] == labels
+    assert [assignment.label for assignment in assignments(formula)] == labels
 
 
 def test_diagnosis_names_equation_and_neighbours():
@@ -135,7 +145,7 @@ def test_diagnosis_names_equation_and_neighbours():
 
 
 def test_a_formula_is_read_as_it_is_printed():
-    assert readings("K₂ReH₉") == readings("K2ReH9")
+    assert assignments("K₂ReH₉") == assignments("K2ReH9")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -159,7 +169,7 @@ def test_the_trend_knows_every_compound_made():
 @pytest.mark.parametrize("formula", ["K2Re", "H2", "K2ReHx", "(K2ReH9", "", "Qq2ReH9", "K0ReH9"])
 def test_formulas_that_are_none(formula):
     with pytest.raises(InputError):
-        readings(formula)
+        assignments(formula)
 
 
 GOOD = """
@@ -175,8 +185,8 @@ def with_file(tmp_path, text):
 
 def test_a_rule_of_ones_own(tmp_path):
     rules = load_rule_set(with_file(tmp_path, GOOD))
-    [rhenium] = readings("K2ReH9")
-    [chromium] = readings("Mg3CrH8")
+    [rhenium] = assignments("K2ReH9")
+    [chromium] = assignments("Mg3CrH8")
     assert [v.passed for v in rules.explain(rhenium) if v.rule == "no_heavy"] == [False]
     assert [v.passed for v in rules.explain(chromium) if v.rule == "no_heavy"] == [True]
 
@@ -212,8 +222,8 @@ def test_a_rule_by_parameters_alone():
         overrides={"low_charge": RuleParameters(like="charge_per_ligand", high=0.3, mode=Mode.GATE)}
     )
     rules = load_rule_set(settings)
-    assert [v.passed for v in rules.explain(readings("K2ReH9")[0]) if v.rule == "low_charge"] == [True]
-    assert [v.passed for v in rules.explain(readings("Mg3CrH8")[0]) if v.rule == "low_charge"] == [False]
+    assert [v.passed for v in rules.explain(assignments("K2ReH9")[0]) if v.rule == "low_charge"] == [True]
+    assert [v.passed for v in rules.explain(assignments("Mg3CrH8")[0]) if v.rule == "low_charge"] == [False]
 
 
 @pytest.mark.parametrize(

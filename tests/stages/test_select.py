@@ -1,4 +1,4 @@
-"""Selecting: survivors, their neighbours where asked for, and formulas with several readings."""
+"""Selecting: survivors, their neighbours where asked for, and formulas with several assignments."""
 
 from collections import Counter
 
@@ -83,10 +83,10 @@ def test_made_compounds_of_the_systems_are_searched_as_competitors():
 def test_readings_of_one_formula_are_linked():
     space = {"centres": ["Sc", "Y"], "cations": ["Li", "Sc", "Y"], "n": 9, "m": 0, "cation_kinds": 2}
     records, _ = selected(space, overrides={"electropositive_cations": {"mode": "score"}})
-    pairs = [record for record in records.values() if record.other_readings]
+    pairs = [record for record in records.values() if record.other_assignments]
     assert pairs
     for record in pairs:
-        for other in record.other_readings:
+        for other in record.other_assignments:
             assert other.split(" = ")[0] == record.formula
             assert other != record.label
 

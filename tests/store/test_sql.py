@@ -178,7 +178,7 @@ def test_every_collection_has_a_model():
     assert set(MODELS) == set(COLLECTIONS) == set(INDEXED)
 
 
-READ_WITH_THE_DOCUMENT = {"other_readings", "flags", "ternaries", "notes", "species", "searches", "reaction"}
+READ_WITH_THE_DOCUMENT = {"other_assignments", "flags", "ternaries", "notes", "species", "searches", "reaction"}
 READ_WITH_THE_DOCUMENT |= {"stability_notes", "minima_record", "rules"}
 """Sentences, labels and references to other documents: nobody filters or sorts by them."""
 

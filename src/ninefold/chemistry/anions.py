@@ -35,7 +35,7 @@ class Cation(NamedTuple):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Assignment:
-    """One reading of a composition: which metal is the centre and where the hydrogens are.
+    """One assignment of a composition: which metal is the centre and where the hydrogens are.
 
     All counts are per centre atom. `cations` is sorted by symbol. Li5ScYH7 has two assignments,
     with either metal as the centre; both share `formula`.
@@ -68,7 +68,7 @@ class Assignment:
 
     @property
     def label(self) -> str:
-        """Formula and reading, unique in a campaign: `Li5MoH11 = [MoH9]3- + 2 H-`."""
+        """Formula and assignment, unique in a campaign: `Li5MoH11 = [MoH9]3- + 2 H-`."""
         hydride = f" + {self.m} H-" if self.m else ""
         return f"{self.formula} = {self.anion}{hydride}"
 

@@ -22,7 +22,7 @@ PROVENANCE = ("published", "from memory", "derived")
 
 @dataclass(frozen=True)
 class KnownCompound:
-    """A compound that has been made, with its reading and where that stands."""
+    """A compound that has been made, with its assignment and where that stands."""
 
     assignment: Assignment
     source: str
@@ -61,7 +61,7 @@ def read_compounds(path: Path, field: str = "compounds") -> tuple[KnownCompound,
         field: What the file is to the user, for the error.
 
     Raises:
-        InputError: if the file cannot be read or names a reading twice; of a broken entry, with its key and value.
+        InputError: if the file cannot be read or names an assignment twice; of a broken entry, with its key and value.
     """
     entries = read_yaml(path, field)
     if not isinstance(entries, list):
@@ -77,7 +77,7 @@ def read_compounds(path: Path, field: str = "compounds") -> tuple[KnownCompound,
 
 
 def with_own_compounds(path: Path | None, field: str = "compounds") -> tuple[KnownCompound, ...]:
-    """The compounds that ninefold ships and those of a user's file; a reading that both hold is the user's.
+    """The compounds that ninefold ships and those of a user's file; an assignment that both hold is the user's.
 
     Raises:
         InputError: as `read_compounds`.
@@ -103,7 +103,7 @@ def _compound(entry: Any, where: str) -> KnownCompound:
         where = f"{where}, {entry['formula']}"
     values = {key: _KEYS[key](value, f"{where}: {key}") for key, value in entry.items()}
     formula = values.pop("formula", None)
-    assignment = _assignment({key: values.pop(key) for key in _READING}, formula, where)
+    assignment = _assignment({key: values.pop(key) for key in _ASSIGNMENT}, formula, where)
     return KnownCompound(assignment=assignment, **values)
 
 
@@ -161,8 +161,8 @@ def _cations(value: Any, where: str) -> dict[str, int]:
     return value
 
 
-_READING = ("centre", "n", "q", "m", "cations")
-_REQUIRED = (*_READING, "source", "provenance")
+_ASSIGNMENT = ("centre", "n", "q", "m", "cations")
+_REQUIRED = (*_ASSIGNMENT, "source", "provenance")
 _KEYS: dict[str, Callable[[Any, str], Any]] = {
     "formula": _text, "centre": _one_of(GROUP), "n": _whole(1, 14), "q": _whole(1, 20), "m": _whole(0, 20),
     "cations": _cations, "source": _text, "provenance": _one_of(PROVENANCE),
@@ -174,15 +174,15 @@ _EXAMPLE = (
 )
 
 
-def _assignment(reading: dict[str, Any], formula: str | None, where: str) -> Assignment:
-    """The reading of an entry; cations take those of their usual charges that balance q + m."""
-    symbols = sorted(reading["cations"])
-    if reading["centre"] in symbols:
-        raise InputError(f"{where}: cations", reading["centre"], problem="is the centre too")
-    q, m = reading["q"], reading["m"]
+def _assignment(values: dict[str, Any], formula: str | None, where: str) -> Assignment:
+    """The assignment of an entry; cations take those of their usual charges that balance q + m."""
+    symbols = sorted(values["cations"])
+    if values["centre"] in symbols:
+        raise InputError(f"{where}: cations", values["centre"], problem="is the centre too")
+    q, m = values["q"], values["m"]
     for charges in itertools.product(*(CATION_CHARGES[symbol] for symbol in symbols)):
-        cations = tuple(Cation(s, reading["cations"][s], charge) for s, charge in zip(symbols, charges, strict=True))
-        assignment = Assignment(reading["centre"], reading["n"], q, m, cations)
+        cations = tuple(Cation(s, values["cations"][s], charge) for s, charge in zip(symbols, charges, strict=True))
+        assignment = Assignment(values["centre"], values["n"], q, m, cations)
         if formula is not None and parse_formula(formula) != assignment.amounts:
             raise InputError(f"{where}: formula", formula, problem=f"is not what its parts make: {assignment.formula}")
         if assignment.cation_charge == q + m:

@@ -72,7 +72,7 @@ def query(
 
 
 def show(
-    candidate: Annotated[str, typer.Argument(help="Formula (K2ReH9), anion ([ReH9]2-), reading, or id.")],
+    candidate: Annotated[str, typer.Argument(help="Formula (K2ReH9), anion ([ReH9]2-), assignment, or id.")],
     campaign: CampaignOption = None,
     store: StoreOption = None,
     json: JsonOption = False,

@@ -61,7 +61,7 @@ def search(
     ] = None,
     electrons: Annotated[int, typer.Option(min=8, max=24, help="Electron count at the centre.")] = 18,
     centre: Annotated[
-        str | None, typer.Option(help="Which metal is the centre, where a formula has two readings.")
+        str | None, typer.Option(help="Which metal is the centre, where a formula has two assignments.")
     ] = None,
     engine: EngineOption = "chgnet",
     model: ModelOption = None,
@@ -84,7 +84,7 @@ def search(
     budget = _budget(relaxations, exclude_types or [], source or [])
     if seconds is not None and not seconds > 0:
         refuse("--seconds", seconds, "is no duration", "a positive number")
-    assignment = _reading(formula, electrons, centre)
+    assignment = _assignment(formula, electrons, centre)
     read = [Path(name.rpartition(":")[0] or name) for name in source or []] + ([Path(model)] if model else [])
     command = f"search {assignment.formula}"
     calculator = make_engine(EngineSettings(name=engine, model=model))
@@ -138,31 +138,31 @@ def _budget(relaxations: int | None, excluded: list[str], sources: list[str]) ->
     return budget.model_copy(update={"sources": tuple(dict.fromkeys(sources))})
 
 
-def _reading(formula: str, electrons: int, centre: str | None) -> Assignment:
-    """The reading to search: the one asked for, else the one that the rules like best."""
+def _assignment(formula: str, electrons: int, centre: str | None) -> Assignment:
+    """The assignment to search: the one asked for, else the one that the rules like best."""
     from ninefold.chemistry.formula import isotope_notes
     from ninefold.errors import InputError
-    from ninefold.rules import RuleSettings, diagnose, load_rule_set, readings
+    from ninefold.rules import RuleSettings, assignments, diagnose, load_rule_set
 
-    found = readings(formula, (electrons,))
+    found = assignments(formula, (electrons,))
     for note in isotope_notes(formula):
         typer.echo(f"ninefold: note: {formula}: {note}", err=True)
     if not found:
         raise InputError(
-            "formula", formula, problem=f"has no reading with {electrons} electrons: {diagnose(formula, electrons)}",
+            "formula", formula, problem=f"has no assignment with {electrons} electrons: {diagnose(formula, electrons)}",
             hint="--electrons 16 for an anion that counts 16",
         )  # fmt: skip
     if centre is not None:
-        chosen = [reading for reading in found if reading.centre == centre]
+        chosen = [assignment for assignment in found if assignment.centre == centre]
         if not chosen:
-            allowed = ", ".join(sorted({reading.centre for reading in found}))
-            refuse("--centre", centre, f"is not the centre of a reading of {formula}", allowed)
+            allowed = ", ".join(sorted({assignment.centre for assignment in found}))
+            refuse("--centre", centre, f"is not the centre of an assignment of {formula}", allowed)
         found = chosen
     if len(found) == 1:
         return found[0]
     rule_set = load_rule_set(RuleSettings())
-    best = max(found, key=lambda reading: rule_set.judge_neighbour(reading)[0] or 0.0)
-    others = ", ".join(reading.label for reading in found if reading != best)
+    best = max(found, key=lambda assignment: rule_set.judge_neighbour(assignment)[0] or 0.0)
+    others = ", ".join(assignment.label for assignment in found if assignment != best)
     typer.echo(f"{formula}: read as {best.label}; also possible: {others} (--centre)", err=True)
     return best
 

@@ -72,7 +72,7 @@ def search_summary(
     """A search as JSON: composition, engine, structures, counts."""
     return {
         "formula": assignment.formula,
-        "reading": assignment.label,
+        "assignment": assignment.label,
         "engine": engine.label,
         "engine_fingerprint": engine.fingerprint,
         "evidence": engine.evidence,

@@ -41,7 +41,7 @@ class CompositionRecord(Record):
     """Product of the scores of the rules on the composition."""
     neighbour_of: str | None = None
     """Label of the composition that this one is a neighbour of."""
-    other_readings: list[str] = Field(default_factory=list)
+    other_assignments: list[str] = Field(default_factory=list)
     """Labels of the other assignments of the same formula: another centre, or other hydrogens interstitial."""
     verdicts: list[dict[str, Any]] = Field(default_factory=list)
     """Per rule on the composition: rule, mode, value, unit, bound, passed, score, reason, source."""

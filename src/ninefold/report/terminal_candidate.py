@@ -42,8 +42,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     rank = f"rank {candidate['rank']}" if candidate.get("rank") is not None else candidate["status"].replace("_", " ")
     known = ", in ninefold's list of made compounds" if candidate.get("is_known") else ""
     parts: list[Any] = [Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}"), _facts(candidate)]
-    if candidate.get("other_readings"):
-        parts.append(plain(f"Other readings of the formula: {'; '.join(candidate['other_readings'])}"))
+    if candidate.get("other_assignments"):
+        parts.append(plain(f"Other assignments of the formula: {'; '.join(candidate['other_assignments'])}"))
     if candidate.get("neighbour_of"):
         parts.append(plain(f"Carried along as a neighbour of {candidate['neighbour_of']}"))
     parts += [plain(line) for line in _made(candidate)]

@@ -87,7 +87,7 @@ def with_unit(key: str, value: Any) -> str:
 
 
 def formula_html(text: str) -> Markup:
-    """A formula, an anion or a reading with real sub- and superscripts."""
+    """A formula, an anion or an assignment with real sub- and superscripts."""
     return Markup(_PARTS.sub(_markup, str(escape(text))))
 
 

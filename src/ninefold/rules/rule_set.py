@@ -132,7 +132,7 @@ class RuleSet:
         return [_verdict(rule, table) for rule in self.active(Stage.RESULT)]
 
     def electron_counts(self) -> tuple[int, ...]:
-        """Counts at the centre with which a formula is worth reading: what the gate allows, or 12 to 18 without one."""
+        """Counts at the centre that are tried for a formula: what the gate allows, or 12 to 18 without one."""
         for rule in self.rules:
             if rule.name == ELECTRON_COUNT and rule.mode is Mode.GATE and rule.allowed is not None:
                 return tuple(int(count) for count in rule.allowed)

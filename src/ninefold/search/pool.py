@@ -66,7 +66,7 @@ def build_pool(
     """Generate packings, settle each with the force field, merge equal ones.
 
     Args:
-        assignment: The composition and its reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         budget: Sources and counts.
         seed: With the composition it fixes every random choice.
         notify: Told of progress.

@@ -49,7 +49,7 @@ def prescreen(
     """Search a pool with an engine.
 
     Args:
-        assignment: The composition and its reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         proposals: The pool, lowest force-field energy first.
         budget: Counts and criteria.
         engine: Computes energies; asked only through `evaluate` and `relax`.

@@ -136,11 +136,11 @@ class Selection:
         neighbour_of: str | None = None,
         is_competitor: bool = False,
     ) -> CompositionRecord:
-        from ninefold.rules.readings import readings
+        from ninefold.rules.assignments import assignments
         from ninefold.thermo.references import known_hydride_formulas
 
         amounts = assignment.amounts
-        others = readings(assignment.formula, self._electron_counts)
+        others = assignments(assignment.formula, self._electron_counts)
         return CompositionRecord(
             id=composition_id(self._campaign, assignment),
             campaign=self._campaign,
@@ -165,7 +165,7 @@ class Selection:
             neighbour_of=neighbour_of,
             is_competitor=is_competitor,
             is_known=assignment.formula in self._made | known_hydride_formulas(),
-            other_readings=[other.label for other in others if other != assignment],
+            other_assignments=[other.label for other in others if other != assignment],
             prior=prior,
             verdicts=[verdict.to_dict() for verdict in verdicts],
             rules=self._rule_set.name,

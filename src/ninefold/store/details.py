@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 200
 """Candidates whose structures are held at once: some 10 kB each."""
-_OF_COMPOSITION = ("neighbour_of", "other_readings")
+_OF_COMPOSITION = ("neighbour_of", "other_assignments")
 
 
 def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -26,7 +26,7 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
     Yields:
         Each row, in its order, with `structures` in place of `minima` (each with `structure`, pymatgen's
         `Structure.as_dict()`), the verdicts of the rules on its composition before those on its results,
-        `other_readings`, `neighbour_of`, and `provenance`.
+        `other_assignments`, `neighbour_of`, and `provenance`.
     """
     for start in range(0, len(rows), _AT_ONCE):
         page = rows[start : start + _AT_ONCE]

@@ -16,7 +16,7 @@ Document = dict[str, Any]
 _OF_COMPOSITION = (
     "campaign", "formula", "anion", "label", "chemical_system", "elements", "nelements", "centre", "cations",
     "cation_counts", "group", "n", "q", "m", "electron_count", "oxidation_state", "anion_class", "is_neighbour",
-    "is_competitor", "is_known", "prior", "neighbour_of", "other_readings",
+    "is_competitor", "is_known", "prior", "neighbour_of",
 )  # fmt: skip
 _NOT_OF_ROW = ("structures", "provenance", "neighbour_of", "other_readings", "schema_version")
 
@@ -91,6 +91,7 @@ def _from_candidate(document: Document) -> Iterator[tuple[str, Document]]:
     # nothing tells verdicts on the composition from those on its results: the row keeps all of them
     yield "compositions", {
         **{name: document[name] for name in _OF_COMPOSITION}, "id": document["id"], "verdicts": [],
+        "other_assignments": document["other_readings"],
         "rules": provenance.get("rules", ""),
     }  # fmt: skip
     record = None

@@ -42,7 +42,7 @@ def settle(packing: Packing, assignment: Assignment, max_steps: int = 150) -> Se
 
     Args:
         packing: Where to start.
-        assignment: Its composition and reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         max_steps: L-BFGS steps at most.
     """
     n_atoms = len(packing.symbols)

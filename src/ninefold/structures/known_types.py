@@ -31,7 +31,7 @@ def substituted(assignment: Assignment, withheld: tuple[str, ...] = ()) -> list[
     """Every type that fits a composition, scaled to its additive volume, with every order of its cations.
 
     Args:
-        assignment: The composition and its reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         withheld: Names of types to leave out.
 
     Returns:

@@ -73,7 +73,7 @@ def assemble(
     """Put complexes on centres, cations and hydrides on their sites.
 
     Args:
-        assignment: The composition and its reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         cell: shape (3, 3), Å.
         centres: shape (Z, 3), Å; sites of the complexes.
         cations: shape (Z * cations per centre, 3), Å.

@@ -73,7 +73,7 @@ class Stream:
     Args:
         name: Of the source, for reasons.
         source: Makes packings.
-        assignment: The composition and its reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         formula_units: Per cell.
         rng: The stream's own.
         failures: Counts why attempts gave nothing, and what ended the stream.

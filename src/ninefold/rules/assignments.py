@@ -20,7 +20,7 @@ MOST_LIGANDS = 12
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Why a formula has no reading, and what comes near."""
+    """Why a formula has no assignment, and what comes near."""
 
     formula: str
     problem: str
@@ -36,7 +36,7 @@ class Diagnosis:
         return {"formula": self.formula, "problem": self.problem, "nearest": list(self.nearest)}
 
 
-def readings(formula: str, electron_counts: Iterable[int] = (18,)) -> list[Assignment]:
+def assignments(formula: str, electron_counts: Iterable[int] = (18,)) -> list[Assignment]:
     """Every assignment of a formula that satisfies both equations.
 
     From G + n + q = E, Z = q + m and n + m = hydrogens follows n = (E - G - Z + hydrogens) / 2.
@@ -63,10 +63,10 @@ def readings(formula: str, electron_counts: Iterable[int] = (18,)) -> list[Assig
 
 
 def diagnose(formula: str, electron_count: int = 18) -> Diagnosis:
-    """Which equation a formula without a reading breaks, by how much, and what comes near.
+    """Which equation a formula without an assignment breaks, by how much, and what comes near.
 
     Raises:
-        InputError: as `readings`.
+        InputError: as `assignments`.
     """
     amounts = _amounts(formula)
     name = formula_of(amounts)
@@ -93,7 +93,7 @@ def diagnose(formula: str, electron_count: int = 18) -> Diagnosis:
             problems.append(f"{equation}: n must be positive")
         counter = {cation.symbol: cation.count for cation in cations}
         for other in range(2, MOST_LIGANDS + MOST_INTERSTITIAL + 1):
-            balanced = readings(formula_of({**counter, centre: 1, "H": other}), (electron_count,))
+            balanced = assignments(formula_of({**counter, centre: 1, "H": other}), (electron_count,))
             nearest += [(abs(other - hydrogen), item.formula) for item in balanced if item.n <= MOST_LIGANDS]
     if not problems:
         problems.append(_no_split(amounts, electron_count))

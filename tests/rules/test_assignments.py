@@ -1,4 +1,4 @@
-"""Readings of a formula against both equations, and why a formula has none."""
+"""Assignments of a formula against both equations, and why a formula has none."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ninefold.chemistry.elements import CATION_CHARGES, GROUP
 from ninefold.chemistry.formula import formula_of
-from ninefold.rules import diagnose, readings
+from ninefold.rules import assignments, diagnose
 
 
 @given(
@@ -18,11 +18,11 @@ from ninefold.rules import diagnose, readings
     st.sampled_from([16, 18]),
 )
 def test_readings_are_all_that_both_equations_allow(centre, cations, hydrogen, electrons):
-    found = readings(formula_of({**cations, centre: 1, "H": hydrogen}), (electrons,))
-    for reading in found:
-        assert GROUP[centre] + reading.n + reading.q == electrons
-        assert sum(cation.count * cation.charge for cation in reading.cations) == reading.q + reading.m
-        assert reading.n + reading.m == hydrogen
+    found = assignments(formula_of({**cations, centre: 1, "H": hydrogen}), (electrons,))
+    for assignment in found:
+        assert GROUP[centre] + assignment.n + assignment.q == electrons
+        assert sum(cation.count * cation.charge for cation in assignment.cations) == assignment.q + assignment.m
+        assert assignment.n + assignment.m == hydrogen
     charges = {0}
     for symbol, count in cations.items():
         charges = {total + count * charge for total in charges for charge in CATION_CHARGES[symbol]}
@@ -33,7 +33,7 @@ def test_readings_are_all_that_both_equations_allow(centre, cations, hydrogen, e
         for q in (charge - (hydrogen - n),)
         if GROUP[centre] + n + q == electrons and q >= 1 and hydrogen - n <= 6
     }
-    assert {(reading.n, reading.m, reading.cation_charge) for reading in found} == expected
+    assert {(assignment.n, assignment.m, assignment.cation_charge) for assignment in found} == expected
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_diagnosis_says_what_is_missing(formula, problem, nearest):
     assert problem in diagnosis.problem
     assert nearest is None or nearest in diagnosis.nearest
     for name in diagnosis.nearest:
-        assert readings(name), f"{name} is offered and has no reading"
+        assert assignments(name), f"{name} is offered and has no assignment"
 
 
 @given(st.sampled_from(sorted(GROUP)), st.integers(2, 4), st.integers(1, 9), st.data())
@@ -68,7 +68,7 @@ def test_equal_centres_that_share_their_cations_are_named(centre, number, n, dat
         return
     amounts = {"K": number * q + left, centre: number, "H": number * n + left}
     formula = formula_of(amounts)
-    assert readings(formula) == []
+    assert assignments(formula) == []
     problem = diagnose(formula).problem
     charge = "" if q == 1 else q
     assert f"each is [{centre}H{n if n > 1 else ''}]{charge}-" in problem
@@ -76,6 +76,6 @@ def test_equal_centres_that_share_their_cations_are_named(centre, number, n, dat
 
 
 @pytest.mark.parametrize("formula", ["K2SiReH9", "ReH9", "KSiH5", "K3Re2H18"])
-def test_what_has_no_centre_or_another_element_has_no_reading(formula):
-    assert readings(formula) == []
+def test_what_has_no_centre_or_another_element_has_no_assignment(formula):
+    assert assignments(formula) == []
     assert diagnose(formula).problem
