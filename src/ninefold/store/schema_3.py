@@ -18,6 +18,7 @@ _OF_COMPOSITION = (
     "cation_counts", "group", "n", "q", "m", "electron_count", "oxidation_state", "anion_class", "is_neighbour",
     "is_competitor", "is_known", "prior", "neighbour_of",
 )  # fmt: skip
+_PROVENANCE = {"src": "published", "mem": "from memory", "der": "derived"}
 _NOT_OF_ROW = ("structures", "provenance", "neighbour_of", "other_readings", "schema_version")
 
 
@@ -107,15 +108,22 @@ def _from_candidate(document: Document) -> Iterator[tuple[str, Document]]:
         "id": f"{document['id']}-{method[:8]}", "composition": document["id"], "method": method, "minima": minima,
         "minima_record": record, "is_best": True, "revision": 0, "reaction": provenance.get("reaction"),
         "stability_notes": provenance.get("stability_notes") or [],
+        "known": [_with_provenance(known) for known in document["known"]],
     }  # fmt: skip
 
 
 def _from_reference(document: Document, method: str) -> Document:
     structure = document.get("structure")
     return {
-        **document, "id": f"{document['campaign']}:{method[:8]}:{document['name']}", "method": method,
+        **_with_provenance(document), "id": f"{document['campaign']}:{method[:8]}:{document['name']}", "method": method,
         "structure": None if structure is None else _packed(structure),
     }  # fmt: skip
+
+
+def _with_provenance(document: Document) -> Document:
+    """Its `mark` in words."""
+    words = {key: value for key, value in document.items() if key != "mark"}
+    return {**words, "provenance": _PROVENANCE[document["mark"]]} if "mark" in document else words
 
 
 def _minima(found: Iterable[Document]) -> tuple[list[Document], list[Document]]:
