@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 
@@ -37,7 +38,7 @@ def weak(settings):
 
 
 def stronger(settings):
-    return _engine("stronger", epsilon=0.03, sigma=1.1)
+    return _engine("stronger", epsilon=0.022)
 """
 STAGES = """
 from ninefold.engines.base import CalculationError
@@ -126,10 +127,15 @@ def recorded(patch, *, twice=False):
 
     def recording(self, store, **options):
         response = run(self, store, **options)
-        call = (self.function.original, tuple(self.function_args), dict(self.function_kwargs))
-        calls.append(call)
-        if twice:
-            call[0](*call[1], **call[2])
+        call = (
+            getattr(self.function, "original", self.function),
+            tuple(self.function_args),
+            dict(self.function_kwargs),
+        )
+        if call[0].__module__.startswith("ninefold."):  # jobflow adds one of its own to collect outputs
+            calls.append(call)
+            if twice:
+                call[0](*call[1], **call[2])
         return response
 
     patch.setattr(Job, "run", recording)
@@ -147,8 +153,9 @@ def plain(folder, tmp_path_factory):
 
 
 def copied(store, target):
-    """A copy of a store with its blobs; its path."""
-    shutil.copy(store, target / store.name)
+    """A copy of a store with its blobs, also of one that is open; its path."""
+    with sqlite3.connect(store) as source, sqlite3.connect(target / store.name) as copy:
+        source.backup(copy)
     shutil.copytree(f"{store}.files", target / f"{store.name}.files")
     return target / store.name
 
@@ -302,8 +309,6 @@ def test_a_new_schema_keeps_every_calculation(folder, plain, tmp_path):
 
 def raw(store):
     """Documents as they are stored, whatever the schema."""
-    import sqlite3
-
     connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
     try:
         return {
@@ -337,7 +342,9 @@ def changed(folder, base, tmp_path):
         run_campaign(parse_campaign({**TINY, **changes}, folder=folder), str(store), update=update)
         after = what_matters(store)
         facts = (*COMPUTED, "structures")
-        assert all(before[name].items() <= after[name].items() for name in facts), "a fact is never changed"
+        for name in facts:
+            changed = [key for key, fact in before[name].items() if after[name].get(key) != fact]
+            assert not changed, f"a fact of {name} is changed"
         return store, {
             name: [document for key, document in after[name].items() if key not in before[name]]
             for name in facts
@@ -358,10 +365,10 @@ def test_the_same_settings_compute_nothing(changed, base):
 
 
 def test_another_final_criterion_keeps_pools_and_coarse_relaxations(changed, base):
-    _, new = changed(**structures(final_fmax=0.3))
+    _, new = changed(**structures(final_fmax=0.011))
     assert len(new["searches"]) == len(documents(base, "searches"))
     assert "pools" not in new
-    assert {(record["kind"], record["settings"]["fmax"]) for record in new["calculations"]} == {("relax", 0.3)}
+    assert {(record["kind"], record["settings"]["fmax"]) for record in new["calculations"]} == {("relax", 0.011)}
 
 
 @pytest.mark.parametrize(
@@ -512,7 +519,7 @@ def test_a_stage_of_ones_own_is_in_funnel_status_report_and_candidates(folder, p
     options = {"cwd": folder}
     status = ninefold("status", "--store", store, **options)
     assert "density" in status.stdout
-    report = ninefold("report", "--store", store, "--output", tmp_path / "r.html", **options)
+    report = ninefold("report", "--store", store, "--out", tmp_path / "r.html", **options)
     assert report.returncode == 0, report.stderr
     assert "density" in (tmp_path / "r.html").read_text()
     shown = json.loads(ninefold("show", "K2ReH9", "--json", "--store", store, **options).stdout)
