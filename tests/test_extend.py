@@ -34,13 +34,20 @@ def write(folder):
     return save(folder, settings)
 
 
+def density_of(structure):
+    """g/cm3, of a structure as `show` gives it."""
+    return Structure.from_dict(structure).density
+
+
 def save(folder, settings):
     (folder / "mine.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     return folder / "mine.yaml"
 
 
 def test_the_page_has_a_file_for_each_kind():
-    assert set(FILES) == {"mine.yaml", "my_rules.py", "my_sources.py", "my_engine.py", "my_terms.py", "my_flow.py"}
+    assert set(FILES) == {
+        "mine.yaml", "my_rules.py", "my_sources.py", "my_engine.py", "my_stages.py", "my_terms.py", "my_flow.py"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("is_installed", [False, True], ids=["files", "package"])
@@ -52,12 +59,14 @@ def test_everything_of_ones_own_takes_part(tmp_path, is_installed):
         settings["rules"] = {}  # a rule that a package announces judges without being named
         settings["structures"]["sources"] = ["known_types", "hosts", "my_chains"]
         settings["engine"]["name"] = "my_pairs"
+        settings["stages"] = ["my_density"]
         settings["ranking"]["weights"] = {"stability": 0.6, "prior": 0.2, "my_compactness": 0.2}
         save(folder, settings)
         points = {
             "ninefold.rules": {"few_cations": "my_rules:few_cations", "compact": "my_rules:compact"},
             "ninefold.sources": {"my_chains": "my_sources:chains"},
             "ninefold.engines": {"my_pairs": "my_engine:weak_pairs"},
+            "ninefold.stages": {"my_density": "my_stages:DENSITY"},
             "ninefold.ranking_terms": {"my_compactness": "my_terms:compactness"},
             "ninefold.workflows": {"tell": "my_flow:make_flow"},
         }
@@ -86,6 +95,10 @@ def test_everything_of_ones_own_takes_part(tmp_path, is_installed):
         assert verdicts["compact"]["value"] == pytest.approx(ratio, abs=1e-5)
         assert candidate["terms"][term]["value"] == pytest.approx(min(1, max(0, 2 - ratio)))
         assert candidate["terms"][term]["weight"] == pytest.approx(0.2)
+        [best, *_] = candidate["structures"]
+        assert candidate["properties"] == {"density": pytest.approx(density_of(best["structure"]))}
+    [stage] = [stage for stage in told["funnel"] if stage["stage"] == "density"]
+    assert (stage["count_in"], stage["count_out"]) == (len(told["candidates"]), len(told["candidates"]))
     assert "chains hold one anion and no hydride" in json.dumps(told["funnel"])
     assert (tmp_path / "x.db.note").read_text() == "the ranking is there\n"
 
@@ -119,11 +132,11 @@ def test_where_the_files_lie_does_not_count_and_what_they_hold_does(tmp_path):
     before = fingerprint(tmp_path / "a")
     assert fingerprint(tmp_path / "b") == before
     seen = {before}
-    for name in ("my_rules.py", "my_sources.py", "my_engine.py", "my_terms.py"):
+    for name in ("my_rules.py", "my_sources.py", "my_engine.py", "my_stages.py", "my_terms.py"):
         file = tmp_path / "b" / name
         file.write_text(file.read_text() + "# edited\n")
         seen.add(fingerprint(tmp_path / "b"))
-    assert len(seen) == 5
+    assert len(seen) == 6
 
 
 def test_a_campaign_of_names_that_ninefold_ships_keeps_its_fingerprint():

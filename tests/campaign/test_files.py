@@ -173,3 +173,17 @@ def test_a_broken_file_of_compounds(tmp_path, content, words):
         parse_campaign(with_(known="mine.yaml"), folder=tmp_path).known_compounds()
     for word in words:
         assert word in str(caught.value)
+
+
+def test_methods_are_named_without_paths_unless_that_would_make_two_alike(tmp_path):
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("")
+
+    def titles(*energies):
+        engine, *others = [{"name": name} for name in energies]
+        return parse_campaign(with_(engine=engine, energies=others), folder=tmp_path).method_titles
+
+    assert titles("chgnet", "a.py:one", "lj") == ("chgnet", "one", "lj")
+    assert titles("lj", "a.py:one", "b.py:one") == ("lj", f"{tmp_path}/a.py:one", f"{tmp_path}/b.py:one")
+    weights = [{"name": "mace", "model": str(tmp_path / "x.model")}, {"name": "mace"}]
+    assert parse_campaign(with_(energies=weights)).method_titles == ("chgnet", "mace:x.model", "mace")

@@ -258,7 +258,7 @@ def test_without_a_reference_that_the_machine_failed_there_is_no_hull(prepared, 
     relaxed = [{"name": "Ta bcc", "reference": None}]
     phases = [ReferencePhase("Ta bcc", "Ta", "element", CELL, "Pm-3m", source="test", provenance="from memory")]
     monkeypatch.setattr("ninefold.thermo.references.reference_phases", lambda system: phases if "Ta" in system else [])
-    result_jobs.assess_stability.original(prepared.settings(), prepared.path, relaxed, [[searched]], 1)
+    result_jobs.assess_stability.original(prepared.settings(), prepared.path, relaxed, [[searched]], 2)
     count_in, count_out, reasons = prepared.funnel("stability")
     assert (count_in, count_out) == (3, 2)
     assert reasons["no hull: the machine kept a reference phase from being relaxed"] == 1
@@ -271,7 +271,7 @@ def test_what_has_no_structure_has_no_hull_distance_and_no_rank(prepared, pools,
     pools.answers["V"] = RuntimeError("no unit")
     searches.answers["Nb"] = [found(False)]
     searched = prepared.search()
-    assessed = result_jobs.assess_stability.original(prepared.settings(), prepared.path, [], [[searched]], 1)
+    assessed = result_jobs.assess_stability.original(prepared.settings(), prepared.path, [], [[searched]], 2)
     count_in, count_out, reasons = prepared.funnel("stability")
     assert (count_in, count_out) == (3, 1)
     assert reasons["no valid structure"] == 2
@@ -296,6 +296,21 @@ def test_a_round_that_finds_nothing_keeps_what_was_found_and_no_old_rank(prepare
     row = prepared.candidates()["V"]
     assert (row["search_rounds"], row["lowest_by_round"], row["structures_found"]) == (2, [-1.0, None], 1)
     assert (row["energy_per_atom"], row["relaxations"]) == (-1.0, 6)
+
+
+def test_the_hull_of_an_earlier_round_run_late_counts_nothing_over_the_last(prepared, pools, searches):
+    """The first round finds a structure of two of three compositions, the second of the third too."""
+    settings = prepared.settings(structures={"rounds": 2})
+    searches.answers["V"] = [found(False)]
+    first = prepared.search(structures={"rounds": 2})
+    searches.answers["V"] = [found(True)]
+    built = search_jobs.build_structures.original(settings, prepared.path, first, 2)
+    second = search_jobs.prescreen_structures.original(settings, prepared.path, built, 2)
+    assess = result_jobs.assess_stability.original
+    for searched, number in (([[first], [second]], 2), ([[first]], 1)):
+        assess(settings, prepared.path, [], searched, number)
+    assert prepared.funnel("stability")[:2] == (3, 3)
+    assert prepared.candidates()["V"]["search_rounds"] == 2
 
 
 def test_the_funnel_of_a_whole_campaign_loses_nothing_without_a_reason(finished):

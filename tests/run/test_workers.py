@@ -11,8 +11,10 @@ from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError, NinefoldError
 from ninefold.flows.runner import run_tasks, running_with
 from ninefold.flows.workplace import Failure
+from ninefold.models.method import Method
 from ninefold.run.process_pool import OUT_OF_MEMORY
 from ninefold.run.workers import Workers
+from ninefold.store import open_store
 
 CAMPAIGN = parse_campaign(
     {"name": "w", "space": [{"centres": ["Re"], "cations": ["K"]}], "engine": {"name": "lj"}}
@@ -35,6 +37,10 @@ def die(place, number):
 
 def complain(place, number):
     raise InputError("number", number)
+
+
+def store_method(place, name):
+    place.store.put("methods", [Method(id=name, name=name, label=name, evidence="test")])
 
 
 def exhaust(place, number):
@@ -66,6 +72,16 @@ def test_every_task_comes_back(run, count):
 @pytest.mark.parametrize("count", [1, 2])
 def test_store_and_engines_are_opened_once_in_each_process(run, count):
     assert len(set(run(identity, range(6), count).values())) <= count
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_store_that_was_removed_is_made_anew_by_the_next_run(run, tmp_path, count):
+    run(store_method, ["one"], count)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    run(store_method, ["two"], count)
+    with open_store(tmp_path / "s.db") as store:
+        assert [method["id"] for method in store.find("methods")] == ["two"]
 
 
 def test_death_of_a_worker_costs_only_its_task(run):
@@ -110,7 +126,8 @@ def run_script(folder, call, workers):
 
     environment = with_pairs(folder)
     structures = {**QUICK["structures"], "rounds": 1}
-    settings = {**QUICK, "structures": structures, "execution": {"workers": workers}}
+    space = [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}]
+    settings = {**QUICK, "space": space, "structures": structures, "execution": {"workers": workers}}
     (folder / "script.py").write_text(SCRIPT.format(settings=settings, call=call))
     return subprocess.run(
         [sys.executable, "script.py"], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True,

@@ -63,9 +63,10 @@ def load_foreign_code(campaign: Campaign) -> None:
     from ninefold.stages.own import columns_of
     from ninefold.structures.sources import load_foreign
 
-    load_rule_set(campaign.rules, extra_columns=columns_of(campaign.stages))
+    columns = columns_of(campaign.stages)
+    load_rule_set(campaign.rules, extra_columns=columns)
     load_foreign(campaign.structures.sources)
-    try_terms(campaign.ranking)
+    try_terms(campaign.ranking, columns)
     for method in campaign.methods:
         if not ENGINES.is_shipped(method.name):
             ENGINES.load(method.name)

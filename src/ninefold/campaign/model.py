@@ -106,6 +106,16 @@ class Campaign(Settings):
         """The search's method first, then those of `energies`: by rising trust."""
         return (self.engine, *self.energies)
 
+    @property
+    def method_titles(self) -> tuple[str, ...]:
+        """Names of the methods for people and stages: without the paths of files, unless two would then be alike."""
+        short = [
+            ":".join([ENGINES.label(method.name), *([] if method.model is None else [Path(method.model).name])])
+            for method in self.methods
+        ]
+        every = zip(short, self.methods, strict=True)
+        return tuple(title if short.count(title) == 1 else method.title for title, method in every)
+
     def to_dict(self) -> dict[str, Any]:
         """The campaign as plain JSON values, defaults filled in."""
         return self.model_dump(mode="json")

@@ -26,7 +26,14 @@ IN_FUNNEL = "machine: "
 
 @contextmanager
 def counted(
-    store: Store, campaign: str, stage: str, shard: str = "0", *, is_of_facts: bool = False, after: str | None = None
+    store: Store,
+    campaign: str,
+    stage: str,
+    shard: str = "0",
+    *,
+    is_of_facts: bool = False,
+    after: str | None = None,
+    is_stored: bool = True,
 ) -> Iterator[Counts]:
     """Count a stage, or a shard of it, and write its funnel record when it is finished.
 
@@ -37,10 +44,13 @@ def counted(
         shard: Which part of the stage.
         after: The stage that it follows, if it is none of ninefold's own.
         is_of_facts: Whether the core time is that of the facts counted, found or made; else it is this process's.
+        is_stored: Whether the record is written; not where a later job counts the same anew.
     """
     counts = Counts()
     wall, cpu = time.monotonic(), time.process_time()
     yield counts
+    if not is_stored:
+        return
     seconds = counts.core_seconds if is_of_facts else time.process_time() - cpu
     store.put(
         "funnel",

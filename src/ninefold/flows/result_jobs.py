@@ -71,7 +71,9 @@ def assess_stability(
         for row in rows_of(opened, screened.name, of_method, lines):
             hulls.add(row)
         outcome = []
-        with counted(opened, screened.name, stage) as funnel:
+        # the hull of an earlier round decides what is searched again; run late, it must not count over the last one
+        is_last = number >= screened.structures.rounds
+        with counted(opened, screened.name, stage, is_stored=is_last) as funnel:
             for system in stability.by_system(rows_of(opened, screened.name, of_method, lines)):
                 missing = [name for name in lost if name in references.phases_of([system[0].elements])]
                 structures = tasks.structures_of(

@@ -85,7 +85,7 @@ def forget_other_shards(store: Store, campaign: str, stages: Iterable[str], shar
 
 def method_name(campaign: Campaign, method: int) -> str | None:
     """How a further method stands behind a stage's name; the search's own has none."""
-    return None if method == 0 else campaign.methods[method].title
+    return None if method == 0 else campaign.method_titles[method]
 
 
 def take(funnel: Counts, counts: Counts) -> None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ninefold.store import Store
 
 
+_workplaces: dict[tuple[str, str, int], Workplace] = {}
+"""By settings, store and process: a forked process must not use its parent's."""
+
+
 class Failure(NamedTuple):
     """A task that the machine, not a structure, kept from being finished: nothing of it is stored."""
 
@@ -46,13 +50,18 @@ class Workplace:
 
 
 def workplace_for(settings: dict[str, Any], store: str) -> Workplace:
-    """The workplace of a campaign in this process, opened once."""
-    return _workplace(json.dumps(settings, sort_keys=True), store, os.getpid())
+    """The workplace of a campaign in this process, opened once until `close_workplaces`."""
+    key = (json.dumps(settings, sort_keys=True), store, os.getpid())
+    if key not in _workplaces:
+        _workplaces[key] = Workplace(settings, store)
+    return _workplaces[key]
 
 
-@functools.lru_cache(maxsize=4)
-def _workplace(settings: str, store: str, process: int) -> Workplace:
-    return Workplace(json.loads(settings), store)
+def close_workplaces() -> None:
+    """Let go of this process's stores and engines: what is opened next is what is there then."""
+    own = [key for key in _workplaces if key[-1] == os.getpid()]
+    for key in own:
+        _workplaces.pop(key).store.close()
 
 
 def method_of(settings: EngineSettings) -> Method:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ninefold.errors import InputError
@@ -152,14 +152,20 @@ def shown_name(name: str, names: Iterable[str]) -> str:
     return label if labels.count(label) == 1 else name
 
 
-def try_terms(settings: RankingSettings) -> None:
+def try_terms(settings: RankingSettings, extra_columns: Mapping[str, Kind] | None = None) -> None:
     """Load every term that has a weight and call it on a candidate, before anything is computed.
+
+    Args:
+        settings: With the weights.
+        extra_columns: Column -> kind, beside the quantities of every candidate: those of a user's stages.
 
     Raises:
         InputError: if one cannot be loaded, raises, or gives anything but a number from 0 to 1.
     """
+    added = {key: _FILLERS[kind] for key, kind in (extra_columns or {}).items()}
+    trial = replace(_TRIAL, quantities=Quantities({**_TRIAL.quantities, **added}, extra_columns))
     for term in load_terms(name for name, weight in settings.weights.items() if weight > 0).values():
-        term(_TRIAL, settings)
+        term(trial, settings)
 
 
 def _checked(name: str, term: Term) -> Term:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import MachineFaultError, NinefoldError
-from ninefold.flows.workplace import Failure, workplace_for
+from ninefold.flows.workplace import Failure, close_workplaces, workplace_for
 from ninefold.machine import use_one_thread
 from ninefold.run.process_pool import TaskFailure, make_pool
 
@@ -34,6 +34,7 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         self._pool.close()
+        close_workplaces()  # of this process: one worker runs its tasks here
 
     def run(
         self, task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], settings: dict[str, Any], store: str
