@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ninefold.models.structure import structure_id
+from ninefold.store.migrations import reading
 
 Document = dict[str, Any]
 
@@ -19,6 +20,11 @@ _OF_COMPOSITION = (
     "is_competitor", "is_known", "prior", "neighbour_of",
 )  # fmt: skip
 _NOT_OF_ROW = ("structures", "provenance", "neighbour_of", "other_readings", "schema_version")
+_DEFAULTS: Document = {
+    "is_neighbour": False, "is_competitor": False, "is_known": False, "neighbour_of": None, "other_readings": [],
+    "structures_found": 0, "relaxations": 0, "search_rounds": 0, "lowest_by_round": [], "reasons": {}, "flags": [],
+}  # fmt: skip
+"""Of fields that came while stores of schema 1 and 2 were written."""
 
 
 def from_schema_2(documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[str, Document]]:
@@ -30,29 +36,42 @@ def from_schema_2(documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[s
     Yields:
         The same for the new collections.
     """
-    methods: dict[str, tuple[str, str]] = {}
+    methods: dict[str, str] = {}
     references: list[Document] = []
     written: set[str] = set()
     for collection, document in documents:
-        if collection == "results":
-            yield from _from_result(document)
-        elif collection == "candidates":
-            provenance = document.get("provenance") or {}
-            if fingerprint := provenance.get("engine_fingerprint"):
-                methods[document["campaign"]] = (fingerprint, document.get("engine") or "")
-                if fingerprint not in written:
-                    written.add(fingerprint)
-                    yield "methods", _method(fingerprint, document)
-            yield from _from_candidate(document)
-        elif collection == "references":
+        if collection == "references":  # named by the method, which candidates tell
             references.append(document)
-        elif collection == "campaigns":
-            yield collection, {**document, "run": "", "attempt": 1}
-        else:
-            yield collection, document
+            continue
+        with reading(collection, document):
+            if collection == "candidates" and (fingerprint := _fingerprint(document)):
+                methods[document["campaign"]] = fingerprint
+            converted = list(_converted(collection, document, written))
+        yield from converted
     for document in references:
-        method, _ = methods.get(document["campaign"], ("", ""))
-        yield "references", _from_reference(document, method)
+        with reading("references", document):
+            reference = _from_reference(document, methods.get(document["campaign"], ""))
+        yield "references", reference
+
+
+def _converted(collection: str, document: Document, written: set[str]) -> Iterator[tuple[str, Document]]:
+    """One document's; a method comes with the first candidate that names it."""
+    if collection == "results":
+        yield from _from_result(document)
+    elif collection == "candidates":
+        if (fingerprint := _fingerprint(document)) and fingerprint not in written:
+            written.add(fingerprint)
+            yield "methods", _method(fingerprint, document)
+        yield from _from_candidate(document)
+    elif collection == "campaigns":
+        yield collection, {**document, "run": "", "attempt": 1}
+    else:
+        yield collection, document
+
+
+def _fingerprint(candidate: Document) -> str:
+    """Id of the method; empty before a search."""
+    return str((candidate.get("provenance") or {}).get("engine_fingerprint") or "")
 
 
 def _method(fingerprint: str, candidate: Document) -> Document:
@@ -84,8 +103,8 @@ def _from_result(document: Document) -> Iterator[tuple[str, Document]]:
 
 
 def _from_candidate(document: Document) -> Iterator[tuple[str, Document]]:
-    provenance = document.get("provenance") or {}
-    method = provenance.get("engine_fingerprint") or ""
+    document = {**_DEFAULTS, **document}
+    provenance, method = document.get("provenance") or {}, _fingerprint(document)
     minima, structures = _minima(document["structures"])
     yield from (("structures", structure) for structure in structures)
     # nothing tells verdicts on the composition from those on its results: the row keeps all of them
