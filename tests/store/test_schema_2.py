@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 from pymatgen.core import Structure
-from report_sample import readings, toy_structure
+from report_sample import assignments, toy_structure
 
 from ninefold.cli import signals
 from ninefold.cli.main import main
@@ -18,13 +18,13 @@ from ninefold.store.records import find_damage
 from ninefold.store.sqlite_upgrade import APPLICATION_ID
 
 FINGERPRINT = "16c3607aeef458139a7b2883a88b2adda81a5487c0b17082b0328de81accc012"
-READINGS = {reading.formula: reading for reading in readings()}
+ASSIGNMENTS = {assignment.formula: assignment for assignment in assignments()}
 WHEN = "2026-11-27T09:50:47+00:00"
 
 
 def plain(formula, scale=1.0):
     """A structure as schema 2 holds it in candidates, references and searches: pymatgen's dictionary."""
-    structure = toy_structure(READINGS[formula]).to_structure()
+    structure = toy_structure(ASSIGNMENTS[formula]).to_structure()
     structure.scale_lattice(structure.volume * scale)
     return json.loads(json.dumps(structure.as_dict()))
 
@@ -50,13 +50,13 @@ UNKNOWN = (
 
 
 def candidate(identifier, formula, structures, **changes):
-    reading = READINGS[formula]
+    assignment = ASSIGNMENTS[formula]
     return {
         **dict.fromkeys(UNKNOWN), "relaxations": 0, "structures_found": 0, "search_rounds": 0,
-        "id": identifier, "schema_version": 2, "campaign": "old", "formula": formula, "anion": reading.anion,
-        "label": reading.label, "chemical_system": "H-K-Re", "elements": ["H", "K", "Re"], "nelements": 3,
-        "centre": "Re", "cations": ["K"], "cation_counts": {"K": reading.cations[0].count}, "group": 7, "n": reading.n,
-        "q": reading.q, "m": reading.m, "electron_count": 18, "oxidation_state": 7, "anion_class": "classical",
+        "id": identifier, "schema_version": 2, "campaign": "old", "formula": formula, "anion": assignment.anion,
+        "label": assignment.label, "chemical_system": "H-K-Re", "elements": ["H", "K", "Re"], "nelements": 3,
+        "centre": "Re", "cations": ["K"], "cation_counts": {"K": assignment.cations[0].count}, "group": 7, "n": assignment.n,
+        "q": assignment.q, "m": assignment.m, "electron_count": 18, "oxidation_state": 7, "anion_class": "classical",
         "is_neighbour": False, "is_competitor": False, "prior": 0.9, "is_known": formula == "K2ReH9",
         "status": "selected", "evidence": "rule", "neighbour_of": None, "other_readings": [], "structures": structures,
         "verdicts": [
@@ -88,6 +88,13 @@ CANDIDATES = [
         structures_found=2, e_above_hull=0.0, phase_separation_energy=-0.102, e_above_references=-0.24,
         e_above_same_composition=0.0, e_above_hull_uncertainty=0.0024, search_spread=0.0003, score=0.975, rank=1,
         rank_best=1, rank_worst=1, lowest_by_round=[-4.1291, -4.1288], is_coordination_kept=True, is_converged=True,
+        known=[
+            {
+                "name": "K2ReH9 K2ReH9", "energy_per_atom": -4.1289, "difference": -0.0002, "source": "Abrahams",
+                "mark": "der", "refuted": None, "space_group_symbol": "P-62m", "found_space_group_symbol": None,
+                "found_above_lowest": None,
+            }
+        ],
     ),
     candidate(
         "1a", "K3ReH10", [BROKEN], **SEARCHED, status="no_structure", is_coordination_kept=False,
@@ -197,7 +204,7 @@ def test_structures_are_the_same_to_the_last_bit(old):
 
 
 def test_fields_that_an_earlier_ninefold_did_not_write_have_their_defaults(old):
-    later = ("is_competitor", "search_rounds", "other_readings", "neighbour_of", "flags")
+    later = ("is_competitor", "search_rounds", "other_readings", "known", "neighbour_of", "flags")
     with closing(sqlite3.connect(old)) as connection:
         paths = ", ".join(f"'$.{field}'" for field in later)
         connection.execute(f"UPDATE candidates SET doc = json_remove(doc, {paths}) WHERE id = '2b'")
@@ -211,11 +218,12 @@ def test_fields_that_an_earlier_ninefold_did_not_write_have_their_defaults(old):
 def test_a_row_says_what_the_document_said(old):
     with open_store(old) as store:
         rows = {row["composition"]: row for row in details(store, store.find("candidates"))}
-    renamed = {"id", "schema_version", "structures", "provenance"}
+    renamed = {"id", "schema_version", "structures", "provenance", "known", "other_readings"}
     for document in CANDIDATES:
         row = rows[document["id"]]
         kept = {key: row[key] for key in document if key not in renamed}
         assert kept == {key: value for key, value in document.items() if key not in renamed}
+        assert row["other_assignments"] == document["other_readings"]
         stated = ("seed", "rules", "engine_fingerprint", "reaction", "final_fmax_eV_per_A", "stability_notes")
         provenance = document["provenance"]
         assert not provenance or all(row["provenance"][key] == provenance[key] for key in stated)
@@ -236,6 +244,7 @@ def test_what_was_computed_is_found_under_its_id(old):
     assert [minimum["energy_per_atom"] for minimum in search["minima"]] == [-4.1291, -4.1285]
     assert len(structures) == 2
     assert {row["method"] for row in references} == {FINGERPRINT}
+    assert {row["provenance"] for row in references} == {"published"}
     assert sorted(len(row["structure"]["species"]) for row in references) == [1, 1, 2]
 
 
@@ -275,6 +284,7 @@ def test_every_reading_command_answers(old, run, tmp_path):
     html = (tmp_path / "old-report.html").read_text()
     assert "K<sub>2</sub>ReH<sub>9</sub>" in html
     assert 'class="hull"' in html
+    assert "<td>derived</td>" in html
 
 
 DAMAGE = [

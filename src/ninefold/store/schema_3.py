@@ -20,9 +20,11 @@ _OF_COMPOSITION = (
     "is_competitor", "is_known", "prior", "neighbour_of",
 )  # fmt: skip
 _NOT_OF_ROW = ("structures", "provenance", "neighbour_of", "other_readings", "schema_version")
+_PROVENANCE = {"src": "published", "mem": "from memory", "der": "derived"}
 _DEFAULTS: Document = {
     "is_neighbour": False, "is_competitor": False, "is_known": False, "neighbour_of": None, "other_readings": [],
     "structures_found": 0, "relaxations": 0, "search_rounds": 0, "lowest_by_round": [], "reasons": {}, "flags": [],
+    "known": [],
 }  # fmt: skip
 """Of fields that came while stores of schema 1 and 2 were written."""
 
@@ -126,15 +128,23 @@ def _from_candidate(document: Document) -> Iterator[tuple[str, Document]]:
         "id": f"{document['id']}-{method[:8]}", "composition": document["id"], "method": method, "minima": minima,
         "minima_record": record, "is_best": True, "revision": 0, "reaction": provenance.get("reaction"),
         "stability_notes": provenance.get("stability_notes") or [],
+        "known": [_with_provenance(known) for known in document["known"]],
     }  # fmt: skip
 
 
 def _from_reference(document: Document, method: str) -> Document:
     structure = document.get("structure")
     return {
-        **document, "id": f"{document['campaign']}:{method[:8]}:{document['name']}", "method": method,
+        **_with_provenance(document), "id": f"{document['campaign']}:{method[:8]}:{document['name']}", "method": method,
         "structure": None if structure is None else _packed(structure),
     }  # fmt: skip
+
+
+def _with_provenance(published: Document) -> Document:
+    """How well a published structure is known, in words."""
+    renamed = {key: value for key, value in published.items() if key != "mark"}
+    mark = published.get("mark")
+    return renamed | ({} if mark is None else {"provenance": _PROVENANCE.get(mark, mark)})
 
 
 def _minima(found: Iterable[Document]) -> tuple[list[Document], list[Document]]:
