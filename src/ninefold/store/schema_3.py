@@ -40,10 +40,11 @@ def from_schema_2(documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[s
     """
     methods: dict[str, str] = {}
     references: list[Document] = []
+    campaigns: list[Document] = []
     written: set[str] = set()
     for collection, document in documents:
-        if collection == "references":  # named by the method, which candidates tell
-            references.append(document)
+        if collection in ("references", "campaigns"):  # they name the method, which candidates tell
+            (references if collection == "references" else campaigns).append(document)
             continue
         with reading(collection, document):
             if collection == "candidates" and (fingerprint := _fingerprint(document)):
@@ -54,6 +55,9 @@ def from_schema_2(documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[s
         with reading("references", document):
             reference = _from_reference(document, methods.get(document["campaign"], ""))
         yield "references", reference
+    for document in campaigns:
+        of_campaign = [methods[document["id"]]] if document["id"] in methods else []
+        yield "campaigns", {**document, "methods": of_campaign, "run": "", "attempt": 1}
 
 
 def _converted(collection: str, document: Document, written: set[str]) -> Iterator[tuple[str, Document]]:
@@ -65,8 +69,6 @@ def _converted(collection: str, document: Document, written: set[str]) -> Iterat
             written.add(fingerprint)
             yield "methods", _method(fingerprint, document)
         yield from _from_candidate(document)
-    elif collection == "campaigns":
-        yield collection, {**document, "run": "", "attempt": 1}
     else:
         yield collection, document
 
