@@ -142,6 +142,11 @@ class _Held:
     def __init__(self, records: list[Record]) -> None:
         self._documents = {(record.collection, record.id): record.model_dump(mode="json") for record in records}
 
+    def find(self, collection: str, *, equal: dict[str, list[str]], fields: list[str]) -> list[dict[str, Any]]:
+        rows = [document for (name, _), document in self._documents.items() if name == collection]
+        wanted = [row for row in rows if all(row[key] in values for key, values in equal.items())]
+        return [{field: row[field] for field in fields} for row in wanted]
+
     def get_many(self, collection: str, ids: list[str]) -> dict[str, dict[str, Any]]:
         found = {id: self._documents.get((collection, id)) for id in ids}
         return {id: document for id, document in found.items() if document is not None}

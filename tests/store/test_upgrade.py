@@ -105,7 +105,7 @@ def older(request, old, tmp_path):
 
 
 def split(before):
-    """Each candidate becomes a smaller one and two calculations; notes go into candidates, the rest into blobs."""
+    """Each candidate becomes a smaller one and two calculations; notes go into it; what is nested becomes a blob."""
     text = before.get("notes", "n")["text"]
     assert before.get("notes", "m") is before.get("nonsense", "n") is None
     assert list(before.documents("nonsense")) == []

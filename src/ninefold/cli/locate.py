@@ -102,8 +102,8 @@ def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[An
         top: Candidates to show; default `ninefold.report.DEFAULT_TOP`.
 
     Returns:
-        Campaign; funnel; whole documents of the best candidates; references; flat rows of the other candidates, an
-        iterator that reads them a page at a time.
+        Campaign; funnel; whole documents of the best candidates; references; flat rows of the other candidates, and of
+        other methods for the hulls, an iterator that reads them a page at a time.
     """
     from ninefold.flows.funnel import total
     from ninefold.report import DEFAULT_TOP
@@ -123,5 +123,5 @@ def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[An
         total(repository.find("funnel", equal=of_campaign, limit=None)),
         list(details(repository, [shown[row["id"]] for row in best])),
         repository.find("references", equal=of_campaign, limit=None),
-        (row for row in repository.iterate("candidates", equal=of_best, fields=fields) if row["id"] not in shown),
+        (row for row in repository.iterate("candidates", equal=of_campaign, fields=fields) if row["id"] not in shown),
     )

@@ -94,8 +94,10 @@ def show(
             ("label", candidate),
             ("anion", as_stored_anion(candidate)),
         ):
+            # an id names a row, of whatever method
+            among = campaign_filter(repository, name, all_methods=True) if key == "id" else of_campaign
             found = found or repository.find(
-                "candidates", equal={key: wanted, **of_campaign}, sort=[("rank", "asc")], limit=None
+                "candidates", equal={key: wanted, **among}, sort=[("rank", "asc")], limit=None
             )
         if not found:
             note_isotopes(candidate)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+
+MOST_FAULTS = 5
+"""Faults of the machine that are printed; `--json` has all of them."""
 
 
 def status(campaign: CampaignOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
@@ -19,6 +23,7 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
         document = campaign_document(repository, name, unfinished_first=True)
         funnel = total(repository.find("funnel", equal={"campaign": document["name"]}, limit=None))
         kept = kept_of(document["name"], repository)
+        faults = repository.find("faults", equal={"campaign": document["name"]})
         holder, progress = repository.lease_holder(), repository.lease_progress()
     running = None
     state = document["status"]
@@ -38,6 +43,7 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
                 "searched": kept.searched,
                 "calculations": kept.calculations,
                 "running": running,
+                "faults": [{key: fault[key] for key in ("stage", "what", "reason", "created")} for fault in faults],
                 "funnel": funnel,
             }
         )
@@ -53,8 +59,22 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     if running and "stage" in running:
         out.print(_stage_now(running))
     out.print(funnel_table(funnel))
+    for line in _faults(faults):
+        out.print(line, markup=False)
+    if state == "incomplete":
+        out.print(f"'ninefold resume {document['name']}' computes what is missing, and only that.")
     if state == "interrupted":
         out.print(f"'ninefold resume {document['name']}' goes on where it stopped; what is finished is kept.")
+
+
+def _faults(faults: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the machine kept from being computed: how much, and the first few with their reasons."""
+    if not faults:
+        return []
+    number = f"{len(faults)} calculation{'s' if len(faults) > 1 else ''}"
+    lines = [f"The machine, not a structure, kept {number} from being finished; nothing was stored of it:"]
+    lines += [f"  {fault['stage']}: {fault['what']}: {fault['reason']}" for fault in faults[:MOST_FAULTS]]
+    return [*lines, f"  and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else lines
 
 
 def _time_of(document: dict[str, Any], running: dict[str, Any] | None) -> str:

@@ -63,6 +63,7 @@ def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accep
         settings=settings if campaign.store is None else {**settings, "store": masked(campaign.store)},
         versions={"ninefold": ninefold.__version__, "engine": methods[0].label, **_library_versions()},
         status="running",
+        methods=[method.id for method in methods],
         workflow=workflow,
         created=known.created if known else now(),
         run=run,

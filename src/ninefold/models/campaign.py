@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from ninefold.models.record import Record
 
 Status = Literal["running", "finished", "incomplete", "stopped"]
@@ -25,6 +27,8 @@ class CampaignRecord(Record):
     versions: dict[str, str]
     """ninefold, engine and key libraries."""
     status: Status
+    methods: list[str] = Field(default_factory=list)
+    """Ids of its methods, by rising trust: the search's first; empty in a store made before they were recorded."""
     workflow: str = "screen"
     """The flow that it runs by: a shipped name, or the path of a file."""
     created: str

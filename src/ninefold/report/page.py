@@ -22,7 +22,7 @@ from ninefold.report.below_hull import sorted_by_stability
 from ninefold.report.hydrogen_tables import under_hydrogen, windows
 from ninefold.report.overview import Overview, overview
 from ninefold.report.page_candidate import candidate_section, flat_lines
-from ninefold.report.page_systems import MOST_SYSTEMS, not_shown, system_section
+from ninefold.report.page_systems import MOST_SYSTEMS, methods_used, not_shown, system_section
 from ninefold.report.palette import BALLS, SCALE_END, TERMS, blend, distance_colour, ink_on, scale_stops
 from ninefold.report.periodic import periodic_style, periodic_svg
 from ninefold.report.phase_diagram import signed_distance
@@ -87,6 +87,7 @@ def render_report(
     provenance = _provenance(campaign, ranked)
     styles = f"{_resource('report.css')}\n{periodic_style()}"
     scripts = _resource("viewer.js") + "\n" + _resource("report.js")
+    methods = campaign.get("methods") or []
     systems = list(dict.fromkeys(candidate["chemical_system"] for candidate in ranked))
     return (
         _environment()
@@ -105,8 +106,11 @@ def render_report(
             terms={name: TERMS[place % len(TERMS)] for place, name in enumerate(terms)},
             candidates=[candidate_section(candidate, provenance) for candidate in ranked],
             not_shown=not_shown(every),
+            methods=methods_used(every.rows, methods),
+            shown_ids=shown_ids,
+            has_methods=len({reference.get("method") for reference in references}) > 1,
             systems=[
-                system_section(name, every, references, shown_ids, _candidates_compete(campaign))
+                system_section(name, every, references, shown_ids, _candidates_compete(campaign), methods)
                 for name in systems[:MOST_SYSTEMS]
             ],
             systems_left_out=len(every.systems) - len(systems[:MOST_SYSTEMS]),

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ninefold.report.overview import Overview
 from ninefold.report.phase_diagram import build_phase_diagram, corners, phases_of
 from ninefold.report.phase_diagram_svg import MOST_MARKS, hull_svg
-from ninefold.report.text import (
-    reason_text,
-)
+from ninefold.report.text import reason_text
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Mapping, Sequence
 
 MOST_SYSTEMS = 30
 """Chemical systems with a picture, those of the best candidates first, and lines of the table of systems."""
@@ -56,17 +54,40 @@ def not_shown(every: Overview) -> dict[str, Any] | None:
 
 
 def system_section(
-    name: str, every: Overview, references: list[dict[str, Any]], shown_ids: set[str], candidates_compete: bool
+    name: str,
+    every: Overview,
+    references: list[dict[str, Any]],
+    shown_ids: set[str],
+    candidates_compete: bool,
+    methods: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """A chemical system: its picture, or why there is none, and which ternaries compete in it."""
+    """A chemical system: its picture, or why there is none, and which ternaries compete in it.
+
+    Args:
+        name: Its elements, joined by dashes.
+        every: All candidates.
+        references: Of every method.
+        shown_ids: Candidates that the page has a section of.
+        candidates_compete: Whether candidates carry the hull.
+        methods: Ids, by rising trust. The picture is of one method: the most trusted one with a hull distance here.
+    """
     elements = name.split("-")
+    method = _most_trusted(every.by_system.get(name, []), methods)
     within = [
-        row for system, rows in every.by_system.items() if set(system.split("-")) <= set(elements) for row in rows
+        row
+        for system, rows in every.by_system.items()
+        if set(system.split("-")) <= set(elements)
+        for row in rows
+        if row.get("method") == method
     ]
-    members = [row for row in every.by_system.get(name, []) if row["id"] in shown_ids]
+    references = [reference for reference in references if reference.get("method") == method or method is None]
+    of_system = [row for row in every.by_system.get(name, []) if row.get("is_best") is not False]
+    members = [row for row in of_system if row["id"] in shown_ids]
     entry: dict[str, Any] = {
         "name": name, "candidates": members, "picture": None, "reason": "", "drawn": None,
         "ternaries": _ternaries(elements, references),
+        "engine": next((row["engine"] for row in within), None) if len(methods) > 1 else None,
+        "of_another_method": [row for row in of_system if row.get("method") != method],
     }  # fmt: skip
     if not every.systems[name].with_energy:
         entry["reason"] = "no candidate of this system has an energy"
@@ -87,6 +108,35 @@ def system_section(
             if len(within) > MOST_MARKS:
                 entry["drawn"] = (MOST_MARKS, len(within))
     return entry
+
+
+def _most_trusted(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> str | None:
+    """The method of a system's picture; None where no row has an energy."""
+    trust = {method: place for place, method in enumerate(methods)}
+
+    def key(row: Mapping[str, Any]) -> tuple[bool, int, str]:
+        method = row.get("method") or ""
+        return row.get("phase_separation_energy") is not None, trust.get(method, -1), method
+
+    return max(rows, key=key).get("method") if rows else None
+
+
+def methods_used(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> list[dict[str, Any]]:
+    """Which candidates' hull distances are by which method, the most trusted first; empty where one made all.
+
+    Args:
+        rows: Of all candidates; those without an energy are left out.
+        methods: Ids, by rising trust.
+    """
+    trust = {method: place for place, method in enumerate(methods)}
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row.get("energy_per_atom") is not None and row.get("method"):
+            found.setdefault(row["method"], []).append(row)
+    if len(found) < 2:
+        return []
+    order = sorted(found, key=lambda method: (trust.get(method, -1), method), reverse=True)
+    return [{"engine": found[method][0]["engine"], "candidates": found[method]} for method in order]
 
 
 def _ternaries(elements: list[str], references: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:

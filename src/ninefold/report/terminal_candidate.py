@@ -47,6 +47,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     if candidate.get("neighbour_of"):
         parts.append(plain(f"Carried along as a neighbour of {candidate['neighbour_of']}"))
     parts += [plain(line) for line in _made(candidate)]
+    if candidate.get("methods"):
+        parts += section("Methods", _methods(candidate))
     if candidate.get("terms"):
         parts += section("Score", _terms(candidate))
     if candidate.get("flags"):
@@ -143,6 +145,33 @@ def _facts(candidate: Mapping[str, Any]) -> Table:
     for (name, value), (other, beside) in zip(pairs[::2], pairs[1::2], strict=True):
         table.add_row(name, plain(value), other, plain(beside))
     return table
+
+
+def _methods(candidate: Mapping[str, Any]) -> Group:
+    """What each method says, by rising trust, and which one's row stands for the composition."""
+    from rich.console import Group
+
+    table = table_of(
+        "engine", "evidence", f">{heading('e_above_hull')}", f">{heading('phase_separation_energy')}", "SG",
+        "stands for it",
+    )  # fmt: skip
+    for row in candidate["methods"]:
+        table.add_row(
+            plain(row["engine"] or MISSING), row["evidence"], number(row["e_above_hull"], 3),
+            number(row["phase_separation_energy"], 3, signed=True), plain(row["space_group_symbol"] or MISSING),
+            "yes" if row["is_best"] else MISSING,
+        )  # fmt: skip
+    spread = candidate.get("method_spread")
+    told = (
+        []
+        if spread is None
+        else [
+            plain(
+                f"Their {quantity_of('phase_separation_energy').symbol} differ by {with_unit('method_spread', spread)}."
+            )
+        ]
+    )
+    return Group(table, *told)
 
 
 def _terms(candidate: Mapping[str, Any]) -> Table:

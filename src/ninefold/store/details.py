@@ -5,7 +5,7 @@ Lists read rows alone. What shows, exports or draws a candidate reads it here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 200
 """Candidates whose structures are held at once: some 10 kB each."""
+OF_METHOD = (
+    "method", "engine", "evidence", "is_best", "status", "energy_per_atom", "e_above_hull", "phase_separation_energy",
+    "e_above_hull_uncertainty", "space_group_symbol", "structures_found",
+)  # fmt: skip
+"""What `methods` of a candidate says of each; `is_best`: whether this method's row stands for the composition."""
 _OF_COMPOSITION = ("neighbour_of", "other_assignments")
 
 
@@ -26,13 +31,15 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
     Yields:
         Each row, in its order, with `structures` in place of `minima` (each with `structure`, pymatgen's
         `Structure.as_dict()`), the verdicts of the rules on its composition before those on its results,
-        `other_assignments`, `neighbour_of`, and `provenance`.
+        `other_assignments`, `neighbour_of`, `provenance`, and `methods`: what each method says of the composition, by
+        rising trust (see `OF_METHOD`); empty where one method alone has looked at it.
     """
     for start in range(0, len(rows), _AT_ONCE):
         page = rows[start : start + _AT_ONCE]
         structures = store.get_many("structures", _unique(item["structure"] for row in page for item in row["minima"]))
         compositions = store.get_many("compositions", _unique(row["composition"] for row in page))
         campaigns = store.get_many("campaigns", _unique(row["campaign"] for row in page))
+        methods = _by_composition(store, list(compositions), campaigns)
         for row in page:
             composition = compositions.get(row["composition"], {})
             yield {
@@ -44,8 +51,45 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
                     for item in row["minima"]
                     if item["structure"] in structures
                 ],
+                "methods": methods.get(row["composition"], []),
                 "provenance": _provenance(row, composition, campaigns.get(row["campaign"], {})),
             }
+
+
+def _by_composition(
+    store: Store, compositions: Sequence[str], campaigns: Mapping[str, dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Composition -> its rows of every method, where there are several."""
+    rows = store.find("candidates", equal={"composition": compositions}, fields=["campaign", "composition", *OF_METHOD])
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["method"]:  # else a row of an older store, from before a search
+            found.setdefault(row["composition"], []).append(row)
+    several = {key: siblings for key, siblings in found.items() if len(siblings) > 1}
+    labels = store.get_many("methods", _unique(row["method"] for siblings in several.values() for row in siblings))
+    return {
+        key: [
+            {**{field: row[field] for field in OF_METHOD}, "engine": _label(labels.get(row["method"]), row)}
+            for row in by_trust(siblings, (campaigns.get(siblings[0]["campaign"]) or {}).get("methods") or [])
+        ]
+        for key, siblings in several.items()
+    }
+
+
+def _label(method: dict[str, Any] | None, row: dict[str, Any]) -> str | None:
+    """A row without a structure does not name its engine."""
+    return row["engine"] if method is None else method["label"]
+
+
+def by_trust(rows: Iterable[dict[str, Any]], methods: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows by rising trust in their method; a method that is not listed counts least.
+
+    Args:
+        rows: With the key `method`.
+        methods: Ids, as a campaign lists them.
+    """
+    trust = {method: place for place, method in enumerate(methods)}
+    return sorted(rows, key=lambda row: (trust.get(row["method"], -1), row["method"]))
 
 
 def _provenance(row: dict[str, Any], composition: dict[str, Any], campaign: dict[str, Any]) -> dict[str, Any]:

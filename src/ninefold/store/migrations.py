@@ -8,8 +8,10 @@ collections. It runs as a whole or not at all. Blobs are left as they are; a ste
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
+from ninefold.errors import description
 from ninefold.store.blobs import Blobs
 
 
@@ -39,7 +41,27 @@ class Before(Protocol):
 
 
 Step = Callable[[Before], Iterator[Entry]]
-"""Gives every document of the next version. The same one may come twice, as a content hash does."""
+"""Gives every document of the next version. The same one may come twice, as a content hash does.
+
+It raises `UnreadableDocumentError` for a document that is none of its version."""
+
+
+class UnreadableDocumentError(Exception):
+    """A document that a step cannot take: the store is damaged."""
+
+    def __init__(self, collection: str, document: dict[str, Any], error: Exception) -> None:
+        words = f"no {error}" if isinstance(error, KeyError) else description(error)
+        super().__init__(words)
+        self.collection, self.id, self.reason = collection, document.get("id"), words
+
+
+@contextmanager
+def reading(collection: str, document: dict[str, Any]) -> Iterator[None]:
+    """What goes wrong within is the document's: a key or a value that its version does not have."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableDocumentError(collection, document, error) from error
 
 
 def each(change: Callable[[dict[str, Any], str], dict[str, Any]], version: int) -> Step:
@@ -52,7 +74,9 @@ def each(change: Callable[[dict[str, Any], str], dict[str, Any]], version: int) 
 
     def step(before: Before) -> Iterator[Entry]:
         for collection, document in before:
-            yield Entry(collection, {**change(document, collection), "schema_version": version})
+            with reading(collection, document):
+                changed = {**change(document, collection), "schema_version": version}
+            yield Entry(collection, changed)
 
     return step
 

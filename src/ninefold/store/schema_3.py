@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ninefold.models.structure import structure_id
+from ninefold.store.migrations import reading
 
 Document = dict[str, Any]
 
@@ -18,8 +19,14 @@ _OF_COMPOSITION = (
     "cation_counts", "group", "n", "q", "m", "electron_count", "oxidation_state", "anion_class", "is_neighbour",
     "is_competitor", "is_known", "prior", "neighbour_of",
 )  # fmt: skip
-_PROVENANCE = {"src": "published", "mem": "from memory", "der": "derived"}
 _NOT_OF_ROW = ("structures", "provenance", "neighbour_of", "other_readings", "schema_version")
+_PROVENANCE = {"src": "published", "mem": "from memory", "der": "derived"}
+_DEFAULTS: Document = {
+    "is_neighbour": False, "is_competitor": False, "is_known": False, "neighbour_of": None, "other_readings": [],
+    "structures_found": 0, "relaxations": 0, "search_rounds": 0, "lowest_by_round": [], "reasons": {}, "flags": [],
+    "known": [],
+}  # fmt: skip
+"""Of fields that came while stores of schema 1 and 2 were written."""
 
 
 def from_schema_2(documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[str, Document]]:
@@ -31,29 +38,44 @@ def from_schema_2(documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[s
     Yields:
         The same for the new collections.
     """
-    methods: dict[str, tuple[str, str]] = {}
+    methods: dict[str, str] = {}
     references: list[Document] = []
+    campaigns: list[Document] = []
     written: set[str] = set()
     for collection, document in documents:
-        if collection == "results":
-            yield from _from_result(document)
-        elif collection == "candidates":
-            provenance = document.get("provenance") or {}
-            if fingerprint := provenance.get("engine_fingerprint"):
-                methods[document["campaign"]] = (fingerprint, document.get("engine") or "")
-                if fingerprint not in written:
-                    written.add(fingerprint)
-                    yield "methods", _method(fingerprint, document)
-            yield from _from_candidate(document)
-        elif collection == "references":
-            references.append(document)
-        elif collection == "campaigns":
-            yield collection, {**document, "run": "", "attempt": 1}
-        else:
-            yield collection, document
+        if collection in ("references", "campaigns"):  # they name the method, which candidates tell
+            (references if collection == "references" else campaigns).append(document)
+            continue
+        with reading(collection, document):
+            if collection == "candidates" and (fingerprint := _fingerprint(document)):
+                methods[document["campaign"]] = fingerprint
+            converted = list(_converted(collection, document, written))
+        yield from converted
     for document in references:
-        method, _ = methods.get(document["campaign"], ("", ""))
-        yield "references", _from_reference(document, method)
+        with reading("references", document):
+            reference = _from_reference(document, methods.get(document["campaign"], ""))
+        yield "references", reference
+    for document in campaigns:
+        of_campaign = [methods[document["id"]]] if document["id"] in methods else []
+        yield "campaigns", {**document, "methods": of_campaign, "run": "", "attempt": 1}
+
+
+def _converted(collection: str, document: Document, written: set[str]) -> Iterator[tuple[str, Document]]:
+    """One document's; a method comes with the first candidate that names it."""
+    if collection == "results":
+        yield from _from_result(document)
+    elif collection == "candidates":
+        if (fingerprint := _fingerprint(document)) and fingerprint not in written:
+            written.add(fingerprint)
+            yield "methods", _method(fingerprint, document)
+        yield from _from_candidate(document)
+    else:
+        yield collection, document
+
+
+def _fingerprint(candidate: Document) -> str:
+    """Id of the method; empty before a search."""
+    return str((candidate.get("provenance") or {}).get("engine_fingerprint") or "")
 
 
 def _method(fingerprint: str, candidate: Document) -> Document:
@@ -85,8 +107,8 @@ def _from_result(document: Document) -> Iterator[tuple[str, Document]]:
 
 
 def _from_candidate(document: Document) -> Iterator[tuple[str, Document]]:
-    provenance = document.get("provenance") or {}
-    method = provenance.get("engine_fingerprint") or ""
+    document = {**_DEFAULTS, **document}
+    provenance, method = document.get("provenance") or {}, _fingerprint(document)
     minima, structures = _minima(document["structures"])
     yield from (("structures", structure) for structure in structures)
     # nothing tells verdicts on the composition from those on its results: the row keeps all of them
@@ -120,10 +142,11 @@ def _from_reference(document: Document, method: str) -> Document:
     }  # fmt: skip
 
 
-def _with_provenance(document: Document) -> Document:
-    """Its `mark` in words."""
-    words = {key: value for key, value in document.items() if key != "mark"}
-    return {**words, "provenance": _PROVENANCE[document["mark"]]} if "mark" in document else words
+def _with_provenance(published: Document) -> Document:
+    """How well a published structure is known, in words."""
+    renamed = {key: value for key, value in published.items() if key != "mark"}
+    mark = published.get("mark")
+    return renamed | ({} if mark is None else {"provenance": _PROVENANCE.get(mark, mark)})
 
 
 def _minima(found: Iterable[Document]) -> tuple[list[Document], list[Document]]:

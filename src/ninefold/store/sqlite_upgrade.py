@@ -64,7 +64,10 @@ def bring_up_to_date(connection: sqlite3.Connection, path: Path, blobs: Blobs) -
         for statement in creation(name):
             run(statement)
     if old:
-        _carry_over(connection, path, blobs, old, range(version, schema.SCHEMA_VERSION))
+        try:
+            _carry_over(connection, path, blobs, old, range(version, schema.SCHEMA_VERSION))
+        except migrations.UnreadableDocumentError as error:
+            raise damaged(path, error.collection, error.reason, error.id) from error
         for name in old:
             run(f'DROP TABLE "{_OLD}{name}"')
     run(f"PRAGMA application_id={APPLICATION_ID}")
