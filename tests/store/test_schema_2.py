@@ -56,7 +56,8 @@ def candidate(identifier, formula, structures, **changes):
         "id": identifier, "schema_version": 2, "campaign": "old", "formula": formula, "anion": assignment.anion,
         "label": assignment.label, "chemical_system": "H-K-Re", "elements": ["H", "K", "Re"], "nelements": 3,
         "centre": "Re", "cations": ["K"], "cation_counts": {"K": assignment.cations[0].count}, "group": 7,
-        "n": assignment.n, "q": assignment.q, "m": assignment.m, "electron_count": 18, "oxidation_state": 7, "anion_class": "classical",
+        "n": assignment.n, "q": assignment.q, "m": assignment.m, "electron_count": 18, "oxidation_state": 7,
+        "anion_class": "classical",
         "is_neighbour": False, "is_competitor": False, "prior": 0.9, "is_known": formula == "K2ReH9",
         "status": "selected", "evidence": "rule", "neighbour_of": None, "other_readings": [], "structures": structures,
         "verdicts": [
