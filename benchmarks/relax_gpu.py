@@ -54,11 +54,11 @@ def missing(device: str) -> str | None:
 
 def pool(formula: str, wanted: int) -> list[Any]:
     """The lowest structures of a composition's force-field pool."""
-    from ninefold.rules import readings
+    from ninefold.rules import assignments
     from ninefold.search import build_pool
     from ninefold.search.budget import SearchBudget
 
-    found = readings(formula, (18,)) or readings(formula)
+    found = assignments(formula, (18,)) or assignments(formula)
     budget = SearchBudget(pool=max(12, 6 * wanted))
     proposals = build_pool(found[0], budget, seed=0).proposals
     return [item.structure for item in proposals if ATOMS[0] <= len(item.structure) <= ATOMS[1]][:wanted]
