@@ -187,6 +187,8 @@ def _kept(campaign: Campaign, address: str, store: str | None) -> str:
 
 
 def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> None:
+    from collections import Counter
+
     from ninefold.flows.funnel import total
     from ninefold.report.answer import uncertainty_note
     from ninefold.report.terminal import funnel_table, ranked_table
@@ -201,7 +203,9 @@ def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> No
     evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows if row["energy_per_atom"] is not None)) or "none"
     fields = ["e_above_hull_uncertainty", "phase_separation_energy", "evidence", "is_competitor"]
     out.print(uncertainty_note(list(repository.find("candidates", equal=of_best, fields=fields, limit=None))))
-    out.print(f"Evidence: {evidence}, static, 0 K.")
+    engines = Counter(row["engine"] for row in rows if row["energy_per_atom"] is not None)
+    by = ", ".join(f"{engine} ({count})" for engine, count in engines.most_common()) if len(engines) > 1 else ""
+    out.print(f"Evidence: {evidence}, static, 0 K." + (f" Energies shown are of {by}." if by else ""))
     out.print(f"Store:  {masked(address)}\nReport: {target.resolve()}", soft_wrap=True)
 
 

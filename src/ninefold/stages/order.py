@@ -15,6 +15,8 @@ SHIPPED: dict[str, Stage] = {
 """Name -> stage, in the order of the data."""
 _ROUND = ("choose", "build", "prescreen")
 """Order of the stages within a further round."""
+_METHOD = ("energies", "references", "stability")
+"""Order of the stages of a further method."""
 
 
 def place(name: str, after: str | None = None) -> tuple[float, ...]:
@@ -28,8 +30,8 @@ def place(name: str, after: str | None = None) -> tuple[float, ...]:
     stage, suffix = split_name(name)
     if stage in SHIPPED and suffix.isdigit() and SHIPPED[stage].is_in_rounds:
         return (names.index("choose"), int(suffix), _ROUND.index(stage))
-    if stage in SHIPPED and suffix:
-        return (names.index("energies"), 0, names.index(stage), *(ord(letter) for letter in suffix))
+    if stage in _METHOD and suffix:
+        return (names.index("energies"), 0, *(ord(letter) for letter in suffix), -1, _METHOD.index(stage))
     if stage in SHIPPED:
         return (names.index(stage), 0, 0)
     behind, _ = split_name(after or "stability")
