@@ -7,9 +7,9 @@ import stat
 import pytest
 
 from ninefold.atomic_files import ProtectedFileError, write_atomically
+from ninefold.output.target import write_whole
 from ninefold.report import write_report
 from ninefold.store import open_store
-from ninefold.store.export import write_whole
 from ninefold.store.locking import exclusive
 from ninefold.store.shards import write_shard
 

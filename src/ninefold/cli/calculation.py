@@ -12,7 +12,7 @@ import typer
 from ninefold.cli.outputs import check_output, check_output_folder
 
 if TYPE_CHECKING:
-    from ninefold.store.export import Target
+    from ninefold.output.target import Target
 
 EngineOption = Annotated[
     str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj, a plug-in or FILE.py:NAME.")
@@ -83,7 +83,7 @@ def structure_target(out: str, names: Sequence[str], force: bool, inputs: Sequen
         command: As the folder's manifest names it, where its earlier files will be removed.
     """
     from ninefold.errors import InputError
-    from ninefold.store.export import STRUCTURES, structure_ending, target_of
+    from ninefold.output.target import STRUCTURES, structure_ending, target_of
 
     target = target_of(out, only=STRUCTURES)
     if not target.is_folder:

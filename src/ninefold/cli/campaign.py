@@ -109,8 +109,8 @@ def new(
     """Write a small commented campaign file to start from; the campaign is named after the file."""
     import shlex
 
+    from ninefold.output.target import write_whole
     from ninefold.shipped import config_path
-    from ninefold.store.export import write_whole
 
     out = check_output(out, "file", force=force)
     name = _campaign_name(out)
@@ -262,7 +262,7 @@ def _print_map(tables: Any, out: Path | None, as_json: bool) -> None:
         raise InputError("--out", str(out), problem="is no picture", allowed="a file that ends in .svg")
     survivors = of_tables(tables)
     if out is not None:
-        from ninefold.store.export import write_whole
+        from ninefold.output.target import write_whole
 
         write_whole(out, str(periodic_svg(survivors, is_standalone=True)).encode(), "--out")
     if as_json:
@@ -276,7 +276,7 @@ def _print_map(tables: Any, out: Path | None, as_json: bool) -> None:
 
 
 def _write(records: list[dict[str, Any]], kind: CompositionFormat, out: Path | None) -> None:
-    from ninefold.store.export import rows_to_csv, write_table
+    from ninefold.output.tables import rows_to_csv, write_table
 
     if out is not None and kind is not CompositionFormat.TABLE:
         write_table(records, list(COLUMNS), out, kind.value)

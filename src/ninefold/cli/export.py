@@ -56,9 +56,11 @@ def export(
     """  # fmt: skip
     from ninefold.cli.locate import input_files, store_for_reading
     from ninefold.errors import InputError
+    from ninefold.output.structures import write_structures
+    from ninefold.output.tables import write_table
+    from ninefold.output.target import TABLES, structure_ending, target_of
     from ninefold.store import open_store, store_file
     from ninefold.store.details import details
-    from ninefold.store.export import TABLES, structure_ending, target_of, write_structures, write_table
 
     target = target_of(out, format.value if format else None)
     keys = fields_of(fields) if target.kind in TABLES else None

@@ -60,7 +60,7 @@ def query(
     if json or format is TableFormat.JSON:
         print_json(rows)
     elif format is TableFormat.CSV:
-        from ninefold.store.export import rows_to_csv
+        from ninefold.output.tables import rows_to_csv
 
         typer.echo(rows_to_csv(rows, keys), nl=False)
     else:

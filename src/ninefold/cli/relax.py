@@ -23,7 +23,8 @@ from ninefold.cli.outputs import ForceOption, record_written
 if TYPE_CHECKING:
     from ninefold.engines import Engine
     from ninefold.engines.settings import RelaxSettings
-    from ninefold.store.export import TaggedStructure, Target
+    from ninefold.output.structures import TaggedStructure
+    from ninefold.output.target import Target
     from ninefold.structures.files import ReadStructure
 
 MAX_ATOMS = 500
@@ -152,7 +153,7 @@ def _row(file: Path, start: Any, relaxation: Any) -> dict[str, Any]:
 
 def _output_names(files: Sequence[Path]) -> list[str]:
     """A name for each relaxed structure: files of one name in two folders keep their folders' names."""
-    from ninefold.store.export import safe_name
+    from ninefold.output.structures import safe_name
     from ninefold.structures.files import stem_of
 
     taken: list[str] = []
@@ -167,7 +168,7 @@ def _output_names(files: Sequence[Path]) -> list[str]:
 
 
 def _tagged(name: str, file: Path, relaxation: Any, engine: Engine, settings: RelaxSettings) -> TaggedStructure:
-    from ninefold.store.export import TaggedStructure
+    from ninefold.output.structures import TaggedStructure
 
     tags = {
         "relaxed_from": file.name, "evidence": engine.evidence, "engine": engine.label,
@@ -178,7 +179,7 @@ def _tagged(name: str, file: Path, relaxation: Any, engine: Engine, settings: Re
 
 
 def _path_of(items: Sequence[TaggedStructure], target: Target) -> str:
-    from ninefold.store.export import write_tagged
+    from ninefold.output.structures import write_tagged
 
     [path], _, _ = write_tagged(items, target)
     return str(path)

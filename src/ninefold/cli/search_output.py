@@ -10,15 +10,15 @@ from ninefold.cli.options import console
 if TYPE_CHECKING:
     from ninefold.chemistry.anions import Assignment
     from ninefold.engines import Engine
+    from ninefold.output.target import Target
     from ninefold.search import FoundStructure, SearchOutcome
-    from ninefold.store.export import Target
 
 
 def write_found(
     found: Sequence[FoundStructure], target: Target, assignment: Assignment, engine: Engine, seed: int
 ) -> list[dict[str, Any]]:
     """A row for each structure found, each written with what is known of it."""
-    from ninefold.store.export import TaggedStructure, safe_name, write_tagged
+    from ninefold.output.structures import TaggedStructure, safe_name, write_tagged
     from ninefold.structures.description import describe
 
     items = []

@@ -13,7 +13,9 @@ from pymatgen.io.cif import CifFile, CifParser
 
 import ninefold.structures.cif
 from ninefold.errors import InputError
-from ninefold.store.export import rows_to_csv, target_of, write_structures, write_table, write_whole
+from ninefold.output.structures import write_structures
+from ninefold.output.tables import rows_to_csv, write_table
+from ninefold.output.target import target_of, write_whole
 from ninefold.structures.description import describe
 
 ROWS = [

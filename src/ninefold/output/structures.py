@@ -1,33 +1,20 @@
-"""Writing results to files: tables and structures, whole or not at all."""
+"""Structures with what is known of them: CIF, extended XYZ, POSCAR; each is read back before it counts as written."""
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from ninefold.atomic_files import ProtectedFileError, write_atomically
 from ninefold.errors import InputError
-from ninefold.models.quantities import QUANTITIES
-from ninefold.paths import user_path
+from ninefold.output.target import ENDING, Target, write_whole
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-TABLES = ("csv", "json", "parquet")
-STRUCTURES = ("cif", "extxyz", "poscar")
-FORMAT_OF = {
-    ".csv": "csv", ".json": "json", ".parquet": "parquet", ".cif": "cif", ".xyz": "extxyz", ".extxyz": "extxyz",
-    ".poscar": "poscar", ".vasp": "poscar",
-}  # fmt: skip
-"""Ending of a file -> what is written into it."""
-_ENDING = {"cif": "cif", "poscar": "POSCAR", "extxyz": "xyz"}
 _OF_CANDIDATE = (
     "campaign", "formula", "label", "is_known", "evidence", "engine", "e_above_hull", "phase_separation_energy",
     "e_above_references", "rank", "flags",
@@ -37,15 +24,6 @@ _OF_STRUCTURE = (
 )  # fmt: skip
 _FOLLOWS_ENERGY = ("e_above_hull", "phase_separation_energy", "e_above_references")
 """Stored of the minimum that stands for the candidate; of another one they differ by what its energy does."""
-
-
-class Target(NamedTuple):
-    """Where an export goes."""
-
-    path: Path
-    kind: str
-    """One of `TABLES` or `STRUCTURES`."""
-    is_folder: bool
 
 
 @dataclass(frozen=True)
@@ -80,79 +58,6 @@ class Written:
         if self.unfaithful:
             text += f"; left out, since they do not read back as they are: {', '.join(self.unfaithful)}"
         return text
-
-
-def target_of(out: str | os.PathLike[str], kind: str | None = None, only: Sequence[str] = ()) -> Target:
-    """What an output path and a format mean.
-
-    A path with a known ending is a file. One that ends with a slash, is a folder, or has no ending is a folder, for
-    structures; for a table it is a file.
-
-    Args:
-        out: As the user wrote it.
-        kind: The format asked for; by the ending if None, CIF where there is none.
-        only: Formats that may be written; all of them by default.
-
-    Raises:
-        InputError: if no file can have this name; if the ending is not known, or says another format than asked for.
-    """
-    text, path = str(out), user_path(str(out), "--out")
-    allowed = tuple(only) or (*STRUCTURES, *TABLES)
-    endings = ", ".join(ending for ending, of in FORMAT_OF.items() if of in allowed)
-    ending = path.suffix.lower()
-    if text.endswith(("/", os.sep)) or path.is_dir() or not ending or not ending[1:].isalnum():
-        chosen = kind or "cif"
-        if chosen in TABLES and (text.endswith(("/", os.sep)) or path.is_dir()):
-            raise InputError("--out", text, problem=f"is a folder, and {chosen} is one table", allowed="a file")
-        return Target(path, chosen, chosen not in TABLES)
-    by_ending = FORMAT_OF.get(ending)
-    if by_ending not in allowed and (by_ending is not None or kind is None):
-        raise InputError(
-            "--out", text, problem=f"ends with {path.suffix!r}, which is no format that can be written here",
-            allowed=f"a file that ends with {endings}", hint=f"{text}/ is a folder",
-        )  # fmt: skip
-    if kind is not None and by_ending not in (kind, None):
-        raise InputError(
-            "--out", text, problem=f"ends with {path.suffix!r}, and --format says {kind}",
-            allowed=f"a file that ends with {_endings_of(kind)}, or a folder",
-        )  # fmt: skip
-    return Target(path, kind or str(by_ending), False)
-
-
-def structure_ending(kind: str) -> str:
-    """How the files of a structure format end, with the dot."""
-    return f".{_ENDING[kind]}"
-
-
-def rows_to_csv(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
-    """Rows as CSV with a header; lists joined by blanks, unknown values empty."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(keys)
-    for row in rows:
-        writer.writerow([_cell(row.get(key)) for key in keys])
-    return buffer.getvalue()
-
-
-def write_table(rows: Sequence[dict[str, Any]], keys: Sequence[str], path: Path, kind: str) -> None:
-    """Write a table.
-
-    Args:
-        rows: Plain values.
-        keys: Columns.
-        path: File.
-        kind: csv, json or parquet.
-
-    Raises:
-        InputError: if the file cannot be written.
-    """
-    if kind == "csv":
-        content = rows_to_csv(rows, keys).encode("utf-8")
-    elif kind == "json":
-        content = (json.dumps(list(rows), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
-    else:
-        content = _parquet(rows, keys)
-    write_whole(path, content, "--out")
 
 
 def write_structures(
@@ -218,7 +123,7 @@ def write_tagged(items: Iterable[TaggedStructure], target: Target) -> tuple[list
         raise InputError("--out", str(target.path), problem=f"cannot be made: {error.strerror}") from error
     paths = []
     for name, text in texts:
-        path = target.path / f"{name}.{_ENDING[target.kind]}"
+        path = target.path / f"{name}.{ENDING[target.kind]}"
         write_whole(path, text.encode("utf-8"), "--out")
         paths.append(path)
     return paths, len(texts), unfaithful
@@ -275,49 +180,6 @@ def _valid(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _endings_of(kind: str) -> str:
-    return " or ".join(ending for ending, of in FORMAT_OF.items() if of == kind)
-
-
-def write_whole(path: Path, content: bytes, field: str) -> None:
-    """Write a file so that it is there whole or not at all.
-
-    Raises:
-        InputError: if it cannot be written, naming the field.
-    """
-    try:
-        write_atomically(path, content)
-    except ProtectedFileError as error:
-        raise InputError(field, str(path), problem=str(error.strerror), hint="name another file") from error
-    except OSError as error:
-        raise InputError(field, str(path), problem=f"cannot be written: {error.strerror}") from error
-
-
-def _parquet(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> bytes:
-    """A parquet file whose columns carry unit and meaning, with the right type even where nothing is known."""
-    import pyarrow
-    import pyarrow.parquet
-
-    types = {
-        "string": pyarrow.string(),
-        "integer": pyarrow.int64(),
-        "float": pyarrow.float64(),
-        "boolean": pyarrow.bool_(),
-        "list": pyarrow.list_(pyarrow.string()),
-    }
-    columns, fields = [], []
-    for key in keys:
-        column, about = pyarrow.array([row.get(key) for row in rows]), QUANTITIES.get(key)
-        if about is not None and pyarrow.types.is_null(column.type):
-            column = column.cast(types[about.kind])
-        columns.append(column)
-        metadata = {"unit": about.unit, "meaning": about.meaning} if about is not None else None
-        fields.append(pyarrow.field(key, column.type, metadata=metadata))
-    buffer = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table(columns, schema=pyarrow.schema(fields)), buffer)
-    return buffer.getvalue()
 
 
 def _faithful_text(item: TaggedStructure, kind: str) -> str | None:
@@ -402,9 +264,3 @@ def _reads_back(text: str, kind: str, structure: Structure, space_group_number: 
     if space_group_number is not None and space_group(found[0]).number != space_group_number:
         return False
     return all(is_same_structure(read, structure) for read in found)
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return " ".join(str(item) for item in value) if isinstance(value, list) else value

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from ninefold.chemistry.elements import SYMBOLS
-from ninefold.store.export import TaggedStructure, Target, structure_ending, write_tagged
+from ninefold.output.structures import TaggedStructure, write_tagged
+from ninefold.output.target import Target, structure_ending
 from ninefold.structures.description import describe
 from ninefold.structures.files import read_structure
 from ninefold.structures.reading.comparison import is_same_structure, shortest_distances
