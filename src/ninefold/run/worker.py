@@ -14,6 +14,9 @@ from typing import Any
 from ninefold.errors import NinefoldError, description
 from ninefold.run.spawning import follow_parent, interrupts_held, start_resource_tracker
 
+_LAST_SECONDS = 2.0
+"""A killed process is waited for so long at most: it ends after the system call that it is in."""
+
 
 class Worker:
     """One process, started with its first task."""
@@ -44,6 +47,7 @@ class Worker:
         self._executor.shutdown(wait=False, cancel_futures=True)
         if self._process is not None:
             self._process.kill()
+            self._process.join(_LAST_SECONDS)  # else a write in flight ends after its owner has counted what is kept
 
     def reason_of_death(self) -> str:
         """Of a broken executor."""
