@@ -54,11 +54,14 @@ def check(
     from ninefold.errors import InputError
     from ninefold.report.explanation import wrapped
     from ninefold.rules import load_rule_set
+    from ninefold.stages.own import columns_of
     from ninefold.structures.sources import reading_notes
 
     model = read_campaign(campaign)
-    check_engine_name(model.engine.name)
-    rule_set = load_rule_set(model.rules, run_code=not no_code)
+    for method in model.methods:
+        check_engine_name(method.name)
+    columns = {} if no_code else columns_of(model.stages)
+    rule_set = load_rule_set(model.rules, run_code=not no_code, extra_columns=columns)
     if not no_code:
         load_foreign_code(model)
         for note in reading_notes(model.structures.sources):
@@ -219,8 +222,9 @@ def _tables(model: Any, apply_rules: bool) -> Any:
 
     from ninefold.enumeration import enumerate_assignments
     from ninefold.rules import load_rule_set
+    from ninefold.stages.own import columns_of
 
-    rule_set = load_rule_set(model.rules) if apply_rules else None
+    rule_set = load_rule_set(model.rules, extra_columns=columns_of(model.stages)) if apply_rules else None
     for space in model.space:
         for table in enumerate_assignments(space):
             yield table, (rule_set.apply(table).kept_rows if rule_set else np.arange(len(table)))
@@ -230,8 +234,9 @@ def _print_funnel(model: Any, as_json: bool) -> None:
     """Gate by gate in the order in which they are applied: how many come in, how many it rejects."""
     from ninefold.enumeration import enumerate_assignments
     from ninefold.rules import Mode, Stage, load_rule_set, selectivity
+    from ninefold.stages.own import columns_of
 
-    rule_set = load_rule_set(model.rules)
+    rule_set = load_rule_set(model.rules, extra_columns=columns_of(model.stages))
     chosen = selectivity(rule_set, (table for space in model.space for table in enumerate_assignments(space)))
     total, reasons, kept = chosen.compositions, chosen.reasons, chosen.kept
     gates = [rule for rule in rule_set.active(Stage.COMPOSITION) if rule.mode is Mode.GATE]
