@@ -168,6 +168,7 @@ def test_export_tables(finished, tmp_path):
 def test_report_shows_the_best_and_reads_no_more_documents(finished, monkeypatch):
     from ninefold.cli.locate import report_parts
     from ninefold.store import open_store
+    from ninefold.store.schema import COLLECTIONS
 
     with open_store(finished / "ninefold.db") as repository:
         whole = []
@@ -175,7 +176,7 @@ def test_report_shows_the_best_and_reads_no_more_documents(finished, monkeypatch
 
         def listed(collection, *arguments, fields=None, **options):
             rows = find(collection, *arguments, fields=fields, **options)
-            if collection == "candidates" and (fields is None or not set(fields) <= set(QUANTITIES)):
+            if collection == "candidates" and (fields is None or not set(fields) <= set(COLLECTIONS["candidates"])):
                 whole.extend(row["id"] for row in rows)
             return rows
 

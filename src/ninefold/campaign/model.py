@@ -7,7 +7,7 @@ and where to store.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -86,13 +86,14 @@ class Campaign(Settings):
             del values["search"]
         return values
 
-    @field_validator("energies")
-    @classmethod
-    def _check_energies(cls, methods: tuple[EngineSettings, ...]) -> tuple[EngineSettings, ...]:
-        titles = [method.title for method in methods]
-        if len(set(titles)) < len(titles):
-            raise ValueError(f"{titles} names one method twice")
-        return methods
+    @model_validator(mode="after")
+    def _check_methods(self) -> Self:
+        titles = [method.title for method in self.methods]
+        if twice := [title for title in dict.fromkeys(titles) if titles.count(title) > 1]:
+            raise ValueError(
+                f"energies: {twice[0]!r} is named twice, by engine (search) and energies together; name it once"
+            )
+        return self
 
     @field_validator("stages")
     @classmethod

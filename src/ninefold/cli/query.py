@@ -45,6 +45,8 @@ def query(
     from ninefold.cli.locate import store_for_reading
     from ninefold.store import open_store
 
+    if all_methods and fields == DEFAULT_FIELDS:
+        fields = fields.replace(",m,", ",m,engine,")
     keys = fields_of(fields)
     address, name = store_for_reading(store, campaign)
     note_isotopes_in(filter)
@@ -68,7 +70,10 @@ def query(
 
         out = console()
         out.print(candidate_rows(rows, keys, out.width))
-        out.print(f"{len(rows)} candidate(s)" + (f" (the first {limit})" if len(rows) == limit else ""))
+        out.print(
+            f"{len(rows)} {'row' if all_methods else 'candidate'}(s)"
+            + (f" (the first {limit})" if len(rows) == limit else "")
+        )
 
 
 def show(

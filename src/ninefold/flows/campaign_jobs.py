@@ -55,7 +55,7 @@ def register_campaign(campaign: Settings, store: str, workflow: str, run: str) -
 def finish_campaign(campaign: Settings, store: str, ranked: Any) -> dict[str, Any]:
     """Mark the campaign finished, or incomplete where the machine kept something from being computed."""
     with open_store(store, mode="write") as opened:
-        return {"status": finish(opened, parse_campaign(campaign).name)}
+        return {"status": finish(opened, parse_campaign(campaign).name, is_ranked=ranked is not None)}
 
 
 @job(name="select compositions")

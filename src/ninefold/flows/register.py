@@ -8,7 +8,7 @@ import ninefold
 from ninefold.clock import now
 from ninefold.errors import InputError
 from ninefold.flows.workplace import method_of
-from ninefold.models.campaign import CampaignRecord
+from ninefold.models.campaign import CampaignRecord, Status
 from ninefold.store import masked
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accep
         InputError: if the store holds other settings under this name, unless changes are accepted.
     """
     methods = [method_of(settings) for settings in campaign.methods]
+    if len({method.id for method in methods}) < len(methods):
+        labels = ", ".join(method.label for method in methods)
+        raise InputError(
+            "energies", labels, problem="are not all different methods: two have one fingerprint", hint="name each once"
+        )
     document = store.get("campaigns", campaign.name)
     known = None if document is None else CampaignRecord.model_validate(document)
     if known is not None and known.run == run and known.fingerprint == campaign.fingerprint():
@@ -73,14 +78,20 @@ def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accep
     return record.attempt
 
 
-def finish(store: Store, campaign: str) -> str:
+def finish(store: Store, campaign: str, *, is_ranked: bool = True) -> str:
     """Mark a campaign finished, or incomplete where faults of the machine are left.
+
+    Args:
+        store: Where.
+        campaign: Its name.
+        is_ranked: Whether the flow came to its ranks; a job before them may have been lost.
 
     Returns:
         Its status.
     """
     record = CampaignRecord.model_validate(store.get("campaigns", campaign))
-    status = "incomplete" if store.count("faults", equal={"campaign": campaign}) else "finished"
+    has_faults = bool(store.count("faults", equal={"campaign": campaign}))
+    status: Status = "incomplete" if has_faults or not is_ranked else "finished"
     if record.status != status:
         store.put("campaigns", [record.model_copy(update={"status": status, "finished": now()})])
     return status

@@ -106,9 +106,11 @@ def compute_properties(campaign: Settings, store: str, assessed: list[Shard | No
         lines: dict[str, dict[str, Any]] = {}
         for method, shard in enumerate(assessed):
             for line in lines_of(opened, shard) if shard else ():
-                if line["outcome"]["structures_found"]:
-                    kept = {key: line[key] for key in ("id", "label", "minima", "outcome")}
-                    lines[line["id"]] = {**kept, "method": method}
+                has_hull = line["outcome"]["phase_separation_energy"] is not None
+                # as `rank.best_methods` has it: the last method with a hull distance, else the last with a structure
+                if line["outcome"]["structures_found"] and (has_hull or not lines.get(line["id"], {}).get("has_hull")):
+                    kept = {key: line[key] for key in ("id", "label", "minima")}
+                    lines[line["id"]] = {**kept, "method": method, "has_hull": has_hull}
         shards = shards_of(opened, list(lines.values()), screened.execution.compositions_per_job)
         forget_other_shards(opened, screened.name, (own.own_stage(name).stage.name,), shards)
     jobs = [compute_properties_of(campaign, store, shard, name) for shard in shards]
@@ -132,7 +134,7 @@ def compute_properties_of(campaign: Settings, store: str, shard: Shard, name: st
                     continue
                 faults.clear(line["label"])
                 funnel.add(own.counts(result))
-                found.append({"id": line["id"], "property": result.id})
+                found.append({"id": line["id"], "method": result.method, "property": result.id})
         return shard_of(opened, sorted(found, key=lambda line: line["id"]), shard.get("key"))
     return None
 
@@ -194,16 +196,16 @@ def _references(store: Store, relaxed: Iterable[dict[str, Any]]) -> Iterator[Ref
         yield ReferenceRecord.model_validate(found[identifier])
 
 
-def _properties(store: Store, computed: Iterable[list[Shard | None] | None]) -> dict[str, dict[str, Any]]:
-    """Composition -> values of the user's stages."""
-    values: dict[str, dict[str, Any]] = {}
+def _properties(store: Store, computed: Iterable[list[Shard | None] | None]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Composition and method -> values of the user's stages, of that method's structure."""
+    values: dict[tuple[str, str], dict[str, Any]] = {}
     for shard in (shard for shards in computed for shard in shards or () if shard):
         lines = lines_of(store, shard)
         records = store.get_many("properties", [line["property"] for line in lines])
         for line in lines:
-            values.setdefault(line["id"], {}).update(records[line["property"]]["values"])
+            values.setdefault((line["id"], line["method"]), {}).update(records[line["property"]]["values"])
     return values
 
 
-def _with_properties(row: Candidate, properties: dict[str, dict[str, Any]]) -> Candidate:
-    return row.model_copy(update={"properties": properties.get(row.composition, {})})
+def _with_properties(row: Candidate, properties: dict[tuple[str, str], dict[str, Any]]) -> Candidate:
+    return row.model_copy(update={"properties": properties.get((row.composition, row.method), {})})

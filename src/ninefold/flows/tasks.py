@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ninefold.errors import InputError
 from ninefold.flows.workplace import Failure, Workplace, isolated
 from ninefold.models.composition import CompositionRecord, unpack_assignment
 from ninefold.models.lines import decode_lines
@@ -137,7 +138,6 @@ def relax_minima_one(place: Workplace, line: dict[str, Any], method: int) -> Min
 def compute_property(place: Workplace, line: dict[str, Any], name: str) -> PropertyRecord | Failure:
     """Values of one candidate by a stage of the user's, made or found."""
     from ninefold.stages import own
-    from ninefold.stages.row import candidate_row
 
     campaign, store = place.campaign, place.store
     engine = place.engine(campaign.methods[line["method"]])
@@ -149,8 +149,15 @@ def compute_property(place: Workplace, line: dict[str, Any], name: str) -> Prope
     structure = structures_of(store, minima.minima[:1])[best]
     before = engine.faults.copy()
     composition = CompositionRecord.model_validate(_there(store, "compositions", line["id"]))
-    row = candidate_row(composition, Method.of(engine), minima).model_dump(mode="json")
-    record = own.compute(campaign.name, name, {**row, **line["outcome"]}, structure, engine)
+    # facts alone: a value that is found again must not depend on hulls, rules or ranks that have changed since
+    of_composition = {
+        key: value for key, value in composition.model_dump(mode="json").items() if key in own.OF_COMPOSITION
+    }
+    row = of_composition | minima.minima[0].model_dump(mode="json", exclude={"structure"})
+    try:
+        record = own.compute(campaign.name, name, row, structure, engine)
+    except InputError as error:  # of the user's code, for this candidate: the others go on
+        return Failure(str(error))
     if faults := engine.faults - before:
         return Failure(next(iter(faults)))
     store.insert("properties", [record])

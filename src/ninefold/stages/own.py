@@ -17,6 +17,7 @@ in the candidate's `properties`, where rules on results and ranking terms find t
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -53,9 +54,16 @@ class CandidateStage:
     columns: Mapping[str, Column]
     """Key -> unit and meaning, of everything that `compute` gives."""
     compute: Callable[[Structure, Mapping[str, Any], Engine], Mapping[str, Any]]
-    """Of structure (primitive cell), candidate's row and engine; gives plain values by key. It raises
+    """Of structure (primitive cell), what is known of composition and minimum (`OF_COMPOSITION`, fields of `Minimum`),
+    and engine; gives plain values by key. It raises
     `ninefold.engines.base.CalculationError` where a structure has no such value."""
 
+
+OF_COMPOSITION = (
+    "formula", "anion", "label", "chemical_system", "elements", "centre", "cations", "cation_counts", "group", "n", "q",
+    "m", "electron_count", "oxidation_state",
+)  # fmt: skip
+"""What a stage is told of the composition: facts, which no rule and no other candidate can change."""
 
 STAGES = Registry(
     group="ninefold.stages",
@@ -120,7 +128,7 @@ def compute(
     Args:
         campaign: That asks for it.
         name: As the campaign names the stage.
-        row: The candidate's row as plain values.
+        row: What is known of composition and minimum.
         structure: That stands for it.
         engine: Of the method that relaxed it.
 
@@ -143,6 +151,8 @@ def compute(
         raise InputError(
             "stages", name, problem=f"gives {unknown[0]!r}, which it does not declare", allowed=", ".join(own.columns)
         )
+    for key, value in values.items():
+        _check(name, key, value, own.columns[key].kind)
     return PropertyRecord(
         id=property_id(name, structure.id, engine.fingerprint),
         campaign=campaign,
@@ -155,6 +165,26 @@ def compute(
         core_seconds=time.process_time() - start,
         created=now(),
     )
+
+
+_KINDS: dict[Kind, tuple[type, ...]] = {
+    "float": (float, int), "integer": (int,), "string": (str,), "boolean": (bool,), "list": (list, tuple),
+}  # fmt: skip
+
+
+def _check(name: str, key: str, value: Any, kind: Kind) -> None:
+    """Refuse a value of another kind than its column; None stands for unknown.
+
+    Raises:
+        InputError: with the column, the value and what is allowed.
+    """
+    if value is None:
+        return
+    is_right = isinstance(value, _KINDS[kind])
+    if kind in ("float", "integer"):
+        is_right = is_right and not isinstance(value, bool) and math.isfinite(value)
+    if not is_right:
+        raise InputError("stages", name, problem=f"gives {key} = {value!r}", allowed=f"a finite {kind}, or None")
 
 
 def counts(record: PropertyRecord) -> Counts:
