@@ -100,10 +100,9 @@ class Hulls:
             if row.energy_per_atom is None or result is None:
                 assessed.append(row)
                 continue
+            counts.count_out += 1
             if result.e_above_hull is None:
                 counts.reasons.update(result.notes or ["no hull"])
-            else:
-                counts.count_out += 1
             assessed.append(self._with(row, result, structure_of))
         return assessed, _without_zeros(counts)
 
