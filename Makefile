@@ -46,7 +46,7 @@ demo: setup
 	@$(BIN)/ninefold run configs/quickstart.yaml $(if $(FRESH),--fresh --yes)
 
 rediscover: setup
-	$(BIN)/python workflows/rediscover.py
+	$(BIN)/python tools/rediscover.py
 
 test: setup
 	$(BIN)/python -m pytest -q

@@ -80,15 +80,18 @@ def resident(group: int) -> int:
     return total
 
 
+COMPUTED = ("pools", "searches", "minima", "calculations")
+
+
 def stored(folder: Path) -> dict[str, str]:
-    """Kind and time stamp of every finished calculation."""
+    """Every finished calculation, by collection and id."""
     try:
         with sqlite3.connect(f"file:{folder / 'ninefold.db'}?mode=ro", uri=True) as connection:
-            return dict(
-                connection.execute(
-                    "SELECT id, json_extract(doc, '$.kind') || json_extract(doc, '$.created') FROM results"
-                )
-            )
+            return {
+                f"{collection} {identifier}": text
+                for collection in COMPUTED
+                for identifier, text in connection.execute(f"SELECT id, doc FROM {collection}")
+            }
     except sqlite3.OperationalError:
         return {}
 
@@ -96,9 +99,7 @@ def stored(folder: Path) -> dict[str, str]:
 def evaluated(folder: Path) -> int:
     try:
         with sqlite3.connect(f"file:{folder / 'ninefold.db'}?mode=ro", uri=True) as connection:
-            return connection.execute(
-                "SELECT count(*) FROM results WHERE json_extract(doc, '$.kind') = 'evaluate'"
-            ).fetchone()[0]
+            return connection.execute("SELECT count(*) FROM calculations WHERE kind = 'evaluate'").fetchone()[0]
     except sqlite3.OperationalError:
         return 0
 

@@ -18,7 +18,7 @@ import time
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from ninefold.rules import readings
+from ninefold.rules import assignments
 from ninefold.search.budget import SearchBudget
 from ninefold.search.pool import build_pool
 from ninefold.structures.duplicates import grouped, matcher
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--structures", type=int, default=1000)
     wanted = parser.parse_args().structures
-    [assignment] = readings("K2ReH9")
+    [assignment] = assignments("K2ReH9")
     budget = SearchBudget(pool=wanted, formula_units=(1, 2), withhold_types=("K2ReH9",))
     pool = build_pool(assignment, budget, 0).proposals
     rng = np.random.default_rng(0)

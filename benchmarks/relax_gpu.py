@@ -54,11 +54,11 @@ def missing(device: str) -> str | None:
 
 def pool(formula: str, wanted: int) -> list[Any]:
     """The lowest structures of a composition's force-field pool."""
-    from ninefold.rules import readings
+    from ninefold.rules import assignments
     from ninefold.search import build_pool
     from ninefold.search.budget import SearchBudget
 
-    found = readings(formula, (18,)) or readings(formula)
+    found = assignments(formula, (18,)) or assignments(formula)
     budget = SearchBudget(pool=max(12, 6 * wanted))
     proposals = build_pool(found[0], budget, seed=0).proposals
     return [item.structure for item in proposals if ATOMS[0] <= len(item.structure) <= ATOMS[1]][:wanted]
@@ -71,8 +71,8 @@ def made(count: int) -> list[Any]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context) as workers:
         pools = list(workers.map(pool, names, [each] * len(names)))
-    dealt = [item for item in chain.from_iterable(zip_longest(*pools)) if item is not None]
-    return dealt[:count]
+    in_turn = [item for item in chain.from_iterable(zip_longest(*pools)) if item is not None]
+    return in_turn[:count]
 
 
 def timed(compute: Callable[[], Any], device: str, repeats: int = 3) -> float:

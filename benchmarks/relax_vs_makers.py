@@ -28,7 +28,7 @@ STEPS = 500
 
 def packings(wanted: int) -> list:
     """Settled packings of several compositions, the lowest of each pool, types withheld."""
-    from ninefold.rules import readings
+    from ninefold.rules import assignments
     from ninefold.search.budget import SearchBudget
     from ninefold.search.pool import build_pool
     from ninefold.structures.known_types import type_names
@@ -37,7 +37,7 @@ def packings(wanted: int) -> list:
     each = -(-wanted // len(FORMULAS))
     found = []
     for formula in FORMULAS:
-        pool = build_pool(readings(formula, (18,))[0], budget, 0).proposals
+        pool = build_pool(assignments(formula, (18,))[0], budget, 0).proposals
         found += [proposal.structure for proposal in pool[:each]]
     return found[:wanted]
 
@@ -46,8 +46,7 @@ def ours(structures: list, fmax: float, cores: int, engine: str) -> tuple[list[f
     """Energies, and core-seconds of the engine."""
     from ninefold.campaign import parse_campaign
     from ninefold.engines import RelaxSettings
-    from ninefold.flows.stages import relax_one
-    from ninefold.flows.workers import close_pools, run_tasks
+    from ninefold.run.workers import Workers
 
     campaign = parse_campaign(
         {"name": "bench", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9}], "engine": {"name": engine}}
@@ -57,11 +56,17 @@ def ours(structures: list, fmax: float, cores: int, engine: str) -> tuple[list[f
     engine_seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
         tasks = [(structure, settings) for structure in structures]
-        for index, result in run_tasks(relax_one, tasks, campaign.to_dict(), f"{folder}/bench.db", cores):
-            energies[index] = result["energy_per_atom"]
-            engine_seconds += result["core_seconds"]
-        close_pools()
+        with Workers(cores) as workers:
+            for index, result in workers.run(relax_one, tasks, campaign.to_dict(), f"{folder}/bench.db"):
+                energies[index] = result.energy_per_atom
+                engine_seconds += result.core_seconds
     return energies, engine_seconds
+
+
+def relax_one(place, structure, settings):
+    """The task of a worker: one relaxation, stored as a campaign's are."""
+    [result] = place.engine(place.campaign.engine).relax([structure], settings)
+    return result
 
 
 def ase_loop(structures: list, fmax: float, engine: str) -> list[float]:

@@ -2,7 +2,7 @@
 
 python benchmarks/report_at_scale.py [--candidates 5000] [--keep FOLDER]. The store is made up: the compositions are
 those of a wide space with every cation, the energies random, every candidate with six structures of some 30 atoms,
-so that a document has the size that a search gives it (some 40 kB). Each command runs in a process of its own; its
+as a search leaves them. Each command runs in a process of its own; its
 peak is the resident set that the system reports for it.
 """
 
@@ -33,37 +33,35 @@ LIMITS = {"report": (300.0, 3.0)}
 """Command -> peak in MB and size of its file in MB that it must stay under."""
 
 
-def structure(centre: str, cation: str, draw: random.Random) -> dict[str, Any]:
-    """A cell of random positions, as pymatgen writes it."""
+METHOD = "0" * 64
+
+
+def structure(symbols: list[str], draw: random.Random) -> Any:
+    """A cell of random positions."""
+    from ninefold.models.structure import StructureRecord, structure_id
+
     side = 8.0
-    symbols = [centre] * 2 + [cation] * 8 + ["H"] * (ATOMS - 10)
-    sites = []
-    for symbol in symbols:
-        place = [draw.random() for _ in range(3)]
-        sites.append(
-            {
-                "species": [{"element": symbol, "occu": 1}], "abc": place, "xyz": [side * x for x in place],
-                "properties": {}, "label": symbol,
-            }
-        )  # fmt: skip
-    matrix = [[side if row == column else 0.0 for column in range(3)] for row in range(3)]
-    return {
-        "@module": "pymatgen.core.structure", "@class": "Structure", "charge": 0,
-        "lattice": {"matrix": matrix, "pbc": [True, True, True]}, "properties": {}, "sites": sites,
-    }  # fmt: skip
+    packed: dict[str, Any] = {
+        "lattice": [[side if row == column else 0.0 for column in range(3)] for row in range(3)],
+        "species": symbols,
+        "positions": [[draw.random() for _ in range(3)] for _ in symbols],
+    }
+    return StructureRecord(id=structure_id(packed), **packed)
 
 
-def documents(name: str, number: int) -> Iterator[Any]:
-    """Candidate documents: one in twenty without a structure, the others with random energies."""
+def records(name: str, number: int) -> Iterator[list[Any]]:
+    """Of each candidate its composition, structures and row: one in twenty has none, others random energies."""
     from ninefold.campaign import parse_campaign
     from ninefold.enumeration import enumerate_assignments
-    from ninefold.store.documents import CandidateDocument, FoundStructureDocument
+    from ninefold.models.candidate import Candidate
+    from ninefold.models.composition import CompositionRecord
+    from ninefold.models.search import Minimum
 
     settings = {"name": name, "seed": 1, "engine": {"name": "lj"}, "rules": {"set": "exploratory"}, "space": [SPACE]}
     campaign = parse_campaign(settings)
     draw = random.Random(1)
     made = 0
-    while made < number:  # readings again where the space has fewer: identifiers differ, nothing else matters here
+    while made < number:  # assignments again where the space has fewer: identifiers differ, nothing else matters here
         for table in enumerate_assignments(campaign.space[0]):
             for start in range(0, len(table), BATCH):
                 for assignment in table.assignments(range(start, min(start + BATCH, len(table)))):
@@ -72,18 +70,20 @@ def documents(name: str, number: int) -> Iterator[Any]:
                     made += 1
                     energy, above = draw.uniform(-5, -3), draw.gauss(0.15, 0.08)
                     has_energy = made % 20 != 0
-                    found = [
-                        FoundStructureDocument(
-                            structure=structure(assignment.centre, assignment.cations[0].symbol, draw),
-                            energy_per_atom=energy + 0.005 * place, space_group_number=1, space_group_symbol="P1",
-                            nsites=ATOMS, volume_per_formula_unit=150.0, volume_ratio=1.0,
+                    cation = assignment.cations[0].symbol
+                    symbols = [assignment.centre] * 2 + [cation] * 8 + ["H"] * (ATOMS - 10)
+                    structures = [structure(symbols, draw) for _ in range(STRUCTURES * has_energy)]
+                    minima = [
+                        Minimum(
+                            structure=found.id, energy_per_atom=energy + 0.005 * place, space_group_number=1,
+                            space_group_symbol="P1", nsites=ATOMS, volume_per_formula_unit=150.0, volume_ratio=1.0,
                             coordination_numbers=[assignment.n] * 2, shortest_m_h=1.7, shortest_h_h=1.9,
                             max_force=0.01, is_converged=True, source="random rigid units", is_valid=True,
                         )
-                        for place in range(STRUCTURES * has_energy)
+                        for place, found in enumerate(structures)
                     ]  # fmt: skip
                     amounts = assignment.amounts
-                    results = {
+                    results: dict[str, Any] = {
                         "energy_per_atom": energy, "e_above_hull": max(above, 0.0), "phase_separation_energy": above,
                         "e_above_hull_uncertainty": 0.003, "e_above_same_composition": 0.0,
                         "e_above_references": above - 0.02,
@@ -92,62 +92,58 @@ def documents(name: str, number: int) -> Iterator[Any]:
                         "space_group_symbol": "P1", "nsites": ATOMS, "volume_per_formula_unit": 150.0,
                         "structures_found": STRUCTURES, "relaxations": 20, "is_coordination_kept": True,
                     } if has_energy else {}  # fmt: skip
-                    yield CandidateDocument(
-                        id=f"{made:016x}", campaign=name, formula=assignment.formula, anion=assignment.anion,
-                        label=assignment.label, chemical_system=assignment.chemical_system, elements=sorted(amounts),
-                        nelements=len(amounts), centre=assignment.centre,
-                        cations=[cation.symbol for cation in assignment.cations],
-                        cation_counts={cation.symbol: cation.count for cation in assignment.cations}, group=6,
-                        n=assignment.n, q=assignment.q, m=assignment.m, electron_count=assignment.electron_count,
-                        oxidation_state=assignment.oxidation_state, anion_class=assignment.anion_class.value,
-                        prior=draw.random(), status="ranked" if has_energy else "no_structure", structures=found,
-                        **results,
+                    shared: dict[str, Any] = {
+                        "campaign": name, "formula": assignment.formula, "anion": assignment.anion,
+                        "label": assignment.label, "chemical_system": assignment.chemical_system,
+                        "elements": sorted(amounts), "nelements": len(amounts), "centre": assignment.centre,
+                        "cations": [cation.symbol for cation in assignment.cations],
+                        "cation_counts": {cation.symbol: cation.count for cation in assignment.cations}, "group": 6,
+                        "n": assignment.n, "q": assignment.q, "m": assignment.m,
+                        "electron_count": assignment.electron_count, "oxidation_state": assignment.oxidation_state,
+                        "anion_class": assignment.anion_class.value, "prior": draw.random(),
+                    }  # fmt: skip
+                    composition = CompositionRecord(id=f"{made:016x}", **shared)
+                    row = Candidate(
+                        id=f"{made:016x}-{METHOD[:8]}", composition=composition.id, method=METHOD,
+                        status="ranked" if has_energy else "no_structure", minima=minima, **shared, **results,
                     )  # fmt: skip
+                    yield [*structures, composition, row]
 
 
 def make_store(path: Path, number: int) -> None:
     """Write a store of so many candidates, with the elements as references."""
-    from ninefold.store import open_repository
-    from ninefold.store.documents import CampaignDocument, FunnelDocument, ReferenceDocument
+    from ninefold.models.campaign import CampaignRecord
+    from ninefold.models.funnel import FunnelRecord
+    from ninefold.models.method import Method
+    from ninefold.models.reference import ReferenceRecord
+    from ninefold.store import open_store
+    from ninefold.store.records import write
 
-    name = "scale"
-    with open_repository(path, mode="write") as repository:
-        stamp = "2026-01-01T00:00:00Z"
-        repository.put(
-            "campaigns",
-            [
-                CampaignDocument(
-                    id=name, name=name, fingerprint="0", settings={"name": name}, versions={}, status="finished",
-                    created=stamp, finished=stamp,
-                )
-            ],
+    name, stamp, draw = "scale", "2026-01-01T00:00:00Z", random.Random(2)
+    with open_store(path, mode="write") as store:
+        campaign = CampaignRecord(
+            id=name, name=name, fingerprint="0", settings={"name": name}, versions={}, status="finished",
+            methods=[METHOD], created=stamp, finished=stamp,
         )  # fmt: skip
-        repository.put(
-            "funnel",
-            [
-                FunnelDocument(
-                    id=f"{name}:select:0", campaign=name, stage="select", count_in=number, count_out=number,
-                    core_seconds=1.0, wall_seconds=1.0, hardware="made up",
-                )
-            ],
+        funnel = FunnelRecord(
+            id=f"{name}:select:0", campaign=name, stage="select", count_in=number, count_out=number,
+            core_seconds=1.0, wall_seconds=1.0, hardware="made up",
         )  # fmt: skip
-        draw = random.Random(2)
-        repository.put(
-            "references",
-            [
-                ReferenceDocument(
-                    id=f"{name}:{symbol}", campaign=name, name=symbol, formula=symbol, chemical_system=symbol,
-                    elements=[symbol], kind="element", energy_per_atom=-3.0, space_group_number=1,
-                    volume_per_atom=15.0, is_converged=True, engine="made up",
-                    structure=structure(symbol, symbol, draw) | {"sites": structure(symbol, symbol, draw)["sites"][:1]},
-                    source="made up", mark="der",
-                )
-                for symbol in {"H", *SPACE["centres"], *SPACE["cations"]}
-            ],
-        )  # fmt: skip
-        candidates, written = documents(name, number), 0
-        while batch := list(islice(candidates, BATCH)):
-            repository.put("candidates", batch)
+        method = Method(id=METHOD, name="made up", label="made up", evidence="ML")
+        references = [
+            ReferenceRecord(
+                id=f"{name}:{METHOD[:8]}:{symbol}", campaign=name, method=METHOD, name=symbol, formula=symbol,
+                chemical_system=symbol, elements=[symbol], kind="element", energy_per_atom=-3.0, space_group_number=1,
+                volume_per_atom=15.0, is_converged=True, engine="made up", source="made up", provenance="derived",
+                structure=structure([symbol], draw).model_dump(exclude={"id", "schema_version"}),
+            )
+            for symbol in {"H", *SPACE["centres"], *SPACE["cations"]}
+        ]  # fmt: skip
+        write(store, [campaign, funnel, method, *references])
+        each, written = records(name, number), 0
+        while batch := list(islice(each, BATCH)):
+            found = sorted((record for some in batch for record in some), key=lambda record: record.collection)
+            write(store, found)
             written += len(batch)
             if written % 10_000 == 0:
                 print(f"{written} candidates written", file=sys.stderr, flush=True)

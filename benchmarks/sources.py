@@ -16,7 +16,7 @@ from collections import Counter
 
 import numpy as np
 
-from ninefold.rules import readings
+from ninefold.rules import assignments
 from ninefold.structures.checks import check_shells
 from ninefold.structures.forcefield import settle
 from ninefold.structures.proposal import Stream
@@ -31,10 +31,10 @@ def main() -> None:
     wanted = parser.parse_args().packings
     print(f"{'':<16}{'composition':<14}{'atoms':>6}{'made':>6}{'ms each':>9}{'settle ms':>11}{'steps':>7}{'valid':>7}"
           f"{'lowest, meV/atom':>18}")  # fmt: skip
-    settle(next(Stream("", load_source("hosts"), readings("K2ReH9", (18,))[0], 1, np.random.default_rng(0),
-                       Counter()).draw(1)), readings("K2ReH9", (18,))[0])  # fmt: skip  # compiles
+    settle(next(Stream("", load_source("hosts"), assignments("K2ReH9", (18,))[0], 1, np.random.default_rng(0),
+                       Counter()).draw(1)), assignments("K2ReH9", (18,))[0])  # fmt: skip  # compiles
     for formula, units in CASES:
-        assignment = readings(formula, (18,))[0]
+        assignment = assignments(formula, (18,))[0]
         lowest: dict[str, float] = {}
         rows = []
         for name in OUR_NAMES:

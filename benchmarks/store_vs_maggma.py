@@ -1,4 +1,4 @@
-"""The store against maggma's stores that need no server: python benchmarks/store_vs_maggma.py [documents]."""
+"""The store against maggma's stores that need no server: python benchmarks/store_vs_maggma.py [rows]."""
 
 import copy
 import random
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from maggma.stores import JSONStore, MemoryStore
 
-from ninefold.store.documents import CandidateDocument
-from ninefold.store.sqlite import SQLiteRepository
+from ninefold.models.candidate import Candidate
+from ninefold.store.sqlite import SQLiteStore
 
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
 BATCH = 100
@@ -24,8 +24,9 @@ def candidates(count):
     chance = random.Random(7)
     for k in range(count):
         cation, centre, n = chance.choice(["Li", "Na", "K", "Mg", "Ca"]), chance.choice(["Re", "Mo", "Cr"]), 7 + k % 3
-        yield CandidateDocument(
-            id=f"{k:064x}", campaign="bench", formula=f"{cation}{1 + k % 5}{centre}H{n}", anion=f"[{centre}H{n}]",
+        yield Candidate(
+            id=f"{k:064x}", composition=f"{k:064x}", method="made up", campaign="bench",
+            formula=f"{cation}{1 + k % 5}{centre}H{n}", anion=f"[{centre}H{n}]",
             label=f"{k}", chemical_system="-".join(sorted(["H", cation, centre])),
             elements=sorted(["H", cation, centre]), nelements=3, centre=centre, cations=[cation],
             cation_counts={cation: 1 + k % 5}, group=7, n=n, q=2, m=0, electron_count=18, oxidation_state=n - 2,
@@ -53,7 +54,7 @@ def measure(folder):
     ids = random.Random(1).sample([document.id for document in documents], 25)
 
     path = folder / "ninefold.db"
-    with SQLiteRepository(path, "write") as store:
+    with SQLiteStore(path, "write") as store:
         start = time.perf_counter()
         for first in batches:
             store.put("candidates", documents[first : first + BATCH])
@@ -65,7 +66,7 @@ def measure(folder):
         ours = [row["id"] for row in store.find("candidates", FILTER, sort=order, limit=50)]
 
     def open_and_get():
-        with SQLiteRepository(path) as reader:
+        with SQLiteStore(path) as reader:
             reader.get("candidates", ids[0])
 
     yield "ninefold, SQLite on disk", inserts, get, find, median_ms(open_and_get, 5)
@@ -100,7 +101,7 @@ def measure(folder):
 
 
 with tempfile.TemporaryDirectory() as name:
-    print(f"{COUNT} candidate documents, batches of {BATCH}; filter: {FILTER}, first 50 by e_above_hull")
+    print(f"{COUNT} rows of candidates, batches of {BATCH}; filter: {FILTER}, first 50 by e_above_hull")
     print("maggma: inserts/s while the store holds up to 1000 documents; open + get from a file of 1000")
     print(f"{'store':30s} {'inserts/s':>10s} {'get (ms)':>10s} {'query (ms)':>11s} {'open + get (ms)':>16s}")
     for label, inserts, get, find, again in measure(Path(name)):

@@ -57,17 +57,51 @@ def with_pairs(folder):
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
 
+COMPUTED = ("pools", "searches", "minima", "calculations", "properties")
+"""Collections of what is computed once."""
+
+
 def results(folder):
     """Every finished calculation of a store, as it is stored; read from outside, while a run may write."""
     if not (folder / "ninefold.db").exists():
         return {}
     connection = sqlite3.connect(f"file:{folder / 'ninefold.db'}?mode=ro", uri=True)
     try:
-        return dict(connection.execute("SELECT id, doc FROM results"))
+        return {
+            (name, identifier): document
+            for name in COMPUTED
+            for identifier, document in connection.execute(f"SELECT id, doc FROM {name}")
+        }
     except sqlite3.OperationalError:  # the tables are not made yet
         return {}
     finally:
         connection.close()
+
+
+OF_A_RUN = frozenset({"hardware", "created", "run", "attempt", "revision", "finished"})
+"""Fields that differ between two runs that compute the same; those of times end in `seconds`."""
+
+
+def what_matters(store):
+    """Every document of every collection of a store by its id, without what only tells of the run.
+
+    Args:
+        store: The file.
+    """
+    from ninefold.models.collections import MODELS
+    from ninefold.store import open_store
+
+    with open_store(store) as opened:
+        return {
+            name: {document["id"]: _lasting(document) for document in opened.iterate(name)}
+            for name in MODELS
+        }  # fmt: skip
+
+
+def _lasting(document):
+    return {
+        key: value for key, value in document.items() if key not in OF_A_RUN and not key.endswith("seconds")
+    }  # fmt: skip
 
 
 def start(*arguments, cwd, env=None):

@@ -6,10 +6,10 @@ import stat
 
 import pytest
 
-from ninefold.files import ProtectedFileError, write_atomically
+from ninefold.atomic_files import ProtectedFileError, write_atomically
+from ninefold.output.target import write_whole
 from ninefold.report import write_report
-from ninefold.store import open_repository
-from ninefold.store.export import write_whole
+from ninefold.store import open_store
 from ninefold.store.locking import exclusive
 from ninefold.store.shards import write_shard
 
@@ -29,7 +29,7 @@ def test_every_file_has_the_mode_that_open_would_give_it(tmp_path, umask):
     write_report(tmp_path / "report.html", "x")
     write_whole(tmp_path / "table.csv", b"x", "--out")
     shard = write_shard(tmp_path / "s.files", [{"a": 1}])
-    with exclusive(tmp_path / "s.db", "test"), open_repository(tmp_path / "s.db", mode="write"):
+    with exclusive(tmp_path / "s.db", "test"), open_store(tmp_path / "s.db", mode="write"):
         files = [tmp_path / name for name in ("report.html", "table.csv", "s.db", "s.db-wal", "s.db.lock")]
         assert {path.name: mode(path) for path in [*files, shard.path]} == {
             path.name: 0o666 & ~umask for path in [*files, shard.path]

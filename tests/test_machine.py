@@ -19,9 +19,9 @@ print(max(pool["num_threads"] for pool in threadpool_info()), torch.get_num_thre
 """
 CAMPAIGN = {"name": "w", "space": [{"centres": ["Re"], "cations": ["K"]}], "engine": {"name": "lj"}}
 WORKERS = f"""
-from ninefold.flows.workers import run_tasks
+from ninefold.run.workers import Workers
 
-list(run_tasks(lambda context: None, [()], {CAMPAIGN!r}, "s.db", 1))
+list(Workers(1).run(lambda place: None, [()], {CAMPAIGN!r}, "s.db"))
 """
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from jobflow import Flow
 
-from ninefold.flows import jobs
+from ninefold.flows import ScreenMaker
 
 
 def make_flow(campaign: dict[str, Any], store: str) -> Flow:
@@ -18,16 +18,6 @@ def make_flow(campaign: dict[str, Any], store: str) -> Flow:
 
     Args:
         campaign: A campaign as plain values (`ninefold.campaign.read_campaign(file).to_dict()`).
-        store: Where the store is; every job must reach it.
+        store: Address of the store; every job must reach it.
     """
-    selected = jobs.select_compositions(campaign, store)
-    references = jobs.relax_reference_phases(campaign, store, selected.output)
-    searched = jobs.search_structures(campaign, store, selected.output)
-    stability = jobs.assess_stability(campaign, store, references.output, searched.output)
-    steps = [selected, references, searched, stability]
-    for number in range(2, campaign["structures"]["rounds"] + 1):
-        again = jobs.search_again(campaign, store, selected.output, number, stability.output)
-        stability = jobs.assess_stability(campaign, store, references.output, again.output)
-        steps += [again, stability]
-    ranking = jobs.rank_candidates(campaign, store, stability.output)
-    return Flow([*steps, ranking], output=ranking.output, name="screen")
+    return ScreenMaker().make(campaign, store)

@@ -1,4 +1,9 @@
-"""Reading YAML strictly: no key twice, words stay words, and no file that grows when it is read."""
+"""Reading YAML strictly: no key twice, words stay words, and no file that grows when it is read.
+
+By PyYAML's loader. ruamel.yaml refuses a second key and a deep nesting by itself, but reads 2024-01-01 as a date, 010
+as 10, `!!set` and `!!binary` as what is no JSON, and follows aliases without end; its pure Python loader, the one with
+these hooks, takes 1.5 times as long (96 ms instead of 65 for `known_compounds.yaml`, which most commands read).
+"""
 
 from __future__ import annotations
 

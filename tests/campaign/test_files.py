@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ninefold.campaign import find_campaign_file, parse_campaign, read_campaign
-from ninefold.chemistry.configs import config_path
 from ninefold.errors import InputError
+from ninefold.shipped import config_path
 
 GOOD = {"name": "test", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}]}
 
@@ -122,7 +122,7 @@ def test_fingerprint_follows_what_changes_results_and_nothing_else():
     assert parse_campaign(with_(execution={"workers": 7}, description="x", store="y.db")).fingerprint() == original
 
 
-MINE = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: our own, mark: mem}\n"
+MINE = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: our own, provenance: from memory}\n"
 
 
 def test_compounds_of_ones_own_lie_beside_the_campaign_file(tmp_path, monkeypatch):
@@ -175,32 +175,15 @@ def test_a_broken_file_of_compounds(tmp_path, content, words):
         assert word in str(caught.value)
 
 
-def test_selection_marks_the_campaigns_own_compounds(tmp_path):
-    from ninefold.flows.stages import select
-    from ninefold.store import open_repository
+def test_methods_are_named_without_paths_unless_that_would_make_two_alike(tmp_path):
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("")
 
-    (tmp_path / "mine.yaml").write_text(MINE)
-    space_ = [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": [0, 2]}]
-    for known in ({}, {"known": "mine.yaml"}):
-        campaign = parse_campaign(with_(name=f"c{len(known)}", space=space_, **known), folder=tmp_path)
-        select(campaign, str(tmp_path / "s.db"))
-    with open_repository(tmp_path / "s.db") as repository:
-        found = {(row["campaign"], row["formula"]): row["is_known"] for row in repository.find("candidates")}
-    assert found["c0", "K2ReH9"]
-    assert not found["c0", "K3ReH10"]
-    assert found["c1", "K2ReH9"]
-    assert found["c1", "K3ReH10"]
-    assert not found["c1", "K4ReH11"]
+    def titles(*energies):
+        engine, *others = [{"name": name} for name in energies]
+        return parse_campaign(with_(engine=engine, energies=others), folder=tmp_path).method_titles
 
-
-def test_the_campaigns_own_compounds_compete(tmp_path):
-    from ninefold.flows.stages import select
-    from ninefold.store import open_repository
-
-    (tmp_path / "mine.yaml").write_text(MINE)
-    campaign = parse_campaign(with_(known="mine.yaml"), folder=tmp_path)  # of K, Re and H, but m = 0
-    select(campaign, str(tmp_path / "s.db"))
-    with open_repository(tmp_path / "s.db") as repository:
-        found = {row["formula"]: row for row in repository.find("candidates")}
-    assert found["K3ReH10"]["is_competitor"]
-    assert found["K3ReH10"]["is_known"]
+    assert titles("chgnet", "a.py:one", "lj") == ("chgnet", "one", "lj")
+    assert titles("lj", "a.py:one", "b.py:one") == ("lj", f"{tmp_path}/a.py:one", f"{tmp_path}/b.py:one")
+    weights = [{"name": "mace", "model": str(tmp_path / "x.model")}, {"name": "mace"}]
+    assert parse_campaign(with_(energies=weights)).method_titles == ("chgnet", "mace:x.model", "mace")

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from campaign_run import CAMPAIGN
+from installed_package import install
 from ninefold.campaign import parse_campaign
 from ninefold.campaign.foreign import foreign_code
 from ninefold.cli import signals
@@ -38,6 +39,12 @@ def check(tmp_path, monkeypatch, capsys):
         ({"rules": {"files": ["evil.py"], "overrides": {"of_evil": {"mode": "gate"}}}}, "evil.py"),
         ({"structures": {"sources": ["evil.py:f"]}}, "evil.py:f"),
         ({"structures": {"sources": ["evil:f"]}}, "evil:f"),
+        ({"engine": {"name": "evil.py:f"}}, "evil.py:f"),
+        ({"engine": {"name": "evil:f"}}, "evil:f"),
+        ({"ranking": {"weights": {"evil.py:f": 1}}}, "evil.py:f"),
+        ({"ranking": {"weights": {"evil:f": 1, "prior": 1}}}, "evil:f"),
+        ({"rules": {"files": ["evil:f"]}}, "evil:f"),
+        ({"rules": {"files": ["evil.py:f"]}}, "evil.py:f"),
         ({"engine": {"name": "mace", "model": "evil.model"}}, "evil.model"),
         ({"engine": {"name": "grace", "model": "evil"}}, "evil"),
         ({"engine": {"name": "torchsim", "model": "mace:evil.model"}}, "evil.model"),
@@ -53,6 +60,59 @@ def test_nothing_runs_and_everything_is_named(tmp_path, check, settings, named):
     assert named in check("--no-code", **settings)[1]
     assert not mark.exists()
     assert "evil" not in sys.modules
+
+
+KINDS = {
+    "rules": {"rules": {"files": ["evil:f"]}},
+    "sources": {"structures": {"sources": ["evil"]}},
+    "engines": {"engine": {"name": "evil"}},
+    "ranking_terms": {"ranking": {"weights": {"evil": 1}}},
+}
+
+
+def test_what_a_package_announces_is_named_with_the_package(tmp_path, monkeypatch, check):
+    mark = tmp_path / "ran"
+    points = {f"ninefold.{kind}": {"evil": "evil_plugin:f"} for kind in KINDS}
+    install(tmp_path, points, name="evil-plugin", code=PWN.format(str(mark)))
+    settings = {key: value for kind, names in KINDS.items() if kind != "rules" for key, value in names.items()}
+    code, output, errors = check("--no-code", "--json", **settings)
+    assert code == 0, errors
+    named = {item["field"]: (item["name"], item["what"]) for item in json.loads(output)["code"]}
+    assert set(named) == {"ninefold.rules", "structures.sources", "engine.name", "ranking.weights"}
+    for name, what in named.values():
+        assert name == "evil_plugin:f"
+        assert "of the package evil-plugin 1.0" in what
+    assert not mark.exists()
+
+
+def test_a_package_that_takes_one_of_our_names_is_told(tmp_path, check):
+    install(tmp_path, {"ninefold.engines": {"lj": "evil_plugin:f"}}, name="evil-plugin", code="raise ValueError\n")
+    code, _, errors = check(engine={"name": "lj"})
+    assert code == 0
+    assert "note: the package evil-plugin 1.0 announces an engine 'lj', a name of ninefold's own" in errors
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"ranking": {"weights": {"mine.py:nan": 1}}}, ["mine.py:nan", "gives float nan for K2", "from 0 to 1"]),
+        ({"ranking": {"weights": {"mine.py:absent": 1}}}, ["mine.py has no 'absent'"]),
+        ({"ranking": {"weights": {"absent.py:f": 1}}}, ["absent.py", "does not exist", "ranking.weights"]),
+        ({"ranking": {"weights": {"mine.py": 1}}}, ["does not say which ranking term", "mine.py:NAME"]),
+        ({"engine": {"name": "absent.py:f"}}, ["engine.name", "absent.py", "does not exist"]),
+        ({"engine": {"name": "mine.py:absent"}}, ["engine.name", "mine.py has no 'absent'", "EngineSettings"]),
+        ({"engine": {"name": "mine.py"}}, ["engine.name", "does not say which engine"]),
+        ({"structures": {"sources": ["mine.py"]}}, ["structures.sources", "does not say which structure source"]),
+        ({"rules": {"files": ["mine.py:nan"]}}, ["rules.files", "mine.py:nan", "function", "a Rule"]),
+    ],
+)
+def test_what_cannot_be_used_ends_the_check(tmp_path, check, settings, words):
+    (tmp_path / "mine.py").write_text("def nan(item, settings): return float('nan')\n")
+    code, output, errors = check(**settings)
+    assert (code, output) == (2, "")
+    assert errors.count("\n") == 1
+    for word in words:
+        assert word in errors
 
 
 def test_without_the_option_it_runs(tmp_path, check):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Composition, Element, Species
 
 from ninefold.chemistry.anions import AnionClass, Assignment, Cation
-from ninefold.chemistry.compounds import known_compounds, read_compounds
+from ninefold.chemistry.compounds import PROVENANCE, known_compounds, read_compounds
 from ninefold.chemistry.elements import CATION_CHARGES, ELECTRONEGATIVITY, GROUP, SYMBOLS
 from ninefold.chemistry.formula import formula_of, parse_formula
 from ninefold.chemistry.table import CandidateTable
@@ -78,7 +78,7 @@ def test_volume_of_the_prototype():
 @pytest.mark.parametrize("compound", known_compounds(), ids=lambda compound: compound.formula)
 def test_known_compounds_are_neutral(compound):
     assert compound.assignment.cation_charge == compound.assignment.q + compound.assignment.m
-    assert compound.mark in {"src", "mem", "der"}
+    assert compound.provenance in PROVENANCE
     assert (compound.assignment.electron_count == 18) != bool(compound.violates)
 
 
@@ -87,7 +87,9 @@ def test_compounds_that_thresholds_were_fitted_to_are_marked(tmp_path):
     assert {"K2ReH9", "Mg3CrH8", "Li6NbH11"} <= fitted
     assert all(compound.assignment.n >= 7 for compound in known_compounds() if compound.fitted)
     path = tmp_path / "compounds.yaml"
-    path.write_text("- {centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, mark: mem, fitted: perhaps}\n")
+    path.write_text(
+        "- {centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, provenance: derived, fitted: perhaps}\n"
+    )
     with pytest.raises(InputError, match=r"fitted: 'perhaps'.*true or false"):
         read_compounds(path)
 
@@ -139,16 +141,19 @@ def test_compounds_of_the_package_carry_what_their_publications_say():
         assert compound.pressure_GPa is None or 0 < compound.pressure_GPa < 50, compound.formula
 
 
-GOOD = "formula: K2ReH9, centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, mark: mem"
+GOOD = "formula: K2ReH9, centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, provenance: from memory"
 
 
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
         ("K2ReH9", ["compound 1", "mapping"]),
-        ("{" + GOOD.replace(", mark: mem", "") + "}", ["compound 1", "'mark'", "missing"]),
+        ("{" + GOOD.replace(", provenance: from memory", "") + "}", ["compound 1", "'provenance'", "missing"]),
         ("{" + GOOD + ", pressure: 5}", ["'pressure'", "pressure_GPa"]),
-        ("{" + GOOD.replace("mem", "hearsay") + "}", ["K2ReH9: mark", "hearsay", "src, mem, der"]),
+        (
+            "{" + GOOD.replace("from memory", "hearsay") + "}",
+            ["K2ReH9: provenance", "published, from memory, derived"],
+        ),
         ("{" + GOOD.replace("n: 9", "n: true") + "}", ["n: True", "whole number from 1 to 14"]),
         ("{" + GOOD.replace("n: 9", "n: 9.0") + "}", ["n: 9.0"]),
         ("{" + GOOD.replace("K: 2", "K: 2.5") + "}", ["cations.K", "2.5"]),
@@ -160,7 +165,7 @@ GOOD = "formula: K2ReH9, centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: 
         ("{" + GOOD.replace("source: x", "source: 5") + "}", ["source", "text"]),
         ("{" + GOOD + ", pressure_GPa: .nan}", ["pressure_GPa", "0 to 1000"]),
         ("{" + GOOD + ", space_group: 300}", ["space_group", "1 to 230"]),
-        ("{centre: Y, n: 9, q: 6, m: 0, cations: {Y: 2}, source: x, mark: mem}", ["Y", "centre too"]),
+        ("{centre: Y, n: 9, q: 6, m: 0, cations: {Y: 2}, source: x, provenance: from memory}", ["Y", "centre too"]),
     ],
 )
 def test_a_broken_entry_is_named_with_key_value_and_what_is_allowed(tmp_path, entry, words):
@@ -248,19 +253,19 @@ CHEMISTS = [
 """Reading of a compound, oxidation state and valence electrons of its metal as chemists give them, its anion."""
 
 
-@pytest.mark.parametrize(("reading", "state", "electrons", "anion"), CHEMISTS, ids=lambda value: str(value)[:40])
-def test_oxidation_state_and_electrons_as_chemists_give_them(reading, state, electrons, anion):
-    assert reading.oxidation_state == state
-    assert reading.electron_count == electrons
-    assert reading.anion == anion
-    hydrides = {0: "", 1: " + 1 H-", 2: " + 2 H-"}[reading.m]
-    assert reading.label == f"{formula_of(reading.amounts)} = {anion}{hydrides}"
-    assert reading.chemical_system == Composition(reading.amounts).chemical_system
+@pytest.mark.parametrize(("assignment", "state", "electrons", "anion"), CHEMISTS, ids=lambda value: str(value)[:40])
+def test_oxidation_state_and_electrons_as_chemists_give_them(assignment, state, electrons, anion):
+    assert assignment.oxidation_state == state
+    assert assignment.electron_count == electrons
+    assert assignment.anion == anion
+    hydrides = {0: "", 1: " + 1 H-", 2: " + 2 H-"}[assignment.m]
+    assert assignment.label == f"{formula_of(assignment.amounts)} = {anion}{hydrides}"
+    assert assignment.chemical_system == Composition(assignment.amounts).chemical_system
     # the charges of the formula, hydrogen as hydride, add up to nothing
-    charges = {"H": -1, reading.centre: state, **{cation.symbol: cation.charge for cation in reading.cations}}
-    assert sum(charges[symbol] * count for symbol, count in reading.amounts.items()) == 0
+    charges = {"H": -1, assignment.centre: state, **{cation.symbol: cation.charge for cation in assignment.cations}}
+    assert sum(charges[symbol] * count for symbol, count in assignment.amounts.items()) == 0
     # at 18 electrons the state follows from the group and n alone
-    assert (state == 2 * reading.n + Element(reading.centre).group - 18) == (electrons == 18)
+    assert (state == 2 * assignment.n + Element(assignment.centre).group - 18) == (electrons == 18)
 
 
 @pytest.mark.parametrize("n", range(1, 13))
@@ -269,12 +274,12 @@ def test_nine_hydrogens_are_the_last_classical_hydride(n):
 
 
 def test_readings_have_an_order():
-    rows = [reading for reading, *_ in CHEMISTS]
+    rows = [assignment for assignment, *_ in CHEMISTS]
     assert [row.centre for row in sorted(rows)] == sorted(row.centre for row in rows)
 
 
 def test_columns_are_the_readings_of_their_rows():
-    rows = [reading for reading, *_ in CHEMISTS]
+    rows = [assignment for assignment, *_ in CHEMISTS]
     table = CandidateTable.from_assignments(rows)
     assert list(table.assignments()) == rows
     assert list(table.oxidation_state) == [state for _, state, *_ in CHEMISTS]
@@ -289,7 +294,16 @@ def test_columns_are_the_readings_of_their_rows():
                                   ("q", 21, "1 to 20"), ("m", 21, "0 to 20"), ("n", 9.5, "1 to 14")]
 )  # fmt: skip
 def test_a_compound_beyond_what_can_be_is_refused(tmp_path, key, wrong, allowed):
-    entry = {"centre": "Re", "n": 9, "q": 2, "m": 0, "cations": {"K": 2}, "source": "x", "mark": "mem", key: wrong}
+    entry = {
+        "centre": "Re",
+        "n": 9,
+        "q": 2,
+        "m": 0,
+        "cations": {"K": 2},
+        "source": "x",
+        "provenance": "derived",
+        key: wrong,
+    }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump([entry]))
     with pytest.raises(InputError, match=f"{key}.*{allowed}"):
         read_compounds(tmp_path / "mine.yaml")
@@ -299,7 +313,7 @@ def test_a_compound_beyond_what_can_be_is_refused(tmp_path, key, wrong, allowed)
     ("n", "q", "m", "cations"), [(1, 1, 0, {"K": 1}), (14, 20, 20, {"Mg": 20}), (2, 1, 0, {"Li": 1})]
 )
 def test_a_compound_at_the_edge_is_read(tmp_path, n, q, m, cations):
-    entry = {"centre": "Re", "n": n, "q": q, "m": m, "cations": cations, "source": "x", "mark": "mem"}
+    entry = {"centre": "Re", "n": n, "q": q, "m": m, "cations": cations, "source": "x", "provenance": "from memory"}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump([entry]))
     [compound] = read_compounds(tmp_path / "mine.yaml")
     assert (compound.assignment.n, compound.assignment.q, compound.assignment.m) == (n, q, m)

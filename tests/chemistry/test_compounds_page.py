@@ -10,13 +10,13 @@ PAGE = " ".join((Path(__file__).parents[2] / "docs" / "compounds.md").read_text(
 
 def test_counts_are_those_of_the_list():
     compounds = known_compounds()
-    marks = Counter(compound.mark for compound in compounds)
+    provenances = Counter(compound.provenance for compound in compounds)
     many = sum(compound.assignment.n >= 7 for compound in compounds)
     violators = sum(bool(compound.violates) for compound in compounds)
     assert f"holds {len(compounds)} complex transition-metal hydrides, {many} of them with seven" in PAGE
     assert f"{violators} that break the 18-electron rule" in PAGE
-    assert f"{marks['src']} carry the mark `src`" in PAGE
-    assert f"{marks['mem']} carry `mem`" in PAGE
+    assert f"{provenances['published']} carry `published`" in PAGE
+    assert f"{provenances['from memory']} carry `from memory`" in PAGE
 
 
 def test_every_key_is_explained():

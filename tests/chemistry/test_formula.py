@@ -97,7 +97,7 @@ def test_an_anion_is_read_as_it_is_printed(n, q):
         ("Li5MoH11 (Cm)", ["'(Cm)' behind a blank", "space group", "write 'Li5MoH11'"]),
         ("Li5MoH11 Cm", ["'Cm' behind a blank", "write 'Li5MoH11'"]),
         ("K2ReH9 P-62m", ["'P-62m' behind a blank"]),
-        ("Li5MoH11 = [MoH9]3- + 2 H-", ["behind a blank", "reading"]),
+        ("Li5MoH11 = [MoH9]3- + 2 H-", ["behind a blank", "assignment"]),
         ("KH·ReH8", ["'·' at position 3", "one formula"]),
         ("K2ReH9-", ["'-' at position 7", "[ReH9]2-"]),
         ("ReH92-", ["'-' at position 6", "[ReH9]2-"]),

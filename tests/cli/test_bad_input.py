@@ -128,6 +128,6 @@ def test_missing_optional_dependency(tmp_path, monkeypatch):
     from ninefold.engines.settings import EngineSettings
     from ninefold.errors import MissingDependencyError
 
-    monkeypatch.setitem(registry._OURS, "ghost", "no_such_package.engine:Ghost")
+    monkeypatch.setitem(registry.ENGINES.shipped, "ghost", "no_such_package.engine:Ghost")
     with pytest.raises(MissingDependencyError, match="pip install no_such_package"):
         registry.make_engine(EngineSettings(name="ghost"))

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from campaign_run import ninefold
-from ninefold.chemistry.quantities import QUANTITIES
+from ninefold.models.quantities import QUANTITIES
 
 
 def output(*arguments, cwd):
@@ -167,15 +167,16 @@ def test_export_tables(finished, tmp_path):
 
 def test_report_shows_the_best_and_reads_no_more_documents(finished, monkeypatch):
     from ninefold.cli.locate import report_parts
-    from ninefold.store import open_repository
+    from ninefold.store import open_store
+    from ninefold.store.schema import COLLECTIONS
 
-    with open_repository(finished / "ninefold.db") as repository:
+    with open_store(finished / "ninefold.db") as repository:
         whole = []
         find, get_many = repository.find, repository.get_many
 
         def listed(collection, *arguments, fields=None, **options):
             rows = find(collection, *arguments, fields=fields, **options)
-            if collection == "candidates" and (fields is None or not set(fields) <= set(QUANTITIES)):
+            if collection == "candidates" and (fields is None or not set(fields) <= set(COLLECTIONS["candidates"])):
                 whole.extend(row["id"] for row in rows)
             return rows
 
@@ -210,8 +211,8 @@ def test_report(finished, tmp_path):
 def test_explain(tmp_path):
     answer = json.loads(output("explain", "Li5MoH11", "--json", cwd=tmp_path))
     assert answer["accepted"] is True
-    assert answer["readings"][0]["anion"] == "[MoH9]3-"
-    verdict = answer["readings"][0]["verdicts"][0]
+    assert answer["assignments"][0]["anion"] == "[MoH9]3-"
+    verdict = answer["assignments"][0]["verdicts"][0]
     assert {"rule", "mode", "value", "unit", "bound", "passed", "score", "reason", "source"} == set(verdict)
     walled = json.loads(output("explain", "Li5MoH11", "--rules", "group-wall", "--json", cwd=tmp_path))
     assert walled["accepted"] is False
@@ -291,7 +292,7 @@ def test_recall_of_a_campaigns_rules_and_ones_own_compounds(tmp_path):
         "rules: {overrides: {interstitial_hydrides: {mode: gate, high: 1}}}\n"
     )
     (tmp_path / "mine.yaml").write_text(
-        "- {formula: K2TcH9, centre: Tc, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, mark: mem}\n"
+        "- {formula: K2TcH9, centre: Tc, n: 9, q: 2, m: 0, cations: {K: 2}, source: x, provenance: from memory}\n"
     )
     result = json.loads(
         output("rules", "recall", "--rules", "campaign.yaml", "--compounds", "mine.yaml", "--json", cwd=tmp_path)
@@ -312,7 +313,7 @@ def test_known_compounds_of_a_campaign_file(tmp_path):
     run = ninefold("run", "campaign.yaml", cwd=tmp_path)
     assert run.returncode == 2
     assert not list(tmp_path.glob("*.db")), "nothing is written"
-    entry = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: x, mark: mem}\n"
+    entry = "- {formula: K3ReH10, centre: Re, n: 9, q: 2, m: 1, cations: {K: 3}, source: x, provenance: from memory}\n"
     (tmp_path / "mine.yaml").write_text(entry)
     output("campaign", "check", "campaign.yaml", cwd=tmp_path)
     result = json.loads(output("rules", "recall", "--rules", "campaign.yaml", "--json", cwd=tmp_path))

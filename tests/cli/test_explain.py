@@ -8,9 +8,9 @@ import yaml
 from typer.testing import CliRunner
 
 from ninefold.chemistry.compounds import known_compounds
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.cli.main import app
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES
 
 COMPOSITIONS = [
     "Li5MoH11", "K2[ReH9]", "K2ReD9", "K₂ReH₉", "[ReH9]2-", "[TiH9]5-", "K2ReH8", "ReH9", "K3ReH6", "Li5ScYH7",
@@ -50,8 +50,8 @@ def test_no_line_is_wider_than_the_terminal(narrow, formula, rules, why):
         ("K2ReH9", ["accepted by takagi", "prior 1.00", "; made"]),
         ("Mg3HfH10", ["accepted by takagi", "prior 0.09", "not in ninefold's list"]),
         ("Li5ScYH7", ["rejected by oxidation_state", "prior", "not in ninefold's list"]),
-        ("K2ReH8", ["rejected by takagi", "no reading", "not in ninefold's list"]),
-        ("K3ReH6", ["rejected by takagi", "no reading", "; made"]),
+        ("K2ReH8", ["rejected by takagi", "no assignment", "not in ninefold's list"]),
+        ("K3ReH6", ["rejected by takagi", "no assignment", "; made"]),
     ],
 )
 def test_the_first_line_says_accepted_prior_and_made(monkeypatch, formula, words):
@@ -71,7 +71,7 @@ def test_every_compound_of_the_list_is_told_as_made_with_reference_and_synthesis
 
 def test_one_line_per_rule_and_the_rest_with_why(narrow):
     answer = json.loads(out("explain", "Li5MoH11", "--json"))
-    verdicts = answer["readings"][0]["verdicts"]
+    verdicts = answer["assignments"][0]["verdicts"]
     lines = out("explain", "Li5MoH11").splitlines()
     for verdict in verdicts:
         assert len([line for line in lines if f" {verdict['rule']} " in line]) == 1
@@ -98,9 +98,9 @@ def test_an_anion_counts_its_electrons_and_lists_compounds(narrow):
     assert answer["anion"]["compounds"] == []
 
 
-def test_brackets_choose_the_reading(narrow):
-    both = json.loads(out("explain", "K2ReH9", "--rules", "exploratory", "--json"))["readings"]
-    one = json.loads(out("explain", "K2[ReH9]", "--rules", "exploratory", "--json"))["readings"]
+def test_brackets_choose_the_assignment(narrow):
+    both = json.loads(out("explain", "K2ReH9", "--rules", "exploratory", "--json"))["assignments"]
+    one = json.loads(out("explain", "K2[ReH9]", "--rules", "exploratory", "--json"))["assignments"]
     assert len(both) > len(one) == 1
     assert one[0]["anion"] == "[ReH9]2-"
     assert "brackets say another anion" in out("explain", "K2[ReH8]H")
@@ -108,7 +108,7 @@ def test_brackets_choose_the_reading(narrow):
 
 def test_deuterium_is_told(narrow):
     assert "D (deuterium) is read as hydrogen" in out("explain", "K2ReD9")
-    assert json.loads(out("explain", "K2ReD9", "--json"))["readings"][0]["label"] == "K2ReH9 = [ReH9]2-"
+    assert json.loads(out("explain", "K2ReD9", "--json"))["assignments"][0]["label"] == "K2ReH9 = [ReH9]2-"
     assert json.loads(out("explain", "K2ReH9", "--json"))["notes"] == []
 
 
@@ -125,7 +125,7 @@ def test_fields_lists_every_quantity(narrow):
         assert quantity.kind in line
         assert quantity.unit in line
     assert [row["key"] for row in json.loads(out("fields", "--json"))] == list(QUANTITIES)
-    assert set(json.loads(out("fields", "--json"))[0]) == {"key", "kind", "unit", "symbol", "meaning", "stage"}
+    assert set(json.loads(out("fields", "--json"))[0]) == {"key", "kind", "unit", "symbol", "meaning"}
 
 
 def test_recall_says_what_was_fitted_and_what_the_set_keeps():
@@ -185,8 +185,8 @@ def test_the_estimate_scales_with_budgets_rounds_and_workers(tmp_path, monkeypat
 
 def test_made_compounds_of_the_systems_are_counted_as_the_run_searches_them(tmp_path, monkeypatch):
     from ninefold.campaign import read_campaign
-    from ninefold.flows.stages import select
-    from ninefold.store.shards import read_shard
+    from ninefold.flows.campaign_jobs import select_compositions
+    from ninefold.store import open_store
 
     monkeypatch.chdir(tmp_path)
     path = campaign(
@@ -194,7 +194,9 @@ def test_made_compounds_of_the_systems_are_counted_as_the_run_searches_them(tmp_
         space=[{"centres": ["Re", "Mn", "Ni"], "cations": ["K", "Mg", "Na"], "n": [6, 9], "m": [0, 1]}],
         structures={"rounds": 1},
     )
-    searched = sum(len(read_shard(shard)) for shard in select(read_campaign(path), str(tmp_path / "x.db")))
+    select_compositions.original(read_campaign(path).to_dict(), str(tmp_path / "x.db"), {})
+    with open_store(tmp_path / "x.db") as store:
+        searched = store.count("compositions")
     told = check(path, "--store", "none.db")
     assert told["estimate"]["searches"] == searched > told["rules"]["kept"]
 
@@ -207,24 +209,26 @@ def test_no_rate_is_invented_for_another_engine(tmp_path, monkeypatch):
 
 def test_rates_come_from_the_store_where_it_has_enough(tmp_path, monkeypatch):
     from ninefold.campaign import read_campaign
-    from ninefold.store import open_repository
-    from ninefold.store.documents import CampaignDocument, ResultDocument
+    from ninefold.models.campaign import CampaignRecord
+    from ninefold.models.search import PoolRecord, SearchRecord
+    from ninefold.store import open_store
 
     monkeypatch.chdir(tmp_path)
     path = campaign(tmp_path, structures={"pool": 10, "coarse_relaxations": 1, "refinements": 1, "rounds": 1})
     settings = read_campaign(path).to_dict()
-    with open_repository(tmp_path / "mine.db", mode="write") as repository:
-        document = CampaignDocument(
+    with open_store(tmp_path / "mine.db", mode="write") as repository:
+        document = CampaignRecord(
             id="y", name="y", fingerprint="f", settings=settings, versions={}, status="finished", created="2026-01-01"
         )
         repository.put("campaigns", [document])
         for k in range(6):
-            for kind, value in (
-                ("pool", {"count_in": 10, "core_seconds": 20.0}),
-                ("search", {"relaxations": 4, "core_seconds": 40.0}),
-            ):
-                result = ResultDocument(id=f"{kind}{k}", campaign="y", kind=kind, value=value, created="2026-01-01")
-                repository.put("results", [result])
+            shared = {"campaign": "y", "label": "", "round": 1, "reasons": {}, "created": "2026-01-01"}
+            pool = PoolRecord(id=f"{k}", packings="", count_in=10, count_out=4, core_seconds=20.0, **shared)
+            search = SearchRecord(
+                id=f"{k}", pool=f"{k}", method="m", minima=[], relaxations=4, core_seconds=40.0, **shared
+            )
+            repository.put("pools", [pool])
+            repository.put("searches", [search])
     estimate = check(path, "--store", str(tmp_path / "mine.db"))["estimate"]
     assert "6 searches in" in estimate["rates"]
     assert estimate["core_seconds_per_search"]["middle"] == pytest.approx(10 * 2.0 + 2 * 10.0)

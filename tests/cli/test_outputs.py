@@ -17,7 +17,7 @@ from pymatgen.core import Lattice, Structure
 from campaign_run import CAMPAIGN, ninefold
 from ninefold.cli.outputs import MANIFEST, check_output, check_output_folder, is_report_of, record_written
 from ninefold.errors import InputError
-from ninefold.store import open_repository
+from ninefold.store import open_store
 
 
 @pytest.fixture
@@ -312,10 +312,10 @@ def test_a_new_campaign_has_a_name_and_an_example_of_its_own(tmp_path):
 
 def test_status_tells_the_stage_that_runs(finished, tmp_path):
     """The lock is held and a stage is noted, as a run does."""
-    from ninefold.flows.execute import _Noting
-    from ninefold.flows.kept import lock_purpose
+    from ninefold.flows.kept import lease_purpose
     from ninefold.flows.progress import announce, listening
-    from ninefold.store.documents import CampaignDocument
+    from ninefold.models.campaign import CampaignRecord
+    from ninefold.run.local import _Noting
     from ninefold.store.locking import exclusive
 
     shutil.copytree(finished, tmp_path / "work")
@@ -323,10 +323,10 @@ def test_status_tells_the_stage_that_runs(finished, tmp_path):
     finished_status = ninefold("status", cwd=store.parent).stdout
     assert "; elapsed " in finished_status
     assert "left" not in finished_status
-    with open_repository(store, mode="write") as repository:
+    with open_store(store, mode="write") as repository:
         document = {**repository.get("campaigns", "tiny"), "status": "running", "finished": None}
-        repository.put("campaigns", [CampaignDocument(**document)])
-    with exclusive(store, lock_purpose("tiny")) as lock, listening(_Noting(lock)):
+        repository.put("campaigns", [CampaignRecord(**document)])
+    with exclusive(store, lease_purpose("tiny")) as lock, listening(_Noting(lock)):
         announce("prescreen", 0, 8)
         time.sleep(1.0)
         announce("prescreen", 2, 8, note="K2ReH9")
@@ -337,7 +337,7 @@ def test_status_tells_the_stage_that_runs(finished, tmp_path):
     assert " left" in shown
     assert (running["stage"], running["done"], running["total"]) == ("prescreen", 2, 8)
     assert 2 <= running["left_seconds"] <= 5
-    with exclusive(store, lock_purpose("another")):
+    with exclusive(store, lease_purpose("another")):
         assert "Campaign tiny: interrupted" in ninefold("status", cwd=store.parent).stdout
 
 

@@ -21,8 +21,9 @@ import yaml
 from campaign_run import CAMPAIGN, ninefold
 from ninefold.cli import signals
 from ninefold.cli.main import main
-from ninefold.store import documents as models
-from ninefold.store.sqlite import SQLiteRepository
+from ninefold.models.collections import MODELS
+from ninefold.store.records import write
+from ninefold.store.sqlite import SQLiteStore
 
 LONG = "a" * 300
 """Longer than a file name may be."""
@@ -185,7 +186,7 @@ PATHS = {
         ("no user", "~nobody-of-this-name/x.db", "no user"),
         ("folder", ".", "folder"),
         ("device", "/dev/null", "no plain file"),
-        ("server", "postgres://host", "server"),
+        ("server", "postgres://host", "postgres"),
     ]
 }
 VALUES = {
@@ -295,7 +296,7 @@ DAMAGE = {
     "bytes": ("doc = x'ff00'", "show"),
     "a number of 5000 digits": (f"doc = '{DIGITS}'", "show"),
     "without end": (f"doc = '{'[' * 100_000}'", "show"),
-    "a number for a list": ("doc = json_set(doc, '$.structures', 3)", "show"),
+    "a number for a list": ("doc = json_set(doc, '$.minima', 3)", "show"),
     "a column that is no JSON": ("elements = '{'", "elements"),
 }
 DAMAGED_COMMANDS = {
@@ -307,14 +308,10 @@ DAMAGED_COMMANDS = {
 @pytest.fixture(scope="session")
 def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sample") / "ninefold.db"
-    with SQLiteRepository(path, "write") as repository:
-        repository.put("campaigns", [models.CampaignDocument(**report_sample.campaign())])
-        for collection, rows in (
-            ("funnel", report_sample.funnel()),
-            ("candidates", report_sample.candidates()),
-            ("references", report_sample.references()),
-        ):
-            repository.put(collection, [models.MODELS[collection](**row) for row in rows])
+    with SQLiteStore(path, "write") as repository:
+        write(repository, report_sample.records())
+        for collection, rows in (("funnel", report_sample.funnel()), ("references", report_sample.references())):
+            repository.put(collection, [MODELS[collection](**row) for row in rows])
     return path
 
 

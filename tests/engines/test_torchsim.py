@@ -12,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 from pymatgen.core import Lattice, Structure
 
-from ninefold.engines import EngineSettings, Evaluation, RelaxSettings, kernels, make_engine, torchsim
+from ninefold.engines import EngineSettings, Evaluation, RelaxSettings, kernels, make_engine, torchsim, torchsim_engine
 from ninefold.engines.device_memory import MemoryLimit
-from ninefold.engines.torchsim import TorchSimEngine
+from ninefold.engines.torchsim_engine import TorchSimEngine
 from ninefold.errors import InputError, MissingDependencyError
 
 
@@ -186,7 +186,7 @@ def stand_in(monkeypatch):
         batching.BinningAutoBatcher = FakeBatcher
         monkeypatch.setitem(sys.modules, "torch_sim", package)
         monkeypatch.setitem(sys.modules, "torch_sim.autobatching", batching)
-        monkeypatch.setattr(torchsim, "version", lambda name: "0.6.2")
+        monkeypatch.setattr(torchsim_engine, "version", lambda name: "0.6.2")
         model = SimpleNamespace(device=SimpleNamespace(type="cuda"), dtype=None, memory_scales_with="n_atoms_x_density")
         # base classes know nothing of a limit: then torch-sim's own measurement is counted
         options = {"memory": MemoryLimit(fake.peak, lambda: 80e9)}

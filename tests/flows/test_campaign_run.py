@@ -3,37 +3,25 @@
 import json
 import os
 import random
+import shutil
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
 
 import pytest
 import yaml
 
-from campaign_run import CAMPAIGN, QUICK, ninefold, results, start, wait_for_results, with_pairs
-from ninefold.store import open_repository
+from campaign_run import QUICK, ninefold, results, start, wait_for_results, what_matters, with_pairs
+from ninefold.campaign import read_campaign
+from ninefold.store import open_store
 
-TIMELESS = (
-    "rank",
-    "formula",
-    "e_above_hull",
-    "phase_separation_energy",
-    "energy_per_atom",
-    "space_group_number",
-    "score",
-    "source",
-)
+
+def documents(folder, collection, **options):
+    with open_store(folder / "ninefold.db") as store:
+        return store.find(collection, **options)
 
 
 def candidates(folder):
-    with open_repository(folder / "ninefold.db") as repository:
-        return repository.find("candidates", sort=[("rank", "asc")])
-
-
-def ranking(folder):
-    return [{key: row[key] for key in TIMELESS} for row in candidates(folder)]
+    return documents(folder, "candidates", sort=[("rank", "asc")])
 
 
 def test_ranked_table_and_report(finished):
@@ -57,8 +45,10 @@ def test_candidates_are_whole(finished):
     assert best["status"] == "ranked"
     assert best["evidence"] == "ML"
     assert best["engine"] == "CHGNet 0.3.0"
-    assert set(best["structures"][0]["coordination_numbers"]) == {9}
-    assert best["provenance"]["hydrogen_reference"].startswith("H2 molecule")
+    assert set(best["minima"][0]["coordination_numbers"]) == {9}
+    [method] = documents(finished, "methods")
+    assert method["hydrogen_reference"].startswith("H2 molecule")
+    assert {row["method"] for row in rows} == {method["id"]}
     assert len(best["conditions"]) == 2
     assert all(competitor["formula"] != best["formula"] for competitor in best["decomposition"])
     known = next(row for row in rows if row["formula"] == "K2ReH9")
@@ -68,16 +58,19 @@ def test_candidates_are_whole(finished):
     assert published["energy_per_atom"] == pytest.approx(-4.129, abs=0.003)
     assert published["space_group_symbol"] == "P-62m"
     assert (published["found_space_group_symbol"] is None) == (published["found_above_lowest"] is None)
-    assert known["provenance"]["reaction"] == "2 KH + Re + 7/2 H2 -> K2ReH9"
+    assert known["reaction"] == "2 KH + Re + 7/2 H2 -> K2ReH9"
 
 
 def test_funnel_has_every_stage(finished):
-    from ninefold.flows.funnel import STAGES, total
+    from ninefold.flows.funnel import total
+    from ninefold.stages.order import SHIPPED
 
-    with open_repository(finished / "ninefold.db") as repository:
-        stages = total(repository.find("funnel"))
+    stages = total(documents(finished, "funnel"))
     again = ["choose 2", "build 2", "prescreen 2"]
-    assert [stage["stage"] for stage in stages] == [*STAGES[:6], *again, *STAGES[7:]]
+    assert [stage["stage"] for stage in stages] == [
+        "enumerate", "select", "competitors", "build", "prescreen", "references", *again, "stability", "rank",
+    ]  # fmt: skip
+    assert {stage["stage"].split()[0] for stage in stages} | {"energies"} == set(SHIPPED)
     assert all(stage["count_in"] >= stage["count_out"] for stage in stages)
     assert all(stage["hardware"] for stage in stages)
     assert sum(stage["core_seconds"] for stage in stages) > 1
@@ -91,21 +84,9 @@ def test_second_run_finds_it_finished(finished):
     assert time.monotonic() - start < 20
 
 
-def test_same_name_other_settings_is_refused_and_update_reuses(finished, tmp_path):
-    import shutil
-
-    shutil.copy(finished / "ninefold.db", tmp_path / "ninefold.db")
-    shutil.copytree(finished / "ninefold.db.files", tmp_path / "ninefold.db.files")
-    changed = {**CAMPAIGN, "ranking": {"weights": {"prior": 1}}}
-    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(changed))
-    refused = ninefold("run", "campaign.yaml", cwd=tmp_path)
-    assert refused.returncode == 2
-    assert "other settings (ranking)" in refused.stderr
-    before = results(tmp_path)
-    updated = ninefold("run", "campaign.yaml", "--update", cwd=tmp_path)
-    assert updated.returncode == 0, updated.stderr
-    assert results(tmp_path) == before, "a change of weights computes nothing again"
-    assert candidates(tmp_path)[0]["terms"].keys() == {"prior"}
+def copy_store(folder, target):
+    shutil.copy(folder / "ninefold.db", target / "ninefold.db")
+    shutil.copytree(folder / "ninefold.db.files", target / "ninefold.db.files")
 
 
 @pytest.fixture(scope="module")
@@ -123,25 +104,18 @@ def uninterrupted(tmp_path_factory, pairs):
     return folder
 
 
-FUNNEL = ("stage", "count_in", "count_out", "unit", "reasons")
-
-
-def science(folder):
-    """What a run computes, without times and dates: candidates, references, funnel."""
-    from ninefold.flows.funnel import total
-
-    with open_repository(folder / "ninefold.db") as repository:
-        rows = repository.find("candidates")
-        references = repository.find("references")
-        stages = total(repository.find("funnel"))
-    for row in rows:
-        for key in [key for key in row if key.endswith("_seconds")]:
-            row.pop(key)
-    return {
-        "candidates": rows,
-        "references": [{key: row[key] for key in ("name", "energy_per_atom", "structure")} for row in references],
-        "funnel": [{key: stage[key] for key in FUNNEL} for stage in stages],
-    }
+def test_same_name_other_settings_is_refused_and_update_reuses(uninterrupted, tmp_path, pairs):
+    copy_store(uninterrupted, tmp_path)
+    changed = {**QUICK, "ranking": {"weights": {"prior": 1}}}
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(changed))
+    refused = ninefold("run", "campaign.yaml", cwd=tmp_path, env=pairs)
+    assert refused.returncode == 2
+    assert "other settings (ranking)" in refused.stderr
+    before = results(tmp_path)
+    updated = ninefold("run", "campaign.yaml", "--update", cwd=tmp_path, env=pairs)
+    assert updated.returncode == 0, updated.stderr
+    assert results(tmp_path) == before, "a change of weights computes nothing again"
+    assert candidates(tmp_path)[0]["terms"].keys() == {"prior"}
 
 
 KILL_SEED = int(os.environ.get("KILL_SEED") or random.SystemRandom().randrange(10**6))
@@ -184,11 +158,11 @@ def kill_and_resume(fraction, uninterrupted, folder, pairs):
     after = results(folder)
     assert settled.items() <= after.items(), "nothing finished is lost or computed again"
     assert after.keys() == whole.keys()
-    assert science(folder) == science(uninterrupted)
+    assert what_matters(folder / "ninefold.db") == what_matters(uninterrupted / "ninefold.db")
     assert [row["rank"] for row in candidates(folder) if not row["is_competitor"]] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("fraction", kill_points(5))
+@pytest.mark.parametrize("fraction", kill_points(2))
 def test_kill_and_resume(uninterrupted, tmp_path, pairs, fraction):
     kill_and_resume(fraction, uninterrupted, tmp_path, pairs)
 
@@ -199,59 +173,84 @@ def test_kill_and_resume_in_many_places(uninterrupted, tmp_path, pairs, fraction
     kill_and_resume(fraction, uninterrupted, tmp_path, pairs)
 
 
-def test_two_runs_at_once_are_refused(tmp_path):
-    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(CAMPAIGN))
-    command = [sys.executable, "-m", "ninefold.cli.main", "run", "campaign.yaml"]
-    first = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_two_runs_at_once_are_refused(tmp_path, pairs):
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(QUICK))
+    first = start("run", "campaign.yaml", cwd=tmp_path, env=pairs)
     try:
-        while not (tmp_path / "ninefold.db").exists():
-            assert first.poll() is None
-            time.sleep(0.05)
-        second = ninefold("run", "campaign.yaml", cwd=tmp_path)
+        wait_for_results(first, tmp_path, 1)
+        second = ninefold("run", "campaign.yaml", cwd=tmp_path, env=pairs)
         assert second.returncode == 2
         assert str(first.pid) in second.stderr
     finally:
-        first.kill()
-        first.wait()
+        os.killpg(first.pid, signal.SIGKILL)
+        first.communicate()
 
 
-def test_corrupted_shard_is_named(finished, tmp_path):
-    import shutil
+def stopped_at_the_end(folder):
+    """Make a finished campaign one that was killed with its last searches undone."""
+    from ninefold.models.campaign import CampaignRecord
 
-    shutil.copytree(finished, tmp_path / "copy")
-    folder = tmp_path / "copy"
-    with sqlite3.connect(folder / "ninefold.db") as connection:
-        connection.execute("DELETE FROM results WHERE json_extract(doc, '$.kind') = 'search'")
-    for shard in (folder / "ninefold.db.files").rglob("*.gz"):
-        shard.write_bytes(shard.read_bytes()[:-20] + b"x" * 20)
-    with open_repository(folder / "ninefold.db") as repository:
-        document = repository.get("campaigns", "tiny")
-    with sqlite3.connect(folder / "ninefold.db") as connection:
-        document["status"] = "running"
-        connection.execute("UPDATE campaigns SET doc = ?", (json.dumps(document),))
-    broken = ninefold("resume", cwd=folder)
-    assert broken.returncode == 1
-    assert "corrupted" in broken.stderr
-    assert "Traceback" not in broken.stderr
-    for shard in (folder / "ninefold.db.files").rglob("*.gz"):
-        shard.unlink()
-    mended = ninefold("resume", cwd=folder)
-    assert mended.returncode == 0, mended.stderr
+    with open_store(folder / "ninefold.db", mode="write") as store:
+        [campaign] = store.find("campaigns")
+        for collection in ("searches", "minima"):
+            store.delete(collection, equal={"campaign": campaign["name"]})
+        store.put("campaigns", [CampaignRecord(**{**campaign, "status": "running", "finished": None})])
+
+
+def truncate(blob):
+    blob.write_bytes(blob.read_bytes()[:-20] + b"x" * 20)
+
+
+@pytest.mark.parametrize("damage", [truncate, lambda blob: blob.unlink()], ids=["truncated", "deleted"])
+def test_what_is_lost_between_jobs_is_made_again(uninterrupted, tmp_path, pairs, damage):
+    copy_store(uninterrupted, tmp_path)
+    stopped_at_the_end(tmp_path)
+    blobs = list((tmp_path / "ninefold.db.files").rglob("*.gz"))
+    assert blobs
+    for blob in blobs:
+        damage(blob)
+    resumed = ninefold("resume", cwd=tmp_path, env=pairs)
+    assert resumed.returncode == 0, resumed.stderr
+    assert what_matters(tmp_path / "ninefold.db") == what_matters(uninterrupted / "ninefold.db")
+
+
+def test_a_blob_that_is_lost_in_the_middle_of_a_run_is_named(uninterrupted, tmp_path):
+    """What a job is handed and cannot read ends the run; a resumed one makes it again."""
+    from ninefold.flows import search_jobs
+    from ninefold.flows.shards import shard_of
+    from ninefold.store import BlobError
+
+    with open_store(tmp_path / "s.db", mode="write") as store:
+        shard = shard_of(store, [])
+        truncate(store.blobs.file(shard["blob"]))
+    settings = read_campaign(str(uninterrupted / "campaign.yaml")).to_dict() | {"engine": {"name": "lj"}}
+    with pytest.raises(BlobError, match="is corrupted"):
+        search_jobs.build_structures.original(settings, str(tmp_path / "s.db"), shard, 1)
 
 
 def test_screen_flow_goes_to_fireworks(finished):
-    """The same flow runs from a queue: jobflow turns it into a FireWorks workflow."""
+    """The same flow runs from a queue: each job of the FireWorks workflow has the store's address."""
     pytest.importorskip("fireworks", reason="the extra 'cluster' is not installed")
     from jobflow import JobStore
     from jobflow.managers.fireworks import flow_to_workflow
     from maggma.stores import MemoryStore
 
-    from ninefold.campaign import read_campaign
-    from ninefold.flows.execute import load_workflow
+    from ninefold.flows import ScreenMaker
 
-    flow = load_workflow("screen")(read_campaign(str(finished / "campaign.yaml")).to_dict(), "ninefold.db")
+    address = str(finished / "ninefold.db")
+    flow = ScreenMaker().make(read_campaign(str(finished / "campaign.yaml")).to_dict(), address)
     workflow = flow_to_workflow(flow, store=JobStore(MemoryStore()))
-    assert len(workflow.fws) == 7  # one more search and one more hull for the second round
+    names = {each.name: each for each in workflow.fws}
+    assert set(names) == {
+        "register campaign", "select compositions", "relax reference phases", "search structures",
+        "choose compositions", "assess stability", "rank candidates", "finish campaign",
+    }  # fmt: skip
+    assert len(workflow.fws) == 10, "the second round searches and assesses once more"
+    for each in workflow.fws:
+        [task] = each.tasks
+        assert address in task["job"].function_args, "a launch folder of its own must not open a store of its own"
+    [first] = workflow.root_fw_ids
+    assert workflow.id_fw[first].name == "register campaign"
 
 
 def test_the_second_round_adds_to_the_first(finished):
@@ -262,7 +261,20 @@ def test_the_second_round_adds_to_the_first(finished):
     assert {other["formula"] for other in chosen if other is not row} == {"K3ReH6"}
     found = [energy for energy in row["lowest_by_round"] if energy is not None]
     assert row["search_spread"] == (pytest.approx(max(found) - min(found)) if len(found) > 1 else None)
-    energies = [item["energy_per_atom"] for item in row["structures"] if item["is_valid"]]
+    energies = [item["energy_per_atom"] for item in row["minima"] if item["is_valid"]]
     assert min(energies) == pytest.approx(min(found))
     others = [other for other in rows.values() if other not in chosen]
     assert all(other["search_rounds"] == 1 and other["search_spread"] is None for other in others)
+
+
+def test_run_says_how_a_host_was_read(tmp_path, pairs):
+    structures = {**QUICK["structures"], "sources": ["host.vasp"], "rounds": 1}
+    campaign = {**QUICK, "structures": structures, "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}]}
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(campaign))
+    (tmp_path / "host.vasp").write_text(
+        "K2Te with Te for the anion\n5.8\n1 0 0\n0 1 0\n0 0 1\nK Te\n2 1\nSelective\nDirect\n"
+        ".25 .25 .25 F F F\n.75 .75 .75 T T T\n0 0 0 T T T\n"
+    )
+    done = ninefold("run", "campaign.yaml", cwd=tmp_path, env=pairs)
+    assert done.returncode == 0, done.stderr
+    assert "host.vasp: selective dynamics: 1 of 3 atoms are marked as fixed; a relaxation moves them too" in done.stderr

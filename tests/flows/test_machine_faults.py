@@ -8,11 +8,11 @@ import pytest
 import yaml
 from ase.calculators.lj import LennardJones
 
-from campaign_run import QUICK, ninefold, with_pairs
+from campaign_run import COMPUTED, QUICK, ninefold, with_pairs
 from ninefold.campaign import parse_campaign
 from ninefold.errors import MachineFaultError
-from ninefold.flows.execute import is_finished, run_campaign
-from ninefold.store import open_repository
+from ninefold.run.local import is_finished, run_campaign
+from ninefold.store import open_store
 
 FAULTS = [
     ImportError("libtorch_cpu.so: failed to map segment"), OSError("disk"), MemoryError("cells"),
@@ -48,25 +48,30 @@ def expected(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         with_pairs(folder)
         patch.syspath_prepend(str(folder))
-        run_campaign(CAMPAIGN, folder / "s.db")
+        run_campaign(CAMPAIGN, str(folder / "s.db"))
     sys.modules.pop("ninefold_pairs")
     return energies(folder / "s.db")
 
 
 def energies(store):
-    with open_repository(store) as repository:
+    with open_store(store) as opened:
         return {
-            collection: {row["id"]: row["energy_per_atom"] for row in repository.find(collection, limit=None)}
+            collection: {row["id"]: row["energy_per_atom"] for row in opened.find(collection, limit=None)}
             for collection in ("references", "candidates")
         }
 
 
+def status(store):
+    with open_store(store) as opened:
+        return opened.get("campaigns", CAMPAIGN.name)["status"]
+
+
 def stored(store):
     """Every text that a store holds, by collection."""
-    with open_repository(store) as repository:
+    with open_store(store) as opened:
         return {
-            name: [str(row) for row in repository.find(name, limit=None)]
-            for name in ("campaigns", "candidates", "references", "results", "funnel")
+            name: [str(row) for row in opened.find(name, limit=None)]
+            for name in ("campaigns", "compositions", "candidates", "references", "funnel", "faults", *COMPUTED)
         }
 
 
@@ -74,37 +79,48 @@ def stored(store):
 def test_an_engine_that_cannot_compute_is_told_before_anything_is_stored(tmp_path, engine, error):
     engine.faults[1] = error
     with pytest.raises(MachineFaultError, match=f"cannot compute on this machine: {type(error).__name__}") as told:
-        run_campaign(CAMPAIGN, tmp_path / "s.db")
+        run_campaign(CAMPAIGN, str(tmp_path / "s.db"))
     assert not told.value.is_at_end
     assert not any(stored(tmp_path / "s.db").values())
 
 
 def test_a_fresh_start_discards_nothing_where_the_engine_cannot_compute(tmp_path, engine):
-    run_campaign(CAMPAIGN, tmp_path / "s.db")
+    run_campaign(CAMPAIGN, str(tmp_path / "s.db"))
     before = stored(tmp_path / "s.db")
     engine.faults[engine.calls + 1] = OSError("no such device")
     with pytest.raises(MachineFaultError):
-        run_campaign(CAMPAIGN, tmp_path / "s.db", fresh=True)
+        run_campaign(CAMPAIGN, str(tmp_path / "s.db"), fresh=True)
     assert stored(tmp_path / "s.db") == before
 
 
 @pytest.mark.parametrize("error", [FAULTS[0], FAULTS[4]], ids=repr)
 def test_a_reference_that_the_machine_failed_is_relaxed_by_the_next_run(tmp_path, engine, expected, error):
     engine.faults[8] = error  # after the trial, among the first reference phases
-    with pytest.raises(MachineFaultError, match="reference phases"):
-        run_campaign(CAMPAIGN, tmp_path / "s.db")
+    with pytest.raises(MachineFaultError, match=r"the machine failed, not the calculation, for .*resume") as told:
+        run_campaign(CAMPAIGN, str(tmp_path / "s.db"))
+    assert told.value.is_at_end
     kept = stored(tmp_path / "s.db")
-    assert kept["references"]
-    assert not [name for name, texts in kept.items() if name != "funnel" and str(error) in str(texts)]
-    assert not is_finished(CAMPAIGN, tmp_path / "s.db")
-    run_campaign(CAMPAIGN, tmp_path / "s.db")
-    assert is_finished(CAMPAIGN, tmp_path / "s.db")
+    assert kept["references"], "the others are relaxed"
+    assert not [name for name, texts in kept.items() if name not in ("funnel", "faults") and str(error) in str(texts)]
+    with open_store(tmp_path / "s.db") as opened:
+        [fault] = opened.find("faults")
+        rows = opened.find("candidates")
+    assert fault["stage"] == "references"
+    assert fault["what"] in str(told.value)
+    lacking = [row for row in rows if any(fault["what"] in note for note in row["stability_notes"])]
+    assert lacking, "a phase of some system is missing"
+    assert all(row["e_above_hull"] is None and row["rank"] is None for row in lacking)
+    assert status(tmp_path / "s.db") == "incomplete"
+    assert not is_finished(CAMPAIGN, str(tmp_path / "s.db"))
+    run_campaign(CAMPAIGN, str(tmp_path / "s.db"))
+    assert status(tmp_path / "s.db") == "finished"
+    assert is_finished(CAMPAIGN, str(tmp_path / "s.db"))
     assert energies(tmp_path / "s.db") == expected
 
 
 def test_a_search_that_the_machine_failed_is_searched_by_the_next_run(tmp_path, engine, expected, monkeypatch):
     search = importlib.import_module("ninefold.search.prescreen")  # the package has a function of that name
-    original, broken = search._single_points, []
+    original, broken = search.evaluate_proposals, []
 
     def failing_once(*arguments):
         if not broken:
@@ -112,18 +128,18 @@ def test_a_search_that_the_machine_failed_is_searched_by_the_next_run(tmp_path, 
             engine.faults[engine.calls + 1] = RuntimeError("CUDA error")
         return original(*arguments)
 
-    monkeypatch.setattr(search, "_single_points", failing_once)
+    monkeypatch.setattr(search, "evaluate_proposals", failing_once)
     with pytest.raises(MachineFaultError, match=r"the machine failed, .*RuntimeError: CUDA error.*resume") as told:
-        run_campaign(CAMPAIGN, tmp_path / "s.db")
+        run_campaign(CAMPAIGN, str(tmp_path / "s.db"))
     assert told.value.is_at_end
-    with open_repository(tmp_path / "s.db") as repository:
-        rows = repository.find("candidates", limit=None)
+    with open_store(tmp_path / "s.db") as opened:
+        rows = opened.find("candidates", limit=None)
     [lost] = [row for row in rows if row["status"] == "selected"]
-    assert (lost["reasons"], lost["structures"], lost["search_rounds"]) == ({}, [], 0)
+    assert (lost["reasons"], lost["minima"], lost["search_rounds"]) == ({}, [], 0)
     assert any(row["rank"] is not None for row in rows), "the others are ranked"
-    assert not is_finished(CAMPAIGN, tmp_path / "s.db")
-    run_campaign(CAMPAIGN, tmp_path / "s.db")
-    assert is_finished(CAMPAIGN, tmp_path / "s.db")
+    assert not is_finished(CAMPAIGN, str(tmp_path / "s.db"))
+    run_campaign(CAMPAIGN, str(tmp_path / "s.db"))
+    assert is_finished(CAMPAIGN, str(tmp_path / "s.db"))
     assert energies(tmp_path / "s.db") == expected
 
 

@@ -9,7 +9,7 @@ from ninefold.flows.rediscover import Compound, headline, matches, published, re
 from ninefold.structures.checks import check_shells
 from ninefold.structures.known_types import type_names
 
-SETTINGS = read_settings(Path(__file__).parents[2] / "workflows" / "rediscovery.yaml")
+SETTINGS = read_settings(Path(__file__).parents[2] / "tools" / "rediscovery.yaml")
 
 
 @pytest.mark.parametrize("compound", SETTINGS.compounds, ids=lambda compound: compound.phase)

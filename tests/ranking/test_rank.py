@@ -3,14 +3,18 @@ import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ninefold.ranking import Rankable, RankingSettings, rank
-from ninefold.ranking.rank import TERMS
+from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES
+from ninefold.ranking import Quantities, Rankable, RankingSettings, rank
 from ninefold.ranking.settings import DEFAULT_WEIGHTS
+from ninefold.ranking.terms import TERMS, try_terms
+from ninefold.rules.results import OF_RANKING
 
 PARTS = st.sampled_from([0.0, 0.25, 0.5, 1.0])  # few values, so that ties and domination happen
 ITEMS = st.lists(
@@ -19,7 +23,8 @@ ITEMS = st.lists(
     ),
     max_size=8,
 ).map(lambda rows: [Rankable(f"{k}", *row) for k, row in enumerate(rows)])
-WEIGHTS = st.dictionaries(st.sampled_from(list(TERMS)), st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0]), min_size=1).filter(
+OURS = list(TERMS.shipped)
+WEIGHTS = st.dictionaries(st.sampled_from(OURS), st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0]), min_size=1).filter(
     lambda weights: sum(weights.values()) > 0
 )
 
@@ -94,7 +99,7 @@ def test_pareto_against_brute_force(items, weights):
     config = RankingSettings(weights=weights)
     chosen = [name for name, weight in weights.items() if weight]
     points = {
-        item.id: tuple(TERMS[name](item, config) for name in chosen)
+        item.id: tuple(TERMS.load(name)(item, config) for name in chosen)
         for item in items
         if item.phase_separation_energy is not None
     }
@@ -167,7 +172,10 @@ def test_a_negative_hull_distance_earns_no_more_than_the_hull():
 
 
 REFUSED = [
-    ({"stabilty": 1}, "'stabilty' is not a ranking term; allowed: stability, prior, hydrogen, convergence, novelty"),
+    (
+        {"stabilty": 1},
+        f"'stabilty' is not a ranking term; allowed: {', '.join(OURS)}, FILE.py:NAME, module:NAME",
+    ),
     ({"stability": -0.1}, "the weight -0.1 of 'stability' must be a number from 0 on"),
     ({"stability": float("nan")}, "finite number"),
     ({"stability": float("inf")}, "finite number"),
@@ -218,7 +226,7 @@ def test_open_ranks_against_brute_force(items, weights, noise):
 
     def score(item, energy):
         moved = dataclasses.replace(item, phase_separation_energy=item.phase_separation_energy + energy)
-        return round(sum(weight / total * TERMS[name](moved, config) for name, weight in weights.items()), 9)
+        return round(sum(weight / total * TERMS.load(name)(moved, config) for name, weight in weights.items()), 9)
 
     known = [item for item in items if item.phase_separation_energy is not None]
     for one, result in zip(items, rank(items, config, noise), strict=True):
@@ -266,3 +274,119 @@ def test_what_a_rule_rejects_has_no_rank():
 def test_weights_whose_sum_is_not_finite_are_refused():
     with pytest.raises(ValueError, match="sum must be finite"):
         RankingSettings(weights={"stability": 1e308, "prior": 1e308})
+
+
+# terms of a user's
+
+
+def with_term(folder, body, weights=None):
+    """Settings with a term `mine` of a file, which gives what the body says."""
+    file = folder / "terms.py"
+    file.write_text(f"import math\nimport numpy as np\n\ndef mine(item, settings):\n    return {body}\n")
+    return RankingSettings(weights={**(weights or {"stability": 0.5}), f"{file}:mine": 0.5})
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["0", "1", "0.25", "True", "np.float32(0.5)", "np.float64(1)", "np.bool_(True)", "np.int64(1)", "np.array(0.5)"],
+)
+def test_a_term_may_give_any_number_from_0_to_1(tmp_path, body):
+    settings = with_term(tmp_path, body)
+    try_terms(settings)
+    [result] = rank([item()], settings)
+    value = float(eval(body, {"np": np}))
+    assert list(result.terms) == ["stability", "mine"]
+    assert result.terms["mine"] == {"value": value, "weight": 0.5, "contribution": value / 2}
+    assert type(result.terms["mine"]["value"]) is float
+    assert result.score == 0.5 + value / 2
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("1.0001", "1.0001"), ("-1e-9", "-1e-09"), ("math.nan", "nan"), ("math.inf", "inf"),
+        ("np.float64('nan')", "nan"),
+        ("None", "NoneType"), ("'0.5'", "'0.5'"), ("0.5 + 0j", "complex"),
+        ("np.array([0.5])", "ndarray"), ("[0.5]", "list"),
+    ],
+)  # fmt: skip
+def test_a_term_that_gives_something_else_is_refused(tmp_path, body, told):
+    settings = with_term(tmp_path, body)
+    with pytest.raises(InputError, match=r"ranking\.weights: '.*terms\.py:mine' gives ") as caught:
+        try_terms(settings)
+    assert told in str(caught.value)
+    candidate = dataclasses.replace(item("c7"), quantities=Quantities({"label": "K2ReH9 = [ReH9]2-"}))
+    with pytest.raises(InputError, match=r"for K2ReH9 = \[ReH9\]2-; allowed: a number from 0 to 1"):
+        rank([candidate], settings)
+    with pytest.raises(InputError, match="for c7; allowed"):
+        rank([item("c7")], settings)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("1 / 0", ["terms.py:mine", "ZeroDivisionError"]),
+        ("exit(3)", ["terms.py:mine", "ends the program"]),
+        (
+            "item.quantities['e_above_hul']",
+            ["e_above_hul", "not a field", "did you mean 'e_above_hull'?", "volume_ratio"],
+        ),
+        ("item.quantities.get('e_above_hul', 0)", ["e_above_hul", "did you mean"]),
+        ("item.quantities['rank']", ["rank", "filled by the ranking itself"]),
+        ("item.hull", ["AttributeError", "hull"]),
+    ],
+)
+def test_a_term_that_cannot_be_used_is_told_before_anything_is_computed(tmp_path, body, words):
+    with pytest.raises(InputError) as caught:
+        try_terms(with_term(tmp_path, body))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_term_reads_every_quantity_and_changes_none(tmp_path):
+    known = Quantities({"volume_ratio": 1.5, "centre": "Re", "rank": 3, "colour": "red"}, {"colour": "string"})
+    assert (known["volume_ratio"], known["centre"], known["colour"], known["n"]) == (1.5, "Re", "red", None)
+    assert set(known) == (set(QUANTITIES) - OF_RANKING) | {"colour"}
+    with pytest.raises(TypeError):
+        known["n"] = 3
+    [result] = rank(
+        [dataclasses.replace(item(), quantities=known)], with_term(tmp_path, "2 - item.quantities['volume_ratio']")
+    )
+    assert result.terms["mine"]["value"] == 0.5
+
+
+def test_the_noise_moves_the_hull_distances_of_a_term_too(tmp_path):
+    """A term that is `stability` by another way leaves the same ranks open."""
+    body = "math.exp(-max(item.quantities['phase_separation_energy'], 0) / settings.stability_scale_eV_per_atom)"
+    hulls = {"a": 0.0, "b": 0.01, "c": 0.015, "d": 0.1}
+    keys = ("phase_separation_energy", "e_above_hull")
+    items = [
+        dataclasses.replace(item(id, hull), quantities=Quantities(dict.fromkeys(keys, hull)))
+        for id, hull in hulls.items()
+    ]
+    own, ours = with_term(tmp_path, body, {"prior": 0.5}), RankingSettings(weights={"prior": 0.5, "stability": 0.5})
+
+    def opened(settings):
+        return [(result.rank, result.rank_best, result.rank_worst) for result in rank(items, settings, 0.02)]
+
+    assert opened(own) == opened(ours) == [(1, 1, 3), (2, 1, 3), (3, 1, 3), (4, 4, 4)]
+    assert opened(with_term(tmp_path, body.replace("phase_separation_energy", "e_above_hull"), {"prior": 0.5}))[3] == (
+        4,
+        4,
+        4,
+    )
+
+
+def test_two_terms_of_one_name_are_told_apart(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "t.py").write_text("def prior(item, settings):\n    return 0.5\n")
+    first, second = f"{tmp_path}/a/t.py:prior", f"{tmp_path}/b/t.py:prior"
+    [result] = rank([item()], RankingSettings(weights={second: 1, "stability": 1, first: 2}))
+    assert {name: term["weight"] for name, term in result.terms.items()} == {
+        "stability": 0.25,
+        first: 0.5,
+        second: 0.25,
+    }
+    [alone] = rank([item()], RankingSettings(weights={first: 1}))
+    assert list(alone.terms) == ["prior"]

@@ -1,4 +1,4 @@
-"""A made-up but realistic campaign: documents of the models' own shape, numbers of the right size.
+"""A made-up but realistic campaign: records as a store holds them, numbers of the right size.
 
 Only the structure of K2ReH9 is a real one (Abrahams, Ginsberg & Knox, Inorg. Chem. 3, 558 (1964), hydrogens
 rebuilt from its polyhedra). The other candidates carry toy cells, good enough to be drawn.
@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 
 from ninefold.chemistry.anions import Assignment, Cation
-from ninefold.store.documents import (
-    CampaignDocument,
-    CandidateDocument,
-    FoundStructureDocument,
-    FunnelDocument,
-    ReferenceDocument,
-)
+from ninefold.models.campaign import CampaignRecord
+from ninefold.models.candidate import Candidate
+from ninefold.models.composition import CompositionRecord, pack_assignment
+from ninefold.models.funnel import FunnelRecord
+from ninefold.models.method import Method
+from ninefold.models.record import Record
+from ninefold.models.reference import ReferenceRecord
+from ninefold.models.search import Minimum
+from ninefold.models.structure import StructureRecord, structure_id
+from ninefold.store.details import details
 
-ENGINE = "CHGNet 0.3.0"
+METHOD = Method(id="9e41c07d55ab", name="chgnet", label="CHGNet 0.3.0", evidence="ML")
+ENGINE = METHOD.label
 ELEMENTS = {"K": -1.09, "Re": -12.41, "H": -3.334, "Mg": -1.61, "Cr": -9.65, "Li": -1.92, "Mo": -10.84}
 BINARIES = {"KH": ("K", 1, 1, -0.313), "MgH2": ("Mg", 1, 2, -0.305), "LiH": ("Li", 1, 1, -0.478)}
 GROUPS = {"Re": 7, "Cr": 6, "Mo": 6}
@@ -75,36 +79,29 @@ _K2REH9 = (
 )
 
 
-def structure_dict(symbols: list[str], fractional: Any, lattice: Any) -> dict[str, Any]:
-    """The parts of pymatgen's `Structure.as_dict()` that hold a structure."""
-    matrix = np.asarray(lattice, dtype=float)
-    return {
-        "@module": "pymatgen.core.structure",
-        "@class": "Structure",
-        "charge": 0,
-        "lattice": {"matrix": matrix.tolist(), "pbc": [True] * 3},
-        "properties": {},
-        "sites": [
-            {
-                "species": [{"element": symbol, "occu": 1}],
-                "abc": [float(x) for x in place],
-                "xyz": (np.asarray(place, dtype=float) @ matrix).tolist(),
-                "properties": {},
-                "label": symbol,
-            }
-            for symbol, place in zip(symbols, fractional, strict=True)
-        ],
+def structure_record(symbols: list[str], fractional: Any, lattice: Any) -> StructureRecord:
+    """A structure as it is stored."""
+    packed = {
+        "lattice": np.asarray(lattice, dtype=float).tolist(),
+        "species": symbols,
+        "positions": np.asarray(fractional, dtype=float).tolist(),
     }
+    return StructureRecord(id=structure_id(packed), **packed)
 
 
-def k2reh9() -> dict[str, Any]:
+def structure_dict(symbols: list[str], fractional: Any, lattice: Any) -> dict[str, Any]:
+    """A structure as `details` gives it."""
+    return dict(structure_record(symbols, fractional, lattice).to_structure().as_dict())
+
+
+def k2reh9() -> StructureRecord:
     """K2ReH9, P-62m, 36 atoms: two inequivalent [ReH9]2- as tricapped trigonal prisms."""
     a, c = 9.607, 5.508
     lattice = [[a, 0, 0], [-a / 2, a * 3**0.5 / 2, 0], [0, 0, c]]
-    return structure_dict([symbol for symbol, _ in _K2REH9], [place for _, place in _K2REH9], lattice)
+    return structure_record([symbol for symbol, _ in _K2REH9], [place for _, place in _K2REH9], lattice)
 
 
-def toy_structure(assignment: Assignment) -> dict[str, Any]:
+def toy_structure(assignment: Assignment) -> StructureRecord:
     """One anion at the origin of a cube, cations and hydrides around it."""
     cations = [cation.symbol for cation in assignment.cations for _ in range(cation.count)]
     side = (55.0 + 22.0 * len(cations) + 14 * assignment.m) ** (1 / 3)
@@ -125,11 +122,11 @@ def toy_structure(assignment: Assignment) -> dict[str, Any]:
     ]
     fractional = [(0, 0, 0), *(shell * 1.68 / side), *places[: len(cations) + assignment.m]]
     symbols = [assignment.centre, *["H"] * assignment.n, *cations, *["H"] * assignment.m]
-    return structure_dict(symbols, fractional, np.eye(3) * side)
+    return structure_record(symbols, fractional, np.eye(3) * side)
 
 
-def readings() -> list[Assignment]:
-    """The 22 readings of the three spaces, n = 7-9, m = 0-2."""
+def assignments() -> list[Assignment]:
+    """The 22 assignments of the three spaces, n = 7-9, m = 0-2."""
     found = []
     for centre, cation, charge in SPACES:
         for n, m in product((9, 8, 7), (0, 1, 2)):
@@ -139,18 +136,42 @@ def readings() -> list[Assignment]:
     return found
 
 
+class _Held:
+    """What `details` asks of a store, from records that lie in memory."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._documents = {(record.collection, record.id): record.model_dump(mode="json") for record in records}
+
+    def find(self, collection: str, *, equal: dict[str, list[str]], fields: list[str]) -> list[dict[str, Any]]:
+        rows = [document for (name, _), document in self._documents.items() if name == collection]
+        wanted = [row for row in rows if all(row[key] in values for key, values in equal.items())]
+        return [{field: row[field] for field in fields} for row in wanted]
+
+    def get_many(self, collection: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+        found = {id: self._documents.get((collection, id)) for id in ids}
+        return {id: document for id, document in found.items() if document is not None}
+
+
+def records(campaign: str = "quickstart") -> list[Record]:
+    """Everything that a store holds of the campaign, but its funnel and references: see there."""
+    rows, compositions, structures = [], [], {}
+    for assignment in assignments():
+        structure = k2reh9() if assignment.formula == "K2ReH9" else toy_structure(assignment)
+        structures[structure.id] = structure
+        compositions.append(_composition(assignment, campaign))
+        rows.append(_candidate(compositions[-1], assignment, structure))
+    rows.sort(key=lambda row: -(row.score if row.score is not None else -1))
+    ranked = [
+        row if row.score is None else row.model_copy(update={"rank": rank}) for rank, row in enumerate(rows, start=1)
+    ]
+    return [campaign_record(campaign), METHOD, *compositions, *structures.values(), *ranked]
+
+
 def candidates(campaign: str = "quickstart") -> list[dict[str, Any]]:
-    """Candidate documents; one found no structure."""
-    documents = sorted(
-        (_candidate(reading, campaign) for reading in readings()),
-        key=lambda document: -(document.score if document.score is not None else -1),
-    )
-    rows = []
-    for rank, document in enumerate(documents, start=1):
-        if document.score is not None:
-            document.rank = rank
-        rows.append(document.model_dump(mode="json"))
-    return rows
+    """Whole candidates, as `details` joins them; one found no structure."""
+    held = records(campaign)
+    rows = [record.model_dump(mode="json") for record in held if isinstance(record, Candidate)]
+    return list(details(_Held(held), rows))
 
 
 def references(campaign: str = "quickstart") -> list[dict[str, Any]]:
@@ -207,7 +228,7 @@ def funnel(campaign: str = "quickstart") -> list[dict[str, Any]]:
         ("rank", 22, 21, "compositions", {"no_structure": 1}, 0.1),
     )
     return [
-        FunnelDocument(
+        FunnelRecord(
             id=f"{campaign}:{stage}:0",
             campaign=campaign,
             stage=stage,
@@ -225,7 +246,12 @@ def funnel(campaign: str = "quickstart") -> list[dict[str, Any]]:
 
 def campaign(name: str = "quickstart") -> dict[str, Any]:
     """A finished campaign."""
-    return CampaignDocument(
+    return campaign_record(name).model_dump(mode="json")
+
+
+def campaign_record(name: str = "quickstart") -> CampaignRecord:
+    """The same as its record."""
+    return CampaignRecord(
         id=name,
         name=name,
         fingerprint="5f0c9a1be2d34771",
@@ -236,13 +262,13 @@ def campaign(name: str = "quickstart") -> dict[str, Any]:
             "engine": {"name": "chgnet", "model": "0.3.0"},
             "rules": {"set": "takagi"},
             "stability": {"noise_eV_per_atom": 0.02},
-            "structures": {"formula_units": [1, 2, 3], "withhold_types": ["K2ReH9"]},
+            "structures": {"formula_units": [1, 2, 3], "withhold_types": ["K2ReH9"], "final_fmax": 0.01},
         },
         versions={"ninefold": "0.1.0", "chgnet": "0.4.2", "torch": "2.13.0", "pymatgen": "2026.10.24"},
         status="finished",
         created="2026-11-24T03:00:12Z",
         finished="2026-11-24T03:13:40Z",
-    ).model_dump(mode="json")
+    )
 
 
 def sample() -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
@@ -250,55 +276,63 @@ def sample() -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]
     return campaign(), funnel(), candidates(), references()
 
 
-def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
-    document = CandidateDocument(
-        id=f"{campaign}-{reading.formula}-{reading.n}",
+def _composition(assignment: Assignment, campaign: str) -> CompositionRecord:
+    return CompositionRecord(
+        id=f"{campaign}-{assignment.formula}-{assignment.n}",
         campaign=campaign,
-        formula=reading.formula,
-        anion=reading.anion,
-        label=reading.label,
-        chemical_system=reading.chemical_system,
-        elements=sorted(reading.amounts),
-        nelements=len(reading.amounts),
-        centre=reading.centre,
-        cations=[cation.symbol for cation in reading.cations],
-        cation_counts={cation.symbol: cation.count for cation in reading.cations},
-        group=GROUPS[reading.centre],
-        n=reading.n,
-        q=reading.q,
-        m=reading.m,
-        electron_count=reading.electron_count,
-        oxidation_state=reading.oxidation_state,
-        anion_class=reading.anion_class.value,
-        prior=round(0.95 - 0.08 * reading.m - 0.06 * (9 - reading.n), 3),
+        formula=assignment.formula,
+        anion=assignment.anion,
+        label=assignment.label,
+        chemical_system=assignment.chemical_system,
+        elements=sorted(assignment.amounts),
+        nelements=len(assignment.amounts),
+        centre=assignment.centre,
+        cations=[cation.symbol for cation in assignment.cations],
+        cation_counts={cation.symbol: cation.count for cation in assignment.cations},
+        group=GROUPS[assignment.centre],
+        n=assignment.n,
+        q=assignment.q,
+        m=assignment.m,
+        assignment=pack_assignment(assignment),
+        electron_count=assignment.electron_count,
+        oxidation_state=assignment.oxidation_state,
+        anion_class=assignment.anion_class.value,
+        prior=round(0.95 - 0.08 * assignment.m - 0.06 * (9 - assignment.n), 3),
+        is_known=assignment.formula in KNOWN,
+        verdicts=_verdicts(assignment),
+        rules="takagi",
+    )
+
+
+_NOT_OF_ROW = {"id", "schema_version", "assignment", "verdicts", "rules", "neighbour_of", "other_assignments"}
+
+
+def _candidate(composition: CompositionRecord, assignment: Assignment, structure: StructureRecord) -> Candidate:
+    row = Candidate(
+        **composition.model_dump(exclude=_NOT_OF_ROW),
+        id=f"{composition.id}-{METHOD.id[:8]}",
+        composition=composition.id,
+        method=METHOD.id,
         status="no_structure",
-        is_known=reading.formula in KNOWN,
-        verdicts=_verdicts(reading),
         relaxations=10,
         reasons={"coordination not kept": 6, "H2 formed": 2},
-        provenance={
-            "seed": 2017,
-            "rules": "takagi",
-            "engine_fingerprint": "9e41c07d55ab",
-            "hydrogen_reference": "molecule in a box, same engine",
-            "relaxation": {"fmax": 0.01, "max_steps": 300},
-        },
     )
-    if reading.formula not in DISTANCES:
-        return document
-    distance = DISTANCES[reading.formula]
-    energy = _competitors_energy(reading) + distance
-    structure = k2reh9() if reading.formula == "K2ReH9" else toy_structure(reading)
-    number, symbol = (189, "P-62m") if reading.formula == "K2ReH9" else (1 + (7 * reading.n + reading.m) % 30, "P2_1/c")
-    best = FoundStructureDocument(
-        structure=structure,
+    if assignment.formula not in DISTANCES:
+        return row
+    distance = DISTANCES[assignment.formula]
+    energy = _competitors_energy(assignment) + distance
+    number, symbol = (
+        (189, "P-62m") if assignment.formula == "K2ReH9" else (1 + (7 * assignment.n + assignment.m) % 30, "P2_1/c")
+    )
+    best = Minimum(
+        structure=structure.id,
         energy_per_atom=energy,
         space_group_number=number,
         space_group_symbol=symbol,
-        nsites=len(structure["sites"]),
-        volume_per_formula_unit=146.8 - 3 * reading.m,
+        nsites=len(structure.species),
+        volume_per_formula_unit=146.8 - 3 * assignment.m,
         volume_ratio=1.02,
-        coordination_numbers=[reading.n] * (3 if reading.formula == "K2ReH9" else 1),
+        coordination_numbers=[assignment.n] * (3 if assignment.formula == "K2ReH9" else 1),
         shortest_m_h=1.69,
         shortest_h_h=1.98,
         max_force=0.008,
@@ -321,16 +355,16 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
     ]
     terms = {
         "stability": (max(0.0, min(1.0, 1 - distance / 0.2)), 0.5),
-        "prior": (document.prior, 0.2),
+        "prior": (row.prior, 0.2),
         "symmetry": (0.8 if number > 20 else 0.3, 0.1),
-        "mobility": (0.4 + 0.1 * reading.m, 0.2),
+        "mobility": (0.4 + 0.1 * assignment.m, 0.2),
     }
-    hydride = next(formula for formula, row in BINARIES.items() if row[0] == document.cations[0])
-    return document.model_copy(
+    hydride = next(formula for formula, (cation, *_) in BINARIES.items() if cation == row.cations[0])
+    return row.model_copy(
         update={
             "status": "ranked",
             "evidence": "ML",
-            "structures": [best, *others],
+            "minima": [best, *others],
             "structures_found": 3,
             "relaxations": 14,
             "is_coordination_kept": True,
@@ -352,7 +386,7 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
                 )
             },
             "formation_energy_per_atom": energy
-            - sum(ELEMENTS[s] * a for s, a in reading.amounts.items()) / _atoms(reading),
+            - sum(ELEMENTS[s] * a for s, a in assignment.amounts.items()) / _atoms(assignment),
             "e_above_hull": max(distance, 0.0),
             "phase_separation_energy": distance,
             "e_above_references": distance,
@@ -365,8 +399,8 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
             "decomposition": [
                 {"formula": hydride, "name": hydride, "fraction": 0.34, "energy_per_atom": -2.4, "kind": "reference"},
                 {
-                    "formula": reading.centre,
-                    "name": reading.centre,
+                    "formula": assignment.centre,
+                    "name": assignment.centre,
                     "fraction": 0.08,
                     "energy_per_atom": -10.2,
                     "kind": "reference",
@@ -381,14 +415,14 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
             ],
             "known": [
                 {
-                    "name": f"{reading.formula}, literature structure",
+                    "name": f"{assignment.formula}, literature structure",
                     "energy_per_atom": energy + 0.004,
                     "difference": -0.004,
                     "source": "Abrahams, Ginsberg & Knox, Inorg. Chem. 3, 558 (1964)",
-                    "mark": "mem",
+                    "provenance": "from memory",
                 }
             ]
-            if document.is_known
+            if row.is_known
             else [],
             "conditions": [
                 {
@@ -397,8 +431,8 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
                     "e_above_hull": max(0.0, distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1)),
                     "phase_separation_energy": distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1),
                     "e_above_references": distance + 0.00012 * (t - 298) - 0.05 * np.log10(p / 0.1),
-                    "minimum": reading.label,
-                    "decomposition": [{"formula": formula} for formula in (hydride, reading.centre, "H2")],
+                    "minimum": assignment.label,
+                    "decomposition": [{"formula": formula} for formula in (hydride, assignment.centre, "H2")],
                     "notes": ["gas not ideal"] if p > 1 else [],
                 }
                 for t, p in CONDITIONS
@@ -407,26 +441,26 @@ def _candidate(reading: Assignment, campaign: str) -> CandidateDocument:
     )
 
 
-def _verdicts(reading: Assignment) -> list[dict[str, Any]]:
+def _verdicts(assignment: Assignment) -> list[dict[str, Any]]:
     return [
         {
             "rule": "electron_count",
             "mode": "gate",
-            "value": reading.electron_count,
+            "value": assignment.electron_count,
             "unit": "",
             "bound": "in {18}",
             "passed": True,
             "score": None,
-            "reason": f"{reading.centre} {GROUPS[reading.centre]} + {reading.n} + {reading.q} = 18 electrons",
+            "reason": f"{assignment.centre}: {GROUPS[assignment.centre]} + {assignment.n} + {assignment.q} electrons",
             "source": "Singh et al., Phys. Rev. B 70 (2004)",
         },
         {
             "rule": "charge_per_ligand",
             "mode": "score",
-            "value": round(reading.q / reading.n, 3),
+            "value": round(assignment.q / assignment.n, 3),
             "unit": "e",
             "bound": "<= 0.72",
-            "passed": reading.q / reading.n <= 0.72,
+            "passed": assignment.q / assignment.n <= 0.72,
             "score": 0.9,
             "reason": "charge per hydrogen as in made compounds",
             "source": "derived from 25 entries",
@@ -445,26 +479,27 @@ def _verdicts(reading: Assignment) -> list[dict[str, Any]]:
     ]
 
 
-def _competitors_energy(reading: Assignment) -> float:
-    amounts = reading.amounts
+def _competitors_energy(assignment: Assignment) -> float:
+    amounts = assignment.amounts
     energy = sum(ELEMENTS[symbol] * amount for symbol, amount in amounts.items())
     for cation, metals, hydrogens, formation in BINARIES.values():
         if cation in amounts:
             energy += amounts[cation] / metals * (metals + hydrogens) * formation
-    return energy / _atoms(reading)
+    return energy / _atoms(assignment)
 
 
-def _atoms(reading: Assignment) -> int:
-    return sum(reading.amounts.values())
+def _atoms(assignment: Assignment) -> int:
+    return sum(assignment.amounts.values())
 
 
 def _reference(
     campaign: str, name: str, formula: str, kind: str, energy: float | None, atoms: list[str]
 ) -> dict[str, Any]:
     places = [(0.5 * i / len(atoms), 0.1, 0.2) for i in range(len(atoms))]
-    return ReferenceDocument(
-        id=f"{campaign}:{name}",
+    return ReferenceRecord(
+        id=f"{campaign}:{METHOD.id[:8]}:{name}",
         campaign=campaign,
+        method=METHOD.id,
         name=name,
         formula=formula,
         chemical_system="-".join(sorted(set(atoms))),
@@ -475,7 +510,7 @@ def _reference(
         volume_per_atom=None if kind == "molecule" else 14.2,
         is_converged=True,
         engine=ENGINE,
-        structure=structure_dict(atoms, places, np.eye(3) * 8),
+        structure=structure_record(atoms, places, np.eye(3) * 8).model_dump(exclude={"id", "schema_version"}),
         source="Wyckoff, Crystal Structures",
-        mark="mem",
+        provenance="from memory",
     ).model_dump(mode="json")

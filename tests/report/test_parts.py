@@ -19,7 +19,8 @@ from ninefold.report.palette import BALLS, COUNTS, SCALE_END, TERMS, distance_co
 from ninefold.report.periodic import Survivors, count_classes, periodic_style, periodic_svg, periodic_tables
 from ninefold.report.picture import structure_svg, view_matrix, viewer_data
 from ninefold.report.scene import make_scene
-from ninefold.report.terminal import candidate_view, funnel_table, ranked_table, structure_view
+from ninefold.report.terminal import funnel_table, ranked_table
+from ninefold.report.terminal_candidate import candidate_view, structure_view
 from ninefold.report.text import (
     duration,
     formula_html,
@@ -34,7 +35,7 @@ from ninefold.report.text import (
 
 
 def test_k2reh9_keeps_nine_hydrogens_on_every_rhenium():
-    scene = make_scene(k2reh9(), "Re")
+    scene = make_scene(k2reh9().to_structure().as_dict(), "Re")
     bonds = {centre: 0 for centre, role in enumerate(scene.roles) if role == "centre"}
     for centre, hydrogen in scene.bonds:
         bonds[centre] += 1
@@ -72,7 +73,7 @@ def test_view_is_a_rotation():
 
 
 def test_still_picture_and_viewer_show_the_same_atoms():
-    scene = make_scene(k2reh9(), "Re")
+    scene = make_scene(k2reh9().to_structure().as_dict(), "Re")
     assert str(structure_svg(scene, "t")).count("<circle") == len(viewer_data(scene)["atoms"]) == len(scene.symbols)
 
 
@@ -330,7 +331,7 @@ def test_candidate_view_shows_all_of_it():
 def test_structure_view_reads_at_80_columns():
     from ninefold.structures.description import describe
 
-    found = describe(k2reh9()).as_dict()
+    found = describe(k2reh9().to_structure()).as_dict()
     text = printed(structure_view(found), width=80)
     lines = text.splitlines()
     assert lines[0] == "Space group P-62m (189); metal lattice (without H) P-62m (189); within 0.01 Å"

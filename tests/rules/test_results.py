@@ -6,9 +6,10 @@ import pytest
 from ninefold.chemistry.distances import CENTRE_DISTANCE, M_H_DISTANCE, M_H_TOLERANCE
 from ninefold.chemistry.elements import GROUP
 from ninefold.chemistry.formula import parse_formula
-from ninefold.chemistry.quantities import QUANTITIES
 from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES
 from ninefold.rules import Mode, ResultTable, RuleParameters, RuleSettings, Stage, load_rule_set
+from ninefold.rules.results import readable_columns
 from ninefold.thermo.references import reference_phases
 
 DONE = {
@@ -34,9 +35,6 @@ def test_gates():
     assert all(verdict.passed is not False for verdict in judged(DONE).values())
     assert judged({**DONE, "shortest_h_h": 0.8})["hydrogen_separation"].passed is False
     assert judged({**DONE, "is_coordination_kept": False})["coordination_kept"].passed is False
-    on = {"band_gap": RuleParameters(mode=Mode.GATE)}
-    assert judged({**DONE, "band_gap": 0.0}, **on)["band_gap"].passed is False
-    assert judged({**DONE, "band_gap": 4.0}, **on)["band_gap"].passed
 
 
 def test_scores_fall_outside_the_bound():
@@ -150,7 +148,9 @@ def test_the_distances_tell_complexes_from_binary_hydrides():
     ("value", "words"),
     [
         ("table.column('shortest_mh')", ["shortest_mh", "is not a field", "did you mean 'shortest_m_h'?"]),
-        ("table.column('colour') < 0", ["colour", "is not a field", "ninefold fields"]),
+        ("table.column('colour') < 0", ["colour", "is not a field", "e_above_hull", "ninefold fields"]),
+        ("table.column('rank')", ["rank", "filled by the ranking"]),
+        ("table.n", ["'n' is not a column of results", "table.column(KEY)"]),
         ("table.column('formula')", ["formula", "of kind string", "table.text('formula')"]),
         ("table.column('elements')", ["elements", "of kind list"]),
         ("[len(x or '') for x in table.text('formla')]", ["formla", "did you mean 'formula'?"]),
@@ -182,10 +182,28 @@ def test_a_misspelt_column_in_a_bound_is_an_error_too(tmp_path):
         load_rule_set(RuleSettings(files=(str(file),)))
 
 
-@pytest.mark.parametrize("key", [key for key, quantity in QUANTITIES.items() if quantity.kind != "list"])
+@pytest.mark.parametrize("key", [key for key in readable_columns() if QUANTITIES[key].kind != "list"])
 def test_every_field_can_be_a_column(key):
     table = ResultTable([{}, {key: None}])
     if QUANTITIES[key].kind == "string":
         assert table.text(key) == [None, None]
     else:
         assert np.isnan(table.column(key)).all()
+
+
+def test_a_rule_may_judge_what_a_user_s_stage_stores(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from ninefold.rules import Mode, Rule, Stage\n"
+        "gap = Rule('gap', lambda table: table.column('band_gap'), 'x', 'x', low=0.1, mode=Mode.GATE,"
+        " stage=Stage.RESULT)\n"
+    )
+    settings = RuleSettings(files=(str(file),))
+    with pytest.raises(InputError, match=r"'band_gap' \(column\) is not a field of a candidate"):
+        load_rule_set(settings)
+    rule_set = load_rule_set(settings, extra_columns={"band_gap": "float"})
+    verdicts = [{verdict.rule: verdict for verdict in rule_set.judge(found)}["gap"].passed for found in
+                ({"band_gap": 0.0}, {"band_gap": 4.0}, {})]  # fmt: skip
+    assert verdicts == [False, True, None]
+    with pytest.raises(InputError, match="of kind string, not a number"):
+        load_rule_set(settings, extra_columns={"band_gap": "string"})

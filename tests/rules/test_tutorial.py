@@ -7,7 +7,7 @@ import pytest
 
 from ninefold.campaign import read_campaign
 from ninefold.chemistry.compounds import read_compounds
-from ninefold.rules import RuleSettings, load_rule_set, readings, recall
+from ninefold.rules import RuleSettings, assignments, load_rule_set, recall
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules" / "extend.md"
 
@@ -32,7 +32,7 @@ def test_parameters_alone(blocks, tmp_path):
     yaml = next(text for kind, text in blocks if kind == "yaml")
     (tmp_path / "mine.yaml").write_text("name: x\nspace: [{centres: [Mo], cations: [Li]}]\n" + yaml)
     rules = load_rule_set(read_campaign(str(tmp_path / "mine.yaml")).rules)
-    verdicts = {verdict.rule: verdict for verdict in rules.explain(readings("Mg3CrH8")[0])}
+    verdicts = {verdict.rule: verdict for verdict in rules.explain(assignments("Mg3CrH8")[0])}
     assert verdicts["charge_per_ligand"].mode == "gate"
     assert not verdicts["charge_per_ligand"].passed
     assert verdicts["light"].unit == "wt%"

@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.search import build_pool
 from ninefold.search.budget import SearchBudget
-from ninefold.search.pool import IDLE
+from ninefold.search.pool import MAX_WITHOUT_GAIN
 
 K2REH9 = Assignment("Re", 9, 2, 0, (Cation("K", 2, 1),))
 BUDGET = SearchBudget(pool=60, sources=("rigid_units",), formula_units=(1,))
@@ -64,7 +64,7 @@ def test_a_source_that_brings_nothing_new_is_asked_no_more(settled):
     settled += [(-1.0, 150.0, ())]
     pool = build_pool(K2REH9, BUDGET, seed=0)
     # 18 in a row bring nothing; packings are taken six at a time
-    assert IDLE == 18
+    assert MAX_WITHOUT_GAIN == 18
     assert 19 <= pool.count_in <= 24
     assert sum(pool.spent.values()) == pool.count_in
 

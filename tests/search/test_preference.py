@@ -2,8 +2,8 @@
 
 import pytest
 
+from ninefold.search.minima import KEPT_STRUCTURES, kept
 from ninefold.search.preference import DEGENERATE, representative
-from ninefold.search.prescreen import KEPT_STRUCTURES, kept
 from ninefold.structures.symmetry import operation_count
 
 P62M, PNMA = (operation_count(189), 36), (operation_count(62), 48)

@@ -1,27 +1,28 @@
-import json
-from typing import Any, NamedTuple
-
+import contract
 import pytest
 
-from ninefold.store.sqlite import SQLiteRepository
-
-
-class Record(NamedTuple):
-    """The least that a store takes; lets a test leave fields out or unknown."""
-
-    id: str
-    content: dict[str, Any]
-
-    def model_dump_json(self) -> str:
-        return json.dumps({"id": self.id, **self.content})
+from ninefold.store.sqlite import SQLiteStore
 
 
 @pytest.fixture(scope="session")
 def record():
-    return lambda id, **content: Record(id, content)
+    return contract.record
 
 
 @pytest.fixture
 def store(tmp_path):
-    with SQLiteRepository(tmp_path / "ninefold.db", "write") as repository:
-        yield repository
+    """An SQLite store."""
+    with SQLiteStore(tmp_path / "ninefold.db", "write") as store:
+        yield store
+
+
+@pytest.fixture(params=list(contract.BACKENDS))
+def backend(request, tmp_path):
+    """An empty place for a store, of every kind."""
+    return contract.BACKENDS[request.param](tmp_path)
+
+
+@pytest.fixture(scope="module", params=list(contract.BACKENDS))
+def lasting_backend(request, tmp_path_factory):
+    """As `backend`, one for all tests of a module: for random ones, which keep apart by themselves."""
+    return contract.BACKENDS[request.param](tmp_path_factory.mktemp("store"))

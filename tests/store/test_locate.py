@@ -1,10 +1,12 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from ninefold.cli.main import main
 from ninefold.errors import InputError
-from ninefold.store import open_repository, resolve_store
-from ninefold.store.repository import Repository
+from ninefold.store import masked, open_store, resolve_store, store_file
 
 ORDER = [
     # --store, NINEFOLD_STORE, the campaign's store -> the store
@@ -15,6 +17,10 @@ ORDER = [
     (None, None, None, "ninefold.db"),
     ("", "", "", "ninefold.db"),
     ("~/a.db", None, None, str(Path.home() / "a.db")),
+    ("sqlite:///a.db", "environment.db", None, "a.db"),
+    (None, "SQLite:////tmp/a b%20.db", None, "/tmp/a b%20.db"),
+    (None, None, "sqlite:///~/a.db", str(Path.home() / "a.db")),
+    ("sqlite:///../a#b.db", None, None, "../a#b.db"),
 ]
 
 
@@ -28,16 +34,75 @@ def _empty_folder(tmp_path, monkeypatch):
 def test_first_that_is_given(monkeypatch, option, environment, campaign, expected):
     if environment is not None:
         monkeypatch.setenv("NINEFOLD_STORE", environment)
-    assert resolve_store(option, campaign) == Path(expected)
+    assert resolve_store(option, campaign) == expected
 
 
-@pytest.mark.parametrize("address", ["mongodb://host/db", "postgresql://host", "mongodb+srv://host"])
-def test_address_of_a_server(monkeypatch, address):
-    with pytest.raises(InputError, match=r"^--store: .*server's address; allowed: the path"):
+REFUSED = [
+    # --store, what the error shows of it
+    ("mongodb://host/db", "'mongodb://host/db' is a MongoDB server, not supported in this version; allowed: the path"),
+    ("mongodb+srv://ada:pass@host", "'mongodb+srv://***@host' is a MongoDB server"),
+    ("MongoDB://ada:p@ss/w@host/db?tlsCertificateKeyFilePassword=pass", "'mongodb://***@host/db?***' is a MongoDB"),
+    ("mongodb:/ada:pass@host/db", "'mongodb:/***@host/db' is a MongoDB server"),
+    ("mongodb:ada:pass@host/db", "'mongodb:***@host/db' is a MongoDB server"),
+    ("mongo://ada:pass@host/db", "'mongo://***@host/db' begins with mongo:, which is no kind of store"),
+    (
+        "postgresql://host",
+        "postgresql:, which is no kind of store or server that this version knows; allowed: the path of an",
+    ),
+    ("file:///a.db", "begins with file:"),
+    ("sqlite://a.db", "names no file after sqlite:///"),
+    ("sqlite://ada:pass@host/a.db", "'sqlite://***@host/a.db' names no file after sqlite:///"),
+    ("sqlite:///", "names no file after sqlite:///"),
+    ("sqlite:a.db", "names no file after sqlite:///"),
+    ("sqlite:///:memory:", "names no file"),
+    ("sqlite:///a.db?mode=ro", "has options"),
+    ("sqlite:///folder", "is a folder"),
+    ("a\0b", "null byte"),
+    ("x" * 300, "too long"),
+]
+
+
+@pytest.mark.parametrize(("address", "words"), REFUSED)
+def test_what_is_no_store_is_refused_without_its_password(monkeypatch, tmp_path, address, words):
+    (tmp_path / "folder").mkdir()
+
+    def check(prefix, error):
+        text = str(error.value)
+        assert text.startswith(prefix)
+        assert words in text
+        assert "\n" not in text
+        assert "pass" not in text
+        assert "p@ss" not in text
+
+    with pytest.raises(InputError) as error:
         resolve_store(address)
-    monkeypatch.setenv("NINEFOLD_STORE", address)
-    with pytest.raises(InputError, match=r"^NINEFOLD_STORE: "):
-        resolve_store()
+    check("--store: ", error)
+    with pytest.raises(InputError) as error:
+        resolve_store(None, address)
+    check("store: ", error)
+    with pytest.raises(InputError) as error:
+        open_store(address, "write")
+    check("store: ", error)
+    if "\0" not in address:  # no environment holds it
+        monkeypatch.setenv("NINEFOLD_STORE", address)
+        with pytest.raises(InputError) as error:
+            resolve_store()
+        check("NINEFOLD_STORE: ", error)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+SHOWN = [
+    ("ninefold.db", "ninefold.db"),
+    ("sqlite:////tmp/a@b?.db", "sqlite:////tmp/a@b?.db"),
+    ("mongodb://host:27017/db", "mongodb://host:27017/db"),
+    ("mongodb://ada:p@ss@one,two/db", "mongodb://***@one,two/db"),
+    ("mongodb://host/db?password=x", "mongodb://host/db?***"),
+]
+
+
+@pytest.mark.parametrize(("address", "expected"), SHOWN)
+def test_an_address_is_shown_without_secrets(address, expected):
+    assert masked(address) == expected
 
 
 def test_folder(tmp_path):
@@ -46,12 +111,33 @@ def test_folder(tmp_path):
         resolve_store(None, "folder")
 
 
-def test_open(tmp_path):
-    with open_repository("a.db", "write") as repository:
-        assert repository.location.endswith("a.db")
-        assert all(
-            callable(getattr(repository, name)) for name in ("put", "get", "get_many", "find", "count", "delete")
-        )
-    assert {name for name in vars(Repository) if not name.startswith("_")} <= set(dir(repository))
+@pytest.mark.parametrize("address", ["a.db", "./a.db", "sqlite:///a.db", "~/a.db", "sqlite:///~/a.db"])
+def test_open(tmp_path, monkeypatch, address):
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(InputError, match="does not exist"):
-        open_repository("b.db")
+        open_store(address)
+    with open_store(address, "write") as store:
+        assert store.location.endswith("a.db")
+        assert store.count("candidates") == 0
+    assert (tmp_path / "a.db").is_file()
+    assert store_file(address).resolve() == tmp_path / "a.db"
+    with open_store(tmp_path / "a.db") as store:
+        assert store.location == str(tmp_path / "a.db")
+
+
+def test_no_backend_is_imported_before_a_store_is_opened():
+    code = "import sys, ninefold.store; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"sqlite3", "pydantic", "lark", "pymongo"} & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("address", ["mongodb://ada:pass@host/db", "sqlite:///no.db"])
+@pytest.mark.parametrize("command", ["status", "query", "show K2ReH9", "resume", "export -o x.csv", "report"])
+def test_every_command_takes_an_address(monkeypatch, capsys, command, address):
+    monkeypatch.setattr(sys, "argv", ["ninefold", *command.split(), "--store", address])
+    with pytest.raises(SystemExit) as end:
+        main()
+    told = capsys.readouterr()
+    assert end.value.code == 2
+    assert "pass" not in told.err + told.out
+    assert ("not supported" if "mongodb" in address else "does not exist") in told.err

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ninefold.errors import InputError
-from ninefold.store.repository import StoreError
-from ninefold.store.shards import Shard, ShardError, is_whole, read_shard, shard_folder, write_shard
+from ninefold.store import BlobError, StoreError
+from ninefold.store.blobs import FolderBlobs
+from ninefold.store.shards import Shard, is_whole, read_records, read_shard, shard_folder, write_records, write_shard
 
 RECORDS = [{"formula": "K2ReH9", "positions": [0.1, 1 / 3, 1e-300]}, {"b": None, "a": "é\u2028\n\r\x85"}]
 JSON = st.recursive(
@@ -65,7 +66,7 @@ def test_no_byte_of_the_content_can_change_unseen(tmp_path):
         if 4 <= place < 10:  # time and system in gzip's header say nothing of the content
             assert read_shard(shard) == RECORDS
         else:
-            with pytest.raises(StoreError, match=r"^shard: .* is corrupted"):
+            with pytest.raises(StoreError, match=r"^blob: .* is corrupted"):
                 read_shard(shard)
 
 
@@ -74,7 +75,7 @@ def test_truncated(tmp_path, kept):
     shard = write_shard(tmp_path, RECORDS)
     content = shard.path.read_bytes()
     shard.path.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(StoreError, match=r"shard: .* is corrupted.*restore it") as caught:
+    with pytest.raises(StoreError, match=r"blob: .* is corrupted.*restore it") as caught:
         read_shard(shard)
     assert str(shard.path) in str(caught.value)
 
@@ -88,7 +89,7 @@ def test_another_shard_in_its_place(tmp_path):
 
 def test_fewer_records_than_the_job_says(tmp_path):
     shard = write_shard(tmp_path, RECORDS)
-    with pytest.raises(ShardError, match="has 2 records where 3 are expected"):
+    with pytest.raises(BlobError, match="has 2 records where 3 are expected"):
         read_shard(Shard(shard.folder, shard.sha256, 3))
 
 
@@ -104,9 +105,9 @@ def test_writing_again_mends_what_is_damaged(tmp_path, damage):
 
 
 def test_the_error_comes_back_from_a_worker(tmp_path):
-    error = pickle.loads(pickle.dumps(ShardError(tmp_path / "a", "is missing")))
-    assert (error.path, error.exit_code) == (tmp_path / "a", 1)
-    assert str(error) == str(ShardError(tmp_path / "a", "is missing"))
+    error = pickle.loads(pickle.dumps(BlobError("a/b", "is missing")))
+    assert (error.place, error.problem, error.exit_code) == ("a/b", "is missing", 1)
+    assert str(error) == str(BlobError("a/b", "is missing"))
 
 
 def test_missing(tmp_path):
@@ -157,3 +158,44 @@ def test_what_is_not_a_number_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_shard(tmp_path, [{"energy": float("nan")}])
     assert files(tmp_path) == []
+
+
+def test_records_in_a_blob(tmp_path):
+    blobs = FolderBlobs(tmp_path)
+    name = write_records(blobs, iter(RECORDS))
+    assert name == write_shard(tmp_path, RECORDS).sha256
+    assert read_records(blobs, name) == RECORDS
+    assert blobs.get(name).count(b"\n") == 2
+    with pytest.raises(BlobError, match="holds no records"):
+        read_records(blobs, blobs.put(b"\x00\xff"))
+
+
+@pytest.fixture
+def older(tmp_path):
+    """Records in a file as stores up to schema 2 name it."""
+    shard = write_shard(tmp_path, RECORDS)
+    shard.path.rename(tmp_path / shard.sha256[:2] / f"{shard.sha256[2:]}.jsonl.gz")
+    return shard
+
+
+def test_files_of_an_older_store_are_found(tmp_path, older):
+    assert older.path.name.endswith(".jsonl.gz")
+    assert read_shard(older) == RECORDS
+    assert write_shard(tmp_path, RECORDS) == older
+    assert files(tmp_path) == [older.path]
+    older.path.write_bytes(b"x")
+    assert write_shard(tmp_path, RECORDS) == older
+    assert read_shard(older) == RECORDS
+    assert len(files(tmp_path)) == 1
+    FolderBlobs(tmp_path).delete(older.sha256)
+    assert files(tmp_path) == []
+
+
+def test_a_name_does_not_lead_out_of_the_folder(tmp_path):
+    (tmp_path / "blobs").mkdir()
+    secret = tmp_path / "secret.gz"
+    secret.write_bytes(b"x")
+    for name in ("../secret", "..", "/" + str(secret)):
+        with pytest.raises(BlobError, match="is no SHA-256"):
+            FolderBlobs(tmp_path / "blobs").delete(name)
+    assert secret.exists()

@@ -1,10 +1,17 @@
 """What SQLite is asked for a filter, line by line; and that it answers from its indexes."""
 
-import pytest
+import enum
+import types
+import typing
+from typing import Annotated, Any, Literal, Optional
 
-from ninefold.chemistry.quantities import QUANTITIES
+import pytest
+from pydantic import BaseModel, Field
+
 from ninefold.errors import InputError
-from ninefold.store.documents import CandidateDocument, FunnelDocument, ReferenceDocument, ResultDocument
+from ninefold.models.candidate import Candidate
+from ninefold.models.collections import MODELS
+from ninefold.models.quantities import QUANTITIES
 from ninefold.store.filters import to_sql
 from ninefold.store.schema import COLLECTIONS, INDEXED
 
@@ -105,24 +112,94 @@ def test_each_collection_has_its_own_fields():
         to_sql("n = 9", "references")
 
 
-MODELS = {
-    "candidates": CandidateDocument,
-    "funnel": FunnelDocument,
-    "references": ReferenceDocument,
-    "results": ResultDocument,
-}
+UNASKED = {"schema_version", "neighbour_of"}
+"""Flat fields that no column stands for: nobody filters or sorts by them."""
+KINDS = {str: "string", int: "integer", float: "float", bool: "boolean"}
+
+
+def flat_fields(model):
+    """Field -> kind of a model's scalars and lists of strings; Literal, Enum and None are seen through."""
+    return {
+        name: kind
+        for name, field in model.model_fields.items()
+        if name not in UNASKED and (kind := _kind(field.annotation))
+    }
+
+
+def _kind(annotation):
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kinds = {_kind(part) for part in typing.get_args(annotation) if part is not types.NoneType}
+        return kinds.pop() if len(kinds) == 1 else None
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _kind(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) is typing.Literal:
+        return _kind(type(typing.get_args(annotation)[0]))
+    if typing.get_origin(annotation) in (list, tuple) and _kind(typing.get_args(annotation)[0]) == "string":
+        return "list"
+    if isinstance(annotation, type):
+        return next(
+            (
+                kind
+                for base, kind in KINDS.items()
+                if base in annotation.__mro__[:-1] and (base is not int or bool not in annotation.__mro__)
+            ),
+            None,
+        )
+    return None
+
+
+def test_flat_fields_of_a_model():
+    class Colour(enum.StrEnum):
+        RED = "red"
+
+    class Model(BaseModel):
+        id: str
+        count: int
+        energy: float | None = None
+        flag: Optional[bool]  # noqa: UP045
+        colour: Colour
+        word: Literal["a", "b"] | None
+        limited: Annotated[int, Field(gt=0)]
+        names: list[str]
+        pair: tuple[str, ...]
+        either: int | str
+        nested: dict[str, int]
+        numbers: list[int]
+        anything: Any
+        schema_version: int = 1
+
+    assert flat_fields(Model) == {
+        "id": "string", "count": "integer", "energy": "float", "flag": "boolean", "colour": "string", "word": "string",
+        "limited": "integer", "names": "list", "pair": "list",
+    }  # fmt: skip
+
+
+def test_every_collection_has_a_model():
+    assert set(MODELS) == set(COLLECTIONS) == set(INDEXED)
+
+
+READ_WITH_THE_DOCUMENT = {"other_assignments", "flags", "ternaries", "notes", "species", "searches", "reaction"}
+READ_WITH_THE_DOCUMENT |= {"stability_notes", "minima_record", "rules", "methods"}
+"""Sentences, labels and references to other documents: nobody filters or sorts by them."""
 
 
 @pytest.mark.parametrize("collection", list(MODELS))
-def test_what_can_be_asked_is_in_the_documents(collection):
-    assert set(COLLECTIONS[collection]) <= set(MODELS[collection].model_fields)
+def test_the_table_of_fields_is_that_of_the_models(collection):
+    flat = flat_fields(MODELS[collection])
+    unasked = READ_WITH_THE_DOCUMENT
+    if collection == "compositions":  # its candidates repeat what is asked for
+        unasked = unasked | (set(flat_fields(Candidate)) - set(COLLECTIONS["compositions"]))
+    assert {name: kind for name, kind in flat.items() if name not in unasked} == COLLECTIONS[collection]
     assert set(INDEXED[collection]) <= set(COLLECTIONS[collection])
+    assert "list" not in {COLLECTIONS[collection][field] for field in INDEXED[collection]}
+    assert COLLECTIONS[collection]["id"] == "string"
 
 
 def test_every_flat_value_of_a_candidate_is_a_quantity():
-    nested = {"verdicts", "structures", "reasons", "decomposition", "known", "conditions", "terms", "provenance"}
-    nested |= {"other_readings", "neighbour_of", "lowest_by_round", "flags", "ternaries"}
-    assert set(CandidateDocument.model_fields) - nested - {"schema_version", "cation_counts"} == set(QUANTITIES)
+    nested = {"verdicts", "minima", "reasons", "decomposition", "known", "conditions", "terms", "properties"}
+    nested |= {"lowest_by_round", "flags", "ternaries", "stability_notes", "reaction", "cation_counts"}
+    of_the_store = {"schema_version", "composition", "minima_record", "revision"}
+    assert set(Candidate.model_fields) - nested - of_the_store == set(QUANTITIES)
 
 
 PLANS = [
@@ -140,3 +217,10 @@ def test_the_usual_questions_use_an_index(store, order, text):
     sql = f"EXPLAIN QUERY PLAN SELECT doc FROM candidates WHERE {where} ORDER BY {order} LIMIT 50"
     plan = " ".join(row[3] for row in store._connection.execute(sql, parameters))
     assert "USING INDEX candidates_" in plan
+
+
+def test_a_page_of_one_campaign_is_read_from_its_index(store):
+    sql = "EXPLAIN QUERY PLAN SELECT doc FROM candidates WHERE campaign = 'c' AND id > 'x' ORDER BY id LIMIT 50"
+    plan = " ".join(row[3] for row in store._connection.execute(sql))
+    assert "candidates_campaign (campaign=? AND id>?)" in plan
+    assert "TEMP B-TREE" not in plan

@@ -150,7 +150,7 @@ def test_what_nothing_can_match_is_refused(text, problem, allowed):
 
 
 def test_a_store_answers(tmp_path, record):
-    from ninefold.store.sqlite import SQLiteRepository
+    from ninefold.store.sqlite import SQLiteStore
 
     rows = {
         "a": {"formula": "K2ReH9", "elements": ["H", "K", "Re"], "chemical_system": "H-K-Re", "centre": "Re",
@@ -160,7 +160,7 @@ def test_a_store_answers(tmp_path, record):
         "c": {"formula": "KTcH8", "elements": ["H", "K", "Tc"], "chemical_system": "H-K-Tc", "centre": "Tc",
               "space_group_symbol": None},
     }  # fmt: skip
-    with SQLiteRepository(tmp_path / "s.db", "write") as repository:
+    with SQLiteStore(tmp_path / "s.db", "write") as repository:
         repository.put("candidates", [record(id, **content) for id, content in rows.items()])
         for text, expected in (
             ('formula = "K4Re2H18"', "a"), ('NOT formula = "K2ReD9"', "bc"), ('chemical_system = "K-Re-H"', "a"),

@@ -7,8 +7,8 @@ from ninefold.chemistry.anions import Assignment, Cation
 
 K2REH9 = Assignment("Re", 9, 2, 0, (Cation("K", 2, 1),))
 ASSIGNMENTS = {
-    reading.formula: reading
-    for reading in (
+    assignment.formula: assignment
+    for assignment in (
         K2REH9,
         Assignment("Re", 9, 2, 0, (Cation("Ba", 1, 2),)),
         Assignment("Re", 9, 2, 0, (Cation("K", 1, 1), Cation("Li", 1, 1))),

@@ -8,9 +8,11 @@ import pytest
 from structure_samples import ASSIGNMENTS, K2REH9
 
 from ninefold.chemistry.volumes import additive_volume
-from ninefold.structures import forcefield
+from ninefold.structures import forcefield, forcefield_kernel
 from ninefold.structures.checks import check_shells
-from ninefold.structures.forcefield import COULOMB, Parameters, Terms, parameters, settle
+from ninefold.structures.forcefield import settle
+from ninefold.structures.forcefield_kernel import COULOMB, Terms
+from ninefold.structures.forcefield_parameters import Parameters, parameters
 from ninefold.structures.hosts import decorated_host
 from ninefold.structures.packing import NO_COMPLEX, random_rotation
 from ninefold.structures.rigid_units import random_units
@@ -44,7 +46,7 @@ STRENGTHS = {"bond_stiffness": 15.0, "wall": 0.1, "repulsion": 0.25, "bulk_modul
 
 
 def energy_gradient_virial(positions, cell, **terms):
-    return forcefield.energy_gradient_virial(positions, cell, Terms(**{**STRENGTHS, **terms}))
+    return forcefield_kernel.energy_gradient_virial(positions, cell, Terms(**{**STRENGTHS, **terms}))
 
 
 def energy(arguments, **changes):

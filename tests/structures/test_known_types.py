@@ -12,7 +12,7 @@ from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.chemistry.volumes import additive_volume
 from ninefold.search import build_pool
 from ninefold.search.budget import SearchBudget
-from ninefold.search.prescreen import _mixed
+from ninefold.search.single_points import alternating
 from ninefold.structures.checks import check_shells
 from ninefold.structures.duplicates import distinct
 from ninefold.structures.known_types import substituted, type_names
@@ -136,7 +136,7 @@ def test_every_ordered_way_is_settled_and_evaluated_whatever_the_seed(seed):
     pool = build_pool(ASSIGNMENTS["KLiReH9"], budget, seed)
     types = {proposal.source for proposal in pool.proposals if proposal.source.startswith("type:")}
     assert types == {"type:K2ReH9:K 3f, Li 3g", "type:K2ReH9:K 3g, Li 3f"}
-    assert {proposal.source for proposal in _mixed(pool.proposals, 1)} >= types
+    assert {proposal.source for proposal in alternating(pool.proposals, 1)} >= types
 
 
 def test_a_split_orbit_has_the_name_of_its_type():

@@ -100,7 +100,7 @@ class Crystal:
         return {
             "operations": [*operations, *texts],
             "operations and symbol": [f"_space_group_name_H-M_alt '{short}'", *operations, *texts],
-            "Hall": [f"_space_group_name_Hall '{entry.hall_symbol}'"],
+            "Hall": [f"_space_group_name_Hall '{spglib.get_spacegroup_type(self.hall).hall_symbol}'"],
             "symbol and setting": [f"_space_group_name_H-M_alt '{short}{setting}'"],
             "symbol": [f"_space_group_name_H-M_alt '{short}'"],
             "number": [f"_space_group_IT_number {entry.number}"],

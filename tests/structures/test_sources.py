@@ -19,10 +19,10 @@ from ninefold.search.budget import SearchBudget
 from ninefold.structures.hosts import HOSTS, _grown, _orders, decorated_host
 from ninefold.structures.packing import NO_COMPLEX, random_rotation
 from ninefold.structures.polyhedra import M_H_DISTANCE
-from ninefold.structures.proposal import TRIES_IN_VAIN, Exhausted, Stream
+from ninefold.structures.proposal import MAX_CONSECUTIVE_FAILURES, Exhausted, Stream
 from ninefold.structures.prototypes import fits, prototype_host
 from ninefold.structures.rigid_units import CELL_ANGLES, SWELL, random_cell, random_units
-from ninefold.structures.sources import OUR_NAMES, anchored, check_source, load_source, sources_checksum
+from ninefold.structures.sources import OUR_NAMES, anchored, check_source, load_source, source_label, sources_checksum
 from ninefold.structures.symmetric_units import symmetric_units
 from ninefold.structures.symmetry import space_group
 
@@ -105,10 +105,10 @@ def test_a_source_that_never_delivers_is_given_up():
     failures = Counter()
     stream = Stream("barren", barren, K2REH9, 1, np.random.default_rng(0), failures)
     assert list(stream.draw(4)) == []
-    assert failures["barren"] == len(asked) == TRIES_IN_VAIN
+    assert failures["barren"] == len(asked) == MAX_CONSECUTIVE_FAILURES
     assert not stream.is_open
     assert list(stream.draw(4)) == []
-    assert len(asked) == TRIES_IN_VAIN
+    assert len(asked) == MAX_CONSECUTIVE_FAILURES
 
 
 def test_a_source_that_takes_too_long_is_ended_and_that_is_told():
@@ -161,6 +161,9 @@ def test_a_function_of_a_file_is_a_source(tmp_path):
     assert load_source(f"{file}:mine")(K2REH9, 1, None, None) is None
     assert anchored("mine.py:mine", tmp_path) == f"{file}:mine"
     assert anchored("hosts", tmp_path) == "hosts"
+    assert anchored("host.cif", tmp_path) == f"{tmp_path}/host.cif"
+    labels = {name: source_label(name) for name in ("hosts", "x/mine.py:mine", "a.b:mine", "/x/host.cif")}
+    assert labels == {"hosts": "hosts", "x/mine.py:mine": "mine", "a.b:mine": "mine", "/x/host.cif": "host.cif"}
     before = sources_checksum([f"{file}:mine"])
     file.write_text(file.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
     assert sources_checksum([f"{file}:mine"]) != before
@@ -169,7 +172,7 @@ def test_a_function_of_a_file_is_a_source(tmp_path):
 
 
 def test_the_example_of_the_documentation_works(tmp_path):
-    page = (Path(__file__).parents[2] / "docs" / "structures.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "extend.md").read_text(encoding="utf-8")
     [code] = [block for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "def chains" in block]
     (tmp_path / "my_sources.py").write_text(code, encoding="utf-8")
     source = load_source(f"{tmp_path / 'my_sources.py'}:chains")
@@ -321,7 +324,7 @@ def test_random_rotations_prefer_no_direction():
 
 
 def test_different_cations_take_whole_orbits_of_a_host(tmp_path):
-    # Fe2P, the metals of K2ReH9: two orbits for the cations, which a random deal nearly always mixes
+    # Fe2P, the metals of K2ReH9: two orbits for the cations, which a random distribution nearly always mixes
     fe2p = Structure.from_spacegroup(
         "P-62m", Lattice.hexagonal(5.87, 3.46), ["Fe", "Fe", "P", "P"],
         [[0.257, 0, 0], [0.591, 0, 0.5], [0, 0, 0.5], [1 / 3, 2 / 3, 0]],

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ninefold.thermo.hull import LowerHull, fractions_of
+from ninefold.thermo.lower_hull import LowerHull, fractions_of
 
 DEPTHS = [1e-9, 1e-7, 1e-5, 1e-4, 3e-4, 1e-3, 1e-2, 1.0]
 """eV/atom: a compound this far below its elements is stable, however little it is."""

@@ -12,8 +12,8 @@ from pymatgen.core import Composition, Element
 
 from ninefold.chemistry.equations import decomposition
 from ninefold.thermo import Condition, Phase, StabilitySettings, assess, chemical_potential_per_atom
-from ninefold.thermo.hull import LowerHull
-from ninefold.thermo.stability import EV_PER_GPA_A3
+from ninefold.thermo.ensembles import EV_PER_GPA_A3
+from ninefold.thermo.lower_hull import LowerHull
 
 ELEMENTS = ("K", "Re", "H", "Mg")
 STATIC = StabilitySettings(conditions=())
@@ -283,13 +283,13 @@ def test_a_competitor_takes_its_densest_minimum_too():
 def test_other_candidates_compete_and_two_readings_of_one_composition_do_not():
     candidate, references = example()
     better = phase("K3ReH8", -0.5)
-    again = phase("K2ReH9", -0.25, name="another reading")
+    again = phase("K2ReH9", -0.25, name="another assignment")
     stability = assess([candidate, again, better], references, STATIC)[0]
     assert stability.e_above_same_composition == pytest.approx(0.05)
     assert stability.e_above_references == pytest.approx(-0.1)
     assert stability.phase_separation_energy > stability.e_above_references
     assert {competitor.kind for competitor in stability.decomposition} >= {"candidate"}
-    assert "another reading" not in {competitor.name for competitor in stability.decomposition}
+    assert "another assignment" not in {competitor.name for competitor in stability.decomposition}
 
 
 def test_hydrogen_that_must_be_taken_up_is_negative():

@@ -7,11 +7,12 @@ and where to store.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from ninefold.chemistry.compounds import KnownCompound, with_own_compounds
+from ninefold.engines.registry import ENGINES
 from ninefold.engines.settings import EngineSettings
 from ninefold.enumeration.space import ChemicalSpace
 from ninefold.keys import content_key, file_checksum
@@ -20,6 +21,7 @@ from ninefold.ranking.settings import RankingSettings
 from ninefold.rules.settings import RuleSettings
 from ninefold.search.budget import SearchBudget
 from ninefold.settings import Settings
+from ninefold.stages.own import STAGES
 from ninefold.structures.sources import OUR_NAMES, sources_checksum
 from ninefold.thermo.settings import StabilitySettings
 
@@ -56,7 +58,13 @@ class Campaign(Settings):
     structures: SearchBudget = SearchBudget()
     """The structure search: sources and budgets. Budgets are counts, never seconds."""
     engine: EngineSettings = EngineSettings()
-    """What computes energies and forces."""
+    """What searches: many cheap relaxations. May be written as `search`. Without `energies` its energies also make the
+    hull."""
+    energies: tuple[EngineSettings, ...] = ()
+    """Further methods, by rising trust. Each relaxes every minimum that the search kept, and the reference phases, and
+    has a hull of its own; a candidate is ranked by the last of them that has a hull distance for it."""
+    stages: tuple[str, ...] = ()
+    """Stages of your own, run for every candidate with a structure: `FILE.py:NAME`; see docs/extend.md."""
     stability: StabilitySettings = StabilitySettings()
     """Conditions of temperature and hydrogen pressure, and the noise to state."""
     ranking: RankingSettings = RankingSettings()
@@ -67,6 +75,47 @@ class Campaign(Settings):
     """A YAML file of compounds that have been made, beside those in ninefold's list; relative to the campaign file."""
     store: str | None = None
     """Where results go, if neither --store nor NINEFOLD_STORE says: an SQLite file."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _search_is_engine(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "search" in values:
+            if "engine" in values:
+                raise ValueError("search and engine name the same thing: give one of them")
+            values = {**values, "engine": values["search"]}
+            del values["search"]
+        return values
+
+    @model_validator(mode="after")
+    def _check_methods(self) -> Self:
+        titles = [method.title for method in self.methods]
+        if twice := [title for title in dict.fromkeys(titles) if titles.count(title) > 1]:
+            raise ValueError(
+                f"energies: {twice[0]!r} is named twice, by engine (search) and energies together; name it once"
+            )
+        return self
+
+    @field_validator("stages")
+    @classmethod
+    def _check_stages(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            STAGES.check_setting(name)
+        return names
+
+    @property
+    def methods(self) -> tuple[EngineSettings, ...]:
+        """The search's method first, then those of `energies`: by rising trust."""
+        return (self.engine, *self.energies)
+
+    @property
+    def method_titles(self) -> tuple[str, ...]:
+        """Names of the methods for people and stages: without the paths of files, unless two would then be alike."""
+        short = [
+            ":".join([ENGINES.label(method.name), *([] if method.model is None else [Path(method.model).name])])
+            for method in self.methods
+        ]
+        every = zip(short, self.methods, strict=True)
+        return tuple(title if short.count(title) == 1 else method.title for title, method in every)
 
     def to_dict(self) -> dict[str, Any]:
         """The campaign as plain JSON values, defaults filled in."""
@@ -85,10 +134,21 @@ class Campaign(Settings):
         settings = self.to_dict()
         for key in ("description", "execution", "store", "known"):
             settings.pop(key)
-        settings["engine"].pop("kernels")  # same method and weights, same energies
+        for engine in (settings["engine"], *settings["energies"]):
+            engine.pop("kernels")  # same method and weights, same energies
+        # a campaign of one method and no further stages has the fingerprint that it always had
+        if not self.energies:
+            settings.pop("energies")
+        settings.pop("stages")
+        if self.stages:
+            settings["stages"] = STAGES.checksum(self.stages)
         if self.known:
             settings["known"] = file_checksum(self.known)
         settings["rules"] = self.rules.content()
+        settings["ranking"] = self.ranking.content()
+        settings["engine"]["name"] = ENGINES.checksum([self.engine.name]) or self.engine.name
+        for method, of_method in zip(self.energies, settings.get("energies", ()), strict=True):
+            of_method["name"] = ENGINES.checksum([method.name]) or method.name
         if added := sources_checksum(self.structures.sources):
             ours = [name for name in self.structures.sources if name in OUR_NAMES]
             settings["structures"]["sources"] = [*ours, added]

@@ -29,13 +29,13 @@ class Cation(NamedTuple):
     """A kind of counter-cation and how many of it there are per centre."""
 
     symbol: str
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks of a cation
+    count: int  # type: ignore[assignment]  # hides tuple.count, which a cation does not need
     charge: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Assignment:
-    """One reading of a composition: which metal is the centre and where the hydrogens are.
+    """One assignment of a composition: which metal is the centre and where the hydrogens are.
 
     All counts are per centre atom. `cations` is sorted by symbol. Li5ScYH7 has two assignments,
     with either metal as the centre; both share `formula`.
@@ -68,7 +68,7 @@ class Assignment:
 
     @property
     def label(self) -> str:
-        """Formula and reading, unique in a campaign: `Li5MoH11 = [MoH9]3- + 2 H-`."""
+        """Formula and assignment, unique in a campaign: `Li5MoH11 = [MoH9]3- + 2 H-`."""
         hydride = f" + {self.m} H-" if self.m else ""
         return f"{self.formula} = {self.anion}{hydride}"
 

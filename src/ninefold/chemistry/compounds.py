@@ -16,15 +16,18 @@ from ninefold.chemistry.formula import parse_formula
 from ninefold.errors import InputError
 from ninefold.yaml_files import read_yaml
 
+PROVENANCE = ("published", "from memory", "derived")
+"""How well an entry is known: read in the publication; from memory, unverified; derived or estimated here."""
+
 
 @dataclass(frozen=True)
 class KnownCompound:
-    """A compound that has been made, with its reading and where that stands."""
+    """A compound that has been made, with its assignment and where that stands."""
 
     assignment: Assignment
     source: str
-    mark: str
-    """src: read in the publication; mem: from memory; der: assigned here."""
+    provenance: str
+    """published: read in the publication; from memory; derived: assigned here."""
     space_group: int | None = None
     structure_type: str | None = None
     synthesis: str | None = None
@@ -58,7 +61,7 @@ def read_compounds(path: Path, field: str = "compounds") -> tuple[KnownCompound,
         field: What the file is to the user, for the error.
 
     Raises:
-        InputError: if the file cannot be read or names a reading twice; of a broken entry, with its key and value.
+        InputError: if the file cannot be read or names an assignment twice; of a broken entry, with its key and value.
     """
     entries = read_yaml(path, field)
     if not isinstance(entries, list):
@@ -74,7 +77,7 @@ def read_compounds(path: Path, field: str = "compounds") -> tuple[KnownCompound,
 
 
 def with_own_compounds(path: Path | None, field: str = "compounds") -> tuple[KnownCompound, ...]:
-    """The compounds that ninefold ships and those of a user's file; a reading that both hold is the user's.
+    """The compounds that ninefold ships and those of a user's file; an assignment that both hold is the user's.
 
     Raises:
         InputError: as `read_compounds`.
@@ -100,7 +103,7 @@ def _compound(entry: Any, where: str) -> KnownCompound:
         where = f"{where}, {entry['formula']}"
     values = {key: _KEYS[key](value, f"{where}: {key}") for key, value in entry.items()}
     formula = values.pop("formula", None)
-    assignment = _assignment({key: values.pop(key) for key in _READING}, formula, where)
+    assignment = _assignment({key: values.pop(key) for key in _ASSIGNMENT}, formula, where)
     return KnownCompound(assignment=assignment, **values)
 
 
@@ -158,26 +161,28 @@ def _cations(value: Any, where: str) -> dict[str, int]:
     return value
 
 
-_READING = ("centre", "n", "q", "m", "cations")
-_REQUIRED = (*_READING, "source", "mark")
+_ASSIGNMENT = ("centre", "n", "q", "m", "cations")
+_REQUIRED = (*_ASSIGNMENT, "source", "provenance")
 _KEYS: dict[str, Callable[[Any, str], Any]] = {
     "formula": _text, "centre": _one_of(GROUP), "n": _whole(1, 14), "q": _whole(1, 20), "m": _whole(0, 20),
-    "cations": _cations, "source": _text, "mark": _one_of(("src", "mem", "der")), "space_group": _whole(1, 230),
-    "structure_type": _text, "synthesis": _text, "pressure_GPa": _number(1000), "temperature_K": _number(10_000),
-    "doi": _text, "violates": _texts, "fitted": _yes_or_no,
+    "cations": _cations, "source": _text, "provenance": _one_of(PROVENANCE),
+    "space_group": _whole(1, 230), "structure_type": _text, "synthesis": _text, "pressure_GPa": _number(1000),
+    "temperature_K": _number(10_000), "doi": _text, "violates": _texts, "fitted": _yes_or_no,
 }  # fmt: skip
-_EXAMPLE = "- {formula: K2ReH9, centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: where it stands, mark: src}"
+_EXAMPLE = (
+    "- {formula: K2ReH9, centre: Re, n: 9, q: 2, m: 0, cations: {K: 2}, source: where it stands, provenance: published}"
+)
 
 
-def _assignment(reading: dict[str, Any], formula: str | None, where: str) -> Assignment:
-    """The reading of an entry; cations take those of their usual charges that balance q + m."""
-    symbols = sorted(reading["cations"])
-    if reading["centre"] in symbols:
-        raise InputError(f"{where}: cations", reading["centre"], problem="is the centre too")
-    q, m = reading["q"], reading["m"]
+def _assignment(values: dict[str, Any], formula: str | None, where: str) -> Assignment:
+    """The assignment of an entry; cations take those of their usual charges that balance q + m."""
+    symbols = sorted(values["cations"])
+    if values["centre"] in symbols:
+        raise InputError(f"{where}: cations", values["centre"], problem="is the centre too")
+    q, m = values["q"], values["m"]
     for charges in itertools.product(*(CATION_CHARGES[symbol] for symbol in symbols)):
-        cations = tuple(Cation(s, reading["cations"][s], charge) for s, charge in zip(symbols, charges, strict=True))
-        assignment = Assignment(reading["centre"], reading["n"], q, m, cations)
+        cations = tuple(Cation(s, values["cations"][s], charge) for s, charge in zip(symbols, charges, strict=True))
+        assignment = Assignment(values["centre"], values["n"], q, m, cations)
         if formula is not None and parse_formula(formula) != assignment.amounts:
             raise InputError(f"{where}: formula", formula, problem=f"is not what its parts make: {assignment.formula}")
         if assignment.cation_charge == q + m:

@@ -257,7 +257,8 @@ def _check_blanks(body: str, text: str) -> None:
     if tail and is_whole and not re.fullmatch(r"\[.*|[HDT]\d*", tail.translate(_SUBSCRIPTS)):
         raise InputError(
             "formula", text, problem=f"ends with {tail!r} behind a blank",
-            allowed="the formula alone: a space group, a phase or a reading is no part of it", hint=f"write {first!r}",
+            allowed="the formula alone: a space group, a phase or an assignment is no part of it",
+            hint=f"write {first!r}",
         )  # fmt: skip
 
 

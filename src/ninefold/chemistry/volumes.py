@@ -2,7 +2,7 @@
 
 V = V([MH_n]) + m V(H-) + sum of V(cation). The increments are derived from binary hydrides, from
 Mg2FeH6 and the K2PtCl6-type hexahydrides, and from K2ReH9, which they reproduce to 1 %. Those of
-[MH7], [MH8] and trivalent cations are interpolated (mark: der) and good to some 10 %.
+[MH7], [MH8] and trivalent cations are interpolated (derived) and good to some 10 %.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ CATION_VOLUME: dict[str, float] = {
     "Be": 4.0, "Mg": 7.8, "Ca": 13.5, "Sr": 22.3, "Ba": 32.7,
     "Al": 5.0, "Sc": 8.0, "Y": 11.0, "La": 16.0,
 }  # fmt: skip
-"""Å³ per cation; trivalent ones and Be from ionic radii beside Mg and Ca (der)."""
+"""Å³ per cation; trivalent ones and Be from ionic radii beside Mg and Ca (derived)."""
 LANTHANIDE_VOLUME = 14.0
-"""Å³; between Y and La (der)."""
+"""Å³; between Y and La (derived)."""
 HYDRIDE_VOLUME = 11.5
 """Å³ per interstitial hydride ion."""
 _ANION_VOLUME = {2: 30.0, 3: 37.0, 4: 45.0, 5: 53.0, 6: 60.0, 7: 67.0, 8: 74.0, 9: 80.0}
-"""Å³ per [MH_n]: 80 at n = 9 (K2ReH9), 51 (Fe) to 74 (Os) at n = 6, the rest interpolated (der)."""
+"""Å³ per [MH_n]: 80 at n = 9 (K2ReH9), 51 (Fe) to 74 (Os) at n = 6, the rest interpolated (derived)."""
 _SMALL_CENTRES = frozenset({"V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn"})
 _SMALL_FACTOR = 0.85
-"""3d complexes beside 4d and 5d ones of the same n: [FeH6] 51 Å³, [RuH6] 60 Å³ (der)."""
+"""3d complexes beside 4d and 5d ones of the same n: [FeH6] 51 Å³, [RuH6] 60 Å³ (derived)."""
 
 
 def anion_volume(centre: str, n: int) -> float:

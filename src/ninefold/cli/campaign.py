@@ -46,23 +46,28 @@ def check(
 ) -> None:
     """Validate a campaign file; say what it would screen, what its rules keep and how long it would take."""
     from ninefold.campaign import read_campaign
-    from ninefold.campaign.foreign import foreign_code
-    from ninefold.cli.locate import store_path
+    from ninefold.campaign.foreign import foreign_code, load_foreign_code, shadowed_names
+    from ninefold.cli.locate import store_address
     from ninefold.cli.preview import Preview
     from ninefold.engines.registry import check_engine_name
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
     from ninefold.report.explanation import wrapped
     from ninefold.rules import load_rule_set
-    from ninefold.structures.sources import load_foreign, reading_notes
+    from ninefold.stages.own import columns_of
+    from ninefold.structures.sources import reading_notes
 
     model = read_campaign(campaign)
-    check_engine_name(model.engine.name)
-    rule_set = load_rule_set(model.rules, run_code=not no_code)
+    for method in model.methods:
+        check_engine_name(method.name)
+    columns = {} if no_code else columns_of(model.stages)
+    rule_set = load_rule_set(model.rules, run_code=not no_code, extra_columns=columns)
     if not no_code:
-        load_foreign(model.structures.sources)
+        load_foreign_code(model)
         for note in reading_notes(model.structures.sources):
             typer.echo(f"ninefold: note: {note}", err=True)
+    for note in shadowed_names(model):
+        typer.echo(f"ninefold: note: {note}", err=True)
     model.known_compounds()
     counts = [count_assignments(space) for space in model.space]
     for index, count in enumerate(counts):
@@ -76,7 +81,7 @@ def check(
     code = foreign_code(model) if no_code else []
     # what the rules keep is known only where all of them are
     is_whole = not any(item.runs_python for item in code)
-    preview = Preview(model, rule_set, store_path(store, model.store)) if is_whole else None
+    preview = Preview(model, rule_set, store_address(store, model.store)) if is_whole else None
     if json:
         print_json(
             {
@@ -107,8 +112,8 @@ def new(
     """Write a small commented campaign file to start from; the campaign is named after the file."""
     import shlex
 
-    from ninefold.chemistry.configs import config_path
-    from ninefold.store.export import write_whole
+    from ninefold.output.target import write_whole
+    from ninefold.shipped import config_path
 
     out = check_output(out, "file", force=force)
     name = _campaign_name(out)
@@ -126,8 +131,8 @@ def _campaign_name(file: Path) -> str:
     """
     import re
 
-    from ninefold.chemistry.configs import config_path
     from ninefold.errors import InputError
+    from ninefold.shipped import config_path
 
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-._")[:64]
     if not name:
@@ -154,7 +159,7 @@ def enumerate_(
     campaign: Annotated[str, typer.Argument(help="Campaign or space file, or a shipped one by name (wide-9).")],
     count: Annotated[bool, typer.Option("--count", help="Print the number of assignments alone.")] = False,
     rules: Annotated[bool, typer.Option("--rules", help="Apply the campaign's rule set first.")] = False,
-    funnel: Annotated[bool, typer.Option("--funnel", help="What each gate turns down (implies --rules).")] = False,
+    funnel: Annotated[bool, typer.Option("--funnel", help="What each gate rejects (implies --rules).")] = False,
     map: Annotated[
         bool, typer.Option("--map", help="Periodic table of what is left; --out FILE.svg draws it.")
     ] = False,
@@ -168,10 +173,11 @@ def enumerate_(
 ) -> None:
     """List, count or map the compositions of a campaign. Needs no store."""
     from ninefold.campaign import read_campaign
-    from ninefold.campaign.files import find_campaign_file
+    from ninefold.campaign.parsing import find_campaign_file
     from ninefold.cli.outputs import files_in
     from ninefold.enumeration import count_assignments
     from ninefold.errors import InputError
+    from ninefold.store import store_file
 
     chosen = [name for name, is_on in (("--count", count), ("--funnel", funnel), ("--map", map)) if is_on]
     if len(chosen) > 1:
@@ -179,7 +185,7 @@ def enumerate_(
     model = read_campaign(campaign)
     if out is not None:
         inputs = [find_campaign_file(campaign), *files_in(model)]
-        out = check_output(out, force=force, store=Path(model.store) if model.store else None, inputs=inputs)
+        out = check_output(out, force=force, store=store_file(model.store) if model.store else None, inputs=inputs)
     if count and not rules:
         number = sum(count_assignments(space) for space in model.space)
         print_json({"count": number}) if json else typer.echo(str(number))
@@ -216,19 +222,21 @@ def _tables(model: Any, apply_rules: bool) -> Any:
 
     from ninefold.enumeration import enumerate_assignments
     from ninefold.rules import load_rule_set
+    from ninefold.stages.own import columns_of
 
-    rule_set = load_rule_set(model.rules) if apply_rules else None
+    rule_set = load_rule_set(model.rules, extra_columns=columns_of(model.stages)) if apply_rules else None
     for space in model.space:
         for table in enumerate_assignments(space):
             yield table, (rule_set.apply(table).kept_rows if rule_set else np.arange(len(table)))
 
 
 def _print_funnel(model: Any, as_json: bool) -> None:
-    """Gate by gate in the order in which they are applied: how many come in, how many it turns down."""
+    """Gate by gate in the order in which they are applied: how many come in, how many it rejects."""
     from ninefold.enumeration import enumerate_assignments
     from ninefold.rules import Mode, Stage, load_rule_set, selectivity
+    from ninefold.stages.own import columns_of
 
-    rule_set = load_rule_set(model.rules)
+    rule_set = load_rule_set(model.rules, extra_columns=columns_of(model.stages))
     chosen = selectivity(rule_set, (table for space in model.space for table in enumerate_assignments(space)))
     total, reasons, kept = chosen.compositions, chosen.reasons, chosen.kept
     gates = [rule for rule in rule_set.active(Stage.COMPOSITION) if rule.mode is Mode.GATE]
@@ -259,7 +267,7 @@ def _print_map(tables: Any, out: Path | None, as_json: bool) -> None:
         raise InputError("--out", str(out), problem="is no picture", allowed="a file that ends in .svg")
     survivors = of_tables(tables)
     if out is not None:
-        from ninefold.store.export import write_whole
+        from ninefold.output.target import write_whole
 
         write_whole(out, str(periodic_svg(survivors, is_standalone=True)).encode(), "--out")
     if as_json:
@@ -273,7 +281,7 @@ def _print_map(tables: Any, out: Path | None, as_json: bool) -> None:
 
 
 def _write(records: list[dict[str, Any]], kind: CompositionFormat, out: Path | None) -> None:
-    from ninefold.store.export import rows_to_csv, write_table
+    from ninefold.output.tables import rows_to_csv, write_table
 
     if out is not None and kind is not CompositionFormat.TABLE:
         write_table(records, list(COLUMNS), out, kind.value)

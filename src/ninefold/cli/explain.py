@@ -32,7 +32,7 @@ def explain(
     why: Annotated[bool, typer.Option("--why", help="Reason and source of every verdict, in full.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Whether a composition passes the rules and has been made; then one line per rule, for every reading."""
+    """Whether a composition passes the rules and has been made; then one line per rule, for every assignment."""
     from ninefold.chemistry.formula import read_formula
 
     read = read_formula(formula)
@@ -45,14 +45,14 @@ def explain(
     if json:
         print_json({**answer, "notes": list(read.notes)})
         return
-    if not why and (answer["readings"] or read.charge):
+    if not why and (answer["assignments"] or read.charge):
         lines.append("Reasons and sources: --why")
     typer.echo("\n".join([*lines, *(f"Note: {note}." for note in read.notes)]))
 
 
 def fields(json: JsonOption = False) -> None:
     """The fields of a candidate that `query`, `export` and filters know: key, unit, kind, meaning."""
-    from ninefold.chemistry.quantities import QUANTITIES
+    from ninefold.models.quantities import QUANTITIES
 
     if json:
         print_json([quantity._asdict() for quantity in QUANTITIES.values()])
@@ -71,30 +71,30 @@ def _compound(
     read: Formula, formula: str, rules: str, rule_set: RuleSet, width: int, why: bool
 ) -> tuple[dict[str, Any], list[str]]:
     from ninefold.report.explanation import headline, verdict_lines, wrapped
-    from ninefold.rules import diagnose, readings
+    from ninefold.rules import assignments, diagnose
 
-    found = _as_written(readings(formula, rule_set.electron_counts()), read)
+    found = _as_written(assignments(formula, rule_set.electron_counts()), read)
     judged = []
-    for reading in found:
-        verdicts = [verdict.to_dict() for verdict in rule_set.explain(reading)]
+    for assignment in found:
+        verdicts = [verdict.to_dict() for verdict in rule_set.explain(assignment)]
         prior = math.prod(verdict["score"] for verdict in verdicts if verdict["mode"] == "score")
-        judged.append((reading, verdicts, _rejecting(verdicts), prior))
+        judged.append((assignment, verdicts, _rejecting(verdicts), prior))
     judged.sort(key=lambda item: (len(item[2]) > 0, -item[3]))
     entries: list[dict[str, Any]] = []
     lines: list[str] = []
-    for reading, verdicts, rejected_by, prior in judged:
-        made = [compound for compound in made_compounds(rules) if compound.formula == reading.formula]
-        lines += headline(reading.label, rules, rejected_by, prior, made, width)
-        if not _fits_brackets(reading, read):
+    for assignment, verdicts, rejected_by, prior in judged:
+        made = [compound for compound in made_compounds(rules) if compound.formula == assignment.formula]
+        lines += headline(assignment.label, rules, rejected_by, prior, made, width)
+        if not _fits_brackets(assignment, read):
             lines += wrapped("Read so by the electron count; the brackets say another anion.", width, 2)
         lines += verdict_lines(verdicts, width, why=why)
         entries.append(
             {
-                "label": reading.label,
-                "anion": reading.anion,
-                "n": reading.n,
-                "q": reading.q,
-                "m": reading.m,
+                "label": assignment.label,
+                "anion": assignment.anion,
+                "n": assignment.n,
+                "q": assignment.q,
+                "m": assignment.m,
                 "accepted": not rejected_by,
                 "rejected_by": rejected_by,
                 "prior": round(prior, 6),
@@ -102,7 +102,7 @@ def _compound(
                     {
                         "label": compound.assignment.label,
                         "source": compound.source,
-                        "mark": compound.mark,
+                        "provenance": compound.provenance,
                         "doi": compound.doi,
                         "synthesis": compound.synthesis,
                         "pressure_GPa": compound.pressure_GPa,
@@ -126,7 +126,7 @@ def _compound(
         "formula": formula,
         "rules": rules,
         "accepted": any(entry["accepted"] for entry in entries),
-        "readings": entries,
+        "assignments": entries,
         "diagnosis": None if diagnosis is None else diagnosis.to_dict(),
     }
     return answer, lines
@@ -169,7 +169,7 @@ def _anion(
             "needs_cations": others,
             "compounds": [{"formula": salt.assignment.formula, "prior": round(salt.prior, 6)} for salt in compounds],
         },
-        "readings": [],
+        "assignments": [],
         "diagnosis": None,
     }
     return answer, lines
@@ -180,10 +180,10 @@ def _rejecting(verdicts: list[dict[str, Any]]) -> list[str]:
 
 
 def _as_written(found: list[Assignment], read: Formula) -> list[Assignment]:
-    """The readings that are as the brackets say; all, where none is."""
-    return [reading for reading in found if _fits_brackets(reading, read)] or found
+    """The assignments that are as the brackets say; all, where none is."""
+    return [assignment for assignment in found if _fits_brackets(assignment, read)] or found
 
 
-def _fits_brackets(reading: Assignment, read: Formula) -> bool:
-    """Whether square brackets, if there are any, hold the reading's anion."""
-    return not read.anions or {reading.centre: 1, "H": reading.n} in read.anions
+def _fits_brackets(assignment: Assignment, read: Formula) -> bool:
+    """Whether square brackets, if there are any, hold the assignment's anion."""
+    return not read.anions or {assignment.centre: 1, "H": assignment.n} in read.anions

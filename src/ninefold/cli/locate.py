@@ -9,12 +9,12 @@ from ninefold.errors import InputError
 from ninefold.store import resolve_store
 
 
-def store_path(option: str | None, campaign_store: str | None = None) -> Path:
-    """Where the store is: the option, else NINEFOLD_STORE, else the campaign's, else ninefold.db."""
+def store_address(option: str | None, campaign_store: str | None = None) -> str:
+    """Path or URI of the store: the option, else NINEFOLD_STORE, else the campaign's, else ninefold.db."""
     return resolve_store(option, campaign_store)
 
 
-def store_for_reading(option: str | None, campaign: str | None) -> tuple[Path, str | None]:
+def store_for_reading(option: str | None, campaign: str | None) -> tuple[str, str | None]:
     """The store of a reading command, and the campaign's name if one is asked for.
 
     Args:
@@ -25,8 +25,8 @@ def store_for_reading(option: str | None, campaign: str | None) -> tuple[Path, s
         from ninefold.campaign import read_campaign
 
         model = read_campaign(campaign)
-        return store_path(option, model.store), model.name
-    return store_path(option), campaign
+        return store_address(option, model.store), model.name
+    return store_address(option), campaign
 
 
 def input_files(campaign: str | None) -> list[Path]:
@@ -37,7 +37,7 @@ def input_files(campaign: str | None) -> list[Path]:
     """
     if not campaign or not campaign.endswith((".yaml", ".yml")):
         return []
-    from ninefold.campaign.files import find_campaign_file, read_campaign
+    from ninefold.campaign.parsing import find_campaign_file, read_campaign
     from ninefold.cli.outputs import files_in
 
     return [find_campaign_file(campaign), *files_in(read_campaign(campaign))]
@@ -79,15 +79,16 @@ def campaign_document(repository: Any, name: str | None, *, unfinished_first: bo
 
 def result_rows(repository: Any, name: str) -> dict[str, Any]:
     """Campaign, funnel and ranked rows as plain values: what `run --json` prints."""
-    from ninefold.chemistry.quantities import QUANTITIES
     from ninefold.flows.funnel import total
+    from ninefold.models.quantities import QUANTITIES
 
     of_campaign = {"campaign": name}
+    best = {**of_campaign, "is_best": True}
     return {
         "campaign": name,
         "funnel": total(repository.find("funnel", equal=of_campaign, limit=None)),
         "candidates": repository.find(
-            "candidates", equal=of_campaign, sort=[("rank", "asc")], fields=list(QUANTITIES), limit=None
+            "candidates", equal=best, sort=[("rank", "asc")], fields=list(QUANTITIES), limit=None
         ),
     }
 
@@ -101,25 +102,26 @@ def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[An
         top: Candidates to show; default `ninefold.report.DEFAULT_TOP`.
 
     Returns:
-        Campaign; funnel; whole documents of the best candidates; references; flat rows of the other candidates, an
-        iterator that reads them a page at a time.
+        Campaign; funnel; whole documents of the best candidates; references; flat rows of the other candidates, and of
+        other methods for the hulls, an iterator that reads them a page at a time.
     """
     from ninefold.flows.funnel import total
     from ninefold.report import DEFAULT_TOP
     from ninefold.report.overview import ROW_FIELDS
-    from ninefold.store.paging import pages
+    from ninefold.store.details import details
     from ninefold.store.schema import COLLECTIONS
 
     of_campaign = {"campaign": name}
+    of_best = {**of_campaign, "is_best": True}
     # identifiers first: to sort whole documents is to read all of them
     order = [("rank", "asc"), ("e_above_hull", "asc")]
-    best = repository.find("candidates", equal=of_campaign, sort=order, fields=["id"], limit=top or DEFAULT_TOP)
+    best = repository.find("candidates", equal=of_best, sort=order, fields=["id"], limit=top or DEFAULT_TOP)
     shown = repository.get_many("candidates", [row["id"] for row in best])
     fields = [key for key in ROW_FIELDS if key in COLLECTIONS["candidates"]]
     return (
         repository.get("campaigns", name),
         total(repository.find("funnel", equal=of_campaign, limit=None)),
-        [shown[row["id"]] for row in best],
+        list(details(repository, [shown[row["id"]] for row in best])),
         repository.find("references", equal=of_campaign, limit=None),
-        (row for row in pages(repository, "candidates", of_campaign, fields) if row["id"] not in shown),
+        (row for row in repository.iterate("candidates", equal=of_campaign, fields=fields) if row["id"] not in shown),
     )

@@ -59,19 +59,19 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.stdout.flush()  # a full disk shows here, not when the interpreter ends
     except NinefoldError as error:
-        code = _complain(str(error), error.exit_code)
+        code = _print_error(str(error), error.exit_code)
     except typer.Abort:
-        code = _complain("interrupted", 130)
+        code = _print_error("interrupted", 130)
     except TyperException as error:
-        code = _complain_of_usage(error)
+        code = _print_usage_error(error)
     except signals.Interrupted as interrupt:
-        signals.leave(_complain(str(interrupt), interrupt.exit_code))
+        signals.leave(_print_error(str(interrupt), interrupt.exit_code))
     except BrokenPipeError:
         code = 0
     except BaseException as error:  # SystemExit too: no command of ours ends by it, a user's file may
         if os.environ.get("NINEFOLD_DEBUG"):
             raise
-        code = _complain_of_unexpected(error)
+        code = _print_unexpected(error)
     _silence_stdout()
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -84,7 +84,7 @@ def _prepare_streams() -> None:
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            # writing fails on standard output, as to any closed file; there is nobody to tell of standard error
+            # writing fails on standard output, as to any closed file; for standard error no report is possible
             mode = os.O_WRONLY if name == "stderr" else os.O_RDONLY
             descriptor = os.open(os.devnull, mode)
             if descriptor != number:
@@ -97,7 +97,7 @@ def _prepare_streams() -> None:
 
 
 def _silence_stdout() -> None:
-    """What is left in the buffer and cannot be written must not make the interpreter complain when it ends."""
+    """What is left in the buffer and cannot be written must not make the interpreter print an error when it ends."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -105,43 +105,43 @@ def _silence_stdout() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain_of_unexpected(error: BaseException) -> int:
-    """Whose mistake it is, by what is known of it: a user's file, the machine, or ninefold."""
+def _print_unexpected(error: BaseException) -> int:
+    """One line on an error that no command foresaw: of a user's file, of the machine, or an internal one."""
     package = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if package and package != "ninefold" and package not in sys.stdlib_module_names:
-        return _complain(f"the package {package!r} is not installed; pip install {package}", 2)
+        return _print_error(f"the package {package!r} is not installed; pip install {package}", 2)
     if (blamed := user_code.blamed(error)) is not None:
-        return _complain(str(blamed), blamed.exit_code)
+        return _print_error(str(blamed), blamed.exit_code)
     if isinstance(error, SystemExit):
-        return _complain(f"a library ended the program (exit code {error.code!r})", 1)
+        return _print_error(f"a library ended the program (exit code {error.code!r})", 1)
     if isinstance(error, ImportError) and not package:
-        return _complain(f"a library cannot be loaded (memory, or a broken installation): {description(error)}", 1)
+        return _print_error(f"a library cannot be loaded (memory, or a broken installation): {description(error)}", 1)
     if isinstance(error, MemoryError):
-        return _complain("the memory of this machine is used up", 1)
+        return _print_error("the memory of this machine is used up", 1)
     if isinstance(error, OSError):
-        return _complain_of_system(error)
+        return _print_system_error(error)
     if "ninefold.store.locate" in sys.modules:
         from ninefold.store.locate import find_damage
 
         if (damage := find_damage()) is not None:
-            return _complain(str(damage), damage.exit_code)
+            return _print_error(str(damage), damage.exit_code)
     place = "NINEFOLD_DEBUG=1 shows where; please report it"
-    return _complain(f"internal error: {description(error)} ({place})", 1)
+    return _print_error(f"internal error: {description(error)} ({place})", 1)
 
 
-def _complain_of_system(error: OSError) -> int:
+def _print_system_error(error: OSError) -> int:
     """An error of the file system that no command foresaw: a full disk, a folder that is gone."""
     words = error.strerror or description(error)
     if error.filename is not None:
-        return _complain(f"file: {shown(os.fsdecode(error.filename))}: {words}", 2)
+        return _print_error(f"file: {shown(os.fsdecode(error.filename))}: {words}", 2)
     try:
         os.getcwd()
     except OSError:
-        return _complain("working folder: it has been deleted; change to one that exists", 2)
-    return _complain(f"output: cannot be written: {words}", 2)
+        return _print_error("working folder: it has been deleted; change to one that exists", 2)
+    return _print_error(f"output: cannot be written: {words}", 2)
 
 
-def _complain_of_usage(error: TyperException) -> int:
+def _print_usage_error(error: TyperException) -> int:
     text = error.format_message() if hasattr(error, "format_message") else str(error)
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(text)
@@ -151,10 +151,10 @@ def _complain_of_usage(error: TyperException) -> int:
         text = f"{text.rstrip('.')}, not {shown(cause.errors()[0]['input'])}"
     context = getattr(error, "ctx", None)
     advice = f"; see '{context.command_path} --help'" if context is not None else ""
-    return _complain(f"{' '.join(text.split()).removesuffix('.')}{advice}", 2)
+    return _print_error(f"{' '.join(text.split()).removesuffix('.')}{advice}", 2)
 
 
-def _complain(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     if len(message) > LONGEST_MESSAGE:  # an argument may be a file's whole content
         message = f"{message[: LONGEST_MESSAGE // 2]} ... {message[-LONGEST_MESSAGE // 4 :]}"
     typer.echo(f"ninefold: error: {message}", err=True)

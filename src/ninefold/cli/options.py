@@ -9,7 +9,8 @@ import typer
 StoreOption = Annotated[
     str | None,
     typer.Option(
-        "--store", help="SQLite file with the results. Default: $NINEFOLD_STORE, the campaign's, or ./ninefold.db."
+        "--store",
+        help="Store of the results, a file or URI. Default: $NINEFOLD_STORE, the campaign's, or ./ninefold.db.",
     ),
 ]
 CampaignOption = Annotated[

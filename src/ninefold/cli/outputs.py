@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ninefold.atomic_files import is_database, write_atomically
 from ninefold.errors import InputError
-from ninefold.files import is_database, write_atomically
 from ninefold.paths import user_path
 
 if TYPE_CHECKING:

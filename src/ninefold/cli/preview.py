@@ -26,7 +26,7 @@ class Preview:
         InputError: if the rules reject everything.
     """
 
-    def __init__(self, campaign: Campaign, rule_set: RuleSet, store: Path | None) -> None:
+    def __init__(self, campaign: Campaign, rule_set: RuleSet, store: str | None) -> None:
         from ninefold.errors import InputError
         from ninefold.rules import recall, selectivity
 
@@ -75,18 +75,18 @@ def _tables(campaign: Campaign) -> Iterator[CandidateTable]:
         yield from enumerate_assignments(space)
 
 
-def _estimate(campaign: Campaign, rule_set: RuleSet, compositions: int, store: Path | None) -> Estimate | None:
+def _estimate(campaign: Campaign, rule_set: RuleSet, compositions: int, store: str | None) -> Estimate | None:
     from ninefold.errors import NinefoldError
     from ninefold.flows.estimate import estimate, measured_rates
-    from ninefold.store import open_repository
+    from ninefold.store import open_store
 
     rates = None
-    if store is not None and store.exists():
+    if store is not None:
         try:
-            with open_repository(store) as repository:
+            with open_store(store) as repository:
                 rates = measured_rates(campaign, repository)
         except NinefoldError:
-            pass  # a store that cannot be read is the run's to refuse; the shipped rates have to do
+            pass  # one that is not there yet, or cannot be read, is the run's to refuse; the shipped rates have to do
     rates = rates or measured_rates(campaign)
     return None if rates is None else estimate(campaign, compositions, rates, _competitors(campaign, rule_set))
 
@@ -97,7 +97,7 @@ def _competitors(campaign: Campaign, rule_set: RuleSet) -> int:
         return 0
     import numpy as np
 
-    from ninefold.flows.stages import FEWEST_LIGANDS
+    from ninefold.stages.select import FEWEST_LIGANDS
 
     made = {item.formula: item.assignment for item in campaign.known_compounds() if item.assignment.n >= FEWEST_LIGANDS}
     within: set[str] = set()

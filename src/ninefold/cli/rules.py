@@ -29,8 +29,8 @@ def register(app: typer.Typer) -> None:
 
 def list_(json: JsonOption = False) -> None:
     """Every rule set that ninefold ships, and every rule that is known, with its source."""
-    from ninefold.chemistry.configs import config_path
     from ninefold.rules import known_rules
+    from ninefold.shipped import config_path
 
     sets = sorted(file.stem for file in config_path("rules").glob("*.yaml"))
     rows = [rule.to_dict() for rule in known_rules()]
@@ -115,9 +115,12 @@ def load(name: str) -> Any:
     """The rule set of a name, a YAML file of rules, or a campaign file."""
     from ninefold.rules import load_rule_set
     from ninefold.rules.settings import RuleSettings
+    from ninefold.stages.own import columns_of
 
     campaign = _campaign(name)
-    return load_rule_set(campaign.rules if campaign else RuleSettings(set=name))
+    if campaign is None:
+        return load_rule_set(RuleSettings(set=name))
+    return load_rule_set(campaign.rules, extra_columns=columns_of(campaign.stages))
 
 
 def _compounds(rules: str, own: Path | None) -> Any:

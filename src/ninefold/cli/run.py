@@ -64,14 +64,14 @@ def resume(
 ) -> None:
     """Go on with an interrupted campaign; nothing finished is computed again."""
     from ninefold.campaign import parse_campaign
-    from ninefold.cli.locate import campaign_document, store_path
-    from ninefold.store import open_repository
+    from ninefold.cli.locate import campaign_document, store_address
+    from ninefold.store import open_store
 
-    path = store_path(store)
-    with open_repository(path) as repository:
+    address = store_address(store)
+    with open_store(address) as repository:
         document = campaign_document(repository, campaign, unfinished_first=True)
     chosen = workflow or document.get("workflow", "screen")
-    _execute(parse_campaign(document["settings"]), str(path), False, False, workers, report, chosen, json)
+    _execute(parse_campaign(document["settings"]), address, False, False, workers, report, chosen, json)
 
 
 def _execute(
@@ -88,48 +88,53 @@ def _execute(
 ) -> None:
     from pathlib import Path
 
-    from ninefold.cli.locate import result_rows, store_path
+    from ninefold.cli.locate import result_rows, store_address
     from ninefold.cli.outputs import check_output
     from ninefold.cli.progress import progress_display
     from ninefold.cli.signals import Interrupted
     from ninefold.errors import MachineFaultError
-    from ninefold.flows.execute import is_finished, run_campaign
     from ninefold.flows.progress import listening
-    from ninefold.store import open_repository
+    from ninefold.run.local import is_finished, run_campaign
+    from ninefold.store import open_store, store_file
+    from ninefold.structures.sources import reading_notes
 
-    path = store_path(store, campaign.store)
+    address = store_address(store, campaign.store)
     target = Path(report or f"{campaign.name}-report.html")
-    target = check_output(target, "--report", can_force=False, store=path, report_of=campaign.name, makes_folders=True)
+    target = check_output(
+        target, "--report", can_force=False, store=store_file(address), report_of=campaign.name, makes_folders=True
+    )
     if workers is not None:
         campaign = campaign.model_copy(update={"execution": campaign.execution.model_copy(update={"workers": workers})})
     if fresh and not yes:
-        _ask_before_discarding(campaign, path)
+        _ask_before_discarding(campaign, address)
     fault: MachineFaultError | None = None
     try:
-        if fresh or not is_finished(campaign, path, workflow):
+        if fresh or not is_finished(campaign, address, workflow):
+            for note in reading_notes(campaign.structures.sources):
+                typer.echo(f"ninefold: note: {note}", err=True)
             with progress_display() as show, listening(show):
-                run_campaign(campaign, path, fresh=fresh, update=update, workflow=workflow)
+                run_campaign(campaign, address, fresh=fresh, update=update, workflow=workflow)
         elif not as_json:
             typer.echo(
                 f"Campaign {campaign.name!r} is finished; --fresh discards its calculations and starts again.", err=True
             )
     except Interrupted as interrupt:
-        raise Interrupted(interrupt.number, _kept(campaign, path, store)) from None
+        raise Interrupted(interrupt.number, _kept(campaign, address, store)) from None
     except MachineFaultError as error:
         if not error.is_at_end:
             raise
         fault = error
-    with open_repository(path) as repository:
+    with open_store(address) as repository:
         _write_report(repository, campaign.name, target)
         if as_json:
             print_json(result_rows(repository, campaign.name))
         else:
-            _show(repository, campaign, path, target)
+            _show(repository, campaign, address, target)
     if fault is not None:
         raise fault
 
 
-def _ask_before_discarding(campaign: Campaign, path: Path) -> None:
+def _ask_before_discarding(campaign: Campaign, address: str) -> None:
     """Say what a fresh start would throw away, and go on only if the user wants it.
 
     Raises:
@@ -140,35 +145,36 @@ def _ask_before_discarding(campaign: Campaign, path: Path) -> None:
     from ninefold.errors import InputError
     from ninefold.flows.kept import calculations_of
     from ninefold.report.text import duration
+    from ninefold.store import masked
 
-    kept = calculations_of(campaign.name, path)
+    kept = calculations_of(campaign.name, address)
     if not kept.calculations:
         return
     stake = f"{kept.calculations} finished calculations ({duration(kept.core_seconds)} of core time)"
     if not sys.stdin.isatty():
         raise InputError(
-            "--fresh", campaign.name, problem=f"would discard {stake} in {path}", hint="--yes discards them"
+            "--fresh", campaign.name, problem=f"would discard {stake} in {masked(address)}", hint="--yes discards them"
         )
-    typer.echo(f"Campaign {campaign.name!r} holds {stake} in {path}; --fresh discards them all.", err=True)
+    typer.echo(f"Campaign {campaign.name!r} holds {stake} in {masked(address)}; --fresh discards them all.", err=True)
     typer.echo("Discard them? [y/N] ", nl=False, err=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         typer.echo("Nothing was discarded.", err=True)
         raise typer.Exit(1)
 
 
-def _kept(campaign: Campaign, path: Path, store: str | None) -> str:
+def _kept(campaign: Campaign, address: str, store: str | None) -> str:
     """What an interrupted run leaves in the store, and how to go on."""
     import shlex
 
     from ninefold.errors import NinefoldError
     from ninefold.flows.kept import kept_of
-    from ninefold.store import open_repository
+    from ninefold.store import masked, open_store
 
     again = f"ninefold resume {campaign.name}"
     if store or campaign.store:
-        again += f" --store {shlex.quote(str(path))}"
+        again += f" --store {shlex.quote(masked(address))}"
     try:
-        with open_repository(path) as repository:
+        with open_store(address) as repository:
             if repository.get("campaigns", campaign.name) is None:
                 return "nothing had been computed"
             kept = kept_of(campaign.name, repository)
@@ -180,21 +186,27 @@ def _kept(campaign: Campaign, path: Path, store: str | None) -> str:
     )
 
 
-def _show(repository: Any, campaign: Campaign, path: Path, target: Path) -> None:
+def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> None:
+    from collections import Counter
+
     from ninefold.flows.funnel import total
     from ninefold.report.answer import uncertainty_note
     from ninefold.report.terminal import funnel_table, ranked_table
+    from ninefold.store import masked
 
     out = console()
     of_campaign = {"campaign": campaign.name}
     out.print(funnel_table(total(repository.find("funnel", equal=of_campaign, limit=None))))
-    rows = list(repository.find("candidates", equal=of_campaign, sort=[("rank", "asc")], limit=25))
+    of_best = {**of_campaign, "is_best": True}
+    rows = list(repository.find("candidates", equal=of_best, sort=[("rank", "asc")], limit=25))
     out.print(ranked_table(rows))
     evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows if row["energy_per_atom"] is not None)) or "none"
     fields = ["e_above_hull_uncertainty", "phase_separation_energy", "evidence", "is_competitor"]
-    out.print(uncertainty_note(list(repository.find("candidates", equal=of_campaign, fields=fields, limit=None))))
-    out.print(f"Evidence: {evidence}, static, 0 K.")
-    out.print(f"Store:  {path}\nReport: {target.resolve()}", soft_wrap=True)
+    out.print(uncertainty_note(list(repository.find("candidates", equal=of_best, fields=fields, limit=None))))
+    engines = Counter(row["engine"] for row in rows if row["energy_per_atom"] is not None)
+    by = ", ".join(f"{engine} ({count})" for engine, count in engines.most_common()) if len(engines) > 1 else ""
+    out.print(f"Evidence: {evidence}, static, 0 K." + (f" Energies shown are of {by}." if by else ""))
+    out.print(f"Store:  {masked(address)}\nReport: {target.resolve()}", soft_wrap=True)
 
 
 def _write_report(repository: Any, name: str, target: Path) -> None:

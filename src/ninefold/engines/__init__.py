@@ -20,14 +20,13 @@ __all__ = [
     "make_engine",
 ]  # fmt: skip
 
-_HOMES = {
+_LAZY_IMPORTS = {
     **dict.fromkeys(("CalculationError", "Engine", "Evaluation", "Relaxation"), "base"),
     **dict.fromkeys(("engine_names", "make_engine"), "registry"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _LAZY_IMPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOMES[name]}")
-    return getattr(home, name)
+    return getattr(import_module(f"{__name__}.{_LAZY_IMPORTS[name]}"), name)

@@ -152,7 +152,7 @@ def _cause(error: Exception, atoms: Atoms | None, volume: float) -> Exception:
     if atoms is None or not is_transient(error):
         return error
     if str(error).startswith("FixSymmetry"):  # ASE's word for a step too long to stay symmetric
-        return CalculationError("the relaxation lost its way")
+        return CalculationError("optimizer failed: a step too long to keep the symmetry")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
         return CalculationError("positions are not numbers")
     try:

@@ -5,7 +5,7 @@ a NaN: one bad structure does not stop a campaign.
 
 An error is a property of the structure only where it is declared as one (`CalculationError` and what
 `is_transient` lists beside it). Everything else (a library that cannot be loaded, memory, a file, a
-device) is the machine's: it says nothing about the structure, is not remembered, and is tried again.
+device) is the machine's: it says nothing about the structure, is not stored, and is tried again.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ def reason_of(error: BaseException) -> str:
     """One line: our own words, or the kind of a foreign error and its first line."""
     if isinstance(error, CalculationError):
         return str(error)
+    words = (str(error).splitlines() or [""])[0][:120]
     if not is_transient(error) and "LinAlgError" in type(error).__name__:
-        return "the relaxation lost its way"
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
+        return f"optimizer failed: {words or 'a matrix has no eigenvalues'}"
+    return f"{type(error).__name__}: {words}"
 
 
 def is_foreign(reason: str | None) -> bool:

@@ -1,26 +1,34 @@
-"""Engines by name: ours, and those that an installed package announces."""
+"""Engines by name: ours, those that an installed package announces, and those of a user's file."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ninefold.engines.base import Engine
 from ninefold.engines.settings import EngineSettings
-from ninefold.errors import InputError, MissingDependencyError
-from ninefold.user_code import calling
+from ninefold.errors import InputError
+from ninefold.keys import content_key
+from ninefold.plugins import Registry
+from ninefold.user_code import loading, missing_package
 
-GROUP = "ninefold.engines"
-_OURS = {
-    "chgnet": "ninefold.engines.chgnet:CHGNetEngine",
-    **{name: f"ninefold.engines.foundation:{name}" for name in ("sevennet", "mace", "orb", "mattersim", "grace")},
-    "torchsim": "ninefold.engines.torchsim:make",
-    "emt": "ninefold.engines.ase_engine:emt",
-    "lj": "ninefold.engines.ase_engine:lennard_jones",
-}
+if TYPE_CHECKING:
+    from ninefold.engines.base import Engine
+
+ENGINES = Registry(
+    group="ninefold.engines",
+    setting="engine.name",
+    what="an engine",
+    wanted="a function or class that takes EngineSettings and gives an Engine",
+    shipped={
+        "chgnet": "ninefold.engines.chgnet:CHGNetEngine",
+        **{name: f"ninefold.engines.foundation:{name}" for name in ("sevennet", "mace", "orb", "mattersim", "grace")},
+        "torchsim": "ninefold.engines.torchsim:make",
+        "emt": "ninefold.engines.ase_engine:emt",
+        "lj": "ninefold.engines.ase_engine:lennard_jones",
+    },
+)
+_PARTS = ("name", "label", "fingerprint", "evidence", "batch", "evaluate", "relax")
+"""Of an `Engine`."""
 
 _PICKLE = "weights, unpickled by their package: they can run code"
 _WEIGHTS = {
@@ -34,8 +42,8 @@ _WEIGHTS = {
 
 
 def engine_names() -> list[str]:
-    """Names that `engine.name` may take here."""
-    return sorted({*_OURS, *(point.name for point in entry_points(group=GROUP))})
+    """Names that `engine.name` may take here, beside `FILE.py:NAME` and `module:NAME`."""
+    return sorted(ENGINES.names())
 
 
 def check_engine_name(name: str) -> None:
@@ -44,13 +52,7 @@ def check_engine_name(name: str) -> None:
     Raises:
         InputError: with the names that are.
     """
-    if name not in engine_names():
-        raise InputError("engine.name", name, problem="is not an engine", allowed=", ".join(engine_names()))
-
-
-def is_ours(name: str) -> bool:
-    """Whether an engine's code is ninefold's own."""
-    return name in _OURS
+    ENGINES.check(name)
 
 
 def weights_that_run(name: str, model: str) -> str | None:
@@ -60,8 +62,8 @@ def weights_that_run(name: str, model: str) -> str | None:
         name: The engine; another package's is not known here.
         model: `engine.model`: a model inside the package, or a file.
     """
-    if not is_ours(name):
-        return "read by that package"
+    if not ENGINES.is_shipped(name):
+        return "read by that engine"
     family, _, file = model.rpartition(":") if name == "torchsim" else (name, "", model)
     if name in ("sevennet", "torchsim") and Path(file).suffix not in (".pth", ".pt", ".model"):
         return None  # a model inside the package
@@ -72,34 +74,41 @@ def make_engine(settings: EngineSettings) -> Engine:
     """An engine by name.
 
     Raises:
-        InputError: if there is no engine of this name, or it has no such model.
+        InputError: if there is no engine of this name, or it has no such model; or if what a user's file gives is none.
         MissingDependencyError: if its package is not installed.
     """
-    check_engine_name(settings.name)
-    points = {name: EntryPoint(name, value, GROUP) for name, value in _OURS.items()}
-    points |= {point.name: point for point in entry_points(group=GROUP) if point.name not in points}
-    point = points[settings.name]
-    module, _, attribute = point.value.partition(":")
+    name = settings.name
     try:
-        if settings.name in _OURS:
-            factory = getattr(importlib.import_module(module), attribute)
-            engine: Engine = factory(settings)
-        else:
-            with _calling(point.value):
-                engine = getattr(importlib.import_module(module), attribute)(settings)
+        factory = ENGINES.load(name)
+        if ENGINES.is_shipped(name):
+            engine: Any = factory(settings)
+            return engine
     except ModuleNotFoundError as error:
-        raise MissingDependencyError("engine.name", settings.name, error.name or "unknown") from error
-    return engine
+        raise missing_package(error, ENGINES.setting, name) or error from error
+    with loading(ENGINES.setting, ENGINES.origin(name)):
+        engine = factory(settings)
+    if absent := [part for part in _PARTS if getattr(engine, part, None) is None]:
+        raise InputError(
+            ENGINES.setting, name, problem=f"gives a {type(engine).__name__} without {', '.join(absent)}",
+            allowed="an Engine; ninefold.engines.ase_engine.ASEEngine makes one of an ASE calculator",
+        )  # fmt: skip
+    foreign: Any = ForeignEngine(engine, ENGINES.checksum([name]))
+    return foreign
 
 
-@contextmanager
-def _calling(origin: str) -> Iterator[None]:
-    """As `user_code.calling`; a package that is missing is told as such."""
-    missing: ModuleNotFoundError | None = None
-    with calling("engine.name", origin, is_loading=True):
-        try:
-            yield
-        except ModuleNotFoundError as error:
-            missing = error
-    if missing is not None:
-        raise missing
+class ForeignEngine:
+    """An engine of a user's file or of a package: its code is part of what identifies its energies.
+
+    Args:
+        engine: As it was made.
+        checksum: Of its code: an edited file is another engine, whatever its author calls it.
+    """
+
+    def __init__(self, engine: Any, checksum: str) -> None:
+        self._engine = engine
+        self.fingerprint = content_key(engine.fingerprint, checksum)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_engine":  # asked for by copy and pickle before there is one
+            raise AttributeError(name)
+        return getattr(self._engine, name)

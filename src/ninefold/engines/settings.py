@@ -20,6 +20,11 @@ class EngineSettings(Settings):
     """Code for the tensor products of SevenNet in the engine torchsim on a CUDA device: faster where its package is
     installed. Energies stay the same within 0.1 meV/atom, which is checked at the start."""
 
+    @property
+    def title(self) -> str:
+        """Name and model, for people and for the names of stages: sevennet:7net-0."""
+        return self.name if self.model is None else f"{self.name}:{self.model}"
+
     @model_validator(mode="after")
     def _check_kernels(self) -> Self:
         if self.kernels != "default" and (self.name != "torchsim" or (self.model or "sevennet")[:8] != "sevennet"):

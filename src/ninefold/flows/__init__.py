@@ -1,0 +1,21 @@
+"""Flows: the stages as jobflow jobs, and the Makers that put them together.
+
+`from ninefold.flows import ScreenMaker` loads jobflow; the modules beside it that need none load without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ninefold.flows.makers import EnergiesMaker, ScreenMaker, SearchMaker
+
+__all__ = ["EnergiesMaker", "ScreenMaker", "SearchMaker"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ninefold.flows import makers
+
+    return getattr(makers, name)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ninefold.campaign.model import Campaign
-    from ninefold.store import Repository
+    from ninefold.store import Store
 
 FEWEST = 5
 """Searches in a store from which rates are taken."""
@@ -74,14 +74,14 @@ class Estimate(NamedTuple):
         }  # fmt: skip
 
 
-def measured_rates(campaign: Campaign, repository: Repository | None = None) -> Rates | None:
+def measured_rates(campaign: Campaign, store: Store | None = None) -> Rates | None:
     """The rates of a campaign's engine: from a store with enough searches by it, else the shipped ones, if any.
 
     Args:
         campaign: Whose engine.
-        repository: A store that may hold searches by the same engine.
+        store: A store that may hold searches by the same engine.
     """
-    found = None if repository is None else _rates_of(repository, campaign)
+    found = None if store is None else _rates_of(store, campaign)
     return found or (SHIPPED.get(campaign.engine.name) if campaign.engine.model is None else None)
 
 
@@ -112,24 +112,25 @@ def estimate(campaign: Campaign, compositions: int, rates: Rates, competitors: i
     return Estimate(searches, each, Range(*(searches * cost / busy / 3600 for cost in each)), workers, rates.origin)
 
 
-def _rates_of(repository: Repository, campaign: Campaign) -> Rates | None:
+def _rates_of(store: Store, campaign: Campaign) -> Rates | None:
     pools: list[float] = []
     relaxations: list[float] = []
     wanted = campaign.engine.model_dump(mode="json")
-    for document in repository.find("campaigns", None, limit=None):
+    for document in store.find("campaigns"):
         stored = document["settings"].get("engine") or {}
         if {"kernels": "default"} | stored != wanted:  # a campaign may have been stored before there was a choice
             continue
-        relaxations += _each(repository, {"campaign": document["name"], "kind": "search"}, "relaxations")
-        pools += _each(repository, {"campaign": document["name"], "kind": "pool"}, "count_in")
+        of_campaign = {"campaign": document["name"]}
+        relaxations += _each(store, "searches", of_campaign, "relaxations")
+        pools += _each(store, "pools", of_campaign, "count_in")
     if min(len(pools), len(relaxations)) < FEWEST:
         return None
-    return Rates(_range(pools), _range(relaxations), f"{len(relaxations)} searches in {repository.location}")
+    return Rates(_range(pools), _range(relaxations), f"{len(relaxations)} searches in {store.location}")
 
 
-def _each(repository: Repository, equal: Mapping[str, str], counted: str) -> list[float]:
-    """Core-seconds for one of what a stored result counts, result by result."""
-    values = [result["value"] for result in repository.find("results", equal=equal, limit=MOST)]
+def _each(store: Store, collection: str, equal: Mapping[str, str], counted: str) -> list[float]:
+    """Core-seconds for one of what a stored record counts, record by record."""
+    values = store.find(collection, equal=equal, fields=["core_seconds", counted], limit=MOST)
     return [value["core_seconds"] / value[counted] for value in values if value.get(counted)]
 
 

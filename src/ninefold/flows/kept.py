@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ninefold.store import open_repository
+from ninefold.store import open_store, store_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from ninefold.store import Store
 
-    from ninefold.store.repository import Repository
-
-_PAGE = 1000
-"""Results read at once: a relaxation's structure is some kilobytes."""
+_COMPUTED = ("pools", "searches", "minima", "calculations", "properties")
+"""Collections of finished calculations."""
+_TIMED = ("pools", "calculations", "properties")
+"""Those whose core time is their own: a search's is that of the energies and relaxations in it."""
 
 
 class Kept(NamedTuple):
@@ -30,33 +30,30 @@ class Kept(NamedTuple):
     """Compositions whose structures have been searched."""
 
 
-def kept_of(campaign: str, repository: Repository) -> Kept:
+def kept_of(campaign: str, store: Store) -> Kept:
     """Count what a store holds of a campaign, without the core time."""
     of_campaign = {"campaign": campaign}
-    own = "is_competitor=FALSE"  # made compounds that only compete are not asked for
-    return Kept(
-        repository.count("results", equal=of_campaign),
-        0.0,
-        repository.count("candidates", own, equal=of_campaign),
-        repository.count("candidates", f'{own} AND NOT status="selected"', equal=of_campaign),
-    )
+    candidates: dict[str, str | bool] = {**of_campaign, "is_competitor": False, "is_best": True}
+    rows = store.count("candidates", equal=candidates)
+    waiting = store.count("candidates", equal={**candidates, "status": "selected"})
+    calculations = sum(store.count(collection, equal=of_campaign) for collection in _COMPUTED)
+    return Kept(calculations, 0.0, rows, rows - waiting)
 
 
-def calculations_of(campaign: str, store: Path) -> Kept:
+def calculations_of(campaign: str, address: str) -> Kept:
     """What a fresh start would discard, with the core time that it took; zeros where there is nothing."""
-    if not store.is_file() or store.stat().st_size == 0:
+    file = store_file(address)
+    if file is not None and (not file.is_file() or file.stat().st_size == 0):
         return Kept(0, 0.0, 0, 0)
-    with open_repository(store) as repository:
-        kept, seconds = kept_of(campaign, repository), 0.0
-        for start in range(0, kept.calculations, _PAGE):
-            page = repository.find(
-                "results", equal={"campaign": campaign}, fields=["kind", "value"], limit=_PAGE, offset=start
-            )
-            # a search's time is that of the energies and relaxations in it, which are stored beside it
-            seconds += sum(row["value"].get("core_seconds") or 0.0 for row in page if row["kind"] != "search")
-    return kept._replace(core_seconds=seconds)
+    with open_store(address) as store:
+        seconds = sum(
+            row["core_seconds"] or 0.0
+            for collection in _TIMED
+            for row in store.iterate(collection, equal={"campaign": campaign}, fields=["core_seconds"])
+        )
+        return kept_of(campaign, store)._replace(core_seconds=seconds)
 
 
-def lock_purpose(campaign: str) -> str:
-    """What the store's lock says that its holder does."""
+def lease_purpose(campaign: str) -> str:
+    """What the store's lease says that its holder does."""
     return f"campaign {campaign}"

@@ -83,13 +83,13 @@ def runs(settings: RediscoverySettings) -> list[Run]:
 
 
 def published(compound: Compound) -> tuple[ReferencePhase, Assignment]:
-    """The published structure and the reading of its formula.
+    """The published structure and the assignment of its formula.
 
     Raises:
-        InputError: if no reference phase has this name, or the compound has no known reading.
+        InputError: if no reference phase has this name, or the compound has no known assignment.
     """
     from ninefold.chemistry.formula import parse_formula
-    from ninefold.rules import readings
+    from ninefold.rules import assignments
     from ninefold.thermo.references import reference_phases
 
     formula = compound.phase.split()[0]
@@ -98,9 +98,9 @@ def published(compound: Compound) -> tuple[ReferencePhase, Assignment]:
         raise InputError("phase", compound.phase, problem="is no reference phase", allowed=", ".join(sorted(phases)))
     phase = phases[compound.phase]
     known = [item.assignment for item in known_compounds() if item.formula == phase.formula]
-    found = known or readings(phase.formula, (18,)) or readings(phase.formula, (16,))
+    found = known or assignments(phase.formula, (18,)) or assignments(phase.formula, (16,))
     if not found:
-        raise InputError("phase", compound.phase, problem="has no reading as a complex hydride")
+        raise InputError("phase", compound.phase, problem="has no assignment as a complex hydride")
     return phase, found[0]
 
 
@@ -112,7 +112,7 @@ def rediscover(run: Run, engine: Engine) -> dict[str, Any]:
     """
     from ninefold.search import search_composition
     from ninefold.search.budget import SearchBudget
-    from ninefold.search.prescreen import OF_MACHINE
+    from ninefold.search.state import OF_MACHINE
     from ninefold.structures.duplicates import distinct
     from ninefold.structures.symmetry import space_group
 

@@ -1,6 +1,7 @@
 """Ranking by visible terms."""
 
-from ninefold.ranking.rank import Rankable, Ranked, rank
+from ninefold.ranking.rank import Ranked, rank
 from ninefold.ranking.settings import RankingSettings
+from ninefold.ranking.terms import Quantities, Rankable
 
-__all__ = ["Rankable", "Ranked", "RankingSettings", "rank"]
+__all__ = ["Quantities", "Rankable", "Ranked", "RankingSettings", "rank"]

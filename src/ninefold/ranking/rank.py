@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ninefold.ranking.settings import RankingSettings
+from ninefold.ranking.terms import TERMS, Rankable, load_terms, shown_name
 
 _DIGITS = 9
 """Digits to which scores are compared; what is smaller comes from the order of summation."""
-
-
-@dataclass(frozen=True)
-class Rankable:
-    """What the ranking looks at, of one candidate."""
-
-    id: str
-    phase_separation_energy: float | None
-    """eV/atom, signed; None without a valid structure or a hull: such a candidate has no rank."""
-    prior: float
-    """0 to 1, from the soft rules."""
-    hydrogen_fraction: float
-    """Hydrogen atoms over all atoms."""
-    group: int
-    """Group number of the centre."""
-    is_converged: bool
-    """Whether the structure reached its force criterion."""
-    anion_class: str = "classical"
-    """`classical`, or `h2_ligand`: such complexes are no hydrides in this sense and have no rank among them."""
-    e_above_same_composition: float = 0.0
-    """eV/atom above the lowest structure of its composition at hand; a higher one is not what would form."""
-    uncertainty: float | None = None
-    """Of the hull distance, eV/atom, as measured; None where it was not."""
-    is_competitor: bool = False
-    """Whether it is no candidate but a made compound that was searched as a competitor."""
-    is_rejected: bool = False
-    """Whether a rule on results rejects it."""
 
 
 @dataclass(frozen=True)
@@ -60,28 +33,6 @@ class Ranked:
     """Why it has no rank: `competitor`, `h2_ligand`, `rejected` or `no_hull`."""
 
 
-def _stability(item: Rankable, settings: RankingSettings) -> float:
-    """1 on the hull or below, falling exponentially above it, or above a lower structure of the same composition."""
-    above = max(item.phase_separation_energy or 0.0, item.e_above_same_composition, 0.0)
-    return math.exp(-above / settings.stability_scale_eV_per_atom)
-
-
-def _novelty(item: Rankable, settings: RankingSettings) -> float:
-    """Left of the old group wall: 1 in groups 3 and 4, 0.5 in 5 and 6, 0 from 7 on."""
-    return 1.0 if item.group <= 4 else 0.5 if item.group <= 6 else 0.0
-
-
-Term = Callable[[Rankable, RankingSettings], float]
-TERMS: dict[str, Term] = {
-    "stability": _stability,
-    "prior": lambda item, settings: item.prior,
-    "hydrogen": lambda item, settings: item.hydrogen_fraction,
-    "convergence": lambda item, settings: float(item.is_converged),
-    "novelty": _novelty,
-}
-"""Name -> value from 0 to 1, higher is better."""
-
-
 def rank(items: Sequence[Rankable], settings: RankingSettings, noise_eV_per_atom: float = 0.0) -> list[Ranked]:
     """Score and rank; in the order of the input.
 
@@ -89,21 +40,32 @@ def rank(items: Sequence[Rankable], settings: RankingSettings, noise_eV_per_atom
 
     Args:
         items: Candidates of one campaign.
-        settings: Weights.
+        settings: Weights of terms, ours and the user's.
         noise_eV_per_atom: Uncertainty of a hull distance that was not measured; `rank_best` and
             `rank_worst` say which ranks the uncertainties leave open.
+
+    Raises:
+        InputError: if a term cannot be loaded, raises, or gives anything but a number from 0 to 1.
     """
     total = sum(settings.weights.values())
-    weights = {name: settings.weights[name] / total for name in TERMS if settings.weights.get(name, 0) > 0}
+    chosen = [name for name, weight in settings.weights.items() if weight > 0]
+    terms = load_terms(chosen)
+    has_foreign = not all(map(TERMS.is_shipped, chosen))
+    shares = {shown_name(name, chosen): settings.weights[name] / total for name in chosen}
+    weights = {name: shares[name] for name in terms}
 
     def values_of(item: Rankable) -> dict[str, float]:
-        return {name: TERMS[name](item, settings) for name in weights}
+        return {name: term(item, settings) for name, term in terms.items()}
 
     def score_of(values: Mapping[str, float]) -> float:
         return sum(weights[name] * value for name, value in values.items())
 
     def shifted(item: Rankable, energy: float) -> float:
-        moved = replace(item, phase_separation_energy=(item.phase_separation_energy or 0.0) + energy)
+        moved = replace(
+            item,
+            phase_separation_energy=(item.phase_separation_energy or 0.0) + energy,
+            quantities=item.quantities.shifted(energy) if has_foreign else item.quantities,
+        )
         return round(score_of(values_of(moved)), _DIGITS)
 
     placed = [item for item in items if _reason(item) is None]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, field_validator
 
+from ninefold.ranking.terms import TERMS
 from ninefold.settings import Settings
 
 DEFAULT_WEIGHTS = {"stability": 0.6, "prior": 0.2, "hydrogen": 0.1, "convergence": 0.1}
@@ -13,18 +16,16 @@ class RankingSettings(Settings):
     """Weights of the ranking's terms; a term that is not named weighs nothing."""
 
     weights: dict[str, float] = Field(default=DEFAULT_WEIGHTS, min_length=1)
-    """Term -> weight: stability, prior, hydrogen, convergence, novelty. Only their ratios count."""
+    """Term -> weight: stability, prior, hydrogen, convergence, novelty, or FILE.py:NAME of your own, relative to the
+    campaign file. Only their ratios count."""
     stability_scale_eV_per_atom: float = Field(default=0.05, gt=0, le=1)
     """Hull distance at which the stability term has fallen to 1/e."""
 
     @field_validator("weights")
     @classmethod
     def _check_weights(cls, weights: dict[str, float]) -> dict[str, float]:
-        from ninefold.ranking.rank import TERMS
-
         for name, weight in weights.items():
-            if name not in TERMS:
-                raise ValueError(f"{name!r} is not a ranking term; allowed: {', '.join(TERMS)}")
+            TERMS.check_setting(name)
             if weight < 0:
                 raise ValueError(f"the weight {weight:g} of {name!r} must be a number from 0 on")
         total = sum(weights.values())
@@ -33,3 +34,9 @@ class RankingSettings(Settings):
         if total == 0:
             raise ValueError("all weights are 0; at least one must count")
         return weights
+
+    def content(self) -> dict[str, Any]:
+        """The settings with the bytes of their files in place of paths: what decides, wherever the files lie."""
+        values = self.model_dump(mode="json")
+        values["weights"] = {TERMS.checksum([name]) or name: weight for name, weight in self.weights.items()}
+        return values

@@ -6,7 +6,7 @@ store does not hold, except where things go on the page.
 
 from typing import TYPE_CHECKING, Any
 
-from ninefold.report.files import check_report_path, write_report
+from ninefold.report.written import check_report_path, write_report
 
 if TYPE_CHECKING:
     from ninefold.report.page import render_report

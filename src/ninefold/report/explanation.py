@@ -21,7 +21,7 @@ _NAME, _VALUE, _BOUND = 28, 14, 17
 """Columns of a verdict; the longest name of a built-in rule has 28 characters."""
 _UNITS = {"GPa": "(GPa|Pa|bar)", "K": "(K|°C)"}
 """Unit -> how a pressure or a temperature is recognised in words."""
-_MARKS = {"src": "read in the publication", "mem": "from memory, unverified", "der": "derived"}
+_PROVENANCE = {"published": "read in the publication", "from memory": "from memory, unverified"}
 
 
 def verdict_lines(verdicts: Sequence[Mapping[str, Any]], width: int, *, why: bool = False) -> list[str]:
@@ -48,36 +48,41 @@ def verdict_lines(verdicts: Sequence[Mapping[str, Any]], width: int, *, why: boo
 
 
 def headline(
-    reading: str, rules: str, rejected_by: Sequence[str], prior: float | None, made: Sequence[KnownCompound], width: int
+    assignment: str,
+    rules: str,
+    rejected_by: Sequence[str],
+    prior: float | None,
+    made: Sequence[KnownCompound],
+    width: int,
 ) -> list[str]:
     """Accepted or not, prior, made or not; below it where that stands and how it was made.
 
     Args:
-        reading: Label of the reading.
+        assignment: Label of the assignment.
         rules: Name of the rule set.
         rejected_by: Gates that reject it.
-        prior: Product of the scores; None for a formula without a reading.
+        prior: Product of the scores; None for a formula without an assignment.
         made: Compounds of ninefold's list that have this formula.
         width: Columns of the terminal.
     """
     if prior is None:
-        verdict = f"rejected by {rules}, no reading satisfies both equations"
+        verdict = f"rejected by {rules}, no assignment satisfies both equations"
     else:
         judged = f"rejected by {', '.join(rejected_by)}" if rejected_by else f"accepted by {rules}"
         verdict = f"{judged}, prior {prior:.2f}"
     known = "made" if made else "not in ninefold's list of made compounds"
-    return [*wrapped(f"{reading}: {verdict}; {known}", width, 0, 2), *made_lines(made, reading, width)]
+    return [*wrapped(f"{assignment}: {verdict}; {known}", width, 0, 2), *made_lines(made, assignment, width)]
 
 
-def made_lines(made: Iterable[KnownCompound], reading: str, width: int) -> list[str]:
+def made_lines(made: Iterable[KnownCompound], assignment: str, width: int) -> list[str]:
     """Where a compound was published and how it was made.
 
     Args:
         made: Compounds of one formula.
-        reading: Label of the reading; a compound with another one says so.
+        assignment: Label of the assignment; a compound with another one names its own.
         width: Columns of the terminal.
     """
-    return [line for compound in made for line in wrapped(f"Made: {_how(compound, reading)}", width, 2)]
+    return [line for compound in made for line in wrapped(f"Made: {_how(compound, assignment)}", width, 2)]
 
 
 def anion_headline(
@@ -119,7 +124,7 @@ def _outcome(verdict: Mapping[str, Any]) -> str:
     return f"{verdict['score']:.2f}"
 
 
-def _how(compound: KnownCompound, reading: str) -> str:
+def _how(compound: KnownCompound, assignment: str) -> str:
     parts = [compound.source]
     if compound.doi and compound.doi not in compound.source:
         parts.append(f"doi:{compound.doi}")
@@ -134,11 +139,11 @@ def _how(compound: KnownCompound, reading: str) -> str:
     structure = [f"structure {compound.structure_type}"] if compound.structure_type else []
     structure += [f"space group {compound.space_group}"] if compound.space_group else []
     parts += [", ".join(structure)] if structure else []
-    if compound.assignment.label != reading:
+    if compound.assignment.label != assignment:
         parts.append(f"listed as {compound.assignment.label}")
     if compound.violates:
         parts.append(f"breaks {', '.join(compound.violates)}")
-    return f"{'; '.join(parts)} ({_MARKS.get(compound.mark, compound.mark)})"
+    return f"{'; '.join(parts)} ({_PROVENANCE.get(compound.provenance, compound.provenance)})"
 
 
 def _cut(text: str, width: int) -> str:

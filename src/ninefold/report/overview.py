@@ -17,13 +17,13 @@ from ninefold.report.periodic import SurvivorCounter, Survivors
 
 ROW_FIELDS = (
     "id", "formula", "chemical_system", "centre", "cations", "status", "anion_class", "is_known", "is_neighbour",
-    "is_competitor", "evidence", "engine", "rank", "relaxations", "energy_per_atom", "e_above_hull",
-    "phase_separation_energy", "e_above_hull_uncertainty", "e_above_same_composition",
+    "is_competitor", "is_best", "evidence", "engine", "method", "rank", "relaxations", "energy_per_atom",
+    "e_above_hull", "phase_separation_energy", "e_above_hull_uncertainty", "e_above_same_composition",
 )  # fmt: skip
 """What is read of a candidate that is not shown; all of them flat fields of the store."""
 
 _KEPT = tuple(key for key in ROW_FIELDS if key not in ("centre", "cations", "relaxations"))
-_REPEATED = ("chemical_system", "status", "anion_class", "evidence", "engine")
+_REPEATED = ("chemical_system", "status", "anion_class", "evidence", "engine", "method")
 
 
 @dataclass
@@ -52,11 +52,11 @@ class Overview:
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Every candidate: the whole document of one that is shown, else the flat facts that the answer needs."""
     by_system: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """The same by chemical system, those with an energy."""
+    """By chemical system those with an energy, and what other methods say of them: a hull is of one method."""
 
 
 def overview(shown: Iterable[dict[str, Any]], rest: Iterable[dict[str, Any]]) -> Overview:
-    """Count candidates in one pass.
+    """Count candidates in one pass. A row that does not stand for its composition takes part in hulls alone.
 
     Args:
         shown: Whole documents of those that the report shows.
@@ -65,6 +65,10 @@ def overview(shown: Iterable[dict[str, Any]], rest: Iterable[dict[str, Any]]) ->
     found, survivors = Overview(), SurvivorCounter()
     without_energy: dict[str, dict[str, Any]] = {}
     for is_shown, row in chain(((True, row) for row in shown), ((False, row) for row in rest)):
+        if row.get("is_best") is False:
+            if row.get("energy_per_atom") is not None:
+                found.by_system.setdefault(sys.intern(row["chemical_system"]), []).append(_compact(row))
+            continue
         survivors.add(row)
         found.total += 1
         found.relaxations += row.get("relaxations") or 0

@@ -3,7 +3,7 @@
 Categories are from Okabe and Ito (https://jfly.uni-koeln.de/color/). Counts are drawn on viridis, whose lightness
 rises evenly (https://bids.github.io/colormap/). Signed hull distances are drawn on two arms, blue below the hull and
 orange above it, that grow darker from a pale middle at the hull itself: lightness tells the distance, hue the side,
-and blue against orange is told apart in every form of colour blindness.
+and blue against orange can be distinguished in every form of colour blindness.
 """
 
 from __future__ import annotations

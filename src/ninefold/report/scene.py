@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymatgen.core import Structure
 
-SHELL = 1.25
-"""The shell of a centre: hydrogens within this multiple of its shortest distance (DESIGN: 1.25)."""
+from ninefold.structures.shells import hydrogens_around
 
 _EDGE = 0.02
 """Fractional distance from a cell face within which an atom is also drawn on the opposite face."""
@@ -45,7 +45,7 @@ def make_scene(structure: dict[str, Any], centre: str) -> Scene | None:
         centre: Symbol of the centre of the anion.
 
     Returns:
-        None if the dictionary holds no atoms.
+        None if the dictionary holds no atoms, or atoms of no element.
     """
     sites = structure.get("sites") or []
     if not sites:
@@ -55,13 +55,13 @@ def make_scene(structure: dict[str, Any], centre: str) -> Scene | None:
     fractional = np.asarray([site["abc"] for site in sites], dtype=float)
     fractional -= np.floor(fractional + _EDGE / 2)  # an atom at 0.9999 belongs at the origin
 
-    hydrogens = [index for index, symbol in enumerate(symbols) if symbol == "H"]
-    shells = {
-        index: _shell(fractional[index], fractional[hydrogens], lattice)
-        for index, symbol in enumerate(symbols)
-        if symbol == centre and hydrogens
-    }
-    bound = {hydrogens[which] for shell in shells.values() for which, _ in shell}
+    try:
+        cell = Structure(lattice, symbols, fractional)
+    except ValueError:  # of a damaged store: no such element
+        return None
+    neighbours = hydrogens_around(cell, centre)
+    shells = {near.centre: near.steps[near.in_shell] for near in neighbours}
+    bound = {int(index) for near in neighbours for index in near.hydrogens[near.in_shell]}
 
     drawn = _Drawn(lattice)
     bonds: list[tuple[int, int]] = []
@@ -72,7 +72,7 @@ def make_scene(structure: dict[str, Any], centre: str) -> Scene | None:
         for image in _images(fractional[index]):
             if symbol == centre:
                 here = drawn.add(symbol, "centre", image)
-                corners = [drawn.add("H", "ligand", image + step) for _, step in shells.get(index, [])]
+                corners = [drawn.add("H", "ligand", image + step) for step in shells[index]]
                 bonds += [(here, corner) for corner in corners]
                 faces += _triangles(np.array(drawn.positions), corners)
             else:
@@ -100,16 +100,6 @@ class _Drawn:
             self.roles.append(role)
             self.positions.append(position)
         return self._seen[key]
-
-
-def _shell(
-    centre: NDArray[np.float64], hydrogens: NDArray[np.float64], lattice: NDArray[np.float64]
-) -> list[tuple[int, NDArray[np.float64]]]:
-    """Which hydrogens bind to a centre, and the fractional step to each of them."""
-    shifts = np.array(list(product((-2, -1, 0, 1, 2), repeat=3)), dtype=float)
-    steps = hydrogens[:, None, :] - centre + shifts[None, :, :]  # (n_hydrogens, 125, 3)
-    lengths = np.linalg.norm(steps @ lattice, axis=2)
-    return [(int(h), steps[h, image]) for h, image in np.argwhere(lengths <= SHELL * lengths.min())]
 
 
 def _images(fractional: NDArray[np.float64]) -> list[NDArray[np.float64]]:

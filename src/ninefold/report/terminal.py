@@ -5,27 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ninefold.chemistry.formula import parse_formula
-from ninefold.chemistry.quantities import QUANTITIES
-from ninefold.report.explanation import verdict_lines
+from ninefold.report.terminal_parts import cell, plain, table_of
 from ninefold.report.text import (
     MISSING,
     counted,
     duration,
-    number,
     quantity_of,
     reason_text,
-    shown,
     thousands,
-    uncertainty_text,
-    unit_of,
-    with_unit,
 )
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
-    from rich.text import Text
 
 RANKED_FIELDS = (
     "rank", "formula", "anion", "m", "e_above_hull", "phase_separation_energy", "e_above_hull_uncertainty",
@@ -37,8 +29,6 @@ _SHRINK = {"label", "source", "chemical_system", "engine", "campaign", "id"}
 """Text columns that wrap on a narrow terminal, so that the others need not."""
 
 _REASONS = 4
-_SITES = 24
-"""Wyckoff positions that are printed; structures without symmetry have one for each atom."""
 
 
 def funnel_table(funnel: Iterable[Mapping[str, Any]]) -> Table:
@@ -49,7 +39,7 @@ def funnel_table(funnel: Iterable[Mapping[str, Any]]) -> Table:
     """
     from ninefold.flows.funnel import with_units
 
-    table = _table("stage", ">in -> out", ">core time", "rejected, not made or to note")
+    table = table_of("stage", ">in -> out", ">core time", "rejected, not made or to note")
     for row in with_units(dict(stage) for stage in funnel):
         reasons = sorted((row.get("reasons") or {}).items(), key=lambda item: -item[1])
         lines = [f"{thousands(amount)} {reason_text(reason)}" for reason, amount in reasons[:_REASONS]]
@@ -59,7 +49,7 @@ def funnel_table(funnel: Iterable[Mapping[str, Any]]) -> Table:
         if taken := row["taken_from"]:
             steps.insert(0, counted(taken["count"], taken["unit"]))
         table.add_row(
-            _plain(row["stage"]), " ->\n".join(steps), duration(row.get("core_seconds")), _plain("\n".join(lines))
+            plain(row["stage"]), " ->\n".join(steps), duration(row.get("core_seconds")), plain("\n".join(lines))
         )
     return table
 
@@ -72,7 +62,7 @@ def ranked_table(candidates: Iterable[Mapping[str, Any]], fields: Sequence[str] 
         fields: Columns by key of `QUANTITIES`; default `RANKED_FIELDS`.
     """
     keys = list(fields or RANKED_FIELDS)
-    table = _table()
+    table = table_of()
     table.padding = (0, 0, 0, 0)  # the default columns fit 80 characters
     for key in keys:
         quantity = quantity_of(key)
@@ -83,7 +73,7 @@ def ranked_table(candidates: Iterable[Mapping[str, Any]], fields: Sequence[str] 
             overflow="ellipsis",
         )
     for candidate in candidates:
-        table.add_row(*(_cell(key, candidate) for key in keys))
+        table.add_row(*(cell(key, candidate) for key in keys))
     return table
 
 
@@ -115,283 +105,14 @@ def _card(candidate: Mapping[str, Any], fields: Sequence[str], place: int) -> Gr
     grid.add_column(overflow="fold")
     missing = []
     for key in fields:
-        text = _cell(key, candidate)
+        text = cell(key, candidate)
         if text.plain == MISSING and candidate.get(key) is None:
             missing.append(key)
             continue
         unit = quantity_of(key).unit
-        grid.add_row(key, _plain(f"{text.plain} {unit}".rstrip()))
+        grid.add_row(key, plain(f"{text.plain} {unit}".rstrip()))
     name = str(candidate.get("label") or candidate.get("formula") or candidate.get("id") or f"candidate {place}")
     parts: list[Any] = [Text(f"{place}. {name}", style="bold"), grid]
     if missing:
         parts.append(Text(f"no value: {', '.join(missing)}", style="dim"))
     return Group(*parts, Text(""))
-
-
-def candidate_view(candidate: Mapping[str, Any]) -> Group:
-    """All of one candidate: hull distance, structures, competitors, conditions, published structures, verdicts.
-
-    Args:
-        candidate: A stored candidate document.
-    """
-    from rich.console import Group
-    from rich.text import Text
-
-    from ninefold.structures.description import describe
-
-    rank = f"rank {candidate['rank']}" if candidate.get("rank") is not None else candidate["status"].replace("_", " ")
-    known = ", in ninefold's list of made compounds" if candidate.get("is_known") else ""
-    parts: list[Any] = [Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}"), _facts(candidate)]
-    if candidate.get("other_readings"):
-        parts.append(_plain(f"Other readings of the formula: {'; '.join(candidate['other_readings'])}"))
-    if candidate.get("neighbour_of"):
-        parts.append(_plain(f"Carried along as a neighbour of {candidate['neighbour_of']}"))
-    parts += [_plain(line) for line in _made(candidate)]
-    if candidate.get("terms"):
-        parts += _section("Score", _terms(candidate))
-    if candidate.get("flags"):
-        parts += _section("To know before believing it", _plain("\n".join(f"- {text}" for text in candidate["flags"])))
-    if candidate.get("decomposition"):
-        parts += _section("Competing phases", _competitors(candidate["decomposition"]))
-        parts.append(_plain(_decomposition(candidate)))
-        parts.append(_plain(f"Competing compounds of three elements or more: {_ternaries(candidate)}"))
-    if reaction := (candidate.get("provenance") or {}).get("reaction"):
-        energy = candidate.get("reaction_energy_per_h2")
-        told = "" if energy is None else f", {with_unit('reaction_energy_per_h2', energy)}, static"
-        parts.append(_plain(f"Formation under hydrogen: {reaction}{told}"))
-    if candidate.get("known"):
-        parts += _section("Reference structures of this composition", _known(candidate["known"]))
-    if candidate.get("conditions"):
-        parts += _section("Under hydrogen", _conditions(candidate))
-    if candidate.get("structures"):
-        descriptions = [describe(found["structure"]).as_dict() for found in candidate["structures"]]
-        shown_first = next((place for place, found in enumerate(candidate["structures"]) if found["is_valid"]), 0)
-        is_valid = candidate["structures"][shown_first]["is_valid"]
-        title = "Structure" if is_valid else "No structure of this anion was found; the lowest that was"
-        parts += _section(title, structure_view(descriptions[shown_first]))
-        parts += _section("Structures found", _structures(candidate, descriptions))
-    if candidate.get("reasons"):
-        lost = ", ".join(f"{reason} ({amount})" for reason, amount in candidate["reasons"].items())
-        parts.append(_plain(f"Structures rejected: {lost}"))
-    if candidate.get("verdicts"):
-        lines = [
-            *verdict_lines(candidate["verdicts"], 80),
-            "  Reasons and sources: ninefold explain FORMULA --why, ninefold rules list",
-        ]
-        parts += _section("Verdicts of the rules", _plain("\n".join(lines)))
-    return Group(*parts)
-
-
-def structure_view(description: Mapping[str, Any]) -> Group:
-    """Space groups, conventional cell and occupied Wyckoff positions.
-
-    Args:
-        description: A `StructureDescription` as plain values.
-    """
-    from rich.console import Group
-
-    from ninefold.structures.symmetry import SYMPREC
-
-    d = description
-    groups = (
-        f"Space group {d['space_group_symbol']} ({d['space_group_number']}); metal lattice (without H) "
-        f"{d['metal_space_group_symbol']} ({d['metal_space_group_number']}); within {SYMPREC} Å"
-    )
-    cell = (
-        f"a {d['a']:.3f}  b {d['b']:.3f}  c {d['c']:.3f} Å   α {d['alpha']:.2f}  β {d['beta']:.2f}  "
-        f"γ {d['gamma']:.2f}°\nConventional cell of {d['volume']:.1f} Å³ with {d['nsites']} atoms:"
-    )
-    table = _table("element", "site", "symmetry", ">x", ">y", ">z")
-    for site in d["sites"][:_SITES]:
-        label = f"{site['multiplicity']}{site['letter']}"
-        position = (f"{value:.4f}" for value in site["position"])
-        table.add_row(site["element"], label, _plain(site["site_symmetry"]), *position)
-    if (more := len(d["sites"]) - _SITES) > 0:
-        return Group(_plain(groups), _plain(cell), table, _plain(f"{more} more sites: --json"))
-    return Group(_plain(groups), _plain(cell), table)
-
-
-def _facts(candidate: Mapping[str, Any]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    for _ in range(2):
-        table.add_column(style="dim", no_wrap=True)
-        table.add_column()
-    uncertainty = candidate.get("e_above_hull_uncertainty")
-    separation = with_unit("phase_separation_energy", candidate.get("phase_separation_energy"))
-    if candidate.get("phase_separation_energy") is not None:
-        value = number(candidate["phase_separation_energy"], 3, signed=True)
-        error = "(uncertainty not measured)" if uncertainty is None else f"± {uncertainty_text(uncertainty)}"
-        separation = f"{value} {error} {quantity_of('phase_separation_energy').unit}"
-    pairs = [
-        (quantity_of("e_above_hull").symbol, with_unit("e_above_hull", candidate.get("e_above_hull"))),
-        (quantity_of("phase_separation_energy").symbol, separation),
-    ]
-    pairs += [
-        (quantity_of(key).symbol, f"{_cell(key, candidate)} {quantity_of(key).unit}".rstrip())
-        for key in (
-            "evidence", "e_above_references", "engine", "formation_energy_per_atom", "space_group_symbol",
-            "reaction_energy_per_h2", "nsites", "shortest_m_h", "shortest_h_h", "shortest_m_m",
-            "volume_per_formula_unit", "volume_ratio", "is_coordination_kept", "is_converged", "prior",
-            "structure_type", "source", "relaxations", "search_rounds", "search_spread",
-        )
-        if candidate.get(key) is not None
-    ]  # fmt: skip
-    if len(pairs) % 2:
-        pairs.append(("", ""))
-    for (name, value), (other, beside) in zip(pairs[::2], pairs[1::2], strict=True):
-        table.add_row(name, _plain(value), other, _plain(beside))
-    return table
-
-
-def _terms(candidate: Mapping[str, Any]) -> Table:
-    table = _table("term", ">value", ">weight", ">contribution")
-    for name, term in candidate["terms"].items():
-        table.add_row(name, number(term["value"], 2), number(term["weight"], 2), number(term["contribution"], 3))
-    table.add_row("score", "", "", number(candidate.get("score"), 3), style="bold")
-    return table
-
-
-def _competitors(parts: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table(QUANTITIES["formula"].symbol, ">share of atoms", f">{_label('energy_per_atom')}", "kind", "name")
-    for part in parts:
-        table.add_row(
-            part["formula"], number(part.get("fraction"), 3), shown("energy_per_atom", part.get("energy_per_atom")),
-            part.get("kind") or MISSING, _plain(str(part.get("name") or MISSING)),
-        )  # fmt: skip
-    return table
-
-
-def _decomposition(candidate: Mapping[str, Any]) -> str:
-    """The equation; for a phase below the hull it says what decomposing would cost."""
-    from ninefold.chemistry.equations import decomposition
-
-    products = [str(part["formula"]) for part in candidate["decomposition"]]
-    equation = decomposition(str(candidate["formula"]), products)
-    distance = candidate.get("phase_separation_energy")
-    if equation is None or distance is None:
-        return f"Decomposition products: {', '.join(products)}"
-    if distance < 0:
-        return f"Stable against: {equation}, which would need {with_unit('energy_per_atom', -distance)}"
-    return f"Decomposition: {equation}, which releases {with_unit('energy_per_atom', distance)}"
-
-
-def _made(candidate: Mapping[str, Any]) -> list[str]:
-    """Reference and synthesis of what ninefold's list holds of this formula."""
-    from ninefold.chemistry.compounds import known_compounds
-    from ninefold.report.explanation import WIDEST, made_lines
-
-    made = [compound for compound in known_compounds() if compound.formula == candidate["formula"]]
-    return made_lines(made, str(candidate["label"]), WIDEST)
-
-
-def _ternaries(candidate: Mapping[str, Any]) -> str:
-    names = candidate.get("ternaries") or []
-    system = "-".join(parse_formula(str(candidate["formula"])))
-    return "; ".join(names) if names else f"{system}: no other in ninefold's list"
-
-
-def _known(rows: Sequence[Mapping[str, Any]]) -> Text:
-    """A sentence for each: is the published structure among the minima, where does it lie, where was it published."""
-    lines = []
-    for row in rows:
-        symbol = f" ({row['space_group_symbol']})" if row.get("space_group_symbol") else ""
-        difference = row.get("difference")
-        kind = "assumed structure" if row.get("refuted") else "published structure"
-        if row.get("found_space_group_symbol"):
-            above = number(row["found_above_lowest"] * 1000, 1, signed=True)
-            found = f"{kind} found, {above} meV/atom above the lowest minimum"
-        else:
-            found = f"{kind} not among the minima found"
-        if difference is not None:
-            side = "below" if difference < 0 else "above"
-            found += f"; this candidate lies {number(abs(difference) * 1000, 1)} meV/atom {side} it"
-        lines.append(f"{row['name']}{symbol}: {found}")
-        if row.get("refuted"):
-            lines.append(f"  not in the hull: {row['refuted']}")
-        lines.append(f"  {row.get('source') or MISSING} [{row.get('mark') or MISSING}]")
-    return _plain("\n".join(lines))
-
-
-def _conditions(candidate: Mapping[str, Any]) -> Table:
-    from ninefold.chemistry.equations import decomposition
-
-    table = _table(
-        f">{unit_of('temperature_K')}", f">{unit_of('pressure_GPa')}", f">{_label('e_above_hull')}",
-        f">{_label('phase_separation_energy')}", f">{_label('e_above_references')}", "decomposition products", "notes",
-    )  # fmt: skip
-    for row in sorted(candidate["conditions"], key=lambda row: (row["temperature_K"], row["pressure_GPa"])):
-        products = [str(part["formula"]) for part in row.get("decomposition") or []]
-        equation = decomposition(str(candidate["formula"]), products) if products else None
-        against = str(equation) if equation else " + ".join(products) or MISSING
-        notes = list(row.get("notes") or [])
-        if row.get("minimum") and row["minimum"] != candidate.get("label"):
-            notes.insert(0, f"structure taken: {row['minimum'].rpartition(', ')[2]}")
-        table.add_row(
-            f"{row['temperature_K']:g}", f"{row['pressure_GPa']:g}", number(row.get("e_above_hull"), 3),
-            number(row.get("phase_separation_energy"), 3, signed=True),
-            number(row.get("e_above_references"), 3, signed=True), _plain(against), _plain("; ".join(notes)),
-        )  # fmt: skip
-    return table
-
-
-def _structures(candidate: Mapping[str, Any], descriptions: Sequence[Mapping[str, Any]]) -> Table:
-    unit = QUANTITIES["energy_per_atom"].unit
-    table = _table(
-        f">above the lowest\n{unit}", "SG", "SG of\nmetals", ">atoms", f">{_label('volume_per_formula_unit')}", "CN",
-        "source", "notes",
-    )  # fmt: skip
-    structures = candidate["structures"]
-    # not the first: a minimum of higher symmetry within the precision of a relaxation stands before it
-    lowest = min((item["energy_per_atom"] for item in structures if item["is_valid"]), default=None)
-    for found, description in zip(structures, descriptions, strict=True):
-        above = None if lowest is None else found["energy_per_atom"] - lowest
-        coordination = ",".join(map(str, sorted(set(found["coordination_numbers"]))))
-        table.add_row(
-            number(above, 4), found["space_group_symbol"], description["metal_space_group_symbol"],
-            str(found["nsites"]), shown("volume_per_formula_unit", found["volume_per_formula_unit"]), coordination,
-            _plain(found["source"]), _plain("; ".join(found["notes"])), style=None if found["is_valid"] else "dim",
-        )  # fmt: skip
-    return table
-
-
-def _section(title: str, body: Any) -> list[Any]:
-    from rich.text import Text
-
-    return [Text(f"\n{title}", style="bold"), body]
-
-
-def _table(*headings: str) -> Table:
-    """A plain table; a heading that begins with > is a column of numbers."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
-    for heading in headings:
-        is_number = heading.startswith(">")
-        table.add_column(heading.removeprefix(">"), justify="right" if is_number else "left", no_wrap=is_number)
-    return table
-
-
-def _cell(key: str, candidate: Mapping[str, Any]) -> Text:
-    value = candidate.get(key)
-    if key == "is_known":
-        return _plain("yes" if value else MISSING)
-    if key == "e_above_hull_uncertainty" and value is not None:
-        return _plain(uncertainty_text(value))
-    if key in ("phase_separation_energy", "e_above_references") and value is not None:
-        return _plain(number(value, 3, signed=True))
-    return _plain(shown(key, value))
-
-
-def _label(key: str) -> str:
-    quantity = QUANTITIES[key]
-    return f"{quantity.symbol}\n{quantity.unit}"
-
-
-def _plain(text: str) -> Text:
-    """Text as it is: brackets of an anion are not markup."""
-    from rich.text import Text
-
-    return Text(text)

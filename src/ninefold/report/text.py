@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from ninefold.chemistry.quantities import QUANTITIES, Quantity
+from ninefold.models.quantities import QUANTITIES, Quantity
 
 MISSING = "–"
 """Stands where the store holds no value."""
@@ -38,7 +38,7 @@ _IDENTIFIERS = re.compile(
 
 def quantity_of(key: str) -> Quantity:
     """The quantity behind a key; an unknown key is its own symbol, without a unit."""
-    return QUANTITIES.get(key) or Quantity(key, "string", "", key, "", "")
+    return QUANTITIES.get(key) or Quantity(key, "string", "", key, "")
 
 
 def unit_of(key: str) -> str:
@@ -87,7 +87,7 @@ def with_unit(key: str, value: Any) -> str:
 
 
 def formula_html(text: str) -> Markup:
-    """A formula, an anion or a reading with real sub- and superscripts."""
+    """A formula, an anion or an assignment with real sub- and superscripts."""
     return Markup(_PARTS.sub(_markup, str(escape(text))))
 
 

@@ -1,6 +1,6 @@
 """The rules that ninefold ships: everything of the element-selection guideline that a formula decides.
 
-Thresholds come from the compounds made so far and carry their source; `der` marks what was derived
+Thresholds come from the compounds made so far and carry their source; `derived` says what was derived
 from them here.
 """
 
@@ -107,21 +107,21 @@ BUILTIN: tuple[Rule, ...] = (
         "classical_hydride",
         lambda table: table.n,
         "hydrogens on the centre; 10 and more need H2 ligands, a class of their own",
-        "der: n - q > G for n >= 10 at 18 electrons",
+        "derived: n - q > G for n >= 10 at 18 electrons",
         high=9.0, mode=Mode.GATE,
     ),
     Rule(
         "interstitial_hydrides",
         lambda table: table.m,
         "interstitial hydride ions per centre",
-        "der: 0 to 2 in every compound of n >= 7 made (K2ReH9 0, Mg3CrH8 1, Li5MoH11 2)",
+        "derived: 0 to 2 in every compound of n >= 7 made (K2ReH9 0, Mg3CrH8 1, Li5MoH11 2)",
         high=2.0, softness=2.0, mode=Mode.SCORE,
     ),
     Rule(
         "charge_per_ligand",
         lambda table: table.q / table.n,
         "anion charge per hydrogen on the centre, q/n",
-        "der: at most 0.714 ([CrH7]5-) for n >= 7, 1.0 over all ([NiH4]4-)",
+        "derived: at most 0.714 ([CrH7]5-) for n >= 7, 1.0 over all ([NiH4]4-)",
         unit="e", high=0.72, softness=0.3, mode=Mode.SCORE,
     ),
     Rule(
@@ -144,29 +144,29 @@ BUILTIN: tuple[Rule, ...] = (
         "electropositive_cations",
         lambda table: table.centre_electronegativity - table.cation_electronegativity,
         "electronegativity of the centre less the cations' mean: the cations must give their electrons",
-        "der; Pauling's values of one element differ by some 0.1 between tables and oxidation states: the gate allows "
-        "for as much (Hf 1.30 beside Mg 1.31); electronegativity_difference scores what passes",
+        "derived; Pauling's values of one element differ by some 0.1 between tables and oxidation states: the gate "
+        "allows for as much (Hf 1.30 beside Mg 1.31); electronegativity_difference scores what passes",
         low=-0.1, mode=Mode.GATE,
     ),
     Rule(
         "electronegativity_difference",
         lambda table: table.centre_electronegativity - table.cation_electronegativity,
         "electronegativity of the centre less the cations' mean",
-        "der: at least 0.35 (Mg3CrH8) in every compound of n >= 7 made; Pauling scale",
+        "derived: at least 0.35 (Mg3CrH8) in every compound of n >= 7 made; Pauling scale",
         low=0.35, softness=0.3, mode=Mode.SCORE,
     ),
     Rule(
         "cation_electronegativity",
         lambda table: table.max_over_cations({item: ELECTRONEGATIVITY[item[0]] for item in table.species}),
         "electronegativity of the least electropositive counter-cation",
-        "der: at most 1.31 (Mg) in every compound of n >= 7 made; lower is more stable (APL Mater. 2014)",
+        "derived: at most 1.31 (Mg) in every compound of n >= 7 made; lower is more stable (APL Mater. 2014)",
         high=1.31, softness=0.3, mode=Mode.SCORE,
     ),
     Rule(
         "volume_per_atom",
         _volume_per_atom,
         "additive volume per atom",
-        "der: 7.7 (Li5MoH11) to 16 (Rb3ReH10)",
+        "derived: 7.7 (Li5MoH11) to 16 (Rb3ReH10)",
         unit="Å³", low=6.0, high=20.0, softness=5.0, mode=Mode.SCORE,
     ),
     Rule("hydrogen_content", _hydrogen_content, "hydrogen by mass", "definition", unit="wt%", mode=Mode.OFF),

@@ -151,7 +151,7 @@ def recall(rule_set: RuleSet, compounds: Iterable[KnownCompound] | None = None) 
                 "prior": round(math.prod(verdict.score for verdict in verdicts if verdict.mode == Mode.SCORE.value), 4),
                 "fitted": compound.fitted,
                 "source": compound.source,
-                "mark": compound.mark,
+                "provenance": compound.provenance,
             }
         )
     return Recall(tuple(rows))

@@ -37,7 +37,7 @@ class Stage(StrEnum):
     """When a rule can be judged."""
 
     COMPOSITION = "composition"
-    """From the formula and its reading; its table is a `CandidateTable`."""
+    """From the formula and its assignment; its table is a `CandidateTable`."""
     RESULT = "result"
     """From the relaxed structure and its energies; its table is a `ResultTable`."""
 

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import entry_points
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.compounds import known_compounds
-from ninefold.chemistry.configs import config_path
 from ninefold.chemistry.table import CandidateTable
 from ninefold.errors import InputError
+from ninefold.models.quantities import Kind
 from ninefold.paths import user_path
 from ninefold.rules.anion import AnionTable, NeedsCations
 from ninefold.rules.builtin import BUILTIN
+from ninefold.rules.registry import RULES, known_rules
 from ninefold.rules.results import RESULT_RULES, ResultTable
 from ninefold.rules.rule import Mode, Rule, Stage, Table, Verdict
 from ninefold.rules.settings import RuleParameters, RuleSetFile, RuleSettings
-from ninefold.user_code import calling, load_file
+from ninefold.shipped import config_path
+from ninefold.user_code import calling
 from ninefold.yaml_files import read_yaml
 
 ELECTRON_COUNT = "electron_count"
 """The rule that a neighbour, one hydrogen away, cannot meet."""
-ENTRY_POINTS = "ninefold.rules"
+_COLUMNS = (
+    *(column.name for column in dataclasses.fields(CandidateTable)),
+    *(name for name, value in vars(CandidateTable).items() if isinstance(value, (property, cached_property))),
+)
+"""What a rule on compositions may read."""
 _TRIAL_RESULTS: Sequence[Mapping[str, Any]] = ({}, {"centre": "Re", "is_coordination_kept": True, "e_above_hull": 0.01})
 """A candidate without and one with results: a rule on results is tried on both before a campaign starts."""
 
@@ -58,6 +64,8 @@ class RuleSet:
 
     name: str
     rules: tuple[Rule, ...]
+    extra_columns: Mapping[str, Kind] = field(default_factory=dict)
+    """Columns that rules on results may read beside the quantities of every candidate: those of a user's stages."""
 
     def apply(self, table: CandidateTable) -> Verdicts:
         """Judge every row.
@@ -120,11 +128,11 @@ class RuleSet:
         Raises:
             InputError: as `apply`.
         """
-        table = ResultTable([results])
+        table = ResultTable([results], self.extra_columns)
         return [_verdict(rule, table) for rule in self.active(Stage.RESULT)]
 
     def electron_counts(self) -> tuple[int, ...]:
-        """Counts at the centre with which a formula is worth reading: what the gate allows, or 12 to 18 without one."""
+        """Counts at the centre that are tried for a formula: what the gate allows, or 12 to 18 without one."""
         for rule in self.rules:
             if rule.name == ELECTRON_COUNT and rule.mode is Mode.GATE and rule.allowed is not None:
                 return tuple(int(count) for count in rule.allowed)
@@ -139,21 +147,24 @@ class RuleSet:
         return {"name": self.name, "rules": [rule.to_dict() for rule in self.rules]}
 
 
-def load_rule_set(settings: RuleSettings, *, run_code: bool = True) -> RuleSet:
+def load_rule_set(
+    settings: RuleSettings, *, run_code: bool = True, extra_columns: Mapping[str, Kind] | None = None
+) -> RuleSet:
     """A rule set with the campaign's overrides and the user's own rules, tried on the compounds in ninefold's list.
 
     Args:
         settings: What the campaign says.
         run_code: Load the user's files and what installed packages announce. Without it, ninefold's own rules alone
             are checked, and parameters of a rule that another file may define are passed over.
+        extra_columns: Column -> kind, of what stages of the user's store with a candidate.
 
     Raises:
         InputError: naming rule and file: an unknown set or rule, a file that does not load, a name
-            that comes twice, a rule that raises or returns the wrong shape.
+            that comes twice, a rule that raises, reads a column that is not there, or returns the wrong shape.
     """
     file = _read_set(settings.set)
     found = known_rules(settings.files) if run_code else [*BUILTIN, *RESULT_RULES]
-    may_miss_rules = not run_code and bool(settings.files or entry_points(group=ENTRY_POINTS))
+    may_miss_rules = not run_code and bool(settings.files or RULES.announced())
     rules = {rule.name: rule for rule in found}
     for where, changes in ((f"rule set {settings.set}", file.rules), ("rules.overrides", settings.overrides)):
         for name, parameters in changes.items():
@@ -165,65 +176,11 @@ def load_rule_set(settings: RuleSettings, *, run_code: bool = True) -> RuleSet:
             if parameters.like and name in rules:
                 raise InputError(where, name, problem="is the name of another rule", hint="choose a new one")
             rules[name] = _set(dataclasses.replace(rules[base], name=name), parameters)
-    rule_set = RuleSet(file.name, tuple(rules.values()))
+    rule_set = RuleSet(file.name, tuple(rules.values()), extra_columns or {})
     rule_set.apply(CandidateTable.from_assignments(compound.assignment for compound in known_compounds()))
     for results in _TRIAL_RESULTS:
         rule_set.judge(results)
     return rule_set
-
-
-def known_rules(files: tuple[str, ...] = ()) -> list[Rule]:
-    """The built-in rules, those that installed packages announce, and those of the files.
-
-    Raises:
-        InputError: if a file or package does not load, or two rules share a name.
-    """
-    rules = [*BUILTIN, *RESULT_RULES]
-    for point in entry_points(group=ENTRY_POINTS):
-        with calling("rules", point.value, is_loading=True):
-            rules.append(_validated(dataclasses.replace(point.load(), origin=point.value), "rules"))
-    for file in files:
-        rules += _rules_of_file(Path(file))
-    origins: dict[str, str] = {}
-    for rule in rules:
-        if rule.name in origins:
-            raise InputError(
-                "rules", rule.name, problem=f"comes twice: in {origins[rule.name]} and in {rule.origin}",
-                hint="rename one; rules.overrides changes a built-in rule",
-            )  # fmt: skip
-        origins[rule.name] = rule.origin
-    return rules
-
-
-def _rules_of_file(path: Path) -> list[Rule]:
-    field = "rules.files"
-    module = load_file(path, field)
-    found = [dataclasses.replace(value, origin=str(path)) for value in vars(module).values() if isinstance(value, Rule)]
-    if not found:
-        raise InputError(field, str(path), problem="holds no Rule", hint="from ninefold.rules import Rule")
-    return [_validated(rule, field) for rule in found]
-
-
-def _validated(rule: Rule, field: str) -> Rule:
-    """A rule of the user's Python, held to what a campaign file may say of a rule.
-
-    Raises:
-        InputError: naming file, rule and parameter.
-    """
-    where = f"{field}: {rule.origin}: rule {rule.name}"
-    given = {
-        name: value for name in Rule.PARAMETERS if (value := getattr(rule, name)) is not None and not callable(value)
-    }
-    if isinstance(rule.levels, Mapping):
-        given["levels"] = dict(rule.levels)
-    RuleParameters.checked(given, where)
-    for name, words in (("name", rule.name), ("meaning", rule.meaning), ("source", rule.source), ("unit", rule.unit)):
-        if not isinstance(words, str):
-            raise InputError(f"{where}: {name}", words, allowed="text")
-    for name, value, kind in (("mode", rule.mode, Mode), ("stage", rule.stage, Stage)):
-        if value not in tuple(kind):
-            raise InputError(f"{where}: {name}", value, allowed=", ".join(kind))
-    return dataclasses.replace(rule, mode=Mode(rule.mode), stage=Stage(rule.stage))
 
 
 def _read_set(name: str) -> RuleSetFile:
@@ -279,9 +236,28 @@ def _named(rule: Rule) -> Iterator[None]:
             f"rule {rule.name}", error.value, problem=f"({error.field}) {error.problem}", allowed=error.allowed,
             hint="; ".join(filter(None, [error.hint, f"in {rule.origin}"])),
         ) from error  # fmt: skip
+    except AttributeError as error:
+        if not isinstance(error.obj, (CandidateTable, ResultTable)):
+            with calling(f"rule {rule.name}", rule.origin):
+                raise
+        raise _no_column(rule, error) from error
     except (Exception, SystemExit):
         with calling(f"rule {rule.name}", rule.origin):
             raise
+
+
+def _no_column(rule: Rule, error: AttributeError) -> InputError:
+    """What a rule asked of a table that has no such attribute."""
+    if isinstance(error.obj, ResultTable):
+        allowed, hint = "table.column(KEY), table.text(KEY)", "'ninefold fields' lists the keys"
+    else:
+        allowed = ", ".join(_COLUMNS)
+        close = difflib.get_close_matches(error.name or "", _COLUMNS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "a rule on results says stage=Stage.RESULT"
+    return InputError(
+        f"rule {rule.name}", error.name, problem=f"is not a column of {rule.stage}s", allowed=allowed,
+        hint=f"{hint}; in {rule.origin}",
+    )  # fmt: skip
 
 
 def _values(rule: Rule, table: Table) -> np.ndarray:

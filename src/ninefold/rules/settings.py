@@ -58,14 +58,23 @@ class RuleSettings(Settings):
     overrides: dict[str, RuleParameters] = Field(default_factory=dict)
     """Rule -> parameters that differ from the set's."""
     files: tuple[str, ...] = ()
-    """Python files with rules of your own; relative to the campaign file."""
+    """Rules of your own: FILE.py for every rule in it, FILE.py:NAME or module:NAME; relative to the campaign file."""
     neighbours: bool = False
     """Carry along what lies one hydrogen beside a survivor (n±1, m±1), outside the electron count's gate, marked."""
 
     def content(self) -> dict[str, Any]:
-        """The settings with the bytes of their files in place of paths: what decides, wherever the files lie."""
+        """The settings with the bytes of their files in place of paths: what decides, wherever the files lie.
+
+        Rules that installed packages announce are part of it: they judge without being named.
+        """
+        from ninefold.rules.registry import RULES
+
         values = self.model_dump(mode="json")
-        values["files"] = [file_checksum(file) for file in self.files]
+        values["files"] = [
+            file_checksum(name) if name.endswith(".py") else RULES.checksum([name]) for name in self.files
+        ]
+        if announced := RULES.checksum(RULES.announced()):
+            values["announced"] = announced
         if self.set.endswith((".yaml", ".yml")):
             values["set"] = file_checksum(self.set)
         return values

@@ -22,7 +22,7 @@ class SearchBudget(Settings):
     """Atoms in a cell at most; more formula units are left out."""
     pool: int = Field(default=240, ge=1, le=100_000)
     """Structures settled with the ionic force field, at most: a source and cell size that brings nothing new among the
-    lowest is asked no more."""
+    lowest is drawn from no more."""
     single_points: int = Field(default=48, ge=1, le=100_000)
     """Structures of the pool that the engine evaluates."""
     coarse_relaxations: int = Field(default=10, ge=1, le=10_000)

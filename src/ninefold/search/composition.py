@@ -22,7 +22,7 @@ def search_composition(
     """Find structures of one composition, lowest energy first.
 
     Args:
-        assignment: The composition and its reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         budget: Sources, counts and criteria.
         engine: Computes energies.
         seed: Fixes every random choice; the same seed and budget give the same structures.

@@ -1,6 +1,15 @@
 """The store: the only place that knows databases."""
 
-from ninefold.store.locate import open_repository, resolve_store
-from ninefold.store.repository import Repository, StoreError
+from ninefold.store.blobs import BlobError
+from ninefold.store.locate import masked, open_store, resolve_store, store_file
+from ninefold.store.store import Store, StoreError
 
-__all__ = ["Repository", "StoreError", "open_repository", "resolve_store"]
+__all__ = [
+    "BlobError",
+    "Store",
+    "StoreError",
+    "masked",
+    "open_store",
+    "resolve_store",
+    "store_file",
+]

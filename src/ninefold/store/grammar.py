@@ -23,8 +23,8 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedEOF, UnexpectedInput, VisitError
 
-from ninefold.chemistry.quantities import Kind
 from ninefold.errors import InputError
+from ninefold.models.quantities import Kind
 from ninefold.store.schema import COLLECTIONS
 from ninefold.store.values import Match, exact, part
 

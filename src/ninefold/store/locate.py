@@ -1,27 +1,46 @@
-"""Finding and opening the store, the same way for every command."""
+"""Finding and opening the store, the same way for every command: by path, or by URI.
+
+The scheme of a URI chooses the backend. A backend is a module with `check_address(address, field) -> str`, which
+refuses what cannot be a store of its kind before any work is done, and `open_address(address, mode) -> Store`.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from ninefold.errors import InputError, NinefoldError
-from ninefold.paths import user_path
-from ninefold.store.repository import Repository, StoreError
-from ninefold.store.sqlite import SQLiteRepository
+from ninefold.store.store import Mode, Store, StoreError
 
 ENVIRONMENT = "NINEFOLD_STORE"
 DEFAULT = "ninefold.db"
 
-_opened: set[Path] = set()
+BACKENDS = {"sqlite": "ninefold.store.sqlite"}
+"""Scheme -> module of the backend, imported when a store of it is opened. A path is SQLite's."""
+PLANNED = ("mongodb", "mongodb+srv")
+"""Schemes that a later version will know."""
+_ALLOWED = "the path of an SQLite file, or sqlite:///relative.db, sqlite:////absolute.db"
+_ADDRESS = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<rest>/.*)|(?P<known>sqlite|mongodb(\+srv)?):(?P<bare>.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""Without both slashes too: a misspelt address must not become a file's name, nor be printed with its password."""
+
+_opened: set[str] = set()
 
 
-def resolve_store(option: str | None = None, campaign_store: str | None = None) -> Path:
+def resolve_store(option: str | None = None, campaign_store: str | None = None) -> str:
     """Where the store is: the option, else NINEFOLD_STORE, else the campaign's, else ./ninefold.db.
 
+    Returns:
+        What `open_store` takes: the path of an SQLite file, or the URI of a server, unchanged. Show it to nobody but
+        by `masked`.
+
     Raises:
-        InputError: if it names a server: this release stores in SQLite files; or a folder, a device or a pipe.
+        InputError: if no backend of this version knows it; or it is a folder, a device or a pipe.
     """
     field, value = next(
         (field, value)
@@ -33,32 +52,48 @@ def resolve_store(option: str | None = None, campaign_store: str | None = None) 
         )
         if value
     )  # fmt: skip
-    if "://" in value:
-        raise InputError(field, value, problem="is a server's address", allowed="the path of an SQLite file")
-    path = user_path(value, field)
-    user_path(path.with_name(f"{path.name}-journal") if path.name else path, field)  # the longest name beside a store
-    if path.is_dir():
-        raise InputError(
-            field, value, problem="is a folder", allowed="the path of an SQLite file", hint=f"try {path / DEFAULT}"
-        )
-    if path.exists() and not path.is_file():
-        raise InputError(field, value, problem="is no plain file", allowed="the path of an SQLite file")
-    return path
+    backend, address = _backend_of(value, field)
+    checked: str = backend.check_address(address, field)
+    return checked
 
 
-def open_repository(location: str | Path, mode: Literal["read", "write"] = "read") -> Repository:
+def open_store(uri: str | Path, mode: Mode = "read") -> Store:
     """Open a store.
 
     Args:
-        location: What `resolve_store` gave.
-        mode: `read` never makes a file; `write` makes one where there is none.
+        uri: `sqlite:///relative.db`, `sqlite:////absolute.db`, or a path of an SQLite file, with or without `~`.
+        mode: `read` never makes a store; `write` makes one where there is none.
 
     Raises:
-        InputError: see `SQLiteRepository`.
+        InputError: if no backend knows the address, there is no store (read), or it cannot be made or written.
+        StoreError: if the store is damaged, or another process holds it.
     """
-    repository = SQLiteRepository(Path(location), mode)
-    _opened.add(Path(location))
-    return repository
+    backend, address = _backend_of(str(uri), "store")
+    checked = backend.check_address(address, "store")
+    store: Store = backend.open_address(checked, mode)
+    _opened.add(str(uri))
+    return store
+
+
+def store_file(uri: str | Path) -> Path | None:
+    """The file that a store is, or None for a server: what no output may be written over."""
+    backend, address = _backend_of(str(uri), "store")
+    return Path(address).expanduser() if backend.__name__ == BACKENDS["sqlite"] else None
+
+
+def masked(uri: str | Path) -> str:
+    """An address as it may be shown: without user name, password and options, which may hold another one.
+
+    >>> masked("mongodb://ada:secret@db.example.org/screen?tls=true")
+    'mongodb://***@db.example.org/screen?***'
+    """
+    text = str(uri)
+    scheme, rest = _split(text)
+    if scheme is None or text.startswith("sqlite:///"):
+        return text
+    # to the last @: a password may hold one that nobody has escaped
+    without_user = re.sub(r"^(/*).*@", r"\1***@", rest, flags=re.DOTALL)
+    return f"{scheme}:{re.sub(r'[?#].*', '?***', without_user, flags=re.DOTALL)}"
 
 
 def find_damage() -> StoreError | None:
@@ -67,13 +102,52 @@ def find_damage() -> StoreError | None:
     Whoever reads a document trusts its shape, which would cost seconds to check for a large store. Where an error
     comes up that nobody foresaw, this tells a damaged store from a fault of ninefold.
     """
-    for path in sorted(_opened):
+    from ninefold.models.collections import MODELS
+    from ninefold.store.records import find_damage as find_damage_in
+
+    for uri in sorted(_opened):
         try:
-            with SQLiteRepository(path) as repository:
-                if (damage := repository.damage()) is not None:
+            with open_store(uri) as store:
+                if (damage := find_damage_in(store, MODELS)) is not None:
                     return damage
         except StoreError as error:
             return error
         except NinefoldError:
             continue  # gone, or not ours any more
     return None
+
+
+def _backend_of(value: str, field: str) -> tuple[Any, str]:
+    """The module that knows an address, and the address as that module takes it."""
+    scheme, rest = _split(value)
+    if scheme is None:
+        return import_module(BACKENDS["sqlite"]), value
+    if scheme in PLANNED:
+        raise InputError(
+            field, masked(value), problem="is a MongoDB server, not supported in this version", allowed=_ALLOWED
+        )
+    if scheme not in BACKENDS:
+        problem = f"begins with {scheme}:, which is no kind of store or server that this version knows"
+        raise InputError(field, masked(value), problem=problem, allowed=_ALLOWED)
+    return import_module(BACKENDS[scheme]), _path_of(value, rest, field) if scheme == "sqlite" else value
+
+
+def _split(value: str) -> tuple[str | None, str]:
+    """Scheme and the rest behind its colon; no scheme for a path."""
+    found = _ADDRESS.fullmatch(value)
+    if found is None:
+        return None, value
+    return (found["scheme"] or found["known"]).lower(), found["rest"] or found["bare"]
+
+
+def _path_of(value: str, rest: str, field: str) -> str:
+    """The path in `sqlite:///path`: the file's name as it is, nothing escaped."""
+    path = rest.removeprefix("///")
+    if path == rest or not path:
+        raise InputError(field, masked(value), problem="names no file after sqlite:///", allowed=_ALLOWED)
+    if path == ":memory:" or "?" in path:
+        raise InputError(
+            field, value, problem="has options, or names no file", allowed=_ALLOWED,
+            hint="a file whose name holds a question mark is given by its path",
+        )  # fmt: skip
+    return path

@@ -2,6 +2,10 @@
 
 The lock file says who holds it and how far that process is. A reader learns whether the lock is held by taking a
 shared one for an instant; a run that meets it tells it from another run, because a shared lock can be shared.
+
+`filelock` has this lock in its exclusive form only: of two readers that asked at once, one would be told that a run
+holds the store, and a run that met a reader would be refused or would have to wait for an unknown time. Where flock is
+missing it falls back to a file whose existence is the lock, which outlives a killed process.
 """
 
 from __future__ import annotations

@@ -5,18 +5,94 @@ Every backend reads this table; alone in its module, so that reading a store imp
 
 from __future__ import annotations
 
-from ninefold.chemistry.quantities import QUANTITIES, Kind
+from ninefold.models.quantities import QUANTITIES, Kind
 
-SCHEMA_VERSION = 2
-"""Rises when a stored document changes its meaning; a store from a newer schema is refused."""
+SCHEMA_VERSION = 3
+"""As `ninefold.models.record.SCHEMA_VERSION`; a store from a newer schema is refused."""
+
+_FACT: dict[str, Kind] = {"id": "string", "campaign": "string"}
 
 COLLECTIONS: dict[str, dict[str, Kind]] = {
-    "campaigns": {"id": "string", "name": "string", "status": "string", "fingerprint": "string", "created": "string"},
-    "funnel": {"id": "string", "campaign": "string", "stage": "string", "shard": "string"},
-    "candidates": {key: quantity.kind for key, quantity in QUANTITIES.items()},
-    "references": {
+    "campaigns": {
         "id": "string",
-        "campaign": "string",
+        "name": "string",
+        "status": "string",
+        "fingerprint": "string",
+        "workflow": "string",
+        "created": "string",
+        "finished": "string",
+        "run": "string",
+        "attempt": "integer",
+    },
+    "compositions": {
+        **_FACT,
+        "formula": "string",
+        "label": "string",
+        "chemical_system": "string",
+        "elements": "list",
+        "is_competitor": "boolean",
+    },
+    "methods": {
+        "id": "string",
+        "name": "string",
+        "label": "string",
+        "evidence": "string",
+        "hydrogen_reference": "string",
+    },
+    "structures": {"id": "string"},
+    "pools": {
+        **_FACT,
+        "label": "string",
+        "round": "integer",
+        "packings": "string",
+        "count_in": "integer",
+        "count_out": "integer",
+        "core_seconds": "float",
+        "created": "string",
+    },
+    "searches": {
+        **_FACT,
+        "label": "string",
+        "round": "integer",
+        "pool": "string",
+        "method": "string",
+        "relaxations": "integer",
+        "core_seconds": "float",
+        "created": "string",
+    },
+    "minima": {
+        **_FACT,
+        "label": "string",
+        "method": "string",
+        "relaxations": "integer",
+        "core_seconds": "float",
+    },
+    "calculations": {
+        **_FACT,
+        "kind": "string",
+        "method": "string",
+        "energy_per_atom": "float",
+        "error": "string",
+        "core_seconds": "float",
+        "max_force": "float",
+        "max_stress": "float",
+        "steps": "integer",
+        "is_converged": "boolean",
+        "created": "string",
+    },
+    "properties": {
+        **_FACT,
+        "stage": "string",
+        "label": "string",
+        "structure": "string",
+        "method": "string",
+        "reason": "string",
+        "core_seconds": "float",
+        "created": "string",
+    },
+    "references": {
+        **_FACT,
+        "method": "string",
         "name": "string",
         "formula": "string",
         "chemical_system": "string",
@@ -27,19 +103,48 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "volume_per_atom": "float",
         "is_converged": "boolean",
         "engine": "string",
+        "source": "string",
+        "provenance": "string",
+        "refuted": "string",
+        "core_seconds": "float",
     },
-    "results": {"id": "string", "campaign": "string", "kind": "string", "created": "string"},
+    "candidates": {
+        **{key: quantity.kind for key, quantity in QUANTITIES.items()},
+        "composition": "string",
+        "revision": "integer",
+    },
+    "funnel": {
+        **_FACT,
+        "stage": "string",
+        "shard": "string",
+        "after": "string",
+        "count_in": "integer",
+        "count_out": "integer",
+        "unit": "string",
+        "core_seconds": "float",
+        "wall_seconds": "float",
+        "hardware": "string",
+    },
+    "faults": {**_FACT, "stage": "string", "what": "string", "reason": "string", "created": "string"},
 }
 """Collection -> field -> kind: the flat scalars, and lists of strings, that filters and sorting know."""
 
 INDEXED: dict[str, tuple[str, ...]] = {
     "campaigns": (),
-    "funnel": ("campaign",),
-    "candidates": (
-        "campaign", "rank", "e_above_hull", "formula", "chemical_system", "centre", "n", "score", "status",
-        "space_group_number",
-    ),
+    "compositions": ("campaign",),
+    "methods": (),
+    "structures": (),
+    "pools": ("campaign", "label"),
+    "searches": ("campaign",),
+    "minima": ("campaign",),
+    "calculations": ("campaign",),
+    "properties": ("campaign",),
     "references": ("campaign",),
-    "results": ("campaign",),
+    "candidates": (
+        "campaign", "composition", "rank", "e_above_hull", "formula", "chemical_system", "centre", "n", "score",
+        "status", "space_group_number",
+    ),
+    "funnel": ("campaign",),
+    "faults": ("campaign",),
 }  # fmt: skip
 """Collection -> fields with an index; the others are scanned, which costs 0.25 ms per thousand documents."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,17 +10,12 @@ from pymatgen.core import Structure
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
+from ninefold.structures.shells import SEARCH_RADIUS, SELF, hydrogens_around
 
-SHELL_FACTOR = 1.25
-"""The shell of a centre is the hydrogens within this factor of its shortest M-H."""
 H2_LIGAND = 1.0
 """Å; two hydrogens closer than this are an H2 ligand."""
 H2_STRETCHED = 1.5
 """Å; closer than this they are a stretched one; neighbours in a polyhedron are 1.7 Å and more apart."""
-SEARCH_RADIUS = 3.2
-"""Å; no M-H bond is longer."""
-SELF = 1e-3
-"""Å; an atom is at this distance of itself."""
 TOO_CLOSE = 1.2
 """Å; no two atoms but M and H, or H and H, come closer: Be-H has 1.4 Å."""
 VOLUME_RANGE = (0.7, 1.35)
@@ -63,26 +59,13 @@ def check_shells(structure: Structure, assignment: Assignment) -> Shells:
         assignment: What it should be; its cations may contain no second kind of centre.
     """
     symbols = np.array([site.specie.symbol for site in structure])
-    centres, hydrogens, _, distances = structure.get_neighbor_list(
-        SEARCH_RADIUS, sites=[structure[int(index)] for index in np.flatnonzero(symbols == assignment.centre)]
-    )
-    places = np.flatnonzero(symbols == assignment.centre)
-    is_hydrogen = (symbols[hydrogens] == "H") & (distances > SELF)
-    bonded: dict[int, int] = {}
-    numbers = []
-    shortest = SEARCH_RADIUS
-    for order in range(len(places)):
-        mine = (centres == order) & is_hydrogen
-        if not mine.any():
-            numbers.append(0)
-            continue
-        nearest = distances[mine].min()
-        shortest = min(shortest, nearest)
-        shell = hydrogens[mine][distances[mine] <= SHELL_FACTOR * nearest]
-        numbers.append(len(shell))
-        for hydrogen in shell:
-            bonded[int(hydrogen)] = bonded.get(int(hydrogen), 0) + 1
-    is_free = is_hydrogen & ~np.isin(hydrogens, list(bonded))
+    neighbours = hydrogens_around(structure, assignment.centre)
+    numbers = [int(near.in_shell.sum()) for near in neighbours]
+    shortest = min((near.distances.min(initial=SEARCH_RADIUS) for near in neighbours), default=SEARCH_RADIUS)
+    bonded = Counter(int(hydrogen) for near in neighbours for hydrogen in near.hydrogens[near.in_shell])
+    free = [near.distances[~np.isin(near.hydrogens, list(bonded))].min(initial=np.inf) for near in neighbours]
+    interstitial = min(free, default=np.inf)
+    places = np.array([near.centre for near in neighbours], dtype=int)
     shortest_h_h = _shortest(structure, symbols == "H")
     is_fused = _is_fused(structure, symbols, assignment.centre)
     volume = structure.volume / max(len(places), 1)
@@ -102,7 +85,7 @@ def check_shells(structure: Structure, assignment: Assignment) -> Shells:
         notes.append(f"volume {ratio:.2f} of the additive one")
     return Shells(
         tuple(numbers), float(shortest), float(shortest_h_h), _shortest_m_m(structure, places),
-        float(distances[is_free].min()) if is_free.any() else None,
+        float(interstitial) if np.isfinite(interstitial) else None,
         float(volume), float(ratio), tuple(faults), tuple(notes),
     )  # fmt: skip
 

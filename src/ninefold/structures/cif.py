@@ -16,6 +16,7 @@ import moyopy
 import numpy as np
 
 from ninefold.structures.description import StructureDescription
+from ninefold.structures.reading.space_groups import hall_symbol
 
 PREFIX = "_ninefold_"
 _LONGEST_NAME = 70
@@ -48,7 +49,7 @@ def cif_text(description: StructureDescription, name: str, tags: Mapping[str, An
         _item("_cell_volume", description.volume),
         _item("_space_group_IT_number", description.space_group_number),
         _item("_space_group_name_H-M_alt", _hermann_mauguin(description)),
-        _item("_space_group_name_Hall", moyopy.HallSymbolEntry(description.hall_number).hall_symbol),
+        _item("_space_group_name_Hall", hall_symbol(description.hall_number)),
     ]
     lines += [_item(f"{PREFIX}{key}", value) for key, value in tags.items() if value is not None]
     lines += ["loop_", "  _space_group_symop_operation_xyz"]

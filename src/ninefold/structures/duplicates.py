@@ -76,22 +76,22 @@ def _grouped(
 
     prints = [fingerprint(structure) for structure in structures]
     groups: list[list[int]] = []
-    shelves: dict[tuple[tuple[str, ...], tuple[int, ...]], _Shelf] = {}
+    by_composition: dict[tuple[tuple[str, ...], tuple[int, ...]], _GroupIndex] = {}
     for index in order:
         mine = prints[index]
         counts = np.bincount(mine.kinds)
         key = mine.elements, tuple(int(count) for count in counts // np.gcd.reduce(counts))
-        shelf = shelves.setdefault(key, _Shelf())
+        candidates = by_composition.setdefault(key, _GroupIndex())
         near = [
             group
-            for group in shelf.near(mine)
+            for group in candidates.near(mine)
             if energies is None or energies[index] - energies[groups[group][0]] <= ENERGY_WINDOW
         ]
-        home = next(
+        same = next(
             (group for group in near if mine.largest_difference(prints[groups[group][0]]) <= SAME_TOLERANCE), None
         )
-        if home is None:
-            home = next(
+        if same is None:
+            same = next(
                 (
                     group
                     for group in near
@@ -99,15 +99,15 @@ def _grouped(
                 ),
                 None,
             )
-        if home is None:
-            shelf.add(mine, len(groups))
+        if same is None:
+            candidates.add(mine, len(groups))
             groups.append([index])
         else:
-            groups[home].append(index)
+            groups[same].append(index)
     return groups
 
 
-class _Shelf:
+class _GroupIndex:
     """The first structures of the groups of one composition, by their average fingerprints."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ninefold.errors import InputError, description
 from ninefold.paths import readable_file
-from ninefold.structures.reading.content import Content, content_of, text_of
+from ninefold.structures.reading.content import Content, content_of, has_mark, text_of
 from ninefold.structures.reading.model import ReadStructure, UnreadableError
 
 __all__ = [
@@ -28,12 +28,12 @@ FORMATS = (
 )
 ENDINGS = (
     ".cif", ".mcif", ".vasp", ".poscar", ".contcar", ".res", ".ins", ".json", ".xyz", ".extxyz", ".traj", ".cell",
-    ".xsf", ".gen",
+    ".xsf", ".gen", ".pwi", ".pwo", ".castep", ".db",
 )  # fmt: skip
 """Endings of names that are taken for structure files where a name may be something else."""
-_UTF8_MARK = b"\xef\xbb\xbf"
 _COMPRESSED = (".gz", ".bz2", ".xz")
-_VASP = ("poscar", "contcar")
+_POSCAR = ("poscar", "contcar")
+_VASP = (*_POSCAR, "xdatcar", "outcar", "vasprun")
 _READERS = {
     ".cif": "cif", ".mcif": "cif", ".vasp": "poscar", ".poscar": "poscar", ".contcar": "poscar", ".res": "shelx",
     ".ins": "shelx", ".json": "json",
@@ -83,7 +83,8 @@ def read_text(text: str, kind: str) -> ReadStructure:
 def is_structure_file(name: str) -> bool:
     """Whether a name is that of a structure file, by its ending or as VASP names them."""
     base = _inner(os.path.basename(name)).lower()
-    return base.endswith(ENDINGS) or (base.startswith(_VASP) and not base.endswith(".py") and ":" not in base)
+    is_of_vasp = any(word in base for word in _VASP) and not base.endswith(".py") and ":" not in base
+    return base.endswith(ENDINGS) or is_of_vasp
 
 
 def stem_of(path: Path) -> str:
@@ -120,18 +121,19 @@ def _read(path: Path, content: Content, every: bool) -> list[ReadStructure]:
             return found
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ASE warns of keys that say nothing of the atoms
-        if not content.is_compressed and not content.data.startswith(_UTF8_MARK):
+        is_marked = has_mark(content.data)
+        if not content.is_compressed and not is_marked:
             return _by_ase(path, content, every)
         with tempfile.TemporaryDirectory() as folder:  # ASE tells formats by names and reads files
             plain = Path(folder) / content.name
-            plain.write_bytes(content.data.removeprefix(_UTF8_MARK))
+            plain.write_bytes(text_of(content.data).encode("utf-8") if is_marked else content.data)
             return _by_ase(plain, content, every)
 
 
 def _kind_by_name(name: str) -> str | None:
     """Our reader for a file of this name."""
     kind = next((kind for ending, kind in _READERS.items() if name.endswith(ending)), None)
-    if kind is None and not name.endswith(ENDINGS) and any(word in name for word in _VASP):
+    if kind is None and not name.endswith(ENDINGS) and any(word in name for word in _POSCAR):
         return "poscar"
     return kind
 

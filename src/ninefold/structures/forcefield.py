@@ -13,103 +13,18 @@ and mean nothing else. One thread; about 0.08 s for 36 atoms.
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from pymatgen.core import Structure
 from scipy.optimize import minimize
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
+from ninefold.structures.forcefield_kernel import Terms, energy_gradient_virial
+from ninefold.structures.forcefield_parameters import Parameters, parameters
 from ninefold.structures.packing import NO_COMPLEX, Packing
 from ninefold.structures.polyhedra import M_H_DISTANCE
-
-COULOMB = 14.399645
-"""e^2 / (4 pi epsilon_0), eV Å."""
-CUTOFF = 9.0
-"""Å, Coulomb and walls."""
-DAMPING = 0.25
-"""1/Å."""
-LIGAND_SPREAD = 1.131
-"""Contact of two ligands over the M-H length: 1.9 Å at 1.68 Å in a tricapped trigonal prism."""
-SOFT_CORE = 0.6
-"""Share of the contact distance below which a wall goes on linearly: random packings start overlapping."""
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """What is fitted; `workflows/fit_forcefield.py` makes the file that holds the values in use."""
-
-    charge_scale: float
-    """Formal charges times this: these solids are not fully ionic."""
-    charge_transfer: float
-    """e that each ligand takes from its centre beside its share of the anion's charge."""
-    wall: float
-    """eV at the contact distance."""
-    bond_stiffness: float
-    """eV/Å^2."""
-    bulk_modulus: float
-    """eV/Å^3; holds the cell near the additive volume, which is known better than any contact distance."""
-    volume_factor: float
-    """Volume at which that term rests over the additive one: the ions' attraction makes up the difference."""
-    hydride_radius: float
-    """Å, of an interstitial hydride ion."""
-    ligand_radius: float
-    """Å, of a hydrogen on a centre."""
-    centre_radius: float
-    """Å; keeps cations off the centre."""
-    ligand_repulsion: dict[int, float]
-    """n -> eV at the contact of two ligands; what keeps a polyhedron in shape."""
-    cation_radius: dict[str, float]
-    """Å; lanthanides that are not listed take that of `Ln`."""
-    bond: dict[str, float]
-    """M-H length at rest, Å; centres that are not listed take that of `M_H_DISTANCE`."""
-
-    def repulsion(self, n: int) -> float:
-        """Ligand repulsion of [MH_n], eV; of the nearest n that is listed."""
-        return self.ligand_repulsion[min(self.ligand_repulsion, key=lambda known: abs(known - n))]
-
-    def radius(self, symbol: str) -> float:
-        """Radius of a counter-cation, Å."""
-        return self.cation_radius.get(symbol, self.cation_radius["Ln"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, rounded to what they are worth."""
-        return {
-            name: {key: round(item, 4) for key, item in value.items()} if isinstance(value, dict) else round(value, 4)
-            for name, value in asdict(self).items()
-        }
-
-    def to_vector(self) -> list[float]:
-        """Every value, in the order of the fields."""
-        values = asdict(self).values()
-        return [item for value in values for item in (value.values() if isinstance(value, dict) else (value,))]
-
-    @classmethod
-    def from_vector(cls, vector: Iterable[float], like: Parameters) -> Parameters:
-        """The inverse of `to_vector`, with the keys of another set."""
-        numbers = iter(float(value) for value in vector)
-        values: dict[str, Any] = {
-            name: {key: next(numbers) for key in value} if isinstance(value, dict) else next(numbers)
-            for name, value in asdict(like).items()
-        }
-        return cls(**values)
-
-
-@functools.cache
-def parameters() -> Parameters:
-    """The parameters in use."""
-    from ninefold.yaml_files import read_yaml
-
-    path = Path(str(files("ninefold.structures").joinpath("data/forcefield.yaml")))
-    return Parameters(**read_yaml(path, "force field"))
 
 
 @dataclass(frozen=True)
@@ -127,7 +42,7 @@ def settle(packing: Packing, assignment: Assignment, max_steps: int = 150) -> Se
 
     Args:
         packing: Where to start.
-        assignment: Its composition and reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         max_steps: L-BFGS steps at most.
     """
     n_atoms = len(packing.symbols)
@@ -206,33 +121,6 @@ def packing_of(structure: Structure, assignment: Assignment) -> tuple[Packing, n
     return packing, np.array(order)
 
 
-class Terms(NamedTuple):
-    """What the kernel needs of a packing besides its geometry."""
-
-    charges: np.ndarray
-    """shape (n,), e, scaled."""
-    sizes: np.ndarray
-    """shape (n,), radii, Å."""
-    owner: np.ndarray
-    """shape (n,), complex of each atom, or `NO_COMPLEX`."""
-    centre: np.ndarray
-    """shape (n,), index of a ligand's centre; itself for other atoms."""
-    is_ligand: np.ndarray
-    """shape (n,)."""
-    bond: float
-    """M-H length, Å."""
-    bond_stiffness: float
-    """eV/Å^2."""
-    wall: float
-    """eV."""
-    repulsion: float
-    """eV at `LIGAND_SPREAD` times the bond."""
-    bulk_modulus: float
-    """eV/Å^3."""
-    target_volume: float
-    """Volume at which the bulk term rests, Å^3."""
-
-
 def _terms(packing: Packing, assignment: Assignment, chosen: Parameters) -> Terms:
     is_complex = packing.owner != NO_COMPLEX
     is_hydrogen = np.array([symbol == "H" for symbol in packing.symbols])
@@ -255,109 +143,3 @@ def _terms(packing: Packing, assignment: Assignment, chosen: Parameters) -> Term
         charges, sizes, packing.owner, centre, is_ligand, bond, chosen.bond_stiffness, chosen.wall,
         chosen.repulsion(assignment.n), chosen.bulk_modulus, target_volume,
     )  # fmt: skip
-
-
-def energy_gradient_virial(
-    positions: np.ndarray, cell: np.ndarray, terms: Terms
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Energy and its derivatives.
-
-    Args:
-        positions: shape (n, 3), Å, Cartesian, complexes unwrapped.
-        cell: shape (3, 3), Å.
-        terms: Charges, radii, roles and strengths.
-
-    Returns:
-        Energy (eV), its gradient (n, 3) (eV/Å), and its derivative by strain (3, 3) (eV).
-    """
-    energy, gradient, virial = _kernel(
-        np.ascontiguousarray(positions), np.ascontiguousarray(cell), terms.charges, terms.sizes, terms.owner,
-        terms.centre, terms.is_ligand, terms.bond, terms.bond_stiffness, terms.wall, terms.repulsion,
-    )  # fmt: skip
-    volume = abs(np.linalg.det(cell))
-    excess = volume / terms.target_volume - 1
-    energy += 0.5 * terms.bulk_modulus * terms.target_volume * excess**2
-    return energy, gradient, virial + terms.bulk_modulus * volume * excess * np.eye(3)
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """By numba; kept between processes where a folder for that can be written, as in an installation of one's own."""
-    try:
-        compiled: Callable[..., Any] = numba.njit(cache=True, fastmath=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        compiled = numba.njit(fastmath=True)(function)
-    return compiled
-
-
-@_compiled
-def _kernel(  # type: ignore[no-untyped-def]  # numba infers them
-    positions, cell, charges, sizes, owner, centre, is_ligand, bond, stiffness, strength, repulsion
-):
-    n = positions.shape[0]
-    energy = 0.0
-    gradient = np.zeros((n, 3))
-    virial = np.zeros((3, 3))
-    inverse = np.linalg.inv(cell)
-    images = np.empty(3, dtype=np.int64)
-    for axis in range(3):
-        height = 1.0 / math.sqrt(inverse[0, axis] ** 2 + inverse[1, axis] ** 2 + inverse[2, axis] ** 2)
-        images[axis] = math.ceil(CUTOFF / height + 0.5)
-    shift_energy = math.erfc(DAMPING * CUTOFF) / CUTOFF
-    gauss = 2.0 * DAMPING / math.sqrt(math.pi)
-    shift_force = shift_energy / CUTOFF + gauss * math.exp(-((DAMPING * CUTOFF) ** 2)) / CUTOFF
-    self_energy = -(shift_energy / 2.0 + DAMPING / math.sqrt(math.pi)) * COULOMB
-    for i in range(n):
-        energy += self_energy * charges[i] ** 2
-    vector = np.empty(3)
-    base = np.empty(3)
-    for i in range(n):
-        for j in range(i, n):
-            # nearest image first, then the images around it
-            wrap = np.zeros(3, dtype=np.int64)
-            for axis in range(3):
-                base[axis] = positions[j, axis] - positions[i, axis]
-            for axis in range(3):
-                fraction = base[0] * inverse[0, axis] + base[1] * inverse[1, axis] + base[2] * inverse[2, axis]
-                wrap[axis] = -round(fraction)
-            qq = COULOMB * charges[i] * charges[j]
-            contact = sizes[i] + sizes[j]
-            same = owner[i] == owner[j] and owner[i] >= 0
-            for a in range(wrap[0] - images[0], wrap[0] + images[0] + 1):
-                for b in range(wrap[1] - images[1], wrap[1] + images[1] + 1):
-                    for c in range(wrap[2] - images[2], wrap[2] + images[2] + 1):
-                        if i == j and (a < 0 or (a == 0 and (b < 0 or (b == 0 and c <= 0)))):
-                            continue  # each pair of images once
-                        squared = 0.0
-                        for axis in range(3):
-                            vector[axis] = base[axis] + a * cell[0, axis] + b * cell[1, axis] + c * cell[2, axis]
-                            squared += vector[axis] ** 2
-                        if squared > CUTOFF * CUTOFF or squared < 1e-12:
-                            continue
-                        r = math.sqrt(squared)
-                        value = 0.0
-                        slope = 0.0  # dE/dr
-                        if same and a == 0 and b == 0 and c == 0:
-                            if is_ligand[i] and is_ligand[j]:
-                                reduced = max(r, SOFT_CORE * LIGAND_SPREAD * bond)
-                                wall = repulsion * (LIGAND_SPREAD * bond / reduced) ** 6
-                                value = wall - 6.0 * wall / reduced * (r - reduced)
-                                slope = -6.0 * wall / reduced
-                            elif centre[j] == i or centre[i] == j:
-                                value = 0.5 * stiffness * (r - bond) ** 2
-                                slope = stiffness * (r - bond)
-                        else:
-                            damped = math.erfc(DAMPING * r) / r
-                            value = qq * (damped - shift_energy + shift_force * (r - CUTOFF))
-                            slope = qq * (-damped / r - gauss * math.exp(-((DAMPING * r) ** 2)) / r + shift_force)
-                            reduced = max(r, SOFT_CORE * contact)
-                            wall = strength * (contact / reduced) ** 9
-                            value += wall - 9.0 * wall / reduced * (r - reduced)
-                            slope -= 9.0 * wall / reduced
-                        energy += value
-                        for axis in range(3):
-                            push = slope * vector[axis] / r
-                            gradient[j, axis] += push
-                            gradient[i, axis] -= push
-                            for other in range(3):
-                                virial[other, axis] += vector[other] * push
-    return energy, gradient, virial

@@ -48,7 +48,7 @@ _DOUBLINGS = (np.diag((2, 1, 1)), np.diag((1, 1, 2)), np.array([[1, 1, 0], [-1, 
 SAME_POINT = 1e-3
 """Fraction of a cell edge; closer points are one."""
 BY_ORBITS = 0.5
-"""Chance that different cations take whole orbits, or the fewest parts of them; else they are dealt at random."""
+"""Chance that different cations take whole orbits, or the fewest parts of them; else they are distributed at random."""
 SHARED_TURN = 0.6
 """Chance that all anions of a cell are turned alike: most known structures are so ordered."""
 
@@ -181,7 +181,7 @@ def filled(
     distance = np.linalg.norm(points[:, None, None, :] - points[None, :, None, :] - images, axis=3).min(axis=2)
     chosen = list(start) or [int(rng.integers(len(voids)))]
     while len(chosen) < wanted:
-        room = distance[:, chosen].min(axis=1) * (1 + 0.25 * rng.random(len(voids)))
-        room[chosen] = -1
-        chosen.append(int(room.argmax()))
+        clearance = distance[:, chosen].min(axis=1) * (1 + 0.25 * rng.random(len(voids)))
+        clearance[chosen] = -1
+        chosen.append(int(clearance.argmax()))
     return chosen

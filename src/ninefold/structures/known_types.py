@@ -12,10 +12,10 @@ from pymatgen.core import Structure
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.chemistry.volumes import additive_volume
-from ninefold.structures.checks import SHELL_FACTOR
 from ninefold.structures.crystals import build_structure
 from ninefold.structures.orderings import Ordering, orderings
 from ninefold.structures.packing import Packing, assemble
+from ninefold.structures.shells import SHELL_FACTOR
 from ninefold.yaml_files import read_yaml
 
 CENTRE, CATION = "Os", "K"
@@ -31,7 +31,7 @@ def substituted(assignment: Assignment, withheld: tuple[str, ...] = ()) -> list[
     """Every type that fits a composition, scaled to its additive volume, with every order of its cations.
 
     Args:
-        assignment: The composition and its reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         withheld: Names of types to leave out.
 
     Returns:
@@ -84,6 +84,7 @@ def _packing(name: str, assignment: Assignment, ordering: Ordering) -> Packing:
     ligands: set[int] = set()
     centres, turned = [], []
     for place in places:
+        # not `hydrogens_around`: the order of these is the order of a packing's atoms, and so of every stored pool
         near = [item for item in structure.get_neighbors(structure[int(place)], 3.5) if item.specie.symbol == "H"]
         shell = [item for item in near if item.nn_distance <= SHELL_FACTOR * min(other.nn_distance for other in near)]
         vectors = np.array([item.coords - structure[int(place)].coords for item in shell])

@@ -21,7 +21,7 @@ def structure_type(structure: Structure, assignment: Assignment) -> str | None:
 
     Args:
         structure: Any cell, symmetrised.
-        assignment: Its composition and reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
     """
     number = space_group(structure).number
     roles = {assignment.centre: CENTRE, "H": "H"} | {cation.symbol: CATION for cation in assignment.cations}

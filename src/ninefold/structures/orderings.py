@@ -1,8 +1,8 @@
-"""The ordered ways in which different cations share the cation sites of a structure.
+"""The orderings in which different cations share the cation sites of a structure.
 
 Whole Wyckoff orbits go to one cation. Where the stoichiometry does not allow that, as few orbits as possible are
-split, inside the primitive cell. Ways that the symmetry of the structure maps onto each other are one; larger cells
-and disorder are left out.
+split, inside the primitive cell. Orderings that the symmetry of the structure maps onto each other are one; larger
+cells and disorder are left out.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 MOST_ORDERINGS = 12
-"""Ways that are given, at most, those of the highest symmetry first. Two cations in one of the known types have six at
-most; three may have more."""
+"""Orderings that are given, at most, those of the highest symmetry first. Two cations in one of the known types have
+six at most; three may have more."""
 MOST_STEPS = 5_000
 """Steps of the enumeration for each number of split orbits, a bound for cells with many sites and little symmetry."""
 _Split = tuple[tuple[int, ...], ...]
@@ -30,7 +30,7 @@ _Split = tuple[tuple[int, ...], ...]
 
 
 class Ordering(NamedTuple):
-    """One way."""
+    """One ordering."""
 
     kinds: tuple[str, ...]
     """For each site, in the order in which the sites were given."""
@@ -43,7 +43,7 @@ class Ordering(NamedTuple):
 
 
 def orderings(structure: Structure, sites: Sequence[int], counts: Mapping[str, int]) -> list[Ordering]:
-    """Every ordered way, up to the symmetry of the structure, in an order that depends on nothing else.
+    """Every ordering, up to the symmetry of the structure, in an order that depends on nothing else.
 
     Args:
         structure: Primitive cell; the sites that are shared hold one element of their own.
@@ -69,12 +69,14 @@ def orderings(structure: Structure, sites: Sequence[int], counts: Mapping[str, i
     sizes = [len(orbit.members) for orbit in orbits]
     for splits in range(len(orbits) + 1):
         steps = itertools.islice(_splits(sizes, [*counts.values()], splits), MOST_STEPS)
-        found_ways = (way for split in steps if split is not None for way in _ways(split, orbits, symbols, images))
-        # whole orbits keep the whole symmetry, one way like the other, so that no later one would come before these
-        ways = list(itertools.islice(found_ways, MOST_ORDERINGS)) if splits == 0 else list(found_ways)
-        if ways:
-            ways.sort(key=lambda way: way[0])  # stable: the higher symmetry first, then the order of the enumeration
-            return _named([way for _, way in ways[:MOST_ORDERINGS]])
+        candidates = itertools.chain.from_iterable(
+            _orderings_of(split, orbits, symbols, images) for split in steps if split is not None
+        )
+        # whole orbits keep the whole symmetry, each alike, so that no later one would come before these
+        counted = list(itertools.islice(candidates, MOST_ORDERINGS)) if splits == 0 else list(candidates)
+        if counted:
+            counted.sort(key=lambda item: item[0])  # stable: the higher symmetry first, then as enumerated
+            return _named([ordering for _, ordering in counted[:MOST_ORDERINGS]])
     return []
 
 
@@ -104,10 +106,10 @@ def _shares(size: int, left: Sequence[int]) -> Iterator[tuple[int, ...]]:
             yield (taken, *others)
 
 
-def _ways(
+def _orderings_of(
     split: _Split, orbits: Sequence[Orbit], symbols: Sequence[str], images: np.ndarray
 ) -> list[tuple[int, Ordering]]:
-    """Orderings with these shares, one of each set of equivalent ones, with the number of ways in the set."""
+    """Orderings with these shares, one of each set of equivalent ones, with the number in the set."""
     shares = list(zip(split, orbits, strict=True))
     text = ", ".join(
         f"{symbol} {'+'.join(_part(share[kind], orbit) for share, orbit in shares if share[kind])}"
@@ -153,12 +155,13 @@ def _part(count: int, orbit: Orbit) -> str:
     return orbit.label if share == 1 else f"{share} {orbit.label}"
 
 
-def _named(ways: Sequence[Ordering]) -> list[Ordering]:
-    """Ways with the same text get numbers."""
-    often = Counter(way.text for way in ways)
+def _named(found: Sequence[Ordering]) -> list[Ordering]:
+    """Orderings with the same text get numbers."""
+    often = Counter(ordering.text for ordering in found)
     met: Counter[str] = Counter()
     named = []
-    for way in ways:
-        met[way.text] += 1
-        named.append(way if often[way.text] == 1 else way._replace(text=f"{way.text} ({met[way.text]})"))
+    for ordering in found:
+        met[ordering.text] += 1
+        is_single = often[ordering.text] == 1
+        named.append(ordering if is_single else ordering._replace(text=f"{ordering.text} ({met[ordering.text]})"))
     return named

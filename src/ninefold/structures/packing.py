@@ -73,14 +73,14 @@ def assemble(
     """Put complexes on centres, cations and hydrides on their sites.
 
     Args:
-        assignment: The composition and its reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         cell: shape (3, 3), Å.
         centres: shape (Z, 3), Å; sites of the complexes.
         cations: shape (Z * cations per centre, 3), Å.
         hydrides: shape (Z * m, 3), Å.
         polyhedra: One set of unit vectors, shape (n, 3), per centre, already turned.
         source: How it was made.
-        rng: Deals the kinds of cations over their sites; None where the sites stand kind by kind.
+        rng: Distributes the kinds of cations over their sites; None where the sites stand kind by kind.
     """
     symbols: list[str] = []
     positions: list[np.ndarray] = []

@@ -15,8 +15,8 @@ from pymatgen.core import Structure
 from ninefold.chemistry.anions import Assignment
 from ninefold.structures.packing import Packing
 
-TRIES_IN_VAIN = 40
-"""Attempts of a source in a row without a packing, after which it is asked no more."""
+MAX_CONSECUTIVE_FAILURES = 40
+"""Attempts of a source in a row without a packing, after which no more are drawn from it."""
 GUARD_SECONDS = 120.0
 """Wall clock that one source may take for one cell size of one composition; ours take a tenth of it at most."""
 
@@ -59,7 +59,7 @@ Notify = Callable[[str, int, int], None]
 
 
 def never() -> bool:
-    """For a search that nobody stops."""
+    """The `Stop` of a search that runs to its end."""
     return False
 
 
@@ -73,40 +73,40 @@ class Stream:
     Args:
         name: Of the source, for reasons.
         source: Makes packings.
-        assignment: The composition and its reading.
+        assignment: The composition, its centre and what its hydrogens are bound to.
         formula_units: Per cell.
         rng: The stream's own.
         failures: Counts why attempts gave nothing, and what ended the stream.
-        tries_in_vain: Attempts without a packing, in a row, that end it.
+        max_failures: Attempts without a packing, in a row, that end it.
         seconds: Wall-clock time in the source, in all, that ends it: a guard against a source that hardly ever
             succeeds, far above what one of ours takes.
     """
 
     def __init__(
         self, name: str, source: Source, assignment: Assignment, formula_units: int, rng: np.random.Generator,
-        failures: Counter[str], tries_in_vain: int = TRIES_IN_VAIN, seconds: float = GUARD_SECONDS,
+        failures: Counter[str], max_failures: int = MAX_CONSECUTIVE_FAILURES, seconds: float = GUARD_SECONDS,
     ) -> None:  # fmt: skip
         self.name = f"{name} Z={formula_units}"
         self._make = functools.partial(source, assignment, formula_units, rng, failures)
         self._amounts = {symbol: count * formula_units for symbol, count in assignment.amounts.items()}
         self._failures = failures
-        self._tries_in_vain, self._seconds_left = tries_in_vain, seconds
+        self._max_failures, self._seconds_left = max_failures, seconds
         self.is_open = True
         """Whether it may give more."""
 
     def draw(self, wanted: int) -> Iterator[Packing]:
         """Up to `wanted` packings; fewer, and the stream is closed."""
-        in_vain = 0
+        in_a_row = 0
         while wanted and self.is_open:
             start = time.monotonic()
             packing = self._attempt()
             self._seconds_left -= time.monotonic() - start
             if packing is not None:
-                wanted, in_vain = wanted - 1, 0
+                wanted, in_a_row = wanted - 1, 0
                 yield packing
                 continue
-            in_vain += 1
-            if in_vain >= self._tries_in_vain:
+            in_a_row += 1
+            if in_a_row >= self._max_failures:
                 self.is_open = False
             elif self._seconds_left < 0:
                 self._close(f"{self.name}: ended by the wall-clock guard")

@@ -2,7 +2,7 @@
 
 pymatgen bundles 288 prototypes of the AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017)).
 One fits a composition if its stoichiometry is that of centres and cations, with or without the
-interstitial hydrides; hydrides that it has no sublattice for go where there is most room.
+interstitial hydrides; hydrides that it has no sublattice for go where the clearance is largest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ninefold.structures.polyhedra import polyhedra
 from ninefold.structures.proposal import Exhausted, Source
 from ninefold.structures.symmetry import symmetrised
 
-ROOM_POINTS = 60
+VOID_POINTS = 60
 """Random points among which hydrides without a sublattice find their sites."""
 HYDRIDE = "hydride"
 CATIONS = "cation"
@@ -74,9 +74,9 @@ def host_from_file(path: Path) -> Source:
         divisor = math.gcd(*counts.values())
         reduced = {symbol: count // divisor for symbol, count in counts.items()}
         possible = tuple(
-            _fit(stem_of(path), structure, dealt, assignment, formula_units)
-            for dealt in _deals(assignment, reduced)
-            if counts[dealt[0][0]] == formula_units
+            _fit(stem_of(path), structure, roles, assignment, formula_units)
+            for roles in _role_assignments(assignment, reduced)
+            if counts[roles[0][0]] == formula_units
         )
         return _decorated(assignment, formula_units, rng, possible, "file")
 
@@ -101,8 +101,8 @@ def unfit(path: Path, assignments: Iterable[Assignment], formula_units: Iterable
     allowed = frozenset(formula_units)
     sizes = set()
     for assignment in assignments:
-        for dealt in _deals(assignment, reduced):
-            units = counts[dealt[0][0]]
+        for roles in _role_assignments(assignment, reduced):
+            units = counts[roles[0][0]]
             if units in allowed and units * sum(assignment.amounts.values()) <= max_atoms:
                 return None
             sizes.add(units)
@@ -157,7 +157,7 @@ def _decorated(
         cations = np.concatenate([places(cation.symbol) for cation in assignment.cations])
     if missing := assignment.m * formula_units - len(hydrides):
         metals = np.concatenate([centres, cations])
-        points = np.concatenate([metals, rng.random((ROOM_POINTS, 3))])
+        points = np.concatenate([metals, rng.random((VOID_POINTS, 3))])
         hydrides = points[filled(cell, points, len(metals) + missing, rng, start=range(len(metals)))[len(metals) :]]
     shapes = list(polyhedra(assignment.n).values())
     shape = shapes[rng.integers(len(shapes))]
@@ -173,32 +173,32 @@ def _decorated(
 
 
 def _fit(
-    name: str, structure: Structure, dealt: tuple[tuple[str, str], ...], assignment: Assignment, formula_units: int
+    name: str, structure: Structure, roles: tuple[tuple[str, str], ...], assignment: Assignment, formula_units: int
 ) -> Fit:
-    """A host with its roles, and the ways in which different cations may share its sites."""
-    shared = [symbol for symbol, role in dealt if role == CATIONS]
+    """A host with its roles, and the orderings in which different cations may share its sites."""
+    shared = [symbol for symbol, role in roles if role == CATIONS]
     if not shared or len(assignment.cations) == 1:
-        return Fit(name, structure, dealt)
+        return Fit(name, structure, roles)
     sites = [place for place, site in enumerate(structure) if site.specie.symbol == shared[0]]
     symbols = [cation.symbol for cation in assignment.cations]
     counts = {cation.symbol: cation.count * formula_units for cation in assignment.cations}
-    ways = orderings(structure, sites, counts)
-    return Fit(name, structure, dealt, tuple(tuple(way.order(symbols).tolist()) for way in ways))
+    found = orderings(structure, sites, counts)
+    return Fit(name, structure, roles, tuple(tuple(ordering.order(symbols).tolist()) for ordering in found))
 
 
 @functools.lru_cache(maxsize=256)
 def fits(assignment: Assignment, formula_units: int) -> tuple[Fit, ...]:
-    """Prototypes that hold so many formula units of a composition, with every way to deal the roles."""
+    """Prototypes that hold so many formula units of a composition, with every way to assign roles to its species."""
     found = []
     for index, counts in enumerate(_stoichiometries()):
-        for dealt in _deals(assignment, counts):
+        for roles in _role_assignments(assignment, counts):
             name, structure = _primitive(index)
-            if sum(site.specie.symbol == dealt[0][0] for site in structure) == formula_units:
-                found.append(_fit(name, structure, dealt, assignment, formula_units))
+            if sum(site.specie.symbol == roles[0][0] for site in structure) == formula_units:
+                found.append(_fit(name, structure, roles, assignment, formula_units))
     return tuple(found)
 
 
-def _deals(assignment: Assignment, counts: Mapping[str, int]) -> Iterator[tuple[tuple[str, str], ...]]:
+def _role_assignments(assignment: Assignment, counts: Mapping[str, int]) -> Iterator[tuple[tuple[str, str], ...]]:
     """Every way in which the species of a host, in lowest terms, stand for the roles of a composition, centre first."""
     kinds = [(cation.symbol, cation.count) for cation in assignment.cations]
     together = [(CATIONS, sum(count for _, count in kinds))]

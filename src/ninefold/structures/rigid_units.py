@@ -80,6 +80,6 @@ def _spread(cell: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> np
         placed = np.array(sites)
         difference = points[:, None, None, :] - placed[None, :, None, :] - images[None, None, :, :]
         distance = np.linalg.norm(difference, axis=3).min(axis=2)
-        room = (distance / (sizes[:index] + size)[None, :]).min(axis=1)
-        sites.append(points[int(room.argmax())])
+        clearance = (distance / (sizes[:index] + size)[None, :]).min(axis=1)
+        sites.append(points[int(clearance.argmax())])
     return np.array(sites)

@@ -8,33 +8,35 @@ your own.
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import inspect
 from collections.abc import Iterable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ninefold import user_code
-from ninefold.errors import InputError
 from ninefold.paths import user_path
+from ninefold.plugins import Registry, anchored_path
 from ninefold.structures.files import is_structure_file, read_structure
 
 if TYPE_CHECKING:
     from ninefold.structures.proposal import Source
 
-GROUP = "ninefold.sources"
-FIELD = "structures.sources"
 KNOWN_TYPES = "known_types"
 """Not a source of random packings: every type that fits is offered once."""
-_OURS = {
-    "prototypes": "ninefold.structures.prototypes:prototype_host",
-    "hosts": "ninefold.structures.hosts:decorated_host",
-    "symmetric_units": "ninefold.structures.symmetric_units:symmetric_units",
-    "rigid_units": "ninefold.structures.rigid_units:random_units",
-}
-OUR_NAMES = (KNOWN_TYPES, *_OURS)
+SOURCES = Registry(
+    group="ninefold.sources",
+    setting="structures.sources",
+    what="a structure source",
+    wanted="a function that makes packings: see docs/extend.md",
+    shipped={
+        KNOWN_TYPES: "ninefold.structures.known_types:substituted",
+        "prototypes": "ninefold.structures.prototypes:prototype_host",
+        "hosts": "ninefold.structures.hosts:decorated_host",
+        "symmetric_units": "ninefold.structures.symmetric_units:symmetric_units",
+        "rigid_units": "ninefold.structures.rigid_units:random_units",
+    },
+    others=("FILE.cif",),
+)
+OUR_NAMES = tuple(SOURCES.shipped)
 
 
 def check_source(name: str) -> None:
@@ -43,16 +45,10 @@ def check_source(name: str) -> None:
     Raises:
         ValueError: with the names that are.
     """
-    if name in OUR_NAMES:
-        return
-    if (file := _file(name)) is not None:
-        if not user_path(file, FIELD).is_file():
-            raise ValueError(f"{str(file)!r} does not exist")
-        return
-    announced = sorted(point.name for point in entry_points(group=GROUP))
-    if name not in announced and not _is_module_path(name):
-        allowed = ", ".join([*OUR_NAMES, *announced, "FILE.cif", "FILE.py:function", "module:function"])
-        raise ValueError(f"{name!r} is not a structure source; allowed: {allowed}")
+    if not is_host(name):
+        SOURCES.check_setting(name)
+    elif not user_path(name, SOURCES.setting).is_file():
+        raise ValueError(f"{name!r} does not exist")
 
 
 def load_source(name: str) -> Source:
@@ -65,16 +61,7 @@ def load_source(name: str) -> Source:
         from ninefold.structures.prototypes import host_from_file
 
         return host_from_file(Path(name))
-    path = _path(name)
-    module, _, attribute = path.rpartition(":")
-    loaded = _module(module)
-    if not hasattr(loaded, attribute):
-        raise InputError(
-            FIELD, name, problem=f"cannot be loaded: {module} has no {attribute!r}", hint="see docs/structures.md"
-        )
-    source: Source = getattr(loaded, attribute)
-    if not callable(source):
-        raise InputError(FIELD, name, problem="is not callable", allowed="a function that makes packings")
+    source: Source = SOURCES.load(name)
     return source
 
 
@@ -93,7 +80,7 @@ def reading_notes(names: Iterable[str]) -> list[str]:
 
 
 def load_foreign(names: Iterable[str]) -> None:
-    """Load every source that is not ours, so that a broken one is told before anything is computed.
+    """Load every source that is not ours, so that a broken one is reported before anything is computed.
 
     Raises:
         InputError: as `load_source`.
@@ -105,7 +92,12 @@ def load_foreign(names: Iterable[str]) -> None:
 
 def anchored(name: str, folder: Path) -> str:
     """A source with its file's path relative to a folder, where it has a file."""
-    return name if _file(name) is None else str(folder / name)
+    return anchored_path(name, folder) if is_host(name) else SOURCES.anchored(name, folder)
+
+
+def source_label(name: str) -> str:
+    """A source as it is shown, and by what its random draws are told from another's: without the place of its file."""
+    return Path(name).name if is_host(name) else SOURCES.label(name)
 
 
 def sources_checksum(names: Iterable[str]) -> str:
@@ -115,39 +107,5 @@ def sources_checksum(names: Iterable[str]) -> str:
         return ""
     digest = hashlib.sha256()
     for name in foreign:
-        file = _file(name)
-        if file is None:
-            found = inspect.getsourcefile(inspect.unwrap(load_source(name)))
-            file = Path(found) if found else None
-            digest.update(f"{name}\n".encode())
-        else:
-            digest.update(f"{name.rpartition(':')[2] if ':' in name else ''}\n".encode())
-        if file is not None:
-            digest.update(file.read_bytes())
+        digest.update(b"\n" + user_path(name, SOURCES.setting).read_bytes() if is_host(name) else SOURCES.content(name))
     return digest.hexdigest()
-
-
-def _file(name: str) -> Path | None:
-    """The file that a name stands for."""
-    if is_host(name):
-        return Path(name)
-    path, _, attribute = name.rpartition(":")
-    return Path(path) if path.endswith(".py") and attribute.isidentifier() else None
-
-
-def _is_module_path(name: str) -> bool:
-    module, _, attribute = name.partition(":")
-    return attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
-
-
-def _path(name: str) -> str:
-    if name in _OURS:
-        return _OURS[name]
-    announced = {point.name: point.value for point in entry_points(group=GROUP)}
-    return announced.get(name, name)
-
-
-@functools.cache
-def _module(name: str) -> object:
-    """A module by its name, or by the path of its file."""
-    return user_code.load_file(name, FIELD) if name.endswith(".py") else user_code.load_module(name, FIELD)

@@ -155,8 +155,8 @@ def symmetry_of(packing: Packing, group: Group) -> Symmetry | None:
     symbols = np.array(packing.symbols)
     images = []
     for rotation, translation in zip(group.rotations, group.translations, strict=True):
-        ways = (fractional @ rotation.T + translation)[:, None, :] - fractional[None, :, :]
-        distance = np.linalg.norm((ways - np.round(ways)) @ packing.cell, axis=2)
+        displacements = (fractional @ rotation.T + translation)[:, None, :] - fractional[None, :, :]
+        distance = np.linalg.norm((displacements - np.round(displacements)) @ packing.cell, axis=2)
         image = distance.argmin(axis=1)
         if distance.min(axis=1).max() > SAME_PLACE or len(set(image)) < len(image) or any(symbols[image] != symbols):
             return None
@@ -176,15 +176,15 @@ def symmetric_cell(cell: np.ndarray, group: Group) -> np.ndarray:
 def orbit_of(point: np.ndarray, cell: np.ndarray, group: Group, merge: float) -> Orbit:
     """The orbit of a point after images closer than `merge` (Å) have been merged onto a special position."""
     for _ in range(8):
-        ways = _ways(point, cell, group)
-        distance = np.linalg.norm(ways @ cell, axis=1)
+        displacements = _displacements(point, cell, group)
+        distance = np.linalg.norm(displacements @ cell, axis=1)
         near = distance < merge
         if distance[near].max() < MERGED:
             break
-        point = point + ways[near].mean(axis=0)
-    ways = _ways(point, cell, group)
-    stabiliser = np.flatnonzero(np.linalg.norm(ways @ cell, axis=1) < 1e-3)
-    point = point + ways[stabiliser].mean(axis=0)
+        point = point + displacements[near].mean(axis=0)
+    displacements = _displacements(point, cell, group)
+    stabiliser = np.flatnonzero(np.linalg.norm(displacements @ cell, axis=1) < 1e-3)
+    point = point + displacements[stabiliser].mean(axis=0)
     sites: list[np.ndarray] = []
     makers: list[int] = []
     for index, image in enumerate(group.rotations @ point + group.translations):
@@ -242,9 +242,9 @@ def _fill(
             orbit = orbit_of(rng.random(3), cell, group, contact * rng.uniform(*MERGE_FACTOR))
             if len(orbit.sites) > left:
                 continue
-            room = _room(orbit.sites, taken, cell)
-            if room > TOO_CLOSE:
-                fitting.append((room, orbit))
+            clearance = _clearance(orbit.sites, taken, cell)
+            if clearance > TOO_CLOSE:
+                fitting.append((clearance, orbit))
             if len(fitting) == GOOD_ORBITS:
                 break
         if not fitting:
@@ -256,7 +256,7 @@ def _fill(
     return orbits
 
 
-def _room(sites: np.ndarray, taken: list[np.ndarray], cell: np.ndarray) -> float:
+def _clearance(sites: np.ndarray, taken: list[np.ndarray], cell: np.ndarray) -> float:
     """Å from the first of equivalent sites to its equals and to what is there."""
     others = [*sites[1:], *taken]
     images = (sites[0] + _IMAGES)[None] - np.array([sites[0], *others])[:, None]
@@ -264,13 +264,13 @@ def _room(sites: np.ndarray, taken: list[np.ndarray], cell: np.ndarray) -> float
     return float(distance[distance > MERGED].min())
 
 
-def _ways(point: np.ndarray, cell: np.ndarray, group: Group) -> np.ndarray:
+def _displacements(point: np.ndarray, cell: np.ndarray, group: Group) -> np.ndarray:
     """From a point to the nearest of each of its images, shape (order, 3), fractional."""
-    ways = group.rotations @ point + group.translations - point
-    ways -= np.round(ways)
-    every = ways[:, None, :] + _IMAGES
+    displacements = group.rotations @ point + group.translations - point
+    displacements -= np.round(displacements)
+    every = displacements[:, None, :] + _IMAGES
     nearest = np.linalg.norm(every @ cell, axis=2).argmin(axis=1)
-    return np.asarray(every[np.arange(len(ways)), nearest])
+    return np.asarray(every[np.arange(len(displacements)), nearest])
 
 
 def _cartesian(rotation: np.ndarray, cell: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ logging.getLogger("moyo").setLevel(logging.ERROR)
 
 SYMPREC = 0.01
 """Å; tolerance of every space group that is reported."""
-LADDER = (0.3, 0.15, 0.08, 0.04)
+SYMPREC_SEQUENCE = (0.3, 0.15, 0.08, 0.04)
 """Å; tolerances at which the symmetry of a coarsely relaxed structure is sought, widest first."""
 
 

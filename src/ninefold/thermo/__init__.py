@@ -13,37 +13,28 @@ from ninefold.thermo.settings import Condition, StabilitySettings
 
 if TYPE_CHECKING:
     from ninefold.thermo.hydrogen import chemical_potential, chemical_potential_per_atom
-    from ninefold.thermo.references import (
-        MissingPhase,
-        ReferencePhase,
-        RelaxedPhase,
-        missing_phases,
-        reference_phases,
-        relax_references,
-    )
-    from ninefold.thermo.stability import Competitor, ConditionStability, KnownPhase, Phase, Stability, assess
+    from ninefold.thermo.phase import Phase
+    from ninefold.thermo.references import MissingPhase, ReferencePhase, missing_phases, reference_phases
+    from ninefold.thermo.results import Competitor, ConditionStability, KnownPhase, Stability
+    from ninefold.thermo.stability import assess
 
 __all__ = [
     "Competitor", "Condition", "ConditionStability", "KnownPhase", "MissingPhase", "Phase", "ReferencePhase",
-    "RelaxedPhase", "Stability", "StabilitySettings", "assess", "chemical_potential", "chemical_potential_per_atom",
-    "missing_phases", "reference_phases", "relax_references",
+    "Stability", "StabilitySettings", "assess", "chemical_potential", "chemical_potential_per_atom",
+    "missing_phases", "reference_phases",
 ]  # fmt: skip
 
-_HOMES = {
-    **dict.fromkeys(("Competitor", "ConditionStability", "KnownPhase", "Phase", "Stability", "assess"), "stability"),
+_LAZY_IMPORTS = {
     **dict.fromkeys(("chemical_potential", "chemical_potential_per_atom"), "hydrogen"),
-    **dict.fromkeys(
-        (
-            "MissingPhase", "ReferencePhase", "RelaxedPhase", "missing_phases", "reference_phases",
-            "relax_references",
-        ),
-        "references",
-    ),
-}  # fmt: skip
+    "Phase": "phase",
+    **dict.fromkeys(("MissingPhase", "ReferencePhase", "missing_phases", "reference_phases"), "references"),
+    **dict.fromkeys(("Competitor", "ConditionStability", "KnownPhase", "Stability"), "results"),
+    "assess": "stability",
+}
+"""Name -> the module of this package that defines it."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _LAZY_IMPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOMES[name]}")
-    return getattr(home, name)
+    return getattr(import_module(f"{__name__}.{_LAZY_IMPORTS[name]}"), name)

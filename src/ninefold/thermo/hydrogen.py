@@ -63,17 +63,6 @@ def chemical_potential_per_atom(temperature: float, pressure: float) -> float:
     return chemical_potential(temperature, pressure) / KJ_PER_MOL / 2
 
 
-def molar_volume(temperature: float, pressure: float) -> float:
-    """Volume of hydrogen gas, cm³/mol H2; the pressure derivative of `chemical_potential`.
-
-    Raises:
-        InputError: outside the range of the equation of state.
-    """
-    _check(temperature, pressure)
-    p = pressure * 1e3
-    return GAS_CONSTANT * temperature / p + _covolume(temperature) if p < _JOIN else _tkacz_volume(temperature, p)
-
-
 def is_solid(temperature: float, pressure: float) -> bool:
     """Whether hydrogen is solid: Datchi, Loubeyre & LeToullec, Phys. Rev. B 61, 6535 (2000), from memory."""
     return temperature < 14.025 * (1 + pressure / 0.0286) ** 0.589 * math.exp(-4.6e-3 * pressure)

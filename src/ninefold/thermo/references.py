@@ -1,9 +1,9 @@
-"""The phases that compete: read from package data, built by symmetry, relaxed with the engine in use."""
+"""The phases that compete: read from package data, built by symmetry."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,11 +12,10 @@ from typing import Any
 from pymatgen.core import Structure
 
 from ninefold.chemistry.formula import formula_of, parse_formula
-from ninefold.engines.base import Engine
 from ninefold.engines.settings import RelaxSettings
 from ninefold.errors import InputError
 from ninefold.structures.crystals import build_structure
-from ninefold.thermo.stability import MOLECULE, Phase
+from ninefold.thermo.phase import MOLECULE
 from ninefold.yaml_files import read_yaml
 
 RELAXATION = RelaxSettings(fmax=0.01, max_steps=500, keep_symmetry=True)
@@ -38,8 +37,8 @@ class ReferencePhase:
     space_group: str
     """Symbol that the structure was built with."""
     source: str
-    mark: str
-    """src: read in the publication; mem: from memory; der: derived or estimated here."""
+    provenance: str
+    """published: read in the publication; from memory; derived: derived or estimated here."""
     notes: tuple[str, ...] = ()
     refuted: str | None = None
     """Why the structure is wrong, if it is: it stays beside its composition and is kept out of every hull."""
@@ -63,40 +62,6 @@ class MissingPhase:
     reason: str
 
 
-@dataclass(frozen=True)
-class RelaxedPhase:
-    """A reference phase as an engine sees it."""
-
-    phase: ReferencePhase
-    structure: Structure
-    energy_per_atom: float | None
-    """eV/atom; None where `error` is set."""
-    is_converged: bool
-    steps: int
-    core_seconds: float
-    error: str | None = None
-
-    def to_phase(self) -> Phase:
-        """As it enters a hull.
-
-        Raises:
-            ValueError: if it has no energy.
-        """
-        if self.energy_per_atom is None:
-            raise ValueError(f"{self.phase.name} has no energy: {self.error}")
-        return Phase(
-            name=self.phase.name,
-            formula=self.phase.formula,
-            amounts=parse_formula(self.phase.formula),
-            energy_per_atom=self.energy_per_atom,
-            volume_per_atom=None if self.phase.kind == MOLECULE else self.structure.volume / len(self.structure),
-            kind=self.phase.kind,
-            source=self.phase.source,
-            mark=self.phase.mark,
-            refuted=self.phase.refuted,
-        )
-
-
 def reference_phases(elements: Iterable[str]) -> list[ReferencePhase]:
     """Competing phases of a chemical system, its subsystems included.
 
@@ -111,6 +76,18 @@ def reference_phases(elements: Iterable[str]) -> list[ReferencePhase]:
     return [_phase(*item) for item in _entries() if frozenset(parse_formula(item[1])) <= system]
 
 
+def reference_phase(name: str) -> ReferencePhase:
+    """A phase by its name.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    found = next((entry for entry in _entries() if entry[0] == name), None)
+    if found is None:
+        raise KeyError(name)
+    return _phase(*found)
+
+
 @functools.cache
 def known_hydride_formulas() -> frozenset[str]:
     """Formulas of the complex hydrides among the phases: compounds that have been made."""
@@ -123,41 +100,6 @@ def missing_phases(elements: Iterable[str]) -> list[MissingPhase]:
     system = frozenset(elements)
     entries = _data()["missing"]
     return [MissingPhase(**entry) for entry in entries if frozenset(parse_formula(entry["formula"])) <= system]
-
-
-def relax_references(
-    phases: Sequence[ReferencePhase],
-    engine: Engine,
-    settings: RelaxSettings = RELAXATION,
-    notify: Callable[[RelaxedPhase], None] | None = None,
-) -> list[RelaxedPhase]:
-    """Each phase relaxed with the engine, in their order; a failure is recorded and the others go on.
-
-    Args:
-        phases: What to relax.
-        engine: What relaxes.
-        settings: For solids; a molecule's box is kept whatever they say.
-        notify: Called after every phase.
-    """
-    results = []
-    for phase in phases:
-        [relaxation] = engine.relax(
-            [phase.structure], settings.model_copy(update={"relax_cell": phase.kind != MOLECULE})
-        )
-        results.append(
-            RelaxedPhase(
-                phase=phase,
-                structure=relaxation.structure,
-                energy_per_atom=relaxation.energy_per_atom,
-                is_converged=relaxation.is_converged,
-                steps=relaxation.steps,
-                core_seconds=relaxation.core_seconds,
-                error=relaxation.error,
-            )
-        )
-        if notify is not None:
-            notify(results[-1])
-    return results
 
 
 @functools.cache
@@ -199,7 +141,7 @@ def _phase(name: str, formula: str, index: int) -> ReferencePhase:
         structure=structure,
         space_group=entry["space_group"],
         source=entry["source"],
-        mark=entry["mark"],
+        provenance=entry["provenance"],
         notes=tuple(entry.get("notes", ())),
         refuted=entry.get("refuted"),
     )

@@ -30,7 +30,7 @@ class StabilitySettings(Settings):
     )
     """Where the hull is built with hydrogen gas, besides the static hull: ambient, and a large-volume press."""
     candidates_compete: bool = True
-    """Whether the hull holds the campaign's other candidates, which nobody may have made, or reference phases alone."""
+    """Whether the hull holds the campaign's other candidates, which may never have been made, or references alone."""
     search_known_compounds: bool = True
     """Whether made compounds of these systems that are no candidates are searched too, so that they compete
     on equal terms."""

@@ -12,163 +12,72 @@ the hull of all other compositions, negative for a phase that is stable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-
-import numpy as np
+from collections.abc import Iterable, Sequence
 
 from ninefold.chemistry.equations import Equation, formation
 from ninefold.chemistry.formula import parse_formula
-from ninefold.thermo.hull import LowerHull, fractions_of
+from ninefold.errors import NinefoldError
+from ninefold.thermo.ensembles import Closed, Ensemble, Open, PhaseHull, minima
 from ninefold.thermo.hydrogen import KJ_PER_MOL, chemical_potential_per_atom, is_solid
+from ninefold.thermo.phase import HYDROGEN, KNOWN_SEARCHED, Phase
+from ninefold.thermo.results import Competitor, ConditionStability, KnownPhase, Stability
 from ninefold.thermo.settings import Condition, StabilitySettings
 
-EV_PER_GPA_A3 = 1 / 160.21766208
-"""eV in one GPa Å³, CODATA."""
-CANDIDATE = "candidate"
-KNOWN_SEARCHED = "known, searched"
-"""Kind of a compound that has been made and is no candidate here; its structure was searched as the candidates' are."""
-MOLECULE = "molecule"
-HYDROGEN = "H"
 STATIC_SOLIDS = "no zero-point energy, no vibrational entropy of solids"
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A phase with its energy; all phases of one assessment come from one engine."""
-
-    name: str
-    formula: str
-    amounts: Mapping[str, float]
-    """Atoms by symbol, of any number of formula units."""
-    energy_per_atom: float
-    """Static, eV/atom."""
-    volume_per_atom: float | None = None
-    """Å³/atom; None for the molecule in its box. A solid without it is left out of conditions."""
-    kind: str = CANDIDATE
-    """candidate; known, searched; or a reference's kind: element, molecule, binary, ternary, intermetallic,
-    known_hydride."""
-    centre: str | None = None
-    """Symbol of the central atom of a complex hydride: what a synthesis starts from as the metal."""
-    source: str = ""
-    mark: str = ""
-    search_spread: float | None = None
-    """Highest less lowest of the energies that repeated searches found, eV/atom; None where it was searched once."""
-    refuted: str | None = None
-    """Why this structure must not carry a hull: it is no facet's corner, and is listed with its composition only."""
-    polymorphs: tuple[Phase, ...] = ()
-    """Other stored minima of the same composition; at a condition the lowest E + pV of all of them counts."""
-
-    @cached_property
-    def composition(self) -> tuple[tuple[str, float], ...]:
-        """Atom fractions, rounded: equal for every multiple of one formula."""
-        return tuple((symbol, round(self.amounts[symbol] / self._size, 8)) for symbol in sorted(self.amounts))
-
-    @cached_property
-    def hydrogen(self) -> float:
-        """Fraction of its atoms that are hydrogen."""
-        return self.amounts.get(HYDROGEN, 0) / self._size
-
-    @cached_property
-    def _size(self) -> float:
-        return sum(self.amounts.values())
+class MixedMethodsError(NinefoldError):
+    """Energies of two methods were about to share a hull."""
 
 
-@dataclass(frozen=True)
-class Competitor:
-    """One of a candidate's decomposition products."""
-
-    formula: str
-    name: str
-    fraction: float
-    """Of the candidate's atoms; that of a gas is negative where it is taken up."""
-    energy_per_atom: float
-    kind: str
-
-
-@dataclass(frozen=True)
-class KnownPhase:
-    """A published structure of the candidate's own composition."""
-
-    name: str
-    energy_per_atom: float
-    difference: float
-    """Candidate less known, eV/atom; negative where the search found a lower structure."""
-    source: str
-    mark: str
-    refuted: str | None = None
-
-
-@dataclass(frozen=True)
-class ConditionStability:
-    """The hull with hydrogen gas at one condition; energies in eV per atom of the candidate."""
-
-    temperature_K: float
-    pressure_GPa: float
-    e_above_hull: float | None = None
-    """To the hull of all phases, own composition included; 0 on it."""
-    phase_separation_energy: float | None = None
-    """To the hull of all other compositions; negative where it is stable."""
-    e_above_references: float | None = None
-    """The same against the reference phases alone."""
-    minimum: str | None = None
-    """Name of the candidate's minimum that has the lowest E + pV here."""
-    decomposition: list[Competitor] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Stability:
-    """What is known of one candidate's stability, in the order in which the candidates came."""
-
-    e_above_hull: float | None = None
-    """To the hull of all phases, own composition included, eV/atom; 0 on it; None without a hull."""
-    phase_separation_energy: float | None = None
-    """To the hull of all other compositions, eV/atom; negative below it."""
-    e_above_references: float | None = None
-    """To the hull of the other compositions among the references alone, eV/atom; negative below it."""
-    e_above_same_composition: float | None = None
-    """Above the lowest phase of its own composition, eV/atom; 0 for that one itself."""
-    e_above_hull_uncertainty: float | None = None
-    """What repeated searches of it and of its decomposition products scatter by, eV/atom; None where the
-    candidate was searched once. The error of the energy model is not in it."""
-    formation_energy_per_atom: float | None = None
-    """From the elements, hydrogen as the molecule in a box, eV/atom."""
-    reaction_energy_per_h2: float | None = None
-    """Energy of `reaction`, kJ/mol H2; negative where the candidate binds the hydrogen; None where none is bound."""
-    reaction: str | None = None
-    """Hydrides of the cations + metal + x H2 -> candidate, as a synthesis under hydrogen has it."""
-    decomposition: list[Competitor] = field(default_factory=list)
-    """The static hull's phases at the candidate's composition."""
-    ternaries: list[str] = field(default_factory=list)
-    """Reference phases of other compositions in this system with three elements or more."""
-    known: list[KnownPhase] = field(default_factory=list)
-    conditions: list[ConditionStability] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-def assess(candidates: Sequence[Phase], references: Sequence[Phase], settings: StabilitySettings) -> list[Stability]:
+def assess(
+    candidates: Sequence[Phase],
+    references: Sequence[Phase],
+    settings: StabilitySettings,
+    others: Sequence[Phase] = (),
+) -> list[Stability]:
     """Distances to the hull, static and at each condition.
 
     Args:
         candidates: One phase for each candidate, with its other minima as polymorphs; several candidates may
             share a composition.
-        references: Competing phases, relaxed with the same engine.
+        references: Competing phases, relaxed with the same method.
         settings: Conditions, and whether other candidates compete.
+        others: Further candidates that compete, and for which no result is asked.
 
     Returns:
         One result per candidate, in their order. A candidate whose system lacks an element's
         reference has None for distances and a note.
+
+    Raises:
+        MixedMethodsError: if not all energies are of one method.
     """
+    competing = [*candidates, *others]
+    check_one_method([*competing, *references])
     systems: dict[frozenset[str], _System] = {}
     results = []
     for candidate in candidates:
         elements = frozenset(symbol for symbol, amount in candidate.amounts.items() if amount)
         if elements not in systems:
-            systems[elements] = _System(elements, candidates, references, settings)
+            systems[elements] = _System(elements, competing, references, settings)
         results.append(systems[elements].assess(candidate))
     return results
+
+
+def check_one_method(phases: Iterable[Phase]) -> None:
+    """Refuse phases whose energies cannot be compared.
+
+    Raises:
+        MixedMethodsError: naming two of them.
+    """
+    first: Phase | None = None
+    for phase in phases:
+        first = first or phase
+        if phase.method != first.method:
+            raise MixedMethodsError(
+                f"hull: energies of two methods cannot share one: {first.name} has method {first.method[:8]!r}, "
+                f"{phase.name} has {phase.method[:8]!r}"
+            )
 
 
 class _System:
@@ -197,13 +106,13 @@ class _System:
         self._elemental = {
             symbol: min(phases, key=lambda phase: phase.energy_per_atom) for symbol, phases in pure.items() if phases
         }
-        self._hulls: dict[tuple[object, ...], _Hull] = {}
+        self._hulls: dict[tuple[object, ...], PhaseHull] = {}
 
     def assess(self, candidate: Phase) -> Stability:
         if self._missing:
             reason = f"no hull: no reference phase of pure {', '.join(self._missing)}"
             return Stability(known=self._known(candidate), notes=[reason])
-        ensemble = _Closed(self._elements)
+        ensemble = Closed(self._elements)
         hull, references = self._hulls_without(candidate, ensemble)
         separation, above_same = hull.distance(candidate), self._above_same_composition(candidate, ensemble)
         formation_energy = candidate.energy_per_atom - sum(
@@ -230,28 +139,28 @@ class _System:
             notes=notes,
         )
 
-    def _hulls_without(self, candidate: Phase, ensemble: _Ensemble) -> tuple[_Hull, _Hull]:
+    def _hulls_without(self, candidate: Phase, ensemble: Ensemble) -> tuple[PhaseHull, PhaseHull]:
         """Of everything that competes and of the references alone, each without the candidate's composition."""
         return self._hull(ensemble, self._competing, candidate), self._hull(ensemble, self._references, candidate)
 
-    def _hull(self, ensemble: _Ensemble, phases: list[Phase], candidate: Phase) -> _Hull:
+    def _hull(self, ensemble: Ensemble, phases: list[Phase], candidate: Phase) -> PhaseHull:
         """The hull without the candidate's composition; one for all compositions that are not its corners."""
         key = (ensemble, phases is self._competing)
         if key not in self._hulls:
-            self._hulls[key] = _Hull(ensemble, phases)
+            self._hulls[key] = PhaseHull(ensemble, phases)
         whole = self._hulls[key]
         composition = candidate.composition
         if composition not in whole.corners:
             return whole
         own = (*key, composition)
         if own not in self._hulls:
-            self._hulls[own] = _Hull(ensemble, [phase for phase in phases if phase.composition != composition])
+            self._hulls[own] = PhaseHull(ensemble, [phase for phase in phases if phase.composition != composition])
         return self._hulls[own]
 
-    def _above_same_composition(self, candidate: Phase, ensemble: _Ensemble) -> float:
+    def _above_same_composition(self, candidate: Phase, ensemble: Ensemble) -> float:
         """EV per atom of the candidate above the lowest phase of its composition, itself among them."""
         own = (phase for phase in self._competing if phase.composition == candidate.composition)
-        lowest = min((ensemble.energy(phase) for phase in _minima(own, ensemble)), default=ensemble.energy(candidate))
+        lowest = min((ensemble.energy(phase) for phase in minima(own, ensemble)), default=ensemble.energy(candidate))
         return max(0.0, (ensemble.energy(candidate) - lowest) * ensemble.share(candidate))
 
     def _uncertainty(self, candidate: Phase, competitors: Sequence[Competitor]) -> float | None:
@@ -276,7 +185,7 @@ class _System:
         return [
             KnownPhase(
                 phase.name, phase.energy_per_atom, candidate.energy_per_atom - phase.energy_per_atom,
-                phase.source, phase.mark, phase.refuted,
+                phase.source, phase.provenance, phase.refuted,
             )
             for phase in sorted(own, key=lambda phase: phase.energy_per_atom)
         ]  # fmt: skip
@@ -290,8 +199,8 @@ class _System:
             notes.append("hydrogen is solid here: the potential is that of the undercooled fluid")
         molecule = self._elemental[HYDROGEN]
         potential = molecule.energy_per_atom + chemical_potential_per_atom(temperature, pressure)
-        ensemble = _Open(self._elements, molecule.name, potential, pressure)
-        own = list(_minima([candidate], ensemble))
+        ensemble = Open(self._elements, molecule.name, potential, pressure)
+        own = list(minima([candidate], ensemble))
         if not own:
             return ConditionStability(temperature, pressure, notes=["no volume"])
         taken = min(own, key=ensemble.energy)
@@ -342,118 +251,6 @@ class _System:
         return min(able, key=energy_per_metal)
 
 
-def _minima(phases: Iterable[Phase], ensemble: _Ensemble) -> list[Phase]:
-    """Every stored minimum of the phases that the ensemble can hold."""
-    return [
-        minimum
-        for phase in phases
-        for minimum in ((phase, *phase.polymorphs) if ensemble.compares_polymorphs else (phase,))
-        if ensemble.takes(minimum)
-    ]
-
-
 def _energy_of_formula(phase: Phase, energy_per_atom: float) -> float:
     """EV per formula unit as it is written."""
     return energy_per_atom * sum(parse_formula(phase.formula).values())
-
-
-@dataclass(frozen=True)
-class _Closed:
-    """Every element is conserved."""
-
-    components: tuple[str, ...]
-    compares_polymorphs = False
-    """At zero pressure a phase is represented by the minimum that stands for it."""
-
-    def takes(self, phase: Phase) -> bool:
-        return True
-
-    def energy(self, phase: Phase) -> float:
-        """Per atom of the components, eV."""
-        return phase.energy_per_atom
-
-    def share(self, phase: Phase) -> float:
-        """Atoms of the components per atom."""
-        return 1.0
-
-    def gas(self, balance: float) -> list[Competitor]:
-        return []
-
-
-@dataclass(frozen=True)
-class _Open:
-    """Hydrogen comes from and goes to a reservoir; solids carry pV."""
-
-    elements: tuple[str, ...]
-    molecule: str
-    """Name of the reference phase that the gas is counted from."""
-    potential: float
-    """eV per hydrogen atom, on the engine's scale."""
-    pressure: float
-    """GPa."""
-    compares_polymorphs = True
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        return tuple(symbol for symbol in self.elements if symbol != HYDROGEN)
-
-    def takes(self, phase: Phase) -> bool:
-        return phase.hydrogen < 1 and (phase.volume_per_atom is not None or not self.pressure)
-
-    def energy(self, phase: Phase) -> float:
-        enthalpy = phase.energy_per_atom
-        if self.pressure:
-            assert phase.volume_per_atom is not None
-            enthalpy += self.pressure * phase.volume_per_atom * EV_PER_GPA_A3
-        return (enthalpy - phase.hydrogen * self.potential) / (1 - phase.hydrogen)
-
-    def share(self, phase: Phase) -> float:
-        return 1 - phase.hydrogen
-
-    def gas(self, balance: float) -> list[Competitor]:
-        if abs(balance) < 1e-9:
-            return []
-        return [Competitor("H2", self.molecule, balance, self.potential, MOLECULE)]
-
-
-_Ensemble = _Closed | _Open
-
-
-class _Hull:
-    """A hull of phases in one ensemble; the lowest phase stands for each composition."""
-
-    def __init__(self, ensemble: _Ensemble, phases: Sequence[Phase]) -> None:
-        lowest: dict[tuple[tuple[str, float], ...], Phase] = {}
-        # under pressure the denser polymorph may be lower: compared in the ensemble, not by static energy
-        for phase in _minima(phases, ensemble):
-            known = lowest.get(phase.composition)
-            if known is None or ensemble.energy(phase) < ensemble.energy(known):
-                lowest[phase.composition] = phase
-        self._ensemble = ensemble
-        self._phases = list(lowest.values())
-        self._hull = LowerHull(
-            np.array([self._fractions(phase) for phase in self._phases]),
-            np.array([ensemble.energy(phase) for phase in self._phases]),
-        )
-        self.corners = frozenset(self._phases[index].composition for index in self._hull.vertices)
-        """Compositions without which the hull would be another."""
-
-    def distance(self, candidate: Phase) -> float:
-        """Of a phase that is not in the hull, eV per atom of it."""
-        height = self._ensemble.energy(candidate) - self._hull.energy(self._fractions(candidate)[None, :])[0]
-        return float(height * self._ensemble.share(candidate))
-
-    def competitors(self, candidate: Phase) -> list[Competitor]:
-        """Decomposition products of the candidate, largest fraction first."""
-        competitors = []
-        hydrogen = candidate.hydrogen
-        for index, share in self._hull.decompose(self._fractions(candidate)).items():
-            phase = self._phases[index]
-            fraction = share * self._ensemble.share(candidate) / self._ensemble.share(phase)
-            hydrogen -= fraction * phase.hydrogen
-            competitors.append(Competitor(phase.formula, phase.name, fraction, phase.energy_per_atom, phase.kind))
-        competitors.sort(key=lambda competitor: (-competitor.fraction, competitor.name))
-        return [*competitors, *self._ensemble.gas(hydrogen)]
-
-    def _fractions(self, phase: Phase) -> np.ndarray:
-        return fractions_of(phase.amounts, self._ensemble.components)

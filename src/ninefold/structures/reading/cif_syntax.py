@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ninefold.structures.reading.model import UnreadableError
 
+if TYPE_CHECKING:
+    from gemmi import cif
+
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:\(\d+\))?")
-_TRIPLE = ("'''", '"""')
-
-
-class _Token(NamedTuple):
-    text: str
-    is_quoted: bool
-    line: int
+_BLANKS = {0x0B: " ", 0x0C: " ", 0x1A: " ", 0xA0: " "}
+"""What is no blank of a CIF and stands for one: vertical tabs, page feeds, the end of a DOS file, unbroken blanks."""
+_SECOND = re.compile(r"#\\#CIF_2")
+_TRIPLE = re.compile(r"('''|\"\"\")(.*?)\1", re.DOTALL)
+_SAID = {
+    "unterminated 'string'": "a quote that is not closed",
+    "unterminated text field": "a text between semicolons that has no end",
+    "Wrong number of values": "values that do not fill the columns and rows of the loop",
+    "parse error": "what belongs to no item",
+}
+"""What the parser says -> ours."""
 
 
 @dataclass
@@ -63,108 +69,56 @@ def blocks_of(text: str) -> list[Block]:
     Raises:
         UnreadableError: with the line, if it breaks the syntax.
     """
-    blocks: list[Block] = []
-    tokens = list(_tokens(text))
-    place, in_frame = 0, False
-    while place < len(tokens):
-        token = tokens[place]
-        word = "" if token.is_quoted else token.text.lower()
-        place += 1
-        if word.startswith("data_"):
-            blocks.append(Block(token.text[5:]))
-            in_frame = False
-        elif word.startswith("save_"):
-            in_frame = len(word) > len("save_")  # a frame holds definitions, no data
-        elif not blocks:
-            raise UnreadableError(f"is no CIF: line {token.line} stands before any data_ block")
-        elif word == "loop_":
-            place = _read_loop(Block("") if in_frame else blocks[-1], tokens, place, token.line)
-        elif word.startswith("_"):
-            if place >= len(tokens) or _is_keyword(tokens[place]):
-                raise UnreadableError(f"is broken at line {token.line}: {token.text} has no value")
-            if not in_frame:
-                _put(blocks[-1], _item(token), [_known(tokens[place])], token.line)
-            place += 1
-        else:
-            raise UnreadableError(f"is broken at line {token.line}: {token.text[:40]!r} belongs to no item")
-    return blocks
+    from gemmi import cif
+
+    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_BLANKS)
+    if _SECOND.match(text):  # gemmi reads CIF 1.1
+        text = _TRIPLE.sub(lambda match: f"\n;{match.group(2)}\n;\n", text)
+    try:
+        document = cif.read_string(text, check_level=0)  # one item twice with one value is no harm
+    except ValueError as error:
+        raise _broken(str(error), text.split("\n")) from error
+    return [_block(each) for each in document]
 
 
-def _read_loop(block: Block, tokens: list[_Token], place: int, line: int) -> int:
-    names: list[str] = []
-    while place < len(tokens) and not tokens[place].is_quoted and tokens[place].text.startswith("_"):
-        names.append(_item(tokens[place]))
-        place += 1
-    values: list[str | None] = []
-    while place < len(tokens) and not _is_keyword(tokens[place]):
-        values.append(_known(tokens[place]))
-        place += 1
-    if not names or len(values) % len(names):
-        raise UnreadableError(f"is broken: the loop of line {line} has {len(names)} columns and {len(values)} values")
-    block.loops.append(tuple(names))
-    for index, name in enumerate(names):
-        _put(block, name, values[index :: len(names)], line)
-    return place
+def _broken(message: str, lines: list[str]) -> UnreadableError:
+    """What the parser says, `string:LINE:COLUMN(BYTE): what`, in our words and with the text of the line."""
+    match = re.match(r"string:(\d+)[^ ]*:? (?:in [^:]*: )?(.*)", message, re.DOTALL)
+    if match is None:
+        return UnreadableError(f"is broken: {message}")
+    line, what = int(match[1]), match[2]
+    if "block header" in what:
+        return UnreadableError(f"is no CIF: line {line} stands before any data_ block")
+    said = next((ours for theirs, ours in _SAID.items() if theirs in what), what)
+    text = lines[line - 1].strip() if line <= len(lines) else ""
+    return UnreadableError(f"is broken at line {line}: {said}: {text[:40]!r}")
 
 
-def _put(block: Block, name: str, values: list[str | None], line: int) -> None:
+def _block(found: cif.Block) -> Block:
+    block = Block(found.name.strip())
+    for item in found:
+        pair: Any = item.pair
+        if pair is not None:
+            _put(block, _item(pair[0]), [pair[1]], item.line_number)
+        elif item.loop is not None:
+            names = tuple(_item(tag) for tag in item.loop.tags)
+            block.loops.append(names)
+            values = item.loop.values
+            for place, name in enumerate(names):
+                _put(block, name, values[place :: len(names)], item.line_number)
+    return block
+
+
+def _put(block: Block, name: str, raw: list[str], line: int) -> None:
+    from gemmi import cif
+
+    if "" in raw:
+        raise UnreadableError(f"is broken at line {line}: {name} has no value")
+    values = [None if cif.is_null(value) else cif.as_string(value).strip() for value in raw]
     if name in block.columns and block.columns[name] != values:
         raise UnreadableError(f"gives {name} twice in the block {block.name!r}, again at line {line}")
     block.columns[name] = values
 
 
-def _item(token: _Token) -> str:
-    return token.text.lower().replace(".", "_")
-
-
-def _known(token: _Token) -> str | None:
-    return None if token.text in ("?", ".") and not token.is_quoted else token.text
-
-
-def _is_keyword(token: _Token) -> bool:
-    word = token.text.lower()
-    return not token.is_quoted and (word.startswith(("_", "data_", "save_")) or word in ("loop_", "stop_", "global_"))
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    index = 0
-    while index < len(lines):
-        line = lines[index]
-        number = index + 1
-        if line.startswith(";"):
-            ends = next((end for end in range(index + 1, len(lines)) if lines[end].startswith(";")), None)
-            if ends is None:
-                raise UnreadableError(f"is cut off: the text that begins at line {number} has no end")
-            yield _Token("\n".join([line[1:], *lines[index + 1 : ends]]).strip(), True, number)
-            lines[ends] = " " + lines[ends][1:]
-            index = ends
-            continue
-        at = 0
-        while at < len(line):
-            if line[at].isspace():
-                at += 1
-                continue
-            if line[at] == "#":
-                break
-            if line.startswith(_TRIPLE, at):
-                rest = "\n".join([line[at + 3 :], *lines[index + 1 :]])
-                inside, mark, after = rest.partition(line[at : at + 3])
-                if not mark:
-                    raise UnreadableError(f"is cut off: the text that begins at line {number} has no end")
-                yield _Token(inside, True, number)
-                index += inside.count("\n")
-                line, at = after.split("\n", 1)[0], 0
-            elif line[at] in "'\"":
-                closing = re.compile(re.escape(line[at]) + r"(?=\s|$)").search(line, at + 1)
-                if closing is None:
-                    raise UnreadableError(f"is broken at line {number}: a quote that is not closed")
-                yield _Token(line[at + 1 : closing.start()], True, number)
-                at = closing.end()
-            else:
-                end = at
-                while end < len(line) and not line[end].isspace():
-                    end += 1
-                yield _Token(line[at:end], False, number)
-                at = end
-        index += 1
+def _item(tag: str) -> str:
+    return tag.lower().replace(".", "_")

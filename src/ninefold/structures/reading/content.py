@@ -55,6 +55,11 @@ def content_of(path: Path) -> Content:
     return Content(name, path.read_bytes(), False)
 
 
+def has_mark(data: bytes) -> bool:
+    """Whether a text begins with a byte order mark."""
+    return data.startswith(tuple(_MARKS))
+
+
 def text_of(data: bytes) -> str:
     """A text by its byte order mark, else as UTF-8, else as Latin-1, in which every byte is a letter."""
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ninefold.structures.reading.expansion import Site, expand
-from ninefold.structures.reading.model import ReadStructure, UnreadableError, element_of, plain_structure
+from ninefold.structures.reading.model import (
+    ReadStructure,
+    UnreadableError,
+    element_of,
+    fixed_atoms_note,
+    plain_structure,
+)
 from ninefold.structures.reading.space_groups import IDENTITY
 
 
@@ -56,8 +62,16 @@ def read_document(document: Mapping[str, Any]) -> ReadStructure:
         raise UnreadableError("holds no periodic structure: it has no atoms")
     if abs(float(np.linalg.det(cell))) < 1e-3:
         raise UnreadableError("holds no periodic structure: its cell has no volume")
+    notes = _held(document["sites"])
     expanded = expand(sites, IDENTITY, cell)
-    return plain_structure(cell, expanded.symbols, expanded.positions, expanded.notes)
+    return plain_structure(cell, expanded.symbols, expanded.positions, [*notes, *expanded.notes])
+
+
+def _held(sites: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A note, if selective dynamics holds an atom: a flag for each direction, false where it is held."""
+    flags = [(site.get("properties") or {}).get("selective_dynamics") for site in sites]
+    held = sum(isinstance(flag, list) and not all(flag) for flag in flags)
+    return [fixed_atoms_note(held, len(flags))] if held else []
 
 
 def _element(symbol: str) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 HYDROGENS = ("H", "D", "T")
+HEAVIEST = 103
+"""No crystal structure holds a heavier element than Lr: `BH4` and `NH4` are not Bh and Nh."""
 FULL = 1e-3
 """By how much an occupancy may differ from 1 and still be that of an ordered site."""
 
@@ -42,7 +44,14 @@ def element_of(symbol: str) -> str | None:
     from pymatgen.core import Element
 
     name = symbol[:1].upper() + symbol[1:].lower()
-    return name if name in HYDROGENS or Element.is_valid_symbol(name) else None
+    if name in HYDROGENS:
+        return name
+    return name if Element.is_valid_symbol(name) and Element(name).Z <= HEAVIEST else None
+
+
+def fixed_atoms_note(held: int, total: int) -> str:
+    """What is said of a file's selective dynamics."""
+    return f"selective dynamics: {held} of {total} atoms are marked as fixed; a relaxation moves them too"
 
 
 def plain_structure(

@@ -6,7 +6,14 @@ import re
 
 import numpy as np
 
-from ninefold.structures.reading.model import HYDROGENS, ReadStructure, UnreadableError, element_of, plain_structure
+from ninefold.structures.reading.model import (
+    HYDROGENS,
+    ReadStructure,
+    UnreadableError,
+    element_of,
+    fixed_atoms_note,
+    plain_structure,
+)
 
 _SYMBOL = re.compile(r"([A-Za-z]{1,2})(?:[_/].*)?")
 """`Fe`, `Fe_pv`, `Fe/3f2a...`: an element, its potential, its potential's checksum."""
@@ -51,9 +58,7 @@ def read_poscar(text: str) -> ReadStructure:
         flags = [lines[at + row].split()[3:6] for row in range(total)]
         held = sum(any(flag.strip(".")[:1].lower() == "f" for flag in row) for row in flags)
         if held:
-            notes.append(
-                f"selective dynamics: {held} of {total} atoms are marked as fixed; a relaxation moves them too"
-            )
+            notes.append(fixed_atoms_note(held, total))
     symbols = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
     positions = (points * factors) @ np.linalg.inv(cell) if is_cartesian else points
     return plain_structure(cell, symbols, positions, notes)
@@ -116,8 +121,11 @@ def _counts(lines: list[str], row: int, names: int | None) -> list[int]:
 
 
 def _names_elsewhere(comment: str, counts: list[int]) -> list[str]:
-    """Elements from a comment line that names as many as there are numbers: `Mg Fe H`, `Mg2 Fe1 H6`."""
+    """Elements from a comment line that names as many as there are numbers: `Mg Fe H`, `Mg2 Fe1 H6`, `Mg2FeH6`."""
     words = comment.split()
+    formula = re.findall(r"[A-Z][a-z]?\d*", comment)
+    if len(words) == 1 and "".join(formula) == words[0]:  # as in a formula, no number means one
+        words = [word if word[-1].isdigit() else f"{word}1" for word in formula]
     found = [re.fullmatch(r"([A-Z][a-z]?)(\d*)", word) for word in words]
     names = [element_of(match.group(1)) for match in found if match]
     amounts = [match.group(2) for match in found if match]

@@ -107,7 +107,7 @@ def setting(hall_number: int) -> Group:
 
 def by_hall_symbol(symbol: str) -> list[int]:
     """Hall numbers of a Hall symbol; empty if it is none of the 530."""
-    return _hall_symbols().get(_spaced(symbol), [])
+    return _hall_symbols().get(_spaced(symbol.replace("=", '"')), [])
 
 
 def by_number(number: int) -> list[int]:
@@ -144,6 +144,11 @@ def name_of_hall(hall_number: int) -> str:
     """Full symbol and setting, for messages: `F 4_1/d -3 2/m :2`."""
     entry = _entry(hall_number)
     return f"{entry.hm_full} :{entry.setting}" if entry.setting else entry.hm_full
+
+
+def hall_symbol(hall_number: int) -> str:
+    """The Hall symbol of a Hall number: `R 3 -2"`, for which moyopy's table has `R 3 -2=`."""
+    return str(_entry(hall_number).hall_symbol).replace("=", '"')
 
 
 def unique_axis(hall_number: int) -> str | None:
@@ -205,7 +210,7 @@ def _symbols() -> dict[str, list[int]]:
 def _hall_symbols() -> dict[str, list[int]]:
     names: dict[str, list[int]] = {}
     for hall in range(1, 531):
-        names.setdefault(_spaced(_entry(hall).hall_symbol), []).append(hall)
+        names.setdefault(_spaced(hall_symbol(hall)), []).append(hall)
     return names
 
 

@@ -1,0 +1,106 @@
+"""What the commands that compute structures share: options, an early end, progress, where structures go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ninefold.cli.outputs import check_output, check_output_folder
+
+if TYPE_CHECKING:
+    from ninefold.output.target import Target
+
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj, a plug-in or FILE.py:NAME.")
+]
+
+ModelOption = Annotated[str | None, typer.Option("--model", help="The engine's own model or weight file.")]
+
+ONE_FILE = "a file for all that ends with .cif, .xyz or .extxyz"
+
+
+class StopSignal:
+    """Says when to end: the time is up, or the user pressed Ctrl-C; then keeps saying so."""
+
+    def __init__(self, seconds: float | None) -> None:
+        import time
+
+        self._clock = time.monotonic
+        self._end = None if seconds is None else self._clock() + seconds
+        self.reason: str | None = None
+
+    def __call__(self) -> bool:
+        """Whether to end now."""
+        if self.reason is None and self._end is not None and self._clock() >= self._end:
+            self.reason = "time is up"
+        return self.reason is not None
+
+
+@contextmanager
+def stopping(seconds: float | None) -> Iterator[StopSignal]:
+    """Ctrl-C ends after the calculation in flight; pressed again, at once."""
+    import signal
+
+    from ninefold.cli import signals
+
+    stop = StopSignal(seconds)
+
+    def on_interrupt(*_: Any) -> None:
+        if stop.reason == "interrupted":
+            signals.end_at_once(signal.SIGINT)
+        stop.reason = "interrupted"
+        typer.echo("Stopping after the calculation in flight; Ctrl-C again drops it.", err=True)
+
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def step_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Counts of each step, the time spent and the time left; on standard error."""
+    from ninefold.cli.progress import progress_display
+    from ninefold.flows.progress import Progress
+
+    with progress_display(quiet_seconds=5.0) as show:
+        yield lambda step, done, total: show(Progress(step, done, total, ""))
+
+
+def structure_target(out: str, names: Sequence[str], force: bool, inputs: Sequence[Path], command: str = "") -> Target:
+    """Where structures go; checked, and a folder made, before anything is computed.
+
+    Args:
+        out: File or folder as the user wrote it.
+        names: Patterns of the file names, without ending, that will be written into a folder.
+        force: Whether files may be replaced.
+        inputs: Files that the command reads.
+        command: As the folder's manifest names it, where its earlier files will be removed.
+    """
+    from ninefold.errors import InputError
+    from ninefold.output.target import STRUCTURES, structure_ending, target_of
+
+    target = target_of(out, only=STRUCTURES)
+    if not target.is_folder:
+        check_output(target.path, force=force, inputs=inputs)
+        return target
+    for name in names:
+        pattern = f"{name}{structure_ending(target.kind)}"
+        check_output_folder(target.path, pattern=pattern, command=command, force=force, inputs=inputs)
+    try:
+        target.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("--out", out, problem=f"cannot be made: {error.strerror}") from error
+    return target
+
+
+def refuse(field: str, value: Any, problem: str, allowed: str) -> NoReturn:
+    """Raise `InputError` of an option."""
+    from ninefold.errors import InputError
+
+    raise InputError(field, value, problem=problem, allowed=allowed)

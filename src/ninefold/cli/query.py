@@ -1,0 +1,133 @@
+"""`ninefold query` and `ninefold show`: candidates of a store, printed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+from ninefold.cli.selection import (
+    DEFAULT_FIELDS,
+    FilterArgument,
+    as_stored_anion,
+    campaign_filter,
+    fields_of,
+    note_isotopes,
+    note_isotopes_in,
+    sort_order,
+)
+
+
+class TableFormat(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def query(
+    filter: FilterArgument = None,
+    sort: Annotated[str, typer.Option(help="Fields to sort by, - before one for descending.")] = "rank",
+    fields: Annotated[str, typer.Option(help="Columns, by key; 'all' for every quantity.")] = DEFAULT_FIELDS,
+    limit: Annotated[int, typer.Option(min=0, help="Rows at most; 0 for all.")] = 50,
+    format: Annotated[TableFormat, typer.Option(help="How to print.")] = TableFormat.TABLE,
+    all_methods: Annotated[
+        bool, typer.Option("--all-methods", help="A row for each method, not the most trusted alone.")
+    ] = False,
+    campaign: CampaignOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List candidates: filter, sort, choose columns."""
+    from ninefold.cli.locate import store_for_reading
+    from ninefold.store import open_store
+
+    if all_methods and fields == DEFAULT_FIELDS:
+        fields = fields.replace(",m,", ",m,engine,")
+    keys = fields_of(fields)
+    address, name = store_for_reading(store, campaign)
+    note_isotopes_in(filter)
+    with open_store(address) as repository:
+        rows = repository.find(
+            "candidates",
+            filter,
+            equal=campaign_filter(repository, name, all_methods=all_methods),
+            sort=sort_order(sort),
+            fields=keys,
+            limit=limit or None,
+        )
+    if json or format is TableFormat.JSON:
+        print_json(rows)
+    elif format is TableFormat.CSV:
+        from ninefold.output.tables import rows_to_csv
+
+        typer.echo(rows_to_csv(rows, keys), nl=False)
+    else:
+        from ninefold.report.terminal import candidate_rows
+
+        out = console()
+        out.print(candidate_rows(rows, keys, out.width))
+        out.print(
+            f"{len(rows)} {'row' if all_methods else 'candidate'}(s)"
+            + (f" (the first {limit})" if len(rows) == limit else "")
+        )
+
+
+def show(
+    candidate: Annotated[str, typer.Argument(help="Formula (K2ReH9), anion ([ReH9]2-), assignment, or id.")],
+    campaign: CampaignOption = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """One candidate: verdicts, structure, hull distance, competitors, conditions."""
+    from ninefold.chemistry.formula import formula_of, parse_formula, reduced
+    from ninefold.cli.locate import store_for_reading
+    from ninefold.errors import InputError
+    from ninefold.store import open_store
+    from ninefold.store.details import details
+
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
+        of_campaign = campaign_filter(repository, name)
+        found: list[dict[str, Any]] = []
+        for key, wanted in (
+            ("composition", candidate),
+            ("id", candidate),
+            ("label", candidate),
+            ("anion", as_stored_anion(candidate)),
+        ):
+            # an id names a row, of whatever method
+            among = campaign_filter(repository, name, all_methods=True) if key == "id" else of_campaign
+            found = found or repository.find(
+                "candidates", equal={key: wanted, **among}, sort=[("rank", "asc")], limit=None
+            )
+        if not found:
+            note_isotopes(candidate)
+            formula = formula_of(reduced(parse_formula(candidate)))
+            found = repository.find(
+                "candidates", equal={"formula": formula, **of_campaign}, sort=[("rank", "asc")], limit=None
+            )
+        found = list(details(repository, found))
+    if not found:
+        raise InputError(
+            "candidate",
+            candidate,
+            problem="is not in the store",
+            hint="'ninefold explain' says what the rules think of it",
+        )
+    if json:
+        from ninefold.structures.description import describe
+
+        for document in found:
+            for structure in document["structures"]:
+                structure["description"] = describe(structure["structure"]).as_dict()
+        print_json(found)
+        return
+    from ninefold.report.terminal_candidate import candidate_view
+
+    out = console()
+    for document in found:
+        out.print(candidate_view(document))

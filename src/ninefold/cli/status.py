@@ -1,0 +1,102 @@
+"""`ninefold status`: how far a campaign is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+
+MOST_FAULTS = 5
+"""Faults of the machine that are printed; `--json` has all of them."""
+
+
+def status(campaign: CampaignOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
+    """How far a campaign is: the funnel so far, stage by stage."""
+    from ninefold.cli.locate import campaign_document, store_for_reading
+    from ninefold.flows.funnel import total
+    from ninefold.flows.kept import kept_of, lease_purpose
+    from ninefold.store import open_store
+
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
+        document = campaign_document(repository, name, unfinished_first=True)
+        funnel = total(repository.find("funnel", equal={"campaign": document["name"]}, limit=None))
+        kept = kept_of(document["name"], repository)
+        faults = repository.find("faults", equal={"campaign": document["name"]})
+        holder, progress = repository.lease_holder(), repository.lease_progress()
+    running = None
+    state = document["status"]
+    if state == "running":
+        if (holder or "").endswith(f"({lease_purpose(document['name'])})"):
+            running = progress
+        else:  # nobody, or another campaign's run
+            state = "interrupted"
+    if json:
+        print_json(
+            {
+                "campaign": document["name"],
+                "status": state,
+                "created": document["created"],
+                "finished": document["finished"],
+                "compositions": kept.compositions,
+                "searched": kept.searched,
+                "calculations": kept.calculations,
+                "running": running,
+                "faults": [{key: fault[key] for key in ("stage", "what", "reason", "created")} for fault in faults],
+                "funnel": funnel,
+            }
+        )
+        return
+    from ninefold.report.terminal import funnel_table
+
+    out = console()
+    out.print(
+        f"Campaign {document['name']}: {state}, {kept.searched} of {kept.compositions} compositions searched, "
+        f"{kept.calculations} calculations finished{_time_of(document, running)}",
+        markup=False,
+    )
+    if running and "stage" in running:
+        out.print(_stage_now(running))
+    out.print(funnel_table(funnel))
+    for line in _faults(faults):
+        out.print(line, markup=False)
+    if state == "incomplete":
+        out.print(f"'ninefold resume {document['name']}' computes what is missing, and only that.")
+    if state == "interrupted":
+        out.print(f"'ninefold resume {document['name']}' goes on where it stopped; what is finished is kept.")
+
+
+def _faults(faults: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the machine kept from being computed: how much, and the first few with their reasons."""
+    if not faults:
+        return []
+    number = f"{len(faults)} calculation{'s' if len(faults) > 1 else ''}"
+    lines = [f"The machine, not a structure, kept {number} from being finished; nothing was stored of it:"]
+    lines += [f"  {fault['stage']}: {fault['what']}: {fault['reason']}" for fault in faults[:MOST_FAULTS]]
+    return [*lines, f"  and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else lines
+
+
+def _time_of(document: dict[str, Any], running: dict[str, Any] | None) -> str:
+    """How long a campaign has run, or took; an interrupted one's pauses are unknown."""
+    from ninefold.clock import seconds_between
+    from ninefold.report.text import duration
+
+    if running and "started" in running:
+        return f"; elapsed {duration(seconds_between(running['started']))}"
+    if document["finished"]:
+        whole = seconds_between(document["created"], document["finished"])
+        return f"; elapsed {duration(whole)} from first start to end"
+    return ""
+
+
+def _stage_now(running: dict[str, Any]) -> str:
+    """The stage that runs: counts, time spent, time left."""
+    from ninefold.cli.progress import times
+    from ninefold.clock import seconds_between
+
+    count = f"{running['done']}" + (f" of {running['total']}" if running["total"] is not None else "")
+    since = seconds_between(running["noted"])
+    left = None if running["left_seconds"] is None else running["left_seconds"] - since
+    spent = times(running["elapsed_seconds"] + since, left if left is None or left > 0 else None)
+    return f"Now: {running['stage']}, {count} {running['unit']}; elapsed {spent}"

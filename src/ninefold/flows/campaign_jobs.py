@@ -1,0 +1,148 @@
+"""The stages as jobflow jobs.
+
+A job takes the campaign as plain values, the store's address and what it works on, and gives plain values: names of
+blobs, ids of records. It may run twice, or in another process: what is finished is found in the store by its id, and
+what it writes is the same. A job computes its tasks where the executor says (see `ninefold.flows.runner`); it starts no
+process itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jobflow import job
+
+from ninefold.campaign import parse_campaign
+from ninefold.chemistry.compounds import known_formulas
+from ninefold.errors import InputError
+from ninefold.flows.adopt import adopt, has_unlabelled
+from ninefold.flows.counting import counted
+from ninefold.flows.progress import announce
+from ninefold.flows.register import finish, register
+from ninefold.flows.shards import (
+    WHATEVER_IS_THERE,
+    Settings,
+    Shard,
+    forget_other_shards,
+    line_of,
+    lines_of,
+    shards_of,
+    take,
+)
+from ninefold.flows.workplace import method_of
+from ninefold.models.composition import CompositionRecord
+from ninefold.stages import choose
+from ninefold.stages import select as selecting
+from ninefold.stages.own import columns_of
+from ninefold.stages.row import candidate_row
+from ninefold.stages.stage import name_with
+from ninefold.store import open_store
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.models.method import Method
+    from ninefold.store import Store
+
+
+@job(name="register campaign")
+def register_campaign(campaign: Settings, store: str, workflow: str, run: str) -> dict[str, Any]:
+    """Store the campaign and the methods that it uses; gives the number of the attempt."""
+    with open_store(store, mode="write") as opened:
+        return {"attempt": register(opened, parse_campaign(campaign), workflow, run)}
+
+
+@job(name="finish campaign", config=WHATEVER_IS_THERE)
+def finish_campaign(campaign: Settings, store: str, ranked: Any) -> dict[str, Any]:
+    """Mark the campaign finished, or incomplete where the machine kept something from being computed."""
+    with open_store(store, mode="write") as opened:
+        return {"status": finish(opened, parse_campaign(campaign).name, is_ranked=ranked is not None)}
+
+
+@job(name="select compositions")
+def select_compositions(campaign: Settings, store: str, registered: dict[str, Any]) -> list[Shard]:
+    """Enumerate the spaces and apply the rules; gives shards of compositions."""
+    from ninefold.rules import load_rule_set
+
+    screened = parse_campaign(campaign)
+    rule_set, name = load_rule_set(screened.rules, extra_columns=columns_of(screened.stages)), screened.name
+    compounds = screened.known_compounds()
+    selection = selecting.Selection(
+        name, screened.space, rule_set, known_formulas(compounds), with_neighbours=screened.rules.neighbours
+    )
+    method, searched = method_of(screened.engine), []
+    with open_store(store, mode="write") as opened:
+        with (
+            counted(opened, name, "enumerate") as enumerated,
+            counted(opened, name, "select") as selected,
+        ):
+            for records in selection:
+                searched += _select(opened, screened, records, method)
+                announce("select", len(selection.kept), None)
+            take(enumerated, selection.enumerated)
+            take(selected, selection.selected)
+            _check_selection(screened, selection)
+        if screened.stability.search_known_compounds:
+            with counted(opened, name, "competitors") as funnel:
+                records, counts = selection.competitors(compounds)
+                searched += _select(opened, screened, records, method)
+                take(funnel, counts)
+        _forget_others(opened, name, {line["id"] for line in searched})
+        shards = shards_of(opened, searched, screened.execution.compositions_per_job)
+        forget_other_shards(opened, name, ("build", "prescreen"), shards)
+        return shards
+
+
+@job(name="choose compositions")
+def choose_compositions(campaign: Settings, store: str, assessed: Shard, number: int) -> list[Shard]:
+    """The most promising half of the last round's compositions, which the next round searches again."""
+    screened = parse_campaign(campaign)
+    with open_store(store, mode="write") as opened:
+        lines = {line["id"]: line for line in lines_of(opened, assessed)}
+        with counted(opened, screened.name, name_with("choose", number)) as funnel:
+            chosen, counts = choose.choose((choose.Outcome(**line["outcome"]) for line in lines.values()), number)
+            take(funnel, counts)
+        again = [{key: value for key, value in lines[item].items() if key != "outcome"} for item in chosen]
+        shards = shards_of(opened, again, screened.execution.compositions_per_job)
+        stages = (name_with("build", number), name_with("prescreen", number))
+        forget_other_shards(opened, screened.name, stages, shards)
+        return shards
+
+
+def _select(store: Store, campaign: Campaign, records: list[CompositionRecord], method: Method) -> list[dict[str, Any]]:
+    """Store compositions, and a row of each that has none yet; gives what the search needs of them."""
+    if has_unlabelled(store):
+        adopt(store, campaign, records, method.id)
+    store.put("compositions", records)
+    store.insert("candidates", [candidate_row(record, method, None) for record in records])
+    return [line_of(record) for record in records]
+
+
+def _check_selection(campaign: Campaign, selection: selecting.Selection) -> None:
+    """Refuse a campaign in which nothing is left to search.
+
+    Raises:
+        InputError: if no composition satisfies the space, or none passes the rules.
+    """
+    if selection.enumerated.count_in == 0:
+        raise InputError(
+            "space",
+            "; ".join(str(space) for space in campaign.space),
+            problem="holds no composition that satisfies G + n + q = electron count and Z = q + m",
+            hint="widen n, m, cations or max_cations_per_centre; 'ninefold enumerate FILE --count' counts",
+        )
+    if not selection.kept:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in selection.selected.reasons.most_common(5))
+        raise InputError(
+            "rules",
+            campaign.rules.set,
+            problem=f"reject all {selection.enumerated.count_in} compositions: {reasons}",
+            hint="loosen a gate, or 'ninefold explain FORMULA' for one composition",
+        )
+
+
+def _forget_others(store: Store, campaign: str, selected: set[str]) -> None:
+    """Drop compositions that an earlier selection kept and this one does not: a rule file may have changed."""
+    for row in list(store.iterate("compositions", equal={"campaign": campaign}, fields=["id"])):
+        if row["id"] not in selected:
+            store.delete("candidates", equal={"campaign": campaign, "composition": row["id"]})
+            store.delete("compositions", equal={"id": row["id"]})

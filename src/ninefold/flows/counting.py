@@ -1,0 +1,140 @@
+"""Counting a stage while it runs: its funnel record, and its progress."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ninefold.clock import now
+from ninefold.errors import NinefoldError, description
+from ninefold.machine import usable_cores
+from ninefold.models.fault import Fault
+from ninefold.models.funnel import FunnelRecord
+from ninefold.stages.stage import Counts
+
+if TYPE_CHECKING:
+    from ninefold.store import Store
+
+IN_FUNNEL = "machine: "
+"""Before the reason of a fault in a funnel."""
+
+
+@contextmanager
+def counted(
+    store: Store,
+    campaign: str,
+    stage: str,
+    shard: str = "0",
+    *,
+    is_of_facts: bool = False,
+    after: str | None = None,
+    is_stored: bool = True,
+) -> Iterator[Counts]:
+    """Count a stage, or a shard of it, and write its funnel record when it is finished.
+
+    Args:
+        store: Where the record goes.
+        campaign: Its name.
+        stage: With its round or method, as in `FunnelRecord`.
+        shard: Which part of the stage.
+        after: The stage that it follows, if it is none of ninefold's own.
+        is_of_facts: Whether the core time is that of the facts counted, found or made; else it is this process's.
+        is_stored: Whether the record is written; not where a later job counts the same anew.
+    """
+    counts = Counts()
+    wall, cpu = time.monotonic(), time.process_time()
+    yield counts
+    if not is_stored:
+        return
+    seconds = counts.core_seconds if is_of_facts else time.process_time() - cpu
+    store.put(
+        "funnel",
+        [
+            FunnelRecord(
+                id=f"{campaign}:{stage}:{shard}",
+                campaign=campaign,
+                stage=stage,
+                shard=shard,
+                after=after,
+                count_in=counts.count_in,
+                count_out=counts.count_out,
+                unit=counts.unit,
+                reasons=dict(counts.reasons.most_common()),
+                core_seconds=round(seconds, 3),
+                wall_seconds=round(time.monotonic() - wall, 3),
+                hardware=hardware(),
+            )
+        ],
+    )
+
+
+@contextmanager
+def surviving(store: Store, campaign: str, stage: str, shard: str) -> Iterator[None]:
+    """What nobody foresaw ends only this shard, and is told at the end of the run as a fault.
+
+    What is wrong with the store, the input or the machine's memory ends the run: every other shard would meet it too.
+
+    Args:
+        store: Where faults are kept.
+        campaign: Its name.
+        stage: With its round or method.
+        shard: Its key.
+    """
+    faults, what = Faults(store, campaign, stage), f"shard {shard}"
+    try:
+        yield
+    except (NinefoldError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        faults.add(what, description(error), Counts())
+    else:
+        faults.clear(what)
+
+
+class Faults:
+    """What the machine failed at in one job: stored one by one, and removed when it has been computed.
+
+    Args:
+        store: Where they are kept.
+        campaign: Its name.
+        stage: With its round or method.
+    """
+
+    def __init__(self, store: Store, campaign: str, stage: str) -> None:
+        self._store, self._campaign, self._stage = store, campaign, stage
+        self._known = {row["id"] for row in store.find("faults", equal={"campaign": campaign, "stage": stage})}
+
+    def add(self, what: str, reason: str, counts: Counts) -> None:
+        """Something that was not computed."""
+        counts.reasons[f"{IN_FUNNEL}{reason}"] += 1
+        record = Fault(
+            id=self._id(what), campaign=self._campaign, stage=self._stage, what=what, reason=reason, created=now()
+        )
+        self._store.put("faults", [record])
+        self._known.add(record.id)
+
+    def clear(self, what: str) -> None:
+        """Something that has been computed now."""
+        if (identifier := self._id(what)) in self._known:
+            self._store.delete("faults", equal={"id": identifier})
+            self._known.discard(identifier)
+
+    def _id(self, what: str) -> str:
+        return f"{self._campaign}:{self._stage}:{what}"
+
+
+@functools.cache
+def hardware() -> str:
+    """Processor and the cores that this process may use."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
+    except OSError:
+        pass  # not Linux: the platform's own word has to do
+    return f"{model}, {usable_cores()} cores"

@@ -1,0 +1,129 @@
+"""A campaign's own record: registered before the first job, finished after the last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ninefold
+from ninefold.clock import now
+from ninefold.errors import InputError
+from ninefold.flows.workplace import method_of
+from ninefold.models.campaign import CampaignRecord, Status
+from ninefold.store import masked
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.store import Store
+
+VIEWS = ("funnel", "candidates", "references", "compositions", "faults")
+"""What is made from facts and the campaign's settings, and made anew when these change."""
+FACTS = ("pools", "searches", "minima", "calculations", "properties")
+"""What a fresh start discards besides; structures are shared between campaigns, and stay."""
+
+
+def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accept_changes: bool = False) -> int:
+    """Store a campaign and its methods; a second time by the same run changes nothing.
+
+    Args:
+        store: Where.
+        campaign: What is run.
+        workflow: The flow that it runs by.
+        run: Identifies the run.
+        accept_changes: Whether the settings may differ from those in the store.
+
+    Returns:
+        The number of the attempt.
+
+    Raises:
+        InputError: if the store holds other settings under this name, unless changes are accepted.
+    """
+    methods = [method_of(settings) for settings in campaign.methods]
+    if len({method.id for method in methods}) < len(methods):
+        labels = ", ".join(method.label for method in methods)
+        raise InputError(
+            "energies", labels, problem="are not all different methods: two have one fingerprint", hint="name each once"
+        )
+    document = store.get("campaigns", campaign.name)
+    known = None if document is None else CampaignRecord.model_validate(document)
+    if known is not None and known.run == run and known.fingerprint == campaign.fingerprint():
+        return known.attempt
+    settings = campaign.to_dict()
+    if known is not None and known.fingerprint != campaign.fingerprint():
+        changed = sorted(key for key in settings if settings[key] != known.settings.get(key)) or ["files of rules"]
+        if not accept_changes:
+            raise InputError(
+                "campaign",
+                campaign.name,
+                problem=f"is in the store with other settings ({', '.join(changed)})",
+                hint="rename it; --update keeps every finished calculation and recomputes what the change touches; "
+                "--fresh discards the calculations too",
+            )
+        discard(store, campaign.name, VIEWS)
+    store.insert("methods", methods)
+    _forget_other_methods(store, campaign.name, {method.id for method in methods})
+    record = CampaignRecord(
+        id=campaign.name,
+        name=campaign.name,
+        fingerprint=campaign.fingerprint(),
+        settings=settings if campaign.store is None else {**settings, "store": masked(campaign.store)},
+        versions={"ninefold": ninefold.__version__, "engine": methods[0].label, **_library_versions()},
+        status="running",
+        methods=[method.id for method in methods],
+        workflow=workflow,
+        created=known.created if known else now(),
+        run=run,
+        attempt=known.attempt + 1 if known else 1,
+    )
+    store.put("campaigns", [record])
+    return record.attempt
+
+
+def finish(store: Store, campaign: str, *, is_ranked: bool = True) -> str:
+    """Mark a campaign finished, or incomplete where faults of the machine are left.
+
+    Args:
+        store: Where.
+        campaign: Its name.
+        is_ranked: Whether the flow came to its ranks; a job before them may have been lost.
+
+    Returns:
+        Its status.
+    """
+    record = CampaignRecord.model_validate(store.get("campaigns", campaign))
+    has_faults = bool(store.count("faults", equal={"campaign": campaign}))
+    status: Status = "incomplete" if has_faults or not is_ranked else "finished"
+    if record.status != status:
+        store.put("campaigns", [record.model_copy(update={"status": status, "finished": now()})])
+    return status
+
+
+def start_afresh(store: Store, campaign: str) -> None:
+    """Discard what a store holds of a campaign, its calculations included.
+
+    Its own record goes first to `stopped` and stays: killed in between, it is unfinished and still guarded.
+    """
+    document = store.get("campaigns", campaign)
+    if document is None:
+        return
+    store.put("campaigns", [CampaignRecord.model_validate({**document, "status": "stopped", "run": ""})])
+    discard(store, campaign, (*VIEWS, *FACTS))
+
+
+def discard(store: Store, campaign: str, collections: tuple[str, ...]) -> None:
+    """Delete documents of a campaign."""
+    for collection in collections:
+        store.delete(collection, equal={"campaign": campaign})
+
+
+def _forget_other_methods(store: Store, campaign: str, methods: set[str]) -> None:
+    """Drop rows and references of a method that is none of the campaign's any more: its package is another version."""
+    for collection in ("candidates", "references"):
+        for row in store.iterate(collection, equal={"campaign": campaign}, fields=["id", "method"]):
+            if row["method"] not in methods:
+                store.delete(collection, equal={"id": row["id"]})
+
+
+def _library_versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("pymatgen", "ase", "jobflow", "numpy")}

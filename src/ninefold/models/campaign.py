@@ -1,0 +1,41 @@
+"""A campaign as it was submitted."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from ninefold.models.record import Record
+
+Status = Literal["running", "finished", "incomplete", "stopped"]
+"""running: work is left, whether a process is at it or not. finished: everything was computed. incomplete: run to its
+end, and the machine kept something from being computed (see `Fault`); `ninefold resume` computes that. stopped: being
+discarded."""
+
+
+class CampaignRecord(Record):
+    """A campaign; its id is its name."""
+
+    collection: ClassVar[str] = "campaigns"
+
+    name: str
+    fingerprint: str
+    """Hash of everything in the campaign file that changes results."""
+    settings: dict[str, Any]
+    """The campaign file as read, defaults filled in."""
+    versions: dict[str, str]
+    """ninefold, engine and key libraries."""
+    status: Status
+    methods: list[str] = Field(default_factory=list)
+    """Ids of its methods, by rising trust: the search's first; empty in a store made before they were recorded."""
+    workflow: str = "screen"
+    """The flow that it runs by: a shipped name, or the path of a file."""
+    created: str
+    """ISO 8601, UTC."""
+    run: str = ""
+    """Identifies the run that registered it last."""
+    attempt: int = 1
+    """How many runs there have been."""
+    finished: str | None = None
+    """When the flow last came to its end, finished or incomplete."""

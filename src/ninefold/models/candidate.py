@@ -1,0 +1,123 @@
+"""A candidate: what the list of results shows of one composition with one method."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from ninefold.models.record import Record
+from ninefold.models.search import Minimum
+
+
+class Candidate(Record):
+    """A row per campaign, composition and method, made from facts and rewritten whole; it holds no coordinates.
+
+    The scalars are the stored quantities of `ninefold.models.quantities`; see there for meaning and unit.
+    id = composition's id and the first eight digits of the method's.
+    """
+
+    collection: ClassVar[str] = "candidates"
+
+    campaign: str
+    composition: str
+    """Id of the `CompositionRecord`."""
+    method: str
+    """Id of the method; empty before a search."""
+    minima_record: str | None = None
+    """Id of the `MinimaRecord` that the row is made from."""
+    revision: int = 0
+    """Rises from step to step of a run; a row is never replaced by one of an earlier step. No part of the result."""
+    is_best: bool = True
+    """Whether this method's row is the one that stands for the composition: see docs/ranking.md."""
+    # of the composition
+    formula: str
+    anion: str
+    label: str
+    chemical_system: str
+    elements: list[str]
+    nelements: int
+    centre: str
+    cations: list[str]
+    cation_counts: dict[str, int]
+    group: int
+    n: int
+    q: int
+    m: int
+    electron_count: int
+    oxidation_state: int
+    anion_class: str
+    is_neighbour: bool = False
+    is_competitor: bool = False
+    prior: float
+    is_known: bool = False
+    # of the search
+    status: str
+    """selected | searched | no_structure | ranked | why it has no rank."""
+    evidence: str = "rule"
+    engine: str | None = None
+    energy_per_atom: float | None = None
+    space_group_number: int | None = None
+    space_group_symbol: str | None = None
+    nsites: int | None = None
+    volume_per_formula_unit: float | None = None
+    volume_ratio: float | None = None
+    is_coordination_kept: bool | None = None
+    shortest_m_h: float | None = None
+    shortest_h_h: float | None = None
+    shortest_m_m: float | None = None
+    shortest_m_interstitial: float | None = None
+    is_converged: bool | None = None
+    max_force: float | None = None
+    source: str | None = None
+    structure_type: str | None = None
+    structures_found: int = 0
+    relaxations: int = 0
+    search_rounds: int = 0
+    search_spread: float | None = None
+    # of the hull
+    formation_energy_per_atom: float | None = None
+    e_above_hull: float | None = None
+    phase_separation_energy: float | None = None
+    e_above_references: float | None = None
+    e_above_hull_uncertainty: float | None = None
+    e_above_same_composition: float | None = None
+    reaction_energy_per_h2: float | None = None
+    method_spread: float | None = None
+    """Highest less lowest phase separation energy of the campaign's methods, eV/atom; None with one method."""
+    # of the ranking
+    score: float | None = None
+    rank: int | None = None
+    rank_best: int | None = None
+    rank_worst: int | None = None
+    is_pareto: bool | None = None
+    # nested
+    minima: list[Minimum] = Field(default_factory=list)
+    """The minimum that stands for the composition first."""
+    lowest_by_round: list[float | None] = Field(default_factory=list)
+    """Lowest energy of a valid structure that each round of the search found by itself, eV/atom."""
+    reasons: dict[str, int] = Field(default_factory=dict)
+    """Why structures of this composition were rejected: reason -> count."""
+    flags: list[str] = Field(default_factory=list)
+    """What a reader must know before believing the result, one sentence each."""
+    decomposition: list[dict[str, Any]] = Field(default_factory=list)
+    """Decomposition products: formula, name, fraction (of atoms), energy_per_atom, kind (reference | candidate)."""
+    ternaries: list[str] = Field(default_factory=list)
+    """Reference phases of other compositions in this chemical system with three elements or more."""
+    known: list[dict[str, Any]] = Field(default_factory=list)
+    """Published structures of this composition: name, energy_per_atom, difference (candidate less published, eV/atom),
+    source, provenance, refuted, space_group_symbol, and found_space_group_symbol and found_above_lowest (eV/atom) of
+    the minimum found that is the same structure, or None."""
+    conditions: list[dict[str, Any]] = Field(default_factory=list)
+    """Per (temperature_K, pressure_GPa), with hydrogen gas: e_above_hull, phase_separation_energy,
+    e_above_references, minimum (the structure taken), decomposition, notes."""
+    reaction: str | None = None
+    """Hydrides of the cations + metal + x H2 -> candidate."""
+    stability_notes: list[str] = Field(default_factory=list)
+    """What the hull leaves out, or why there is none."""
+    verdicts: list[dict[str, Any]] = Field(default_factory=list)
+    """Of the rules on results; those on the composition are in its record."""
+    terms: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Ranking terms: name -> value, weight, contribution."""
+    properties: dict[str, Any] = Field(default_factory=dict)
+    """What stages of the user's have computed: key -> value."""

@@ -1,0 +1,23 @@
+"""What the machine kept from being computed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ninefold.models.record import Record
+
+
+class Fault(Record):
+    """A composition or reference phase that the machine failed at in a stage: a full disk, memory, a dead worker.
+
+    It says nothing about what was to be computed. While a campaign has faults it is not finished; a run computes
+    what they name and removes them. id = campaign:stage:what.
+    """
+
+    collection: ClassVar[str] = "faults"
+
+    campaign: str
+    stage: str
+    what: str
+    reason: str
+    created: str

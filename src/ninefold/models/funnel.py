@@ -1,0 +1,32 @@
+"""What one stage let through."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from ninefold.models.record import Record
+
+
+class FunnelRecord(Record):
+    """Counts of one stage, or of one shard of it. id = campaign:stage:shard; written whole each time the stage runs."""
+
+    collection: ClassVar[str] = "funnel"
+
+    campaign: str
+    stage: str
+    """Name of the stage; a further round or method stands behind it: build 2, stability sevennet."""
+    shard: str = "0"
+    after: str | None = None
+    """The stage that it follows, if it is none of ninefold's own."""
+    count_in: int
+    count_out: int
+    unit: str = "compositions"
+    """What is counted: compositions or structures."""
+    reasons: dict[str, int] = Field(default_factory=dict)
+    """Reason of rejection -> count."""
+    core_seconds: float
+    """Of the facts that the stage rests on, whether this run made them or found them."""
+    wall_seconds: float
+    hardware: str

@@ -1,0 +1,197 @@
+"""The one table of quantities: key, symbol, unit, meaning.
+
+Store, queries, tables, plots and documentation import it; nothing else spells a unit.
+A quantity that is `stored` is a flat scalar of a candidate document and can be queried,
+as `e_above_hull` or, in OPTIMADE's spelling, `_ninefold_e_above_hull`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["string", "integer", "float", "boolean", "list"]
+
+
+class Quantity(NamedTuple):
+    """A column of the results."""
+
+    key: str
+    kind: Kind
+    unit: str
+    symbol: str
+    meaning: str
+
+
+_TABLE = (
+    # identity
+    ("id", "string", "", "id", "identifier of the candidate: content hash of campaign and assignment"),
+    ("campaign", "string", "", "campaign", "name of the campaign"),
+    ("formula", "string", "", "formula", "formula per centre, metals by rising electronegativity"),
+    ("anion", "string", "", "anion", "complex anion of this assignment"),
+    ("label", "string", "", "assignment", "formula with its assignment: anion and interstitial hydrides"),
+    ("chemical_system", "string", "", "system", "element symbols, sorted, joined by dashes"),
+    ("elements", "list", "", "elements", "element symbols, sorted"),
+    ("nelements", "integer", "", "elements", "number of elements"),
+    ("centre", "string", "", "M", "central atom of the anion"),
+    ("cations", "list", "", "cations", "counter-cation symbols, sorted"),
+    ("group", "integer", "", "G", "group number of the centre"),
+    ("n", "integer", "", "n", "hydrogens on the centre"),
+    ("q", "integer", "e", "q", "charge number of the anion (taken positive)"),
+    ("m", "integer", "", "m", "interstitial hydride ions per centre"),
+    ("electron_count", "integer", "", "e count", "valence electrons at the centre, G + n + q"),
+    ("oxidation_state", "integer", "", "OS", "formal oxidation state of the centre, n - q"),
+    ("anion_class", "string", "", "class", "classical hydride or H2-ligand complex"),
+    (
+        "is_neighbour",
+        "boolean",
+        "",
+        "neighbour",
+        "one hydrogen beside a composition that passed the rules; carried along outside the electron count's gate",
+    ),
+    (
+        "is_competitor",
+        "boolean",
+        "",
+        "competitor",
+        "made compound of these systems that is no candidate: searched so that it competes, not ranked",
+    ),
+    # verdicts
+    ("prior", "float", "", "prior", "product of the soft rules' scores, 0 to 1"),
+    # structure and energy
+    (
+        "status",
+        "string",
+        "",
+        "status",
+        "ranked, or why not: selected (not searched yet), no_structure, no_hull, h2_ligand, rejected, competitor",
+    ),
+    ("energy_per_atom", "float", "eV/atom", "E", "energy of the lowest structure, by the engine named"),
+    ("space_group_number", "integer", "", "SG no.", "space group of the lowest structure"),
+    ("space_group_symbol", "string", "", "SG", "Hermann-Mauguin symbol of the lowest structure"),
+    ("nsites", "integer", "", "atoms", "atoms in the primitive cell of the lowest structure"),
+    ("volume_per_formula_unit", "float", "Å³", "V/f.u.", "volume per centre"),
+    ("volume_ratio", "float", "", "V/V(sum)", "volume over the sum of the additive increments"),
+    ("is_coordination_kept", "boolean", "", "CN kept", "every centre carries exactly n hydrogens"),
+    ("shortest_m_h", "float", "Å", "d(M-H)", "shortest centre-hydrogen distance"),
+    ("shortest_h_h", "float", "Å", "d(H-H)", "shortest hydrogen-hydrogen distance"),
+    ("shortest_m_m", "float", "Å", "d(M-M)", "shortest distance between two centres"),
+    (
+        "shortest_m_interstitial",
+        "float",
+        "Å",
+        "d(M-H-)",
+        "shortest distance from a centre to a hydrogen that no centre is bonded to; none within 3.2 Å: no value",
+    ),
+    ("is_converged", "boolean", "", "converged", "relaxation reached its force criterion"),
+    ("max_force", "float", "eV/Å", "F max", "largest force left after relaxation"),
+    ("source", "string", "", "source", "how the lowest structure was generated"),
+    (
+        "structure_type",
+        "string",
+        "",
+        "type",
+        "known structure type of the lowest structure, by space group and sites",
+    ),
+    ("structures_found", "integer", "", "structures", "distinct valid structures found"),
+    ("relaxations", "integer", "", "relaxations", "relaxations spent with the engine"),
+    ("search_rounds", "integer", "", "rounds", "searches of this composition, each with new random draws"),
+    (
+        "search_spread",
+        "float",
+        "eV/atom",
+        "spread",
+        "highest less lowest of the lowest energies that the rounds found by themselves: the search's own noise",
+    ),
+    ("engine", "string", "", "engine", "engine of the energies, with version"),
+    ("method", "string", "", "method", "hash of the engine and its settings: two never share a hull"),
+    # stability
+    (
+        "formation_energy_per_atom",
+        "float",
+        "eV/atom",
+        "E(form)",
+        "formation energy from the elements, hydrogen as the molecule in a box, static",
+    ),
+    (
+        "e_above_hull",
+        "float",
+        "eV/atom",
+        "E(hull)",
+        "energy above the hull of all phases, own composition included; 0 on it (as the Materials Project's)",
+    ),
+    (
+        "phase_separation_energy",
+        "float",
+        "eV/atom",
+        "E(sep)",
+        "signed distance to the hull of all other compositions; negative below it (pymatgen's term)",
+    ),
+    (
+        "e_above_references",
+        "float",
+        "eV/atom",
+        "E(ref)",
+        "signed distance to the hull of other compositions among the reference phases alone; negative below it",
+    ),
+    (
+        "e_above_hull_uncertainty",
+        "float",
+        "eV/atom",
+        "±",
+        "scatter of repeated searches of it and its decomposition products; none if searched once; no model error",
+    ),
+    (
+        "e_above_same_composition",
+        "float",
+        "eV/atom",
+        "E(same)",
+        "energy above the lowest structure of this composition, other assignments and published phases included",
+    ),
+    (
+        "reaction_energy_per_h2",
+        "float",
+        "kJ/mol H2",
+        "ΔE(H2)",
+        "static energy of hydrides of the cations + metal + H2 -> compound, per H2",
+    ),
+    # ranking
+    ("score", "float", "", "score", "weighted sum of the ranking terms, 0 to 1"),
+    ("rank", "integer", "", "rank", "place in the campaign, 1 is best"),
+    ("rank_best", "integer", "", "best rank", "best place that the noise of the hull distances leaves open"),
+    ("rank_worst", "integer", "", "worst rank", "worst place that the noise of the hull distances leaves open"),
+    ("is_pareto", "boolean", "", "Pareto", "no other candidate is better in every ranking term"),
+    (
+        "evidence",
+        "string",
+        "",
+        "evidence",
+        "highest evidence level: rule, ML, DFT, phonon, MD, experiment",
+    ),
+    (
+        "method_spread",
+        "float",
+        "eV/atom",
+        "method spread",
+        "highest less lowest distance to the hull of other compositions among the methods of the campaign",
+    ),
+    (
+        "is_best",
+        "boolean",
+        "",
+        "best",
+        "row of the most trusted method that has a hull distance; the others are listed with --all-methods",
+    ),
+    ("is_known", "boolean", "", "in list", "in ninefold's list of made compounds, or in the campaign's own"),
+)
+
+QUANTITIES: dict[str, Quantity] = {row[0]: Quantity(*row) for row in _TABLE}  # type: ignore[arg-type]
+
+
+def label(key: str) -> str:
+    """Column heading with its unit: `E(hull) (eV/atom)`.
+
+    Raises:
+        KeyError: if the quantity is not in the table.
+    """
+    quantity = QUANTITIES[key]
+    return f"{quantity.symbol} ({quantity.unit})" if quantity.unit else quantity.symbol

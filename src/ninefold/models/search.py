@@ -1,0 +1,114 @@
+"""What the structure search of one composition made: pools, searches, minima."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ninefold.models.record import Record
+
+
+class PoolRecord(Record):
+    """Structures of one composition, settled with the ionic force field, for one round of the search.
+
+    id = hash of the assignment, the part of the budget that a pool depends on, seed, round, version of the search's
+    code and data, and content of the user's own sources.
+    """
+
+    collection: ClassVar[str] = "pools"
+
+    campaign: str
+    """The campaign that made it; another may find and use it."""
+    label: str
+    """The composition and its assignment: K2[ReH9]."""
+    round: int
+    packings: str
+    """Blob of the structures: one line each, `source` and the keys of a `StructureRecord`, lowest energy first."""
+    count_in: int
+    """Packings tried."""
+    count_out: int
+    """Structures in the pool."""
+    reasons: dict[str, int]
+    """Why packings were rejected: reason -> count."""
+    core_seconds: float
+    created: str
+
+
+class Minimum(BaseModel):
+    """One distinct minimum of a composition with one method, without its coordinates."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    structure: str
+    """Id of the `StructureRecord`: primitive symmetrised cell."""
+    energy_per_atom: float
+    space_group_number: int
+    space_group_symbol: str
+    nsites: int
+    volume_per_formula_unit: float
+    """Å³."""
+    volume_ratio: float
+    """Over the sum of the additive increments."""
+    coordination_numbers: list[int]
+    shortest_m_h: float
+    """Å, likewise the next four."""
+    shortest_h_h: float
+    shortest_m_m: float | None = None
+    """None in a store made before this was computed; likewise the next."""
+    shortest_m_interstitial: float | None = None
+    max_force: float
+    """eV/Å."""
+    is_converged: bool
+    source: str
+    """Where the start came from."""
+    structure_type: str | None = None
+    """The known structure type that it belongs to."""
+    is_valid: bool
+    """Coordination as asked and no H2 ligand."""
+    notes: list[str] = Field(default_factory=list)
+    """Why it is not valid, or what to know (stretched H-H, open volume)."""
+
+
+class SearchRecord(Record):
+    """One round of the search of one composition with one method. id = hash of pool, budget, method and versions."""
+
+    collection: ClassVar[str] = "searches"
+
+    campaign: str
+    label: str
+    round: int
+    pool: str
+    """Id of the pool."""
+    method: str
+    """Id of the method."""
+    minima: list[Minimum]
+    """Valid ones first, the one that stands for the composition before all others."""
+    reasons: dict[str, int]
+    relaxations: int
+    core_seconds: float
+    """Of every energy and relaxation in it, the ones that were found in the store included."""
+    created: str
+
+
+class MinimaRecord(Record):
+    """What all rounds of the search found of one composition with one method; no two minima are alike.
+
+    id = hash of the searches' ids; of minima relaxed anew with another method, hash of what they were and that method.
+    """
+
+    collection: ClassVar[str] = "minima"
+
+    campaign: str
+    label: str
+    method: str
+    searches: list[str]
+    """Ids of the searches, by round."""
+    minima: list[Minimum]
+    """The one that stands for the composition first, then as in `SearchRecord`."""
+    lowest_by_round: list[float | None]
+    """Lowest energy of a valid structure that each round found by itself, eV/atom."""
+    reasons: dict[str, int]
+    relaxations: int
+    core_seconds: float = 0.0
+    """Of calculations made for this record; the searches' own time is theirs."""

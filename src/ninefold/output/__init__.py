@@ -1,0 +1,1 @@
+"""Writing results to files: tables and structures, whole or not at all."""

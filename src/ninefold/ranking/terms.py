@@ -1,0 +1,208 @@
+"""Terms of the ranking: what they look at, those that ninefold ships, and those of a user's.
+
+A term is a function `(item, settings) -> float`, from 0 to 1, higher is better. One of your own is named in
+`ranking.weights` as `FILE.py:function` or `module:function`, or announced by an installed package in the entry point
+group `ninefold.ranking_terms`.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ninefold.errors import InputError
+from ninefold.models.quantities import QUANTITIES, Kind
+from ninefold.plugins import Registry, description_of
+from ninefold.rules.results import readable_columns, refuse_column
+from ninefold.user_code import calling
+
+if TYPE_CHECKING:
+    from ninefold.ranking.settings import RankingSettings
+
+
+class Quantities(Mapping[str, Any]):
+    """The stored quantities of one candidate, read only: by the keys that `ninefold fields` lists; None if not known.
+
+    What the ranking itself fills is not among them.
+
+    Args:
+        candidate: A stored candidate.
+        extra_columns: Column -> kind, beside the quantities of every candidate: those of a user's stages.
+    """
+
+    def __init__(self, candidate: Mapping[str, Any], extra_columns: Mapping[str, Kind] | None = None) -> None:
+        self._values = {key: candidate.get(key) for key in readable_columns(extra_columns)}
+
+    def __getitem__(self, key: str) -> Any:
+        """A quantity.
+
+        Raises:
+            InputError: if no candidate has one by this key; `get` raises it too, so that none is missed in silence.
+        """
+        if key not in self._values:
+            refuse_column(key, self._values)
+        return self._values[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def shifted(self, energy: float) -> Quantities:
+        """With hull distances moved by an energy, eV/atom; E(hull) is 0 at least."""
+        moved = Quantities({})
+        moved._values = dict(self._values)
+        for key, least in (("phase_separation_energy", -math.inf), ("e_above_hull", 0.0)):
+            if (value := self[key]) is not None:
+                moved._values[key] = max(least, value + energy)
+        return moved
+
+
+@dataclass(frozen=True)
+class Rankable:
+    """What the ranking looks at, of one candidate."""
+
+    id: str
+    phase_separation_energy: float | None
+    """eV/atom, signed; None without a valid structure or a hull: such a candidate has no rank."""
+    prior: float
+    """0 to 1, from the soft rules."""
+    hydrogen_fraction: float
+    """Hydrogen atoms over all atoms."""
+    group: int
+    """Group number of the centre."""
+    is_converged: bool
+    """Whether the structure reached its force criterion."""
+    anion_class: str = "classical"
+    """`classical`, or `h2_ligand`: such complexes are no hydrides in this sense and have no rank among them."""
+    e_above_same_composition: float = 0.0
+    """eV/atom above the lowest structure of its composition at hand; a higher one is not what would form."""
+    uncertainty: float | None = None
+    """Of the hull distance, eV/atom, as measured; None where it was not."""
+    is_competitor: bool = False
+    """Whether it is no candidate but a made compound that was searched as a competitor."""
+    is_rejected: bool = False
+    """Whether a rule on results rejects it."""
+    quantities: Quantities = field(default_factory=lambda: Quantities({}), compare=False, repr=False)
+    """Everything that is stored with it, by key, for terms of a user's."""
+
+
+Term = Callable[[Rankable, "RankingSettings"], float]
+
+TERMS = Registry(
+    group="ninefold.ranking_terms",
+    setting="ranking.weights",
+    what="a ranking term",
+    wanted="a function (item, settings) that gives a number from 0 to 1",
+    shipped={name: f"{__name__}:{name}" for name in ("stability", "prior", "hydrogen", "convergence", "novelty")},
+)
+
+
+def stability(item: Rankable, settings: RankingSettings) -> float:
+    """1 on the hull or below, falling exponentially above it, or above a lower structure of the same composition."""
+    above = max(item.phase_separation_energy or 0.0, item.e_above_same_composition, 0.0)
+    return math.exp(-above / settings.stability_scale_eV_per_atom)
+
+
+def prior(item: Rankable, settings: RankingSettings) -> float:
+    """Product of the soft rules' scores."""
+    return item.prior
+
+
+def hydrogen(item: Rankable, settings: RankingSettings) -> float:
+    """Hydrogen atoms over all atoms."""
+    return item.hydrogen_fraction
+
+
+def convergence(item: Rankable, settings: RankingSettings) -> float:
+    """1 if the structure reached its force criterion."""
+    return float(item.is_converged)
+
+
+def novelty(item: Rankable, settings: RankingSettings) -> float:
+    """Left of the old group wall: 1 in groups 3 and 4, 0.5 in 5 and 6, 0 from 7 on."""
+    return 1.0 if item.group <= 4 else 0.5 if item.group <= 6 else 0.0
+
+
+def load_terms(names: Iterable[str]) -> dict[str, Term]:
+    """Terms by the names under which they are shown: ours in their order, then the others by name.
+
+    Args:
+        names: As in `ranking.weights`.
+
+    Raises:
+        InputError: if one cannot be loaded.
+    """
+    chosen = set(names)
+    ordered = [*(name for name in TERMS.shipped if name in chosen), *sorted(chosen - set(TERMS.shipped))]
+    return {shown_name(name, chosen): _checked(name, TERMS.load(name)) for name in ordered}
+
+
+def shown_name(name: str, names: Iterable[str]) -> str:
+    """A term without the path of its file, unless another term would then be shown by the same word."""
+    labels = [TERMS.label(other) for other in names]
+    label = TERMS.label(name)
+    return label if labels.count(label) == 1 else name
+
+
+def try_terms(settings: RankingSettings, extra_columns: Mapping[str, Kind] | None = None) -> None:
+    """Load every term that has a weight and call it on a candidate, before anything is computed.
+
+    Args:
+        settings: With the weights.
+        extra_columns: Column -> kind, beside the quantities of every candidate: those of a user's stages.
+
+    Raises:
+        InputError: if one cannot be loaded, raises, or gives anything but a number from 0 to 1.
+    """
+    added = {key: _FILLERS[kind] for key, kind in (extra_columns or {}).items()}
+    trial = replace(_TRIAL, quantities=Quantities({**_TRIAL.quantities, **added}, extra_columns))
+    for term in load_terms(name for name, weight in settings.weights.items() if weight > 0).values():
+        term(trial, settings)
+
+
+def _checked(name: str, term: Term) -> Term:
+    """A term of a user's, held to its range."""
+    if TERMS.is_shipped(name):
+        return term
+
+    def checked(item: Rankable, settings: RankingSettings) -> float:
+        with calling(TERMS.setting, name):
+            value: Any = term(item, settings)
+        if getattr(value, "shape", None) == ():
+            value = value.item()  # numpy's numbers and truth values
+        if not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
+            candidate = item.quantities["label"] or item.id
+            raise InputError(
+                TERMS.setting, name, problem=f"gives {description_of(value)} for {candidate}",
+                allowed="a number from 0 to 1",
+            )  # fmt: skip
+        return float(value)
+
+    return checked
+
+
+_FILLERS: dict[Kind, Any] = {"string": "x", "integer": 1, "float": 1.0, "boolean": True, "list": ["H"]}
+_KNOWN = {
+    "id": "trial", "campaign": "trial", "formula": "K2ReH9", "anion": "[ReH9]2-", "label": "K2[ReH9]",
+    "chemical_system": "H-K-Re", "elements": ["H", "K", "Re"], "nelements": 3, "centre": "Re", "cations": ["K"],
+    "group": 7, "n": 9, "q": 2, "m": 0, "electron_count": 18, "oxidation_state": 7, "anion_class": "classical",
+    "is_neighbour": False, "is_competitor": False, "energy_per_atom": -4.13, "space_group_number": 189,
+    "space_group_symbol": "P-62m", "nsites": 36, "volume_per_formula_unit": 143.0, "shortest_m_h": 1.69,
+    "shortest_h_h": 1.95, "shortest_m_m": 5.5, "shortest_m_interstitial": None, "max_force": 0.005,
+    "formation_energy_per_atom": -0.5, "e_above_hull": 0.01, "phase_separation_energy": 0.01,
+    "e_above_references": 0.01, "e_above_hull_uncertainty": 0.005, "e_above_same_composition": 0.0,
+    "reaction_energy_per_h2": -60.0, "search_spread": 0.005,
+}  # fmt: skip
+"""A candidate like K2ReH9, complete as every one is that gets a rank, but for what such a compound lacks."""
+_TRIAL = Rankable(
+    "trial", 0.01, 0.5, 0.75, 7, True,
+    quantities=Quantities({**{key: _FILLERS[item.kind] for key, item in QUANTITIES.items()}, **_KNOWN}),
+)  # fmt: skip

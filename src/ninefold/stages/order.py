@@ -1,0 +1,39 @@
+"""The shipped stages in the order of the data, and where others stand among them."""
+
+from __future__ import annotations
+
+from ninefold.stages import build, choose, energies, prescreen, rank, references, select, stability
+from ninefold.stages.stage import Stage, split_name
+
+SHIPPED: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        select.ENUMERATE, select.STAGE, select.COMPETITORS, build.STAGE, prescreen.STAGE, references.STAGE,
+        choose.STAGE, stability.STAGE, energies.STAGE, rank.STAGE,
+    )
+}  # fmt: skip
+"""Name -> stage, in the order of the data."""
+_ROUND = ("choose", "build", "prescreen")
+"""Order of the stages within a further round."""
+_METHOD = ("energies", "references", "stability")
+"""Order of the stages of a further method."""
+
+
+def place(name: str, after: str | None = None) -> tuple[float, ...]:
+    """A key that sorts stages by the order of the data; works for any name.
+
+    Args:
+        name: As in a `FunnelRecord`: with its round or method.
+        after: The stage that it declares to follow, if it is none of ours.
+    """
+    names = list(SHIPPED)
+    stage, suffix = split_name(name)
+    if stage in SHIPPED and suffix.isdigit() and SHIPPED[stage].is_in_rounds:
+        return (names.index("choose"), int(suffix), _ROUND.index(stage))
+    if stage in _METHOD and suffix:
+        return (names.index("energies"), 0, *(ord(letter) for letter in suffix), -1, _METHOD.index(stage))
+    if stage in SHIPPED:
+        return (names.index(stage), 0, 0)
+    behind, _ = split_name(after or "stability")
+    # behind what it follows, and before what comes after that
+    return (names.index(behind) + 0.5 if behind in SHIPPED else len(names), 0, 0)

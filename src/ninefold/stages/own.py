@@ -1,0 +1,193 @@
+"""Stages of the user's: values of each candidate's structure, from a function in a file of theirs.
+
+    from ninefold.stages import CandidateStage, Column, Stage
+
+    def density(structure, candidate, engine):
+        return {"density": structure.density}
+
+    DENSITY = CandidateStage(
+        Stage("density", after="stability", meaning="candidates with a density"),
+        {"density": Column("g/cm3", "mass density")},
+        density,
+    )
+
+A campaign that says `stages: [my_stages.py:DENSITY]` runs it for every candidate that has a structure; its values stand
+in the candidate's `properties`, where rules on results and ranking terms find them, and its counts in the funnel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ninefold.clock import now
+from ninefold.errors import InputError
+from ninefold.keys import KEY_VERSION, content_key
+from ninefold.models.property import PropertyRecord
+from ninefold.models.quantities import Kind
+from ninefold.plugins import Registry, calling
+from ninefold.stages.stage import Counts, Stage
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from ninefold.engines.base import Engine
+    from ninefold.models.structure import StructureRecord
+
+
+class Column(NamedTuple):
+    """A value that a stage adds."""
+
+    unit: str
+    meaning: str
+    kind: Kind = "float"
+
+
+@dataclass(frozen=True)
+class CandidateStage:
+    """A stage that computes values of one candidate's structure."""
+
+    stage: Stage
+    columns: Mapping[str, Column]
+    """Key -> unit and meaning, of everything that `compute` gives."""
+    compute: Callable[[Structure, Mapping[str, Any], Engine], Mapping[str, Any]]
+    """Of structure (primitive cell), what is known of composition and minimum (`OF_COMPOSITION`, fields of `Minimum`),
+    and engine; gives plain values by key. It raises
+    `ninefold.engines.base.CalculationError` where a structure has no such value."""
+
+
+OF_COMPOSITION = (
+    "formula", "anion", "label", "chemical_system", "elements", "centre", "cations", "cation_counts", "group", "n", "q",
+    "m", "electron_count", "oxidation_state",
+)  # fmt: skip
+"""What a stage is told of the composition: facts, which no rule and no other candidate can change."""
+
+STAGES = Registry(
+    group="ninefold.stages",
+    setting="stages",
+    what="a stage",
+    wanted="a CandidateStage",
+    accepts=lambda thing: isinstance(thing, CandidateStage),
+)
+
+
+def own_stage(name: str) -> CandidateStage:
+    """A stage of the user's, by the name that the campaign gives it.
+
+    Raises:
+        InputError: if there is none, or its name or columns are taken.
+    """
+    from ninefold.models.quantities import QUANTITIES
+    from ninefold.stages.order import SHIPPED
+
+    found: CandidateStage = STAGES.load(name)
+    if found.stage.name in SHIPPED or " " in found.stage.name:
+        raise InputError(
+            "stages", name, problem=f"is called {found.stage.name!r}",
+            allowed=f"one word that is no stage of ninefold's: {', '.join(SHIPPED)}",
+        )  # fmt: skip
+    if taken := sorted(set(found.columns) & set(QUANTITIES)):
+        raise InputError("stages", name, problem=f"gives {taken[0]!r}, which is a quantity of ninefold's own")
+    return found
+
+
+def columns_of(names: Iterable[str]) -> dict[str, Kind]:
+    """Columns that some stages add to every candidate: key -> kind.
+
+    Raises:
+        InputError: if a stage cannot be loaded, or two give one column.
+    """
+    columns: dict[str, Kind] = {}
+    for name in names:
+        for key, column in own_stage(name).columns.items():
+            if key in columns:
+                raise InputError("stages", name, problem=f"gives {key!r}, which another stage gives too")
+            columns[key] = column.kind
+    return columns
+
+
+def property_id(name: str, structure: str, method: str) -> str:
+    """Id of what a stage computes of a structure.
+
+    Args:
+        name: As the campaign names the stage.
+        structure: Id of the structure.
+        method: Id of the method whose engine is handed in.
+    """
+    return content_key("property", STAGES.checksum([name]), structure, method, KEY_VERSION)
+
+
+def compute(
+    campaign: str, name: str, row: Mapping[str, Any], structure: StructureRecord, engine: Engine
+) -> PropertyRecord:
+    """Values of one candidate.
+
+    Args:
+        campaign: That asks for it.
+        name: As the campaign names the stage.
+        row: What is known of composition and minimum.
+        structure: That stands for it.
+        engine: Of the method that relaxed it.
+
+    Raises:
+        InputError: if the stage raises what it should not, or gives a value that it does not declare.
+    """
+    import time
+
+    from ninefold.engines.base import CalculationError
+
+    own = own_stage(name)
+    values: Mapping[str, Any] = {}
+    reason, start = None, time.process_time()
+    with calling("stages", name):
+        try:
+            values = dict(own.compute(structure.to_structure(), row, engine))
+        except CalculationError as error:
+            reason = str(error)
+    if unknown := sorted(set(values) - set(own.columns)):
+        raise InputError(
+            "stages", name, problem=f"gives {unknown[0]!r}, which it does not declare", allowed=", ".join(own.columns)
+        )
+    for key, value in values.items():
+        _check(name, key, value, own.columns[key].kind)
+    return PropertyRecord(
+        id=property_id(name, structure.id, engine.fingerprint),
+        campaign=campaign,
+        stage=own.stage.name,
+        label=row["label"],
+        structure=structure.id,
+        method=engine.fingerprint,
+        values=dict(values),
+        reason=reason,
+        core_seconds=time.process_time() - start,
+        created=now(),
+    )
+
+
+_KINDS: dict[Kind, tuple[type, ...]] = {
+    "float": (float, int), "integer": (int,), "string": (str,), "boolean": (bool,), "list": (list, tuple),
+}  # fmt: skip
+
+
+def _check(name: str, key: str, value: Any, kind: Kind) -> None:
+    """Refuse a value of another kind than its column; None stands for unknown.
+
+    Raises:
+        InputError: with the column, the value and what is allowed.
+    """
+    if value is None:
+        return
+    is_right = isinstance(value, _KINDS[kind])
+    if kind in ("float", "integer"):
+        is_right = is_right and not isinstance(value, bool) and math.isfinite(value)
+    if not is_right:
+        raise InputError("stages", name, problem=f"gives {key} = {value!r}", allowed=f"a finite {kind}, or None")
+
+
+def counts(record: PropertyRecord) -> Counts:
+    """Whether there are values."""
+    reasons = Counter({record.reason: 1}) if record.reason else Counter[str]()
+    return Counts("compositions", 1, int(record.reason is None), reasons, record.core_seconds)

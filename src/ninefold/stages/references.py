@@ -1,0 +1,88 @@
+"""Relax the competing phases of the chemical systems at hand with a method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ninefold.models.reference import ReferenceRecord
+from ninefold.models.structure import pack_structure
+from ninefold.stages.stage import Counts, Resources, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ninefold.engines.base import Relaxation
+    from ninefold.models.method import Method
+    from ninefold.thermo.references import ReferencePhase
+
+STAGE = Stage(
+    "references", "select", takes="reference phases", gives="reference phases", evidence="ML", is_beside=True,
+    resources=Resources(memory_GB=2.0), meaning="competing phases, relaxed with the same method",
+)  # fmt: skip
+
+
+def phases_of(systems: Iterable[Sequence[str]]) -> dict[str, ReferencePhase]:
+    """Reference phases of some chemical systems, by name."""
+    from ninefold.thermo.references import reference_phases
+
+    return {phase.name: phase for system in systems for phase in reference_phases(system)}
+
+
+def missing_reasons(systems: Iterable[Sequence[str]]) -> dict[str, int]:
+    """Phases that ought to compete and have no structure to relax, as reasons of the funnel."""
+    from ninefold.thermo.references import missing_phases
+
+    missing = [phase for system in systems for phase in missing_phases(system)]
+    return {f"not in the hull: {phase.formula}: {phase.reason}": 1 for phase in missing}
+
+
+def reference_record(campaign: str, phase: ReferencePhase, relaxation: Relaxation, method: Method) -> ReferenceRecord:
+    """A phase as a method sees it.
+
+    Args:
+        campaign: That asks for it.
+        phase: With its source.
+        relaxation: Of its structure.
+        method: That relaxed it.
+    """
+    from ninefold.structures.symmetry import space_group
+
+    structure = relaxation.structure if relaxation.error is None else None
+    is_solid = structure is not None and phase.kind != "molecule"
+    elements = sorted({site.specie.symbol for site in phase.structure})
+    return ReferenceRecord(
+        id=reference_id(campaign, method.id, phase.name),
+        campaign=campaign,
+        method=method.id,
+        engine=method.label,
+        name=phase.name,
+        formula=phase.formula,
+        chemical_system="-".join(elements),
+        elements=elements,
+        kind=phase.kind,
+        energy_per_atom=relaxation.energy_per_atom,
+        space_group_number=space_group(structure).number if is_solid else None,
+        volume_per_atom=structure.volume / len(structure) if is_solid and structure is not None else None,
+        is_converged=relaxation.is_converged,
+        structure=None if structure is None else pack_structure(structure),
+        source=phase.source,
+        provenance=phase.provenance,
+        refuted=phase.refuted,
+        notes=[*phase.notes, *([relaxation.error] if relaxation.error else [])],
+        core_seconds=relaxation.core_seconds,
+    )
+
+
+def reference_id(campaign: str, method: str, name: str) -> str:
+    """Id of a reference phase in a campaign."""
+    return f"{campaign}:{method[:8]}:{name}"
+
+
+def counts(record: ReferenceRecord) -> Counts:
+    """Whether a phase stands in the hull."""
+    result = Counts("structures", 1, int(record.energy_per_atom is not None), core_seconds=record.core_seconds)
+    if record.energy_per_atom is None:
+        result.reasons[record.notes[-1] if record.notes else "no energy"] += 1
+    elif not record.is_converged:
+        result.reasons[f"in the hull, though not converged: {record.name}"] = 1
+    return result

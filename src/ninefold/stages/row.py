@@ -1,0 +1,73 @@
+"""A candidate's row from facts: its composition, and what the search found with one method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ninefold.models.candidate import Candidate
+
+if TYPE_CHECKING:
+    from ninefold.models.composition import CompositionRecord
+    from ninefold.models.method import Method
+    from ninefold.models.search import MinimaRecord
+
+_OF_COMPOSITION = (
+    "campaign", "formula", "anion", "label", "chemical_system", "elements", "nelements", "centre", "cations",
+    "cation_counts", "group", "n", "q", "m", "electron_count", "oxidation_state", "anion_class", "is_neighbour",
+    "is_competitor", "prior", "is_known",
+)  # fmt: skip
+_OF_BEST = (
+    "energy_per_atom", "space_group_number", "space_group_symbol", "nsites", "volume_per_formula_unit", "volume_ratio",
+    "shortest_m_h", "shortest_h_h", "shortest_m_m", "shortest_m_interstitial", "is_converged", "max_force", "source",
+    "structure_type",
+)  # fmt: skip
+_OF_REJECTED = ("shortest_m_h", "shortest_h_h", "shortest_m_m")
+
+
+def row_id(composition: str, method: str) -> str:
+    """Id of a composition's row with a method."""
+    return f"{composition}-{method[:8]}"
+
+
+def candidate_row(composition: CompositionRecord, method: Method, minima: MinimaRecord | None) -> Candidate:
+    """The row of a composition with one method, before its hull.
+
+    Args:
+        composition: Of the campaign.
+        method: Whose energies.
+        minima: What the search found; None before one is finished.
+    """
+    values: dict[str, Any] = {name: getattr(composition, name) for name in _OF_COMPOSITION}
+    values |= {
+        "id": row_id(composition.id, method.id), "composition": composition.id, "method": method.id,
+        "status": "selected",
+    }  # fmt: skip
+    if minima is not None:
+        values |= _of_minima(composition, method, minima)
+    return Candidate(**values)
+
+
+def _of_minima(composition: CompositionRecord, method: Method, record: MinimaRecord) -> dict[str, Any]:
+    each = [energy for energy in record.lowest_by_round if energy is not None]
+    best = record.minima[0] if record.minima and record.minima[0].is_valid else None
+    values: dict[str, Any] = {
+        "minima_record": record.id,
+        "minima": record.minima,
+        "status": "searched" if best else "no_structure",
+        "structures_found": sum(minimum.is_valid for minimum in record.minima),
+        "reasons": record.reasons,
+        "relaxations": record.relaxations,
+        "search_rounds": len(record.lowest_by_round),
+        "search_spread": max(each) - min(each) if len(each) > 1 else None,
+        "lowest_by_round": record.lowest_by_round,
+        "is_coordination_kept": best is not None if record.minima else None,
+    }
+    if best is not None:
+        values |= {name: getattr(best, name) for name in _OF_BEST}
+        values |= {"evidence": method.evidence, "engine": method.label}
+    elif record.minima:
+        # no structure of this anion: what the lowest one is, so that the rules on results say why not
+        rejected = record.minima[0]
+        values["is_coordination_kept"] = all(number == composition.n for number in rejected.coordination_numbers)
+        values |= {name: getattr(rejected, name) for name in _OF_REJECTED}
+    return values

@@ -1,0 +1,221 @@
+"""Hull distances of candidates against references and each other, by chemical system and by method."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ninefold.models.candidate import Candidate
+from ninefold.models.structure import unpack_structure
+from ninefold.stages.flags import flags
+from ninefold.stages.stage import Counts, Stage
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from ninefold.models.reference import ReferenceRecord
+    from ninefold.models.search import Minimum
+    from ninefold.thermo.phase import Phase
+    from ninefold.thermo.results import Stability
+    from ninefold.thermo.settings import StabilitySettings
+
+STAGE = Stage("stability", "prescreen", evidence="ML", meaning="compositions with a distance to the convex hull")
+
+NO_STRUCTURE = "no valid structure"
+MACHINE_REASON = "no hull: the machine kept a reference phase from being relaxed"
+
+_OF_STABILITY = (
+    "e_above_hull", "phase_separation_energy", "e_above_references", "e_above_same_composition",
+    "e_above_hull_uncertainty", "formation_energy_per_atom", "reaction_energy_per_h2", "decomposition", "ternaries",
+    "conditions",
+)  # fmt: skip
+
+
+class Hulls:
+    """The phases of one method, from which the hull of any chemical system is made.
+
+    Candidates are held as phases, which are small; their rows are read when their system is assessed.
+
+    Args:
+        references: Relaxed with the method.
+        settings: Conditions, and whether candidates compete.
+    """
+
+    def __init__(self, references: Iterable[ReferenceRecord], settings: StabilitySettings) -> None:
+        self._settings = settings
+        self._references: dict[str, Phase] = {}
+        self._structures: dict[str, dict[str, Any]] = {}
+        self._published: set[tuple[tuple[str, float], ...]] = set()
+        self._candidates: dict[frozenset[str], dict[str, Phase]] = {}
+        for reference in references:
+            if reference.energy_per_atom is not None and reference.structure is not None:
+                self._references[reference.name] = reference_phase(reference)
+                self._structures[reference.name] = reference.structure
+                self._published.add(self._references[reference.name].composition)
+
+    def add(self, row: Candidate) -> None:
+        """A candidate that competes with others; one without a structure is left out."""
+        if row.energy_per_atom is not None:
+            self._candidates.setdefault(frozenset(row.elements), {})[row.composition] = candidate_phase(row)
+
+    def systems(self) -> list[tuple[str, ...]]:
+        """Chemical systems that hold candidates, sorted."""
+        return sorted(tuple(sorted(system)) for system in self._candidates)
+
+    def assess(
+        self, rows: Sequence[Candidate], structure_of: Mapping[str, Structure], missing: Sequence[str] = ()
+    ) -> tuple[list[Candidate], Counts]:
+        """Rows of one chemical system with their hull distances.
+
+        Args:
+            rows: Candidates of one system, all of which have been added if they have a structure.
+            structure_of: By id, the structures of candidates that have a published structure; see `needs_structures`.
+            missing: Reference phases of this system that the machine kept from being relaxed: without them compounds
+                would seem more stable than they are, so that no hull is made.
+
+        Raises:
+            ninefold.thermo.stability.MixedMethodsError: if not all energies are of one method.
+        """
+        from ninefold.thermo.stability import assess
+
+        counts = Counts(count_in=len(rows))
+        assessed: list[Candidate] = []
+        placed = [row for row in rows if row.energy_per_atom is not None]
+        counts.reasons[NO_STRUCTURE] = len(rows) - len(placed)
+        if missing or not placed:
+            counts.reasons[MACHINE_REASON] = len(placed) if missing else 0
+            notes = [f"{MACHINE_REASON}: {', '.join(missing)}"] if missing else []
+            return [row.model_copy(update={"stability_notes": notes}) for row in rows], _without_zeros(counts)
+        elements = frozenset(placed[0].elements)
+        own = self._candidates[elements]
+        others = [
+            phase for system, members in self._candidates.items() if system < elements for phase in members.values()
+        ]
+        references = [phase for phase in self._references.values() if elements >= set(phase.amounts)]
+        results = dict(zip(own, assess(list(own.values()), references, self._settings, others), strict=True))
+        for row in rows:
+            result = results.get(row.composition)
+            if row.energy_per_atom is None or result is None:
+                assessed.append(row)
+                continue
+            counts.count_out += 1
+            if result.e_above_hull is None:
+                counts.reasons.update(result.notes or ["no hull"])
+            assessed.append(self._with(row, result, structure_of))
+        return assessed, _without_zeros(counts)
+
+    def needs_structures(self, row: Candidate) -> bool:
+        """Whether a published structure of the candidate's composition is to be looked for among its minima."""
+        phase = self._candidates.get(frozenset(row.elements), {}).get(row.composition)
+        return phase is not None and phase.composition in self._published
+
+    def _with(self, row: Candidate, result: Stability, structure_of: Mapping[str, Structure]) -> Candidate:
+        values = asdict(result)
+        update: dict[str, Any] = {name: values[name] for name in _OF_STABILITY}
+        update["known"] = [
+            known | found_among(row, self._structures[known["name"]], structure_of) for known in values["known"]
+        ]
+        update["reaction"], update["stability_notes"] = result.reaction, result.notes
+        assessed = row.model_copy(update=update)
+        return assessed.model_copy(update={"flags": flags(assessed)})
+
+
+def found_among(
+    row: Candidate, published: dict[str, Any], structure_of: Mapping[str, Structure]
+) -> dict[str, str | float | None]:
+    """A published structure's space group, and which of the minima found is the same structure, if one is.
+
+    Args:
+        row: The candidate.
+        published: The published structure as the method relaxed it, packed.
+        structure_of: Structures of the candidate's minima, by id.
+
+    Returns:
+        space_group_symbol of the published structure; found_space_group_symbol and found_above_lowest (eV/atom
+        above the lowest valid minimum) of the minimum that matches it, or None.
+    """
+    from ninefold.structures.duplicates import matcher
+    from ninefold.structures.symmetry import space_group
+
+    structure, compare = unpack_structure(published), matcher()
+    valid = [minimum for minimum in row.minima if minimum.is_valid]
+    matched = next((minimum for minimum in valid if compare.fit(structure_of[minimum.structure], structure)), None)
+    lowest = min((minimum.energy_per_atom for minimum in valid), default=0.0)
+    return {
+        "space_group_symbol": space_group(structure).symbol,
+        "found_space_group_symbol": None if matched is None else matched.space_group_symbol,
+        "found_above_lowest": None if matched is None else matched.energy_per_atom - lowest,
+    }
+
+
+def candidate_phase(row: Candidate) -> Phase:
+    """With every other valid minimum as a polymorph, named by its place in the list of structures and its symmetry."""
+    from ninefold.thermo.phase import CANDIDATE, KNOWN_SEARCHED, Phase
+
+    amounts = amounts_of(row)
+    atoms = sum(amounts.values())
+
+    def phase(minimum: Minimum, name: str, **more: Any) -> Phase:
+        return Phase(
+            name=name,
+            formula=row.formula,
+            amounts=amounts,
+            energy_per_atom=minimum.energy_per_atom,
+            volume_per_atom=minimum.volume_per_formula_unit / atoms,
+            kind=KNOWN_SEARCHED if row.is_competitor else CANDIDATE,
+            centre=row.centre,
+            search_spread=row.search_spread,
+            method=row.method,
+            **more,
+        )
+
+    best, *others = [minimum for minimum in row.minima if minimum.is_valid]
+    polymorphs = tuple(
+        phase(minimum, f"{row.label}, minimum {place} ({minimum.space_group_symbol})")
+        for place, minimum in enumerate(others, start=2)
+    )
+    return phase(best, row.label, polymorphs=polymorphs)
+
+
+def reference_phase(reference: ReferenceRecord) -> Phase:
+    """A reference as the hull takes it."""
+    from ninefold.thermo.phase import Phase
+
+    assert reference.structure is not None
+    assert reference.energy_per_atom is not None
+    return Phase(
+        name=reference.name,
+        formula=reference.formula,
+        amounts=Counter(reference.structure["species"]),
+        energy_per_atom=reference.energy_per_atom,
+        volume_per_atom=reference.volume_per_atom,
+        kind=reference.kind,
+        source=reference.source,
+        provenance=reference.provenance,
+        refuted=reference.refuted,
+        method=reference.method,
+    )
+
+
+def amounts_of(row: Candidate) -> dict[str, float]:
+    """Atoms per formula unit, by symbol."""
+    return {**row.cation_counts, row.centre: 1, "H": row.n + row.m}
+
+
+def by_system(rows: Iterable[Candidate]) -> Iterator[list[Candidate]]:
+    """Rows of one chemical system after another, from rows that are sorted by it."""
+    group: list[Candidate] = []
+    for row in rows:
+        if group and row.chemical_system != group[0].chemical_system:
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
+
+
+def _without_zeros(counts: Counts) -> Counts:
+    counts.reasons = +counts.reasons
+    return counts

@@ -1,0 +1,91 @@
+"""What a stage declares and what it gives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from ninefold.models.record import Record
+
+
+class Resources(NamedTuple):
+    """What one job of a stage needs; the executor decides how many it runs at once."""
+
+    kind: Literal["cpu", "gpu", "dft"] = "cpu"
+    cores: int = 1
+    """Of one task; a job of many tasks can use a multiple."""
+    memory_GB: float = 2.0
+    """Of one task."""
+    minutes: float = 60.0
+    """Wall time of one job."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as the funnel, the report and the executors know it."""
+
+    name: str
+    after: str | None
+    """The stage whose output it takes; None for the first."""
+    takes: str = "compositions"
+    """What its input counts."""
+    gives: str = "compositions"
+    """What its output counts."""
+    evidence: str = "rule"
+    """Level of what it gives: rule, force field, ML, DFT."""
+    resources: Resources = field(default_factory=Resources)
+    is_beside: bool = False
+    """Whether the next stage does not take its output."""
+    is_in_rounds: bool = False
+    """Whether further rounds of the search repeat it."""
+    meaning: str = ""
+    """One line, for people."""
+
+
+@dataclass
+class Counts:
+    """What a stage, or a part of it, let through."""
+
+    unit: str = "compositions"
+    count_in: int = 0
+    count_out: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    core_seconds: float = 0.0
+
+    def add(self, other: Counts) -> None:
+        """Add those of another part of the stage."""
+        self.count_in += other.count_in
+        self.count_out += other.count_out
+        self.reasons.update(other.reasons)
+        self.core_seconds += other.core_seconds
+
+
+class StageResult(NamedTuple):
+    """What a stage gives: records to be stored, and what it counted."""
+
+    records: list[Record]
+    counts: Counts
+    blobs: Mapping[str, bytes] = {}
+    """Large content by its SHA-256, which the records name."""
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """A funnel's stage without, and with, the round or method that stands behind it: build 2 -> build, 2."""
+    stage, _, suffix = name.partition(" ")
+    return stage, suffix
+
+
+def name_with(stage: str, suffix: str | int | None) -> str:
+    """The inverse: a first round, and the search's own method, have none."""
+    return stage if suffix in (None, "", 1) else f"{stage} {suffix}"
+
+
+def merged(counts: Iterable[Counts], unit: str = "compositions") -> Counts:
+    """Counts of several parts added up."""
+    total = Counts(unit)
+    for part in counts:
+        total.add(part)
+    return total

@@ -1,0 +1,72 @@
+"""Code's conditions on a document's flat fields, checked once for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ninefold.models.quantities import Kind
+from ninefold.store.schema import COLLECTIONS
+from ninefold.store.store import Condition, Scalar
+
+_TYPES: dict[Kind, tuple[type, ...]] = {
+    "string": (str,), "integer": (int, float), "float": (int, float), "boolean": (bool,),
+}  # fmt: skip
+
+
+def fields_of(collection: str) -> dict[str, Kind]:
+    """Field -> kind of a collection's flat fields.
+
+    Raises:
+        KeyError: if there is no such collection. They come from code, never from users.
+    """
+    return COLLECTIONS[collection]
+
+
+def allowed_values(collection: str, equal: Mapping[str, Condition]) -> dict[str, list[Scalar]]:
+    """Field -> the values of which a document has one.
+
+    Text that no document can hold, such as half of a character's code, is left out: it matches nothing.
+
+    Args:
+        collection: Whose fields they are.
+        equal: As in `Store.find`.
+
+    Raises:
+        KeyError: if a field is unknown, or a list.
+        TypeError: if a value is of another kind than its field; SQLite would convert it, another database not.
+    """
+    fields = fields_of(collection)
+    allowed: dict[str, list[Scalar]] = {}
+    for field, condition in equal.items():
+        values = [condition] if condition is None or isinstance(condition, str | int | float) else list(condition)
+        for value in values:
+            _check_kind(field, fields[field], value)
+        allowed[field] = [value for value in values if _can_be_stored(value)]
+    return allowed
+
+
+def expected_values(collection: str, expected: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The values that a document must have to be replaced; raises as `allowed_values`."""
+    fields = fields_of(collection)
+    for field, value in expected.items():
+        _check_kind(field, fields[field], value)
+    return dict(expected)
+
+
+def _check_kind(field: str, kind: Kind, value: object) -> None:
+    if kind == "list":
+        raise KeyError(field)
+    is_flag = isinstance(value, bool)
+    if value is not None and not (isinstance(value, _TYPES[kind]) and is_flag == (kind == "boolean")):
+        raise TypeError(f"{field} is of kind {kind}, and {value!r} is not")
+
+
+def _can_be_stored(value: Scalar) -> bool:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return False
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return False
+    return True

@@ -1,0 +1,155 @@
+"""SQL for the tables of the SQLite backend: conditions, order, rows.
+
+A table has one column for each flat field of its collection and a last one, `doc`, with the document as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ninefold.errors import InputError
+from ninefold.models.quantities import Kind
+from ninefold.store.conditions import allowed_values, fields_of
+from ninefold.store.schema import INDEXED
+from ninefold.store.store import Condition, Order, Scalar
+
+MOST_ROWS = 2**62
+"""SQLite's integers end at 2**63."""
+PARAMETERS = 500
+"""Values given one by one; old builds allow 999 in a statement."""
+
+_TYPES: dict[Kind, str] = {
+    "string": "TEXT", "integer": "INTEGER", "float": "REAL", "boolean": "INTEGER", "list": "TEXT",
+}  # fmt: skip
+_READERS: dict[Kind, Callable[[Any], Any]] = {"boolean": bool, "list": json.loads}
+"""Kind -> from a column's value to the document's, where they differ."""
+_ORDERS = {"asc": "ASC", "desc": "DESC"}
+
+
+class Where(NamedTuple):
+    """A condition and its parameters."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+
+
+def where(collection: str, filter: str | None, equal: Mapping[str, Condition], after: str | None = None) -> Where:
+    """A person's filter, code's values and the page's beginning as one condition.
+
+    They never meet as text, so none can reach into another.
+    """
+    parts: list[Where] = []
+    if filter is not None and filter.strip():
+        from ninefold.store.filters import to_sql  # the parser costs 60 ms, which a listing need not pay
+
+        clause = to_sql(filter, collection)
+        parts.append(Where(f"({clause.sql})", clause.parameters))
+    parts += [_one_of(field, values) for field, values in allowed_values(collection, equal).items()]
+    if after is not None:
+        parts.append(Where("id > ?", (after,)))
+    return Where(
+        " AND ".join(part.sql for part in parts) or "1", tuple(value for part in parts for value in part.parameters)
+    )
+
+
+def _one_of(field: str, values: Sequence[Scalar]) -> Where:
+    known = [value for value in values if value is not None]
+    parts, parameters = ([f'"{field}" IS NULL'] if len(known) < len(values) else []), list[Any]()
+    if len(known) > PARAMETERS:
+        # JSON keeps text and whole numbers; its reader in old versions rounds decimals and ends text at a null
+        listed = [value for value in known if isinstance(value, int) or (isinstance(value, str) and "\0" not in value)]
+        known = [value for value in known if value not in set(listed)]
+        parts.append(f'"{field}" IN (SELECT value FROM json_each(?))')
+        parameters.append(json.dumps(listed))
+    if len(known) == 1:
+        parts.append(f'"{field}" = ?')
+    elif known:
+        parts.append(f'"{field}" IN ({", ".join("?" * len(known))})')
+    return Where(f"({' OR '.join(parts)})" if parts else "0", (*parameters, *known))
+
+
+def order(collection: str, sort: Sequence[Order]) -> str:
+    """What comes after ORDER BY.
+
+    Raises:
+        InputError: if a field or a direction cannot be sorted by.
+    """
+    return ", ".join([*(_ordered(fields_of(collection), field, direction) for field, direction in sort), "id"])
+
+
+def _ordered(known: dict[str, Kind], field: str, direction: str) -> str:
+    key = field.removeprefix("_ninefold_")
+    if known.get(key, "list") == "list" or direction not in _ORDERS:
+        sortable = ", ".join(name for name, kind in known.items() if kind != "list")
+        raise InputError("sort", field, problem="cannot be sorted by", allowed=sortable)
+    return f'"{key}" {_ORDERS[direction]} NULLS LAST'
+
+
+def creation(collection: str) -> list[str]:
+    """The statements that make a collection's table and indexes."""
+    columns = ", ".join(
+        f'"{field}" {_TYPES[kind]}{" PRIMARY KEY" if field == "id" else ""}'
+        for field, kind in fields_of(collection).items()
+    )
+    # with the id in the index, the pages of one campaign are read in the order of the index
+    indexes = [
+        f'CREATE INDEX "{collection}_{field}" ON "{collection}" ("{field}", id)' for field in INDEXED[collection]
+    ]
+    return [f'CREATE TABLE "{collection}" ({columns}, doc TEXT NOT NULL)', *indexes]
+
+
+def insertion(collection: str, *, replaces: bool, unless_higher: str | None = None) -> str:
+    """The statement that takes a `row`: one whose id is there is replaced, or left as it is.
+
+    Args:
+        collection: A table.
+        replaces: Whether one that is there is replaced.
+        unless_higher: A field whose value must not be higher in the one that is there.
+    """
+    columns = _columns(collection)
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name != '"id"')
+    conflict = f"UPDATE SET {updates}" if replaces else "NOTHING"
+    if unless_higher is not None:
+        kept = f'"{collection}"."{unless_higher}"'
+        conflict += f' WHERE {kept} IS NULL OR {kept} <= excluded."{unless_higher}"'
+    marks = ", ".join("?" * len(columns))
+    return f'INSERT INTO "{collection}" ({", ".join(columns)}) VALUES ({marks}) ON CONFLICT (id) DO {conflict}'
+
+
+def replacement(collection: str, text: str, expected: Mapping[str, Scalar]) -> Where:
+    """The statement that replaces the document of this id where its fields are as expected."""
+    values = row(collection, text)
+    sets = ", ".join(f"{name} = ?" for name in _columns(collection))
+    tests = "".join(f' AND "{field}" IS ?' for field in expected)
+    return Where(f'UPDATE "{collection}" SET {sets} WHERE id = ?{tests}', (*values, values[0], *expected.values()))
+
+
+def row(collection: str, text: str) -> tuple[Any, ...]:
+    """A document, given as JSON, as a row of its table."""
+    document = json.loads(text)
+    values = (document.get(field) for field in fields_of(collection))
+    return (*(json.dumps(value) if isinstance(value, list) else value for value in values), text)
+
+
+def values_of(collection: str, fields: Sequence[str], columns: Sequence[Any]) -> dict[str, Any]:
+    """Columns' values as the document's.
+
+    Raises:
+        ValueError, TypeError, RecursionError: if a column holds what is no value of its kind.
+    """
+    known = fields_of(collection)
+    return {
+        field: _READERS[known[field]](value) if value is not None and known[field] in _READERS else value
+        for field, value in zip(fields, columns, strict=True)
+    }
+
+
+def quoted(columns: Iterable[str]) -> str:
+    """Column names for a statement."""
+    return ", ".join(f'"{column}"' for column in columns)
+
+
+def _columns(collection: str) -> list[str]:
+    return [f'"{column}"' for column in (*fields_of(collection), "doc")]

@@ -1,0 +1,391 @@
+"""Jobs of the flow: what a funnel counts, with the reason of every loss; what is found again and what is not."""
+
+from collections import Counter
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from ninefold.campaign import parse_campaign
+from ninefold.chemistry.anions import Assignment, Cation
+from ninefold.engines.base import Relaxation
+from ninefold.flows import campaign_jobs, result_jobs, search_jobs, tasks
+from ninefold.flows.shards import line_of, lines_of, shard_of
+from ninefold.flows.workplace import Failure, method_of
+from ninefold.models.search import PoolRecord
+from ninefold.search import FoundStructure, SearchOutcome
+from ninefold.search.budget import SearchBudget
+from ninefold.search.pool import Pool
+from ninefold.stages.row import candidate_row
+from ninefold.stages.select import Selection
+from ninefold.store import open_store
+from ninefold.structures.proposal import Proposal
+from ninefold.thermo.references import MissingPhase, ReferencePhase
+
+ASSIGNMENTS = tuple(Assignment(centre, 9, 4, 0, (Cation("Rb", 4, 1),)) for centre in ("V", "Nb", "Ta"))
+CELL = Structure(Lattice.cubic(3), ["Cu"], [[0, 0, 0]])
+SETTINGS = {
+    "name": "x", "space": [{"centres": ["V", "Nb", "Ta"], "cations": ["Rb"], "n": 9}], "engine": {"name": "lj"},
+    "execution": {"workers": 1},
+}  # fmt: skip
+
+
+@dataclass
+class Prepared:
+    """A store with the compositions of the assignments, and jobs run on it as an executor would run them."""
+
+    path: str
+
+    def settings(self, **changes):
+        return parse_campaign({**SETTINGS, **changes}).to_dict()
+
+    def shard(self):
+        with open_store(self.path, mode="write") as store:
+            records = [store.get("compositions", identifier) for identifier in self.identifiers.values()]
+            return shard_of(store, [line_of(SimpleNamespace(**record)) for record in records])
+
+    @property
+    def identifiers(self):
+        with open_store(self.path) as store:
+            found = {row["centre"]: row["id"] for row in store.find("compositions", fields=["centre", "id"])}
+        return {assignment.centre: found[assignment.centre] for assignment in ASSIGNMENTS}
+
+    def build(self, number=1, **changes):
+        return search_jobs.build_structures.original(self.settings(**changes), self.path, self.shard(), number)
+
+    def search(self, number=1, **changes):
+        built = self.build(number, **changes)
+        return search_jobs.prescreen_structures.original(self.settings(**changes), self.path, built, number)
+
+    def lines(self, shard):
+        with open_store(self.path) as store:
+            return lines_of(store, shard)
+
+    def candidates(self):
+        with open_store(self.path) as store:
+            return {document["centre"]: document for document in store.find("candidates")}
+
+    def funnel(self, stage):
+        with open_store(self.path) as store:
+            [funnel] = [row for row in store.find("funnel") if row["stage"] == stage]
+        return funnel["count_in"], funnel["count_out"], funnel["reasons"]
+
+    def faults(self):
+        with open_store(self.path) as store:
+            return {(row["stage"], row["what"]): row["reason"] for row in store.find("faults")}
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    from ninefold.rules import load_rule_set
+
+    case = Prepared(str(tmp_path / "s.db"))
+    campaign = parse_campaign(SETTINGS)
+    selection = Selection(campaign.name, campaign.space, load_rule_set(campaign.rules), frozenset())
+    records = [selection._record(assignment, 0.5, []) for assignment in ASSIGNMENTS]
+    with open_store(case.path, mode="write") as store:
+        store.put("compositions", records)
+        store.put("candidates", [candidate_row(record, method_of(campaign.engine), None) for record in records])
+    return case
+
+
+def pool_of(count_in, **reasons):
+    left = count_in - sum(reasons.values())
+    proposals = tuple(Proposal(CELL, f"random:{index}") for index in range(left))
+    return Pool(proposals, Counter(reasons), count_in, 0.5, {})
+
+
+@pytest.fixture
+def pools(monkeypatch):
+    """What `build_pool` is asked, and what it answers by the centre."""
+    answers, asked = {}, []
+
+    def build_pool(assignment, budget, seed, a_round=1, **_):
+        asked.append((assignment.centre, budget, seed, a_round))
+        answer = answers.get(assignment.centre, pool_of(1))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("ninefold.search.build_pool", build_pool)
+    return SimpleNamespace(answers=answers, asked=asked)
+
+
+def found(is_valid, energy=-1.0):
+    return FoundStructure(CELL, energy, 1, "P1", 1, 27.0, 1.0, [9], 1.7, 1.9, 0.0, True, "random:Z1", is_valid)
+
+
+@pytest.fixture
+def searches(monkeypatch):
+    """What `prescreen` is asked, and what it answers by the centre."""
+    answers, asked = {}, []
+
+    def prescreen(assignment, proposals, budget, engine, **_):
+        asked.append((assignment.centre, len(proposals), budget))
+        answer = answers.get(assignment.centre, [found(True)])
+        if isinstance(answer, Exception):
+            raise answer
+        reasons = Counter({"coordination lost": sum(not item.is_valid for item in answer)})
+        return SearchOutcome(tuple(answer), reasons, {}, 3, 2.0)
+
+    monkeypatch.setattr("ninefold.search.prescreen", prescreen)
+    return SimpleNamespace(answers=answers, asked=asked)
+
+
+# every loss has its reason
+
+
+def test_building_counts_every_packing_with_its_reason(prepared, pools):
+    pools.answers.update(
+        V=pool_of(10, **{"same minimum": 3, "force field: H2 ligand": 2}),
+        Nb=pool_of(4, **{"same minimum": 1}),
+        Ta=ValueError("no unit fits\nand more"),
+    )
+    lines = prepared.lines(prepared.build())
+    fault = "ValueError: no unit fits and more"
+    assert prepared.funnel("build") == (
+        14, 8, {"same minimum": 4, "force field: H2 ligand": 2, f"machine: {fault}": 1}
+    )  # fmt: skip
+    assert [line["id"] for line in lines] == list(prepared.identifiers.values())
+    assert [line["pool"] is None for line in lines] == [False, False, True]
+    assert prepared.faults() == {("build", lines[2]["label"]): fault}
+
+
+def test_prescreening_counts_compositions_and_keeps_the_reasons_of_each(prepared, pools, searches):
+    pools.answers["V"] = RuntimeError("no unit")
+    searches.answers.update(Nb=[found(False), found(False)], Ta=[found(True), found(False)])
+    lines = prepared.lines(prepared.search())
+    assert prepared.funnel("prescreen") == (
+        3, 1, {"no structure with the coordination asked": 1, search_jobs.NOT_BUILT: 1}
+    )  # fmt: skip
+    candidates = prepared.candidates()
+    assert {centre: item["reasons"] for centre, item in candidates.items()} == {
+        "V": {}, "Nb": {"coordination lost": 2}, "Ta": {"coordination lost": 1}
+    }  # fmt: skip
+    assert {centre: item["status"] for centre, item in candidates.items()} == {
+        "V": "selected", "Nb": "no_structure", "Ta": "searched"
+    }  # fmt: skip
+    assert len(lines) == 2, "what was not searched is not handed on"
+
+
+def test_a_search_that_raises_ends_only_itself(prepared, pools, searches):
+    searches.answers["Nb"] = ZeroDivisionError("nothing left")
+    prepared.search()
+    assert prepared.funnel("prescreen") == (3, 2, {"machine: ZeroDivisionError: nothing left": 1})
+    assert (prepared.candidates()["Nb"]["status"], prepared.candidates()["Nb"]["reasons"]) == ("selected", {})
+    del searches.answers["Nb"]
+    prepared.search()
+    assert prepared.funnel("prescreen") == (3, 3, {})
+    assert prepared.faults() == {}, "computed now"
+    assert prepared.candidates()["Nb"]["status"] == "searched"
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), MemoryError()], ids=repr)
+def test_a_fault_of_the_machine_ends_the_run(prepared, pools, searches, error):
+    searches.answers["Nb"] = error
+    with pytest.raises(type(error)):
+        prepared.search()
+
+
+def test_choosing_counts_what_is_not_searched_again(prepared):
+    distances = {"V": 0.3, "Nb": -0.1, "Ta": 0.1}
+    outcome = {"e_above_same_composition": None, "anion_class": "classical", "is_competitor": False}
+    lines = [
+        {**line, "outcome": {**outcome, "composition": line["id"], "structures_found": 1,
+                             "phase_separation_energy": distances[assignment.centre]}}
+        for line, assignment in zip(prepared.lines(prepared.shard()), ASSIGNMENTS, strict=True)
+    ]  # fmt: skip
+    with open_store(prepared.path, mode="write") as store:
+        assessed = shard_of(store, lines)
+    [shard] = campaign_jobs.choose_compositions.original(prepared.settings(), prepared.path, assessed, 2)
+    chosen = prepared.lines(shard)
+    assert [line["id"] for line in chosen] == [prepared.identifiers["Nb"], prepared.identifiers["Ta"]]
+    assert not any("outcome" in line for line in chosen)
+    assert prepared.funnel("choose 2") == (3, 2, {"less promising": 1})
+
+
+def relaxed_references(prepared, monkeypatch, results):
+    """The job of the references, on an engine that gives these results by the name of the phase."""
+    phases = [
+        ReferencePhase(name, name.split()[0], "element", CELL.copy(), "Pm-3m", source="test", provenance="from memory")
+        for name in results
+    ]
+
+    def relax_reference(place, name, method):
+        answer = results[name]
+        if isinstance(answer, Failure):
+            return answer
+        from ninefold.stages.references import reference_record
+
+        [phase] = [phase for phase in phases if phase.name == name]
+        return reference_record("x", phase, answer, method_of(parse_campaign(SETTINGS).engine))
+
+    monkeypatch.setattr(tasks, "relax_reference", relax_reference)
+    monkeypatch.setattr("ninefold.thermo.references.reference_phases", lambda system: phases if "Ta" in system else [])
+    monkeypatch.setattr("ninefold.thermo.references.missing_phases", lambda system: [MissingPhase("RbH", "unknown")])
+    return search_jobs.relax_reference_phases.original(prepared.settings(), prepared.path, [])
+
+
+def test_references_count_failures_and_name_what_is_missing(prepared, monkeypatch):
+    died = "worker process died (out of memory?)"
+    failed = Relaxation(CELL, None, 0.0, 0.0, 1, False, 1.0, error="forces explode")
+    results = {
+        "Rb bcc": Relaxation(CELL, -1.0, 0.0, 0.0, 1, True, 1.0),
+        "Ta bcc": Relaxation(CELL, -2.0, 0.0, 0.0, 1, False, 1.0),
+        "V bcc": failed,
+        "Nb bcc": failed,
+        "H2 box": Failure(died),
+    }
+    relaxed = relaxed_references(prepared, monkeypatch, results)
+    count_in, count_out, reasons = prepared.funnel("references")
+    assert (count_in, count_out) == (5, 2)
+    assert reasons == {
+        "forces explode": 2, f"machine: {died}": 1, "in the hull, though not converged: Ta bcc": 1,
+        "not in the hull: RbH: unknown": 1,
+    }  # fmt: skip
+    with open_store(prepared.path) as store:
+        notes = {row["name"]: row["notes"] for row in store.find("references")}
+    assert notes["V bcc"] == ["forces explode"]
+    assert "H2 box" not in notes, "the machine's fault is no property of the phase"
+    assert notes["Ta bcc"] == []
+    assert prepared.faults() == {("references", "H2 box"): died}
+    assert [item["name"] for item in relaxed if item["reference"] is None] == ["H2 box"]
+
+
+def test_without_a_reference_that_the_machine_failed_there_is_no_hull(prepared, pools, searches, monkeypatch):
+    searched = prepared.search()
+    relaxed = [{"name": "Ta bcc", "reference": None}]
+    phases = [ReferencePhase("Ta bcc", "Ta", "element", CELL, "Pm-3m", source="test", provenance="from memory")]
+    monkeypatch.setattr("ninefold.thermo.references.reference_phases", lambda system: phases if "Ta" in system else [])
+    result_jobs.assess_stability.original(prepared.settings(), prepared.path, relaxed, [[searched]], 2)
+    count_in, count_out, reasons = prepared.funnel("stability")
+    assert (count_in, count_out) == (3, 2)
+    assert reasons["no hull: the machine kept a reference phase from being relaxed"] == 1
+    assert prepared.candidates()["Ta"]["stability_notes"] == [
+        "no hull: the machine kept a reference phase from being relaxed: Ta bcc"
+    ]
+
+
+def test_what_has_no_structure_has_no_hull_distance_and_no_rank(prepared, pools, searches):
+    pools.answers["V"] = RuntimeError("no unit")
+    searches.answers["Nb"] = [found(False)]
+    searched = prepared.search()
+    assessed = result_jobs.assess_stability.original(prepared.settings(), prepared.path, [], [[searched]], 2)
+    count_in, count_out, reasons = prepared.funnel("stability")
+    assert (count_in, count_out) == (3, 1)
+    assert reasons["no valid structure"] == 2
+    assert any(reason.startswith("no hull") for reason in reasons), "no reference phase is stored"
+    result_jobs.rank_candidates.original(prepared.settings(), prepared.path, [assessed], [])
+    count_in, count_out, reasons = prepared.funnel("rank")
+    assert (count_in, count_out) == (3, 0)
+    assert reasons["selected"] == 1, "not searched"
+    assert reasons["no_structure"] == 1
+    assert sum(reasons.values()) == 3
+
+
+def test_a_round_that_finds_nothing_keeps_what_was_found_and_no_old_rank(prepared, pools, searches):
+    """The row is that of all rounds together: a second one that finds nothing takes nothing away."""
+    first = prepared.search()
+    pools.answers["V"] = pool_of(2)
+    searches.answers["V"] = [found(False, -2.0)]
+    with open_store(prepared.path, mode="write") as store:
+        again = shard_of(store, [{**line, "searches": line["searches"]} for line in prepared.lines(first)])
+    built = search_jobs.build_structures.original(prepared.settings(), prepared.path, again, 2)
+    search_jobs.prescreen_structures.original(prepared.settings(), prepared.path, built, 2)
+    row = prepared.candidates()["V"]
+    assert (row["search_rounds"], row["lowest_by_round"], row["structures_found"]) == (2, [-1.0, None], 1)
+    assert (row["energy_per_atom"], row["relaxations"]) == (-1.0, 6)
+
+
+def test_the_hull_of_an_earlier_round_run_late_counts_nothing_over_the_last(prepared, pools, searches):
+    """The first round finds a structure of two of three compositions, the second of the third too."""
+    settings = prepared.settings(structures={"rounds": 2})
+    searches.answers["V"] = [found(False)]
+    first = prepared.search(structures={"rounds": 2})
+    searches.answers["V"] = [found(True)]
+    built = search_jobs.build_structures.original(settings, prepared.path, first, 2)
+    second = search_jobs.prescreen_structures.original(settings, prepared.path, built, 2)
+    assess = result_jobs.assess_stability.original
+    for searched, number in (([[first], [second]], 2), ([[first]], 1)):
+        assess(settings, prepared.path, [], searched, number)
+    assert prepared.funnel("stability")[:2] == (3, 3)
+    assert prepared.candidates()["V"]["search_rounds"] == 2
+
+
+def test_the_funnel_of_a_whole_campaign_loses_nothing_without_a_reason(finished):
+    from ninefold.flows.funnel import total
+
+    with open_store(finished / "ninefold.db") as store:
+        funnel = total(store.find("funnel"))
+    beside = ("not made: ", "not in the hull: ", "in the hull, though not converged: ")
+    for stage in funnel:
+        losses = sum(count for reason, count in stage["reasons"].items() if not reason.startswith(beside))
+        assert stage["count_in"] - stage["count_out"] == losses, stage["stage"]
+
+
+# what is found again
+
+
+OTHER_BUDGET = {
+    "sources": ("hosts",), "withhold_types": ("K2ReH9",), "formula_units": (1, 2), "max_atoms": 61, "pool": 241,
+    "single_points": 49, "coarse_relaxations": 11, "refinements": 4, "relaxations": 20, "patience": 7,
+    "coarse_fmax": 0.2, "coarse_steps": 41, "final_fmax": 0.02, "final_steps": 251,
+}  # fmt: skip
+OF_POOL = {"sources", "withhold_types", "formula_units", "max_atoms", "pool", "single_points"}
+"""What a pool depends on; the number of single points ends the drawing of a source that brings nothing new."""
+
+
+def test_every_setting_of_the_search_has_another_value_here():
+    assert {*OTHER_BUDGET, "rounds"} == set(SearchBudget.model_fields)
+
+
+@pytest.mark.parametrize("field", OTHER_BUDGET)
+def test_another_budget_is_another_search_and_another_pool_only_where_it_decides_the_pool(
+    prepared, pools, searches, field
+):
+    other = {"structures": {field: OTHER_BUDGET[field]}}
+    for changes in ({}, other, {}, other):
+        prepared.search(**changes)
+    both = [getattr(SearchBudget(), field), OTHER_BUDGET[field]]
+    assert [getattr(budget, field) for *_, budget in searches.asked[::3]] == both
+    asked = [getattr(budget, field) for _, budget, *_ in pools.asked[::3]]
+    assert asked == (both if field in OF_POOL else both[:1])
+
+
+def test_seed_and_round_draw_anew_and_the_number_of_rounds_does_not(prepared, pools, searches):
+    for number, changes in (
+        (1, {}), (1, {"seed": 7}), (2, {}), (1, {"structures": {"rounds": 5}}), (1, {}), (2, {"seed": 7})
+    ):  # fmt: skip
+        prepared.search(number, **changes)
+    assert [(seed, number) for _, _, seed, number in pools.asked[::3]] == [(0, 1), (7, 1), (0, 2), (7, 2)]
+
+
+def test_another_pool_and_another_composition_are_searched_on_their_own(prepared, pools, searches):
+    prepared.search()
+    pools.answers["Nb"] = pool_of(5)
+    prepared.search(seed=1)
+    asked = [(centre, count) for centre, count, _ in searches.asked]
+    assert asked == [("V", 1), ("Nb", 1), ("Ta", 1), ("V", 1), ("Nb", 5), ("Ta", 1)]
+
+
+def test_a_lost_pool_is_built_again(prepared, pools, searches):
+    pools.answers.update({assignment.centre: pool_of(place + 1) for place, assignment in enumerate(ASSIGNMENTS)})
+    prepared.search()
+    with open_store(prepared.path, mode="write") as store:
+        for pool in store.find("pools"):
+            store.blobs.delete(pool["packings"])
+    prepared.search()
+    assert len(pools.asked) == 2 * len(ASSIGNMENTS)
+    assert len(searches.asked) == len(ASSIGNMENTS), "the searches are there"
+
+
+def test_what_another_campaign_has_computed_is_found(prepared, pools, searches):
+    prepared.search()
+    with open_store(prepared.path) as store:
+        before = store.find("pools"), store.find("searches"), store.find("minima")
+    prepared.search(name="other")
+    assert (len(pools.asked), len(searches.asked)) == (len(ASSIGNMENTS), len(ASSIGNMENTS))
+    with open_store(prepared.path) as store:
+        assert (store.find("pools"), store.find("searches"), store.find("minima")) == before
+        assert all(PoolRecord.model_validate(row).campaign == "x" for row in before[0])
