@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ninefold.plugins import Registry
 from ninefold.shipped import workflow_path
-
-MakeFlow = Callable[[dict[str, Any], str], Any]
-"""Makes a flow of a campaign as plain values and a store."""
-
 
 _NAME = "make_flow"
 

@@ -114,7 +114,7 @@ def compute_properties(campaign: Settings, store: str, assessed: list[Shard | No
         shards = shards_of(opened, list(lines.values()), screened.execution.compositions_per_job)
         forget_other_shards(opened, screened.name, (own.own_stage(name).stage.name,), shards)
     jobs = [compute_properties_of(campaign, store, shard, name) for shard in shards]
-    return Response(replace=Flow(jobs, output=[each.output for each in jobs], name=name))
+    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name=name))
 
 
 @job(name="compute properties of some candidates")

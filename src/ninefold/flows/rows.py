@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ninefold.models.candidate import Candidate
 from ninefold.models.composition import CompositionRecord
 from ninefold.models.search import MinimaRecord
-from ninefold.stages.row import candidate_row, row_id
+from ninefold.stages.row import candidate_row
+from ninefold.store.records import read_all
 
 if TYPE_CHECKING:
     from ninefold.models.method import Method
@@ -76,8 +77,4 @@ def rows_of(store: Store, campaign: str, method: Method, lines: Mapping[str, dic
 
 def candidates_of(store: Store, campaign: str) -> Iterator[Candidate]:
     """Every row of a campaign, in the order of the ids, a page at a time."""
-    for document in store.iterate("candidates", equal={"campaign": campaign}, page=PAGE):
-        yield Candidate.model_validate(document)
-
-
-__all__ = ["PAGE", "Step", "candidates_of", "row_id", "rows_of", "write_rows"]
+    return read_all(store, Candidate, equal={"campaign": campaign}, page=PAGE)

@@ -166,7 +166,7 @@ def relax_minima(campaign: Settings, store: str, assessed: Shard, method: int) -
         shards = shards_of(opened, lines, screened.execution.compositions_per_job)
         forget_other_shards(opened, screened.name, (name_with("energies", method_name(screened, method)),), shards)
     jobs = [relax_minima_of(campaign, store, shard, method) for shard in shards]
-    return Response(replace=Flow(jobs, output=[each.output for each in jobs], name="energies"))
+    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name="energies"))
 
 
 @job(name="relax minima of some compositions")

@@ -10,8 +10,6 @@ from typing import Any
 
 from ninefold.store.blobs import BlobError, Blobs, FolderBlobs
 
-ShardError = BlobError
-
 
 def write_records(blobs: Blobs, records: Iterable[dict[str, Any]]) -> str:
     """Write records; the same records in the same order have one name, whatever the order of their keys.
