@@ -1,10 +1,12 @@
 """docs/extend.md is followed to the letter: each kind of thing of a user's own takes part in a campaign that is run."""
 
+import csv
 import json
 import os
 import re
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 import yaml
 from pymatgen.core import Lattice, Structure
@@ -101,6 +103,44 @@ def test_everything_of_ones_own_takes_part(tmp_path, is_installed):
     assert (stage["count_in"], stage["count_out"]) == (len(told["candidates"]), len(told["candidates"]))
     assert "chains hold one anion and no hydride" in json.dumps(told["funnel"])
     assert (tmp_path / "x.db.note").read_text() == "the ranking is there\n"
+    if not is_installed:
+        for file in folder.glob("*.py"):
+            file.unlink()
+        _values_of_a_stage_are_asked_for(elsewhere, tmp_path / "x.db", told["candidates"])
+
+
+def _values_of_a_stage_are_asked_for(folder, store, candidates):
+    """Without the file of the stage: what it declared is in the store."""
+
+    def told(*arguments):
+        done = ninefold(*arguments, "--store", store, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    densities = sorted((row["density"] for row in candidates), reverse=True)
+    middle = (densities[0] + densities[-1]) / 2
+    assert densities[0] > middle > densities[-1], "a test of a filter needs two values"
+    dense = [density for density in densities if density > middle]
+    rows = json.loads(
+        told("query", f"density > {middle}", "--sort=-density", "--fields", "_ninefold_density", "--json")
+    )
+    assert [row["density"] for row in rows] == dense
+    told("export", f"_ninefold_density > {middle}", "--out", "dense.csv")
+    with (folder / "dense.csv").open() as file:
+        exported = [float(row["density"]) for row in csv.DictReader(file)]
+    assert sorted(exported, reverse=True) == dense
+    told("export", "--out", "all.parquet", "--fields", "formula,density")
+    field = pyarrow.parquet.read_schema(folder / "all.parquet").field("density")
+    assert field.metadata == {b"unit": b"g/cm3", b"meaning": b"mass density"}
+    heading = told("query", "--fields", "formula,density").splitlines()[:2]
+    assert [line.split()[-1] for line in heading] == ["density", "g/cm3"]
+    [listed] = [row for row in json.loads(told("fields", "--json")) if row["key"] == "density"]
+    assert (listed["unit"], listed["kind"], listed["meaning"]) == ("g/cm3", "float", "mass density")
+    for arguments in (["query", "densty > 3"], ["query", "--fields", "densty"], ["export", "-o", "x.csv", "densty>3"]):
+        misspelt = ninefold(*arguments, "--store", store, cwd=folder)
+        assert misspelt.returncode == 2
+        assert "'densty' is not a field" in misspelt.stderr
+        assert "density" in misspelt.stderr
 
 
 def test_the_command_line_takes_them_from_the_working_folder(tmp_path):

@@ -423,6 +423,67 @@ def test_after_an_id(five):
         five.find("candidates", after="a", sort=[("n", "asc")])
 
 
+# values that a store does not know beforehand
+
+
+DENSE = 0.1 + 0.2
+MEASURED = {"density": "float", "shells": "integer", "phase": "string", "is_open": "boolean", "sites": "list"}
+
+
+@pytest.fixture
+def measured(store):
+    values = {
+        "a": {"density": DENSE, "shells": 3, "phase": "cubic x", "is_open": True, "sites": ["K", "Re"]},
+        "b": {"density": 3.5, "shells": 2, "phase": "cubic", "is_open": False, "sites": ["Re"]},
+        "c": {"density": 10, "shells": 10, "phase": "x", "is_open": False, "sites": []},
+        "d": {"density": None},
+        "e": {},
+    }
+    put(store, *(record(key, n=number, properties=content) for number, (key, content) in enumerate(values.items())))
+    put(store, record("f", n=7))
+    return store
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("density > 3", "bc"), ("_ninefold_density > 3", "bc"), ("density = 3.5", "b"), ("3.5 < density", "c"),
+        ("NOT density > 3", "a"), ("density IS KNOWN", "abc"), ("density IS UNKNOWN", "def"), ("shells = 3", "a"),
+        ('phase = "cubic"', "b"), ('phase STARTS "cubic"', "ab"), ('phase ENDS WITH "x"', "ac"), ("is_open = TRUE", "a"),
+        ("is_open = FALSE", "bc"), ('sites HAS "Re"', "ab"), ('sites HAS ONLY "Re"', "bc"), ("sites LENGTH 0", "c"),
+        ("density > 3 AND n < 2", "b"), ("density > 3 OR n = 7", "bcf"),
+    ],
+)  # fmt: skip
+def test_properties_are_asked_for_by_name(measured, text, expected):
+    assert ids(measured, text, properties=MEASURED) == expected
+
+
+def test_properties_are_sorted_by_and_given_to_the_last_bit(measured):
+    assert ids(measured, sort=[("density", "desc")], properties=MEASURED) == "cbadef"
+    assert ids(measured, sort=[("_ninefold_shells", "asc")], properties=MEASURED) == "bacdef"
+    for fields in (["id", "density", "n", "is_open", "sites"], ["n", "density", "properties"]):  # flat; with the nested
+        rows = measured.find("candidates", fields=fields, properties=MEASURED)
+        assert [list(row) for row in rows] == [fields] * 6
+        assert [row["density"] for row in rows] == [DENSE, 3.5, 10, None, None, None]
+    first = measured.find("candidates", fields=["id", "density", "n", "is_open", "sites"], properties=MEASURED)[0]
+    assert first == {"id": "a", "density": DENSE, "n": 0, "is_open": True, "sites": ["K", "Re"]}
+
+
+def test_a_property_is_known_where_it_is_named_and_no_flat_field_is_replaced(measured):
+    with pytest.raises(InputError, match="'densty' is not a field; allowed: density"):
+        measured.find("candidates", "densty > 3", properties=MEASURED)
+    with pytest.raises(InputError, match="'density' is not a field"):
+        measured.find("candidates", "density > 3")
+    with pytest.raises(InputError, match="cannot be compared with density; allowed: a number"):
+        measured.find("candidates", 'density = "high"', properties=MEASURED)
+    with pytest.raises(InputError, match="'sites' cannot be sorted by"):
+        measured.find("candidates", sort=[("sites", "asc")], properties=MEASURED)
+    assert ids(measured, "n = 1", properties={"n": "string"}) == "b"
+    for key in ("x'y", 'a"b', "Density", "a b", "", "a.b"):
+        with pytest.raises(ValueError, match="no name of a property"):
+            measured.find("candidates", properties={key: "float"})
+
+
 def test_pages_while_another_process_writes(backend, store):
     old = [f"{k:04d}" for k in range(0, 1000, 4)]
     store.put("calculations", [record(id, kind="old") for id in old])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.options import JsonOption, console, print_json
+from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
 from ninefold.cli.rules import RulesOption, load, made_compounds
 
 if TYPE_CHECKING:
@@ -50,19 +50,32 @@ def explain(
     typer.echo("\n".join([*lines, *(f"Note: {note}." for note in read.notes)]))
 
 
-def fields(json: JsonOption = False) -> None:
-    """The fields of a candidate that `query`, `export` and filters know: key, unit, kind, meaning."""
+def fields(campaign: CampaignOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
+    """The fields of a candidate that `query`, `export` and filters know: key, unit, kind, meaning.
+
+    With --campaign or --store, also the values that stages of a user's have stored there.
+    """
     from ninefold.models.quantities import QUANTITIES
 
+    quantities = [*QUANTITIES.values()]
+    if campaign is not None or store is not None:
+        from ninefold.cli.locate import check_campaign, store_for_reading
+        from ninefold.cli.selection import stage_columns
+        from ninefold.store import open_store
+
+        address, name = store_for_reading(store, campaign)
+        with open_store(address) as repository:
+            check_campaign(repository, name)
+            quantities += stage_columns(repository, name).values()
     if json:
-        print_json([quantity._asdict() for quantity in QUANTITIES.values()])
+        print_json([quantity._asdict() for quantity in quantities])
         return
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("key", "kind", "unit", "meaning"):
         table.add_column(heading, no_wrap=heading != "meaning")
-    for quantity in QUANTITIES.values():
+    for quantity in quantities:
         table.add_row(quantity.key, quantity.kind, quantity.unit, quantity.meaning)
     console().print(table, markup=False)
 

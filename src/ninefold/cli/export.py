@@ -13,7 +13,9 @@ from ninefold.cli.selection import (
     FilterArgument,
     campaign_filter,
     fields_of,
+    kinds_of,
     note_isotopes_in,
+    stage_columns,
 )
 
 
@@ -63,8 +65,8 @@ def export(
     from ninefold.store.details import details
 
     target = target_of(out, format.value if format else None)
-    keys = fields_of(fields) if target.kind in TABLES else None
-    if keys is not None and all_minima:
+    is_table = target.kind in TABLES
+    if is_table and all_minima:
         raise InputError(
             "--all-minima", None, problem=f"is for structures, and {out} is a table", allowed="cif, extxyz or poscar"
         )
@@ -80,13 +82,18 @@ def export(
         check_output(target.path, force=force, store=file, inputs=input_files(campaign))
     with open_store(address) as repository:
         of_campaign = campaign_filter(repository, name)
-        rows = repository.find("candidates", filter, equal=of_campaign, sort=[("rank", "asc")], fields=keys, limit=None)
+        columns = stage_columns(repository, name)
+        keys = fields_of(fields, columns) if is_table else None
+        rows = repository.find(
+            "candidates", filter, equal=of_campaign, sort=[("rank", "asc")], fields=keys, limit=None,
+            properties=kinds_of(columns),
+        )  # fmt: skip
         if keys is None:
             rows = list(details(repository, rows))
     if not rows:
         raise InputError("filter", filter, problem="matches no candidate; nothing written")
     if keys is not None:
-        write_table(rows, keys, target.path, target.kind)
+        write_table(rows, keys, target.path, target.kind, columns)
         if json:
             print_json({"written": [str(target.path)], "rows": len(rows)})
         else:

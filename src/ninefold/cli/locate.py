@@ -80,15 +80,22 @@ def campaign_document(repository: Any, name: str | None, *, unfinished_first: bo
 def result_rows(repository: Any, name: str) -> dict[str, Any]:
     """Campaign, funnel and ranked rows as plain values: what `run --json` prints."""
     from ninefold.flows.funnel import total
+    from ninefold.cli.selection import kinds_of, stage_columns
     from ninefold.models.quantities import QUANTITIES
 
     of_campaign = {"campaign": name}
     best = {**of_campaign, "is_best": True}
+    columns = stage_columns(repository, name)
     return {
         "campaign": name,
         "funnel": total(repository.find("funnel", equal=of_campaign, limit=None)),
         "candidates": repository.find(
-            "candidates", equal=best, sort=[("rank", "asc")], fields=list(QUANTITIES), limit=None
+            "candidates",
+            equal=best,
+            sort=[("rank", "asc")],
+            fields=[*QUANTITIES, *columns],
+            limit=None,
+            properties=kinds_of(columns),
         ),
     }
 

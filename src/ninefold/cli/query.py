@@ -14,9 +14,11 @@ from ninefold.cli.selection import (
     as_stored_anion,
     campaign_filter,
     fields_of,
+    kinds_of,
     note_isotopes,
     note_isotopes_in,
     sort_order,
+    stage_columns,
 )
 
 
@@ -47,10 +49,11 @@ def query(
 
     if all_methods and fields == DEFAULT_FIELDS:
         fields = fields.replace(",m,", ",m,engine,")
-    keys = fields_of(fields)
     address, name = store_for_reading(store, campaign)
     note_isotopes_in(filter)
     with open_store(address) as repository:
+        columns = stage_columns(repository, name)
+        keys = fields_of(fields, columns)
         rows = repository.find(
             "candidates",
             filter,
@@ -58,6 +61,7 @@ def query(
             sort=sort_order(sort),
             fields=keys,
             limit=limit or None,
+            properties=kinds_of(columns),
         )
     if json or format is TableFormat.JSON:
         print_json(rows)
@@ -69,7 +73,7 @@ def query(
         from ninefold.report.terminal import candidate_rows
 
         out = console()
-        out.print(candidate_rows(rows, keys, out.width))
+        out.print(candidate_rows(rows, keys, out.width, columns))
         out.print(
             f"{len(rows)} {'row' if all_methods else 'candidate'}(s)"
             + (f" (the first {limit})" if len(rows) == limit else "")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from ninefold.models.quantities import Kind, Quantity
 
 DEFAULT_FIELDS = (
     "rank,formula,anion,m,e_above_hull,phase_separation_energy,e_above_hull_uncertainty,e_above_references,"
@@ -44,8 +48,44 @@ def note_isotopes(text: str) -> None:
         typer.echo(f"ninefold: note: {text}: {note}", err=True)
 
 
-def fields_of(text: str) -> list[str]:
+def stage_columns(repository: Any, campaign: str | None) -> dict[str, Quantity]:
+    """What stages of the user's have stored with the candidates of a campaign, or of all of them.
+
+    A column that two campaigns declare with different kinds cannot be compared with one value: it is left out, with a
+    note on standard error.
+
+    Args:
+        repository: The store.
+        campaign: Which must be in it, or None.
+    """
+    from ninefold.models.quantities import Quantity
+
+    columns: dict[str, Quantity] = {}
+    kinds: dict[str, dict[str, str]] = {}
+    equal = {} if campaign is None else {"name": campaign}
+    for document in repository.find("campaigns", equal=equal, fields=["name", "columns"]):
+        for key, column in (document["columns"] or {}).items():
+            columns.setdefault(key, Quantity(key, column["kind"], column["unit"], key, column["meaning"]))
+            kinds.setdefault(key, {}).setdefault(column["kind"], document["name"])
+    for key, campaigns in kinds.items():
+        if len(campaigns) > 1:
+            told = ", ".join(f"{kind} in {name}" for kind, name in campaigns.items())
+            typer.echo(f"ninefold: note: {key} is {told}; --campaign chooses one, and without it is left out", err=True)
+            del columns[key]
+    return columns
+
+
+def kinds_of(columns: Mapping[str, Quantity]) -> dict[str, Kind]:
+    """Columns as `Store.find` takes them."""
+    return {key: column.kind for key, column in columns.items()}
+
+
+def fields_of(text: str, columns: Mapping[str, Quantity]) -> list[str]:
     """Keys of the columns named, separated by commas; `all` for every quantity.
+
+    Args:
+        text: As it was given.
+        columns: What stages of the user's have stored.
 
     Raises:
         InputError: if one is no quantity.
@@ -53,12 +93,13 @@ def fields_of(text: str) -> list[str]:
     from ninefold.errors import InputError
     from ninefold.models.quantities import QUANTITIES
 
-    keys = list(QUANTITIES) if text == "all" else [key.strip().removeprefix("_ninefold_") for key in text.split(",")]
+    known = [*QUANTITIES, *columns]
+    keys = known if text == "all" else [key.strip().removeprefix("_ninefold_") for key in text.split(",")]
     for key in keys:
-        if key not in QUANTITIES:
+        if key not in known:
             import difflib
 
-            close = difflib.get_close_matches(key, QUANTITIES, n=1)
+            close = difflib.get_close_matches(key, known, n=1)
             raise InputError(
                 "--fields",
                 key,

@@ -9,6 +9,7 @@ from ninefold.clock import now
 from ninefold.errors import InputError
 from ninefold.flows.workplace import method_of
 from ninefold.models.campaign import CampaignRecord, Status
+from ninefold.stages.own import stored_columns
 from ninefold.store import masked
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accep
         versions={"ninefold": ninefold.__version__, "engine": methods[0].label, **_library_versions()},
         status="running",
         methods=[method.id for method in methods],
+        columns=stored_columns(campaign.stages),
         workflow=workflow,
         created=known.created if known else now(),
         run=run,

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from ninefold.models.quantities import Kind
 from ninefold.models.record import Record
 
 Status = Literal["running", "finished", "incomplete", "stopped"]
 """running: work is left, whether a process is at it or not. finished: everything was computed. incomplete: run to its
 end, and the machine kept something from being computed (see `Fault`); `ninefold resume` computes that. stopped: being
 discarded."""
+
+
+class StageColumn(BaseModel):
+    """A value that a stage of the user's stores with every candidate, as its file declared it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: str
+    kind: Kind
+    unit: str
+    meaning: str
 
 
 class CampaignRecord(Record):
@@ -29,6 +41,8 @@ class CampaignRecord(Record):
     status: Status
     methods: list[str] = Field(default_factory=list)
     """Ids of its methods, by rising trust: the search's first; empty in a store made before they were recorded."""
+    columns: dict[str, StageColumn] = Field(default_factory=dict)
+    """Key -> what stages of the user's store in `Candidate.properties`: known where their files are gone."""
     workflow: str = "screen"
     """The flow that it runs by: a shipped name, or the path of a file."""
     created: str

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from ninefold.models.quantities import QUANTITIES
+from ninefold.models.quantities import QUANTITIES, Quantity
 from ninefold.output.target import write_whole
+
+
+NO_COLUMNS: Mapping[str, Quantity] = MappingProxyType({})
 
 
 def rows_to_csv(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
@@ -23,7 +27,13 @@ def rows_to_csv(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
     return buffer.getvalue()
 
 
-def write_table(rows: Sequence[dict[str, Any]], keys: Sequence[str], path: Path, kind: str) -> None:
+def write_table(
+    rows: Sequence[dict[str, Any]],
+    keys: Sequence[str],
+    path: Path,
+    kind: str,
+    columns: Mapping[str, Quantity] = NO_COLUMNS,
+) -> None:
     """Write a table.
 
     Args:
@@ -31,6 +41,7 @@ def write_table(rows: Sequence[dict[str, Any]], keys: Sequence[str], path: Path,
         keys: Columns.
         path: File.
         kind: csv, json or parquet.
+        columns: Unit and meaning of keys that are none of ninefold's quantities.
 
     Raises:
         InputError: if the file cannot be written.
@@ -40,11 +51,11 @@ def write_table(rows: Sequence[dict[str, Any]], keys: Sequence[str], path: Path,
     elif kind == "json":
         content = (json.dumps(list(rows), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
     else:
-        content = _parquet(rows, keys)
+        content = _parquet(rows, keys, {**QUANTITIES, **columns})
     write_whole(path, content, "--out")
 
 
-def _parquet(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> bytes:
+def _parquet(rows: Sequence[dict[str, Any]], keys: Sequence[str], quantities: Mapping[str, Quantity]) -> bytes:
     """A parquet file whose columns carry unit and meaning, with the right type even where nothing is known."""
     import pyarrow
     import pyarrow.parquet
@@ -58,7 +69,7 @@ def _parquet(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> bytes:
     }
     columns, fields = [], []
     for key in keys:
-        column, about = pyarrow.array([row.get(key) for row in rows]), QUANTITIES.get(key)
+        column, about = pyarrow.array([row.get(key) for row in rows]), quantities.get(key)
         if about is not None and pyarrow.types.is_null(column.type):
             column = column.cast(types[about.kind])
         columns.append(column)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.report.terminal_parts import cell, plain, table_of
 from ninefold.report.text import (
     MISSING,
+    NO_COLUMNS,
     counted,
     duration,
     quantity_of,
@@ -18,6 +19,8 @@ from ninefold.report.text import (
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
+
+    from ninefold.models.quantities import Quantity
 
 RANKED_FIELDS = (
     "rank", "formula", "anion", "m", "e_above_hull", "phase_separation_energy", "e_above_hull_uncertainty",
@@ -54,18 +57,23 @@ def funnel_table(funnel: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
-def ranked_table(candidates: Iterable[Mapping[str, Any]], fields: Sequence[str] | None = None) -> Table:
+def ranked_table(
+    candidates: Iterable[Mapping[str, Any]],
+    fields: Sequence[str] | None = None,
+    columns: Mapping[str, Quantity] = NO_COLUMNS,
+) -> Table:
     """Candidates, one a line, in the order given.
 
     Args:
         candidates: Stored candidates, or rows with some of their fields.
-        fields: Columns by key of `QUANTITIES`; default `RANKED_FIELDS`.
+        fields: Columns by key; default `RANKED_FIELDS`.
+        columns: Unit of what is none of ninefold's quantities: columns of a user's stages.
     """
     keys = list(fields or RANKED_FIELDS)
     table = table_of()
     table.padding = (0, 0, 0, 0)  # the default columns fit 80 characters
     for key in keys:
-        quantity = quantity_of(key)
+        quantity = quantity_of(key, columns)
         table.add_column(
             f"{quantity.symbol}\n{quantity.unit}" if quantity.unit else quantity.symbol,
             justify="right" if quantity.kind in ("float", "integer") else "left",
@@ -77,24 +85,30 @@ def ranked_table(candidates: Iterable[Mapping[str, Any]], fields: Sequence[str] 
     return table
 
 
-def candidate_rows(candidates: Sequence[Mapping[str, Any]], fields: Sequence[str], width: int) -> Table | Group:
+def candidate_rows(
+    candidates: Sequence[Mapping[str, Any]],
+    fields: Sequence[str],
+    width: int,
+    columns: Mapping[str, Quantity] = NO_COLUMNS,
+) -> Table | Group:
     """Candidates as a table, or one field a line where the columns would not fit.
 
     Args:
         candidates: Stored candidates, or rows with some of their fields.
-        fields: Columns by key of `QUANTITIES`.
+        fields: Columns by key.
         width: Columns of the terminal.
+        columns: As in `ranked_table`.
     """
     from rich.console import Console, Group
 
-    table = ranked_table(candidates, fields)
+    table = ranked_table(candidates, fields, columns)
     printer = Console(width=10_000)
     if printer.measure(table).minimum <= width:
         return table
-    return Group(*(_card(candidate, fields, place) for place, candidate in enumerate(candidates, start=1)))
+    return Group(*(_card(candidate, fields, place, columns) for place, candidate in enumerate(candidates, start=1)))
 
 
-def _card(candidate: Mapping[str, Any], fields: Sequence[str], place: int) -> Group:
+def _card(candidate: Mapping[str, Any], fields: Sequence[str], place: int, columns: Mapping[str, Quantity]) -> Group:
     """One candidate, one field a line; those without a value in one line at the end."""
     from rich.console import Group
     from rich.table import Table
@@ -109,7 +123,7 @@ def _card(candidate: Mapping[str, Any], fields: Sequence[str], place: int) -> Gr
         if text.plain == MISSING and candidate.get(key) is None:
             missing.append(key)
             continue
-        unit = quantity_of(key).unit
+        unit = quantity_of(key, columns).unit
         grid.add_row(key, plain(f"{text.plain} {unit}".rstrip()))
     name = str(candidate.get("label") or candidate.get("formula") or candidate.get("id") or f"candidate {place}")
     parts: list[Any] = [Text(f"{place}. {name}", style="bold"), grid]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from markupsafe import Markup, escape
 
 from ninefold.models.quantities import QUANTITIES, Quantity
 
+NO_COLUMNS: Mapping[str, Quantity] = MappingProxyType({})
 MISSING = "–"
 """Stands where the store holds no value."""
 
@@ -36,9 +38,14 @@ _IDENTIFIERS = re.compile(
 )
 
 
-def quantity_of(key: str) -> Quantity:
-    """The quantity behind a key; an unknown key is its own symbol, without a unit."""
-    return QUANTITIES.get(key) or Quantity(key, "string", "", key, "")
+def quantity_of(key: str, columns: Mapping[str, Quantity] = NO_COLUMNS) -> Quantity:
+    """The quantity behind a key; an unknown key is its own symbol, without a unit.
+
+    Args:
+        key: Of `QUANTITIES`, or another.
+        columns: What stages of the user's have stored.
+    """
+    return QUANTITIES.get(key) or columns.get(key) or Quantity(key, "string", "", key, "")
 
 
 def unit_of(key: str) -> str:

@@ -18,6 +18,7 @@ in the candidate's `properties`, where rules on results and ranking terms find t
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ninefold.clock import now
 from ninefold.errors import InputError
 from ninefold.keys import KEY_VERSION, content_key
+from ninefold.models.campaign import StageColumn
+from ninefold.models.candidate import Candidate
 from ninefold.models.property import PropertyRecord
 from ninefold.models.quantities import Kind
 from ninefold.plugins import Registry, calling
@@ -65,6 +68,9 @@ OF_COMPOSITION = (
 )  # fmt: skip
 """What a stage is told of the composition: facts, which no rule and no other candidate can change."""
 
+_KEY = re.compile("[a-z_][a-z0-9_]*")
+"""A column's key: what a filter can name."""
+
 STAGES = Registry(
     group="ninefold.stages",
     setting="stages",
@@ -89,8 +95,13 @@ def own_stage(name: str) -> CandidateStage:
             "stages", name, problem=f"is called {found.stage.name!r}",
             allowed=f"one word that is no stage of ninefold's: {', '.join(SHIPPED)}",
         )  # fmt: skip
-    if taken := sorted(set(found.columns) & set(QUANTITIES)):
+    if taken := sorted(set(found.columns) & {*QUANTITIES, *Candidate.model_fields}):
         raise InputError("stages", name, problem=f"gives {taken[0]!r}, which is a quantity of ninefold's own")
+    if wrong := [key for key in found.columns if not _KEY.fullmatch(key) or key.startswith("_ninefold_")]:
+        raise InputError(
+            "stages", name, problem=f"gives {wrong[0]!r}, which no filter can name",
+            allowed="small letters, digits and underscores, no digit first",
+        )  # fmt: skip
     return found
 
 
@@ -100,12 +111,18 @@ def columns_of(names: Iterable[str]) -> dict[str, Kind]:
     Raises:
         InputError: if a stage cannot be loaded, or two give one column.
     """
-    columns: dict[str, Kind] = {}
+    return {key: column.kind for key, column in stored_columns(names).items()}
+
+
+def stored_columns(names: Iterable[str]) -> dict[str, StageColumn]:
+    """Columns of some stages as a campaign's record keeps them; raises as `columns_of`."""
+    columns: dict[str, StageColumn] = {}
     for name in names:
-        for key, column in own_stage(name).columns.items():
+        own = own_stage(name)
+        for key, column in own.columns.items():
             if key in columns:
                 raise InputError("stages", name, problem=f"gives {key!r}, which another stage gives too")
-            columns[key] = column.kind
+            columns[key] = StageColumn(stage=own.stage.name, kind=column.kind, unit=column.unit, meaning=column.meaning)
     return columns
 
 

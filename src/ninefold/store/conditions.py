@@ -1,16 +1,55 @@
-"""Code's conditions on a document's flat fields, checked once for every backend."""
+"""What of a document can be asked for, and code's conditions on it: checked once for every backend."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ninefold.models.quantities import Kind
 from ninefold.store.schema import COLLECTIONS
-from ninefold.store.store import Condition, Scalar
+from ninefold.store.store import NO_PROPERTIES, PROPERTIES, Condition, Properties, Scalar
 
 _TYPES: dict[Kind, tuple[type, ...]] = {
     "string": (str,), "integer": (int, float), "float": (int, float), "boolean": (bool,),
 }  # fmt: skip
+
+
+_PROPERTY = re.compile("[a-z_][a-z0-9_]*")
+"""What OPTIMADE's grammar takes for a field."""
+
+
+class Field(NamedTuple):
+    """A value of a document, by our name."""
+
+    key: str
+    kind: Kind
+    path: tuple[str, ...]
+    """Where it stands in the document: the key itself, or below `properties`."""
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is one of the collection's flat fields, which a backend may keep and index apart."""
+        return len(self.path) == 1
+
+
+def queryable(collection: str, properties: Properties = NO_PROPERTIES) -> dict[str, Field]:
+    """Everything that filters, sorting and `fields` may name, by name.
+
+    Args:
+        collection: Whose flat fields.
+        properties: As in `Store.find`.
+
+    Raises:
+        KeyError: if there is no such collection.
+        ValueError: if a property has a key that no filter could name; from code, never from users.
+    """
+    fields = {key: Field(key, kind, (key,)) for key, kind in fields_of(collection).items()}
+    for key, kind in properties.items():
+        if not _PROPERTY.fullmatch(key):
+            raise ValueError(f"{key!r} is no name of a property: small letters, digits and underscores")
+        fields.setdefault(key, Field(key, kind, (PROPERTIES, key)))
+    return fields
 
 
 def fields_of(collection: str) -> dict[str, Kind]:

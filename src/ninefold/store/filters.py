@@ -6,7 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ninefold.store.grammar import Field, FilterTransformer, Match, Membership, Value, transform
+from ninefold.store.conditions import Field
+from ninefold.store.grammar import FilterTransformer, Match, Membership, Value, transform
+from ninefold.store.sqlite_queries import column_of
+from ninefold.store.store import NO_PROPERTIES, Properties
 
 _GLOBS = {"CONTAINS": "*{}*", "STARTS": "{}*", "ENDS": "*{}"}
 
@@ -19,35 +22,35 @@ class Clause(NamedTuple):
 
 
 class ToSQL(FilterTransformer[Clause]):
-    """Every field is a column of its own name; lists are columns of JSON text."""
+    """A flat field is a column of its own name, a property is read from the document; lists are JSON text."""
 
     def compare(self, field: Field, operator: str, value: Value) -> Clause:
         """See `FilterTransformer.compare`."""
-        return Clause(f"{_column(field)} {operator} ?", (value,))
+        return Clause(f"{column_of(field)} {operator} ?", (value,))
 
     def match(self, field: Field, how: Match, value: str) -> Clause:
         """See `FilterTransformer.match`; GLOB, because SQLite's LIKE takes Re for re."""
         literal = re.sub(r"([*?\[])", r"[\1]", value)
-        return Clause(f"{_column(field)} GLOB ?", (_GLOBS[how].format(literal),))
+        return Clause(f"{column_of(field)} GLOB ?", (_GLOBS[how].format(literal),))
 
     def has(self, field: Field, how: Membership, values: Sequence[str]) -> Clause:
         """See `FilterTransformer.has`; the case keeps an unknown list unknown."""
         marks = ", ".join("?" * len(values))
-        members = f"SELECT 1 FROM json_each({_column(field)}) WHERE value"
+        members = f"SELECT 1 FROM json_each({column_of(field)}) WHERE value"
         test = {
             "ALL": " AND ".join([f"EXISTS ({members} = ?)"] * len(values)),
             "ANY": f"EXISTS ({members} IN ({marks}))",
             "ONLY": f"NOT EXISTS ({members} NOT IN ({marks}))",
         }[how]
-        return Clause(f"CASE WHEN {_column(field)} IS NOT NULL THEN {test} END", tuple(values))
+        return Clause(f"CASE WHEN {column_of(field)} IS NOT NULL THEN {test} END", tuple(values))
 
     def length(self, field: Field, operator: str, number: int) -> Clause:
         """See `FilterTransformer.length`."""
-        return Clause(f"json_array_length({_column(field)}) {operator} ?", (number,))
+        return Clause(f"json_array_length({column_of(field)}) {operator} ?", (number,))
 
     def known(self, field: Field, is_known: bool) -> Clause:
         """See `FilterTransformer.known`."""
-        return Clause(f"{_column(field)} IS {'NOT ' if is_known else ''}NULL", ())
+        return Clause(f"{column_of(field)} IS {'NOT ' if is_known else ''}NULL", ())
 
     def negate(self, part: Clause) -> Clause:
         """See `FilterTransformer.negate`."""
@@ -62,21 +65,18 @@ class ToSQL(FilterTransformer[Clause]):
         return _joined(" OR ", parts)
 
 
-def to_sql(text: str | None, collection: str = "candidates") -> Clause:
+def to_sql(text: str | None, collection: str = "candidates", properties: Properties = NO_PROPERTIES) -> Clause:
     """A filter as a WHERE clause.
 
     Args:
         text: OPTIMADE filter; None or blank matches everything.
         collection: Whose fields it may name.
+        properties: What else it may name; see `Store.find`.
 
     Raises:
         InputError: see `ninefold.store.grammar.transform`.
     """
-    return transform(text, ToSQL, collection) if text and text.strip() else Clause("1", ())
-
-
-def _column(field: Field) -> str:
-    return f'"{field.key}"'
+    return transform(text, ToSQL, collection, properties) if text and text.strip() else Clause("1", ())
 
 
 def _joined(word: str, parts: Sequence[Clause]) -> Clause:

@@ -25,7 +25,8 @@ from lark.exceptions import UnexpectedEOF, UnexpectedInput, VisitError
 
 from ninefold.errors import InputError
 from ninefold.models.quantities import Kind
-from ninefold.store.schema import COLLECTIONS
+from ninefold.store.conditions import Field, queryable
+from ninefold.store.store import NO_PROPERTIES, Properties
 from ninefold.store.values import Match, exact, part
 
 PREFIX = "_ninefold_"
@@ -73,13 +74,6 @@ Value = str | int | float | bool
 Result = TypeVar("Result")
 
 
-class Field(NamedTuple):
-    """A field of a document, by our name."""
-
-    key: str
-    kind: Kind
-
-
 class _Restriction(NamedTuple):
     """A finished comparison, told apart from the tokens around it."""
 
@@ -92,12 +86,13 @@ class FilterTransformer(Transformer, Generic[Result]):
     Args:
         collection: Whose fields the filter may name.
         text: The filter, for messages.
+        properties: What else it may name; see `Store.find`.
     """
 
-    def __init__(self, collection: str, text: str) -> None:
+    def __init__(self, collection: str, text: str, properties: Properties = NO_PROPERTIES) -> None:
         super().__init__()
         self._collection, self._text, self._terms = collection, text, 0
-        self._fields = COLLECTIONS[collection]
+        self._fields = queryable(collection, properties)
 
     # what the backend says
 
@@ -204,7 +199,7 @@ class FilterTransformer(Transformer, Generic[Result]):
             if field.kind != "list":
                 raise InputError(
                     "filter", field.key, problem="is not a list, so HAS cannot be asked of it",
-                    allowed=", ".join(key for key, kind in self._fields.items() if kind == "list"),
+                    allowed=", ".join(key for key, known in self._fields.items() if known.kind == "list"),
                 )  # fmt: skip
             members = [self._exact(field, str(_checked(field, value))) for value in values]
             return self.has(field, how, list(dict.fromkeys(members)))
@@ -233,7 +228,7 @@ class FilterTransformer(Transformer, Generic[Result]):
         name = str(children[0])
         key = STANDARD_FIELDS.get(name, name.removeprefix(PREFIX))
         if key in self._fields:
-            return Field(key, self._fields[key])
+            return self._fields[key]
         if advice := _hint(self._text, self._fields, name):
             raise InputError("filter", self._text, problem=f"has {name!r} for a value", hint=advice)
         close = difflib.get_close_matches(key, [*self._fields, *STANDARD_FIELDS], n=3)
@@ -290,13 +285,19 @@ class FilterTransformer(Transformer, Generic[Result]):
         return InputError("filter", self._text, problem=f"uses {what}, which ninefold does not know", hint=EXAMPLE)
 
 
-def transform(text: str, make: Callable[[str, str], FilterTransformer[Result]], collection: str) -> Result:
+def transform(
+    text: str,
+    make: Callable[[str, str, Properties], FilterTransformer[Result]],
+    collection: str,
+    properties: Properties = NO_PROPERTIES,
+) -> Result:
     """Parse a filter and translate it.
 
     Args:
         text: OPTIMADE filter, not blank.
         make: The backend's transformer.
         collection: Whose fields the filter may name.
+        properties: What else it may name; see `Store.find`.
 
     Raises:
         InputError: on a syntax error, with its position; on an unknown field, with near ones; on a
@@ -304,12 +305,12 @@ def transform(text: str, make: Callable[[str, str], FilterTransformer[Result]], 
     """
     try:
         text.encode("utf-8")
-        result: Result = make(collection, text).transform(_parser().parse(text))
+        result: Result = make(collection, text, properties).transform(_parser().parse(text))
         return result
     except UnicodeEncodeError as error:
         raise InputError("filter", text, problem="is not text in UTF-8") from error
     except UnexpectedInput as error:
-        raise _syntax_error(text, error, collection) from error
+        raise _syntax_error(text, error, queryable(collection, properties)) from error
     except VisitError as error:
         if isinstance(error.orig_exc, InputError):
             raise error.orig_exc from error
@@ -326,7 +327,7 @@ def _parser() -> Lark:
     return Lark(newest.read_text(encoding="utf-8"), maybe_placeholders=False, keep_all_tokens=True)
 
 
-def _syntax_error(text: str, error: UnexpectedInput, collection: str) -> InputError:
+def _syntax_error(text: str, error: UnexpectedInput, fields: Mapping[str, Field]) -> InputError:
     place = len(text) if isinstance(error, UnexpectedEOF) else max(error.pos_in_stream or 0, 0)
     rest = text[place : place + 20]
     where = f"at column {place + 1}, near {rest!r}" if rest.strip() else "at its end"
@@ -334,11 +335,11 @@ def _syntax_error(text: str, error: UnexpectedInput, collection: str) -> InputEr
         "filter",
         text,
         problem=f"is not an OPTIMADE filter: stops making sense {where}",
-        hint=_advice(text, COLLECTIONS[collection]),
+        hint=_advice(text, fields),
     )
 
 
-def _advice(text: str, fields: Mapping[str, Kind]) -> str:
+def _advice(text: str, fields: Mapping[str, Field]) -> str:
     """The usual slips: single quotes, doubled equal signs, words in lower case."""
     if "'" in text:
         return "text stands in double quotes"
@@ -352,30 +353,31 @@ def _advice(text: str, fields: Mapping[str, Kind]) -> str:
     return EXAMPLE
 
 
-def _hint(text: str, fields: Mapping[str, Kind], only: str | None = None) -> str | None:
+def _hint(text: str, fields: Mapping[str, Field], only: str | None = None) -> str | None:
     """What to write instead of a word without quotes, a truth value in small letters or a field alone.
 
     Args:
         text: The filter.
-        fields: Field -> kind, of the collection.
+        fields: By name, those that the filter may name.
         only: Look at this word alone.
     """
     bare = re.sub(r'"[^"]*"', lambda found: " " * len(found.group()), text)
     for found in _COMPARED.finditer(bare):
         name, operator, value = found["field"], " ".join(found["operator"].split()), found["value"]
-        kind = fields.get(STANDARD_FIELDS.get(name, name.removeprefix(PREFIX)))
-        if kind is None or value in _WORDS or (only is not None and value != only):
+        field = fields.get(STANDARD_FIELDS.get(name, name.removeprefix(PREFIX)))
+        if field is None or value in _WORDS or (only is not None and value != only):
             continue
-        if kind == "boolean":
+        if field.kind == "boolean":
             truth = _TRUTHS.get(value.lower())
             return f"TRUE and FALSE stand in capitals: {name} {operator} {truth or 'TRUE'}"
-        if kind in ("string", "list"):
+        if field.kind in ("string", "list"):
             return f'text stands in double quotes: {name} {operator} "{value}"'
         return f"{name} is a number, as in {name} {operator} 1"
     if only is None and (listed := _LISTED.search(bare)):
         return f'text stands in double quotes: "{listed["value"]}"'
     alone = text.removeprefix("NOT").strip()
-    if only is None and fields.get(alone.removeprefix(PREFIX)) == "boolean":
+    found_alone = fields.get(alone.removeprefix(PREFIX))
+    if only is None and found_alone is not None and found_alone.kind == "boolean":
         return f"a field is compared with a value: {alone} = {'FALSE' if text.startswith('NOT') else 'TRUE'}"
     return None
 

@@ -24,7 +24,7 @@ from typing import Any
 from ninefold.errors import description
 from ninefold.store import schema
 from ninefold.store.blobs import FolderBlobs
-from ninefold.store.conditions import expected_values, fields_of
+from ninefold.store.conditions import Field, expected_values, fields_of, queryable
 from ninefold.store.locking import Lock, exclusive, holder, progress_of
 from ninefold.store.shards import shard_folder
 from ninefold.store.sqlite_file import check_address, connected, explained, transaction
@@ -36,11 +36,24 @@ from ninefold.store.sqlite_queries import (
     quoted,
     replacement,
     row,
+    selected,
     values_of,
     where,
 )
 from ninefold.store.sqlite_upgrade import damaged, parsed_document
-from ninefold.store.store import EXECUTOR, NOTHING, Condition, Mode, Order, RecordLike, Scalar, Store, StoreError
+from ninefold.store.store import (
+    EXECUTOR,
+    NO_PROPERTIES,
+    NOTHING,
+    Condition,
+    Mode,
+    Order,
+    Properties,
+    RecordLike,
+    Scalar,
+    Store,
+    StoreError,
+)
 
 __all__ = ["SQLiteStore", "check_address", "open_address"]
 
@@ -140,29 +153,30 @@ class SQLiteStore(Store):
         fields: Sequence[str] | None = None,
         limit: int | None = None,
         offset: int = 0,
+        properties: Properties = NO_PROPERTIES,
     ) -> list[dict[str, Any]]:
         """See `Store.find`."""
         if after is not None and sort:
             raise ValueError("pages by key are in the order of the ids: give after or sort")
-        known = fields_of(collection)
-        condition = where(collection, filter, equal, after)
+        known = queryable(collection, properties)
+        condition = where(collection, filter, equal, after, properties)
         # what stands in columns is read from there; anything nested needs the document
-        is_flat = fields is not None and all(field in known for field in fields)
-        columns = [field for field in fields or () if is_flat] or ["doc"]
+        wanted = [known[field] for field in fields or () if field in known]
+        is_known = bool(fields) and len(wanted) == len(fields or ())
         rows = self._read(
-            f'SELECT {quoted(columns)} FROM "{collection}" WHERE {condition.sql} '
-            f"ORDER BY {order(collection, sort)} LIMIT ? OFFSET ?",
+            f'SELECT {selected(wanted) if is_known else "doc"} FROM "{collection}" WHERE {condition.sql} '
+            f"ORDER BY {order(collection, sort, properties)} LIMIT ? OFFSET ?",
             (*condition.parameters, -1 if limit is None else min(limit, MOST_ROWS), min(offset, MOST_ROWS)),
         )
-        if is_flat and fields:
+        if is_known:
             try:
-                return [values_of(collection, fields, columns) for columns in rows]
+                return [values_of(wanted, columns) for columns in rows]
             except (ValueError, TypeError, RecursionError) as error:
                 raise damaged(self._path, collection, description(error)) from error
         documents = [parsed_document(text, collection, self._path) for (text,) in rows]
         if fields is None:
             return documents
-        return [{field: document.get(field) for field in fields} for document in documents]
+        return [{field: _value_at(document, known, field) for field in fields} for document in documents]
 
     def count(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
         """See `Store.count`."""
@@ -233,4 +247,8 @@ class SQLiteStore(Store):
             raise explained(error, self._path) from error
 
 
-"""The name under which it is imported elsewhere."""
+def _value_at(document: dict[str, Any], known: Mapping[str, Field], name: str) -> Any:
+    value: Any = document
+    for key in known[name].path if name in known else (name,):
+        value = (value or {}).get(key)
+    return value

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from ninefold.errors import InputError
 from ninefold.models.quantities import Kind
-from ninefold.store.conditions import allowed_values, fields_of
+from ninefold.store.conditions import Field, allowed_values, fields_of, queryable
 from ninefold.store.schema import INDEXED
-from ninefold.store.store import Condition, Order, Scalar
+from ninefold.store.store import NO_PROPERTIES, PROPERTIES, Condition, Order, Properties, Scalar
 
 MOST_ROWS = 2**62
 """SQLite's integers end at 2**63."""
@@ -35,7 +35,13 @@ class Where(NamedTuple):
     parameters: tuple[Any, ...]
 
 
-def where(collection: str, filter: str | None, equal: Mapping[str, Condition], after: str | None = None) -> Where:
+def where(
+    collection: str,
+    filter: str | None,
+    equal: Mapping[str, Condition],
+    after: str | None = None,
+    properties: Properties = NO_PROPERTIES,
+) -> Where:
     """A person's filter, code's values and the page's beginning as one condition.
 
     They never meet as text, so none can reach into another.
@@ -44,7 +50,7 @@ def where(collection: str, filter: str | None, equal: Mapping[str, Condition], a
     if filter is not None and filter.strip():
         from ninefold.store.filters import to_sql  # the parser costs 60 ms, which a listing need not pay
 
-        clause = to_sql(filter, collection)
+        clause = to_sql(filter, collection, properties)
         parts.append(Where(f"({clause.sql})", clause.parameters))
     parts += [_one_of(field, values) for field, values in allowed_values(collection, equal).items()]
     if after is not None:
@@ -70,21 +76,27 @@ def _one_of(field: str, values: Sequence[Scalar]) -> Where:
     return Where(f"({' OR '.join(parts)})" if parts else "0", (*parameters, *known))
 
 
-def order(collection: str, sort: Sequence[Order]) -> str:
+def column_of(field: Field) -> str:
+    """A field as an expression of SQL."""
+    return f'"{field.key}"' if field.is_flat else f"json_extract(doc, '$.{'.'.join(field.path)}')"
+
+
+def order(collection: str, sort: Sequence[Order], properties: Properties = NO_PROPERTIES) -> str:
     """What comes after ORDER BY.
 
     Raises:
         InputError: if a field or a direction cannot be sorted by.
     """
-    return ", ".join([*(_ordered(fields_of(collection), field, direction) for field, direction in sort), "id"])
+    known = queryable(collection, properties)
+    return ", ".join([*(_ordered(known, field, direction) for field, direction in sort), "id"])
 
 
-def _ordered(known: dict[str, Kind], field: str, direction: str) -> str:
-    key = field.removeprefix("_ninefold_")
-    if known.get(key, "list") == "list" or direction not in _ORDERS:
-        sortable = ", ".join(name for name, kind in known.items() if kind != "list")
+def _ordered(known: Mapping[str, Field], field: str, direction: str) -> str:
+    found = known.get(field.removeprefix("_ninefold_"))
+    if found is None or found.kind == "list" or direction not in _ORDERS:
+        sortable = ", ".join(name for name, other in known.items() if other.kind != "list")
         raise InputError("sort", field, problem="cannot be sorted by", allowed=sortable)
-    return f'"{key}" {_ORDERS[direction]} NULLS LAST'
+    return f"{column_of(found)} {_ORDERS[direction]} NULLS LAST"
 
 
 def creation(collection: str) -> list[str]:
@@ -133,17 +145,34 @@ def row(collection: str, text: str) -> tuple[Any, ...]:
     return (*(json.dumps(value) if isinstance(value, list) else value for value in values), text)
 
 
-def values_of(collection: str, fields: Sequence[str], columns: Sequence[Any]) -> dict[str, Any]:
-    """Columns' values as the document's.
+def selected(fields: Sequence[Field]) -> str:
+    """Columns of SQL from which `values_of` makes the values of some fields.
+
+    All properties of a document are one text: parsed by Python, numbers come back to the last bit, which SQLite's
+    reader of JSON does not promise.
+    """
+    flat = [column_of(field) for field in fields if field.is_flat]
+    of_document = [] if len(flat) == len(fields) else [f"json_extract(doc, '$.{PROPERTIES}')"]
+    return ", ".join([*flat, *of_document])
+
+
+def values_of(fields: Sequence[Field], columns: Sequence[Any]) -> dict[str, Any]:
+    """Columns of `selected` as the document's values.
 
     Raises:
         ValueError, TypeError, RecursionError: if a column holds what is no value of its kind.
     """
-    known = fields_of(collection)
+    values, properties = iter(columns), dict[str, Any]()
+    if not all(field.is_flat for field in fields) and columns[-1] is not None:
+        properties = json.loads(columns[-1])
     return {
-        field: _READERS[known[field]](value) if value is not None and known[field] in _READERS else value
-        for field, value in zip(fields, columns, strict=True)
+        field.key: _value_of(field.kind, next(values)) if field.is_flat else properties.get(field.key)
+        for field in fields
     }
+
+
+def _value_of(kind: Kind, value: Any) -> Any:
+    return _READERS[kind](value) if value is not None and kind in _READERS else value
 
 
 def quoted(columns: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from ninefold.errors import NinefoldError
+from ninefold.models.quantities import Kind
 
 if TYPE_CHECKING:
     from ninefold.store.blobs import Blobs
@@ -33,6 +34,11 @@ PAGE = 2000
 PAGE_OF_WHOLE = 200
 """Documents held at once where all of each is read: about 30 MB for the largest."""
 NOTHING: Mapping[str, Condition] = MappingProxyType({})
+PROPERTIES = "properties"
+"""The key of a document below which the values of `Properties` stand."""
+Properties = Mapping[str, Kind]
+"""Key -> kind of values that a store does not know beforehand: those of the stages of a user's."""
+NO_PROPERTIES: Properties = MappingProxyType({})
 
 Self = TypeVar("Self", bound="Store")
 
@@ -147,6 +153,7 @@ class Store(Protocol):
         fields: Sequence[str] | None = None,
         limit: int | None = None,
         offset: int = 0,
+        properties: Properties = NO_PROPERTIES,
     ) -> list[dict[str, Any]]:
         """Documents that match; unknown values sort last; ties by id, by Unicode code point.
 
@@ -160,11 +167,14 @@ class Store(Protocol):
             fields: What to give of each document; None for all of it.
             limit: Documents at most.
             offset: How many to leave out first.
+            properties: Values below the documents' `properties` that filter, sort and fields may name besides the flat
+                fields; one that is absent is unknown. Of two of one name the flat field counts.
 
         Raises:
             InputError: if the filter or the sorting cannot be understood.
             KeyError: if `equal` names no flat field of the collection, or the collection is unknown.
             TypeError: if `equal` has a value of another kind than the field.
+            ValueError: if a property's key is none that a filter could name: small letters, digits and underscores.
         """
 
     def iterate(
