@@ -449,8 +449,9 @@ def measured(store):
     [
         ("density > 3", "bc"), ("_ninefold_density > 3", "bc"), ("density = 3.5", "b"), ("3.5 < density", "c"),
         ("NOT density > 3", "a"), ("density IS KNOWN", "abc"), ("density IS UNKNOWN", "def"), ("shells = 3", "a"),
-        ('phase = "cubic"', "b"), ('phase STARTS "cubic"', "ab"), ('phase ENDS WITH "x"', "ac"), ("is_open = TRUE", "a"),
-        ("is_open = FALSE", "bc"), ('sites HAS "Re"', "ab"), ('sites HAS ONLY "Re"', "bc"), ("sites LENGTH 0", "c"),
+        ('phase = "cubic"', "b"), ('phase STARTS "cubic"', "ab"), ('phase ENDS WITH "x"', "ac"),
+        ("is_open = TRUE", "a"), ("is_open = FALSE", "bc"), ('sites HAS "Re"', "ab"), ('sites HAS ONLY "Re"', "bc"),
+        ("sites LENGTH 0", "c"),
         ("density > 3 AND n < 2", "b"), ("density > 3 OR n = 7", "bcf"),
     ],
 )  # fmt: skip

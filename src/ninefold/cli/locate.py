@@ -79,8 +79,8 @@ def campaign_document(repository: Any, name: str | None, *, unfinished_first: bo
 
 def result_rows(repository: Any, name: str) -> dict[str, Any]:
     """Campaign, funnel and ranked rows as plain values: what `run --json` prints."""
-    from ninefold.flows.funnel import total
     from ninefold.cli.selection import kinds_of, stage_columns
+    from ninefold.flows.funnel import total
     from ninefold.models.quantities import QUANTITIES
 
     of_campaign = {"campaign": name}

@@ -20,6 +20,7 @@ from ninefold.engines.base import CalculationError, Evaluation, Relaxation, is_t
 from ninefold.engines.settings import EngineSettings, RelaxSettings
 from ninefold.errors import InputError
 from ninefold.keys import content_key
+from ninefold.models.evidence import Evidence
 
 MAX_FORCE = 1e3
 """eV/Å; beyond this the structure is exploding."""
@@ -54,7 +55,7 @@ class ASEEngine:
         calculator: Any,
         parts: tuple[Any, ...],
         elements: frozenset[str] | None = None,
-        evidence: str = "ML",
+        evidence: Evidence = "ML",
     ) -> None:
         self.evidence = evidence
         self.name, self.label, self._calculator, self._elements = name, label, calculator, elements

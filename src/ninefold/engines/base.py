@@ -19,6 +19,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from ninefold.engines.settings import RelaxSettings
+from ninefold.models.evidence import Evidence
 
 RELAXATION_VERSION = 1
 """Rises when an optimizer, its step or its guards change where a relaxation ends; in the key of a stored one."""
@@ -122,8 +123,8 @@ class Engine(Protocol):
     """Name and version, for people: CHGNet 0.3.0."""
     fingerprint: str
     """Hash of name, version, weights and settings; energies of different fingerprints never share a hull."""
-    evidence: str
-    """Evidence level of its energies: ML, DFT, or test for a potential without chemistry."""
+    evidence: Evidence
+    """Evidence level of its energies: ML, DFT, force field, or test for a potential without chemistry."""
     batch: int
     """Structures to hand over at once; 1 where more gain nothing."""
 

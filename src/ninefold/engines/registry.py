@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ninefold.engines.settings import EngineSettings
-from ninefold.errors import InputError
+from ninefold.errors import InputError, shown
 from ninefold.keys import content_key
+from ninefold.models.evidence import EVIDENCE
 from ninefold.plugins import Registry
 from ninefold.user_code import loading, missing_package
 
@@ -91,6 +92,11 @@ def make_engine(settings: EngineSettings) -> Engine:
         raise InputError(
             ENGINES.setting, name, problem=f"gives a {type(engine).__name__} without {', '.join(absent)}",
             allowed="an Engine; ninefold.engines.ase_engine.ASEEngine makes one of an ASE calculator",
+        )  # fmt: skip
+    if engine.evidence not in EVIDENCE:
+        raise InputError(
+            ENGINES.setting, name, problem=f"has the evidence level {shown(engine.evidence)}",
+            allowed=", ".join(EVIDENCE),
         )  # fmt: skip
     foreign: Any = ForeignEngine(engine, ENGINES.checksum([name]))
     return foreign

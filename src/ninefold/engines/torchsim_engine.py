@@ -29,6 +29,7 @@ from ninefold.engines.base import Evaluation, Relaxation
 from ninefold.engines.device_memory import AtomLimit, MemoryLimit, Sized, is_out_of_memory
 from ninefold.engines.settings import RelaxSettings
 from ninefold.keys import content_key
+from ninefold.models.evidence import Evidence
 
 CHECKED_EVERY = 2
 """Steps between two looks at who has converged; torch-sim exchanges structures then."""
@@ -58,7 +59,7 @@ class TorchSimEngine:
         model: Any,
         parts: tuple[Any, ...],
         elements: frozenset[str] | None,
-        evidence: str = "ML",
+        evidence: Evidence = "ML",
         memory: MemoryLimit | AtomLimit | None = None,
     ) -> None:
         self.label, self.evidence = label, evidence

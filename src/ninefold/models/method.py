@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol, Self
 
+from ninefold.models.evidence import Evidence
 from ninefold.models.record import Record
 
 
@@ -13,7 +14,7 @@ class Describable(Protocol):
     name: str
     label: str
     fingerprint: str
-    evidence: str
+    evidence: Evidence
 
 
 class Method(Record):
@@ -29,7 +30,7 @@ class Method(Record):
     label: str
     """Name and version, for people: CHGNet 0.3.0."""
     evidence: str
-    """Evidence level of its energies: ML, DFT, or test for a potential without chemistry."""
+    """Evidence level of its energies, an `Evidence`; text, because a store of an earlier version may hold another."""
     hydrogen_reference: str = "H2 molecule in a box, same engine"
     """Where the energy of hydrogen gas comes from."""
 

@@ -13,7 +13,6 @@ from typing import Any
 from ninefold.models.quantities import QUANTITIES, Quantity
 from ninefold.output.target import write_whole
 
-
 NO_COLUMNS: Mapping[str, Quantity] = MappingProxyType({})
 
 

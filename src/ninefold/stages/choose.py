@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ninefold.chemistry.anions import AnionClass
-from ninefold.stages.stage import Counts, Stage
+from ninefold.stages.stage import Counts, Resources, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ninefold.models.candidate import Candidate
 
-STAGE = Stage("choose", "stability", evidence="ML", is_in_rounds=True, meaning="compositions that are searched again")
+STAGE = Stage(
+    "choose", "stability", evidence="ML", is_in_rounds=True, resources=Resources(memory_GB=1.0, minutes=10.0),
+    meaning="compositions that are searched again",
+)  # fmt: skip
 
 
 class Outcome(NamedTuple):

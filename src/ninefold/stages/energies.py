@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ninefold.search.budget import SearchBudget
 
 STAGE = Stage(
-    "energies", "rank", evidence="ML", resources=Resources(memory_GB=4.0),
+    "energies", "prescreen", evidence="ML", resources=Resources(memory_GB=4.0),
     meaning="compositions with a structure relaxed by a further method",
 )  # fmt: skip
 

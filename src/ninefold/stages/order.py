@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ninefold.stages import build, choose, energies, prescreen, rank, references, select, stability
 from ninefold.stages.stage import Stage, split_name
 
@@ -13,10 +15,21 @@ SHIPPED: dict[str, Stage] = {
     )
 }  # fmt: skip
 """Name -> stage, in the order of the data."""
+STRUCTURED = ("prescreen", "stability", "energies")
+"""Stages that a stage of the user's may follow: they leave candidates with a structure, and no rank yet."""
 _ROUND = ("choose", "build", "prescreen")
 """Order of the stages within a further round."""
 _METHOD = ("energies", "references", "stability")
 """Order of the stages of a further method."""
+
+
+def in_order(own: Iterable[Stage] = ()) -> list[Stage]:
+    """The stages of a flow in the order of the data.
+
+    Args:
+        own: Those of the user's in it.
+    """
+    return sorted([*SHIPPED.values(), *own], key=lambda stage: place(stage.name, stage.after))
 
 
 def place(name: str, after: str | None = None) -> tuple[float, ...]:

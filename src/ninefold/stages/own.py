@@ -22,17 +22,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from ninefold.clock import now
-from ninefold.errors import InputError
+from ninefold.errors import InputError, shown
 from ninefold.keys import KEY_VERSION, content_key
 from ninefold.models.campaign import StageColumn
 from ninefold.models.candidate import Candidate
+from ninefold.models.evidence import EVIDENCE
 from ninefold.models.property import PropertyRecord
 from ninefold.models.quantities import Kind
 from ninefold.plugins import Registry, calling
-from ninefold.stages.stage import Counts, Stage
+from ninefold.stages.stage import Counts, ResourceKind, Resources, Stage
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -87,9 +88,10 @@ def own_stage(name: str) -> CandidateStage:
         InputError: if there is none, or its name or columns are taken.
     """
     from ninefold.models.quantities import QUANTITIES
-    from ninefold.stages.order import SHIPPED
+    from ninefold.stages.order import SHIPPED, STRUCTURED
 
     found: CandidateStage = STAGES.load(name)
+    _check_declared(name, found.stage, STRUCTURED)
     if found.stage.name in SHIPPED or " " in found.stage.name:
         raise InputError(
             "stages", name, problem=f"is called {found.stage.name!r}",
@@ -103,6 +105,32 @@ def own_stage(name: str) -> CandidateStage:
             allowed="small letters, digits and underscores, no digit first",
         )  # fmt: skip
     return found
+
+
+def _check_declared(name: str, stage: Stage, before: tuple[str, ...]) -> None:
+    """Refuse what the flow cannot keep.
+
+    Args:
+        name: As the campaign names the stage.
+        stage: What its file declares.
+        before: Stages that it may follow.
+
+    Raises:
+        InputError: with what is allowed.
+    """
+    needs, kinds = stage.resources, get_args(ResourceKind)
+    numbers = needs[1:] if isinstance(needs, Resources) else ()
+    are_numbers = all(isinstance(value, (int, float)) and 0 < value < math.inf for value in numbers)
+    for what, value, is_right, allowed in (
+        ("after", stage.after, stage.after in before, f"{', '.join(before)}: it needs candidates with a structure"),
+        ("evidence", stage.evidence, stage.evidence in EVIDENCE, ", ".join(EVIDENCE)),
+        (
+            "resources", needs, isinstance(needs, Resources) and needs.kind in kinds and are_numbers,
+            f"Resources(kind, cores, memory_GB, minutes): kind is one of {', '.join(kinds)}, the others are above 0",
+        ),
+    ):  # fmt: skip
+        if not is_right:
+            raise InputError("stages", name, problem=f"declares {what}={shown(value)}", allowed=allowed)
 
 
 def columns_of(names: Iterable[str]) -> dict[str, Kind]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ninefold.stages.stage import Counts, Stage
+from ninefold.stages.stage import Counts, Resources, Stage
 
 if TYPE_CHECKING:
     from ninefold.models.candidate import Candidate
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from ninefold.ranking.settings import RankingSettings
     from ninefold.rules import RuleSet, Verdict
 
-STAGE = Stage("rank", "stability", evidence="ML", meaning="candidates with a rank")
+STAGE = Stage(
+    "rank",
+    "stability",
+    evidence="ML",
+    resources=Resources(memory_GB=2.0, minutes=60.0),
+    meaning="candidates with a rank",
+)  # fmt: skip
 
 
 class Ranking:

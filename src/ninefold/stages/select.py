@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ninefold.chemistry.anions import Assignment
 from ninefold.keys import content_key
 from ninefold.models.composition import CompositionRecord, pack_assignment
-from ninefold.stages.stage import Counts, Stage
+from ninefold.stages.stage import Counts, Resources, Stage
 
 if TYPE_CHECKING:
     from ninefold.chemistry.compounds import KnownCompound
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from ninefold.rules import RuleSet, Verdict
 
 ENUMERATE = Stage(
-    "enumerate", None, meaning="compositions that satisfy electron count and charge balance", evidence="rule"
-)
-STAGE = Stage("select", "enumerate", meaning="compositions that the rules keep", evidence="rule")
+    "enumerate", None, evidence="rule", resources=Resources(memory_GB=2.0, minutes=30.0),
+    meaning="compositions that satisfy electron count and charge balance",
+)  # fmt: skip
+STAGE = Stage(
+    "select", "enumerate", evidence="rule", resources=Resources(memory_GB=2.0, minutes=30.0),
+    meaning="compositions that the rules keep",
+)  # fmt: skip
 COMPETITORS = Stage(
-    "competitors", "select", is_beside=True, evidence="rule",
+    "competitors", "select", is_beside=True, evidence="rule", resources=Resources(memory_GB=2.0, minutes=30.0),
     meaning="made compounds of the candidates' systems, searched beside them",
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.models.candidate import Candidate
 from ninefold.models.structure import unpack_structure
 from ninefold.stages.flags import flags
-from ninefold.stages.stage import Counts, Stage
+from ninefold.stages.stage import Counts, Resources, Stage
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from ninefold.thermo.results import Stability
     from ninefold.thermo.settings import StabilitySettings
 
-STAGE = Stage("stability", "prescreen", evidence="ML", meaning="compositions with a distance to the convex hull")
+STAGE = Stage(
+    "stability", "prescreen", evidence="ML", resources=Resources(memory_GB=2.0, minutes=120.0),
+    meaning="compositions with a distance to the convex hull",
+)  # fmt: skip
 
 NO_STRUCTURE = "no valid structure"
 MACHINE_REASON = "no hull: the machine kept a reference phase from being relaxed"

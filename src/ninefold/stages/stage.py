@@ -7,20 +7,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ninefold.models.evidence import Evidence
+
 if TYPE_CHECKING:
     from ninefold.models.record import Record
 
 
-class Resources(NamedTuple):
-    """What one job of a stage needs; the executor decides how many it runs at once."""
+ResourceKind = Literal["cpu", "gpu", "dft"]
 
-    kind: Literal["cpu", "gpu", "dft"] = "cpu"
+
+class Resources(NamedTuple):
+    """What one job of a stage needs: upper bounds for a queue; the executor decides how many it runs at once."""
+
+    kind: ResourceKind = "cpu"
+    """cpu: any node. gpu: a node with an accelerator. dft: a node with a licensed or compiled DFT code."""
     cores: int = 1
     """Of one task; a job of many tasks can use a multiple."""
     memory_GB: float = 2.0
     """Of one task."""
     minutes: float = 60.0
     """Wall time of one job."""
+
+    def __str__(self) -> str:
+        """For people: `cpu, 1 core, 2 GB, 60 min`."""
+        cores = f"{self.cores} core{'' if self.cores == 1 else 's'}"
+        return f"{self.kind}, {cores}, {self.memory_GB:g} GB, {self.minutes:g} min"
 
 
 @dataclass(frozen=True)
@@ -34,8 +45,8 @@ class Stage:
     """What its input counts."""
     gives: str = "compositions"
     """What its output counts."""
-    evidence: str = "rule"
-    """Level of what it gives: rule, force field, ML, DFT."""
+    evidence: Evidence = "rule"
+    """Level of what it gives; where it calls an engine, the highest that the engines ninefold ships have."""
     resources: Resources = field(default_factory=Resources)
     is_beside: bool = False
     """Whether the next stage does not take its output."""
