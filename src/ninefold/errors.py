@@ -6,6 +6,8 @@ mend (every other `NinefoldError`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LONGEST_SHOWN = 300
 """Characters of a value that a message repeats; the middle of a longer one is left out."""
 
@@ -50,8 +52,23 @@ class InputError(NinefoldError):
         return (_rebuild_input_error, (self.field, self.value, self.problem, self.allowed, self.hint))
 
 
+class FieldError(ValueError):
+    """A validator's error that names one field of the settings, where it looks at several or at their whole.
+
+    Args:
+        field: Below the settings that are validated: `search`, `energies.1`.
+        value: What is there.
+        problem: What is wrong with it.
+        hint: What to do next.
+    """
+
+    def __init__(self, field: str, value: object, problem: str, hint: str | None = None) -> None:
+        self.field, self.value, self.problem, self.hint = field, value, problem, hint
+        super().__init__(problem)
+
+
 class MachineFaultError(NinefoldError):
-    """The machine failed, not a calculation: nothing of it is stored, and a resumed run tries again.
+    """The machine or foreign code failed, not a calculation: nothing is stored of it, and a resumed run tries again.
 
     Args:
         message: What failed and what to do.
@@ -72,6 +89,18 @@ def shown(value: object) -> str:
     if len(text) <= LONGEST_SHOWN:
         return text
     return f"{text[: LONGEST_SHOWN - 60]}...{text[-50:]} ({len(text)} characters)"
+
+
+def listed(names: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Names for a message: the first few, and how many more there are.
+
+    Args:
+        names: At least one.
+        most: Names that are given.
+        separator: Another one where names hold commas or blanks.
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
 
 
 def description(error: BaseException) -> str:

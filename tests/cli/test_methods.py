@@ -168,9 +168,9 @@ def test_a_report_of_one_method_does_not_speak_of_methods(path):
 def test_status_tells_what_the_machine_broke_and_what_to_do(run):
     text = " ".join(run("status").split())
     assert "Campaign quickstart: incomplete" in text
-    assert "kept 7 calculations from being finished" in text
-    assert "prescreen: K0ReH9: disk full" in text
-    assert "K4ReH9: disk full and 2 more" in text
+    assert "7 calculations were not finished" in text
+    assert "prescreen: K0ReH9: machine: disk full" in text
+    assert "K4ReH9: machine: disk full and 2 more" in text
     assert "'ninefold resume quickstart' computes what is missing" in text
     told = json.loads(run("status", "--json"))
     assert told["status"] == "incomplete"

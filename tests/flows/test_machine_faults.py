@@ -78,8 +78,10 @@ def stored(store):
 @pytest.mark.parametrize("error", FAULTS, ids=repr)
 def test_an_engine_that_cannot_compute_is_told_before_anything_is_stored(tmp_path, engine, error):
     engine.faults[1] = error
-    with pytest.raises(MachineFaultError, match=f"cannot compute on this machine: {type(error).__name__}") as told:
+    with pytest.raises(MachineFaultError, match="cannot compute on this machine: ") as told:
         run_campaign(CAMPAIGN, str(tmp_path / "s.db"))
+    assert f"machine: {'engine raised ' if error is FAULTS[4] else ''}{type(error).__name__}" in str(told.value)
+    assert ("mend the engine" if error is FAULTS[4] else "mend the installation") in str(told.value)
     assert not told.value.is_at_end
     assert not any(stored(tmp_path / "s.db").values())
 
@@ -96,8 +98,11 @@ def test_a_fresh_start_discards_nothing_where_the_engine_cannot_compute(tmp_path
 @pytest.mark.parametrize("error", [FAULTS[0], FAULTS[4]], ids=repr)
 def test_a_reference_that_the_machine_failed_is_relaxed_by_the_next_run(tmp_path, engine, expected, error):
     engine.faults[8] = error  # after the trial, among the first reference phases
-    with pytest.raises(MachineFaultError, match=r"the machine failed, not the calculation, for .*resume") as told:
+    with pytest.raises(MachineFaultError, match=r"nothing was stored of it.*'ninefold resume'") as told:
         run_campaign(CAMPAIGN, str(tmp_path / "s.db"))
+    is_engine_s = error is FAULTS[4]
+    assert ("engine raised ValueError: of a library" in str(told.value)) == is_engine_s
+    assert ("the machine failed, not the calculation, for" in str(told.value)) != is_engine_s
     assert told.value.is_at_end
     kept = stored(tmp_path / "s.db")
     assert kept["references"], "the others are relaxed"

@@ -15,6 +15,7 @@ from ninefold.chemistry.compounds import KnownCompound, with_own_compounds
 from ninefold.engines.registry import ENGINES
 from ninefold.engines.settings import EngineSettings
 from ninefold.enumeration.space import ChemicalSpace
+from ninefold.errors import FieldError, shown
 from ninefold.keys import content_key, file_checksum
 from ninefold.machine import usable_cores
 from ninefold.ranking.settings import RankingSettings
@@ -81,7 +82,10 @@ class Campaign(Settings):
     def _search_is_engine(cls, values: Any) -> Any:
         if isinstance(values, dict) and "search" in values:
             if "engine" in values:
-                raise ValueError("search and engine name the same thing: give one of them")
+                raise FieldError(
+                    "search", values["search"], f"and engine, {shown(values['engine'])}, name the same thing",
+                    "give one of them",
+                )  # fmt: skip
             values = {**values, "engine": values["search"]}
             del values["search"]
         return values
@@ -90,9 +94,11 @@ class Campaign(Settings):
     def _check_methods(self) -> Self:
         titles = [method.title for method in self.methods]
         if twice := [title for title in dict.fromkeys(titles) if titles.count(title) > 1]:
-            raise ValueError(
-                f"energies: {twice[0]!r} is named twice, by engine (search) and energies together; name it once"
-            )
+            place = len(titles) - 1 - titles[::-1].index(twice[0])
+            raise FieldError(
+                f"energies.{place - 1}", twice[0], "is named twice, by engine (search) and energies together",
+                "name it once",
+            )  # fmt: skip
         return self
 
     @field_validator("stages")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ninefold.errors import InputError, shown
+from ninefold.errors import FieldError, InputError, shown
 from ninefold.paths import user_path
 from ninefold.shipped import config_path
 from ninefold.yaml_files import read_yaml
@@ -152,6 +152,9 @@ def _format_validation_error(error: ValidationError, model: type[BaseModel], dat
         return InputError(
             f"{source}: {nested}", cause.value, problem=cause.problem, allowed=cause.allowed, hint=cause.hint or more
         )
+    if isinstance(cause, FieldError):
+        place = ".".join(str(part) for part in (*first["loc"], cause.field))
+        return InputError(f"{source}: {place}", cause.value, problem=cause.problem, hint=cause.hint or more)
     value = first.get("input")
     allowed: object | None = context.get("expected")
     problem = first["msg"].removeprefix("Value error, ")

@@ -127,11 +127,14 @@ def _frames(file: Path, every: bool, max_atoms: int, engine: str) -> list[ReadSt
 
 
 def _row(file: Path, start: Any, relaxation: Any) -> dict[str, Any]:
+    from ninefold.flows.faults import is_of_machine
     from ninefold.structures.description import describe
 
-    problem = f"the machine failed, not the structure: {relaxation.error}"
-    row: dict[str, Any] = {"file": str(file), "error": problem if relaxation.is_transient else relaxation.error}
+    row: dict[str, Any] = {"file": str(file), "error": relaxation.error}
     if relaxation.error:
+        if relaxation.is_transient:
+            failed = "the machine failed: " if is_of_machine(relaxation.error) else "engine raised "
+            row["error"] = f"not the structure's fault, {failed}{relaxation.error}"
         return row
     description = describe(relaxation.structure)
     return row | {

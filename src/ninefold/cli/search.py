@@ -78,6 +78,7 @@ def search(
     """
     from ninefold.engines import EngineSettings, make_engine
     from ninefold.errors import MachineFaultError
+    from ninefold.flows.faults import blamed
     from ninefold.search import search_composition
     from ninefold.search.state import OF_MACHINE
 
@@ -105,7 +106,7 @@ def search(
     else:
         print_search(assignment, calculator, outcome, rows, target, stopped)
     if faults:
-        raise MachineFaultError(f"the machine failed in some calculations, whose structures are left out: {faults[0]}")
+        raise MachineFaultError(f"some calculations failed, and their structures are left out: {blamed(faults[0])}")
 
 
 def _budget(relaxations: int | None, excluded: list[str], sources: list[str]) -> SearchBudget:

@@ -8,7 +8,7 @@ from typing import Any
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
 
 MOST_FAULTS = 5
-"""Faults of the machine that are printed; `--json` has all of them."""
+"""Faults that are printed; `--json` has all of them."""
 
 
 def status(campaign: CampaignOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
@@ -68,12 +68,14 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
 
 
 def _faults(faults: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the machine kept from being computed: how much, and the first few with their reasons."""
+    """What could not be computed: how much, and the first few with whom their reasons blame."""
     if not faults:
         return []
-    number = f"{len(faults)} calculation{'s' if len(faults) > 1 else ''}"
-    lines = [f"The machine, not a structure, kept {number} from being finished; nothing was stored of it:"]
-    lines += [f"  {fault['stage']}: {fault['what']}: {fault['reason']}" for fault in faults[:MOST_FAULTS]]
+    from ninefold.flows.faults import blamed
+
+    number = f"{len(faults)} calculation{' was' if len(faults) == 1 else 's were'}"
+    lines = [f"{number} not finished, and nothing was stored of it; this says nothing of a structure:"]
+    lines += [f"  {fault['stage']}: {fault['what']}: {blamed(fault['reason'])}" for fault in faults[:MOST_FAULTS]]
     return [*lines, f"  and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else lines
 
 

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from ninefold.errors import FieldError
 from ninefold.settings import Settings
 
 
@@ -28,7 +29,9 @@ class EngineSettings(Settings):
     @model_validator(mode="after")
     def _check_kernels(self) -> Self:
         if self.kernels != "default" and (self.name != "torchsim" or (self.model or "sevennet")[:8] != "sevennet"):
-            raise ValueError(f"kernels: {self.kernels} are for the engine torchsim with a sevennet model")
+            raise FieldError(
+                "kernels", self.kernels, f"is for the engine torchsim with a sevennet model, not for {self.title!r}"
+            )
         return self
 
 

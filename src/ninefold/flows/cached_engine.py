@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ninefold.clock import now
 from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxation, is_foreign
 from ninefold.errors import NinefoldError
+from ninefold.flows.faults import of_engine
 from ninefold.keys import KEY_VERSION, content_key, structure_key
 from ninefold.models.calculation import Calculation
 from ninefold.models.structure import pack_structure, unpack_structure
@@ -41,7 +43,7 @@ class CachedEngine:
         self.name, self.label, self.fingerprint = engine.name, engine.label, engine.fingerprint
         self.evidence, self.batch = engine.evidence, getattr(engine, "batch", 1)
         self.faults: Counter[str] = Counter()
-        """Reasons of results with an error of the machine's own: they are handed on and not stored."""
+        """Reasons, as `of_engine` words them, of results with an undeclared error: handed on, and not stored."""
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """Energies alone, computed or found: forces and stress are not stored, and always None."""
@@ -54,12 +56,14 @@ class CachedEngine:
         }
         for some in self._batches(len(structures), results):
             for index, result in zip(some, self._evaluated([structures[index] for index in some]), strict=True):
+                error = result.error
                 if result.is_transient:
-                    self.faults[str(result.error)] += 1
+                    error = of_engine(str(error))
+                    self.faults[error] += 1
                 else:
                     self._store.insert("calculations", [self._evaluation(keys[index], result)])
                 results[index] = Evaluation(
-                    result.energy_per_atom, None, None, result.core_seconds, result.error, result.is_transient
+                    result.energy_per_atom, None, None, result.core_seconds, error, result.is_transient
                 )
         return [results[index] for index in range(len(structures))]
 
@@ -75,8 +79,8 @@ class CachedEngine:
             relaxed = self._relaxed([structures[index] for index in some], settings)
             for index, result in zip(some, relaxed, strict=True):
                 if result.is_transient:
-                    self.faults[str(result.error)] += 1
-                    results[index] = result
+                    results[index] = replace(result, error=of_engine(str(result.error)))
+                    self.faults[str(results[index].error)] += 1
                     continue
                 record = self._relaxation(keys[index], result, plain)
                 self._store.insert("calculations", [record])

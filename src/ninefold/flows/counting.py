@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ninefold.clock import now
 from ninefold.errors import NinefoldError, description
+from ninefold.flows.faults import blamed
 from ninefold.machine import usable_cores
 from ninefold.models.fault import Fault
 from ninefold.models.funnel import FunnelRecord
@@ -19,9 +20,6 @@ from ninefold.stages.stage import Counts
 
 if TYPE_CHECKING:
     from ninefold.store import Store
-
-IN_FUNNEL = "machine: "
-"""Before the reason of a fault in a funnel."""
 
 
 @contextmanager
@@ -111,7 +109,7 @@ class Faults:
 
     def add(self, what: str, reason: str, counts: Counts) -> None:
         """Something that was not computed."""
-        counts.reasons[f"{IN_FUNNEL}{reason}"] += 1
+        counts.reasons[blamed(reason)] += 1
         record = Fault(
             id=self._id(what), campaign=self._campaign, stage=self._stage, what=what, reason=reason, created=now()
         )

@@ -1,24 +1,61 @@
-"""What is told of faults of the machine: a run goes on after them, stores no result of them, and tells them at its end.
+"""What is told of faults: a run goes on after them, stores no result of them, and tells them at its end.
 
-A fault says nothing about a structure or a composition, so it must not become a property of one: what it kept from
-being computed is left as it was before and is computed by the next run.
+A fault of the machine, or an error that an engine or other code raises undeclared, says nothing about a structure or a
+composition, so it must not become a property of one: what it kept from being computed is left as it was before and is
+computed by the next run. Who is to blame is told apart: a user mends a full disk in another place than an engine.
 """
 
 from __future__ import annotations
 
+import builtins
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ninefold.errors import MachineFaultError
+from ninefold.errors import MachineFaultError, listed
 
 MOST_NAMED = 3
 """Things that a message names."""
 
 
-def named(things: Sequence[str]) -> str:
-    """The first few by name, the others by number."""
-    more = f" and {len(things) - MOST_NAMED} more" if len(things) > MOST_NAMED else ""
-    return ", ".join(things[:MOST_NAMED]) + more
+ENGINE_RAISED = "engine raised "
+
+
+def is_of_machine(reason: str) -> bool:
+    """Whether a reason for a lost calculation blames the machine: memory, disk, device, library, a dead worker.
+
+    Any other error that code raised is that code's own.
+
+    Args:
+        reason: As an engine's `reason_of`, `ninefold.errors.description` or an executor words it.
+    """
+    raised = _RAISED.search(reason)
+    return raised is None or raised["kind"] in _OF_MACHINE or _HARDWARE.search(reason) is not None
+
+
+_OF_MACHINE = {
+    name for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and issubclass(kind, (MemoryError, OSError, ImportError))
+} | {"OutOfMemoryError", "AcceleratorError"}  # fmt: skip
+_HARDWARE = re.compile("out of memory|CUDA|cuDNN|No space left", re.IGNORECASE)
+"""What libraries say of the device in a plain RuntimeError."""
+_RAISED = re.compile(r"(?:^|\braise[sd] )(?P<kind>\w+(?:Error|Exception|Exit|Warning|Interrupt))\b")
+
+
+def of_engine(reason: str) -> str:
+    """An engine's undeclared error as the reason of a fault: its own, unless it tells of the machine."""
+    return reason if is_of_machine(reason) or reason.startswith(ENGINE_RAISED) else f"{ENGINE_RAISED}{reason}"
+
+
+def blamed(reason: str) -> str:
+    """A fault's reason with whom it blames, as the funnel and `ninefold status` have it.
+
+    >>> blamed("out of memory"), blamed("engine raised ValueError: shape"), blamed("KeyError: 'x'")
+    ('machine: out of memory', 'engine raised ValueError: shape', "raised KeyError: 'x'")
+    """
+    if is_of_machine(reason):
+        return f"machine: {reason}"
+    return f"raised {reason}" if reason.partition(":")[0].isidentifier() and " rais" not in reason else reason
 
 
 def faults_error(faults: Sequence[Mapping[str, str]]) -> MachineFaultError:
@@ -27,11 +64,21 @@ def faults_error(faults: Sequence[Mapping[str, str]]) -> MachineFaultError:
     Args:
         faults: Stored documents, at least one.
     """
-    reasons = Counter(fault["reason"] for fault in faults)
-    what = list(dict.fromkeys(fault["what"] for fault in faults))
-    [(commonest, _)] = reasons.most_common(1)
+    of_machine = [fault for fault in faults if is_of_machine(fault["reason"])]
+    others = [fault for fault in faults if not is_of_machine(fault["reason"])]
+    parts = []
+    if of_machine:
+        parts.append(f"the machine failed, not the calculation, for {_named(of_machine)}")
+    if others:
+        parts.append(f"not computed: {_named(others)}")
     return MachineFaultError(
-        f"the machine failed, not the calculation, for {named(what)} ({commonest}); nothing was stored of it and the "
-        "rest is kept; 'ninefold resume' tries again",
+        f"{'; '.join(parts)}; nothing was stored of it and the rest is kept; 'ninefold resume' tries again",
         is_at_end=True,
     )
+
+
+def _named(faults: Sequence[Mapping[str, str]]) -> str:
+    """What was lost, a few by name, and the commonest reason."""
+    [(commonest, _)] = Counter(fault["reason"] for fault in faults).most_common(1)
+    reason = commonest if is_of_machine(commonest) else blamed(commonest)
+    return f"{listed(list(dict.fromkeys(fault['what'] for fault in faults)), MOST_NAMED, '; ')} ({reason})"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ninefold.models.method import Method
     from ninefold.store import Store
 
-NOT_BUILT = "no pool of structures: the machine failed"
+NOT_BUILT = "no pool of structures: it could not be built"
 """Reason in the funnel of a search that could not begin."""
 
 

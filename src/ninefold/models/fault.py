@@ -1,4 +1,4 @@
-"""What the machine kept from being computed."""
+"""What could not be computed in a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ninefold.models.record import Record
 
 
 class Fault(Record):
-    """A composition or reference phase that the machine failed at in a stage: a full disk, memory, a dead worker.
+    """A composition or reference phase that a stage lost: a full disk, memory, a dead worker, or an undeclared error.
 
     It says nothing about what was to be computed. While a campaign has faults it is not finished; a run computes
     what they name and removes them. id = campaign:stage:what.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import MachineFaultError, NinefoldError
+from ninefold.flows.faults import is_of_machine, of_engine
 from ninefold.flows.workplace import Failure, close_workplaces, workplace_for
 from ninefold.machine import use_one_thread
 from ninefold.run.process_pool import TaskFailure, make_pool
@@ -58,9 +59,11 @@ class Workers:
         for index, result in self._pool.map(_engine_fault, [(settings, place) for place in range(len(methods))]):
             fault = f"its process failed: {result.reason}" if isinstance(result, TaskFailure) else result
             if fault is not None:
+                is_machine_s = isinstance(result, TaskFailure) or is_of_machine(fault)
+                advice = "the installation, or give it more memory," if is_machine_s else "the engine"
                 raise MachineFaultError(
-                    f"engine: {methods[index].name!r} cannot compute on this machine: {fault}; nothing was stored; "
-                    "mend the installation, or give it more memory, and start it again"
+                    f"engine: {methods[index].name!r} cannot compute on this machine: "
+                    f"{fault if is_machine_s else of_engine(fault)}; nothing was stored; mend {advice} and start again"
                 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ninefold.errors import listed
 from ninefold.models.candidate import Candidate
 from ninefold.models.structure import unpack_structure
 from ninefold.stages.flags import flags
@@ -27,7 +28,9 @@ STAGE = Stage(
 )  # fmt: skip
 
 NO_STRUCTURE = "no valid structure"
-MACHINE_REASON = "no hull: the machine kept a reference phase from being relaxed"
+MOST_NAMED = 6
+"""Phases that a note names."""
+MACHINE_REASON = "no hull: a reference phase could not be computed in this run"
 
 _OF_STABILITY = (
     "e_above_hull", "phase_separation_energy", "e_above_references", "e_above_same_composition",
@@ -89,7 +92,7 @@ class Hulls:
         counts.reasons[NO_STRUCTURE] = len(rows) - len(placed)
         if missing or not placed:
             counts.reasons[MACHINE_REASON] = len(placed) if missing else 0
-            notes = [f"{MACHINE_REASON}: {', '.join(missing)}"] if missing else []
+            notes = [f"{MACHINE_REASON}: {listed(missing, MOST_NAMED)}"] if missing else []
             return [row.model_copy(update={"stability_notes": notes}) for row in rows], _without_zeros(counts)
         elements = frozenset(placed[0].elements)
         own = self._candidates[elements]
