@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -118,7 +119,32 @@ def test_a_report_of_the_same_campaign_is_written_again(folder):
     (folder / "tiny-report.html").write_text(page.replace("<title>tiny: ", "<title>another: "))
     assert "--force" in refused("report", cwd=folder)
     (folder / "tiny-report.html").write_text("<p>mine</p>")
-    assert "exists already" in refused("run", "campaign.yaml", cwd=folder)
+    assert "exists already; --force replaces it" in refused("report", cwd=folder)
+    assert "exists already" in refused("run", "campaign.yaml", "--report", "tiny-report.html", cwd=folder)
+
+
+def test_a_report_of_another_store_or_none_at_all_is_left(folder):
+    page = (folder / "tiny-report.html").read_text()
+    of_another = ("report", "--store", "other.db")
+    assert "'tiny-report.html' is a report of another store; --force replaces it" in refused(*of_another, cwd=folder)
+    for number in range(2):  # the second run finds its own report of the first
+        done = ninefold("run", "campaign.yaml", "--store", "other.db", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert "tiny-report.html is no report of this store; the report goes to tiny-report-2.html" in done.stderr
+        assert "tiny-report-2.html" in done.stdout
+        assert not (folder / "tiny-report-3.html").exists(), number
+    assert (folder / "tiny-report.html").read_text() == page
+    (folder / "tiny-report.html").write_text("<p>mine</p>")
+    assert ninefold("resume", "--store", "ninefold.db", cwd=folder).returncode == 0
+    assert (folder / "tiny-report.html").read_text() == "<p>mine</p>"
+    assert is_report_of(folder / "tiny-report-3.html", "tiny")
+    untold = re.sub('<meta name="ninefold-store"[^>]*>', "", page)  # as an earlier version wrote it
+    assert untold != page
+    (folder / "tiny-report.html").write_text(untold)
+    assert "is a report of another store" in refused("report", cwd=folder)
+    assert ninefold("report", "--force", cwd=folder).returncode == 0
+    shutil.copytree(folder, folder.parent / "moved")
+    assert ninefold("report", cwd=folder.parent / "moved").returncode == 0, "a folder moves with its store"
 
 
 def test_structures_of_an_earlier_export_are_replaced_with_force_alone(folder):

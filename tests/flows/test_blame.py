@@ -45,8 +45,8 @@ def test_the_end_of_a_run_tells_both():
     text = str(faults_error([*lost, fault("Ta bcc", "engine raised ValueError: shape")]))
     assert text == (
         "the machine failed, not the calculation, for K1ReH9 = [ReH9]2-; K2ReH9 = [ReH9]2-; K3ReH9 = [ReH9]2- and 2 "
-        "more (out of memory); not computed: Ta bcc (engine raised ValueError: shape); nothing was stored of it and the "
-        "rest is kept; 'ninefold resume' tries again"
+        "more (out of memory); not computed: Ta bcc (engine raised ValueError: shape); nothing was stored of it and "
+        "the rest is kept; 'ninefold resume' tries again"
     )
     assert "machine" not in str(faults_error([fault("Ta bcc", "engine raised ValueError: shape")]))
 

@@ -2,7 +2,8 @@
 
 - A store, what belongs to it (log, lock, shards) and an input of the same command are never written to.
 - Another file that is there is replaced with `--force` alone.
-- A report of the same campaign, known by what stands in it, is replaced without asking: it follows from the store.
+- A report of the same campaign and store, known by what stands in it, is replaced without asking: it follows from the
+  store.
 - A folder of structures says in a manifest what each command wrote. With `--force` a command's earlier files go when
   the new ones are there; a file of the user's, or one that was changed since, stays.
 """
@@ -10,6 +11,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -22,6 +24,7 @@ import typer
 from ninefold.atomic_files import is_database, write_atomically
 from ninefold.errors import InputError
 from ninefold.paths import user_path
+from ninefold.store import masked, store_file
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -47,7 +50,7 @@ def check_output(
     can_force: bool = True,
     store: Path | None = None,
     inputs: Iterable[Path] = (),
-    report_of: str | None = None,
+    report_of: tuple[str, str] | None = None,
     makes_folders: bool = False,
 ) -> Path:
     """Refuse a file that must not be replaced, or cannot be written.
@@ -59,7 +62,7 @@ def check_output(
         can_force: Whether the command has `--force`.
         store: The command's store, whether it is there or not.
         inputs: Files that the command reads.
-        report_of: Name of a campaign whose own report may be replaced.
+        report_of: A campaign and its store's identity: a report of both may be replaced.
         makes_folders: Whether missing folders will be made.
 
     Returns:
@@ -74,8 +77,36 @@ def check_output(
         if path.is_dir():
             raise InputError(field, str(path), problem="is a folder", hint="name a file in it")
         _check_folder(path.absolute().parent, path, field, makes_folders)
-        if path.is_file() and not force and not (report_of is not None and is_report_of(path, report_of)):
-            raise InputError(field, str(path), problem="exists already", hint=_FORCE if can_force else "name another")
+        if path.is_file() and not force and not (report_of is not None and is_report_of(path, *report_of)):
+            of_another = report_of is not None and is_report_of(path, report_of[0])
+            problem = "is a report of another store" if of_another else "exists already"
+            hint = _FORCE if can_force else "name another"
+            raise InputError(field, str(path), problem=problem, hint=f"{hint}: {field} FILE" if report_of else hint)
+    return path
+
+
+def store_identity(address: str, report: Path) -> str:
+    """What tells the store of a report from others: its place as seen from the report's folder.
+
+    A folder may move with both; a store that is made anew at its place is the same. Hashed, because reports are handed
+    on and a path tells names.
+
+    Args:
+        address: Of the store.
+        report: The file of the report.
+    """
+    file = store_file(address)
+    folder = user_path(report, "report").absolute().parent.resolve()
+    where = masked(address) if file is None else os.path.relpath(file.resolve(), folder)
+    return hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def free_report(campaign: str, address: str) -> Path:
+    """Where a report goes that nobody gave a place: NAME-report.html, or NAME-report-2.html where that is another's."""
+    for number in itertools.count(1):
+        path = Path(f"{campaign}-report{'' if number == 1 else f'-{number}'}.html")
+        if not os.path.lexists(path) or is_report_of(path, campaign, store_identity(address, path)):
+            break
     return path
 
 
@@ -168,14 +199,21 @@ def files_in(campaign: Campaign) -> list[Path]:
     return [path for text in _texts(campaign.to_dict()) if _may_be_path(text) and (path := Path(text)).is_file()]
 
 
-def is_report_of(path: Path, campaign: str) -> bool:
-    """Whether a file is a report that ninefold wrote of this campaign."""
+def is_report_of(path: Path, campaign: str, store: str | None = None) -> bool:
+    """Whether a file is a report that ninefold wrote of this campaign.
+
+    Args:
+        path: The file.
+        campaign: Its name.
+        store: The store that it must be of; None for any.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD).decode("utf-8", "replace")
     except OSError:
         return False
-    return '<meta name="generator" content="ninefold ' in head and f"<title>{campaign}: " in head
+    is_of_store = store is None or f'<meta name="ninefold-store" content="{store}">' in head
+    return is_of_store and '<meta name="generator" content="ninefold ' in head and f"<title>{campaign}: " in head
 
 
 def _check_protected(path: Path, field: str, store: Path | None, inputs: Iterable[Path]) -> None:

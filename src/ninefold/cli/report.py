@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, print_json
-from ninefold.cli.outputs import ForceOption, check_output
+from ninefold.cli.outputs import ForceOption, check_output, store_identity
 from ninefold.report import DEFAULT_TOP
 
 MOST_SHOWN = 5000
@@ -35,10 +35,11 @@ def report(
         name = campaign_document(repository, name)["name"]
         target = out or Path(f"{name}-report.html")
         target = check_output(
-            target, force=force, store=store_file(address), inputs=input_files(campaign), report_of=name,
-            makes_folders=True,
+            target, force=force, store=store_file(address), inputs=input_files(campaign),
+            report_of=(name, store_identity(address, target)), makes_folders=True,
         )  # fmt: skip
-        write_report(target, render_report(*report_parts(repository, name, top)))
+        identity = store_identity(address, target)
+        write_report(target, render_report(*report_parts(repository, name, top), store=identity))
     if json:
         print_json({"report": str(target.resolve())})
     else:

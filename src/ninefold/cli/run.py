@@ -89,7 +89,7 @@ def _execute(
     from pathlib import Path
 
     from ninefold.cli.locate import result_rows, store_address
-    from ninefold.cli.outputs import check_output
+    from ninefold.cli.outputs import check_output, free_report, store_identity
     from ninefold.cli.progress import progress_display
     from ninefold.cli.signals import Interrupted
     from ninefold.errors import MachineFaultError
@@ -99,10 +99,13 @@ def _execute(
     from ninefold.structures.sources import reading_notes
 
     address = store_address(store, campaign.store)
-    target = Path(report or f"{campaign.name}-report.html")
+    target = free_report(campaign.name, address) if report is None else Path(report)
     target = check_output(
-        target, "--report", can_force=False, store=store_file(address), report_of=campaign.name, makes_folders=True
-    )
+        target, "--report", can_force=False, store=store_file(address), makes_folders=True,
+        report_of=(campaign.name, store_identity(address, target)),
+    )  # fmt: skip
+    if report is None and target.name != (usual := f"{campaign.name}-report.html"):
+        typer.echo(f"ninefold: note: {usual} is no report of this store; the report goes to {target}", err=True)
     if workers is not None:
         campaign = campaign.model_copy(update={"execution": campaign.execution.model_copy(update={"workers": workers})})
     if fresh and not yes:
@@ -125,7 +128,7 @@ def _execute(
             raise
         fault = error
     with open_store(address) as repository:
-        _write_report(repository, campaign.name, target)
+        _write_report(repository, campaign.name, target, address)
         if as_json:
             print_json(result_rows(repository, campaign.name))
         else:
@@ -209,8 +212,9 @@ def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> No
     out.print(f"Store:  {masked(address)}\nReport: {target.resolve()}", soft_wrap=True)
 
 
-def _write_report(repository: Any, name: str, target: Path) -> None:
+def _write_report(repository: Any, name: str, target: Path, address: str) -> None:
     from ninefold.cli.locate import report_parts
+    from ninefold.cli.outputs import store_identity
     from ninefold.report import render_report, write_report
 
-    write_report(target, render_report(*report_parts(repository, name)))
+    write_report(target, render_report(*report_parts(repository, name), store=store_identity(address, target)))

@@ -64,6 +64,8 @@ def render_report(
     candidates: list[dict[str, Any]],
     references: list[dict[str, Any]],
     rest: Iterable[dict[str, Any]] = (),
+    *,
+    store: str = "",
 ) -> str:
     """Make the report of a campaign.
 
@@ -75,6 +77,7 @@ def render_report(
         rest: Flat rows of the candidates that are not shown, with the fields `ROW_FIELDS` of
             `ninefold.report.overview`; they are counted, and their energies take part in the hulls. Read once, so an
             iterator that pages through a store will do.
+        store: What tells its store from another, as the page is to say it; empty to say nothing.
 
     Returns:
         One HTML file that needs nothing else: no network, no other file. Its tables and pictures work without a
@@ -120,6 +123,7 @@ def render_report(
             scale=scale_stops(),
             balls=[(ball_id(c), blend(c, "#ffffff", 0.6), c, blend(c, "#000000", 0.3)) for c in BALLS],
             version=ninefold.__version__,
+            store=store,
             styles=Markup(styles),
             scripts=Markup(scripts),
             script_hash=base64.b64encode(hashlib.sha256(scripts.encode()).digest()).decode(),
