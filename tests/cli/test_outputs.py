@@ -347,7 +347,7 @@ def test_status_tells_the_stage_that_runs(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "work")
     store = tmp_path / "work" / "ninefold.db"
     finished_status = ninefold("status", cwd=store.parent).stdout
-    assert "; elapsed " in finished_status
+    assert "; running time " in finished_status
     assert "left" not in finished_status
     with open_store(store, mode="write") as repository:
         document = {**repository.get("campaigns", "tiny"), "status": "running", "finished": None}

@@ -166,6 +166,8 @@ def test_prescreening_counts_compositions_and_keeps_the_reasons_of_each(prepared
     assert {centre: item["status"] for centre, item in candidates.items()} == {
         "V": "selected", "Nb": "no_structure", "Ta": "searched"
     }  # fmt: skip
+    label = method_of(parse_campaign(prepared.settings()).engine).label
+    assert {centre: item["engine"] for centre, item in candidates.items()} == {"V": None, "Nb": label, "Ta": label}
     assert len(lines) == 2, "what was not searched is not handed on"
 
 

@@ -25,6 +25,7 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
         kept = kept_of(document["name"], repository)
         faults = repository.find("faults", equal={"campaign": document["name"]})
         holder, progress = repository.lease_holder(), repository.lease_progress()
+        attempts = _attempts(repository, document)
     running = None
     state = document["status"]
     if state == "running":
@@ -39,6 +40,8 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
                 "status": state,
                 "created": document["created"],
                 "finished": document["finished"],
+                "runs": len(attempts) or None,
+                "running_seconds": _running_seconds(attempts, running),
                 "compositions": kept.compositions,
                 "searched": kept.searched,
                 "calculations": kept.calculations,
@@ -53,7 +56,7 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     out = console()
     out.print(
         f"Campaign {document['name']}: {state}, {kept.searched} of {kept.compositions} compositions searched, "
-        f"{kept.calculations} calculations finished{_time_of(document, running)}",
+        f"{kept.calculations} calculations finished{_time_of(document, running, attempts)}",
         markup=False,
     )
     if running and "stage" in running:
@@ -79,11 +82,35 @@ def _faults(faults: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*lines, f"  and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else lines
 
 
-def _time_of(document: dict[str, Any], running: dict[str, Any] | None) -> str:
-    """How long a campaign has run, or took; an interrupted one's pauses are unknown."""
+def _attempts(repository: Any, document: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    """Start and end of every run; the end of one that was interrupted is when it last stored something."""
+    from ninefold.flows.kept import last_stored
+    from ninefold.models.campaign import Attempt
+
+    found = [Attempt.model_validate(item) for item in document.get("attempts") or []]
+    return [(one.started, one.ended or last_stored(repository, document["name"], one)) for one in found]
+
+
+def _running_seconds(attempts: Sequence[tuple[str, str | None]], running: Mapping[str, Any] | None) -> float | None:
+    """Time spent in all runs together; None where one of them was not recorded."""
+    from ninefold.clock import seconds_between
+
+    if not attempts:
+        return None
+    *ended, (started, end) = attempts
+    last = seconds_between(started, None if running is not None else end)
+    return sum(seconds_between(*one) for one in ended) + last
+
+
+def _time_of(
+    document: dict[str, Any], running: dict[str, Any] | None, attempts: Sequence[tuple[str, str | None]]
+) -> str:
+    """How long a campaign has run, without the pauses between runs where these are known."""
     from ninefold.clock import seconds_between
     from ninefold.report.text import duration
 
+    if (spent := _running_seconds(attempts, running)) is not None:
+        return f"; running time {duration(spent)}" + (f" in {len(attempts)} runs" if len(attempts) > 1 else "")
     if running and "started" in running:
         return f"; elapsed {duration(seconds_between(running['started']))}"
     if document["finished"]:

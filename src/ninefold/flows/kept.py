@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from ninefold.store import open_store, store_file
 
 if TYPE_CHECKING:
+    from ninefold.models.campaign import Attempt
     from ninefold.store import Store
 
 _COMPUTED = ("pools", "searches", "minima", "calculations", "properties")
 """Collections of finished calculations."""
 _TIMED = ("pools", "calculations", "properties")
 """Those whose core time is their own: a search's is that of the energies and relaxations in it."""
+
+
+_DATED = ("pools", "searches", "calculations", "properties")
 
 
 class Kept(NamedTuple):
@@ -52,6 +56,23 @@ def calculations_of(campaign: str, address: str) -> Kept:
             for row in store.iterate(collection, equal={"campaign": campaign}, fields=["core_seconds"])
         )
         return kept_of(campaign, store)._replace(core_seconds=seconds)
+
+
+def last_stored(store: Store, campaign: str, attempt: Attempt) -> str:
+    """When an interrupted run of a campaign last stored a calculation: it ran until then, at least.
+
+    Args:
+        store: Where.
+        campaign: Its name.
+        attempt: The run.
+    """
+    newest = [attempt.started]
+    for collection in _DATED:
+        rows = store.find(
+            collection, equal={"campaign": campaign}, sort=[("created", "desc")], fields=["created"], limit=1
+        )
+        newest += [row["created"] for row in rows if row["created"]]
+    return max(newest)
 
 
 def lease_purpose(campaign: str) -> str:

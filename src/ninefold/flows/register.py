@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import ninefold
 from ninefold.clock import now
 from ninefold.errors import InputError
+from ninefold.flows.kept import last_stored
 from ninefold.flows.workplace import method_of
-from ninefold.models.campaign import CampaignRecord, Status
+from ninefold.models.campaign import Attempt, CampaignRecord, Status
 from ninefold.stages.own import stored_columns
 from ninefold.store import masked
 
@@ -75,6 +76,7 @@ def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accep
         created=known.created if known else now(),
         run=run,
         attempt=known.attempt + 1 if known else 1,
+        attempts=_attempts_with_one_more(store, known),
     )
     store.put("campaigns", [record])
     return record.attempt
@@ -95,7 +97,9 @@ def finish(store: Store, campaign: str, *, is_ranked: bool = True) -> str:
     has_faults = bool(store.count("faults", equal={"campaign": campaign}))
     status: Status = "incomplete" if has_faults or not is_ranked else "finished"
     if record.status != status:
-        store.put("campaigns", [record.model_copy(update={"status": status, "finished": now()})])
+        end = now()
+        attempts = [*record.attempts[:-1], *(run.model_copy(update={"ended": end}) for run in record.attempts[-1:])]
+        store.put("campaigns", [record.model_copy(update={"status": status, "finished": end, "attempts": attempts})])
     return status
 
 
@@ -107,7 +111,8 @@ def start_afresh(store: Store, campaign: str) -> None:
     document = store.get("campaigns", campaign)
     if document is None:
         return
-    store.put("campaigns", [CampaignRecord.model_validate({**document, "status": "stopped", "run": ""})])
+    stopped = {**document, "status": "stopped", "run": "", "attempts": []}
+    store.put("campaigns", [CampaignRecord.model_validate(stopped)])
     discard(store, campaign, (*VIEWS, *FACTS))
 
 
@@ -123,6 +128,19 @@ def _forget_other_methods(store: Store, campaign: str, methods: set[str]) -> Non
         for row in store.iterate(collection, equal={"campaign": campaign}, fields=["id", "method"]):
             if row["method"] not in methods:
                 store.delete(collection, equal={"id": row["id"]})
+
+
+def _attempts_with_one_more(store: Store, known: CampaignRecord | None) -> list[Attempt]:
+    """The runs of a campaign with the one that begins; empty where earlier ones were not recorded."""
+    if known is not None and not known.attempts and known.status != "stopped":
+        return []
+    before = [] if known is None else known.attempts
+    ended = [
+        attempt if attempt.ended else attempt.model_copy(update={"ended": last_stored(store, known.name, attempt)})
+        for attempt in before
+        if known is not None
+    ]
+    return [*ended, Attempt(started=now())]
 
 
 def _library_versions() -> dict[str, str]:

@@ -15,6 +15,18 @@ end, and the machine kept something from being computed (see `Fault`); `ninefold
 discarded."""
 
 
+class Attempt(BaseModel):
+    """One run of a campaign, from its registration to its end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    started: str
+    """ISO 8601, UTC; likewise the next."""
+    ended: str | None = None
+    """When the flow came to its end; of a run that was interrupted, when it last stored something, as the next run
+    notes it. None while it runs, and after an interruption until then."""
+
+
 class StageColumn(BaseModel):
     """A value that a stage of the user's stores with every candidate, as its file declared it."""
 
@@ -51,5 +63,7 @@ class CampaignRecord(Record):
     """Identifies the run that registered it last."""
     attempt: int = 1
     """How many runs there have been."""
+    attempts: list[Attempt] = Field(default_factory=list)
+    """Every run since the first, or since the last fresh start; empty where one of them was not recorded."""
     finished: str | None = None
     """When the flow last came to its end, finished or incomplete."""

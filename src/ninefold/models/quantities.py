@@ -102,7 +102,7 @@ _TABLE = (
         "spread",
         "highest less lowest of the lowest energies that the rounds found by themselves: the search's own noise",
     ),
-    ("engine", "string", "", "engine", "engine of the energies, with version"),
+    ("engine", "string", "", "engine", "engine of the search and its energies, with version"),
     ("method", "string", "", "method", "hash of the engine and its settings: two never share a hull"),
     # stability
     (

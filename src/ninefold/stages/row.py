@@ -61,10 +61,11 @@ def _of_minima(composition: CompositionRecord, method: Method, record: MinimaRec
         "search_spread": max(each) - min(each) if len(each) > 1 else None,
         "lowest_by_round": record.lowest_by_round,
         "is_coordination_kept": best is not None if record.minima else None,
+        "engine": method.label,  # of the search, also where it left no structure: of two such rows one tells which
     }
     if best is not None:
         values |= {name: getattr(best, name) for name in _OF_BEST}
-        values |= {"evidence": method.evidence, "engine": method.label}
+        values["evidence"] = method.evidence
     elif record.minima:
         # no structure of this anion: what the lowest one is, so that the rules on results say why not
         rejected = record.minima[0]
