@@ -27,8 +27,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from ninefold.clock import now
 from ninefold.errors import InputError, shown
 from ninefold.keys import KEY_VERSION, content_key
-from ninefold.models.campaign import StageColumn
-from ninefold.models.candidate import Candidate
 from ninefold.models.evidence import EVIDENCE
 from ninefold.models.property import PropertyRecord
 from ninefold.models.quantities import Kind
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from ninefold.engines.base import Engine
+    from ninefold.models.campaign import StageColumn
     from ninefold.models.structure import StructureRecord
 
 
@@ -87,6 +86,7 @@ def own_stage(name: str) -> CandidateStage:
     Raises:
         InputError: if there is none, or its name or columns are taken.
     """
+    from ninefold.models.candidate import Candidate
     from ninefold.models.quantities import QUANTITIES
     from ninefold.stages.order import SHIPPED, STRUCTURED
 
@@ -144,6 +144,8 @@ def columns_of(names: Iterable[str]) -> dict[str, Kind]:
 
 def stored_columns(names: Iterable[str]) -> dict[str, StageColumn]:
     """Columns of some stages as a campaign's record keeps them; raises as `columns_of`."""
+    from ninefold.models.campaign import StageColumn
+
     columns: dict[str, StageColumn] = {}
     for name in names:
         own = own_stage(name)

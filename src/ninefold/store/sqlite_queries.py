@@ -100,8 +100,8 @@ def _ordered(known: Mapping[str, Field], field: str, direction: str) -> str:
         sortable = [name for name, other in known.items() if other.kind != "list"]
         close = difflib.get_close_matches(field, sortable, n=3)
         raise InputError(
-            "sort", field, problem="cannot be sorted by", allowed=", ".join(close) or None,
-            hint=f"sorted by can be {listed(sortable, MOST_LISTED)}; 'ninefold fields' lists all",
+            "sort", field, problem="cannot be sorted by", allowed=", ".join(close) or listed(sortable, MOST_LISTED),
+            hint="'ninefold fields' lists all",
         )  # fmt: skip
     return f"{column_of(found)} {_ORDERS[direction]} NULLS LAST"
 
