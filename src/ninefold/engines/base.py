@@ -81,6 +81,8 @@ class Evaluation:
     error: str | None = None
     is_transient: bool = False
     """Whether the error is the machine's (a library, memory, a file, a device) and may not come again: not stored."""
+    notes: tuple[str, ...] = ()
+    """What was not as usual, in words: how self-consistency was reached, a magnetic moment."""
 
     @classmethod
     def failed(cls, error: BaseException, core_seconds: float = 0.0) -> Evaluation:
@@ -105,6 +107,8 @@ class Relaxation:
     core_seconds: float
     error: str | None = None
     is_transient: bool = False
+    """As in `Evaluation`."""
+    notes: tuple[str, ...] = ()
     """As in `Evaluation`."""
 
     @classmethod

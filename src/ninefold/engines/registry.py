@@ -24,6 +24,7 @@ ENGINES = Registry(
         "chgnet": "ninefold.engines.chgnet:CHGNetEngine",
         **{name: f"ninefold.engines.foundation:{name}" for name in ("sevennet", "mace", "orb", "mattersim", "grace")},
         "torchsim": "ninefold.engines.torchsim:make",
+        "gpaw": "ninefold.engines.gpaw_engine:gpaw",
         "emt": "ninefold.engines.ase_engine:emt",
         "lj": "ninefold.engines.ase_engine:lennard_jones",
     },
