@@ -1,9 +1,12 @@
 # Every target sets up what it needs; nothing has to be prepared.
-# make demo | test | test-slow | test-browser | mutants | lint | bench | docs | clean
+# make demo | test | test-slow | test-dft | test-browser | setup-dft | mutants | lint | bench | docs | clean
 
 VENV    ?= .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.ninefold-installed
+DFT     := $(VENV)/.ninefold-dft-installed
+# what GPAW is built with: BLAS, exchange-correlation functionals, Fourier transforms, MPI to link against
+DFT_APT := g++ python3-dev pkg-config libopenblas-dev libxc-dev libfftw3-dev libopenmpi-dev openmpi-bin
 FRESH   ?=
 MUTANTS ?= 40
 # one thread per process: the workers share the cores, and results do not depend on the machine's core count
@@ -11,12 +14,14 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-browser mutants lint types contracts bench rediscover docs constraints clean
+.PHONY: help setup setup-dft demo test test-slow test-dft test-browser mutants lint types contracts bench rediscover docs constraints clean
 
 help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
 	@echo "make test          every test of the default suite"
 	@echo "make test-slow     the physics that takes minutes"
+	@echo "make setup-dft     GPAW, for DFT: system packages by apt, a build of a minute, 100 MB"
+	@echo "make test-dft      DFT against experiment (about 15 CPU minutes)"
 	@echo "make test-browser  the report in a real browser (needs chromium)"
 	@echo "make mutants       changes of the code that no test notices (MUTANTS=40 per package, or all: hours)"
 	@echo "make lint          ruff, mypy, import contracts"
@@ -42,6 +47,28 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,dev,sevennet]'
 	@touch $@
 
+setup-dft: $(DFT)
+
+$(DFT): $(STAMP)
+	@set -e; \
+	if ! $(BIN)/python -c 'import gpaw.cgpaw, gpaw_data' >/dev/null 2>&1 && command -v dpkg-query >/dev/null; then \
+	  missing=; \
+	  for package in $(DFT_APT); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	  done; \
+	  if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -q && apt-get install -y -q --no-install-recommends $$missing; \
+	  elif [ -n "$$missing" ]; then \
+	    echo "GPAW is built with system packages that are missing; as root: apt-get install$$missing"; exit 2; \
+	  fi; \
+	elif ! command -v dpkg-query >/dev/null; then \
+	  echo "GPAW is built with the development files of: $(DFT_APT) (Debian's names)"; \
+	fi; \
+	echo "Setting up GPAW (GPL-3) and its PAW data sets ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dft]'
+	@$(BIN)/python -c 'import gpaw.cgpaw, gpaw_data'
+	@touch $@
+
 demo: setup
 	@$(BIN)/ninefold run configs/quickstart.yaml $(if $(FRESH),--fresh --yes)
 
@@ -53,6 +80,9 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow
+
+test-dft: setup-dft
+	$(BIN)/python -m pytest -q -m dft
 
 test-browser: setup
 	$(BIN)/python -m pytest -q -m browser
@@ -78,8 +108,8 @@ docs: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict
 
-constraints: setup
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs,mutants]'
+constraints: setup-dft
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dft,docs,mutants]'
 	@{ head -2 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 clean:

@@ -44,7 +44,9 @@ class DFTSettings(Settings):
     @model_validator(mode="after")
     def _check_cutoffs(self) -> Self:
         if self.relax_cutoff > self.cutoff:
-            raise ValueError(f"relax_cutoff: {self.relax_cutoff:g} eV is above the cutoff of the energy, {self.cutoff:g} eV")
+            raise ValueError(
+                f"relax_cutoff: {self.relax_cutoff:g} eV is above the cutoff of the energy, {self.cutoff:g} eV"
+            )
         return self
 
     def method(self) -> dict[str, Any]:

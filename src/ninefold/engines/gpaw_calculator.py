@@ -159,7 +159,7 @@ def _functional(name: str) -> Any:
         return "PBE"
     from gpaw.dft import XC
 
-    class OnPBEData(XC):  # type: ignore[misc]
+    class OnPBEData(XC):
         def functional(self, **options: Any) -> Any:
             made = super().functional(**options)
             made.get_setup_name = lambda: "PBE"

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from pymatgen.core import Structure
@@ -49,17 +49,17 @@ class GPAWEngine(ASEEngine):
     """
 
     def __init__(self, settings: DFTSettings, title: str = "") -> None:
-        packages = {package: _installed(package) for package in ("gpaw",)}
+        release = _installed_version()
         data_sets = _data_sets()
         self.settings = settings
         self._log = None if settings.log is None else _log_folder(settings.log)
         self._notes: tuple[str, ...] = ()
-        label = f"GPAW {packages['gpaw']}, {settings.functional}, {settings.cutoff:g} eV"
+        label = f"GPAW {release}, {settings.functional}, {settings.cutoff:g} eV"
         super().__init__(
             "gpaw",
             f"{label} ({title})" if title else label,
             None,
-            (packages, _data_checksum(tuple(sorted(data_sets.values()))), LADDER_VERSION, settings.method()),
+            (release, _data_checksum(tuple(sorted(data_sets.values()))), LADDER_VERSION, settings.method()),
             frozenset(data_sets),
             evidence="DFT",
         )
@@ -172,21 +172,25 @@ def is_lone_atom(structure: Structure) -> bool:
     return len(structure) == 1 and is_molecule(structure)
 
 
-def _installed(package: str) -> str:
+def _installed_version() -> str:
+    """GPAW's version.
+
+    Raises:
+        MissingDependencyError: if it is not installed.
+        InputError: if its compiled part cannot be loaded.
+    """
     try:
-        __import__(package.replace("-", "_"))
-        return version(package)
+        import gpaw.cgpaw  # noqa: F401  # the compiled part, which needs the system's libraries
+
+        return version("gpaw")
     except (ModuleNotFoundError, PackageNotFoundError) as error:
-        missing = getattr(error, "name", None) or package
-        is_own = missing.split(".")[0] == package
-        raise MissingDependencyError(
-            "engine.name", "gpaw", package if is_own else missing, "dft" if is_own else None
-        ) from error
-    except ImportError as error:  # a shared library of the system is gone
+        missing = (error.name or "gpaw").split(".")[0]
+        raise MissingDependencyError("engine.name", "gpaw", missing, "dft" if missing == "gpaw" else None) from error
+    except ImportError as error:
         raise InputError(
-            "engine.name", "gpaw", problem=f"cannot be loaded: {str(error).splitlines()[0][:120]}",
-            hint="install the libraries that docs/engines.md names, and build it again: pip install --force-reinstall "
-            "--no-deps --no-binary :all: gpaw",
+            "engine.name", "gpaw", problem=f"cannot be loaded: {(str(error).splitlines() or [''])[0][:120]}",
+            hint="install the system's packages that docs/engines.md names and build it again: "
+            "pip install --force-reinstall --no-deps --no-binary gpaw gpaw",
         ) from error  # fmt: skip
 
 
