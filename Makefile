@@ -6,7 +6,7 @@ BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.ninefold-installed
 DFT     := $(VENV)/.ninefold-dft-installed
 # what GPAW is built with: BLAS, exchange-correlation functionals, Fourier transforms, MPI to link against
-DFT_APT := g++ python3-dev pkg-config libopenblas-dev libxc-dev libfftw3-dev libopenmpi-dev openmpi-bin
+DFT_APT := g++ pkg-config libopenblas-dev libxc-dev libfftw3-dev libopenmpi-dev openmpi-bin
 FRESH   ?=
 MUTANTS ?= 40
 # one thread per process: the workers share the cores, and results do not depend on the machine's core count
@@ -53,6 +53,8 @@ $(DFT): $(STAMP)
 	@set -e; \
 	if ! $(BIN)/python -c 'import gpaw.cgpaw, gpaw_data' >/dev/null 2>&1 && command -v dpkg-query >/dev/null; then \
 	  missing=; \
+	  $(BIN)/python -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
+	    || missing=" python3-dev"; \
 	  for package in $(DFT_APT); do \
 	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
 	  done; \

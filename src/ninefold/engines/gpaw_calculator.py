@@ -19,7 +19,7 @@ from ninefold.engines.dft_settings import DFTSettings
 LADDER_VERSION = 1
 """Rises when the means, their order or what is handed to GPAW change energies; in the fingerprint."""
 SLOW_MIXING = {"backend": "pulay", "beta": 0.02, "nmaxold": 8, "weight": 100.0}
-"""Two per cent of the new density in each step, long waves damped: what GPAW's manual advises for metals and magnets."""
+"""Two per cent of the new density in each step, long waves damped: as GPAW's manual advises for metals and magnets."""
 WIDER = 4.0
 """Factor on the smearing; the energy is still extrapolated to zero width."""
 OTHER_SPIN = 0.3
@@ -136,6 +136,7 @@ class LadderCalculator(Calculator):
             "kpts": {"size": self._mesh, "gamma": True},
             "occupations": {"name": "fermi-dirac", "width": settings.smearing * means.smearing},
             "convergence": {"energy": settings.energy_tolerance, "density": settings.density_tolerance},
+            "symmetry": {"symmorphic": False},  # screw axes and glide planes, too: fewer k-points, same energy
             "maxiter": self._iterations(means),
             "txt": None if self._log is None else self._log.with_suffix(f".{self._step}.txt"),
             "legacy_gpaw": False,

@@ -1,7 +1,7 @@
 """GPAW as an engine: plane-wave DFT behind the protocol of the potentials.
 
-An energy is always that of `DFTSettings.cutoff` on a mesh of the cell it belongs to: a relaxation moves atoms and cell at
-`relax_cutoff` and computes its end anew, so that `relax` and `evaluate` share a hull.
+An energy is always that of `DFTSettings.cutoff` on a mesh of the cell it belongs to: a relaxation moves atoms and cell
+at `relax_cutoff` and computes its end anew, so that `relax` and `evaluate` share a hull.
 
 GPAW is free software under GPL-3 and no dependency of ninefold: `pip install 'ninefold[dft]'` (`make setup-dft`).
 Source: Mortensen et al., J. Chem. Phys. 160, 092503 (2024), doi:10.1063/5.0182685.
@@ -73,7 +73,7 @@ class GPAWEngine(ASEEngine):
         if missing := sorted({*symbols} - (self._elements or frozenset())):
             raise InputError(
                 "engine.name", "gpaw", problem=f"has no PAW data set ({DATA_SETS}) for {', '.join(missing)}",
-                hint=f"put {missing[0]}.{DATA_SETS}.gz into a folder of GPAW_SETUP_PATH, or leave the element out; it was "
+                hint=f"put {missing[0]}.{DATA_SETS}.gz into a folder of GPAW_SETUP_PATH, or leave the element out; "
                 f"looked for in {', '.join(map(str, _setup_folders())) or 'no folder'}",
             )  # fmt: skip
 

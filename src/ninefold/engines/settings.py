@@ -16,7 +16,7 @@ class EngineSettings(Settings):
     name: str = "chgnet"
     """An engine by name: chgnet (weights come with the package), lj and emt (for tests), or an installed plug-in."""
     model: str | None = None
-    """The engine's own model or weight file; of gpaw, a preset (draft, standard, production) or a YAML file of settings.
+    """The engine's own model or weight file (of gpaw: draft, standard, production, or a YAML file of settings).
     Default: the engine's default (CHGNet 0.3.0)."""
     kernels: Literal["default", "openequivariance", "cuequivariance"] = "default"
     """Code for the tensor products of SevenNet in the engine torchsim on a CUDA device: faster where its package is

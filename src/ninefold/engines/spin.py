@@ -39,7 +39,7 @@ def starting_moments(symbols: Sequence[str]) -> list[float] | None:
 
 
 def forced_moments(symbols: Sequence[str]) -> list[float]:
-    """Moments for a calculation that is to be polarised in any case: 1 μB on each centre where nothing else is known."""
+    """Moments for a calculation that is polarised in any case: 1 μB on each centre where nothing else is known."""
     centres = {symbol: 1.0 for symbol in symbols if symbol in GROUP and symbol not in CATION_CHARGES}
     return starting_moments(symbols) or _on(symbols, centres or dict.fromkeys(symbols, 1.0))
 
