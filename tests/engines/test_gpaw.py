@@ -133,14 +133,14 @@ def test_spin_that_is_asked_for_has_a_start():
 class StandIn:
     """What a GPAW that converges only by the last of `failures` + 1 means would do."""
 
-    def __init__(self, monkeypatch, failures=0):
+    def __init__(self, monkeypatch, failures=0, error=None):
         self.made, self.failures = [], failures
         package = types.ModuleType("gpaw")
         package.KohnShamConvergenceError = type("KohnShamConvergenceError", (Exception,), {})
         package.GPAW = self.make
         symmetry = types.ModuleType("gpaw.new.symmetry")
         symmetry.SymmetryBrokenError = type("SymmetryBrokenError", (Exception,), {})
-        self.package, self.symmetry = package, symmetry
+        self.package, self.symmetry, self.error = package, symmetry, error or package.KohnShamConvergenceError()
         for name, module in {
             "gpaw": package,
             "gpaw.new": types.ModuleType("gpaw.new"),
@@ -151,12 +151,12 @@ class StandIn:
     def make(self, **options):
         self.made.append(options)
         works = len(self.made) > self.failures
-        package = self.package
+        error = self.error
 
         class Calculation:
             def get_property(self, name, atoms):
                 if not works:
-                    raise package.KohnShamConvergenceError
+                    raise error
                 return {"forces": np.zeros((len(atoms), 3)), "stress": np.zeros(6), "magmom": 2.0}.get(name, -1.0)
 
         return Calculation()
@@ -220,6 +220,24 @@ def test_a_structure_that_never_converges_has_failed(monkeypatch, moments, tried
     assert len(stand_in.made) == tried
     assert str(error.value).count("iterations") == tried
     assert not is_transient(error.value)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("Some energy terms are NaN!"), np.linalg.LinAlgError("2-th leading minor")], ids=type
+)
+def test_a_run_that_diverges_is_tried_by_the_next_means(monkeypatch, error):
+    stand_in = StandIn(monkeypatch, failures=1, error=error)
+    calculator = stand_in.ladder()
+    assert atoms_with(calculator).get_potential_energy() == -1.0
+    assert calculator.notes == ["SCF did not converge as set: slow mixing"]
+
+
+@pytest.mark.parametrize("error", [MemoryError("full"), ValueError("a shape"), OSError("disk")], ids=type)
+def test_other_errors_are_no_matter_of_convergence(monkeypatch, error):
+    stand_in = StandIn(monkeypatch, failures=9, error=error)
+    with pytest.raises(type(error)):
+        atoms_with(stand_in.ladder()).get_potential_energy()
+    assert len(stand_in.made) == 1
 
 
 def test_a_lost_symmetry_is_looked_for_anew_and_no_failure(monkeypatch):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
@@ -96,7 +97,6 @@ class LadderCalculator(Calculator):
                 self.results[name] = self._inner.get_property(name, atoms)
 
     def _converge(self, atoms: Atoms) -> None:
-        from gpaw import KohnShamConvergenceError
         from gpaw.new.symmetry import SymmetryBrokenError
 
         while True:
@@ -108,7 +108,9 @@ class LadderCalculator(Calculator):
             except SymmetryBrokenError:
                 # the calculator goes on with the symmetry of its first geometry; a new one looks for that of this one
                 self._inner = None
-            except KohnShamConvergenceError:
+            except Exception as error:
+                if not _is_of_scf(error):
+                    raise
                 self._inner = None
                 self._step += 1
                 if self._step == len(self._ladder):
@@ -152,6 +154,15 @@ class LadderCalculator(Calculator):
     def _note_moment(self, moment: float) -> None:
         self.notes = [note for note in self.notes if not note.startswith("magnetic moment")]
         self.notes.append(f"magnetic moment {moment:.2f} μB per cell")
+
+
+def _is_of_scf(error: Exception) -> bool:
+    """Whether self-consistency was not reached or ran away, rather than anything else going wrong."""
+    from gpaw import KohnShamConvergenceError
+
+    if isinstance(error, (KohnShamConvergenceError, np.linalg.LinAlgError)):
+        return True
+    return isinstance(error, ValueError) and "NaN" in str(error)  # GPAW's words for energies that are no numbers
 
 
 def _functional(name: str) -> Any:
