@@ -45,7 +45,8 @@ def test_lattice_parameters_are_those_of_experiment_and_pressure_is_the_energy_s
     best = dense[curve(dense).argmin()]
     assert (best / start.volume) ** (1 / 3) == pytest.approx(1, abs=0.02)
     analytic = np.array([-np.trace(result.stress) / 3 for result in evaluations]) / GPa
-    np.testing.assert_allclose(analytic, -curve.deriv()(volumes) / GPa, atol=0.3)
+    # stress is that of a constant number of plane waves: at 600 eV 0.04 (KH) to 0.3 GPa (Mg2FeH6) off
+    np.testing.assert_allclose(analytic, -curve.deriv()(volumes) / GPa, atol=0.4)
     assert analytic[0] > 1  # compressed
     assert analytic[-1] < -0.3
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from ninefold.output.target import Target
 
 EngineOption = Annotated[
-    str, typer.Option("--engine", help="What computes energies: chgnet, emt, lj, a plug-in or FILE.py:NAME.")
+    str, typer.Option("--engine", help="What computes energies: chgnet, sevennet, gpaw, a plug-in or FILE.py:NAME.")
 ]
 
-ModelOption = Annotated[str | None, typer.Option("--model", help="The engine's own model or weight file.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Model or weight file of the engine; settings of gpaw.")
+]
 
 ONE_FILE = "a file for all that ends with .cif, .xyz or .extxyz"
 

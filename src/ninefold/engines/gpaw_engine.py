@@ -209,7 +209,7 @@ def _data_sets() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in _setup_folders():
         if folder.is_dir():
-            for path in sorted(folder.iterdir()):
+            for path in sorted(folder.iterdir(), reverse=True):  # GPAW takes X.PBE.gz before X.PBE
                 symbol, _, rest = path.name.partition(".")
                 if rest in (DATA_SETS, f"{DATA_SETS}.gz"):
                     found.setdefault(symbol, path)
