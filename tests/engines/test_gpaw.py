@@ -140,6 +140,7 @@ class StandIn:
         package.GPAW = self.make
         symmetry = types.ModuleType("gpaw.new.symmetry")
         symmetry.SymmetryBrokenError = type("SymmetryBrokenError", (Exception,), {})
+        symmetry.SymmetryAnalysisBug = type("SymmetryAnalysisBug", (Exception,), {})
         self.package, self.symmetry, self.error = package, symmetry, error or package.KohnShamConvergenceError()
         for name, module in {
             "gpaw": package,
@@ -327,6 +328,19 @@ def test_a_structure_that_loses_its_symmetry_has_the_energy_of_a_fresh_calculati
     fresh = moved.copy()
     fresh.calc = LadderCalculator(QUICK, 300, (3, 3, 3), None)
     assert after_cell == pytest.approx(fresh.get_potential_energy(), abs=2e-4)
+
+
+def test_a_cell_in_which_gpaw_finds_no_group_has_the_energy_of_the_same_cell_in_which_it_does(gpaw):
+    magnesium = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(3.2, 5.2), ["Mg"], [[1 / 3, 2 / 3, 0.25]])
+    [evaluation] = engine(QUICK).evaluate([magnesium])
+    atoms = bulk("Mg", "hcp", a=3.2, c=5.2)
+    # |b| are 2.267, 2.267, 1.208 1/Å
+    atoms.calc = gpaw.GPAW(
+        mode=gpaw.PW(300), xc="PBE", kpts={"size": (4, 4, 2), "gamma": True}, txt=None, symmetry="off",
+        occupations=gpaw.FermiDirac(0.05), convergence={"energy": 1e-5},
+    )  # fmt: skip
+    assert evaluation.error is None
+    assert evaluation.energy_per_atom == pytest.approx(atoms.get_potential_energy() / 2, abs=2e-4)
 
 
 def test_hydrogen_in_a_box_is_bound_and_its_atom_has_a_spin(gpaw):

@@ -21,6 +21,8 @@ LADDER_VERSION = 1
 """Rises when the means, their order or what is handed to GPAW change energies; in the fingerprint."""
 SLOW_MIXING = {"backend": "pulay", "beta": 0.02, "nmaxold": 8, "weight": 100.0}
 """Two per cent of the new density in each step, long waves damped: as GPAW's manual advises for metals and magnets."""
+SYMMETRIES: tuple[Any, ...] = ({"symmorphic": False}, {}, "off")
+"""With screw axes and glide planes, without, none: same energy, more k-points. GPAW finds no group for some cells."""
 WIDER = 4.0
 """Factor on the smearing; the energy is still extrapolated to zero width."""
 OTHER_SPIN = 0.3
@@ -79,7 +81,7 @@ class LadderCalculator(Calculator):
         self._settings, self._cutoff, self._mesh = settings, cutoff, mesh
         self._moments, self._is_lone_atom, self._log = moments, is_lone_atom, log
         self._ladder = [means for means in LADDER if means.moments == 1.0 or moments is not None]
-        self._step = 0
+        self._step = self._symmetry = 0
         self._inner: Any = None
 
     def calculate(self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes) -> None:
@@ -97,7 +99,7 @@ class LadderCalculator(Calculator):
                 self.results[name] = self._inner.get_property(name, atoms)
 
     def _converge(self, atoms: Atoms) -> None:
-        from gpaw.new.symmetry import SymmetryBrokenError
+        from gpaw.new.symmetry import SymmetryAnalysisBug, SymmetryBrokenError
 
         while True:
             try:
@@ -108,6 +110,11 @@ class LadderCalculator(Calculator):
             except SymmetryBrokenError:
                 # the calculator goes on with the symmetry of its first geometry; a new one looks for that of this one
                 self._inner = None
+            except SymmetryAnalysisBug:
+                self._inner = None
+                if self._symmetry + 1 == len(SYMMETRIES):
+                    raise
+                self._symmetry += 1
             except Exception as error:
                 if not _is_of_scf(error):
                     raise
@@ -138,7 +145,7 @@ class LadderCalculator(Calculator):
             "kpts": {"size": self._mesh, "gamma": True},
             "occupations": {"name": "fermi-dirac", "width": settings.smearing * means.smearing},
             "convergence": {"energy": settings.energy_tolerance, "density": settings.density_tolerance},
-            "symmetry": {"symmorphic": False},  # screw axes and glide planes, too: fewer k-points, same energy
+            "symmetry": SYMMETRIES[self._symmetry],
             "maxiter": self._iterations(means),
             "txt": None if self._log is None else self._log.with_suffix(f".{self._step}.txt"),
             "legacy_gpaw": False,
