@@ -1,4 +1,4 @@
-"""The trust set's arithmetic, against pymatgen, against an engine that is its own reference, and against known shifts."""
+"""The trust set's arithmetic: against pymatgen, an engine that is its own reference, and known shifts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ MODULUS = 0.3
 
 
 class Analytic:
-    """An engine with E = sum of e_i + a Birch-Murnaghan curve with V0 = sum of v_i, and harmonic forces to a lattice."""
+    """An engine with E = sum of e_i + a Birch-Murnaghan curve with V0 = sum of v_i, and harmonic forces."""
 
     name = label = "analytic"
     fingerprint, evidence, batch = "f", "test", 1
@@ -111,7 +111,7 @@ def trust(engine) -> TrustSet:
                 n=n,
                 source="test",
                 frames=frames,
-            )  # fmt: skip
+            )
         )
     return TrustSet(method="analytic", settings={}, geometry="test", phases=phases)
 

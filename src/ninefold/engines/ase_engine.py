@@ -61,7 +61,7 @@ class ASEEngine:
         self.fingerprint = content_key(name, *parts)
 
     def calculator(self) -> Any:
-        """The ASE calculator, for what needs one: phonons, molecular dynamics. One for all callers: do not share atoms."""
+        """The ASE calculator, for what needs one: phonons, molecular dynamics. It is one for all callers."""
         return self._calculator
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:

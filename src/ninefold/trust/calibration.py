@@ -1,8 +1,8 @@
 """What an engine's errors on the trust set can be corrected by, and what is left when they are.
 
-Two corrections, each with its leave-one-out error: the energy of hydrogen gas, from binary hydrides alone; and one shift
-per hydrogen atom for each class of phases. The first is for formation and decomposition of any phase. The second
-corrects what the classes have in common; that it does not correct within a class is the uncertainty which remains.
+Two corrections, each with its leave-one-out error: the energy of hydrogen gas, from binary hydrides alone; and one
+shift per hydrogen atom for each class of phases. The first is for formation and decomposition of any phase. The
+second corrects what the phases of a class have in common; the rest is the uncertainty which remains.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def probability_below(value: float, uncertainty: float) -> float:
 
 
 def _fit(shares: np.ndarray, wrong: np.ndarray, groups: Sequence[Hashable]) -> tuple[float, np.ndarray]:
-    """Slope through the origin of errors over shares of hydrogen, and the residual of each when its group is left out."""
+    """Slope through the origin of errors over shares of hydrogen; the residual of each when its group is left out."""
     left_out = np.empty(len(wrong))
     for place, group in enumerate(groups):
         others = np.array([other != group for other in groups])

@@ -1,7 +1,7 @@
 """Energy against volume: a Birch-Murnaghan curve through energies and pressures at a few volumes.
 
-The third-order Birch-Murnaghan equation is a cubic polynomial in V^(-2/3) (Birch, Phys. Rev. 71, 809 (1947)), so a linear
-least-squares fit gives it; with the pressures beside the energies three volumes are enough.
+The third-order Birch-Murnaghan equation is a cubic polynomial in V^(-2/3) (Birch, Phys. Rev. 71, 809 (1947)), so a
+linear least-squares fit gives it; with the pressures beside the energies three volumes are enough.
 """
 
 from __future__ import annotations
@@ -56,10 +56,12 @@ def fit_curve(volumes: Sequence[float], energies: Sequence[float], pressures: Se
     polynomial = np.polynomial.Polynomial(np.linalg.lstsq(matrix, values, rcond=None)[0])
     first, second = polynomial.deriv(1), polynomial.deriv(2)
     margin = 0.1 * (weight if np.ptp(v) else 0)
-    for root in first.roots():
-        if abs(root.imag) < 1e-9 and root.real > 0 and second(root.real) > 0:
-            volume = scale * root.real**-1.5
+    roots = np.atleast_1d(np.asarray(first.roots(), dtype=complex))
+    for root in roots[np.abs(roots.imag) < 1e-9].real:
+        curvature = float(np.real(second(root)))
+        if root > 0 and curvature > 0:
+            volume = float(scale * root**-1.5)
             if v.min() - margin <= volume <= v.max() + margin:
-                stiffness = second(root.real) * (2 / 3 * root.real / volume) ** 2
-                return Curve(float(volume), float(polynomial(root.real)), float(volume * stiffness))
+                stiffness = curvature * (2 / 3 * root / volume) ** 2
+                return Curve(volume, float(np.real(polynomial(root))), float(volume * stiffness))
     raise NoMinimumError(f"no minimum between {v.min():.2f} and {v.max():.2f} Å³/atom")

@@ -41,7 +41,7 @@ def relaxed(engine: Engine, structure: Structure) -> Structure:
 
 
 def volume_series(engine: Engine, structure: Structure, ratios: Sequence[float] = VOLUME_RATIOS) -> list[Structure]:
-    """A relaxed phase at several volumes: cell scaled, atoms relaxed within, so that no bond is strained by the scaling.
+    """A relaxed phase at several volumes: cell scaled, atoms relaxed within, so that scaling strains no bond.
 
     Args:
         engine: Relaxes the atoms.
@@ -74,12 +74,8 @@ def molecule(box: float = 8.0, lengths: Sequence[float] = BOND_LENGTHS) -> list[
 
     lattice = Lattice.orthorhombic(box, box + 0.5, box + 1.0)
     middle = np.array([box, box + 0.5, box + 1.0]) / 2
-    return [
-        Structure(
-            lattice, ["H", "H"], [middle - [0, 0, length / 2], middle + [0, 0, length / 2]], coords_are_cartesian=True
-        )
-        for length in lengths
-    ]
+    along = np.array([[0, 0, -0.5], [0, 0, 0.5]])
+    return [Structure(lattice, ["H", "H"], middle + along * length, coords_are_cartesian=True) for length in lengths]
 
 
 def displaced(calculator: Any, structure: Structure, count: int, seed: int) -> list[Structure]:

@@ -1,7 +1,7 @@
 """Whether an engine's second derivatives are symmetric.
 
-Exact forces have a symmetric Hessian. One that is not, from differences of forces, tells that the energy surface is rough
-on the scale of the displacements: phonons and soft modes made with such an engine are not to be believed.
+Exact forces have a symmetric Hessian. One that is not, from differences of forces, tells that the energy surface is
+rough on the scale of the displacements: phonons and soft modes made with such an engine are not to be believed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 DISPLACEMENT = 0.01
 """Å, to both sides."""
 LARGEST_ASYMMETRY = 0.02
-"""Root mean square of the antisymmetric part over that of the whole, up to which an engine may relax final structures and
-feed phonons."""
+"""Root mean square of the antisymmetric part over that of the whole, up to which an engine may relax final structures
+and feed phonons."""
 
 
 def hessian(engine: Engine, structure: Structure, displacement: float = DISPLACEMENT) -> np.ndarray:
@@ -54,6 +54,6 @@ def hessian(engine: Engine, structure: Structure, displacement: float = DISPLACE
 
 
 def asymmetry(matrix: np.ndarray) -> float:
-    """Root mean square of the antisymmetric part of a square matrix over that of the whole: 0 if symmetric, at most 1."""
+    """Root mean square of the antisymmetric part of a square matrix over that of the whole: 0 to 1."""
     whole = float(np.linalg.norm(matrix))
     return float(np.linalg.norm((matrix - matrix.T) / 2)) / whole if whole else 0.0

@@ -71,7 +71,7 @@ class TrustPhase(_Model):
     frames: list[Frame]
 
     @property
-    def elements(self) -> dict[str, float]:
+    def elements(self) -> dict[str, int]:
         """Symbol -> atoms per formula unit."""
         return parse_formula(self.formula)
 
