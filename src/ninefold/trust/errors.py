@@ -226,7 +226,7 @@ def parts_of_reaction(trust: TrustSet, phase: TrustPhase) -> dict[str, float] | 
     if metal is None or molecule is None:
         return None
     parts = {metal.name: counts.pop(phase.centre) / total}
-    hydrogens = counts.pop("H")
+    hydrogens = float(counts.pop("H"))
     for symbol, count in counts.items():
         saline = next((one for one in trust.of_class(["saline"]) if set(one.elements) == {symbol, "H"}), None)
         if saline is None:
