@@ -17,6 +17,7 @@ from ninefold.trust.curve import NoMinimumError, fit_curve
 from ninefold.trust.errors import compare, errors_of, parts_by_element, parts_of_reaction
 from ninefold.trust.hessian import asymmetry, hessian
 from ninefold.trust.phases import Frame, TrustPhase, TrustSet
+from ninefold.trust.summary import summarise, with_hydrogen
 
 
 def rocksalt(one: str, other: str, a: float) -> Structure:
@@ -197,6 +198,25 @@ def test_the_energy_of_hydrogen_is_found_from_the_binaries(trust):
     assert found.hydrides == 3
     again = compare(trust, results(trust, high_molecule), "", "", found.energy)
     assert all(phase.formation_error == pytest.approx(0, abs=1e-6) for phase in again.of_class("complex"))
+
+
+def test_another_energy_of_hydrogen_needs_no_computation(trust):
+    own = compare(trust, results(trust), "", "")
+    computed, changed = compare(trust, results(trust), "", "", -0.7), with_hydrogen(own, trust, -0.7)
+    assert changed.hydrogen == computed.hydrogen == -0.7
+    for one, other in zip(changed.phases, computed.phases, strict=True):
+        for name in ("formation_engine", "reaction_engine"):
+            assert getattr(one, name) == (None if (x := getattr(other, name)) is None else pytest.approx(x, abs=1e-12))
+
+
+def test_a_summary_speaks_of_every_class_that_forms(engine, trust):
+    summary = summarise(engine, trust)
+    assert [one.phase_class for one in summary.classes] == ["saline", "complex"]
+    assert [one.computed for one in summary.classes] == [3, 3]
+    assert summary.classes[1].reaction == pytest.approx(0, abs=1e-6)
+    assert summary.by_n == {6: pytest.approx(0, abs=1e-6)}
+    assert summary.hessian_asymmetry == pytest.approx(0, abs=1e-9)  # harmonic forces
+    assert summary.to_dict()["engine"] == "analytic"
 
 
 def test_what_differs_within_a_class_is_left_as_error(trust):
