@@ -33,6 +33,8 @@ from ninefold.yaml_files import read_yaml
 
 DATA = Path(__file__).resolve().parent.parent / "src/ninefold/trust/data"
 SEED = 2017
+METALLIC = ("element", "interstitial")
+"""Classes computed with the settings for metals."""
 
 
 def main() -> None:
@@ -42,7 +44,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("trust-set.json"), help="working file")
     parser.add_argument("--geometry-model", default="7net-0", help="SevenNet model that relaxes the phases")
     parser.add_argument("--engine", default="gpaw", help="engine that computes the set")
-    parser.add_argument("--model", help="its model or preset")
+    parser.add_argument(
+        "--model", default=str(DATA / "gpaw-insulators.yaml"), help="its settings for phases with a gap"
+    )
+    parser.add_argument("--metal-model", default=str(DATA / "gpaw-metals.yaml"), help="its settings for metals")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--only", help="phases whose name holds this text")
     parser.add_argument("--name", default="pbe", help="of the set in the package")
@@ -50,7 +55,10 @@ def main() -> None:
     if arguments.step == "geometries":
         make_geometries(arguments.work, arguments.geometry_model)
     elif arguments.step == "compute":
-        settings = EngineSettings(name=arguments.engine, model=arguments.model)
+        settings = {
+            is_metal: EngineSettings(name=arguments.engine, model=model)
+            for is_metal, model in ((False, arguments.model), (True, arguments.metal_model))
+        }
         compute(arguments.work, settings, arguments.workers, arguments.only)
     else:
         finish(arguments.work, DATA / f"{arguments.name}.json")
@@ -86,22 +94,31 @@ def make_geometries(work: Path, model: str) -> None:
         print(f"{name}: {len(structure)} atoms, {len(kinds)} geometries, {time.monotonic() - start:.0f} s", flush=True)
 
 
-def compute(work: Path, settings: EngineSettings, workers: int, only: str | None) -> None:
-    """Compute every geometry that has no energy, small cells first."""
+def compute(work: Path, settings: dict[bool, EngineSettings], workers: int, only: str | None) -> None:
+    """Compute every geometry that has no energy, small cells first.
+
+    Args:
+        work: The working file.
+        settings: Whether a phase is metallic -> what computes it.
+        workers: Processes.
+        only: A part of the names of the phases to compute.
+    """
     state = _read(work)
     open_frames = [
-        (phase["name"], frame)
+        (phase["name"], phase["phase_class"] in METALLIC, frame)
         for phase in state["phases"]
         for frame in phase["frames"]
         if "energy_per_atom" not in frame and not (only and only not in phase["name"])
     ]
-    open_frames.sort(key=lambda item: (item[1]["kind"] != "curve", len(item[1]["species"])))
-    engine = make_engine(settings)
-    state["method"], state["settings"] = engine.label, settings.model_dump(mode="json")
+    open_frames.sort(key=lambda item: (item[2]["kind"] != "curve", len(item[2]["species"])))
+    state["method"] = make_engine(settings[False]).label.partition(" (")[0]
+    state["settings"] = {"metals" if is_metal else "others": _settings_of(one) for is_metal, one in settings.items()}
     context = multiprocessing.get_context("spawn")
     begin = time.monotonic()
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=8) as pool:
-        waiting = {pool.submit(_evaluate, settings, frame): (name, frame) for name, frame in open_frames}
+        waiting = {
+            pool.submit(_evaluate, settings[is_metal], frame): (name, frame) for name, is_metal, frame in open_frames
+        }
         for count, future in enumerate(as_completed(waiting), start=1):
             name, frame = waiting[future]
             result = future.result()
@@ -131,6 +148,12 @@ def finish(work: Path, target: Path) -> None:
     print(f"{target}: {len(whole)} phases, {sum(len(phase['frames']) for phase in whole)} geometries")
 
 
+def _settings_of(settings: EngineSettings) -> dict[str, Any]:
+    """What a file of settings says, or the name of a preset."""
+    file = Path(settings.model or "")
+    return read_yaml(file, "settings") if file.is_file() else settings.model_dump(mode="json")
+
+
 def _evaluate(settings: EngineSettings, frame: dict[str, Any]) -> dict[str, Any]:
     """Energy, forces and stress of a frame, or the reason why there are none."""
     [result] = make_engine(settings).evaluate([unpack_structure(frame)])
@@ -141,6 +164,7 @@ def _evaluate(settings: EngineSettings, frame: dict[str, Any]) -> dict[str, Any]
         "forces": np.round(result.forces, 6).tolist(),
         "stress": np.round(result.stress, 8).tolist(),
         "core_seconds": round(result.core_seconds, 1),
+        "notes": list(result.notes),
     }
 
 

@@ -133,7 +133,8 @@ def _phase_table(summary: TrustSummary) -> Table:
         table.add_row(
             plain(phase.name if phase.reason is None else f"{phase.name}: {phase.reason}"),
             _number(phase.formation, 1, 3), _millis(phase.formation_error, sign=True),
-            _number(phase.reaction, 1, 3), _millis(phase.reaction_error, sign=True), _number(phase.volume_error, 100, 1),
+            _number(phase.reaction, 1, 3), _millis(phase.reaction_error, sign=True),
+            _number(phase.volume_error, 100, 1),
         )  # fmt: skip
     return table
 

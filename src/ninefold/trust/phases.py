@@ -44,8 +44,6 @@ class Frame(_Model):
     """shape (n, 3), eV/Å."""
     stress: list[list[float]]
     """shape (3, 3), eV/Å³, positive under tension."""
-    magnetic_moment: float | None = None
-    """Of the cell, Bohr magnetons; None where the calculation was not spin-polarised."""
     core_seconds: float
     """Of the DFT calculation."""
     notes: list[str] = []
