@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument(
         "--model", default=str(DATA / "gpaw-insulators.yaml"), help="its settings for phases with a gap"
     )
-    parser.add_argument("--metal-model", default=str(DATA / "gpaw-metals.yaml"), help="its settings for metals")
+    parser.add_argument("--metal-model", default=str(DATA / "gpaw-metals.yaml"), help="settings for metals")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--only", help="phases whose name holds this text")
     parser.add_argument("--name", default="pbe", help="of the set in the package")
