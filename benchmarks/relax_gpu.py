@@ -44,7 +44,7 @@ def missing(device: str) -> str | None:
         return f"torch-sim needs Python 3.12, this is {sys.version_info.major}.{sys.version_info.minor}"
     for module, package in (("torch_sim", "torch-sim-atomistic"), ("sevenn", "sevenn")):
         if importlib.util.find_spec(module) is None:
-            return f"{package} is not installed (pip install 'ninefold[torchsim,sevennet]')"
+            return f"{package} is not installed (pip install 'ninefold[torchsim]')"
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():

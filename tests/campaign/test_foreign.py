@@ -144,15 +144,20 @@ def test_models_inside_packages_and_hosts_run_nothing(tmp_path):
     for settings in (
         {"engine": {"name": "chgnet", "model": "0.2.0"}},
         {"engine": {"name": "sevennet", "model": "7net-l3i5"}},
+        {"engine": {"name": "sevennet", "model": "7net-mf-0:PBE"}},
         {"engine": {"name": "torchsim", "model": "sevennet:7net-0"}},
         {"structures": {"sources": ["hosts", str(tmp_path / "host.cif")]}},
     ):
         assert foreign_code(parse_campaign({**CAMPAIGN, **settings})) == []
 
 
+def test_a_head_behind_a_file_does_not_hide_that_it_is_read(tmp_path):
+    for name, model in (("sevennet", "a.pth:PBE"), ("torchsim", "sevennet:a.pth:PBE"), ("torchsim", "mace:a.model")):
+        assert foreign_code(parse_campaign({**CAMPAIGN, "engine": {"name": name, "model": model}}))
+
+
 def test_weights_that_run_code_are_refused(tmp_path):
     torch = pytest.importorskip("torch")
-    pytest.importorskip("sevenn")
     from ninefold.engines import EngineSettings, make_engine
 
     file = tmp_path / "evil.pth"
@@ -173,7 +178,6 @@ class Toucher:
 
 
 def test_copies_of_the_package_s_own_weights_pass(tmp_path):
-    pytest.importorskip("sevenn")
     import shutil
 
     from ninefold.engines.foundation import FAMILIES, refuse_code

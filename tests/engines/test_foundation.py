@@ -23,7 +23,6 @@ def mg2feh6(shift=0.0):
 
 @pytest.fixture(scope="module")
 def sevennet():
-    pytest.importorskip("sevenn")
     return make_engine(EngineSettings(name="sevennet"))
 
 
@@ -60,6 +59,32 @@ def test_models_have_fingerprints_of_their_own(sevennet):
     assert same.fingerprint == other.fingerprint  # the same file by another name
 
 
+def test_a_head_is_a_method_of_its_own():
+    pbe, r2scan = (
+        make_engine(EngineSettings(name="sevennet", model=f"7net-mf-0:{head}")) for head in ("PBE", "R2SCAN")
+    )
+    assert (pbe.label, r2scan.label) == ("SevenNet 7net-mf-0:PBE", "SevenNet 7net-mf-0:R2SCAN")
+    assert pbe.fingerprint != r2scan.fingerprint
+    [low], [high] = pbe.evaluate([mg2feh6()]), r2scan.evaluate([mg2feh6()])
+    assert abs(low.energy_per_atom - high.energy_per_atom) > 0.1  # eV: the functionals' zeros differ
+    weights = foundation.weight_file(foundation.FAMILIES["sevennet"], "7net-mf-0")
+    assert make_engine(EngineSettings(name="sevennet", model=f"{weights}:PBE")).fingerprint == pbe.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("7net-mf-0", "has several heads; allowed: 7net-mf-0:R2SCAN, 7net-mf-0:PBE"),
+        ("7net-mf-0:pbe", "has no such head; allowed: 7net-mf-0:R2SCAN, 7net-mf-0:PBE"),
+        ("7net-0:PBE", "has no heads; allowed: 7net-0"),
+        ("nowhere.pth:PBE", "is no model inside sevenn and no file"),
+    ],
+)
+def test_a_head_that_is_none_is_told_with_those_there_are(model, words):
+    with pytest.raises(InputError, match=words):
+        make_engine(EngineSettings(name="sevennet", model=model))
+
+
 def test_an_element_without_parameters_is_a_reason(sevennet):
     curium = Structure(Lattice.cubic(4.0), ["Cm", "H"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     bad, good = sevennet.evaluate([curium, mg2feh6()])
@@ -68,7 +93,6 @@ def test_an_element_without_parameters_is_a_reason(sevennet):
 
 
 def test_a_file_that_is_no_model_is_one_line(tmp_path):
-    pytest.importorskip("sevenn")
     broken = tmp_path / "broken.pth"
     broken.write_bytes(b"no weights")
     with pytest.raises(InputError, match=r"engine\.model.*cannot be loaded by sevenn") as error:
@@ -77,7 +101,6 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path):
 
 
 def test_a_model_that_is_nowhere_lists_those_inside_the_package():
-    pytest.importorskip("sevenn")
     with pytest.raises(InputError, match="7net-0, 7net-l3i5"):
         make_engine(EngineSettings(name="sevennet", model="7net-9"))
 
@@ -92,8 +115,7 @@ def test_a_missing_package_says_what_to_install(name, monkeypatch):
     monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(MissingDependencyError) as error:
         foundation.make(family, EngineSettings(name=name))
-    wanted = "'ninefold[sevennet]'" if name == "sevennet" else family.package
-    assert str(error.value).endswith(f"pip install {wanted}")
+    assert str(error.value).endswith(f"pip install {family.package}")
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -61,6 +61,10 @@ class ASEEngine:
         self.name, self.label, self._calculator, self._elements = name, label, calculator, elements
         self.fingerprint = content_key(name, *parts)
 
+    def calculator(self) -> Any:
+        """The ASE calculator, for what needs one: phonons, molecular dynamics. It is one for all callers."""
+        return self._calculator
+
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """See `Engine.evaluate`."""
         return [self._evaluate(structure) for structure in structures]

@@ -1,7 +1,7 @@
 """Foundation potentials by name, through the ASE calculators of their packages.
 
-None of the packages is required. SevenNet's weights come inside its package; the others load a weight
-file that the user has: nothing is downloaded here, because a campaign that fetches a file at its first
+SevenNet comes with ninefold, its weights inside its package. The others are installed by who wants them and
+load a weight file that the user has: nothing is downloaded here, because a campaign that fetches a file at its first
 use fails on the nodes of a cluster, and a file that changes behind a name changes every energy.
 """
 
@@ -34,8 +34,8 @@ class Family:
     """Imported to see whether the package is there."""
     package: str
     """What to install."""
-    load: Callable[[Path], Any]
-    """ASE calculator of a weight file."""
+    load: Callable[[Path, str | None], Any]
+    """ASE calculator of a weight file, and of one of its heads where it has several."""
     known: Callable[[Any], frozenset[str] | None]
     """Symbols that a calculator knows; None for all."""
     suffixes: tuple[str, ...]
@@ -44,10 +44,10 @@ class Family:
     """Where its weights are published."""
     bundled: Callable[[], dict[str, Path]] = dict
     """Models inside the package, the default first."""
+    heads: Callable[[Path], tuple[str, ...]] = lambda weights: ()
+    """Heads of a weight file: one network trained on several functionals gives each its own energies."""
     usual: tuple[str, ...] = ()
     """Files in the home folder where the package itself keeps its default model."""
-    extra: str | None = None
-    """Our extra that installs it."""
 
 
 def make(family: Family, settings: EngineSettings) -> ASEEngine:
@@ -62,19 +62,49 @@ def make(family: Family, settings: EngineSettings) -> ASEEngine:
     except ModuleNotFoundError as error:
         missing = error.name or family.package
         is_own = missing.split(".")[0] == family.module.split(".")[0]
-        raise MissingDependencyError(
-            "engine.name", family.name, family.package if is_own else missing, family.extra if is_own else None
-        ) from error
-    weights = weight_file(family, settings.model)
-    calculator = _loaded(family, weights)
+        raise MissingDependencyError("engine.name", family.name, family.package if is_own else missing) from error
+    model, head = split_head(family, settings.model)
+    weights = weight_file(family, model)
+    check_head(family, settings.model, weights, head)
+    calculator = _loaded(family, weights, head)
     names = {path: name for name, path in family.bundled().items()}
+    title = names.get(weights, weights.stem)
     return ASEEngine(
         family.name,
-        f"{family.label} {names.get(weights, weights.stem)}",
+        f"{family.label} {title}" if head is None else f"{family.label} {title}:{head}",
         calculator,
-        (version(family.package), checksum(weights)),
+        (version(family.package), checksum(weights), *([] if head is None else [head])),
         family.known(calculator),
     )
+
+
+def split_head(family: Family, model: str | None) -> tuple[str | None, str | None]:
+    """A model and its head: `7net-mf-0:PBE` is the head PBE of 7net-mf-0, `weights.pth:PBE` that of a file.
+
+    Args:
+        family: Whose.
+        model: As in `EngineSettings`.
+    """
+    name, colon, head = (model or "").rpartition(":")
+    if colon and (name in family.bundled() or name.endswith(family.suffixes or "/")):
+        return name, head
+    return model, None
+
+
+def check_head(family: Family, model: str | None, weights: Path, head: str | None) -> None:
+    """Refuse a head that the weights do not have, and weights of several without one: their energies differ by eV."""
+    try:
+        heads = family.heads(weights)
+    except Exception:  # not its own file: told when it is loaded
+        return
+    if head is None and not heads:
+        return
+    if head not in heads:
+        problem = "has several heads" if head is None else "has no such head" if heads else "has no heads"
+        name = (model or weights.stem).removesuffix(f":{head}")
+        raise InputError(
+            "engine.model", model, problem=problem, allowed=", ".join(f"{name}:{one}" for one in heads) or name
+        )
 
 
 def weight_file(family: Family, model: str | None) -> Path:
@@ -123,12 +153,12 @@ def checksum(weights: Path) -> str:
 
 
 @functools.cache
-def _loaded(family: Family, weights: Path) -> Any:
-    """The calculator, one per process and weight file, on one thread."""
+def _loaded(family: Family, weights: Path, head: str | None = None) -> Any:
+    """The calculator, one per process, weight file and head, on one thread."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of accelerators that are not installed, and of pickles
         try:
-            calculator = family.load(weights)
+            calculator = family.load(weights, head)
         except Exception as error:  # whatever a package raises on a file that is not its own
             words = (str(error).splitlines() or [""])[0][:120]
             raise InputError(
@@ -155,18 +185,28 @@ def _sevennet_models() -> dict[str, Path]:
     from sevenn.util import pretrained_name_to_path
 
     found = {}
-    for name in ("7net-0", "7net-l3i5"):
+    for name in ("7net-0", "7net-l3i5", "7net-mf-0"):
         path = Path(pretrained_name_to_path(name))
         if path.exists():
             found[name] = path
     return found
 
 
-def _sevennet(weights: Path) -> Any:
+def _sevennet(weights: Path, head: str | None) -> Any:
     from sevenn.calculator import SevenNetCalculator
 
     refuse_code(weights, _sevennet_models())
-    return SevenNetCalculator(str(weights), device="cpu")
+    return SevenNetCalculator(str(weights), device="cpu", modal=head)
+
+
+@functools.cache
+def _sevennet_heads(weights: Path) -> tuple[str, ...]:
+    """Functionals that a SevenNet was trained on together, in its own order."""
+    from sevenn.util import load_checkpoint
+
+    refuse_code(weights, _sevennet_models())
+    modals = load_checkpoint(str(weights)).config.get("_modal_map") or {}
+    return tuple(sorted(modals, key=modals.__getitem__))
 
 
 def refuse_code(weights: Path, bundled: dict[str, Path]) -> None:
@@ -202,13 +242,13 @@ def refuse_code(weights: Path, bundled: dict[str, Path]) -> None:
         raise ValueError(f"the file {what}; weights that run code are refused") from error
 
 
-def _mace(weights: Path) -> Any:
+def _mace(weights: Path, head: str | None) -> Any:
     from mace.calculators import MACECalculator
 
     return MACECalculator(model_paths=str(weights), device="cpu", default_dtype="float64")
 
 
-def _orb(weights: Path) -> Any:
+def _orb(weights: Path, head: str | None) -> Any:
     """ORB keeps the architecture in code, by the name that its weight files begin with."""
     from orb_models.forcefield import pretrained
     from orb_models.forcefield.calculator import ORBCalculator
@@ -223,13 +263,13 @@ def _orb(weights: Path) -> Any:
     return ORBCalculator(network, device="cpu")
 
 
-def _mattersim(weights: Path) -> Any:
+def _mattersim(weights: Path, head: str | None) -> Any:
     from mattersim.forcefield import MatterSimCalculator
 
     return MatterSimCalculator.from_checkpoint(str(weights), device="cpu")
 
 
-def _grace(weights: Path) -> Any:
+def _grace(weights: Path, head: str | None) -> Any:
     from tensorpotential.calculator import TPCalculator
 
     return TPCalculator(model=str(weights))
@@ -241,7 +281,7 @@ FAMILIES = {
         Family(
             "sevennet", "SevenNet", "sevenn.calculator", "sevenn", _sevennet,
             lambda calculator: _symbols(calculator.type_map), (".pth", ".pt"),
-            "https://github.com/MDIL-SNU/SevenNet", bundled=_sevennet_models, extra="sevennet",
+            "https://github.com/MDIL-SNU/SevenNet", bundled=_sevennet_models, heads=_sevennet_heads,
         ),
         Family(
             "mace", "MACE", "mace.calculators", "mace-torch", _mace,

@@ -66,7 +66,9 @@ def weights_that_run(name: str, model: str) -> str | None:
     """
     if not ENGINES.is_shipped(name):
         return "read by that engine"
-    family, _, file = model.rpartition(":") if name == "torchsim" else (name, "", model)
+    family, _, file = model.partition(":") if name == "torchsim" else (name, "", model)
+    path, colon, _ = file.rpartition(":")  # a head behind it
+    file = path if colon and Path(path).suffix else file
     if name in ("sevennet", "torchsim") and Path(file).suffix not in (".pth", ".pt", ".model"):
         return None  # a model inside the package
     return _WEIGHTS.get(family)

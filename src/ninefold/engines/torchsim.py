@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.engines.device_memory import AtomLimit, MemoryLimit
-from ninefold.engines.foundation import FAMILIES, checksum, refuse_code, weight_file
+from ninefold.engines.foundation import FAMILIES, check_head, checksum, refuse_code, split_head, weight_file
 from ninefold.engines.kernels import KERNELS, check_same, check_usable, probe, quiet_load
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.torchsim_engine import TorchSimEngine, memory_limit
@@ -52,11 +52,13 @@ def make(settings: EngineSettings) -> TorchSimEngine:
         raise InputError("engine.model", settings.model, problem="is not a model for torch-sim", allowed=allowed)
     if settings.kernels != "default":
         check_usable(settings.kernels, device)
-    weights = weight_file(FAMILIES[family], model or None)
+    file, head = split_head(FAMILIES[family], model or None)
+    weights = weight_file(FAMILIES[family], file)
+    check_head(FAMILIES[family], model or file, weights, head)
     digest = checksum(weights)
     try:
         importlib.import_module(FAMILIES[family].module)  # torch-sim itself hides what is missing
-        network, elements, memory = _loaded(family, weights, digest, device, settings.kernels)
+        network, elements, memory = _loaded(family, weights, digest, device, settings.kernels, head)
     except ModuleNotFoundError as error:
         raise MissingDependencyError("engine.model", settings.model, error.name or family) from error
     except ValueError as error:
@@ -64,7 +66,9 @@ def make(settings: EngineSettings) -> TorchSimEngine:
     title = f"{FAMILIES[family].label} {model or weights.stem} by torch-sim on {device}"
     if settings.kernels != "default":
         title += f" with {KERNELS[settings.kernels].label}"
-    return TorchSimEngine(title, network, (family, digest, device), elements, memory=memory)
+    return TorchSimEngine(
+        title, network, (family, digest, device, *([] if head is None else [head])), elements, memory=memory
+    )
 
 
 @functools.cache
@@ -78,7 +82,7 @@ def _lennard_jones(device: str) -> tuple[Any, MemoryLimit | AtomLimit]:
 
 @functools.cache
 def _loaded(
-    family: str, weights: Path, digest: str, device: str, kernels: str
+    family: str, weights: Path, digest: str, device: str, kernels: str, head: str | None
 ) -> tuple[Any, frozenset[str] | None, MemoryLimit | AtomLimit]:
     """Model, its elements and what it may take of the device: one of each per process.
 
@@ -88,6 +92,7 @@ def _loaded(
         digest: Of the file, which may change.
         device: As torch says it.
         kernels: As in `EngineSettings`; compared with the model's own code.
+        head: Of the weights, where they have several.
     """
     import torch
 
@@ -99,11 +104,12 @@ def _loaded(
     from sevenn.torchsim import SevenNetModel
 
     refuse_code(weights, FAMILIES[family].bundled())
-    options = {KERNELS[kernels].option: True} if kernels != "default" else {}
-    network = quiet_load(SevenNetModel, model=str(weights), device=torch.device(device), **options)
+    options: dict[str, Any] = {} if head is None else {"modal": head}
+    accelerated = {KERNELS[kernels].option: True} if kernels != "default" else {}
+    network = quiet_load(SevenNetModel, model=str(weights), device=torch.device(device), **options, **accelerated)
     elements = frozenset(_symbols(network.type_map))
     if kernels != "default":
-        plain = quiet_load(SevenNetModel, model=str(weights), device=torch.device(device))
+        plain = quiet_load(SevenNetModel, model=str(weights), device=torch.device(device), **options)
         structure = probe(elements)
         results = [
             TorchSimEngine("", each, (), elements, memory=AtomLimit()).evaluate([structure])[0]

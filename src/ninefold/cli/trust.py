@@ -1,0 +1,152 @@
+"""`ninefold trust`: engines beside DFT on the set of phases that ninefold carries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.options import JsonOption, console, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ninefold.trust.summary import TrustSummary
+
+DEFAULT_ENGINES = ("chgnet", "sevennet:7net-0")
+
+
+def trust(
+    engines: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Engines: NAME or NAME:MODEL, e.g. sevennet:7net-mf-0:PBE.", metavar="[ENGINE]...", show_default=False
+        ),
+    ] = None,
+    phases: Annotated[bool, typer.Option("--phases", help="Phase by phase.")] = False,
+    hessian: Annotated[
+        bool, typer.Option("--hessian/--no-hessian", help="Test whether second derivatives are symmetric.")
+    ] = True,
+    json: JsonOption = False,
+) -> None:
+    """Show how far engines are from DFT: energies, volumes, forces, by class of phase. Computes some 200 single points.
+
+    Default: chgnet and sevennet:7net-0. Both methods see the same geometries, which come with ninefold.
+    """
+    from ninefold.cli.calculation import step_progress
+    from ninefold.engines import make_engine
+    from ninefold.trust.phases import trust_set
+    from ninefold.trust.summary import summarise
+
+    settings = [engine_settings(name) for name in engines or DEFAULT_ENGINES]
+    made = [make_engine(one) for one in settings]
+    reference = trust_set()
+    found = []
+    with step_progress() as notify:
+        for done, engine in enumerate(made):
+            notify("engines", done, len(made))
+            found.append(summarise(engine, reference, with_hessian=hessian))
+        notify("engines", len(made), len(made))
+    if json:
+        print_json({"set": reference.method, "engines": [summary.to_dict() for summary in found]})
+        return
+    geometries = sum(len(phase.frames) for phase in reference.phases)
+    console().print(
+        f"Against {reference.method}: {len(reference.phases)} phases, {geometries} geometries relaxed by "
+        f"{reference.geometry}. Errors are mean absolute values, engine less DFT.",
+        soft_wrap=False,
+    )
+    for summary in found:
+        _print_summary(summary, with_phases=phases)
+
+
+def engine_settings(name: str) -> Any:
+    """Settings of an engine from NAME or NAME:MODEL; a user's file, FILE.py:NAME, is a name.
+
+    Raises:
+        InputError: if there is no engine of this name.
+    """
+    from ninefold.engines import EngineSettings
+    from ninefold.engines.registry import check_engine_name, engine_names
+
+    first, colon, model = name.partition(":")
+    if colon and first in engine_names():
+        return EngineSettings(name=first, model=model)
+    check_engine_name(name)
+    return EngineSettings(name=name)
+
+
+def _print_summary(summary: TrustSummary, *, with_phases: bool) -> None:
+    output = console()
+    output.print()
+    output.print(f"[bold]{summary.engine}[/bold]")
+    if summary.hydrogen is not None:
+        hydrogen = summary.hydrogen
+        output.print(
+            f"H2: own molecule {hydrogen.energy - hydrogen.shift:.3f} eV/H, fitted to {hydrogen.hydrides} binary "
+            f"hydrides {hydrogen.energy:.3f}; their formation energies: {_millis(hydrogen.error_before)} -> "
+            f"{_millis(hydrogen.error)} meV/atom (each left out of its fit)"
+        )
+    if summary.hessian_asymmetry is not None:
+        from ninefold.trust.hessian import LARGEST_ASYMMETRY
+
+        is_fit = summary.hessian_asymmetry <= LARGEST_ASYMMETRY
+        verdict = "fit" if is_fit else "not fit"
+        output.print(
+            f"Hessian: {100 * summary.hessian_asymmetry:.1f} % asymmetric: {verdict} for final relaxations and phonons "
+            f"(limit {100 * LARGEST_ASYMMETRY:.0f} %)"
+        )
+    output.print(_class_table(summary))
+    if summary.by_n:
+        by_n = ", ".join(f"n = {n}: {_millis(value, sign=True)}" for n, value in summary.by_n.items())
+        output.print(f"Reaction energies of complexes by n, mean error with sign, meV/atom: {by_n}")
+    if with_phases:
+        output.print(_phase_table(summary))
+
+
+def _class_table(summary: TrustSummary) -> Table:
+    from ninefold.report.terminal_parts import table_of
+    from ninefold.trust.summary import TITLES
+
+    table = table_of(
+        "class", ">phases", ">Ef own H2\nmeV/atom", ">Ef\nmeV/atom", ">reaction\nmeV/atom", ">left out\nmeV/atom",
+        ">volume\n%", ">pressure\nGPa", ">forces\neV/Å",
+    )  # fmt: skip
+    for one in summary.classes:
+        table.add_row(
+            TITLES[one.phase_class],
+            str(one.phases) if one.computed == one.phases else f"{one.computed} of {one.phases}",
+            _millis(one.formation_own), _millis(one.formation), _millis(one.reaction),
+            _millis(one.shift.error if one.shift else None),
+            _number(one.volume, 100, 1), _number(one.pressure, 1, 1), _number(one.force, 1, 2),
+        )  # fmt: skip
+    return table
+
+
+def _phase_table(summary: TrustSummary) -> Table:
+    from ninefold.report.terminal_parts import plain, table_of
+
+    table = table_of(
+        "phase", ">Ef DFT\neV/atom", ">error\nmeV/atom", ">reaction\neV/atom", ">error\nmeV/atom", ">volume\n%"
+    )
+    for phase in summary.fitted.phases:
+        table.add_row(
+            plain(phase.name if phase.reason is None else f"{phase.name}: {phase.reason}"),
+            _number(phase.formation, 1, 3), _millis(phase.formation_error, sign=True),
+            _number(phase.reaction, 1, 3), _millis(phase.reaction_error, sign=True),
+            _number(phase.volume_error, 100, 1),
+        )  # fmt: skip
+    return table
+
+
+def _millis(value: float | None, *, sign: bool = False) -> str:
+    return "–" if value is None else f"{1000 * value:+.0f}" if sign else f"{1000 * value:.0f}"
+
+
+def _number(value: float | None, factor: float, digits: int) -> str:
+    return "–" if value is None else f"{factor * value:.{digits}f}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(trust)

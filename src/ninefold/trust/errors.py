@@ -1,0 +1,298 @@
+"""An engine beside DFT on the trust set: formation and reaction energies, volumes, pressures, forces.
+
+Both methods see the same geometries. Where a phase has a series of volumes each method's energy is that of its own
+minimum along it; so no method is judged at a geometry that another one chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ninefold.trust.curve import Curve, NoMinimumError, fit_curve
+
+if TYPE_CHECKING:
+    from ninefold.engines.base import Engine, Evaluation
+    from ninefold.trust.phases import TrustPhase, TrustSet
+
+EV_PER_CUBIC_ANGSTROM = 160.21766
+"""GPa in 1 eV/Å³."""
+
+
+@dataclass(frozen=True)
+class PhaseErrors:
+    """One phase: DFT's values and an engine's."""
+
+    name: str
+    formula: str
+    phase_class: str
+    centre: str | None
+    n: int | None
+    formation: float | None
+    """Formation energy from the elements by DFT, eV/atom; None of an element, or where an element is not in the set."""
+    formation_engine: float | None
+    """By the engine, with its own elements and its energy of hydrogen."""
+    reaction: float | None
+    """Saline hydrides of the cations + metal of the anion + H2 -> phase, eV/atom; None but of a complex hydride."""
+    reaction_engine: float | None
+    volume: float | None
+    """At the minimum, Å³/atom; None without a series of volumes."""
+    volume_engine: float | None
+    bulk_modulus: float | None
+    """GPa, likewise."""
+    bulk_modulus_engine: float | None
+    force_rms: float | None
+    """Of DFT's forces on displaced atoms, eV/Å; None without such a frame."""
+    force_error: float | None
+    """Root mean square of the difference, a component of a force, eV/Å."""
+    pressure_error: float | None
+    """Root mean square of the difference over the series of volumes, GPa."""
+    reason: str | None = None
+    """Why the engine has no values."""
+
+    @property
+    def formation_error(self) -> float | None:
+        """Engine less DFT, eV/atom."""
+        return _difference(self.formation_engine, self.formation)
+
+    @property
+    def reaction_error(self) -> float | None:
+        """Engine less DFT, eV/atom."""
+        return _difference(self.reaction_engine, self.reaction)
+
+    @property
+    def volume_error(self) -> float | None:
+        """Engine over DFT less 1."""
+        return None if self.volume is None or self.volume_engine is None else self.volume_engine / self.volume - 1
+
+
+@dataclass(frozen=True)
+class EngineErrors:
+    """An engine on the whole set."""
+
+    engine: str
+    """Label."""
+    fingerprint: str
+    hydrogen: float | None
+    """Energy of hydrogen that the formation energies were made with, eV/atom of H2."""
+    own_hydrogen: float | None
+    """Of the engine's own molecule."""
+    phases: list[PhaseErrors]
+
+    def of_class(self, phase_class: str) -> list[PhaseErrors]:
+        """Phases of a class."""
+        return [phase for phase in self.phases if phase.phase_class == phase_class]
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What one method says of one phase."""
+
+    energy: float
+    """At its minimum, eV/atom."""
+    curve: Curve | None
+
+
+def errors_of(engine: Engine, trust: TrustSet, hydrogen: float | None = None) -> EngineErrors:
+    """An engine's errors on a trust set.
+
+    Args:
+        engine: Computes every frame once.
+        trust: The set.
+        hydrogen: Energy of hydrogen to use in place of the engine's own molecule, eV/atom of H2.
+    """
+    frames = [frame for phase in trust.phases for frame in phase.frames]
+    results = iter(engine.evaluate([frame.to_structure() for frame in frames]))
+    found = {phase.name: [next(results) for _ in phase.frames] for phase in trust.phases}
+    return compare(trust, found, engine.label, engine.fingerprint, hydrogen)
+
+
+def compare(
+    trust: TrustSet,
+    found: Mapping[str, Sequence[Evaluation]],
+    label: str,
+    fingerprint: str,
+    hydrogen: float | None = None,
+) -> EngineErrors:
+    """Errors from energies, forces and stresses that an engine has computed.
+
+    Args:
+        trust: The set.
+        found: Name of each phase -> the engine's result for each of its frames.
+        label: Of the engine.
+        fingerprint: Of the engine.
+        hydrogen: As in `errors_of`.
+    """
+    dft, own, reasons = {}, {}, {}
+    for phase in trust.phases:
+        dft[phase.name] = _dft_values(phase)
+        try:
+            own[phase.name] = _engine_values(phase, found[phase.name])
+        except (NoMinimumError, _NoValueError) as error:
+            reasons[phase.name] = str(error)
+    molecule = trust.of_element("H")
+    own_hydrogen = own[molecule.name].energy if molecule and molecule.name in own else None
+    if hydrogen is not None and molecule is not None:
+        own[molecule.name] = _Values(hydrogen, None)
+    phases = [
+        _phase_errors(trust, phase, dft, own, found[phase.name], reasons.get(phase.name)) for phase in trust.phases
+    ]
+    used = own[molecule.name].energy if molecule and molecule.name in own else None
+    return EngineErrors(label, fingerprint, used, own_hydrogen, phases)
+
+
+class _NoValueError(ValueError):
+    """The engine could not compute a frame."""
+
+
+def _phase_errors(
+    trust: TrustSet,
+    phase: TrustPhase,
+    dft: Mapping[str, _Values],
+    own: Mapping[str, _Values],
+    results: Sequence[Evaluation],
+    reason: str | None,
+) -> PhaseErrors:
+    formation = parts_by_element(trust, phase)
+    reaction = parts_of_reaction(trust, phase)
+    mine = own.get(phase.name)
+    values = PhaseErrors(
+        name=phase.name,
+        formula=phase.formula,
+        phase_class=phase.phase_class,
+        centre=phase.centre,
+        n=phase.n,
+        formation=_energy_from(dft, phase.name, formation),
+        formation_engine=_energy_from(own, phase.name, formation),
+        reaction=_energy_from(dft, phase.name, reaction),
+        reaction_engine=_energy_from(own, phase.name, reaction),
+        volume=_of(dft[phase.name].curve, "volume_per_atom"),
+        volume_engine=_of(mine.curve if mine else None, "volume_per_atom"),
+        bulk_modulus=_scaled(_of(dft[phase.name].curve, "bulk_modulus")),
+        bulk_modulus_engine=_scaled(_of(mine.curve if mine else None, "bulk_modulus")),
+        force_rms=None,
+        force_error=None,
+        pressure_error=None,
+        reason=reason,
+    )
+    if reason is not None:
+        return values
+    displaced = [
+        (np.asarray(frame.forces), result.forces)
+        for frame, result in zip(phase.frames, results, strict=True)
+        if frame.kind == "displaced" and result.forces is not None
+    ]
+    pressures = [
+        _pressure(result.stress) - _pressure(np.asarray(frame.stress))
+        for frame, result in zip(phase.frames, results, strict=True)
+        if frame.kind == "curve" and result.stress is not None and phase.phase_class != "molecule"
+    ]
+    return replace(
+        values,
+        force_rms=_rms([forces for forces, _ in displaced]),
+        force_error=_rms([mine - forces for forces, mine in displaced]),
+        pressure_error=_scaled(_rms([np.asarray(pressures)])) if pressures else None,
+    )
+
+
+def parts_by_element(trust: TrustSet, phase: TrustPhase) -> dict[str, float] | None:
+    """Phases of the elements that a phase forms from -> share of its atoms; None where one is not in the set."""
+    if len(phase.elements) == 1:
+        return None
+    total = sum(phase.elements.values())
+    parts = {}
+    for symbol, count in phase.elements.items():
+        if (element := trust.of_element(symbol)) is None:
+            return None
+        parts[element.name] = count / total
+    return parts
+
+
+def parts_of_reaction(trust: TrustSet, phase: TrustPhase) -> dict[str, float] | None:
+    """What a complex hydride forms from by its usual synthesis: saline hydrides, the metal of its anion, hydrogen.
+
+    Returns:
+        Name of each phase -> its atoms per atom of the product; hydrogen's may be negative. None where the phase is
+        no complex hydride, or one of these is not in the set.
+    """
+    if phase.phase_class != "complex" or phase.centre is None:
+        return None
+    counts = dict(phase.elements)
+    total = sum(counts.values())
+    metal, molecule = trust.of_element(phase.centre), trust.of_element("H")
+    if metal is None or molecule is None:
+        return None
+    parts = {metal.name: counts.pop(phase.centre) / total}
+    hydrogens = float(counts.pop("H"))
+    for symbol, count in counts.items():
+        saline = next((one for one in trust.of_class(["saline"]) if set(one.elements) == {symbol, "H"}), None)
+        if saline is None:
+            return None
+        bound = saline.elements["H"] / saline.elements[symbol] * count
+        parts[saline.name] = (count + bound) / total
+        hydrogens -= bound
+    return {**parts, molecule.name: hydrogens / total}
+
+
+def _energy_from(values: Mapping[str, _Values], name: str, parts: Mapping[str, float] | None) -> float | None:
+    if parts is None or name not in values or any(part not in values for part in parts):
+        return None
+    return values[name].energy - sum(share * values[part].energy for part, share in parts.items())
+
+
+def _dft_values(phase: TrustPhase) -> _Values:
+    frames = phase.curve
+    return _values(
+        [frame.to_structure().volume / len(frame.species) for frame in frames],
+        [frame.energy_per_atom for frame in frames],
+        [_pressure(np.asarray(frame.stress)) for frame in frames],
+        is_molecule=phase.phase_class == "molecule",
+    )
+
+
+def _engine_values(phase: TrustPhase, results: Sequence[Evaluation]) -> _Values:
+    pairs = [pair for pair in zip(phase.frames, results, strict=True) if pair[0].kind == "curve"]
+    energies, pressures = [], []
+    for _, result in pairs:
+        if result.energy_per_atom is None or result.stress is None:
+            raise _NoValueError(result.error or "the engine gives no stress")
+        energies.append(result.energy_per_atom)
+        pressures.append(_pressure(result.stress))
+    volumes = [frame.to_structure().volume / len(frame.species) for frame, _ in pairs]
+    return _values(volumes, energies, pressures, is_molecule=phase.phase_class == "molecule")
+
+
+def _values(
+    volumes: Sequence[float], energies: Sequence[float], pressures: Sequence[float], *, is_molecule: bool
+) -> _Values:
+    if is_molecule or len(volumes) == 1:  # bond lengths instead of volumes; one geometry alone
+        return _Values(min(energies), None)
+    curve = fit_curve(volumes, energies, pressures)
+    return _Values(curve.energy_per_atom, curve)
+
+
+def _pressure(stress: np.ndarray) -> float:
+    """eV/Å³ from stress (3, 3) in ASE's sign."""
+    return float(-np.trace(stress) / 3)
+
+
+def _difference(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
+
+
+def _of(curve: Curve | None, name: str) -> float | None:
+    return None if curve is None else float(getattr(curve, name))
+
+
+def _scaled(value: float | None) -> float | None:
+    return None if value is None else value * EV_PER_CUBIC_ANGSTROM
+
+
+def _rms(arrays: Sequence[np.ndarray]) -> float | None:
+    if not arrays:
+        return None
+    every = np.concatenate([array.ravel() for array in arrays])
+    return float(np.sqrt(np.mean(every**2))) if every.size else None

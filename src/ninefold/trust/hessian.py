@@ -1,0 +1,59 @@
+"""Whether an engine's second derivatives are symmetric.
+
+Exact forces have a symmetric Hessian. One that is not, from differences of forces, tells that the energy surface is
+rough on the scale of the displacements: phonons and soft modes made with such an engine are not to be believed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ninefold.errors import NinefoldError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from ninefold.engines.base import Engine
+
+DISPLACEMENT = 0.01
+"""Å, to both sides."""
+LARGEST_ASYMMETRY = 0.02
+"""Root mean square of the antisymmetric part over that of the whole, up to which an engine may relax final structures
+and feed phonons."""
+
+
+def hessian(engine: Engine, structure: Structure, displacement: float = DISPLACEMENT) -> np.ndarray:
+    """Second derivatives of the energy of a cell by its atoms' positions, from differences of forces.
+
+    Args:
+        engine: Gives the forces.
+        structure: n atoms.
+        displacement: Å.
+
+    Returns:
+        shape (3 n, 3 n), eV/Å²; a row for each displaced coordinate; not symmetrised.
+
+    Raises:
+        NinefoldError: if the engine cannot compute a displaced structure.
+    """
+    moved = []
+    for coordinate in range(3 * len(structure)):
+        for sign in (1, -1):
+            step = np.zeros(3)
+            step[coordinate % 3] = sign * displacement
+            one = structure.copy()
+            one.translate_sites([coordinate // 3], step, frac_coords=False, to_unit_cell=False)
+            moved.append(one)
+    results = engine.evaluate(moved)
+    if failed := next((result for result in results if result.forces is None), None):
+        raise NinefoldError(f"{engine.label}: no forces of a displaced structure: {failed.error}")
+    forces = np.array([result.forces for result in results], dtype=float).reshape(-1, 2, 3 * len(structure))
+    return -(forces[:, 0] - forces[:, 1]) / (2 * displacement)
+
+
+def asymmetry(matrix: np.ndarray) -> float:
+    """Root mean square of the antisymmetric part of a square matrix over that of the whole: 0 to 1."""
+    whole = float(np.linalg.norm(matrix))
+    return float(np.linalg.norm((matrix - matrix.T) / 2)) / whole if whole else 0.0
