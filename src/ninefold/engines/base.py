@@ -110,7 +110,8 @@ class Relaxation:
     """shape (n_atoms, 3), eV/Å, of the relaxed structure, as the constraint of its symmetry leaves them; None where
     unknown."""
     stress: np.ndarray | None = None
-    """shape (3, 3), eV/Å³, ASE's sign, of the relaxed structure, the external pressure not added; None where unknown."""
+    """shape (3, 3), eV/Å³, ASE's sign, of the relaxed structure, the external pressure not added; None where
+    unknown."""
 
     @classmethod
     def failed(

@@ -31,7 +31,7 @@ class Calculation(Record):
     """Id of the `StructureRecord` that was computed; None in a store made before it was recorded.
 
     It is stored, except where `kind` is evaluate: those are lines of their pool's blob, or a structure of the search
-    moved onto a symmetry. Of structures that agree to the digits of the calculation's id, the first that was computed."""
+    moved onto a symmetry. Of structures that agree to the digits of the calculation's id, the first one computed."""
     final: str | None = None
     """Id of the `StructureRecord` of the relaxed structure, which is stored; None where `error` is set, and of every
     other kind than relax."""

@@ -1,7 +1,7 @@
 """Stores of schema 3: a calculation and a reference held their relaxed structure, and did not name where they began.
 
-Every document keeps its id. A relaxed structure becomes a document of `structures`, named by the one that held it. Where
-a relaxation failed, what it held was its start.
+Every document keeps its id. A relaxed structure becomes a document of `structures`, named by the one that held it.
+Where a relaxation failed, what it held was its start.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def from_schema_3(documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[s
             if collection == "references":
                 changed["structure"] = name
             else:
-                changed["start" if changed.get("error") is not None else "final"] = name
+                has_failed = changed.get("error") is not None
+                changed |= {"start": name if has_failed else None, "final": None if has_failed else name}
         if structure is not None:
             yield "structures", structure
         yield collection, changed
