@@ -280,6 +280,7 @@ def test_every_reading_command_answers(old, run, tmp_path):
     assert code == 0
     assert "−0.102" in out
     assert "18 electrons" in out
+    assert "rigid_units: made before the store recorded where a structure comes from" in out
     assert run("show", "K2ReH9", "--json")[0] == 0
     code, out, _ = run("status")
     assert "Campaign old: finished, 2 of 3 compositions searched, 6 calculations finished" in " ".join(out.split())
