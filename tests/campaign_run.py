@@ -78,7 +78,7 @@ def results(folder):
         connection.close()
 
 
-OF_A_RUN = frozenset({"hardware", "created", "run", "attempt", "revision", "finished", "attempts"})
+OF_A_RUN = frozenset({"hardware", "machine", "created", "run", "attempt", "revision", "finished", "attempts"})
 """Fields that differ between two runs that compute the same; those of times end in `seconds`."""
 
 

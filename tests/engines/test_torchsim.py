@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from ase.units import GPa
 from pydantic import ValidationError
 from pymatgen.core import Lattice, Structure
 
@@ -80,6 +81,10 @@ def test_relaxations_end_where_ase_s_end(batched, single, pressure, relax_cell):
         assert mine.max_force <= 0.01
         assert mine.energy_per_atom == pytest.approx(theirs.energy_per_atom, abs=1e-3)
         assert mine.structure.volume == pytest.approx(theirs.structure.volume, rel=0.01)
+        for result in (mine, theirs):
+            assert np.linalg.norm(result.forces, axis=1).max() == pytest.approx(result.max_force)
+            residual = np.abs(result.stress / GPa + pressure * np.eye(3)).max()
+            assert (residual if relax_cell else 0.0) == pytest.approx(result.max_stress)
 
 
 def test_symmetry_is_kept(batched):

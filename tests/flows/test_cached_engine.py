@@ -1,17 +1,23 @@
 """The cached engine: results and faults of a structure are stored once, faults of the machine never."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from ase.calculators.calculator import SCFError
 from ase.calculators.lj import LennardJones
+from ase.units import GPa
 from pymatgen.core import Lattice, Structure
 
 import ninefold.flows.cached_engine as cached_engine
-from ninefold.engines.ase_engine import ASEEngine, CalculationError
+from ninefold.engines.ase_engine import ASEEngine, CalculationError, atoms_of
 from ninefold.engines.base import Evaluation, Relaxation
 from ninefold.engines.settings import RelaxSettings
+from ninefold.errors import InputError
 from ninefold.flows.cached_engine import CachedEngine
+from ninefold.machine import hardware
 from ninefold.models.calculation import Calculation
+from ninefold.models.structure import StructureRecord, pack_structure
 from ninefold.store import open_store
 
 COPPER = Structure(Lattice.cubic(3), ["Cu"], [[0, 0, 0]])
@@ -110,12 +116,135 @@ def test_a_changed_optimizer_relaxes_again(counting, monkeypatch):
     assert engine.count == 2
 
 
-def test_a_stored_relaxation_is_the_one_that_was_made(counting):
-    _, cached = counting
-    made, again = (cached.relax([COPPER], SETTINGS)[0] for _ in range(2))
-    assert again.structure == made.structure
-    for name in ("energy_per_atom", "max_force", "max_stress", "steps", "is_converged", "core_seconds", "error"):
-        assert getattr(again, name) == getattr(made, name)
+RATTLED = Structure(Lattice([[3.1, 0, 0.2], [0, 3.3, 0], [0, 0.1, 3.0]]), ["Cu", "H"], [[0, 0, 0], [0.45, 0.5, 0.52]])
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """A real engine, the same behind a store, and the store."""
+    engine = ASEEngine("pairs", "pairs", LennardJones(sigma=2.0, epsilon=0.1, rc=5.0), ())
+    store = open_store(tmp_path / "s.db", mode="write")
+    return engine, CachedEngine(engine, store, "x"), store
+
+
+@pytest.mark.parametrize(
+    "settings", [SETTINGS, RelaxSettings(max_steps=3, pressure=5.0), RelaxSettings(max_steps=3, keep_symmetry=True)]
+)
+def test_a_relaxation_is_the_same_computed_and_found(pairs, settings):
+    engine, cached, store = pairs
+    computed, found = (cached.relax([RATTLED, COPPER], settings) for _ in range(2))
+    assert store.count("calculations") == 2
+    for one, other, plain in zip(computed, found, engine.relax([RATTLED, COPPER], settings), strict=True):
+        for field in fields(Relaxation):
+            values = [getattr(item, field.name) for item in (one, other)]
+            if field.name in ("forces", "stress"):
+                assert np.array_equal(*values)
+                assert values[0] == pytest.approx(getattr(plain, field.name), rel=1e-12, abs=1e-15)
+            elif field.name == "structure":
+                assert pack_structure(values[0]) == pack_structure(values[1]) == pack_structure(plain.structure)
+            else:
+                assert values[0] == values[1]
+                assert field.name == "core_seconds" or values[0] == getattr(plain, field.name)
+
+
+@pytest.mark.parametrize("pressure", [0.0, 5.0])
+def test_stored_forces_and_stress_are_those_of_the_final_structure_as_ase_has_them(pairs, pressure):
+    engine, cached, store = pairs
+    [relaxed] = cached.relax([RATTLED], RelaxSettings(max_steps=2, pressure=pressure))
+    [document] = store.find("calculations")
+    atoms = atoms_of(relaxed.structure, None)
+    atoms.calc = engine._calculator
+    assert document["forces"] == pytest.approx(atoms.get_forces(), abs=1e-9)
+    assert document["stress"] == pytest.approx(atoms.get_stress() / GPa, abs=1e-9)
+    assert min(map(abs, document["stress"])) > 1e-6, "each component tells its place"
+    assert np.abs(document["forces"]).max() > 0.01
+    evaluated = engine.evaluate([relaxed.structure])[0]
+    assert relaxed.stress == pytest.approx(evaluated.stress, abs=1e-12)
+
+
+@pytest.mark.parametrize("forces", [None, np.zeros((3, 3)), np.full((1, 3), np.nan), "none", [[0.0, 0.0]]])
+def test_forces_of_a_plug_in_that_are_none_are_left_out(tmp_path, forces):
+    class Odd(Counting):
+        def relax(self, structures, settings):
+            return [replace(item, forces=forces, stress=forces) for item in super().relax(structures, settings)]
+
+    cached = CachedEngine(Odd(), open_store(tmp_path / "s.db", mode="write"), "x")
+    computed, found = (cached.relax([COPPER], SETTINGS)[0] for _ in range(2))
+    assert computed.forces is found.forces is None
+    assert found.energy_per_atom == 1.0
+
+
+def test_a_calculation_names_its_structures_and_they_are_there(pairs):
+    _, cached, store = pairs
+    cached.evaluate([COPPER])
+    [relaxed] = cached.relax([RATTLED], SETTINGS)
+    calculations = {document["kind"]: document for document in store.find("calculations")}
+    start, final = (StructureRecord.of(structure) for structure in (RATTLED, relaxed.structure))
+    assert (calculations["relax"]["start"], calculations["relax"]["final"]) == (start.id, final.id)
+    assert store.get("structures", start.id) == start.model_dump(mode="json")
+    assert store.get("structures", final.id) == final.model_dump(mode="json")
+    assert calculations["evaluate"]["start"] == StructureRecord.of(COPPER).id
+    assert calculations["evaluate"]["final"] is calculations["evaluate"]["forces"] is None
+    assert store.count("structures") == 2, "that of a single point is in its pool"
+    assert calculations["relax"]["machine"] == calculations["evaluate"]["machine"] == hardware()
+
+
+class Watched:
+    """A store that counts look-ups, and fails at an insert into a collection."""
+
+    def __init__(self, store, fails_at=None):
+        self._store, self.fails_at, self.asked = store, fails_at, []
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def get_many(self, collection, ids):
+        self.asked.append(collection)
+        return self._store.get_many(collection, ids)
+
+    def insert(self, collection, records):
+        if collection == self.fails_at:
+            raise InputError("store", "s.db", problem="cannot be written: the disk is full")
+        if collection == "calculations":
+            for record in records:
+                named = {name for name in (record.start, record.final) if name}
+                assert record.kind == "evaluate" or set(self._store.get_many("structures", list(named))) == named
+        return self._store.insert(collection, records)
+
+
+@pytest.mark.parametrize("fails_at", ["structures", "calculations"])
+def test_what_fails_between_two_writes_leaves_no_calculation_without_its_structure(pairs, fails_at):
+    engine, _, store = pairs
+    cached = CachedEngine(engine, Watched(store, fails_at), "x")
+    with pytest.raises(InputError):
+        cached.relax([RATTLED], SETTINGS)
+    assert store.count("calculations") == 0
+    assert store.count("structures") == (2 if fails_at == "calculations" else 0)
+    [relaxed] = CachedEngine(engine, Watched(store), "x").relax([RATTLED], SETTINGS)
+    assert relaxed.error is None
+    assert (store.count("calculations"), store.count("structures")) == (1, 2)
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_what_is_known_is_looked_up_at_once(pairs, count):
+    engine, cached, store = pairs
+    cells = [Structure(Lattice.cubic(3 + 0.1 * index), ["Cu"], [[0, 0, 0]]) for index in range(count)]
+    cached.relax(cells, SETTINGS)
+    watched = Watched(store)
+    CachedEngine(engine, watched, "x").relax(cells, SETTINGS)
+    assert watched.asked == ["calculations", "structures"]
+
+
+def test_a_calculation_whose_structure_is_lost_is_computed_again_once(counting):
+    engine, cached = counting
+    store = cached._store
+    cached.relax([COPPER], SETTINGS)
+    [document] = store.find("calculations")
+    store.delete("structures", equal={"id": document["final"]})
+    assert [cached.relax([COPPER], SETTINGS)[0].energy_per_atom for _ in range(2)] == [2.0, 2.0]
+    assert engine.count == 2
+    [document] = store.find("calculations")
+    assert store.get("structures", document["final"]) is not None
 
 
 def test_an_evaluation_is_the_same_made_and_found(tmp_path):

@@ -61,6 +61,16 @@ def test_candidates_are_whole(finished):
     assert known["reaction"] == "2 KH + Re + 7/2 H2 -> K2ReH9"
 
 
+def test_show_tells_where_the_structure_comes_from(finished):
+    [candidate] = json.loads(ninefold("show", "K2ReH9", "--json", cwd=finished).stdout)
+    told = candidate["history"]
+    assert [step["made_by"] for step in told["steps"]][:2] == ["pool", "relaxation"]
+    assert (told["label"], told["source"]) == (candidate["label"], candidate["source"])
+    shown = ninefold("show", "K2ReH9", cwd=finished).stdout
+    assert f"{told['source']}: structure {told['line']} of {told['lines']} in pool {told['pool'][:12]}" in shown
+    assert "relaxed by CHGNet" in shown
+
+
 def test_funnel_has_every_stage(finished):
     from ninefold.flows.funnel import total
     from ninefold.stages.order import SHIPPED

@@ -18,6 +18,8 @@ from ninefold.campaign import parse_campaign
 from ninefold.flows import ScreenMaker
 from ninefold.flows.funnel import total
 from ninefold.models.collections import MODELS
+from ninefold.models.record import SCHEMA_VERSION
+from ninefold.models.structure import StructureRecord
 from ninefold.run.local import is_finished, run_campaign
 from ninefold.store import open_store
 
@@ -237,18 +239,19 @@ def test_phases_of_two_methods_make_no_hull(plain):
     store, _ = plain
     rows = [Candidate.model_validate(row) for row in documents(store, "candidates")]
     phases = [ReferenceRecord.model_validate(row) for row in documents(store, "references")]
+    cells = {row["id"]: StructureRecord.model_validate(row) for row in documents(store, "structures")}
     one, other = sorted({row.method for row in rows})
     of_one = [row for row in rows if row.method == one]
 
     def assess(candidates, references):
-        hulls = Hulls(references, StabilitySettings())
+        hulls = Hulls(references, cells, StabilitySettings())
         for row in candidates:
             hulls.add(row)
         return hulls.assess(of_one, {}, ())
 
     assert one != other
     alone = [row for row in of_one if not row.known]
-    hulls = Hulls([phase for phase in phases if phase.method == one], StabilitySettings())
+    hulls = Hulls([phase for phase in phases if phase.method == one], cells, StabilitySettings())
     for row in of_one:
         hulls.add(row)
     assert hulls.assess(alone, {}, ())[1].count_out == len(alone)
@@ -299,9 +302,9 @@ def test_a_new_schema_keeps_every_calculation(folder, plain, tmp_path):
     before, after = raw(plain[0]), raw(store)
     for collection in (*COMPUTED, "structures"):
         assert before[collection].keys() == after[collection].keys(), f"{collection}: none is orphaned, none made anew"
-        assert {document["schema_version"] for document in after[collection].values()} == {4}
+        assert {document["schema_version"] for document in after[collection].values()} == {SCHEMA_VERSION + 1}
         for identifier, document in after[collection].items():
-            assert document == {**before[collection][identifier], "schema_version": 4}
+            assert document == {**before[collection][identifier], "schema_version": SCHEMA_VERSION + 1}
 
 
 def raw(store):

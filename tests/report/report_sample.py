@@ -510,7 +510,7 @@ def _reference(
         volume_per_atom=None if kind == "molecule" else 14.2,
         is_converged=True,
         engine=ENGINE,
-        structure=structure_record(atoms, places, np.eye(3) * 8).model_dump(exclude={"id", "schema_version"}),
+        structure=structure_record(atoms, places, np.eye(3) * 8).id,
         source="Wyckoff, Crystal Structures",
         provenance="from memory",
     ).model_dump(mode="json")

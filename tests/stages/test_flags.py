@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.models.candidate import Candidate
 from ninefold.models.search import Minimum
-from ninefold.models.structure import pack_structure
+from ninefold.models.structure import StructureRecord
 from ninefold.stages.flags import flags
 from ninefold.stages.stability import found_among
 
@@ -74,7 +74,7 @@ def test_the_published_structure_is_found_among_the_minima():
     minima = [
         minimum(-3.0003, structure="CsCl"), minimum(-3.0, structure="rocksalt", space_group_symbol="Fm-3m")
     ]  # fmt: skip
-    packed = pack_structure(rocksalt(4.0))
+    packed = StructureRecord.of(rocksalt(4.0))
     found = found_among(candidate(minima=minima), packed, structures)
     assert found["space_group_symbol"] == found["found_space_group_symbol"] == "Fm-3m"
     assert found["found_above_lowest"] == pytest.approx(0.0003)

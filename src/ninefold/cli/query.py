@@ -92,6 +92,7 @@ def show(
     from ninefold.errors import InputError
     from ninefold.store import open_store
     from ninefold.store.details import details
+    from ninefold.store.provenance import history
 
     address, name = store_for_reading(store, campaign)
     with open_store(address) as repository:
@@ -114,7 +115,12 @@ def show(
             found = repository.find(
                 "candidates", equal={"formula": formula, **of_campaign}, sort=[("rank", "asc")], limit=None
             )
-        found = list(details(repository, found))
+        rows, found = found, list(details(repository, found))
+        for row, document in zip(rows, found, strict=True):
+            best = next(iter(row["minima"]), None)
+            document["history"] = (
+                None if best is None else history(repository, best["structure"], row["minima_record"]).as_dict()
+            )
     if not found:
         raise InputError(
             "candidate",

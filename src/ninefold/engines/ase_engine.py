@@ -102,7 +102,8 @@ class ASEEngine:
                     energy, forces = _checked(atoms)
                     check_geometry(atoms, atoms.get_volume() / volume)
                     steps = optimizer.get_number_of_steps()
-            residual = atoms.get_stress(voigt=False) / GPa + settings.pressure * np.eye(3)
+            stress = atoms.get_stress(voigt=False)
+            residual = stress / GPa + settings.pressure * np.eye(3)
         except Exception as error:  # as above
             cause = _cause(error, atoms, volume)
             return Relaxation.failed(structure, cause, steps, time.process_time() - start)
@@ -115,6 +116,8 @@ class ASEEngine:
             steps=steps,
             is_converged=bool(is_converged),
             core_seconds=time.process_time() - start,
+            forces=forces,
+            stress=stress,
         )
 
     def _atoms(self, structure: Structure) -> Atoms:

@@ -110,6 +110,12 @@ class Relaxation:
     """As in `Evaluation`."""
     notes: tuple[str, ...] = ()
     """As in `Evaluation`."""
+    forces: np.ndarray | None = None
+    """shape (n_atoms, 3), eV/Å, of the relaxed structure, as the constraint of its symmetry leaves them; None where
+    unknown."""
+    stress: np.ndarray | None = None
+    """shape (3, 3), eV/Å³, ASE's sign, of the relaxed structure, the external pressure not added; None where
+    unknown."""
 
     @classmethod
     def failed(

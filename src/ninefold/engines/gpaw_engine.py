@@ -120,8 +120,9 @@ class GPAWEngine(ASEEngine):
                 f"energy of the relaxed structure: {end.error}", end.is_transient, notes,
             )  # fmt: skip
         return replace(
-            relaxation, energy_per_atom=end.energy_per_atom, core_seconds=time.process_time() - start, notes=notes
-        )
+            relaxation, energy_per_atom=end.energy_per_atom, forces=end.forces, stress=end.stress,
+            core_seconds=time.process_time() - start, notes=notes,
+        )  # fmt: skip
 
     def _use(self, structure: Structure, cutoff: float, purpose: str) -> None:
         """Make the calculator of one structure: mesh and spin follow from it and stay while its cell moves."""

@@ -204,6 +204,8 @@ class TorchSimEngine:
             steps=min(steps, settings.max_steps),
             is_converged=bool(max(largest, virial if settings.relax_cell else 0.0) <= settings.fmax),
             core_seconds=seconds,
+            forces=forces,
+            stress=stress,
         )
 
     def _sorted_out(self, structures: Sequence[Structure], refuse: Any) -> tuple[list[tuple[int, Any]], dict[int, Any]]:

@@ -13,14 +13,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
+from ase.units import GPa
 
 from ninefold.clock import now
 from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxation, is_foreign
 from ninefold.errors import NinefoldError
 from ninefold.flows.faults import of_engine
 from ninefold.keys import KEY_VERSION, content_key, structure_key
+from ninefold.machine import hardware
 from ninefold.models.calculation import Calculation
-from ninefold.models.structure import pack_structure, unpack_structure
+from ninefold.models.structure import StructureRecord, pack_structure, structure_id
+from ninefold.store.records import read_many
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -48,53 +52,76 @@ class CachedEngine:
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """Energies alone, computed or found: forces and stress are not stored, and always None."""
         keys = [self._key("evaluate", structure) for structure in structures]
-        known = self._known(keys)
+        known, useless = self._known(keys)
         results: dict[int, Evaluation] = {
             index: Evaluation(known[key].energy_per_atom, None, None, known[key].core_seconds, known[key].error)
             for index, key in enumerate(keys)
             if key in known
         }
         for some in self._batches(len(structures), results):
+            records = []
             for index, result in zip(some, self._evaluated([structures[index] for index in some]), strict=True):
                 error = result.error
                 if result.is_transient:
                     error = of_engine(str(error))
                     self.faults[error] += 1
                 else:
-                    self._store.insert("calculations", [self._evaluation(keys[index], result)])
+                    records.append(self._evaluation(keys[index], structures[index], result))
                 results[index] = Evaluation(
                     result.energy_per_atom, None, None, result.core_seconds, error, result.is_transient
                 )
+            self._write(records, useless)
         return [results[index] for index in range(len(structures))]
 
     def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
-        """Relaxations as the engine gives them, each batch of it in the store as soon as it is finished."""
+        """Relaxations as the engine gives them, each batch of it in the store as soon as it is finished.
+
+        What the store cannot give back whole, the relaxed structure included, is computed again.
+        """
         plain = settings.model_dump(mode="json")
         keys = [self._key("relax", structure, plain, RELAXATION_VERSION) for structure in structures]
-        known = self._known(keys)
+        known, useless = self._known(keys)
+        wanted = dict.fromkeys(record.final for record in known.values() if record.final is not None)
+        finals = read_many(self._store, StructureRecord, list(wanted))
+        useless |= {key for key, record in known.items() if record.error is None and record.final not in finals}
         results: dict[int, Relaxation] = {
-            index: _relaxation(known[key]) for index, key in enumerate(keys) if key in known
+            index: _relaxation(known[key], finals.get(known[key].final or ""), structures[index])
+            for index, key in enumerate(keys)
+            if key in known and key not in useless
         }
         for some in self._batches(len(structures), results):
             relaxed = self._relaxed([structures[index] for index in some], settings)
+            cells: list[StructureRecord] = []
+            records: list[Calculation] = []
             for index, result in zip(some, relaxed, strict=True):
                 if result.is_transient:
                     results[index] = replace(result, error=of_engine(str(result.error)))
                     self.faults[str(results[index].error)] += 1
                     continue
-                record = self._relaxation(keys[index], result, plain)
-                self._store.insert("calculations", [record])
+                start = StructureRecord.of(structures[index])
+                final = StructureRecord.of(result.structure) if result.error is None else None
+                cells += [start] if final is None else [start, final]
+                record = self._relaxation(keys[index], start, final, result, plain)
+                records.append(record)
                 # through the record, as one that is found later: a resumed run goes on from the same bits
-                results[index] = _relaxation(record)
+                results[index] = _relaxation(record, final, structures[index])
+            if cells:  # first: nothing stored names what is not there
+                self._store.insert("structures", cells)
+            self._write(records, useless)
         return [results[index] for index in range(len(structures))]
 
-    def _known(self, keys: Sequence[str]) -> dict[str, Calculation]:
-        """Finished calculations, less what a store of an earlier version holds of a machine's faults."""
-        found = {
-            key: Calculation.model_validate(document)
-            for key, document in self._store.get_many("calculations", keys).items()
-        }
-        return {key: record for key, record in found.items() if not is_foreign(record.error)}
+    def _known(self, keys: Sequence[str]) -> tuple[dict[str, Calculation], set[str]]:
+        """Finished calculations; and ids of what a store of an earlier version holds of a machine's faults."""
+        found = read_many(self._store, Calculation, keys)
+        useless = {key for key, record in found.items() if is_foreign(record.error)}
+        return {key: record for key, record in found.items() if key not in useless}, useless
+
+    def _write(self, records: Sequence[Calculation], useless: Container[str]) -> None:
+        """What is new, and what replaces a record that cannot be used."""
+        if new := [record for record in records if record.id not in useless]:
+            self._store.insert("calculations", new)
+        if again := [record for record in records if record.id in useless]:
+            self._store.put("calculations", again)
 
     def _evaluated(self, structures: Sequence[Structure]) -> list[Evaluation]:
         try:
@@ -123,29 +150,43 @@ class CachedEngine:
         geometry = structure_key(packed["lattice"], packed["species"], packed["positions"])
         return content_key(kind, geometry, *settings, self.fingerprint, KEY_VERSION)
 
-    def _evaluation(self, key: str, result: Evaluation) -> Calculation:
+    def _evaluation(self, key: str, start: Structure, result: Evaluation) -> Calculation:
         return Calculation(
             id=key,
             campaign=self._campaign,
             kind="evaluate",
             method=self.fingerprint,
+            machine=hardware(),
+            start=structure_id(pack_structure(start)),
             energy_per_atom=_finite(result.energy_per_atom),
             error=result.error,
             core_seconds=result.core_seconds,
             created=now(),
         )
 
-    def _relaxation(self, key: str, result: Relaxation, settings: dict[str, Any]) -> Calculation:
+    def _relaxation(
+        self,
+        key: str,
+        start: StructureRecord,
+        final: StructureRecord | None,
+        result: Relaxation,
+        settings: dict[str, Any],
+    ) -> Calculation:
+        forces, stress = _finite_array(result.forces, (len(start.species), 3)), _finite_array(result.stress, (3, 3))
         return Calculation(
             id=key,
             campaign=self._campaign,
             kind="relax",
             method=self.fingerprint,
+            machine=hardware(),
             settings=settings,
+            start=start.id,
+            final=None if final is None else final.id,
             energy_per_atom=_finite(result.energy_per_atom),
             error=result.error,
             core_seconds=result.core_seconds,
-            structure=pack_structure(result.structure),
+            forces=None if forces is None else forces.tolist(),
+            stress=None if stress is None else (full_3x3_to_voigt_6_stress(stress) / GPa).tolist(),
             max_force=_finite(result.max_force),
             max_stress=_finite(result.max_stress),
             steps=result.steps,
@@ -159,11 +200,25 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _relaxation(record: Calculation) -> Relaxation:
-    """A relaxation from its record."""
-    assert record.structure is not None
+def _finite_array(values: Any, shape: tuple[int, int]) -> np.ndarray | None:
+    """An engine's array as one of numbers; None where it is none: it may be a plug-in's."""
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        return None
+    return array if array.shape == shape and np.isfinite(array).all() else None
+
+
+def _relaxation(record: Calculation, final: StructureRecord | None, start: Structure) -> Relaxation:
+    """A relaxation from its record.
+
+    Args:
+        record: Of kind relax.
+        final: The relaxed structure; None where there is an error.
+        start: What is handed on then.
+    """
     return Relaxation(
-        structure=unpack_structure(record.structure),
+        structure=start if final is None else final.to_structure(),
         energy_per_atom=record.energy_per_atom,
         max_force=np.inf if record.max_force is None else record.max_force,
         max_stress=np.inf if record.max_stress is None else record.max_stress,
@@ -171,4 +226,6 @@ def _relaxation(record: Calculation) -> Relaxation:
         is_converged=bool(record.is_converged),
         core_seconds=record.core_seconds,
         error=record.error,
+        forces=None if record.forces is None else np.array(record.forces),
+        stress=None if record.stress is None else voigt_6_to_full_3x3_stress(record.stress) * GPa,
     )

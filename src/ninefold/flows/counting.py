@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ninefold.clock import now
 from ninefold.errors import NinefoldError, description
 from ninefold.flows.faults import blamed
-from ninefold.machine import usable_cores
+from ninefold.machine import hardware
 from ninefold.models.fault import Fault
 from ninefold.models.funnel import FunnelRecord
 from ninefold.stages.stage import Counts
@@ -124,15 +121,3 @@ class Faults:
 
     def _id(self, what: str) -> str:
         return f"{self._campaign}:{self._stage}:{what}"
-
-
-@functools.cache
-def hardware() -> str:
-    """Processor and the cores that this process may use."""
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
-    except OSError:
-        pass  # not Linux: the platform's own word has to do
-    return f"{model}, {usable_cores()} cores"

@@ -67,7 +67,9 @@ def assess_stability(
         shards = [shard for of_round in searched or () for shard in of_round or () if shard]
         lines = {line["id"]: line for shard in shards for line in lines_of(opened, shard)}
         lost = sorted(item["name"] for item in relaxed or () if item["reference"] is None)
-        hulls = stability.Hulls(_references(opened, relaxed or ()), screened.stability)
+        phases = list(_references(opened, relaxed or ()))
+        cells = tasks.structures_of(opened, (phase.structure for phase in phases if phase.structure is not None))
+        hulls = stability.Hulls(phases, cells, screened.stability)
         for row in rows_of(opened, screened.name, of_method, lines):
             hulls.add(row)
         outcome = []
@@ -77,7 +79,7 @@ def assess_stability(
             for system in stability.by_system(rows_of(opened, screened.name, of_method, lines)):
                 missing = [name for name in lost if name in references.phases_of([system[0].elements])]
                 structures = tasks.structures_of(
-                    opened, (item for row in system if hulls.needs_structures(row) for item in row.minima)
+                    opened, (item.structure for row in system if hulls.needs_structures(row) for item in row.minima)
                 )
                 rows, counts = hulls.assess(
                     system, {key: record.to_structure() for key, record in structures.items()}, missing

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ninefold.flows.cached_engine import CachedEngine
-    from ninefold.models.search import Minimum
     from ninefold.stages.stage import StageResult
     from ninefold.store import Store
 
@@ -90,7 +89,7 @@ def _merge(store: Store, searches: list[str], last: SearchRecord) -> str:
     if store.get("minima", identifier) is None:
         earlier = [SearchRecord.model_validate(_there(store, "searches", key)) for key in searches[:-1]]
         rounds = [*earlier, last]
-        structures = structures_of(store, (minimum for search in rounds for minimum in search.minima))
+        structures = structures_of(store, (minimum.structure for search in rounds for minimum in search.minima))
         store.insert("minima", [prescreen.merge_rounds(rounds, structures)])
     return identifier
 
@@ -121,7 +120,7 @@ def relax_minima_one(place: Workplace, line: dict[str, Any], method: int) -> Min
     if known is not None:
         return MinimaRecord.model_validate(known)
     found = MinimaRecord.model_validate(_there(store, "minima", line["minima"]))
-    structures = structures_of(store, found.minima)
+    structures = structures_of(store, (minimum.structure for minimum in found.minima))
     before = engine.faults.copy()
     result = energies.relax_minima(
         campaign.name, unpack_assignment(line["assignment"]), found, structures, campaign.structures, engine
@@ -146,7 +145,7 @@ def compute_property(place: Workplace, line: dict[str, Any], name: str) -> Prope
     known = store.get("properties", own.property_id(name, best, engine.fingerprint))
     if known is not None:
         return PropertyRecord.model_validate(known)
-    structure = structures_of(store, minima.minima[:1])[best]
+    structure = structures_of(store, [best])[best]
     before = engine.faults.copy()
     composition = CompositionRecord.model_validate(_there(store, "compositions", line["id"]))
     # facts alone: a value that is found again must not depend on hulls, rules or ranks that have changed since
@@ -164,13 +163,13 @@ def compute_property(place: Workplace, line: dict[str, Any], name: str) -> Prope
     return record
 
 
-def structures_of(store: Store, minima: Iterable[Minimum]) -> dict[str, StructureRecord]:
-    """Structures of some minima, by id.
+def structures_of(store: Store, identifiers: Iterable[str]) -> dict[str, StructureRecord]:
+    """Structures by their ids.
 
     Raises:
         StoreError: if the store has lost one.
     """
-    wanted = list(dict.fromkeys(minimum.structure for minimum in minima))
+    wanted = list(dict.fromkeys(identifiers))
     found = store.get_many("structures", wanted)
     if missing := [identifier for identifier in wanted if identifier not in found]:
         raise StoreError(f"store: has lost the structure {missing[0]}; restore a copy, or run again with --fresh")

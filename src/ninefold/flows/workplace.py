@@ -36,14 +36,16 @@ class Workplace:
     def __init__(self, settings: dict[str, Any], store: str) -> None:
         self.campaign: Campaign = parse_campaign(settings)
         self.store: Store = open_store(store, mode="write")
-        self._engines: dict[str, CachedEngine] = {}
+        self._engines: dict[tuple[str, str], CachedEngine] = {}
+        """By settings and, where it is a user's, the content of its code."""
 
     def engine(self, settings: EngineSettings) -> CachedEngine:
         """The engine of one of the campaign's methods."""
         from ninefold.engines import make_engine
+        from ninefold.engines.registry import ENGINES
         from ninefold.flows.cached_engine import CachedEngine
 
-        key = settings.model_dump_json()
+        key = (settings.model_dump_json(), ENGINES.checksum([settings.name]))
         if key not in self._engines:
             self._engines[key] = CachedEngine(make_engine(settings), self.store, self.campaign.name)
         return self._engines[key]
@@ -65,12 +67,14 @@ def close_workplaces() -> None:
 
 
 def method_of(settings: EngineSettings) -> Method:
-    """The method of an engine, without computing anything; the engine is made once in a process."""
-    return _method(type(settings), settings.model_dump_json())
+    """The method of an engine, without computing anything; the engine is made once in a process for its code."""
+    from ninefold.engines.registry import ENGINES
+
+    return _method(type(settings), settings.model_dump_json(), ENGINES.checksum([settings.name]))
 
 
 @functools.lru_cache(maxsize=16)
-def _method(kind: type[EngineSettings], settings: str) -> Method:
+def _method(kind: type[EngineSettings], settings: str, code: str) -> Method:  # `code` is part of the key
     from ninefold.engines import make_engine
     from ninefold.models.method import Method
 

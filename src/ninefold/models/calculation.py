@@ -18,18 +18,35 @@ class Calculation(Record):
 
     campaign: str
     """The campaign that computed it; another may find and use it."""
-    kind: Literal["evaluate", "relax"]
+    kind: Literal["evaluate", "relax", "static"]
+    """evaluate: energy alone, of the many structures of which a search needs the order; relax; static: energy, forces
+    and stress of one structure as it stands, as a DFT code gives them."""
     method: str | None = None
     """Id of the method; None in a store made before it was recorded."""
+    machine: str | None = None
+    """Processor and cores; None in a store made before it was recorded."""
     settings: dict[str, Any] | None = None
     """Of a relaxation."""
+    start: str | None = None
+    """Id of the `StructureRecord` that was computed; None in a store made before it was recorded.
+
+    It is stored, except where `kind` is evaluate: those are lines of their pool's blob, or a structure of the search
+    moved onto a symmetry. Of structures that agree to the digits of the calculation's id, the first one computed."""
+    final: str | None = None
+    """Id of the `StructureRecord` of the relaxed structure, which is stored; None where `error` is set, and of every
+    other kind than relax."""
     energy_per_atom: float | None
     """eV/atom; None where `error` is set."""
     error: str | None = None
     """Why there is no energy: a property of the structure with this method."""
     core_seconds: float
-    structure: dict[str, Any] | None = None
-    """The relaxed structure: lattice, species, positions as in `StructureRecord`; None of an evaluation."""
+    forces: list[list[float]] | None = None
+    """shape (n, 3), eV/Å, Cartesian, of the final structure (static: of the start), as the constraint of its symmetry
+    leaves them. None of kind evaluate, some hundred for each composition, of which the energy alone is used; and where
+    the engine does not give them or `error` is set."""
+    stress: list[float] | None = None
+    """GPa, ASE's order (xx, yy, zz, yz, xz, xy) and sign (positive under tension), the external pressure not added;
+    None as `forces`."""
     max_force: float | None = None
     """eV/Å, at the end of a relaxation; None where it is not finite."""
     max_stress: float | None = None

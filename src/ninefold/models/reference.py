@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -30,8 +30,8 @@ class ReferenceRecord(Record):
     volume_per_atom: float | None
     """Å³/atom; None for the molecule in its box."""
     is_converged: bool | None
-    structure: dict[str, Any] | None
-    """Relaxed: lattice, species, positions as in `StructureRecord`."""
+    structure: str | None
+    """Id of the `StructureRecord` of the relaxed phase; None where there is no energy."""
     source: str
     provenance: str
     """published | from memory | derived: how well the literature structure is known."""

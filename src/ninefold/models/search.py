@@ -84,6 +84,9 @@ class SearchRecord(Record):
     """Id of the method."""
     minima: list[Minimum]
     """Valid ones first, the one that stands for the composition before all others."""
+    origins: dict[str, list[str]] = Field(default_factory=dict)
+    """By id of a minimum's structure: ids of those that it was made from, one from the other by a relaxation or by
+    moving its atoms onto a symmetry, the structure of the pool first. Empty in a store made before it was recorded."""
     reasons: dict[str, int]
     relaxations: int
     core_seconds: float
@@ -106,6 +109,8 @@ class MinimaRecord(Record):
     """Ids of the searches, by round."""
     minima: list[Minimum]
     """The one that stands for the composition first, then as in `SearchRecord`."""
+    origins: dict[str, list[str]] = Field(default_factory=dict)
+    """Of minima relaxed anew, as in `SearchRecord`, a minimum of the search first; the searches hold their own."""
     lowest_by_round: list[float | None]
     """Lowest energy of a valid structure that each round found by itself, eV/atom."""
     reasons: dict[str, int]

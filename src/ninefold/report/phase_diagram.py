@@ -7,7 +7,6 @@ The hull here is of every phase, so that a stable candidate is a corner of a fac
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,8 +82,8 @@ def phases_of(
     wanted = set(elements)
     phases = []
     for reference in references:
-        amounts: dict[str, int] = Counter((reference.get("structure") or {}).get("species") or [])
-        if reference.get("energy_per_atom") is not None and amounts and set(amounts) <= wanted:
+        amounts = parse_formula(reference["formula"])
+        if reference.get("energy_per_atom") is not None and set(amounts) <= wanted:
             phases.append(
                 DiagramPhase(
                     reference["formula"], _fractions(amounts), reference["energy_per_atom"], "reference",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.chemistry.formula import parse_formula
 from ninefold.models.quantities import QUANTITIES
 from ninefold.report.explanation import verdict_lines
+from ninefold.report.history import history_lines
 from ninefold.report.terminal_parts import cell, heading, plain, section, table_of
 from ninefold.report.text import (
     MISSING,
@@ -32,7 +33,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     """All of one candidate: hull distance, structures, competitors, conditions, published structures, verdicts.
 
     Args:
-        candidate: A stored candidate document.
+        candidate: As `ninefold.store.details` gives it; with `history`, where the structure that stands for it comes
+            from (see `history_lines`), if that is to be shown.
     """
     from rich.console import Group
     from rich.text import Text
@@ -71,6 +73,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         is_valid = candidate["structures"][shown_first]["is_valid"]
         title = "Structure" if is_valid else "No structure of this anion was found; the lowest that was"
         parts += section(title, structure_view(descriptions[shown_first]))
+        if candidate.get("history"):
+            parts += section("Where it comes from", plain("\n".join(history_lines(candidate["history"]))))
         parts += section("Structures found", _structures(candidate, descriptions))
     if candidate.get("reasons"):
         lost = ", ".join(f"{reason} ({amount})" for reason, amount in candidate["reasons"].items())

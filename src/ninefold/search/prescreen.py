@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ninefold.chemistry.anions import Assignment
 from ninefold.engines import Engine
@@ -36,6 +36,8 @@ class SearchOutcome:
     core_seconds: float
     history: tuple[float | None, ...] = ()
     """Lowest energy of a valid structure, eV/atom, after each relaxation; None until there is one."""
+    origins: Mapping[str, list[str]] = field(default_factory=dict)
+    """By id of each structure found, those that it was made from, one from the other, the first start first."""
 
 
 def prescreen(
@@ -89,8 +91,9 @@ def prescreen_steps(
     refined, tried = yield from refine(state, minima)
     final = representative_first(distinct_minima(refined))
     state.reasons["duplicate"] += len(refined) - len(final)
+    found = _found(final, minima[tried:], state.rejected)
     return SearchOutcome(
-        found=_found(final, minima[tried:], state.rejected),
+        found=found,
         reasons=Counter({reason: count for reason, count in state.reasons.items() if count}),
         counts={
             "pool": len(proposals), "single_points": len(points), "coarse": len(coarse), "distinct": len(minima),
@@ -99,6 +102,7 @@ def prescreen_steps(
         relaxations=len(state.history),
         core_seconds=state.core_seconds,
         history=tuple(state.history),
+        origins=state.lineage.origins(item.structure for item in found),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from ninefold.search.budget import SearchBudget
 from ninefold.search.minima import COMPRESSED, FoundStructure
 from ninefold.search.state import IMPROVEMENT, SearchState, energy_of
 from ninefold.search.together import Search
-from ninefold.structures.symmetry import SYMPREC_SEQUENCE, space_group, symmetrised
+from ninefold.structures.symmetry import SYMPREC_SEQUENCE, space_group
 
 SYMMETRY_PENALTY = 0.01
 """eV/atom that a coarsely relaxed structure may rise by when moved onto a higher symmetry."""
@@ -54,7 +54,7 @@ def _refine_one(state: SearchState, found: FoundStructure) -> Search[tuple[Relax
     # one relaxation is kept for that without added symmetry
     best, spent = yield from _onto_symmetry(state, found.structure, found.energy_per_atom, limit - 1)
     if best is None:
-        [best] = yield from state.relax([symmetrised(found.structure)], settings)
+        [best] = yield from state.relax([state.symmetrised(found.structure)], settings)
         spent += 1
     # a refined structure is nearer to a higher symmetry than a coarse one is
     while (energy := energy_of(best)) is not None:
@@ -87,7 +87,7 @@ def _onto_symmetry(
         if number in tried or spent >= limit:
             continue
         tried.add(number)
-        ordered = symmetrised(structure, symprec)
+        ordered = state.symmetrised(structure, symprec)
         if len(structure) % len(ordered):
             continue
         [evaluation] = yield from state.evaluate([ordered])

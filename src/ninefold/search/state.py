@@ -12,11 +12,12 @@ from pymatgen.core import Structure
 from ninefold.chemistry.anions import Assignment
 from ninefold.engines import Evaluation, Relaxation, RelaxSettings
 from ninefold.search.budget import SearchBudget
+from ninefold.search.lineage import Lineage
 from ninefold.search.minima import FoundStructure, describe_minimum
 from ninefold.search.together import Request, Search
 from ninefold.structures.checks import check_shells
 from ninefold.structures.proposal import Notify, Stop, never
-from ninefold.structures.symmetry import symmetrised
+from ninefold.structures.symmetry import SYMPREC, symmetrised
 
 OF_ENGINE, OF_MACHINE = "engine: ", "machine: "
 """Before the reason why there is no energy: a failure that is the structure's, or one of the machine."""
@@ -42,6 +43,8 @@ class SearchState:
     history: list[float | None] = field(default_factory=list)
     """Lowest energy of a valid structure, eV/atom, after each relaxation; None until there is one."""
     core_seconds: float = 0.0
+    lineage: Lineage = field(default_factory=Lineage)
+    """Which structure each one was made from."""
 
     @property
     def lowest(self) -> float | None:
@@ -63,7 +66,15 @@ class SearchState:
         """Relaxations; `add` counts them."""
         relaxations: list[Relaxation] = yield Request(list(structures), settings)
         self.core_seconds += sum(relaxation.core_seconds for relaxation in relaxations)
+        for start, relaxation in zip(structures, relaxations, strict=True):
+            self.lineage.add(relaxation.structure, start)
         return relaxations
+
+    def symmetrised(self, structure: Structure, symprec: float = SYMPREC) -> Structure:
+        """See `ninefold.structures.symmetry.symmetrised`; remembered as where the result comes from."""
+        ordered = symmetrised(structure, symprec)
+        self.lineage.add(ordered, structure)
+        return ordered
 
     def add(
         self, relaxation: Relaxation, source: str, *, spent: int = 1, is_final: bool = False
@@ -96,7 +107,7 @@ class SearchState:
         if energy_of(relaxation) is None:
             self.reasons[failure_of(relaxation)] += 1
             return None
-        structure = symmetrised(relaxation.structure) if is_final else relaxation.structure
+        structure = self.symmetrised(relaxation.structure) if is_final else relaxation.structure
         shells = check_shells(structure, self.assignment)
         for fault in shells.faults:
             self.reasons[fault] += 1

@@ -63,8 +63,9 @@ def relax_minima(
 
     wanted = [minimum for minimum in found.minima if minimum.is_valid]
     settings = RelaxSettings(fmax=budget.final_fmax, max_steps=budget.final_steps, keep_symmetry=True)
-    relaxations = engine.relax([structures[minimum.structure].to_structure() for minimum in wanted], settings)
-    outcome = described_minima(assignment, relaxations, [minimum.source for minimum in wanted], budget)
+    starts = [structures[minimum.structure].to_structure() for minimum in wanted]
+    relaxations = engine.relax(starts, settings)
+    outcome = described_minima(assignment, starts, relaxations, [minimum.source for minimum in wanted], budget)
     minima, relaxed = minima_of(outcome)
     lowest = min((minimum.energy_per_atom for minimum in minima if minimum.is_valid), default=None)
     record = MinimaRecord(
@@ -74,6 +75,7 @@ def relax_minima(
         method=engine.fingerprint,
         searches=found.searches,
         minima=representative_first(minima),
+        origins=dict(outcome.origins),
         lowest_by_round=[lowest],
         reasons=dict(outcome.reasons),
         relaxations=len(wanted),

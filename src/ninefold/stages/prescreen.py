@@ -83,6 +83,7 @@ def prescreen(
         pool=pool,
         method=engine.fingerprint,
         minima=minima,
+        origins=dict(outcome.origins),
         reasons=dict(outcome.reasons),
         relaxations=outcome.relaxations,
         core_seconds=outcome.core_seconds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ninefold.models.reference import ReferenceRecord
-from ninefold.models.structure import pack_structure
+from ninefold.models.structure import pack_structure, structure_id
 from ninefold.stages.stage import Counts, Resources, Stage
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def reference_record(campaign: str, phase: ReferencePhase, relaxation: Relaxatio
     Args:
         campaign: That asks for it.
         phase: With its source.
-        relaxation: Of its structure.
+        relaxation: Of its structure; the relaxed one is in the store with the calculation, and named here.
         method: That relaxed it.
     """
     from ninefold.structures.symmetry import space_group
@@ -64,7 +64,7 @@ def reference_record(campaign: str, phase: ReferencePhase, relaxation: Relaxatio
         space_group_number=space_group(structure).number if is_solid else None,
         volume_per_atom=structure.volume / len(structure) if is_solid and structure is not None else None,
         is_converged=relaxation.is_converged,
-        structure=None if structure is None else pack_structure(structure),
+        structure=None if structure is None else structure_id(pack_structure(structure)),
         source=phase.source,
         provenance=phase.provenance,
         refuted=phase.refuted,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.errors import listed
 from ninefold.models.candidate import Candidate
-from ninefold.models.structure import unpack_structure
 from ninefold.stages.flags import flags
 from ninefold.stages.stage import Counts, Resources, Stage
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from ninefold.models.reference import ReferenceRecord
     from ninefold.models.search import Minimum
+    from ninefold.models.structure import StructureRecord
     from ninefold.thermo.phase import Phase
     from ninefold.thermo.results import Stability
     from ninefold.thermo.settings import StabilitySettings
@@ -46,19 +46,26 @@ class Hulls:
 
     Args:
         references: Relaxed with the method.
+        structures: By id, those of the references.
         settings: Conditions, and whether candidates compete.
     """
 
-    def __init__(self, references: Iterable[ReferenceRecord], settings: StabilitySettings) -> None:
+    def __init__(
+        self,
+        references: Iterable[ReferenceRecord],
+        structures: Mapping[str, StructureRecord],
+        settings: StabilitySettings,
+    ) -> None:
         self._settings = settings
         self._references: dict[str, Phase] = {}
-        self._structures: dict[str, dict[str, Any]] = {}
+        self._structures: dict[str, StructureRecord] = {}
         self._published: set[tuple[tuple[str, float], ...]] = set()
         self._candidates: dict[frozenset[str], dict[str, Phase]] = {}
         for reference in references:
             if reference.energy_per_atom is not None and reference.structure is not None:
-                self._references[reference.name] = reference_phase(reference)
-                self._structures[reference.name] = reference.structure
+                structure = structures[reference.structure]
+                self._references[reference.name] = reference_phase(reference, structure)
+                self._structures[reference.name] = structure
                 self._published.add(self._references[reference.name].composition)
 
     def add(self, row: Candidate) -> None:
@@ -129,13 +136,13 @@ class Hulls:
 
 
 def found_among(
-    row: Candidate, published: dict[str, Any], structure_of: Mapping[str, Structure]
+    row: Candidate, published: StructureRecord, structure_of: Mapping[str, Structure]
 ) -> dict[str, str | float | None]:
     """A published structure's space group, and which of the minima found is the same structure, if one is.
 
     Args:
         row: The candidate.
-        published: The published structure as the method relaxed it, packed.
+        published: The published structure as the method relaxed it.
         structure_of: Structures of the candidate's minima, by id.
 
     Returns:
@@ -145,7 +152,7 @@ def found_among(
     from ninefold.structures.duplicates import matcher
     from ninefold.structures.symmetry import space_group
 
-    structure, compare = unpack_structure(published), matcher()
+    structure, compare = published.to_structure(), matcher()
     valid = [minimum for minimum in row.minima if minimum.is_valid]
     matched = next((minimum for minimum in valid if compare.fit(structure_of[minimum.structure], structure)), None)
     lowest = min((minimum.energy_per_atom for minimum in valid), default=0.0)
@@ -185,16 +192,15 @@ def candidate_phase(row: Candidate) -> Phase:
     return phase(best, row.label, polymorphs=polymorphs)
 
 
-def reference_phase(reference: ReferenceRecord) -> Phase:
-    """A reference as the hull takes it."""
+def reference_phase(reference: ReferenceRecord, structure: StructureRecord) -> Phase:
+    """A reference, with its relaxed structure, as the hull takes it."""
     from ninefold.thermo.phase import Phase
 
-    assert reference.structure is not None
     assert reference.energy_per_atom is not None
     return Phase(
         name=reference.name,
         formula=reference.formula,
-        amounts=Counter(reference.structure["species"]),
+        amounts=Counter(structure.species),
         energy_per_atom=reference.energy_per_atom,
         volume_per_atom=reference.volume_per_atom,
         kind=reference.kind,

@@ -118,5 +118,13 @@ def from_2(before: Before) -> Iterator[Entry]:
         yield Entry(collection, {**document, "schema_version": 3})
 
 
-MIGRATIONS: dict[int, Step] = {1: each(from_1, 2), 2: from_2}
+def from_3(before: Before) -> Iterator[Entry]:
+    """See `ninefold.store.schema_4`."""
+    from ninefold.store.schema_4 import from_schema_3
+
+    for collection, document in from_schema_3(before):
+        yield Entry(collection, {**document, "schema_version": 4})
+
+
+MIGRATIONS: dict[int, Step] = {1: each(from_1, 2), 2: from_2, 3: from_3}
 """Schema version -> the step to the next one."""

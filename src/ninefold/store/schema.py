@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ninefold.models.quantities import QUANTITIES, Kind
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """As `ninefold.models.record.SCHEMA_VERSION`; a store from a newer schema is refused."""
 
 _FACT: dict[str, Kind] = {"id": "string", "campaign": "string"}
@@ -71,6 +71,9 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         **_FACT,
         "kind": "string",
         "method": "string",
+        "start": "string",
+        "final": "string",
+        "machine": "string",
         "energy_per_atom": "float",
         "error": "string",
         "core_seconds": "float",
@@ -98,6 +101,7 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "chemical_system": "string",
         "elements": "list",
         "kind": "string",
+        "structure": "string",
         "energy_per_atom": "float",
         "space_group_number": "integer",
         "volume_per_atom": "float",
@@ -137,7 +141,7 @@ INDEXED: dict[str, tuple[str, ...]] = {
     "pools": ("campaign", "label"),
     "searches": ("campaign",),
     "minima": ("campaign",),
-    "calculations": ("campaign",),
+    "calculations": ("campaign", "final"),
     "properties": ("campaign",),
     "references": ("campaign",),
     "candidates": (
