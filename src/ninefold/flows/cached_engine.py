@@ -54,9 +54,7 @@ class CachedEngine:
         keys = [self._key("evaluate", structure) for structure in structures]
         known, useless = self._known(keys)
         results: dict[int, Evaluation] = {
-            index: Evaluation(known[key].energy_per_atom, None, None, known[key].core_seconds, known[key].error)
-            for index, key in enumerate(keys)
-            if key in known
+            index: _evaluation(known[key]) for index, key in enumerate(keys) if key in known
         }
         for some in self._batches(len(structures), results):
             records = []
@@ -68,7 +66,7 @@ class CachedEngine:
                 else:
                     records.append(self._evaluation(keys[index], structures[index], result))
                 results[index] = Evaluation(
-                    result.energy_per_atom, None, None, result.core_seconds, error, result.is_transient
+                    result.energy_per_atom, None, None, result.core_seconds, error, result.is_transient, result.notes
                 )
             self._write(records, useless)
         return [results[index] for index in range(len(structures))]
@@ -161,6 +159,7 @@ class CachedEngine:
             energy_per_atom=_finite(result.energy_per_atom),
             error=result.error,
             core_seconds=result.core_seconds,
+            notes=list(result.notes),
             created=now(),
         )
 
@@ -191,6 +190,7 @@ class CachedEngine:
             max_stress=_finite(result.max_stress),
             steps=result.steps,
             is_converged=result.is_converged,
+            notes=list(result.notes),
             created=now(),
         )
 
@@ -207,6 +207,11 @@ def _finite_array(values: Any, shape: tuple[int, int]) -> np.ndarray | None:
     except (TypeError, ValueError):
         return None
     return array if array.shape == shape and np.isfinite(array).all() else None
+
+
+def _evaluation(record: Calculation) -> Evaluation:
+    """An evaluation from its record."""
+    return Evaluation(record.energy_per_atom, None, None, record.core_seconds, record.error, notes=tuple(record.notes))
 
 
 def _relaxation(record: Calculation, final: StructureRecord | None, start: Structure) -> Relaxation:
@@ -226,6 +231,7 @@ def _relaxation(record: Calculation, final: StructureRecord | None, start: Struc
         is_converged=bool(record.is_converged),
         core_seconds=record.core_seconds,
         error=record.error,
+        notes=tuple(record.notes),
         forces=None if record.forces is None else np.array(record.forces),
         stress=None if record.stress is None else voigt_6_to_full_3x3_stress(record.stress) * GPa,
     )

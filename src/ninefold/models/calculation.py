@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from ninefold.models.record import Record
 
 
@@ -53,5 +55,7 @@ class Calculation(Record):
     """GPa, likewise."""
     steps: int | None = None
     is_converged: bool | None = None
+    notes: list[str] = Field(default_factory=list)
+    """What was not as usual: steps that self-consistency needed, the magnetic moment."""
     created: str
     """ISO 8601, UTC."""
