@@ -21,7 +21,7 @@ help:
 	@echo "make test          every test of the default suite"
 	@echo "make test-slow     the physics that takes minutes"
 	@echo "make setup-dft     GPAW, for DFT: system packages by apt, a build of a minute, 100 MB"
-	@echo "make test-dft      DFT against experiment (about 15 CPU minutes)"
+	@echo "make test-dft      DFT against experiment (about 10 CPU minutes)"
 	@echo "make test-browser  the report in a real browser (needs chromium)"
 	@echo "make mutants       changes of the code that no test notices (MUTANTS=40 per package, or all: hours)"
 	@echo "make lint          ruff, mypy, import contracts"

@@ -1,6 +1,7 @@
 """One structure's GPAW calculations: self-consistency by ever stronger means, and GPAW's own output kept in a file.
 
-A means that has worked stays for the geometries that follow: one relaxation is on one energy surface.
+A means that has worked stays for the geometries that follow: a relaxation changes its energy surface only where one has
+failed.
 """
 
 from __future__ import annotations
