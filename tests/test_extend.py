@@ -14,6 +14,7 @@ from pymatgen.core import Lattice, Structure
 from campaign_run import QUICK, ninefold
 from installed_package import install, on_path
 from ninefold.campaign import parse_campaign, read_campaign
+from ninefold.store import open_store
 
 PAGE = Path(__file__).parents[1] / "docs" / "extend.md"
 FILES = {
@@ -48,7 +49,8 @@ def save(folder, settings):
 
 def test_the_page_has_a_file_for_each_kind():
     assert set(FILES) == {
-        "mine.yaml", "my_rules.py", "my_sources.py", "my_engine.py", "my_stages.py", "my_terms.py", "my_flow.py"
+        "mine.yaml", "my_rules.py", "my_sources.py", "my_engine.py", "my_stages.py", "my_terms.py", "my_flow.py",
+        "my_hull_phases.py",
     }  # fmt: skip
 
 
@@ -141,6 +143,24 @@ def _values_of_a_stage_are_asked_for(folder, store, candidates):
         assert misspelt.returncode == 2
         assert "'densty' is not a field" in misspelt.stderr
         assert "density" in misspelt.stderr
+
+
+def test_a_part_of_the_flow_is_exchanged(tmp_path):
+    """The same store, first by the shipped flow, then by one whose references a Maker of the page's chooses."""
+    campaign, store = write(tmp_path), tmp_path / "x.db"
+
+    def run(*options):
+        done = ninefold("run", campaign, "--store", store, *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        with open_store(store) as opened:
+            [row] = opened.find("candidates", equal={"formula": "K3ReH6"})
+            assert opened.count("references", equal={"name": "K3ReH6 cryolite"}), "relaxed all the same"
+            return [known["name"] for known in row["known"]], row["e_above_hull"], opened.count("calculations")
+
+    shipped, distance, calculations = run()
+    assert shipped == ["K3ReH6 cryolite"]
+    assert distance is not None
+    assert run("--workflow", "my_hull_phases.py") == ([], distance, calculations), "and nothing is computed again"
 
 
 def test_the_command_line_takes_them_from_the_working_folder(tmp_path):

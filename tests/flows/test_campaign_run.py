@@ -231,7 +231,7 @@ def test_a_blob_that_is_lost_in_the_middle_of_a_run_is_named(uninterrupted, tmp_
     from ninefold.store import BlobError
 
     with open_store(tmp_path / "s.db", mode="write") as store:
-        shard = shard_of(store, [])
+        shard = shard_of(store, [], 1)
         truncate(store.blobs.file(shard["blob"]))
     settings = read_campaign(str(uninterrupted / "campaign.yaml")).to_dict() | {"engine": {"name": "lj"}}
     with pytest.raises(BlobError, match="is corrupted"):

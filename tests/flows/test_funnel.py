@@ -60,6 +60,19 @@ def test_a_stage_that_counts_something_else_than_it_was_given_says_so(name, take
     assert row["taken_from"] == taken
 
 
+@pytest.mark.parametrize("methods", [("sevennet", "chgnet"), ("chgnet", "sevennet"), ("a b", "a")])
+def test_methods_come_in_the_order_of_the_campaign(methods):
+    of_methods = [
+        stage(f"{name} {title}", 5, 5, method=place, shard=shard)
+        for place, title in enumerate(methods, start=1)
+        for name in ("stability", "references", "energies")
+        for shard in ("a", "b")
+    ]
+    names = [row["stage"] for row in total([*reversed(of_methods), *CAMPAIGN])]
+    expected = [f"{name} {title}" for title in methods for name in ("energies", "references", "stability")]
+    assert names[names.index("stability") + 1 :] == [*expected, "rank"]
+
+
 def test_neighbouring_counts_are_compared_in_one_unit_only():
     rows = total(CAMPAIGN)
     for before, after in pairwise(rows):

@@ -175,9 +175,10 @@ def ranking(store, **equal):
 def test_the_flow_has_every_job(plain):
     """Without this the tests of jobs below could pass by not running one."""
     assert {function.__name__ for function, _, _ in plain[1]} == {
-        "register_campaign", "select_compositions", "relax_reference_phases", "search_structures", "build_structures",
-        "prescreen_structures", "assess_stability", "choose_compositions", "relax_minima", "relax_minima_of",
-        "compute_properties", "compute_properties_of", "rank_candidates", "finish_campaign",
+        "register_campaign", "select_compositions", "relax_reference_phases", "relax_references_of",
+        "gather_references", "search_structures", "build_structures", "prescreen_structures", "assess_stability",
+        "choose_compositions", "relax_minima", "relax_minima_of", "compute_properties", "compute_properties_of",
+        "rank_candidates", "finish_campaign",
     }  # fmt: skip
     stored = what_matters(plain[0])
     assert {name for name, found in stored.items() if not found} == {"faults"}, "every collection is compared"

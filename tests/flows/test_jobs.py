@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -10,13 +11,17 @@ from pymatgen.core import Lattice, Structure
 from ninefold.campaign import parse_campaign
 from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.engines.base import Relaxation
-from ninefold.flows import campaign_jobs, result_jobs, search_jobs, tasks
+from ninefold.flows import campaign_jobs, reference_jobs, result_jobs, search_jobs, tasks
+from ninefold.flows.funnel import total
+from ninefold.flows.register import register
 from ninefold.flows.shards import line_of, lines_of, shard_of
 from ninefold.flows.workplace import Failure, method_of
 from ninefold.models.search import PoolRecord
+from ninefold.models.structure import StructureRecord
 from ninefold.search import FoundStructure, SearchOutcome
 from ninefold.search.budget import SearchBudget
 from ninefold.search.pool import Pool
+from ninefold.stages.references import reference_record
 from ninefold.stages.row import candidate_row
 from ninefold.stages.select import Selection
 from ninefold.store import open_store
@@ -40,10 +45,10 @@ class Prepared:
     def settings(self, **changes):
         return parse_campaign({**SETTINGS, **changes}).to_dict()
 
-    def shard(self):
+    def shard(self, attempt=1):
         with open_store(self.path, mode="write") as store:
             records = [store.get("compositions", identifier) for identifier in self.identifiers.values()]
-            return shard_of(store, [line_of(SimpleNamespace(**record)) for record in records])
+            return shard_of(store, [line_of(SimpleNamespace(**record)) for record in records], attempt)
 
     @property
     def identifiers(self):
@@ -51,12 +56,21 @@ class Prepared:
             found = {row["centre"]: row["id"] for row in store.find("compositions", fields=["centre", "id"])}
         return {assignment.centre: found[assignment.centre] for assignment in ASSIGNMENTS}
 
-    def build(self, number=1, **changes):
-        return search_jobs.build_structures.original(self.settings(**changes), self.path, self.shard(), number)
+    def build(self, number=1, attempt=1, **changes):
+        shard = self.shard(attempt)
+        return search_jobs.build_structures.original(self.settings(**changes), self.path, shard, number)
 
-    def search(self, number=1, **changes):
-        built = self.build(number, **changes)
+    def search(self, number=1, attempt=1, **changes):
+        built = self.build(number, attempt, **changes)
         return search_jobs.prescreen_structures.original(self.settings(**changes), self.path, built, number)
+
+    def assess(self, searched, relaxed=(), number=2, attempt=1, **changes):
+        return result_jobs.assess_stability.original(
+            self.settings(**changes), self.path, [self.shard(attempt)], list(relaxed), searched, number
+        )
+
+    def rank(self, *hulls):
+        return result_jobs.rank_candidates.original(self.settings(), self.path, list(hulls), [])
 
     def lines(self, shard):
         with open_store(self.path) as store:
@@ -68,7 +82,7 @@ class Prepared:
 
     def funnel(self, stage):
         with open_store(self.path) as store:
-            [funnel] = [row for row in store.find("funnel") if row["stage"] == stage]
+            [funnel] = [row for row in total(store.find("funnel")) if row["stage"] == stage]
         return funnel["count_in"], funnel["count_out"], funnel["reasons"]
 
     def faults(self):
@@ -192,41 +206,49 @@ def test_a_fault_of_the_machine_ends_the_run(prepared, pools, searches, error):
 
 def test_choosing_counts_what_is_not_searched_again(prepared):
     distances = {"V": 0.3, "Nb": -0.1, "Ta": 0.1}
-    outcome = {"e_above_same_composition": None, "anion_class": "classical", "is_competitor": False}
+    rows = prepared.candidates()
     lines = [
-        {**line, "outcome": {**outcome, "composition": line["id"], "structures_found": 1,
-                             "phase_separation_energy": distances[assignment.centre]}}
+        {**line, "row": {**rows[assignment.centre], "phase_separation_energy": distances[assignment.centre]}}
         for line, assignment in zip(prepared.lines(prepared.shard()), ASSIGNMENTS, strict=True)
-    ]  # fmt: skip
+    ]
     with open_store(prepared.path, mode="write") as store:
-        assessed = shard_of(store, lines)
+        assessed = {"shards": [shard_of(store, lines[:2], 1), shard_of(store, lines[2:], 1)], "attempt": 1}
     [shard] = campaign_jobs.choose_compositions.original(prepared.settings(), prepared.path, assessed, 2)
     chosen = prepared.lines(shard)
     assert [line["id"] for line in chosen] == [prepared.identifiers["Nb"], prepared.identifiers["Ta"]]
-    assert not any("outcome" in line for line in chosen)
+    assert not any("row" in line for line in chosen)
     assert prepared.funnel("choose 2") == (3, 2, {"less promising": 1})
 
 
 def relaxed_references(prepared, monkeypatch, results):
-    """The job of the references, on an engine that gives these results by the name of the phase."""
+    """The jobs of the references, on an engine that gives these results by the name of the phase."""
     phases = [
         ReferencePhase(name, name.split()[0], "element", CELL.copy(), "Pm-3m", source="test", provenance="from memory")
         for name in results
     ]
 
-    def relax_reference(place, name, method):
-        answer = results[name]
+    def relax_reference(place, line, method):
+        answer = results[name := line["name"]]
+        if isinstance(answer, Exception):
+            raise answer
         if isinstance(answer, Failure):
             return answer
-        from ninefold.stages.references import reference_record
-
         [phase] = [phase for phase in phases if phase.name == name]
         return reference_record("x", phase, answer, method_of(parse_campaign(SETTINGS).engine))
 
     monkeypatch.setattr(tasks, "relax_reference", relax_reference)
     monkeypatch.setattr("ninefold.thermo.references.reference_phases", lambda system: phases if "Ta" in system else [])
     monkeypatch.setattr("ninefold.thermo.references.missing_phases", lambda system: [MissingPhase("RbH", "unknown")])
-    return search_jobs.relax_reference_phases.original(prepared.settings(), prepared.path, [])
+    *parts, gather = references_jobs(prepared)
+    shards = [reference_jobs.relax_references_of.original(*part.function_args) for part in parts]
+    settings, path, names, _, method = gather.function_args
+    return reference_jobs.gather_references.original(settings, path, names, shards, method)
+
+
+def references_jobs(prepared):
+    """The jobs that the planning job replaces itself by."""
+    planned = reference_jobs.relax_reference_phases.original(prepared.settings(), prepared.path, [prepared.shard()])
+    return planned.replace.jobs
 
 
 def test_references_count_failures_and_name_what_is_missing(prepared, monkeypatch):
@@ -255,12 +277,53 @@ def test_references_count_failures_and_name_what_is_missing(prepared, monkeypatc
     assert [item["name"] for item in relaxed if item["reference"] is None] == ["H2 box"]
 
 
+def test_each_phase_of_a_dft_method_is_a_job_and_others_share_one(prepared, monkeypatch):
+    phases = [
+        ReferencePhase(f"X{number:03}", "Rb", "element", CELL, "Pm-3m", source="test", provenance="from memory")
+        for number in range(70)
+    ]
+    monkeypatch.setattr("ninefold.thermo.references.reference_phases", lambda system: phases)
+    method = method_of(parse_campaign(SETTINGS).engine)
+    for evidence, sizes in (("ML", [64, 6]), ("DFT", 70 * [1])):
+        monkeypatch.setattr(
+            reference_jobs, "method_of", lambda _, evidence=evidence: method.model_copy(update={"evidence": evidence})
+        )
+        *parts, gather = references_jobs(prepared)
+        shards = [part.function_args[2] for part in parts]
+        assert [shard["count"] for shard in shards] == sizes
+        names = [line["name"] for shard in shards for line in prepared.lines(shard)]
+        assert names == gather.function_args[2] == sorted(phase.name for phase in phases)
+
+
+def test_a_lost_job_of_references_leaves_a_gap_and_a_fault(prepared, monkeypatch):
+    monkeypatch.setattr("ninefold.stages.references.PHASES_PER_JOB", 1)
+    results = {name: Relaxation(CELL, -1.0, 0.0, 0.0, 1, True, 1.0) for name in ("Rb bcc", "Ta bcc")}
+    assert all(item["reference"] for item in relaxed_references(prepared, monkeypatch, results))
+    _, lost, gather = references_jobs(prepared)
+    settings, path, names, _, method = gather.function_args
+    one = reference_jobs.relax_references_of.original(*references_jobs(prepared)[0].function_args)
+    gathered = reference_jobs.gather_references.original(settings, path, names, [one, None], method)
+    assert [item["reference"] is None for item in gathered] == [False, True]
+    assert prepared.faults() == {("references", "some reference phases"): "a job ended without a result"}
+    other = reference_jobs.relax_references_of.original(*lost.function_args)
+    reference_jobs.gather_references.original(settings, path, names, [one, other], method)
+    assert prepared.faults() == {}
+
+
+def test_another_division_of_the_references_counts_each_once(prepared, monkeypatch):
+    results = {name: Relaxation(CELL, -1.0, 0.0, 0.0, 1, True, 1.0) for name in ("Rb bcc", "Ta bcc", "V bcc")}
+    for size in (64, 2, 1):
+        monkeypatch.setattr("ninefold.stages.references.PHASES_PER_JOB", size)
+        relaxed_references(prepared, monkeypatch, results)
+        assert prepared.funnel("references") == (3, 3, {"not in the hull: RbH: unknown": 1})
+
+
 def test_without_a_reference_that_the_machine_failed_there_is_no_hull(prepared, pools, searches, monkeypatch):
     searched = prepared.search()
     relaxed = [{"name": "Ta bcc", "reference": None}]
     phases = [ReferencePhase("Ta bcc", "Ta", "element", CELL, "Pm-3m", source="test", provenance="from memory")]
     monkeypatch.setattr("ninefold.thermo.references.reference_phases", lambda system: phases if "Ta" in system else [])
-    result_jobs.assess_stability.original(prepared.settings(), prepared.path, relaxed, [[searched]], 2)
+    prepared.assess([[searched]], relaxed)
     count_in, count_out, reasons = prepared.funnel("stability")
     assert (count_in, count_out) == (3, 2)
     assert reasons["no hull: a reference phase could not be computed in this run"] == 1
@@ -273,12 +336,12 @@ def test_what_has_no_structure_has_no_hull_distance_and_no_rank(prepared, pools,
     pools.answers["V"] = RuntimeError("no unit")
     searches.answers["Nb"] = [found(False)]
     searched = prepared.search()
-    assessed = result_jobs.assess_stability.original(prepared.settings(), prepared.path, [], [[searched]], 2)
+    assessed = prepared.assess([[searched]])
     count_in, count_out, reasons = prepared.funnel("stability")
     assert (count_in, count_out) == (3, 1)
     assert reasons["no valid structure"] == 2
     assert any(reason.startswith("no hull") for reason in reasons), "no reference phase is stored"
-    result_jobs.rank_candidates.original(prepared.settings(), prepared.path, [assessed], [])
+    prepared.rank(assessed)
     count_in, count_out, reasons = prepared.funnel("rank")
     assert (count_in, count_out) == (3, 0)
     assert reasons["selected"] == 1, "not searched"
@@ -292,7 +355,7 @@ def test_a_round_that_finds_nothing_keeps_what_was_found_and_no_old_rank(prepare
     pools.answers["V"] = pool_of(2)
     searches.answers["V"] = [found(False, -2.0)]
     with open_store(prepared.path, mode="write") as store:
-        again = shard_of(store, [{**line, "searches": line["searches"]} for line in prepared.lines(first)])
+        again = shard_of(store, [{**line, "searches": line["searches"]} for line in prepared.lines(first)], 1)
     built = search_jobs.build_structures.original(prepared.settings(), prepared.path, again, 2)
     search_jobs.prescreen_structures.original(prepared.settings(), prepared.path, built, 2)
     row = prepared.candidates()["V"]
@@ -308,16 +371,118 @@ def test_the_hull_of_an_earlier_round_run_late_counts_nothing_over_the_last(prep
     searches.answers["V"] = [found(True)]
     built = search_jobs.build_structures.original(settings, prepared.path, first, 2)
     second = search_jobs.prescreen_structures.original(settings, prepared.path, built, 2)
-    assess = result_jobs.assess_stability.original
     for searched, number in (([[first], [second]], 2), ([[first]], 1)):
-        assess(settings, prepared.path, [], searched, number)
+        prepared.assess(searched, number=number, structures={"rounds": 2})
     assert prepared.funnel("stability")[:2] == (3, 3)
     assert prepared.candidates()["V"]["search_rounds"] == 2
 
 
-def test_the_funnel_of_a_whole_campaign_loses_nothing_without_a_reason(finished):
-    from ninefold.flows.funnel import total
+@pytest.mark.parametrize(("evidence", "sizes"), [("ML", [2, 1]), ("DFT", [1, 1, 1])])
+def test_each_composition_of_a_dft_method_is_a_job(prepared, pools, searches, monkeypatch, evidence, sizes):
+    changes = {"energies": [{"name": "lj", "model": "x"}], "execution": {"workers": 1, "compositions_per_job": 2}}
+    hull = prepared.assess([[prepared.search()]])
+    method = method_of(parse_campaign(SETTINGS).engine).model_copy(update={"evidence": evidence})
+    monkeypatch.setattr(search_jobs, "method_of", lambda _: method)
+    planned = search_jobs.relax_minima.original(prepared.settings(**changes), prepared.path, hull, 1)
+    shards = [part.function_args[2] for part in planned.replace.jobs]
+    assert [shard["count"] for shard in shards] == sizes
+    found = [line["id"] for shard in shards for line in prepared.lines(shard)]
+    assert sorted(found) == sorted(prepared.identifiers.values())
 
+
+# runs and attempts
+
+
+def registered(prepared):
+    with open_store(prepared.path, mode="write") as store:
+        return register(store, parse_campaign(SETTINGS), "screen", run=str(uuid4()))
+
+
+def test_a_late_job_of_an_earlier_attempt_writes_over_no_later_row(prepared, pools, searches):
+    """Attempt 1 is at its searches when attempt 2 registers, runs to its end and finds other structures."""
+    first = registered(prepared)
+    built = prepared.build(attempt=first)
+    early = prepared.search(attempt=first, seed=1)
+    second = registered(prepared)
+    assert (first, second) == (1, 2)
+    searches.answers["V"] = [found(True, -3.0)]
+    prepared.rank(prepared.assess([[prepared.search(attempt=second, seed=2)]], attempt=second))
+    before = prepared.candidates()
+    assert before["V"]["energy_per_atom"] == -3.0
+    searches.answers["V"] = [found(True, -9.0)]
+    search_jobs.prescreen_structures.original(prepared.settings(), prepared.path, built, 1)
+    assert prepared.candidates() == before
+    late = prepared.assess([[early]], attempt=first)
+    assert prepared.candidates() == before
+    prepared.rank(late)
+    assert prepared.candidates() == before
+
+
+def test_a_hull_run_again_is_ranked_by_its_new_values(prepared, pools, searches):
+    """In one attempt: a reference is there at last, the hull is made again, then the ranking."""
+    searched = prepared.search()
+    missing = [{"name": "Rb bcc", "reference": None}]
+    prepared.rank(prepared.assess([[searched]], missing))
+    [before] = {row["stability_notes"][0] for row in prepared.candidates().values()}
+    assert before.endswith("Rb bcc")
+    with open_store(prepared.path, mode="write") as store:
+        for symbol in ("Rb", "V", "Nb", "Ta"):
+            cell = cell_of(symbol)
+            store.put("structures", [StructureRecord.of(cell)])
+            store.put("references", [reference(symbol, cell, -0.5)])
+        relaxed = [{"name": row["name"], "reference": row["id"]} for row in store.find("references")]
+    again = prepared.assess([[searched]], relaxed)
+    assert prepared.candidates()["V"]["stability_notes"] == [before], "the row of the ranking stays until the next one"
+    prepared.rank(again)
+    after = prepared.candidates()
+    assert not any(before in row["stability_notes"] for row in after.values())
+    again = prepared.assess([[searched]], relaxed)
+    prepared.rank(again)
+    assert prepared.candidates() == after
+
+
+def cell_of(symbol):
+    return Structure(Lattice.cubic(3), [symbol], [[0, 0, 0]])
+
+
+def reference(symbol, cell, energy):
+    phase = ReferencePhase(f"{symbol} bcc", symbol, "element", cell, "Pm-3m", source="test", provenance="from memory")
+    relaxation = Relaxation(phase.structure, energy, 0.0, 0.0, 1, True, 1.0)
+    return reference_record("x", phase, relaxation, method_of(parse_campaign(SETTINGS).engine))
+
+
+@pytest.mark.parametrize("size", [1, 2, 400])
+def test_where_rows_are_cut_into_blobs_changes_nothing(prepared, pools, searches, monkeypatch, size):
+    searched = prepared.search()
+    prepared.rank(prepared.assess([[searched]]))
+    before = prepared.candidates()
+    monkeypatch.setattr(result_jobs, "ROWS_PER_BLOB", size)
+    hull = prepared.assess([[searched]])
+    assert [shard["count"] for shard in hull["shards"]] == {1: [1, 1, 1], 2: [2, 1], 400: [3]}[size]
+    prepared.rank(hull)
+    assert prepared.candidates() == before
+
+
+def test_a_row_that_this_attempt_has_nothing_for_is_dropped(prepared, pools, searches):
+    """A further method found a structure once; now the machine keeps it from being relaxed."""
+    hull = prepared.assess([[prepared.search()]])
+    prepared.rank(hull)
+    other = {**hull, "attempt": 2, "shards": hull["shards"][:0]}
+    prepared.rank(other)
+    assert prepared.candidates() == {}
+
+
+def test_a_lost_job_is_a_fault_until_it_has_run(prepared, pools, searches):
+    hull = prepared.assess([[prepared.search(), None]])
+    assert prepared.faults() == {("prescreen", "some compositions"): "a job ended without a result"}
+    prepared.rank(None)
+    assert ("stability", "every hull") in prepared.faults()
+    prepared.rank(hull)
+    prepared.assess([[prepared.search()]])
+    assert prepared.faults() == {}
+
+
+def test_the_funnel_of_a_whole_campaign_loses_nothing_without_a_reason(finished):
     with open_store(finished / "ninefold.db") as store:
         funnel = total(store.find("funnel"))
     beside = ("not made: ", "not in the hull: ", "in the hull, though not converged: ")

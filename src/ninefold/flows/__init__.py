@@ -8,9 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ninefold.flows.makers import EnergiesMaker, ScreenMaker, SearchMaker
+    from ninefold.flows.makers import (
+        EnergiesMaker,
+        HullMaker,
+        RankMaker,
+        ReferencesMaker,
+        ScreenMaker,
+        SearchMaker,
+    )
 
-__all__ = ["EnergiesMaker", "ScreenMaker", "SearchMaker"]
+__all__ = ["EnergiesMaker", "HullMaker", "RankMaker", "ReferencesMaker", "ScreenMaker", "SearchMaker"]
 
 
 def __getattr__(name: str) -> Any:

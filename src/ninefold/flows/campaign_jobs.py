@@ -8,6 +8,7 @@ process itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from jobflow import job
@@ -23,13 +24,14 @@ from ninefold.flows.shards import (
     WHATEVER_IS_THERE,
     Settings,
     Shard,
+    each_line,
     forget_other_shards,
     line_of,
-    lines_of,
     shards_of,
     take,
 )
 from ninefold.flows.workplace import method_of
+from ninefold.models.candidate import Candidate
 from ninefold.models.composition import CompositionRecord
 from ninefold.stages import choose
 from ninefold.stages import select as selecting
@@ -69,51 +71,75 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
     selection = selecting.Selection(
         name, screened.space, rule_set, known_formulas(compounds), with_neighbours=screened.rules.neighbours
     )
-    method, searched = method_of(screened.engine), []
+    method = method_of(screened.engine)
     with open_store(store, mode="write") as opened:
-        with (
-            counted(opened, name, "enumerate") as enumerated,
-            counted(opened, name, "select") as selected,
-        ):
-            for records in selection:
-                searched += _select(opened, screened, records, method)
-                announce("select", len(selection.kept), None)
-            take(enumerated, selection.enumerated)
-            take(selected, selection.selected)
-            _check_selection(screened, selection)
-        if screened.stability.search_known_compounds:
-            with counted(opened, name, "competitors") as funnel:
-                records, counts = selection.competitors(compounds)
-                searched += _select(opened, screened, records, method)
-                take(funnel, counts)
-        _forget_others(opened, name, {line["id"] for line in searched})
-        shards = shards_of(opened, searched, screened.execution.compositions_per_job)
+        stored: set[str] = set()
+
+        def lines() -> Iterator[dict[str, Any]]:
+            with (
+                counted(opened, name, "enumerate") as enumerated,
+                counted(opened, name, "select") as selected,
+            ):
+                for records in selection:
+                    yield from _select(opened, screened, records, method, stored)
+                    announce("select", selection.kept, None)
+                take(enumerated, selection.enumerated)
+                take(selected, selection.selected)
+                _check_selection(screened, selection)
+            if screened.stability.search_known_compounds:
+                with counted(opened, name, "competitors") as funnel:
+                    records, counts = selection.competitors(compounds)
+                    yield from _select(opened, screened, records, method, stored)
+                    take(funnel, counts)
+
+        shards = shards_of(opened, lines(), screened.execution.compositions_per_job, registered["attempt"])
+        _forget_others(opened, name, stored)
         forget_other_shards(opened, name, ("build", "prescreen"), shards)
         return shards
 
 
 @job(name="choose compositions")
-def choose_compositions(campaign: Settings, store: str, assessed: Shard, number: int) -> list[Shard]:
-    """The most promising half of the last round's compositions, which the next round searches again."""
+def choose_compositions(campaign: Settings, store: str, assessed: dict[str, Any], number: int) -> list[Shard]:
+    """The most promising half of the last round's compositions, which the next round searches again.
+
+    Args:
+        campaign: As plain values.
+        store: Its address.
+        assessed: What the last round's hull handed on.
+        number: Of the round, 2 or more.
+    """
     screened = parse_campaign(campaign)
     with open_store(store, mode="write") as opened:
-        lines = {line["id"]: line for line in lines_of(opened, assessed)}
         with counted(opened, screened.name, name_with("choose", number)) as funnel:
-            chosen, counts = choose.choose((choose.Outcome(**line["outcome"]) for line in lines.values()), number)
+            outcomes = (choose.outcome_of(Candidate.model_validate(line["row"])) for line in _lines(opened, assessed))
+            chosen, counts = choose.choose(outcomes, number)
             take(funnel, counts)
-        again = [{key: value for key, value in lines[item].items() if key != "outcome"} for item in chosen]
-        shards = shards_of(opened, again, screened.execution.compositions_per_job)
+        wanted = set(chosen)
+        again = {
+            line["id"]: {key: value for key, value in line.items() if key != "row"}
+            for line in _lines(opened, assessed)
+            if line["id"] in wanted
+        }
+        lines = (again[identifier] for identifier in chosen)
+        shards = shards_of(opened, lines, screened.execution.compositions_per_job, assessed["attempt"])
         stages = (name_with("build", number), name_with("prescreen", number))
         forget_other_shards(opened, screened.name, stages, shards)
         return shards
 
 
-def _select(store: Store, campaign: Campaign, records: list[CompositionRecord], method: Method) -> list[dict[str, Any]]:
+def _lines(store: Store, assessed: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return each_line(store, assessed["shards"])
+
+
+def _select(
+    store: Store, campaign: Campaign, records: list[CompositionRecord], method: Method, stored: set[str]
+) -> list[dict[str, Any]]:
     """Store compositions, and a row of each that has none yet; gives what the search needs of them."""
     if has_unlabelled(store):
         adopt(store, campaign, records, method.id)
     store.put("compositions", records)
     store.insert("candidates", [candidate_row(record, method, None) for record in records])
+    stored.update(record.id for record in records)
     return [line_of(record) for record in records]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ def counted(
     *,
     is_of_facts: bool = False,
     after: str | None = None,
+    method: int = 0,
     is_stored: bool = True,
 ) -> Iterator[Counts]:
     """Count a stage, or a shard of it, and write its funnel record when it is finished.
@@ -38,6 +39,7 @@ def counted(
         stage: With its round or method, as in `FunnelRecord`.
         shard: Which part of the stage.
         after: The stage that it follows, if it is none of ninefold's own.
+        method: Its place among the campaign's methods.
         is_of_facts: Whether the core time is that of the facts counted, found or made; else it is this process's.
         is_stored: Whether the record is written; not where a later job counts the same anew.
     """
@@ -56,6 +58,7 @@ def counted(
                 stage=stage,
                 shard=shard,
                 after=after,
+                method=method,
                 count_in=counts.count_in,
                 count_out=counts.count_out,
                 unit=counts.unit,
@@ -121,3 +124,20 @@ class Faults:
 
     def _id(self, what: str) -> str:
         return f"{self._campaign}:{self._stage}:{what}"
+
+
+def tell_missing(store: Store, campaign: str, stages: Sequence[str], what: str, is_missing: bool) -> None:
+    """A fault of what a job was to give and did not, where no other fault of these stages says why.
+
+    Args:
+        store: Where faults are kept.
+        campaign: Its name.
+        stages: That the job's output comes from; the fault is told of the last.
+        what: Was to be given.
+        is_missing: Whether it was not; what is there now is a fault no longer.
+    """
+    faults = Faults(store, campaign, stages[-1])
+    if not is_missing:
+        faults.clear(what)
+    elif not store.count("faults", equal={"campaign": campaign, "stage": list(stages)}):
+        faults.add(what, "a job ended without a result", Counts())

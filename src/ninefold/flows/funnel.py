@@ -27,7 +27,7 @@ def total(funnels: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             entry[key] += funnel[key]
         for reason, count in funnel["reasons"].items():
             entry["reasons"][reason] = entry["reasons"].get(reason, 0) + count
-    return with_units(sorted(by_stage.values(), key=lambda entry: place(entry["stage"], entry.get("after"))))
+    return with_units(sorted(by_stage.values(), key=_place))
 
 
 def with_units(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -52,3 +52,7 @@ def with_units(stages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         competitors += entry["count_out"] if name == "competitors" else 0
         before = before if is_beside else row
     return rows
+
+
+def _place(entry: dict[str, Any]) -> tuple[float, ...]:
+    return place(entry["stage"], entry.get("after"), entry.get("method", 0))  # an older store does not say

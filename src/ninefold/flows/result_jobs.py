@@ -2,118 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import tasks
-from ninefold.flows.counting import Faults, counted, surviving
+from ninefold.flows.compute import compute_shard
+from ninefold.flows.counting import counted, tell_missing
 from ninefold.flows.progress import announce
-from ninefold.flows.rows import PAGE, Step, candidates_of, rows_of, write_rows
+from ninefold.flows.rows import ROWS_PER_BLOB, Found, Step, forget_earlier_rows, pages, rows_of, write_rows
 from ninefold.flows.shards import (
     WHATEVER_IS_THERE,
     Settings,
     Shard,
-    each,
+    each_line,
     forget_other_shards,
-    key_of,
     line_of,
-    lines_of,
     method_name,
-    shard_of,
     shards_of,
     take,
 )  # fmt: skip
-from ninefold.flows.workplace import Failure, method_of
+from ninefold.flows.workplace import method_of
 from ninefold.models.candidate import Candidate
-from ninefold.models.composition import CompositionRecord
+from ninefold.models.composition import unpack_assignment
+from ninefold.models.property import PropertyRecord
 from ninefold.models.reference import ReferenceRecord
-from ninefold.stages import choose, own, rank, references, stability
+from ninefold.stages import own, rank, references, stability
 from ninefold.stages.stage import name_with
 from ninefold.store import open_store
+from ninefold.store.records import read_many
 
 if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.models.composition import CompositionRecord
     from ninefold.store import Store
+
+Hull = dict[str, Any]
+"""What a hull hands on: `shards` of lines as the search's, each with its `row`; `method`, its place; `attempt`."""
+Searched = list[list[Shard | None] | None]
+"""By round, shards of compositions with their minima."""
 
 
 @job(name="assess stability", config=WHATEVER_IS_THERE)
 def assess_stability(
     campaign: Settings,
     store: str,
+    selected: list[Shard] | None,
     relaxed: list[dict[str, Any]] | None,
-    searched: list[list[Shard | None] | None] | None,
+    searched: Searched | None,
     number: int,
     method: int = 0,
-) -> Shard:
+) -> Hull | None:
     """Hull distances with one method against references and the other candidates, one chemical system at a time.
 
     Args:
         campaign: As plain values.
         store: Its address.
-        relaxed: The references with this method.
-        searched: By round, shards of compositions with their minima; of two with one composition the later counts.
+        selected: Every composition of the campaign.
+        relaxed: The references with this method: `name`, and `reference`, the id of the record.
+        searched: Of two shards with one composition the later counts.
         number: Of the last round.
         method: Its place among the campaign's methods.
 
     Returns:
-        A shard with what the next round chooses by.
+        Rows of all compositions, for the next round, further methods, and the ranking; None if none were selected.
     """
-    screened = parse_campaign(campaign)
+    if selected is None:
+        return None
+    screened, attempt = parse_campaign(campaign), selected[0]["attempt"]
     of_method = method_of(screened.methods[method])
     stage = name_with("stability", method_name(screened, method))
+    # the hull of an earlier round decides what is searched again; run late, it must not count over the last one
+    is_last = number >= screened.structures.rounds
     with open_store(store, mode="write") as opened:
-        shards = [shard for of_round in searched or () for shard in of_round or () if shard]
-        lines = {line["id"]: line for shard in shards for line in lines_of(opened, shard)}
+        _tell_missing_searches(opened, screened, relaxed, searched, method)
+        order = sorted(
+            (unpack_assignment(line["assignment"]).chemical_system, line["id"]) for line in each_line(opened, selected)
+        )
+        found = {
+            line["id"]: Found(line["searches"], line["minima"])
+            for of_round in searched or ()
+            for line in each_line(opened, of_round)
+        }
         lost = sorted(item["name"] for item in relaxed or () if item["reference"] is None)
         phases = list(_references(opened, relaxed or ()))
         cells = tasks.structures_of(opened, (phase.structure for phase in phases if phase.structure is not None))
         hulls = stability.Hulls(phases, cells, screened.stability)
-        for row in rows_of(opened, screened.name, of_method, lines):
+        ids = [identifier for _, identifier in order]
+        for _, row in rows_of(opened, ids, of_method, found):
             hulls.add(row)
-        outcome = []
-        # the hull of an earlier round decides what is searched again; run late, it must not count over the last one
-        is_last = number >= screened.structures.rounds
-        with counted(opened, screened.name, stage, is_stored=is_last) as funnel:
-            for system in stability.by_system(rows_of(opened, screened.name, of_method, lines)):
-                missing = [name for name in lost if name in references.phases_of([system[0].elements])]
-                structures = tasks.structures_of(
-                    opened, (item.structure for row in system if hulls.needs_structures(row) for item in row.minima)
-                )
-                rows, counts = hulls.assess(
-                    system, {key: record.to_structure() for key, record in structures.items()}, missing
-                )
-                funnel.add(counts)
-                if method:  # the ranking says which method's row stands for a composition; until then it is the first's
-                    rows = [row.model_copy(update={"is_best": False}) for row in rows]
-                write_rows(opened, [row for row in rows if row.minima_record], Step.ASSESSED, number, method)
-                outcome += [_passed_on(opened, row, lines.get(row.composition)) for row in rows]
-                announce(stage, funnel.count_in, None)
-        return shard_of(opened, outcome)
+
+        def lines() -> Iterator[dict[str, Any]]:
+            with counted(opened, screened.name, stage, method=method, is_stored=is_last) as funnel:
+                every = rows_of(opened, ids, of_method, found)
+                for _, of_system in groupby(every, key=lambda pair: pair[1].chemical_system):
+                    compositions, system = zip(*of_system, strict=True)
+                    missing = [name for name in lost if name in references.phases_of([system[0].elements])]
+                    structures = tasks.structures_of(
+                        opened, (item.structure for row in system if hulls.needs_structures(row) for item in row.minima)
+                    )
+                    rows, counts = hulls.assess(
+                        system, {key: record.to_structure() for key, record in structures.items()}, missing
+                    )
+                    funnel.add(counts)
+                    if method:  # the ranking says which method's row stands for a composition; till then the first's
+                        rows = [row.model_copy(update={"is_best": False}) for row in rows]
+                    with_minima = [row for row in rows if row.minima_record]
+                    write_rows(opened, with_minima, Step.ASSESSED, attempt, number, method)
+                    for composition, row in zip(compositions, rows, strict=True):
+                        yield _handed_on(composition, row, found.get(row.composition))
+                    announce(stage, funnel.count_in, None)
+
+        return {"shards": shards_of(opened, lines(), ROWS_PER_BLOB, attempt), "method": method, "attempt": attempt}
 
 
 @job(name="compute properties", config=WHATEVER_IS_THERE)
-def compute_properties(campaign: Settings, store: str, assessed: list[Shard | None], name: str) -> Response:
+def compute_properties(campaign: Settings, store: str, assessed: list[Hull | None], name: str) -> Response:
     """Replace itself by a job for each shard of candidates, which runs a stage of the user's.
 
     Args:
         campaign: As plain values.
         store: Its address.
-        assessed: By method, what its hull passed on; of two with one composition the later counts.
+        assessed: By method, what its hull handed on; of two with one composition the later counts.
         name: As the campaign names the stage.
     """
-    screened = parse_campaign(campaign)
+    screened, hulls = parse_campaign(campaign), [hull for hull in assessed if hull is not None]
     with open_store(store, mode="write") as opened:
-        lines: dict[str, dict[str, Any]] = {}
-        for method, shard in enumerate(assessed):
-            for line in lines_of(opened, shard) if shard else ():
-                has_hull = line["outcome"]["phase_separation_energy"] is not None
+        wanted: dict[str, dict[str, Any]] = {}
+        has_hull: set[str] = set()
+        for hull in hulls:
+            for line in each_line(opened, hull["shards"]):
+                key, is_placed = line["id"], line["row"]["phase_separation_energy"] is not None
                 # as `rank.best_methods` has it: the last method with a hull distance, else the last with a structure
-                if line["outcome"]["structures_found"] and (has_hull or not lines.get(line["id"], {}).get("has_hull")):
-                    kept = {key: line[key] for key in ("id", "label", "minima")}
-                    lines[line["id"]] = {**kept, "method": method, "has_hull": has_hull}
-        shards = shards_of(opened, list(lines.values()), screened.execution.compositions_per_job)
+                if line["row"]["structures_found"] and (is_placed or key not in has_hull):
+                    wanted[key] = {name: line[name] for name in ("id", "label", "minima")} | {"method": hull["method"]}
+                    has_hull |= {key} if is_placed else set()
+        size, attempt = screened.execution.compositions_per_job, max((hull["attempt"] for hull in hulls), default=1)
+        shards = shards_of(opened, wanted.values(), size, attempt)
         forget_other_shards(opened, screened.name, (own.own_stage(name).stage.name,), shards)
     jobs = [compute_properties_of(campaign, store, shard, name) for shard in shards]
     return Response(replace=Flow(jobs, output=[part.output for part in jobs], name=name))
@@ -122,92 +152,121 @@ def compute_properties(campaign: Settings, store: str, assessed: list[Shard | No
 @job(name="compute properties of some candidates")
 def compute_properties_of(campaign: Settings, store: str, shard: Shard, name: str) -> Shard | None:
     """Values of some candidates by a stage of the user's."""
-    screened, stage = parse_campaign(campaign), own.own_stage(name).stage
-    with open_store(store, mode="write") as opened, surviving(opened, screened.name, stage.name, key_of(shard)):
-        lines = lines_of(opened, shard)
-        faults = Faults(opened, screened.name, stage.name)
-        found = []
-        with counted(opened, screened.name, stage.name, key_of(shard), is_of_facts=True, after=stage.after) as funnel:
-            for index, result in each(campaign, store, stage.name, tasks.compute_property, lines, name):
-                line = lines[index]
-                if isinstance(result, Failure):
-                    funnel.count_in += 1
-                    faults.add(line["label"], result.reason, funnel)
-                    continue
-                faults.clear(line["label"])
-                funnel.add(own.counts(result))
-                found.append({"id": line["id"], "method": result.method, "property": result.id})
-        return shard_of(opened, sorted(found, key=lambda line: line["id"]), shard.get("key"))
-    return None
+    stage = own.own_stage(name).stage
+    return compute_shard(
+        campaign, store, shard, stage.name, tasks.compute_property, name,
+        counts_of=own.counts,
+        handed_on=lambda _, line, found: {"id": line["id"], "method": found.method, "property": found.id},
+        after=stage.after,
+    )  # fmt: skip
 
 
 @job(name="rank candidates", config=WHATEVER_IS_THERE)
 def rank_candidates(
-    campaign: Settings, store: str, assessed: list[Shard | None], computed: list[list[Shard | None] | None]
+    campaign: Settings, store: str, assessed: list[Hull | None], computed: list[list[Shard | None] | None]
 ) -> dict[str, Any]:
     """Judge the results by the rules, score and rank, over all methods.
 
     Args:
         campaign: As plain values.
         store: Its address.
-        assessed: By method, what its hull passed on.
+        assessed: By method, what its hull handed on.
         computed: By stage of the user's, shards of its values.
     """
     from ninefold.rules import load_rule_set
 
-    screened = parse_campaign(campaign)
+    screened, hulls = parse_campaign(campaign), [hull for hull in assessed if hull is not None]
     methods = [method_of(settings).id for settings in screened.methods]
     columns = own.columns_of(screened.stages)
     with open_store(store, mode="write") as opened:
+        _tell_missing_results(opened, screened, assessed, computed)
         properties = _properties(opened, computed)
-        best = rank.best_methods(candidates_of(opened, screened.name), methods)
-        spread = rank.method_spreads(candidates_of(opened, screened.name))
+        best = rank.best_methods(_rows(opened, hulls), methods)
+        spread = rank.method_spreads(_rows(opened, hulls))
         ranking = rank.Ranking(
             load_rule_set(screened.rules, extra_columns=columns), screened.ranking,
             screened.stability.noise_eV_per_atom, columns,
         )  # fmt: skip
         with counted(opened, screened.name, "rank") as funnel:
-            rows = (_with_properties(row, properties) for row in candidates_of(opened, screened.name))
+            rows = _with_properties(opened, _rows(opened, hulls), properties)
             ranking.rank(row for row in rows if best[row.composition] == row.method)
-            page: list[Candidate] = []
-            for row in ranking.ranked(
-                _with_properties(row, properties) for row in candidates_of(opened, screened.name)
-            ):
-                is_best = best[row.composition] == row.method
-                page.append(row.model_copy(update={"is_best": is_best, "method_spread": spread.get(row.composition)}))
-                if len(page) == PAGE:
-                    write_rows(opened, page, Step.RANKED)
-                    page = []
-            write_rows(opened, page, Step.RANKED)
+            for hull in hulls:
+                rows = _with_properties(opened, _rows(opened, [hull]), properties)
+                for page in pages(ranking.ranked(rows)):
+                    told = [
+                        row.model_copy(
+                            update={
+                                "is_best": best[row.composition] == row.method,
+                                "method_spread": spread.get(row.composition),
+                            }
+                        )
+                        for row in page
+                    ]
+                    write_rows(opened, told, Step.RANKED, hull["attempt"])
+                forget_earlier_rows(opened, screened.name, methods[hull["method"]], hull["attempt"])
             take(funnel, ranking.counts)
             announce("rank", funnel.count_in, funnel.count_in)
     return {"ranked": ranking.counts.count_out}
 
 
-def _passed_on(store: Store, row: Candidate, line: dict[str, Any] | None) -> dict[str, Any]:
-    """What a next stage needs of a composition: what has been found, and how it compares."""
-    if line is None:  # the machine kept it from being searched
-        composition = CompositionRecord.model_validate(store.get("compositions", row.composition))
-        line = line_of(composition)
-    return {**line, "outcome": choose.outcome_of(row)._asdict()}
+def _handed_on(composition: CompositionRecord, row: Candidate, found: Found | None) -> dict[str, Any]:
+    """A line as the search's, with the row, so that what follows reads it from here and not from the store."""
+    ids = {} if found is None else found._asdict()
+    # by pydantic's JSON, as the store writes it: a number comes back as it would from there
+    return {**line_of(composition), **ids, "row": json.loads(row.model_dump_json(exclude={"revision"}))}
+
+
+def _rows(store: Store, hulls: Sequence[Hull]) -> Iterator[Candidate]:
+    """Rows of all compositions with the search's method, and of those that a further one left a minimum of."""
+    for hull in hulls:
+        for line in each_line(store, hull["shards"]):
+            if hull["method"] == 0 or line["row"]["minima_record"]:
+                yield Candidate.model_validate(line["row"])
 
 
 def _references(store: Store, relaxed: Iterable[dict[str, Any]]) -> Iterator[ReferenceRecord]:
-    found = store.get_many("references", [item["reference"] for item in relaxed if item["reference"]])
+    found = read_many(store, ReferenceRecord, [item["reference"] for item in relaxed if item["reference"]])
     for identifier in sorted(found):
-        yield ReferenceRecord.model_validate(found[identifier])
+        yield found[identifier]
 
 
-def _properties(store: Store, computed: Iterable[list[Shard | None] | None]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Composition and method -> values of the user's stages, of that method's structure."""
-    values: dict[tuple[str, str], dict[str, Any]] = {}
-    for shard in (shard for shards in computed for shard in shards or () if shard):
-        lines = lines_of(store, shard)
-        records = store.get_many("properties", [line["property"] for line in lines])
-        for line in lines:
-            values.setdefault((line["id"], line["method"]), {}).update(records[line["property"]]["values"])
-    return values
+def _properties(store: Store, computed: Iterable[list[Shard | None] | None]) -> dict[tuple[str, str], list[str]]:
+    """Composition and method -> ids of what the user's stages have computed of that method's structure."""
+    ids: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for shards in computed:
+        for line in each_line(store, shards):
+            ids[line["id"], line["method"]].append(line["property"])
+    return ids
 
 
-def _with_properties(row: Candidate, properties: dict[tuple[str, str], dict[str, Any]]) -> Candidate:
-    return row.model_copy(update={"properties": properties.get((row.composition, row.method), {})})
+def _with_properties(
+    store: Store, rows: Iterable[Candidate], properties: dict[tuple[str, str], list[str]]
+) -> Iterator[Candidate]:
+    for page in pages(rows):
+        ids = [properties.get((row.composition, row.method), []) for row in page]
+        records = tasks.records_of(store, PropertyRecord, [key for some in ids for key in some])
+        for row, some in zip(page, ids, strict=True):
+            values = {name: value for key in some for name, value in records[key].values.items()}
+            yield row.model_copy(update={"properties": values})
+
+
+def _tell_missing_searches(
+    store: Store, campaign: Campaign, relaxed: Any, searched: Searched | None, method: int
+) -> None:
+    """Faults of jobs that a queue has lost."""
+    further = method_name(campaign, method)
+    tell_missing(store, campaign.name, [name_with("references", further)], "list of reference phases", relaxed is None)
+    for number, shards in enumerate(searched or [None], start=1):
+        stages = [name_with(name, further or number) for name in (("energies",) if method else ("build", "prescreen"))]
+        tell_missing(store, campaign.name, stages, "some compositions", shards is None or None in shards)
+
+
+def _tell_missing_results(
+    store: Store, campaign: Campaign, assessed: Sequence[Hull | None], computed: Sequence[list[Shard | None] | None]
+) -> None:
+    for method, hull in enumerate(assessed):
+        stage = name_with("stability", method_name(campaign, method))
+        tell_missing(store, campaign.name, [stage], "every hull", hull is None)
+    for name, shards in zip(campaign.stages, computed, strict=False):
+        stage = own.own_stage(name).stage.name
+        tell_missing(store, campaign.name, [stage], "some candidates", shards is None or None in shards)

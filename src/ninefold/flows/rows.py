@@ -1,16 +1,17 @@
-"""Candidates' rows: made from facts, and written so that an earlier step of a run never replaces a later one."""
+"""Candidates' rows: made from facts, handed on in blobs, written so that an earlier step never replaces a later one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from ninefold.models.candidate import Candidate
 from ninefold.models.composition import CompositionRecord
 from ninefold.models.search import MinimaRecord
 from ninefold.stages.row import candidate_row
-from ninefold.store.records import read_all
+from ninefold.store.records import read_many
 
 if TYPE_CHECKING:
     from ninefold.models.method import Method
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 PAGE = 200
 """Records held at once."""
+ROWS_PER_BLOB = 400
+"""Rows that a hull hands on in one blob: some 2 MB."""
+_OF_ATTEMPT = 1_000_000
+_RANKED = _OF_ATTEMPT - 1
 
 
 class Step(IntEnum):
@@ -28,53 +33,67 @@ class Step(IntEnum):
     RANKED = 3
 
 
-def write_rows(store: Store, rows: Sequence[Candidate], step: Step, number: int = 0, method: int = 0) -> None:
-    """Write rows, unless what is there is of a later step of this run; rows of an earlier run are replaced.
+class Found(NamedTuple):
+    """What the search of a composition left: ids."""
+
+    searches: list[str]
+    minima: str
+
+
+def write_rows(
+    store: Store, rows: Sequence[Candidate], step: Step, attempt: int, number: int = 0, method: int = 0
+) -> None:
+    """Write rows, unless what is there is of a later step or attempt; rows of an earlier attempt are replaced.
 
     Args:
         store: Where.
         rows: Of one campaign.
         step: What they tell.
+        attempt: That the job belongs to, as registered; one that comes late writes over nothing newer.
         number: Of the round.
         method: Its place among the campaign's methods.
     """
-    if not rows:
-        return
-    campaign = store.get("campaigns", rows[0].campaign)
-    attempt = campaign["attempt"] if campaign else 1
-    within = 999_999 if step is Step.RANKED else 10_000 * method + 10 * number + step
-    revision = 1_000_000 * attempt + within
+    within = _RANKED if step is Step.RANKED else 10_000 * method + 10 * number + step
+    revision = _OF_ATTEMPT * attempt + within
     store.put_unless_newer("candidates", [row.model_copy(update={"revision": revision}) for row in rows], "revision")
 
 
-def rows_of(store: Store, campaign: str, method: Method, lines: Mapping[str, dict[str, Any]]) -> Iterator[Candidate]:
-    """Rows of every composition with one method, sorted by chemical system, made from facts.
+def forget_earlier_rows(store: Store, campaign: str, method: str, attempt: int) -> None:
+    """Drop a method's rows that only an earlier attempt has written: this one found nothing that they could tell.
+
+    Args:
+        store: Where.
+        campaign: Its name.
+        method: Whose rows, all of which the attempt has written.
+        attempt: As in `write_rows`.
+    """
+    rows = store.iterate("candidates", equal={"campaign": campaign, "method": method}, fields=["revision"])
+    for row in [row for row in rows if (row["revision"] or 0) < _OF_ATTEMPT * attempt]:
+        store.delete("candidates", equal={"id": row["id"], "revision": row["revision"]})
+
+
+def rows_of(
+    store: Store, order: Sequence[str], method: Method, found: Mapping[str, Found]
+) -> Iterator[tuple[CompositionRecord, Candidate]]:
+    """Compositions, and their rows with one method made from facts.
 
     Args:
         store: Where the facts are.
-        campaign: Its name.
+        order: Ids of compositions; those that the store has lost are left out.
         method: Whose minima.
-        lines: Composition -> its line of a shard, with the id of its minima.
+        found: By composition.
     """
-    fields = ["id", "chemical_system"]
-    order = sorted(
-        (row["chemical_system"], row["id"])
-        for row in store.iterate("compositions", equal={"campaign": campaign}, fields=fields)
-    )
     for start in range(0, len(order), PAGE):
-        page = [identifier for _, identifier in order[start : start + PAGE]]
-        compositions = store.get_many("compositions", page)
-        wanted = {key: lines[key]["minima"] for key in page if key in lines and lines[key]["minima"]}
-        minima = store.get_many("minima", list(wanted.values()))
+        page = order[start : start + PAGE]
+        compositions = read_many(store, CompositionRecord, page)
+        wanted = {key: found[key].minima for key in page if key in found}
+        minima = read_many(store, MinimaRecord, list(wanted.values()))
         for key in page:
-            found = minima.get(wanted.get(key, ""))
-            yield candidate_row(
-                CompositionRecord.model_validate(compositions[key]),
-                method,
-                None if found is None else MinimaRecord.model_validate(found),
-            )
+            if key in compositions:
+                yield compositions[key], candidate_row(compositions[key], method, minima.get(wanted.get(key, "")))
 
 
-def candidates_of(store: Store, campaign: str) -> Iterator[Candidate]:
-    """Every row of a campaign, in the order of the ids, a page at a time."""
-    return read_all(store, Candidate, equal={"campaign": campaign}, page=PAGE)
+def pages(rows: Iterable[Candidate]) -> Iterator[list[Candidate]]:
+    """Rows, some at a time."""
+    remaining = iter(rows)
+    return iter(lambda: list(islice(remaining, PAGE)), [])

@@ -1,14 +1,14 @@
-"""What jobs hand to each other: shards of compositions, as lines of plain values in a blob; and tasks over them."""
+"""What jobs hand to each other: shards of compositions, as lines of plain values in a blob."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jobflow import JobConfig, OnMissing
 
-from ninefold.flows.progress import announce
-from ninefold.flows.runner import run_tasks
+from ninefold.models.composition import unpack_assignment
 from ninefold.models.lines import decode_lines, encode_lines
 
 if TYPE_CHECKING:
@@ -20,29 +20,11 @@ if TYPE_CHECKING:
 Settings = dict[str, Any]
 """A campaign as plain values."""
 Shard = dict[str, Any]
-"""Some compositions: `blob`, the name of their lines in the store; `count`; and `key`, which names the shard in every
-stage."""
+"""Some compositions: `blob`, the name of their lines in the store; `count`; `key`, which names the shard in every
+stage; and `attempt`, the number of the run that the jobs belong to, which decides whose rows stay."""
 
 WHATEVER_IS_THERE = JobConfig(on_missing_references=OnMissing.NONE)
 """Of a job that waits for many: one that failed leaves a gap and does not stop the others."""
-
-
-def each(
-    campaign: Settings,
-    store: str,
-    stage: str,
-    task: Any,
-    items: list[Any],
-    *arguments: Any,
-    unit: str = "compositions",
-) -> Iterator[tuple[int, Any]]:
-    """Run a task for each item where the executor says, telling the progress."""
-    announce(stage, 0, len(items), unit=unit)
-    results = run_tasks(task, [(item, *arguments) for item in items], campaign, store)
-    for done, (index, result) in enumerate(results, start=1):
-        yield index, result
-        item = items[index]
-        announce(stage, done, len(items), unit=unit, note=item if isinstance(item, str) else item["label"].split()[0])
 
 
 def line_of(composition: CompositionRecord) -> dict[str, Any]:
@@ -53,20 +35,34 @@ def line_of(composition: CompositionRecord) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def shards_of(store: Store, lines: list[dict[str, Any]], size: int) -> list[Shard]:
-    """Lines as shards of a size at most."""
-    return [shard_of(store, lines[start : start + size]) for start in range(0, len(lines), size)]
+def shards_of(store: Store, lines: Iterable[dict[str, Any]], size: int, attempt: int) -> list[Shard]:
+    """Lines as shards of a size at most; no more than one shard is held at once."""
+    remaining = iter(lines)
+    return [shard_of(store, some, attempt) for some in iter(lambda: list(islice(remaining, size)), [])]
 
 
-def shard_of(store: Store, lines: list[dict[str, Any]], key: str | None = None) -> Shard:
+def shard_of(store: Store, lines: Sequence[dict[str, Any]], attempt: int, key: str | None = None) -> Shard:
     """Lines as a blob; a shard keeps its key through the stages."""
     blob = store.blobs.put(encode_lines(lines))
-    return {"blob": blob, "count": len(lines), "key": key or blob[:12]}
+    return {"blob": blob, "count": len(lines), "key": key or blob[:12], "attempt": attempt}
 
 
 def lines_of(store: Store, shard: Shard) -> list[dict[str, Any]]:
     """The lines of a shard."""
     return decode_lines(store.blobs.get(shard["blob"]))
+
+
+def each_line(store: Store, shards: Iterable[Shard | None] | None) -> Iterator[dict[str, Any]]:
+    """The lines of some shards, one shard after another; what is missing is left out."""
+    for shard in shards or ():
+        if shard is not None:
+            yield from lines_of(store, shard)
+
+
+def systems_of(store: Store, shards: Iterable[Shard]) -> list[tuple[str, ...]]:
+    """Chemical systems of the compositions of some shards, sorted."""
+    lines = each_line(store, shards)
+    return sorted({tuple(sorted(unpack_assignment(line["assignment"]).amounts)) for line in lines})
 
 
 def key_of(shard: Shard) -> str:

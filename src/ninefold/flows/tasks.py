@@ -13,12 +13,13 @@ from ninefold.models.property import PropertyRecord
 from ninefold.models.search import MinimaRecord, PoolRecord, SearchRecord
 from ninefold.models.structure import StructureRecord
 from ninefold.store import StoreError
-from ninefold.store.records import insert
+from ninefold.store.records import Model, insert, read, read_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ninefold.flows.cached_engine import CachedEngine
+    from ninefold.models.reference import ReferenceRecord
     from ninefold.stages.stage import StageResult
     from ninefold.store import Store
 
@@ -38,34 +39,33 @@ def build_one(place: Workplace, line: dict[str, Any], number: int) -> PoolRecord
     campaign = place.campaign
     assignment = unpack_assignment(line["assignment"])
     identifier = build.pool_id(assignment, campaign.structures, campaign.seed, number)
-    known = place.store.get("pools", identifier)
-    if known is not None:
-        record = PoolRecord.model_validate(known)
-        if place.store.blobs.is_whole(record.packings):
-            return record
+    known = read(place.store, PoolRecord, identifier)
+    if known is not None and place.store.blobs.is_whole(known.packings):
+        return known
     result = build.build(campaign.name, assignment, campaign.structures, campaign.seed, number)
     store_result(place.store, result)
     [made] = result.records
     assert isinstance(made, PoolRecord)
-    if known is not None and known["packings"] != made.packings:
+    if known is not None and known.packings != made.packings:
         place.store.put("pools", [made])  # its structures were lost, and what made them has changed
     return made
 
 
 @isolated
-def prescreen_one(place: Workplace, line: dict[str, Any], number: int) -> tuple[SearchRecord, str] | Failure:
-    """The search of one pool, made or found, and the id of what all rounds so far have found."""
+def prescreen_one(place: Workplace, line: dict[str, Any], number: int) -> tuple[SearchRecord, str] | Failure | None:
+    """The search of one pool, made or found, and the id of what all rounds so far have found; None without a pool."""
     from ninefold.stages import build, prescreen
+
+    if line["pool"] is None:
+        return None
 
     campaign, store = place.campaign, place.store
     assignment = unpack_assignment(line["assignment"])
     engine = place.engine(campaign.engine)
     identifier = prescreen.search_id(line["pool"], campaign.structures, engine.fingerprint)
-    known = store.get("searches", identifier)
-    if known is not None:
-        search = SearchRecord.model_validate(known)
-    else:
-        pool = PoolRecord.model_validate(_there(store, "pools", line["pool"]))
+    search = read(store, SearchRecord, identifier)
+    if search is None:
+        pool = _there(store, PoolRecord, line["pool"])
         proposals = build.proposals(decode_lines(store.blobs.get(pool.packings)))
         before = engine.faults.copy()
         result = prescreen.prescreen(
@@ -87,7 +87,7 @@ def _merge(store: Store, searches: list[str], last: SearchRecord) -> str:
 
     identifier = prescreen.minima_id(searches)
     if store.get("minima", identifier) is None:
-        earlier = [SearchRecord.model_validate(_there(store, "searches", key)) for key in searches[:-1]]
+        earlier = [_there(store, SearchRecord, key) for key in searches[:-1]]
         rounds = [*earlier, last]
         structures = structures_of(store, (minimum.structure for search in rounds for minimum in search.minima))
         store.insert("minima", [prescreen.merge_rounds(rounds, structures)])
@@ -95,13 +95,13 @@ def _merge(store: Store, searches: list[str], last: SearchRecord) -> str:
 
 
 @isolated
-def relax_reference(place: Workplace, name: str, method: int) -> Any:
+def relax_reference(place: Workplace, line: dict[str, Any], method: int) -> ReferenceRecord | Failure:
     """One reference phase with one of the campaign's methods."""
     from ninefold.stages import references
     from ninefold.thermo.references import reference_phase
 
     engine = place.engine(place.campaign.methods[method])
-    phase = reference_phase(name)
+    phase = reference_phase(line["name"])
     [relaxation] = engine.relax([phase.structure], phase.relax_settings)
     if relaxation.is_transient:
         return Failure(str(relaxation.error))
@@ -116,10 +116,10 @@ def relax_minima_one(place: Workplace, line: dict[str, Any], method: int) -> Min
     campaign, store = place.campaign, place.store
     engine: CachedEngine = place.engine(campaign.methods[method])
     identifier = energies.relaxed_id(line["minima"], campaign.structures, engine.fingerprint)
-    known = store.get("minima", identifier)
+    known = read(store, MinimaRecord, identifier)
     if known is not None:
-        return MinimaRecord.model_validate(known)
-    found = MinimaRecord.model_validate(_there(store, "minima", line["minima"]))
+        return known
+    found = _there(store, MinimaRecord, line["minima"])
     structures = structures_of(store, (minimum.structure for minimum in found.minima))
     before = engine.faults.copy()
     result = energies.relax_minima(
@@ -140,14 +140,14 @@ def compute_property(place: Workplace, line: dict[str, Any], name: str) -> Prope
 
     campaign, store = place.campaign, place.store
     engine = place.engine(campaign.methods[line["method"]])
-    minima = MinimaRecord.model_validate(_there(store, "minima", line["minima"]))
+    minima = _there(store, MinimaRecord, line["minima"])
     best = minima.minima[0].structure
-    known = store.get("properties", own.property_id(name, best, engine.fingerprint))
+    known = read(store, PropertyRecord, own.property_id(name, best, engine.fingerprint))
     if known is not None:
-        return PropertyRecord.model_validate(known)
+        return known
     structure = structures_of(store, [best])[best]
     before = engine.faults.copy()
-    composition = CompositionRecord.model_validate(_there(store, "compositions", line["id"]))
+    composition = _there(store, CompositionRecord, line["id"])
     # facts alone: a value that is found again must not depend on hulls, rules or ranks that have changed since
     of_composition = {
         key: value for key, value in composition.model_dump(mode="json").items() if key in own.OF_COMPOSITION
@@ -169,15 +169,23 @@ def structures_of(store: Store, identifiers: Iterable[str]) -> dict[str, Structu
     Raises:
         StoreError: if the store has lost one.
     """
-    wanted = list(dict.fromkeys(identifiers))
-    found = store.get_many("structures", wanted)
+    return records_of(store, StructureRecord, identifiers)
+
+
+def records_of(store: Store, model: type[Model], ids: Iterable[str]) -> dict[str, Model]:
+    """Records that must be there, by id.
+
+    Raises:
+        StoreError: if the store has lost one, or cannot read it.
+    """
+    wanted = list(dict.fromkeys(ids))
+    found = read_many(store, model, wanted)
     if missing := [identifier for identifier in wanted if identifier not in found]:
-        raise StoreError(f"store: has lost the structure {missing[0]}; restore a copy, or run again with --fresh")
-    return {identifier: StructureRecord.model_validate(document) for identifier, document in found.items()}
+        raise StoreError(
+            f"store: has lost {missing[0]} of {model.collection}; restore a copy, or run again with --fresh"
+        )
+    return found
 
 
-def _there(store: Store, collection: str, identifier: str) -> dict[str, Any]:
-    document = store.get(collection, identifier)
-    if document is None:
-        raise StoreError(f"store: has lost {identifier} of {collection}; restore a copy, or run again with --fresh")
-    return document
+def _there(store: Store, model: type[Model], identifier: str) -> Model:
+    return records_of(store, model, [identifier])[identifier]

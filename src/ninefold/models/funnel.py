@@ -20,6 +20,8 @@ class FunnelRecord(Record):
     shard: str = "0"
     after: str | None = None
     """The stage that it follows, if it is none of ninefold's own."""
+    method: int = 0
+    """Place among the campaign's methods of the one that the stage belongs to; 0 is the search's."""
     count_in: int
     count_out: int
     unit: str = "compositions"

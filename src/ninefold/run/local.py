@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign.foreign import load_foreign_code
@@ -19,6 +20,8 @@ from ninefold.flows.register import finish, register, start_afresh
 from ninefold.flows.runner import running_with
 from ninefold.paths import user_path
 from ninefold.plugins import calling
+from ninefold.run.flow_run import FlowRun
+from ninefold.run.job_errors import JobErrors
 from ninefold.run.workers import Workers
 from ninefold.store import open_store, store_file
 from ninefold.store.store import EXECUTOR
@@ -63,7 +66,7 @@ def run_campaign(
     Raises:
         InputError: if the store holds other settings under this name, or another process runs on it.
         MachineFaultError: if the engine cannot compute here, before anything is stored; or at the end, if the machine
-            kept something from being computed. The campaign is then incomplete.
+            or an error of a job kept something from being computed. The campaign is then incomplete.
     """
     from ninefold.engines import make_engine
 
@@ -81,32 +84,49 @@ def run_campaign(
             if fresh:
                 start_afresh(opened, name)
             register(opened, campaign, workflow_name(workflow), run, accept_changes=update or fresh)
-            run_flow(flow, workers)
+            failed = JobErrors(opened, name)
+            run_flow(flow, workers, failed)
             finish(opened, name)  # a workflow of the user's may have no job for it
+        if failed.errors:
+            raise failed.told() from failed.errors[0]
         if faults := opened.find("faults", equal={"campaign": name}):
             raise faults_error(faults)
 
 
-def run_flow(flow: Any, workers: Workers) -> dict[str, Any]:
+def _raise(job: str, error: Exception) -> None:
+    raise error
+
+
+def run_flow(flow: Any, workers: Workers, on_error: Callable[[str, Exception], None] = _raise) -> dict[str, Any]:
     """Run a jobflow flow, its jobs one after another in this process, their tasks in the workers.
+
+    An error of one job stops only the jobs that need its output. One of input, store, files or memory ends the run.
 
     Outputs are kept in memory: what matters is in the campaign's store. A job of a Maker that stores large data apart
     (`@job(data=...)`) finds a place for them.
 
+    Args:
+        flow: A flow or job.
+        workers: Where the tasks are computed.
+        on_error: Told of a job, by its name, and what it raised; by default the first error ends the run.
+
     Returns:
         Job's uuid -> index -> jobflow's `Response`.
     """
-    from jobflow import JobStore, run_locally
+    from jobflow import JobStore
+    from jobflow.core.flow import get_flow
     from maggma.stores import MemoryStore
 
     for name in ("jobflow", "maggma"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # in memory: the user's own jobflow settings may name a database that is not meant for this
     outputs = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    outputs.connect()
+    run = FlowRun(outputs, on_error)
     with warnings.catch_warnings(), running_with(workers):
         warnings.simplefilter("ignore")
-        responses: dict[str, Any] = run_locally(flow, store=outputs, log=False, raise_immediately=True)
-    return responses
+        run.run(get_flow(flow))
+    return dict(run.responses)
 
 
 def workflow_name(workflow: str) -> str:

@@ -32,19 +32,20 @@ def in_order(own: Iterable[Stage] = ()) -> list[Stage]:
     return sorted([*SHIPPED.values(), *own], key=lambda stage: place(stage.name, stage.after))
 
 
-def place(name: str, after: str | None = None) -> tuple[float, ...]:
+def place(name: str, after: str | None = None, method: int = 0) -> tuple[float, ...]:
     """A key that sorts stages by the order of the data; works for any name.
 
     Args:
         name: As in a `FunnelRecord`: with its round or method.
         after: The stage that it declares to follow, if it is none of ours.
+        method: Of a stage of a further method, that one's place in the campaign.
     """
     names = list(SHIPPED)
     stage, suffix = split_name(name)
     if stage in SHIPPED and suffix.isdigit() and SHIPPED[stage].is_in_rounds:
         return (names.index("choose"), int(suffix), _ROUND.index(stage))
     if stage in _METHOD and suffix:
-        return (names.index("energies"), 0, *(ord(letter) for letter in suffix), -1, _METHOD.index(stage))
+        return (names.index("energies"), method, *(ord(letter) for letter in suffix), -1, _METHOD.index(stage))
     if stage in SHIPPED:
         return (names.index(stage), 0, 0)
     behind, _ = split_name(after or "stability")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ninefold.models.reference import ReferenceRecord
@@ -21,6 +22,10 @@ STAGE = Stage(
 )  # fmt: skip
 
 
+PHASES_PER_JOB = 64
+"""Phases of one job, where a relaxation takes seconds to minutes."""
+
+
 def phases_of(systems: Iterable[Sequence[str]]) -> dict[str, ReferencePhase]:
     """Reference phases of some chemical systems, by name."""
     from ninefold.thermo.references import reference_phases
@@ -28,12 +33,14 @@ def phases_of(systems: Iterable[Sequence[str]]) -> dict[str, ReferencePhase]:
     return {phase.name: phase for system in systems for phase in reference_phases(system)}
 
 
-def missing_reasons(systems: Iterable[Sequence[str]]) -> dict[str, int]:
+def missing_counts(systems: Iterable[Sequence[str]]) -> Counts:
     """Phases that ought to compete and have no structure to relax, as reasons of the funnel."""
     from ninefold.thermo.references import missing_phases
 
     missing = [phase for system in systems for phase in missing_phases(system)]
-    return {f"not in the hull: {phase.formula}: {phase.reason}": 1 for phase in missing}
+    return Counts(
+        "structures", reasons=Counter({f"not in the hull: {each.formula}: {each.reason}": 1 for each in missing})
+    )
 
 
 def reference_record(campaign: str, phase: ReferencePhase, relaxation: Relaxation, method: Method) -> ReferenceRecord:

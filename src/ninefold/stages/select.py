@@ -56,8 +56,11 @@ class Selection:
         self._made, self._with_neighbours = made, with_neighbours
         self._electron_counts = sorted({count for space in spaces for count in space.electron_counts})
         self.enumerated, self.selected = Counts(), Counts()
-        self.kept: list[Assignment] = []
-        """Everything that has been yielded."""
+        self.kept = 0
+        """How many compositions have been yielded."""
+        self._systems: set[frozenset[str]] = set()
+        self._formulas: set[str] = set()
+        self._without_neighbours: list[Assignment] = []
 
     def __iter__(self) -> Iterator[list[CompositionRecord]]:
         """Records of what is kept, a table of the enumeration at a time; the counts are whole at the end."""
@@ -74,7 +77,9 @@ class Selection:
                         self.selected.reasons["in another space already"] += 1
                         continue
                     seen.add(assignment.label)
-                    self.kept.append(assignment)
+                    self._keep(assignment)
+                    if self._with_neighbours:
+                        self._without_neighbours.append(assignment)
                     records.append(
                         self._record(assignment, float(verdicts.prior[row]), self._rule_set.explain(assignment))
                     )
@@ -83,13 +88,13 @@ class Selection:
         self.enumerated.count_out = self.selected.count_in = self.enumerated.count_in
         if self._with_neighbours:
             yield self._neighbours(seen)
-        self.selected.count_out = len(self.kept)
+        self.selected.count_out = self.kept
 
     def _neighbours(self, seen: set[str]) -> list[CompositionRecord]:
         from ninefold.enumeration import neighbours
 
         records = []
-        for assignment in tuple(self.kept):
+        for assignment in self._without_neighbours:
             for neighbour in neighbours(assignment):
                 if neighbour.label in seen:
                     continue
@@ -99,9 +104,14 @@ class Selection:
                 if prior is None:
                     self.selected.reasons["neighbour that another gate rejects"] += 1
                     continue
-                self.kept.append(neighbour)
+                self._keep(neighbour)
                 records.append(self._record(neighbour, prior, verdicts, neighbour_of=assignment.label))
         return records
+
+    def _keep(self, assignment: Assignment) -> None:
+        self.kept += 1
+        self._systems.add(frozenset(assignment.amounts))
+        self._formulas.add(assignment.formula)
 
     def competitors(self, compounds: Iterable[KnownCompound]) -> tuple[list[CompositionRecord], Counts]:
         """Made compounds of the kept compositions' chemical systems that are not among them.
@@ -113,17 +123,17 @@ class Selection:
             compounds: That have been made.
         """
         counts = Counts()
-        systems = {frozenset(assignment.amounts) for assignment in self.kept}
-        formulas = {assignment.formula for assignment in self.kept}
         made = [compound.assignment for compound in compounds]
-        within = [assignment for assignment in made if any(system >= set(assignment.amounts) for system in systems)]
-        found = {item.formula: item for item in within if item.formula not in formulas}
+        within = [
+            assignment for assignment in made if any(system >= set(assignment.amounts) for system in self._systems)
+        ]
+        found = {item.formula: item for item in within if item.formula not in self._formulas}
         counts.count_in = len(within)
         for formula, assignment in list(found.items()):
             if assignment.n < FEWEST_LIGANDS:
                 counts.reasons[f"no polyhedron of fewer than {FEWEST_LIGANDS} ligands: {formula}"] += 1
                 del found[formula]
-        counts.reasons["candidate already"] = sum(item.formula in formulas for item in within)
+        counts.reasons["candidate already"] = sum(item.formula in self._formulas for item in within)
         counts.count_out = len(found)
         records = []
         for assignment in found.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -214,18 +214,6 @@ def reference_phase(reference: ReferenceRecord, structure: StructureRecord) -> P
 def amounts_of(row: Candidate) -> dict[str, float]:
     """Atoms per formula unit, by symbol."""
     return {**row.cation_counts, row.centre: 1, "H": row.n + row.m}
-
-
-def by_system(rows: Iterable[Candidate]) -> Iterator[list[Candidate]]:
-    """Rows of one chemical system after another, from rows that are sorted by it."""
-    group: list[Candidate] = []
-    for row in rows:
-        if group and row.chemical_system != group[0].chemical_system:
-            yield group
-            group = []
-        group.append(row)
-    if group:
-        yield group
 
 
 def _without_zeros(counts: Counts) -> Counts:

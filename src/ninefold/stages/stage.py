@@ -74,6 +74,16 @@ class Counts:
         self.core_seconds += other.core_seconds
 
 
+def tasks_per_job(evidence: str, usual: int) -> int:
+    """How many structures or compositions one job takes with a method: a DFT calculation is a job of its own.
+
+    Args:
+        evidence: Level of the method's energies.
+        usual: Number for methods that take seconds or minutes each.
+    """
+    return 1 if evidence == "DFT" else usual
+
+
 class StageResult(NamedTuple):
     """What a stage gives: records to be stored, and what it counted."""
 

@@ -87,9 +87,11 @@ def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
         return sqlite3.connect(f"{address}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
     if mode == "write":
-        # SQLite makes its files without write permission for the group, whatever the umask
+        # SQLite makes its files without write permission for the group, whatever the umask; never of a file that is
+        # there: closing it would drop the locks of this process's other connections, and another process, which
+        # then takes itself for the only one, would delete the log that they write
         with contextlib.suppress(OSError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         return connect("mode=rwc")
     connection = connect("mode=rw")
     try:
