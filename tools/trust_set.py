@@ -3,6 +3,7 @@
     python tools/trust_set.py geometries                    # relax the phases with an ML potential, minutes
     python tools/trust_set.py compute --workers 2           # DFT on every geometry, hours
     python tools/trust_set.py finish                        # write the file that the package carries
+    python tools/trust_set.py hydrogen                      # fit the energy of hydrogen of every engine, minutes
 
 What is computed stands in the working file after each geometry: stop it at any moment and start it again.
 """
@@ -33,6 +34,11 @@ from ninefold.yaml_files import read_yaml
 
 DATA = Path(__file__).resolve().parent.parent / "src/ninefold/trust/data"
 SEED = 2017
+ENGINES = (
+    ("chgnet", None), ("chgnet", "r2scan"), ("sevennet", "7net-0"), ("sevennet", "7net-l3i5"),
+    ("sevennet", "7net-mf-0:PBE"), ("sevennet", "7net-mf-0:R2SCAN"),
+)  # fmt: skip
+"""Engines with weights inside their packages: name and model."""
 METALLIC = ("element", "interstitial")
 """Classes computed with the settings for metals."""
 
@@ -40,7 +46,7 @@ METALLIC = ("element", "interstitial")
 def main() -> None:
     """Read the command line and run a step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("geometries", "compute", "finish"))
+    parser.add_argument("step", choices=("geometries", "compute", "finish", "hydrogen"))
     parser.add_argument("--work", type=Path, default=Path("trust-set.json"), help="working file")
     parser.add_argument("--geometry-model", default="7net-0", help="SevenNet model that relaxes the phases")
     parser.add_argument("--engine", default="gpaw", help="engine that computes the set")
@@ -60,8 +66,10 @@ def main() -> None:
             for is_metal, model in ((False, arguments.model), (True, arguments.metal_model))
         }
         compute(arguments.work, settings, arguments.workers, arguments.only)
-    else:
+    elif arguments.step == "finish":
         finish(arguments.work, DATA / f"{arguments.name}.json")
+    else:
+        fit_hydrogen(arguments.name)
 
 
 def make_geometries(work: Path, model: str) -> None:
@@ -152,6 +160,34 @@ def _settings_of(settings: EngineSettings) -> dict[str, Any]:
     """What a file of settings says, or the name of a preset."""
     file = Path(settings.model or "")
     return read_yaml(file, "settings") if file.is_file() else settings.model_dump(mode="json")
+
+
+def fit_hydrogen(name: str) -> None:
+    """Write the energy of hydrogen that suits each engine to the binary hydrides of the set."""
+    from ninefold.thermo.references import reference_phase
+    from ninefold.trust.calibration import hydrogen_energy
+    from ninefold.trust.errors import errors_of
+    from ninefold.trust.phases import trust_set
+
+    chosen = trust_set(name)
+    molecule = reference_phase("H2 molecule in a box")
+    lines = [
+        "# Energies of hydrogen gas fitted to binary hydrides, eV/atom. Written by 'python tools/trust_set.py hydrogen'.",
+        f"reference: {chosen.method}",
+        "engines:",
+    ]
+    for engine_name, model in ENGINES:
+        engine = make_engine(EngineSettings(name=engine_name, model=model))
+        [relaxed] = engine.relax([molecule.structure], molecule.relax_settings)
+        found = hydrogen_energy(errors_of(engine, chosen, relaxed.energy_per_atom))
+        if found is None or relaxed.energy_per_atom is None:
+            raise SystemExit(f"{engine.label}: too few binary hydrides in the set")
+        lines.append(
+            f"  - {{engine: {json.dumps(engine.label)}, energy: {found.energy:.4f}, own: {relaxed.energy_per_atom:.4f}, "
+            f"hydrides: {found.hydrides}, error: {found.error:.4f}}}"
+        )
+        print(lines[-1], f"# error before {found.error_before:.4f}", flush=True)
+    write_atomically(DATA / "hydrogen.yaml", ("\n".join(lines) + "\n").encode())
 
 
 def _evaluate(settings: EngineSettings, frame: dict[str, Any]) -> dict[str, Any]:

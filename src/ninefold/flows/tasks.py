@@ -105,7 +105,8 @@ def relax_reference(place: Workplace, line: dict[str, Any], method: int) -> Refe
     [relaxation] = engine.relax([phase.structure], phase.relax_settings)
     if relaxation.is_transient:
         return Failure(str(relaxation.error))
-    return references.reference_record(place.campaign.name, phase, relaxation, Method.of(engine))
+    campaign = place.campaign
+    return references.reference_record(campaign.name, phase, relaxation, Method.of(engine), campaign.stability.hydrogen)
 
 
 @isolated

@@ -39,3 +39,8 @@ class ReferenceRecord(Record):
     """Why the structure is kept out of every hull, if it is."""
     notes: list[str] = Field(default_factory=list)
     core_seconds: float = 0.0
+
+
+def reference_id(campaign: str, method: str, name: str) -> str:
+    """Id of a reference phase in a campaign."""
+    return f"{campaign}:{method[:8]}:{name}"

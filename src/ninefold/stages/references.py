@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ninefold.models.reference import ReferenceRecord
+from ninefold.models.reference import ReferenceRecord, reference_id
 from ninefold.models.structure import pack_structure, structure_id
 from ninefold.stages.stage import Counts, Resources, Stage
 
@@ -43,7 +43,9 @@ def missing_counts(systems: Iterable[Sequence[str]]) -> Counts:
     )
 
 
-def reference_record(campaign: str, phase: ReferencePhase, relaxation: Relaxation, method: Method) -> ReferenceRecord:
+def reference_record(
+    campaign: str, phase: ReferencePhase, relaxation: Relaxation, method: Method, hydrogen: str = "own"
+) -> ReferenceRecord:
     """A phase as a method sees it.
 
     Args:
@@ -51,12 +53,17 @@ def reference_record(campaign: str, phase: ReferencePhase, relaxation: Relaxatio
         phase: With its source.
         relaxation: Of its structure; the relaxed one is in the store with the calculation, and named here.
         method: That relaxed it.
+        hydrogen: As in `StabilitySettings`.
     """
     from ninefold.structures.symmetry import space_group
 
     structure = relaxation.structure if relaxation.error is None else None
     is_solid = structure is not None and phase.kind != "molecule"
     elements = sorted({site.specie.symbol for site in phase.structure})
+    energy, notes = relaxation.energy_per_atom, []
+    if phase.kind == "molecule" and energy is not None:
+        energy, note = hydrogen_energy(method.label, energy, hydrogen)
+        notes = [note]
     return ReferenceRecord(
         id=reference_id(campaign, method.id, phase.name),
         campaign=campaign,
@@ -67,7 +74,7 @@ def reference_record(campaign: str, phase: ReferencePhase, relaxation: Relaxatio
         chemical_system="-".join(elements),
         elements=elements,
         kind=phase.kind,
-        energy_per_atom=relaxation.energy_per_atom,
+        energy_per_atom=energy,
         space_group_number=space_group(structure).number if is_solid else None,
         volume_per_atom=structure.volume / len(structure) if is_solid and structure is not None else None,
         is_converged=relaxation.is_converged,
@@ -75,14 +82,25 @@ def reference_record(campaign: str, phase: ReferencePhase, relaxation: Relaxatio
         source=phase.source,
         provenance=phase.provenance,
         refuted=phase.refuted,
-        notes=[*phase.notes, *([relaxation.error] if relaxation.error else [])],
+        notes=[*phase.notes, *notes, *([relaxation.error] if relaxation.error else [])],
         core_seconds=relaxation.core_seconds,
     )
 
 
-def reference_id(campaign: str, method: str, name: str) -> str:
-    """Id of a reference phase in a campaign."""
-    return f"{campaign}:{method[:8]}:{name}"
+def hydrogen_energy(engine: str, own: float, which: str) -> tuple[float, str]:
+    """The energy of hydrogen gas that a method's hulls are made with, and what a reader is told of it.
+
+    Args:
+        engine: Label of the method.
+        own: Energy of its own molecule, eV/atom.
+        which: `calibrated`, where the engine has been calibrated; or `own`.
+    """
+    from ninefold.trust.hydrogen import calibrated_hydrogen
+
+    found = calibrated_hydrogen(engine, own) if which == "calibrated" else None
+    if found is not None:
+        return found.energy, found.describe()
+    return own, f"energy of H2 {own:.3f} eV/atom: the engine's own molecule in a box"
 
 
 def counts(record: ReferenceRecord) -> Counts:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ninefold.models.reference import reference_id
+
 if TYPE_CHECKING:
     from ninefold.store.store import Store
 
@@ -40,6 +42,7 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
         compositions = store.get_many("compositions", _unique(row["composition"] for row in page))
         campaigns = store.get_many("campaigns", _unique(row["campaign"] for row in page))
         methods = _by_composition(store, list(compositions), campaigns)
+        molecules = store.get_many("references", _unique(_molecule_of(row) for row in page if row["method"]))
         for row in page:
             composition = compositions.get(row["composition"], {})
             yield {
@@ -52,7 +55,9 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
                     if item["structure"] in structures
                 ],
                 "methods": methods.get(row["composition"], []),
-                "provenance": _provenance(row, composition, campaigns.get(row["campaign"], {})),
+                "provenance": _provenance(
+                    row, composition, campaigns.get(row["campaign"], {}), molecules.get(_molecule_of(row))
+                ),
             }
 
 
@@ -92,7 +97,20 @@ def by_trust(rows: Iterable[dict[str, Any]], methods: Sequence[str]) -> list[dic
     return sorted(rows, key=lambda row: (trust.get(row["method"], -1), row["method"]))
 
 
-def _provenance(row: dict[str, Any], composition: dict[str, Any], campaign: dict[str, Any]) -> dict[str, Any]:
+def _molecule_of(row: dict[str, Any]) -> str:
+    """Id of the reference record that holds the energy of hydrogen gas."""
+    return reference_id(row["campaign"], row["method"], "H2 molecule in a box")
+
+
+def _hydrogen(molecule: dict[str, Any] | None) -> str:
+    """Where the energy of hydrogen gas comes from; a store of an earlier version has no note."""
+    notes = (molecule or {}).get("notes") or []
+    return next((note for note in notes if note.startswith("energy of H2")), "H2 molecule in a box, same engine")
+
+
+def _provenance(
+    row: dict[str, Any], composition: dict[str, Any], campaign: dict[str, Any], molecule: dict[str, Any] | None
+) -> dict[str, Any]:
     settings = campaign.get("settings") or {}
     return {
         "seed": settings.get("seed"),
@@ -101,7 +119,7 @@ def _provenance(row: dict[str, Any], composition: dict[str, Any], campaign: dict
         "engine_fingerprint": row["method"],
         "final_fmax_eV_per_A": (settings.get("structures") or {}).get("final_fmax"),
         "candidates_compete": (settings.get("stability") or {}).get("candidates_compete"),
-        "hydrogen_reference": "H2 molecule in a box, same engine",
+        "hydrogen_reference": _hydrogen(molecule),
         "reaction": row["reaction"],
         "stability_notes": row["stability_notes"],
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ninefold.settings import Settings
@@ -34,6 +36,9 @@ class StabilitySettings(Settings):
     search_known_compounds: bool = True
     """Whether made compounds of these systems that are no candidates are searched too, so that they compete
     on equal terms."""
+    hydrogen: Literal["calibrated", "own"] = "calibrated"
+    """Energy of hydrogen gas: fitted to binary hydrides where the engine has been calibrated (docs/trust.md), else and
+    with `own` that of the engine's own molecule. What was used stands with the reference phase."""
     noise_eV_per_atom: float = Field(default=0.020, ge=0, le=1)
     """Search noise assumed for a candidate whose own was not measured (one search only), eV/atom; used for the
     range of ranks and never printed as an uncertainty."""
