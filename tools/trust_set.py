@@ -172,7 +172,7 @@ def fit_hydrogen(name: str) -> None:
     chosen = trust_set(name)
     molecule = reference_phase("H2 molecule in a box")
     lines = [
-        "# Energies of hydrogen gas fitted to binary hydrides, eV/atom. Written by 'python tools/trust_set.py hydrogen'.",
+        "# Energies of hydrogen gas fitted to binary hydrides, eV/atom. Written by tools/trust_set.py hydrogen.",
         f"reference: {chosen.method}",
         "engines:",
     ]
@@ -182,9 +182,10 @@ def fit_hydrogen(name: str) -> None:
         found = hydrogen_energy(errors_of(engine, chosen, relaxed.energy_per_atom))
         if found is None or relaxed.energy_per_atom is None:
             raise SystemExit(f"{engine.label}: too few binary hydrides in the set")
+        energies = f"energy: {found.energy:.4f}, own: {relaxed.energy_per_atom:.4f}"
         lines.append(
-            f"  - {{engine: {json.dumps(engine.label)}, energy: {found.energy:.4f}, own: {relaxed.energy_per_atom:.4f}, "
-            f"hydrides: {found.hydrides}, error: {found.error:.4f}}}"
+            f"  - {{engine: {json.dumps(engine.label)}, {energies}, hydrides: {found.hydrides}, "
+            f"error: {found.error:.4f}}}"
         )
         print(lines[-1], f"# error before {found.error_before:.4f}", flush=True)
     write_atomically(DATA / "hydrogen.yaml", ("\n".join(lines) + "\n").encode())
