@@ -44,6 +44,11 @@ class SearchBudget(Settings):
     """eV/Å, end of a refinement."""
     final_steps: int = Field(default=250, ge=1, le=100_000)
     """Steps of a refinement at most."""
+    passed_on: int = Field(default=4, ge=1, le=1_000)
+    """Minima of a composition, the lowest first, that each method of `energies` relaxes to the end."""
+    passed_on_window: float = Field(default=0.05, ge=0, le=5)
+    """eV/atom above the lowest within which they lie; two minima of one composition differ from method to method by
+    some 0.02."""
 
     @classmethod
     def for_relaxations(cls, relaxations: int, withhold_types: tuple[str, ...] = ()) -> SearchBudget:

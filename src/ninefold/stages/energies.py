@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ninefold.chemistry.anions import Assignment
     from ninefold.engines.base import Engine
+    from ninefold.models.search import Minimum
     from ninefold.search.budget import SearchBudget
 
 STAGE = Stage(
@@ -31,12 +32,12 @@ def relaxed_id(minima: str, budget: SearchBudget, method: str) -> str:
 
     Args:
         minima: Id of the `MinimaRecord` that the search left.
-        budget: Its final force criterion and steps.
+        budget: Its final force criterion and steps, and how many minima are passed on.
         method: Id of the method.
     """
     from ninefold.engines.base import RELAXATION_VERSION
 
-    criteria = budget.model_dump(mode="json", include={"final_fmax", "final_steps"})
+    criteria = budget.model_dump(mode="json", include={"final_fmax", "final_steps", "passed_on", "passed_on_window"})
     return content_key("relaxed minima", minima, criteria, method, RELAXATION_VERSION, KEY_VERSION)
 
 
@@ -48,7 +49,7 @@ def relax_minima(
     budget: SearchBudget,
     engine: Engine,
 ) -> StageResult:
-    """The minima of one composition relaxed to the end with an engine, in the symmetry that they have.
+    """The lowest minima of one composition relaxed to the end with an engine, in the symmetry that they have.
 
     Args:
         campaign: That asks for it.
@@ -61,7 +62,7 @@ def relax_minima(
     from ninefold.engines import RelaxSettings
     from ninefold.search.relaxed import described_minima
 
-    wanted = [minimum for minimum in found.minima if minimum.is_valid]
+    wanted = passed_on(found, budget)
     settings = RelaxSettings(fmax=budget.final_fmax, max_steps=budget.final_steps, keep_symmetry=True)
     starts = [structures[minimum.structure].to_structure() for minimum in wanted]
     relaxations = engine.relax(starts, settings)
@@ -82,6 +83,16 @@ def relax_minima(
         core_seconds=outcome.core_seconds,
     )
     return StageResult([*relaxed, record], counts(record))
+
+
+def passed_on(found: MinimaRecord, budget: SearchBudget) -> list[Minimum]:
+    """The minima that a further method relaxes: valid, the lowest, and near the lowest."""
+    valid = sorted((minimum for minimum in found.minima if minimum.is_valid), key=lambda one: one.energy_per_atom)
+    return [
+        minimum
+        for minimum in valid[: budget.passed_on]
+        if minimum.energy_per_atom <= valid[0].energy_per_atom + budget.passed_on_window
+    ]
 
 
 def counts(record: MinimaRecord) -> Counts:
