@@ -123,7 +123,7 @@ def compute(work: Path, settings: dict[bool, EngineSettings], workers: int, only
     state["settings"] = {"metals" if is_metal else "others": _settings_of(one) for is_metal, one in settings.items()}
     context = multiprocessing.get_context("spawn")
     begin = time.monotonic()
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=8) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         waiting = {
             pool.submit(_evaluate, settings[is_metal], frame): (name, frame) for name, is_metal, frame in open_frames
         }
