@@ -241,8 +241,8 @@ def relaxed_references(prepared, monkeypatch, results):
     monkeypatch.setattr("ninefold.thermo.references.missing_phases", lambda system: [MissingPhase("RbH", "unknown")])
     *parts, gather = references_jobs(prepared)
     shards = [reference_jobs.relax_references_of.original(*part.function_args) for part in parts]
-    settings, path, names, _, method = gather.function_args
-    return reference_jobs.gather_references.original(settings, path, names, shards, method)
+    settings, path, names, _, method, attempt = gather.function_args
+    return reference_jobs.gather_references.original(settings, path, names, shards, method, attempt)
 
 
 def references_jobs(prepared):
@@ -300,13 +300,13 @@ def test_a_lost_job_of_references_leaves_a_gap_and_a_fault(prepared, monkeypatch
     results = {name: Relaxation(CELL, -1.0, 0.0, 0.0, 1, True, 1.0) for name in ("Rb bcc", "Ta bcc")}
     assert all(item["reference"] for item in relaxed_references(prepared, monkeypatch, results))
     _, lost, gather = references_jobs(prepared)
-    settings, path, names, _, method = gather.function_args
+    settings, path, names, _, method, attempt = gather.function_args
     one = reference_jobs.relax_references_of.original(*references_jobs(prepared)[0].function_args)
-    gathered = reference_jobs.gather_references.original(settings, path, names, [one, None], method)
+    gathered = reference_jobs.gather_references.original(settings, path, names, [one, None], method, attempt)
     assert [item["reference"] is None for item in gathered] == [False, True]
     assert prepared.faults() == {("references", "some reference phases"): "a job ended without a result"}
     other = reference_jobs.relax_references_of.original(*lost.function_args)
-    reference_jobs.gather_references.original(settings, path, names, [one, other], method)
+    reference_jobs.gather_references.original(settings, path, names, [one, other], method, attempt)
     assert prepared.faults() == {}
 
 
@@ -416,6 +416,88 @@ def test_a_late_job_of_an_earlier_attempt_writes_over_no_later_row(prepared, poo
     assert prepared.candidates() == before
     prepared.rank(late)
     assert prepared.candidates() == before
+
+
+def every_count(store):
+    return {row["id"]: (row["attempt"], row["count_in"], row["count_out"]) for row in store.find("funnel")}
+
+
+@pytest.mark.parametrize("size", [100, 1], ids=["same shards", "other shards"])
+def test_a_late_job_of_an_earlier_attempt_changes_no_later_count(prepared, pools, searches, size):
+    """Attempt 1 is at its selection when attempt 2 runs to its end, with other compositions in a shard."""
+
+    def selected(attempt, size=100):
+        settings = prepared.settings(execution={"workers": 1, "compositions_per_job": size})
+        return campaign_jobs.select_compositions.original(settings, prepared.path, {"attempt": attempt})
+
+    def searched(shards, attempt):
+        settings = prepared.settings()
+        done = []
+        for shard in shards:
+            built = search_jobs.build_structures.original(settings, prepared.path, shard, 1)
+            done.append(search_jobs.prescreen_structures.original(settings, prepared.path, built, 1))
+        hull = result_jobs.assess_stability.original(settings, prepared.path, shards, [], [done], 2)
+        return prepared.rank(hull)
+
+    early = selected(registered(prepared), size)
+    second = registered(prepared)
+    searched(selected(second), second)
+    with open_store(prepared.path) as store:
+        before = every_count(store)
+    stages = {identifier.split(":")[1] for identifier in before}
+    assert stages == {"enumerate", "select", "competitors", "build", "prescreen", "stability", "rank"}
+    assert {attempt for attempt, _, _ in before.values()} == {second}
+    pools.answers["V"] = pool_of(7)
+    searches.answers["V"] = [found(False)]
+    searched(early, 1)
+    selected(1, size)
+    with open_store(prepared.path) as store:
+        assert every_count(store) == before
+    registered(prepared)
+    searched(selected(3, size), 3)
+    with open_store(prepared.path) as store:
+        after = every_count(store)
+    assert {attempt for attempt, _, _ in after.values()} == {3}, "a later attempt counts anew, and none twice"
+    for stage in ("select", "prescreen"):
+        assert prepared.funnel(stage)[0] == sum(
+            values[1] for key, values in before.items() if key.split(":")[1] == stage
+        )  # fmt: skip
+
+
+def test_a_late_job_of_an_earlier_attempt_neither_adds_nor_clears_a_fault(prepared, pools, searches):
+    first = registered(prepared)
+    shard = prepared.shard(first)
+    searches.answers["V"] = RuntimeError("first")
+    built = prepared.build(attempt=first)
+    search_jobs.prescreen_structures.original(prepared.settings(), prepared.path, built, 1)
+    second = registered(prepared)
+    del searches.answers["V"]
+    pools.answers["Nb"] = RuntimeError("second")
+    prepared.search(attempt=second, seed=2)
+    [label] = [line["label"] for line in prepared.lines(shard) if line["id"] == prepared.identifiers["Nb"]]
+    expected = {("build", label): "RuntimeError: second"}
+    assert prepared.faults() == expected, "what the second attempt has computed is a fault no longer"
+    pools.answers.clear()
+    search_jobs.build_structures.original(prepared.settings(seed=3), prepared.path, shard, 1)
+    assert prepared.faults() == expected, "not cleared by the first"
+    searches.answers["Ta"] = RuntimeError("late")
+    search_jobs.prescreen_structures.original(prepared.settings(seed=3), prepared.path, built, 1)
+    gathered = (prepared.settings(), prepared.path, ["Rb bcc"], [None], 0, first)
+    reference_jobs.gather_references.original(*gathered)
+    assert prepared.faults() == expected, "not added to by the first"
+    prepared.build(attempt=second, seed=3)
+    assert prepared.faults() == {}
+
+
+def test_the_end_of_an_earlier_attempt_ends_no_later_one(prepared):
+    registered(prepared)
+    registered(prepared)
+
+    def ended(attempt):
+        ranked = {"ranked": 0, "attempt": attempt}
+        return campaign_jobs.finish_campaign.original(prepared.settings(), prepared.path, ranked)["status"]
+
+    assert [ended(1), ended(2), ended(1)] == ["running", "finished", "finished"]
 
 
 def test_a_hull_run_again_is_ranked_by_its_new_values(prepared, pools, searches):

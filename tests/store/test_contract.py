@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ninefold.errors import InputError, NinefoldError
 from ninefold.models.candidate import Candidate
 from ninefold.store import BlobError, StoreError
+from ninefold.store.schema import COLLECTIONS, REVISIONS
 
 CANDIDATE = Candidate(
     id="a", campaign="c", formula="K2ReH9", anion="[ReH9]2-", label="K2[ReH9]", chemical_system="H-K-Re",
@@ -184,6 +185,27 @@ def test_replace_where_fields_are_as_expected(store, expected, is_replaced):
 def test_replace_makes_no_document(store):
     assert store.replace("candidates", record("a", n=1), {}) is False
     assert store.count("candidates") == 0
+
+
+@pytest.mark.parametrize(("collection", "field"), REVISIONS.items())
+def test_a_newer_document_is_kept(store, collection, field):
+    for revision, value in ((3, "third"), (2, "late"), (3, "again"), (1, "later still")):
+        store.put_unless_newer(collection, [record("a", **{field: revision}, campaign=value)])
+    assert store.get(collection, "a")["campaign"] == "again"
+    store.put_unless_newer(collection, [record("a", **{field: 2}, campaign="late"), record("b", **{field: 0})])
+    assert [(row["id"], row[field]) for row in store.find(collection)] == [("a", 3), ("b", 0)]
+
+
+def test_a_document_that_says_no_revision_is_older_than_any(store):
+    store.put("funnel", [record("a", stage="of an older store")])
+    store.put_unless_newer("funnel", [record("a", attempt=0, stage="new")])
+    assert store.get("funnel", "a")["stage"] == "new"
+
+
+def test_revisions_are_fields_of_numbers(store):
+    assert {COLLECTIONS[collection][field] for collection, field in REVISIONS.items()} == {"integer"}
+    with pytest.raises(KeyError):
+        store.put_unless_newer("structures", [record("a")])
 
 
 def test_count_and_delete(five):

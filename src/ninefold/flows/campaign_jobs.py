@@ -17,7 +17,7 @@ from ninefold.campaign import parse_campaign
 from ninefold.chemistry.compounds import known_formulas
 from ninefold.errors import InputError
 from ninefold.flows.adopt import adopt, has_unlabelled
-from ninefold.flows.counting import counted
+from ninefold.flows.counting import counted, is_late
 from ninefold.flows.progress import announce
 from ninefold.flows.register import finish, register
 from ninefold.flows.shards import (
@@ -26,6 +26,7 @@ from ninefold.flows.shards import (
     Shard,
     each_line,
     forget_other_shards,
+    key_of,
     line_of,
     shards_of,
     take,
@@ -57,7 +58,8 @@ def register_campaign(campaign: Settings, store: str, workflow: str, run: str) -
 def finish_campaign(campaign: Settings, store: str, ranked: Any) -> dict[str, Any]:
     """Mark the campaign finished, or incomplete where the machine kept something from being computed."""
     with open_store(store, mode="write") as opened:
-        return {"status": finish(opened, parse_campaign(campaign).name, is_ranked=ranked is not None)}
+        attempt = ranked.get("attempt") if isinstance(ranked, dict) else None  # a ranking of the user's may not say
+        return {"status": finish(opened, parse_campaign(campaign).name, is_ranked=ranked is not None, attempt=attempt)}
 
 
 @job(name="select compositions")
@@ -65,7 +67,7 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
     """Enumerate the spaces and apply the rules; gives shards of compositions."""
     from ninefold.rules import load_rule_set
 
-    screened = parse_campaign(campaign)
+    screened, attempt = parse_campaign(campaign), registered["attempt"]
     rule_set, name = load_rule_set(screened.rules, extra_columns=columns_of(screened.stages)), screened.name
     compounds = screened.known_compounds()
     selection = selecting.Selection(
@@ -77,8 +79,8 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
 
         def lines() -> Iterator[dict[str, Any]]:
             with (
-                counted(opened, name, "enumerate") as enumerated,
-                counted(opened, name, "select") as selected,
+                counted(opened, name, "enumerate", attempt=attempt) as enumerated,
+                counted(opened, name, "select", attempt=attempt) as selected,
             ):
                 for records in selection:
                     yield from _select(opened, screened, records, method, stored)
@@ -87,14 +89,15 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
                 take(selected, selection.selected)
                 _check_selection(screened, selection)
             if screened.stability.search_known_compounds:
-                with counted(opened, name, "competitors") as funnel:
+                with counted(opened, name, "competitors", attempt=attempt) as funnel:
                     records, counts = selection.competitors(compounds)
                     yield from _select(opened, screened, records, method, stored)
                     take(funnel, counts)
 
-        shards = shards_of(opened, lines(), screened.execution.compositions_per_job, registered["attempt"])
-        _forget_others(opened, name, stored)
-        forget_other_shards(opened, name, ("build", "prescreen"), shards)
+        shards = shards_of(opened, lines(), screened.execution.compositions_per_job, attempt)
+        if not is_late(opened, name, attempt):  # a later selection may have kept others
+            _forget_others(opened, name, stored)
+        forget_other_shards(opened, name, ("build", "prescreen"), map(key_of, shards), attempt)
         return shards
 
 
@@ -108,9 +111,9 @@ def choose_compositions(campaign: Settings, store: str, assessed: dict[str, Any]
         assessed: What the last round's hull handed on.
         number: Of the round, 2 or more.
     """
-    screened = parse_campaign(campaign)
+    screened, attempt = parse_campaign(campaign), assessed["attempt"]
     with open_store(store, mode="write") as opened:
-        with counted(opened, screened.name, name_with("choose", number)) as funnel:
+        with counted(opened, screened.name, name_with("choose", number), attempt=attempt) as funnel:
             outcomes = (choose.outcome_of(Candidate.model_validate(line["row"])) for line in _lines(opened, assessed))
             chosen, counts = choose.choose(outcomes, number)
             take(funnel, counts)
@@ -121,9 +124,9 @@ def choose_compositions(campaign: Settings, store: str, assessed: dict[str, Any]
             if line["id"] in wanted
         }
         lines = (again[identifier] for identifier in chosen)
-        shards = shards_of(opened, lines, screened.execution.compositions_per_job, assessed["attempt"])
+        shards = shards_of(opened, lines, screened.execution.compositions_per_job, attempt)
         stages = (name_with("build", number), name_with("prescreen", number))
-        forget_other_shards(opened, screened.name, stages, shards)
+        forget_other_shards(opened, screened.name, stages, map(key_of, shards), attempt)
         return shards
 
 

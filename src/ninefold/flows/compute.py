@@ -55,11 +55,11 @@ def compute_shard(
     Returns:
         The lines handed on, in the order of the shard; None where something unforeseen ended the whole shard.
     """
-    name = parse_campaign(campaign).name
-    with open_store(store, mode="write") as opened, surviving(opened, name, stage, key_of(shard)):
-        lines, faults = lines_of(opened, shard), Faults(opened, name, stage)
+    name, key, attempt = parse_campaign(campaign).name, key_of(shard), shard["attempt"]
+    with open_store(store, mode="write") as opened, surviving(opened, name, stage, key, attempt):
+        lines, faults = lines_of(opened, shard), Faults(opened, name, stage, attempt)
         found: dict[int, Line | None] = {}
-        with counted(opened, name, stage, key_of(shard), is_of_facts=True, after=after, method=method) as funnel:
+        with counted(opened, name, stage, key, attempt=attempt, is_of_facts=True, after=after, method=method) as funnel:
             funnel.unit = unit
             for index, result in _each(campaign, store, stage, task, lines, arguments, unit):
                 line = lines[index]
@@ -72,7 +72,7 @@ def compute_shard(
                     funnel.add(counts_of(result))
                     found[index] = handed_on(opened, line, result)
         rest = [kept for index in sorted(found) if (kept := found[index]) is not None]
-        return shard_of(opened, rest, shard["attempt"], key_of(shard))
+        return shard_of(opened, rest, attempt, key)
     return None
 
 

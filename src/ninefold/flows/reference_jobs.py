@@ -16,6 +16,7 @@ from ninefold.flows.shards import (
     Shard,
     each_line,
     forget_other_shards,
+    key_of,
     method_name,
     shards_of,
     systems_of,
@@ -49,19 +50,19 @@ def relax_reference_phases(campaign: Settings, store: str, selected: list[Shard]
     Returns:
         As output: see `gather_references`.
     """
-    screened = parse_campaign(campaign)
+    screened, attempt = parse_campaign(campaign), selected[0]["attempt"]
     stage = name_with("references", method_name(screened, method))
     size = tasks_per_job(method_of(screened.methods[method]).evidence, references.PHASES_PER_JOB)
     with open_store(store, mode="write") as opened:
         systems = systems_of(opened, selected)
         names = sorted(references.phases_of(systems))
         lines = ({"name": name, "label": name} for name in names)
-        shards = shards_of(opened, lines, size, selected[0]["attempt"])
-        with counted(opened, screened.name, stage, PLAN, is_of_facts=True, method=method) as funnel:
+        shards = shards_of(opened, lines, size, attempt)
+        with counted(opened, screened.name, stage, PLAN, attempt=attempt, is_of_facts=True, method=method) as funnel:
             take(funnel, references.missing_counts(systems))
-        forget_other_shards(opened, screened.name, (stage,), [{"key": PLAN}, *shards])
+        forget_other_shards(opened, screened.name, [stage], [PLAN, *map(key_of, shards)], attempt)
     jobs = [relax_references_of(campaign, store, shard, method) for shard in shards]
-    gathered = gather_references(campaign, store, names, [part.output for part in jobs], method)
+    gathered = gather_references(campaign, store, names, [part.output for part in jobs], method, attempt)
     return Response(replace=Flow([*jobs, gathered], output=gathered.output, name="references"))
 
 
@@ -82,7 +83,7 @@ def relax_references_of(campaign: Settings, store: str, shard: Shard, method: in
 
 @job(name="gather reference phases", config=WHATEVER_IS_THERE)
 def gather_references(
-    campaign: Settings, store: str, names: list[str], relaxed: list[Shard | None], method: int
+    campaign: Settings, store: str, names: list[str], relaxed: list[Shard | None], method: int, attempt: int
 ) -> list[dict[str, Any]]:
     """What the hulls of a method take.
 
@@ -93,5 +94,5 @@ def gather_references(
     stage = name_with("references", method_name(screened, method))
     with open_store(store, mode="write") as opened:
         found = {line["name"]: line["reference"] for line in each_line(opened, relaxed)}
-        tell_missing(opened, screened.name, [stage], "some reference phases", None in relaxed)
+        tell_missing(opened, screened.name, [stage], "some reference phases", None in relaxed, attempt)
     return [{"name": name, "reference": found.get(name)} for name in names]

@@ -82,18 +82,21 @@ def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accep
     return record.attempt
 
 
-def finish(store: Store, campaign: str, *, is_ranked: bool = True) -> str:
+def finish(store: Store, campaign: str, *, is_ranked: bool = True, attempt: int | None = None) -> str:
     """Mark a campaign finished, or incomplete where faults of the machine are left.
 
     Args:
         store: Where.
         campaign: Its name.
         is_ranked: Whether the flow came to its ranks; a job before them may have been lost.
+        attempt: That came to its end; an earlier one than the last registered changes nothing. None: the last.
 
     Returns:
         Its status.
     """
     record = CampaignRecord.model_validate(store.get("campaigns", campaign))
+    if attempt is not None and attempt < record.attempt:
+        return record.status
     has_faults = bool(store.count("faults", equal={"campaign": campaign}))
     status: Status = "incomplete" if has_faults or not is_ranked else "finished"
     if record.status != status:

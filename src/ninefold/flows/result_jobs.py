@@ -13,7 +13,7 @@ from jobflow import Flow, Response, job
 from ninefold.campaign import parse_campaign
 from ninefold.flows import tasks
 from ninefold.flows.compute import compute_shard
-from ninefold.flows.counting import counted, tell_missing
+from ninefold.flows.counting import counted, registered_attempt, tell_missing
 from ninefold.flows.progress import announce
 from ninefold.flows.rows import ROWS_PER_BLOB, Found, Step, forget_earlier_rows, pages, rows_of, write_rows
 from ninefold.flows.shards import (
@@ -22,6 +22,7 @@ from ninefold.flows.shards import (
     Shard,
     each_line,
     forget_other_shards,
+    key_of,
     line_of,
     method_name,
     shards_of,
@@ -80,7 +81,7 @@ def assess_stability(
     # the hull of an earlier round decides what is searched again; run late, it must not count over the last one
     is_last = number >= screened.structures.rounds
     with open_store(store, mode="write") as opened:
-        _tell_missing_searches(opened, screened, relaxed, searched, method)
+        _tell_missing_searches(opened, screened, relaxed, searched, method, attempt)
         order = sorted(
             (unpack_assignment(line["assignment"]).chemical_system, line["id"]) for line in each_line(opened, selected)
         )
@@ -98,7 +99,7 @@ def assess_stability(
             hulls.add(row)
 
         def lines() -> Iterator[dict[str, Any]]:
-            with counted(opened, screened.name, stage, method=method, is_stored=is_last) as funnel:
+            with counted(opened, screened.name, stage, attempt=attempt, method=method, is_stored=is_last) as funnel:
                 every = rows_of(opened, ids, of_method, found)
                 for _, of_system in groupby(every, key=lambda pair: pair[1].chemical_system):
                     compositions, system = zip(*of_system, strict=True)
@@ -144,7 +145,7 @@ def compute_properties(campaign: Settings, store: str, assessed: list[Hull | Non
                     has_hull |= {key} if is_placed else set()
         size, attempt = screened.execution.compositions_per_job, max((hull["attempt"] for hull in hulls), default=1)
         shards = shards_of(opened, wanted.values(), size, attempt)
-        forget_other_shards(opened, screened.name, (own.own_stage(name).stage.name,), shards)
+        forget_other_shards(opened, screened.name, [own.own_stage(name).stage.name], map(key_of, shards), attempt)
     jobs = [compute_properties_of(campaign, store, shard, name) for shard in shards]
     return Response(replace=Flow(jobs, output=[part.output for part in jobs], name=name))
 
@@ -179,7 +180,9 @@ def rank_candidates(
     methods = [method_of(settings).id for settings in screened.methods]
     columns = own.columns_of(screened.stages)
     with open_store(store, mode="write") as opened:
-        _tell_missing_results(opened, screened, assessed, computed)
+        # a rank of no hull at all tells that the attempt which runs has lost them
+        attempt = max((hull["attempt"] for hull in hulls), default=registered_attempt(opened, screened.name))
+        _tell_missing_results(opened, screened, assessed, computed, attempt)
         properties = _properties(opened, computed)
         best = rank.best_methods(_rows(opened, hulls), methods)
         spread = rank.method_spreads(_rows(opened, hulls))
@@ -187,7 +190,7 @@ def rank_candidates(
             load_rule_set(screened.rules, extra_columns=columns), screened.ranking,
             screened.stability.noise_eV_per_atom, columns,
         )  # fmt: skip
-        with counted(opened, screened.name, "rank") as funnel:
+        with counted(opened, screened.name, "rank", attempt=attempt) as funnel:
             rows = _with_properties(opened, _rows(opened, hulls), properties)
             ranking.rank(row for row in rows if best[row.composition] == row.method)
             for hull in hulls:
@@ -206,7 +209,7 @@ def rank_candidates(
                 forget_earlier_rows(opened, screened.name, methods[hull["method"]], hull["attempt"])
             take(funnel, ranking.counts)
             announce("rank", funnel.count_in, funnel.count_in)
-    return {"ranked": ranking.counts.count_out}
+    return {"ranked": ranking.counts.count_out, "attempt": attempt}
 
 
 def _handed_on(composition: CompositionRecord, row: Candidate, found: Found | None) -> dict[str, Any]:
@@ -251,22 +254,27 @@ def _with_properties(
 
 
 def _tell_missing_searches(
-    store: Store, campaign: Campaign, relaxed: Any, searched: Searched | None, method: int
+    store: Store, campaign: Campaign, relaxed: Any, searched: Searched | None, method: int, attempt: int
 ) -> None:
     """Faults of jobs that a queue has lost."""
     further = method_name(campaign, method)
-    tell_missing(store, campaign.name, [name_with("references", further)], "list of reference phases", relaxed is None)
+    stage, what = name_with("references", further), "list of reference phases"
+    tell_missing(store, campaign.name, [stage], what, relaxed is None, attempt)
     for number, shards in enumerate(searched or [None], start=1):
         stages = [name_with(name, further or number) for name in (("energies",) if method else ("build", "prescreen"))]
-        tell_missing(store, campaign.name, stages, "some compositions", shards is None or None in shards)
+        tell_missing(store, campaign.name, stages, "some compositions", shards is None or None in shards, attempt)
 
 
 def _tell_missing_results(
-    store: Store, campaign: Campaign, assessed: Sequence[Hull | None], computed: Sequence[list[Shard | None] | None]
+    store: Store,
+    campaign: Campaign,
+    assessed: Sequence[Hull | None],
+    computed: Sequence[list[Shard | None] | None],
+    attempt: int,
 ) -> None:
     for method, hull in enumerate(assessed):
         stage = name_with("stability", method_name(campaign, method))
-        tell_missing(store, campaign.name, [stage], "every hull", hull is None)
+        tell_missing(store, campaign.name, [stage], "every hull", hull is None, attempt)
     for name, shards in zip(campaign.stages, computed, strict=False):
         stage = own.own_stage(name).stage.name
-        tell_missing(store, campaign.name, [stage], "some candidates", shards is None or None in shards)
+        tell_missing(store, campaign.name, [stage], "some candidates", shards is None or None in shards, attempt)

@@ -55,7 +55,7 @@ def write_rows(
     """
     within = _RANKED if step is Step.RANKED else 10_000 * method + 10 * number + step
     revision = _OF_ATTEMPT * attempt + within
-    store.put_unless_newer("candidates", [row.model_copy(update={"revision": revision}) for row in rows], "revision")
+    store.put_unless_newer("candidates", [row.model_copy(update={"revision": revision}) for row in rows])
 
 
 def forget_earlier_rows(store: Store, campaign: str, method: str, attempt: int) -> None:

@@ -17,6 +17,7 @@ from ninefold.flows.shards import (
     Shard,
     each_line,
     forget_other_shards,
+    key_of,
     method_name,
     shards_of,
 )
@@ -108,8 +109,9 @@ def relax_minima(campaign: Settings, store: str, assessed: dict[str, Any], metho
             for line in each_line(opened, assessed["shards"])
             if line["row"]["structures_found"]
         )
-        shards = shards_of(opened, lines, size, assessed["attempt"])
-        forget_other_shards(opened, screened.name, (name_with("energies", method_name(screened, method)),), shards)
+        attempt, stage = assessed["attempt"], name_with("energies", method_name(screened, method))
+        shards = shards_of(opened, lines, size, attempt)
+        forget_other_shards(opened, screened.name, [stage], map(key_of, shards), attempt)
     jobs = [relax_minima_of(campaign, store, shard, method) for shard in shards]
     return Response(replace=Flow(jobs, output=[part.output for part in jobs], name="energies"))
 

@@ -21,7 +21,7 @@ Settings = dict[str, Any]
 """A campaign as plain values."""
 Shard = dict[str, Any]
 """Some compositions: `blob`, the name of their lines in the store; `count`; `key`, which names the shard in every
-stage; and `attempt`, the number of the run that the jobs belong to, which decides whose rows stay."""
+stage; and `attempt`, the number of the run that the jobs belong to, which decides whose rows and counts stay."""
 
 WHATEVER_IS_THERE = JobConfig(on_missing_references=OnMissing.NONE)
 """Of a job that waits for many: one that failed leaves a gap and does not stop the others."""
@@ -70,13 +70,21 @@ def key_of(shard: Shard) -> str:
     return str(shard["key"])
 
 
-def forget_other_shards(store: Store, campaign: str, stages: Iterable[str], shards: list[Shard]) -> None:
-    """Drop counts of shards that the compositions are no longer divided into, which would count twice."""
-    keys = {shard["key"] for shard in shards}
+def forget_other_shards(store: Store, campaign: str, stages: Iterable[str], keys: Iterable[str], attempt: int) -> None:
+    """Drop counts of shards that an attempt does not divide the compositions into, which would count twice.
+
+    Args:
+        store: Where the counts are.
+        campaign: Its name.
+        stages: Each with its round or method.
+        keys: Of the shards that count.
+        attempt: Whose shards; counts of a later one stay.
+    """
+    kept, fields = set(keys), ["id", "shard", "attempt"]
     for stage in stages:
-        for row in store.find("funnel", equal={"campaign": campaign, "stage": stage}, fields=["id", "shard"]):
-            if row["shard"] not in keys:
-                store.delete("funnel", equal={"id": row["id"]})
+        for row in store.find("funnel", equal={"campaign": campaign, "stage": stage}, fields=fields):
+            if row["shard"] not in kept and (row["attempt"] or 0) <= attempt:
+                store.delete("funnel", equal={"id": row["id"], "attempt": row["attempt"]})
 
 
 def method_name(campaign: Campaign, method: int) -> str | None:

@@ -19,5 +19,7 @@ class Fault(Record):
     campaign: str
     stage: str
     what: str
+    attempt: int = 0
+    """Number of the run that it happened in, as in `FunnelRecord`."""
     reason: str
     created: str

@@ -18,6 +18,8 @@ class FunnelRecord(Record):
     stage: str
     """Name of the stage; a further round or method stands behind it: build 2, stability sevennet."""
     shard: str = "0"
+    attempt: int = 0
+    """Number of the run that counted: a late job of an earlier one writes over nothing. 0: none was recorded."""
     after: str | None = None
     """The stage that it follows, if it is none of ninefold's own."""
     method: int = 0

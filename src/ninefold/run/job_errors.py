@@ -24,11 +24,12 @@ class JobErrors:
     Args:
         store: Where faults are kept: with one the campaign is incomplete.
         campaign: Its name.
+        attempt: The run, as registered.
     """
 
-    def __init__(self, store: Store, campaign: str) -> None:
+    def __init__(self, store: Store, campaign: str, attempt: int) -> None:
         store.delete("faults", equal={"campaign": campaign, "stage": STAGE})
-        self._faults = Faults(store, campaign, STAGE)
+        self._faults = Faults(store, campaign, STAGE, attempt)
         self.errors: list[Exception] = []
         self._job = ""
 

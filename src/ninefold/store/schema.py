@@ -121,6 +121,7 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         **_FACT,
         "stage": "string",
         "shard": "string",
+        "attempt": "integer",
         "after": "string",
         "count_in": "integer",
         "count_out": "integer",
@@ -129,9 +130,19 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "wall_seconds": "float",
         "hardware": "string",
     },
-    "faults": {**_FACT, "stage": "string", "what": "string", "reason": "string", "created": "string"},
+    "faults": {
+        **_FACT,
+        "stage": "string",
+        "what": "string",
+        "attempt": "integer",
+        "reason": "string",
+        "created": "string",
+    },
 }
 """Collection -> field -> kind: the flat scalars, and lists of strings, that filters and sorting know."""
+
+REVISIONS = {"candidates": "revision", "funnel": "attempt", "faults": "attempt"}
+"""Collection -> the field that says which of two documents of one id is the newer: the one with the higher number."""
 
 INDEXED: dict[str, tuple[str, ...]] = {
     "campaigns": (),

@@ -109,9 +109,9 @@ class SQLiteStore(Store):
         """See `Store.insert`."""
         return self._insert(collection, records, replaces=False)
 
-    def put_unless_newer(self, collection: str, records: Iterable[RecordLike], field: str) -> None:
+    def put_unless_newer(self, collection: str, records: Iterable[RecordLike]) -> None:
         """See `Store.put_unless_newer`."""
-        self._insert(collection, records, replaces=True, unless_higher=field)
+        self._insert(collection, records, replaces=True, unless_higher=schema.REVISIONS[collection])
 
     def _insert(
         self, collection: str, records: Iterable[RecordLike], *, replaces: bool, unless_higher: str | None = None

@@ -124,13 +124,15 @@ class Store(Protocol):
         """
 
     @abstractmethod
-    def put_unless_newer(self, collection: str, records: Iterable[RecordLike], field: str) -> None:
-        """Insert or replace by id, except where the document that is there has a higher value in a field.
+    def put_unless_newer(self, collection: str, records: Iterable[RecordLike]) -> None:
+        """Insert or replace by id, except where the document that is there is newer; one step for each document.
 
         Args:
-            collection: Where.
-            records: Each with a value in the field.
-            field: A flat field that holds numbers.
+            collection: One of `schema.REVISIONS`, which says by which field.
+            records: Each with a number in that field; a document that has none is older than any.
+
+        Raises:
+            KeyError: if no field of the collection says so.
         """
 
     def get(self, collection: str, id: str) -> dict[str, Any] | None:
