@@ -10,8 +10,8 @@ from ninefold.atomic_files import ProtectedFileError, write_atomically
 from ninefold.output.target import write_whole
 from ninefold.report import write_report
 from ninefold.store import open_store
+from ninefold.store.blobs import FolderBlobs
 from ninefold.store.locking import exclusive
-from ninefold.store.shards import write_shard
 
 
 def mode(path):
@@ -28,11 +28,12 @@ def umask(request):
 def test_every_file_has_the_mode_that_open_would_give_it(tmp_path, umask):
     write_report(tmp_path / "report.html", "x")
     write_whole(tmp_path / "table.csv", b"x", "--out")
-    shard = write_shard(tmp_path / "s.files", [{"a": 1}])
+    blobs = FolderBlobs(tmp_path / "s.files")
+    blob = blobs.file(blobs.put(b"a"))
     with exclusive(tmp_path / "s.db", "test"), open_store(tmp_path / "s.db", mode="write"):
         files = [tmp_path / name for name in ("report.html", "table.csv", "s.db", "s.db-wal", "s.db.lock")]
-        assert {path.name: mode(path) for path in [*files, shard.path]} == {
-            path.name: 0o666 & ~umask for path in [*files, shard.path]
+        assert {path.name: mode(path) for path in [*files, blob]} == {
+            path.name: 0o666 & ~umask for path in [*files, blob]
         }
 
 

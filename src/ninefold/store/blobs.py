@@ -70,6 +70,11 @@ class Blobs(Protocol):
         ...
 
 
+def blob_folder(store: Path) -> Path:
+    """Where the blobs of a store in a file are: beside it."""
+    return store.with_name(f"{store.name}.files")
+
+
 class FolderBlobs:
     """Blobs as compressed files in a folder: `ab/cdef....gz`.
 

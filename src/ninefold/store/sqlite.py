@@ -23,10 +23,9 @@ from typing import Any
 
 from ninefold.errors import description
 from ninefold.store import schema
-from ninefold.store.blobs import FolderBlobs
+from ninefold.store.blobs import FolderBlobs, blob_folder
 from ninefold.store.conditions import Field, expected_values, fields_of, queryable
 from ninefold.store.locking import Lock, exclusive, holder, progress_of
-from ninefold.store.shards import shard_folder
 from ninefold.store.sqlite_file import check_address, connected, explained, transaction
 from ninefold.store.sqlite_queries import (
     MOST_ROWS,
@@ -83,7 +82,7 @@ class SQLiteStore(Store):
     def __init__(self, path: Path, mode: Mode = "read") -> None:
         self._path, self._mode = path, mode
         self._process, self._thread = os.getpid(), threading.get_ident()
-        self.blobs = FolderBlobs(shard_folder(path), is_read_only=mode == "read")
+        self.blobs = FolderBlobs(blob_folder(path), is_read_only=mode == "read")
         self._connection = connected(path, mode, FolderBlobs(self.blobs.folder))
 
     @property
