@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from ninefold.chemistry.elements import SYMBOLS
 from ninefold.chemistry.formula import formula_of
 from ninefold.errors import InputError
-from ninefold.store.grammar import FilterTransformer, transform
+from ninefold.store.filter_parsing import transform
+from ninefold.store.grammar import FilterTransformer
 from ninefold.structures.symmetry import bare_symbol, named, standard_symbol
 
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ninefold.models.candidate import Candidate
+from ninefold.models.composition import CompositionRecord
+from ninefold.models.record import Record
+from ninefold.models.search import Minimum
 
 if TYPE_CHECKING:
-    from ninefold.models.composition import CompositionRecord
+    from collections.abc import Iterable
+
+    from pydantic import BaseModel
+
     from ninefold.models.method import Method
     from ninefold.models.search import MinimaRecord
 
-_OF_COMPOSITION = (
-    "campaign", "formula", "anion", "label", "chemical_system", "elements", "nelements", "centre", "cations",
-    "cation_counts", "group", "n", "q", "m", "electron_count", "oxidation_state", "anion_class", "is_neighbour",
-    "is_competitor", "prior", "is_known",
-)  # fmt: skip
-_OF_BEST = (
-    "energy_per_atom", "space_group_number", "space_group_symbol", "nsites", "volume_per_formula_unit", "volume_ratio",
-    "shortest_m_h", "shortest_h_h", "shortest_m_m", "shortest_m_interstitial", "is_converged", "max_force", "source",
-    "structure_type",
-)  # fmt: skip
+
+def _shared(model: type[BaseModel], but: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of the fields of a model that a row has under the same name and with the same meaning."""
+    return tuple(name for name in model.model_fields if name in Candidate.model_fields and name not in but)
+
+
+_OF_COMPOSITION = _shared(CompositionRecord, but={*Record.model_fields, "verdicts"})
+_OF_BEST = _shared(Minimum)
 _OF_REJECTED = ("shortest_m_h", "shortest_h_h", "shortest_m_m")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ninefold.store.conditions import Field
-from ninefold.store.grammar import FilterTransformer, Match, Membership, Value, transform
+from ninefold.store.filter_parsing import transform
+from ninefold.store.grammar import FilterTransformer, Match, Membership, Value
 from ninefold.store.sqlite_queries import column_of
 from ninefold.store.store import NO_PROPERTIES, Properties
 
@@ -74,7 +75,7 @@ def to_sql(text: str | None, collection: str = "candidates", properties: Propert
         properties: What else it may name; see `Store.find`.
 
     Raises:
-        InputError: see `ninefold.store.grammar.transform`.
+        InputError: see `ninefold.store.filter_parsing.transform`.
     """
     return transform(text, ToSQL, collection, properties) if text and text.strip() else Clause("1", ())
 

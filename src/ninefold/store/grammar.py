@@ -1,7 +1,7 @@
-"""OPTIMADE filter strings, read once for every backend.
+"""What an OPTIMADE filter means, for every backend.
 
 The grammar is the specification's (1.2), as optimade-python-tools ships it. `FilterTransformer` knows
-the grammar, the fields and what may be compared with what; a backend's subclass knows how its own
+its rules, the fields and what may be compared with what; a backend's subclass knows how its own
 language says each of eight things, and nothing else.
 
 A comparison with an unknown value is neither true nor false, nor is its negation: `NOT n = 7` does not
@@ -13,61 +13,26 @@ match a document without n, as in SQL and in optimade-python-tools.
 from __future__ import annotations
 
 import difflib
-import functools
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-from lark import Lark, Token, Transformer
-from lark.exceptions import UnexpectedEOF, UnexpectedInput, VisitError
+from lark import Token, Transformer
 
 from ninefold.errors import InputError
-from ninefold.models.quantities import Kind
 from ninefold.store.conditions import Field, queryable
+from ninefold.store.filter_advice import EXAMPLE, hint
+from ninefold.store.filter_fields import STANDARD_FIELDS, checked, key_of
 from ninefold.store.store import NO_PROPERTIES, Properties
 from ninefold.store.values import Match, exact, part
 
-PREFIX = "_ninefold_"
-STANDARD_FIELDS = {
-    "chemical_formula_reduced": "formula",
-    "chemical_formula_descriptive": "label",
-    "space_group_it_number": "space_group_number",
-    "space_group_symbol_hermann_mauguin": "space_group_symbol",
-}
-"""OPTIMADE's name -> ours, where they differ."""
-EXAMPLE = 'example: elements HAS "Li" AND e_above_hull < 0.05'
 MAX_TERMS = 500
 """Comparisons in a filter; SQLite's expressions may nest 1000 deep."""
 
 _OF_COMPOUNDS = ("candidates", "references")
 """Collections in whose fields chemistry has one spelling."""
-_CAPITALS = "words of the filter stand in capitals"
-_WORDS = frozenset("AND OR NOT HAS ALL ANY ONLY IS KNOWN UNKNOWN CONTAINS STARTS ENDS WITH LENGTH TRUE FALSE".split())
-_TRUTHS = {"true": "TRUE", "false": "FALSE", "yes": "TRUE", "no": "FALSE"}
-_COMPARED = re.compile(
-    r"(?<!\w)(?P<field>[a-z_]\w*)\s*(?P<operator>!=|<=|>=|=|<|>|\bHAS(?:\s+(?:ALL|ANY|ONLY))?\b"
-    r"|\bCONTAINS\b|\bSTARTS(?:\s+WITH)?\b|\bENDS(?:\s+WITH)?\b)\s*(?P<value>[A-Za-z\[][^\s()\",]*)"
-)
-"""A field compared with a word without quotes."""
-_LISTED = re.compile(r",\s*(?P<value>[A-Z]\w*)")
 _FLIPPED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_VALUE_TYPES: dict[Kind, tuple[type, ...]] = {
-    "string": (str,),
-    "list": (str,),
-    "boolean": (bool,),
-    "integer": (int, float),
-    "float": (int, float),
-}
-_VALUE_NAMES: dict[Kind, str] = {
-    "string": 'text in double quotes, as in "Re"',
-    "list": 'text in double quotes, as in "Re"',
-    "boolean": "TRUE or FALSE",
-    "integer": "a number",
-    "float": "a number",
-}
-
 Membership = Literal["ALL", "ANY", "ONLY"]
 _MEMBERSHIPS: tuple[Membership, ...] = ("ALL", "ANY", "ONLY")
 Value = str | int | float | bool
@@ -183,7 +148,7 @@ class FilterTransformer(Transformer, Generic[Result]):
         def finish(field: Field) -> Result:
             if field.kind != "string":
                 raise InputError("filter", field.key, problem=f"is not text, so {how} cannot be asked of it")
-            return self._part(field, how, str(_checked(field, value)))
+            return self._part(field, how, str(checked(field, value)))
 
         return finish
 
@@ -201,7 +166,7 @@ class FilterTransformer(Transformer, Generic[Result]):
                     "filter", field.key, problem="is not a list, so HAS cannot be asked of it",
                     allowed=", ".join(key for key, known in self._fields.items() if known.kind == "list"),
                 )  # fmt: skip
-            members = [self._exact(field, str(_checked(field, value))) for value in values]
+            members = [self._exact(field, str(checked(field, value))) for value in values]
             return self.has(field, how, list(dict.fromkeys(members)))
 
         return finish
@@ -226,10 +191,10 @@ class FilterTransformer(Transformer, Generic[Result]):
         if len(children) > 1:
             raise self._unsupported("nested fields")
         name = str(children[0])
-        key = STANDARD_FIELDS.get(name, name.removeprefix(PREFIX))
+        key = key_of(name)
         if key in self._fields:
             return self._fields[key]
-        if advice := _hint(self._text, self._fields, name):
+        if advice := hint(self._text, self._fields, name):
             raise InputError("filter", self._text, problem=f"has {name!r} for a value", hint=advice)
         close = difflib.get_close_matches(key, [*self._fields, *STANDARD_FIELDS], n=3)
         raise InputError(
@@ -266,7 +231,7 @@ class FilterTransformer(Transformer, Generic[Result]):
             raise InputError("filter", field.key, problem="is a list", allowed=allowed)
         if field.kind == "boolean" and operator not in ("=", "!="):
             raise InputError("filter", operator, problem=f"cannot be asked of {field.key}", allowed="=, !=")
-        value = _checked(field, value)
+        value = checked(field, value)
         if operator in ("=", "!=") and isinstance(value, str):
             value = self._exact(field, value)
         return self.compare(field, operator, value)
@@ -285,103 +250,6 @@ class FilterTransformer(Transformer, Generic[Result]):
         return InputError("filter", self._text, problem=f"uses {what}, which ninefold does not know", hint=EXAMPLE)
 
 
-def transform(
-    text: str,
-    make: Callable[[str, str, Properties], FilterTransformer[Result]],
-    collection: str,
-    properties: Properties = NO_PROPERTIES,
-) -> Result:
-    """Parse a filter and translate it.
-
-    Args:
-        text: OPTIMADE filter, not blank.
-        make: The backend's transformer.
-        collection: Whose fields the filter may name.
-        properties: What else it may name; see `Store.find`.
-
-    Raises:
-        InputError: on a syntax error, with its position; on an unknown field, with near ones; on a
-            value of the wrong kind; on a form that is optional in OPTIMADE and unknown here.
-    """
-    try:
-        text.encode("utf-8")
-        result: Result = make(collection, text, properties).transform(_parser().parse(text))
-        return result
-    except UnicodeEncodeError as error:
-        raise InputError("filter", text, problem="is not text in UTF-8") from error
-    except UnexpectedInput as error:
-        raise _syntax_error(text, error, queryable(collection, properties)) from error
-    except VisitError as error:
-        if isinstance(error.orig_exc, InputError):
-            raise error.orig_exc from error
-        raise
-    except RecursionError as error:
-        raise InputError("filter", f"{text[:40]}...", problem="is nested too deeply") from error
-
-
-@functools.cache
-def _parser() -> Lark:
-    grammars = [item for item in files("optimade").joinpath("grammar").iterdir() if item.name.endswith(".lark")]
-    newest = max(grammars, key=lambda item: [int(digits) for digits in re.findall(r"\d+", item.name)])
-    # all tokens are kept because the grammar's TRUE and FALSE are bare words, which lark would drop
-    return Lark(newest.read_text(encoding="utf-8"), maybe_placeholders=False, keep_all_tokens=True)
-
-
-def _syntax_error(text: str, error: UnexpectedInput, fields: Mapping[str, Field]) -> InputError:
-    place = len(text) if isinstance(error, UnexpectedEOF) else max(error.pos_in_stream or 0, 0)
-    rest = text[place : place + 20]
-    where = f"at column {place + 1}, near {rest!r}" if rest.strip() else "at its end"
-    return InputError(
-        "filter",
-        text,
-        problem=f"is not an OPTIMADE filter: stops making sense {where}",
-        hint=_advice(text, fields),
-    )
-
-
-def _advice(text: str, fields: Mapping[str, Field]) -> str:
-    """The usual slips: single quotes, doubled equal signs, words in lower case."""
-    if "'" in text:
-        return "text stands in double quotes"
-    if "==" in text:
-        return "equality is one ="
-    bare = re.sub(r'"[^"]*"', "", text)
-    if told := _hint(text, fields):
-        return told
-    if words := sorted(set(re.findall(r"\b(and|or|not|has|all|any|only|contains|like|in|is|true|false)\b", bare))):
-        return f"{_CAPITALS} ({', '.join(words)})"
-    return EXAMPLE
-
-
-def _hint(text: str, fields: Mapping[str, Field], only: str | None = None) -> str | None:
-    """What to write instead of a word without quotes, a truth value in small letters or a field alone.
-
-    Args:
-        text: The filter.
-        fields: By name, those that the filter may name.
-        only: Look at this word alone.
-    """
-    bare = re.sub(r'"[^"]*"', lambda found: " " * len(found.group()), text)
-    for found in _COMPARED.finditer(bare):
-        name, operator, value = found["field"], " ".join(found["operator"].split()), found["value"]
-        field = fields.get(STANDARD_FIELDS.get(name, name.removeprefix(PREFIX)))
-        if field is None or value in _WORDS or (only is not None and value != only):
-            continue
-        if field.kind == "boolean":
-            truth = _TRUTHS.get(value.lower())
-            return f"TRUE and FALSE stand in capitals: {name} {operator} {truth or 'TRUE'}"
-        if field.kind in ("string", "list"):
-            return f'text stands in double quotes: {name} {operator} "{value}"'
-        return f"{name} is a number, as in {name} {operator} 1"
-    if only is None and (listed := _LISTED.search(bare)):
-        return f'text stands in double quotes: "{listed["value"]}"'
-    alone = text.removeprefix("NOT").strip()
-    found_alone = fields.get(alone.removeprefix(PREFIX))
-    if only is None and found_alone is not None and found_alone.kind == "boolean":
-        return f"a field is compared with a value: {alone} = {'FALSE' if text.startswith('NOT') else 'TRUE'}"
-    return None
-
-
 def _joined(children: list[Any], join: Callable[[list[Any]], Any]) -> _Restriction:
     parts = [child for child in children if isinstance(child, _Restriction)]
     return parts[0] if len(parts) == 1 else _Restriction(join([part.result for part in parts]))
@@ -389,11 +257,3 @@ def _joined(children: list[Any], join: Callable[[list[Any]], Any]) -> _Restricti
 
 def _is_operator(child: Any) -> bool:
     return isinstance(child, Token) and child.type == "OPERATOR"
-
-
-def _checked(field: Field, value: Any) -> Any:
-    is_flag = isinstance(value, bool)
-    if isinstance(value, _VALUE_TYPES[field.kind]) and is_flag == (field.kind == "boolean"):
-        return value
-    shown = value.key if isinstance(value, Field) else value
-    raise InputError("filter", shown, problem=f"cannot be compared with {field.key}", allowed=_VALUE_NAMES[field.kind])
