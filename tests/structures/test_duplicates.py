@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 from structure_samples import literature_k2reh9, mg2feh6, turned
 
-from ninefold.structures.duplicates import ENERGY_WINDOW, distinct, grouped, matcher, tolerances
+from ninefold.structures.duplicates import ENERGY_WINDOW, distinct, matcher, tolerances
 
 CRYSTALS = {"K2ReH9": literature_k2reh9(), "Mg2FeH6": mg2feh6().get_primitive_structure()}
 
@@ -117,14 +117,14 @@ def test_stackings_of_equal_layers_are_two_structures():
         "P6_3/mmc", Lattice.hexagonal(1.0, 2 * (8 / 3) ** 0.5), ["Mg", "Mg"], [[0, 0, 0], [1 / 3, 2 / 3, 0.25]]
     )
     structures = [Structure(3 * s.lattice.matrix, s.species, s.frac_coords) for s in (fcc, hcp, double)]
-    assert grouped([*structures, structures[1] * [1, 1, 2]]) == [[0], [1, 3], [2]]
+    assert distinct([*structures, structures[1] * [1, 1, 2]], 4 * [0.0]) == [0, 1, 2]
 
 
-def test_groups_are_those_of_the_matcher():
+def test_one_is_kept_of_each_group_of_the_matcher():
     rng = np.random.default_rng(7)
     kinds = [CRYSTALS["K2ReH9"], turned_anion(CRYSTALS["K2ReH9"], 30), CRYSTALS["Mg2FeH6"]]
     structures = [turned(shaken(kind, rng), rng) for kind in kinds for _ in range(4)]
     for index, structure in enumerate(structures):
         structure.properties["index"] = index
     theirs = [sorted(item.properties["index"] for item in group) for group in matcher().group_structures(structures)]
-    assert sorted(map(sorted, grouped(structures))) == sorted(theirs)
+    assert distinct(structures, len(structures) * [0.0]) == sorted(min(group) for group in theirs)

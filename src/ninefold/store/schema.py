@@ -123,6 +123,7 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "shard": "string",
         "attempt": "integer",
         "after": "string",
+        "method": "integer",
         "count_in": "integer",
         "count_out": "integer",
         "unit": "string",

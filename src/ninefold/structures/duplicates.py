@@ -55,18 +55,6 @@ def distinct(structures: Sequence[Structure], energies: Sequence[float]) -> list
         structures: Any cells.
         energies: eV/atom, one for each.
     """
-    order = sorted(range(len(structures)), key=lambda item: energies[item])
-    return [members[0] for members in _grouped(structures, order, energies)]
-
-
-def grouped(structures: Sequence[Structure]) -> list[list[int]]:
-    """Indices of equal structures together, in the order in which each group is met first."""
-    return _grouped(structures, range(len(structures)), None)
-
-
-def _grouped(
-    structures: Sequence[Structure], order: Sequence[int], energies: Sequence[float] | None
-) -> list[list[int]]:
     compare = matcher()
 
     @functools.cache
@@ -74,58 +62,45 @@ def _grouped(
         """Once and not at every comparison: reducing is most of what the matcher does."""
         return structures[index].get_primitive_structure().get_reduced_structure()
 
+    def is_match(index: int, other: int) -> bool:
+        return bool(compare.fit(reduced(index), reduced(other), skip_structure_reduction=True))
+
     prints = [fingerprint(structure) for structure in structures]
-    groups: list[list[int]] = []
-    by_composition: dict[tuple[tuple[str, ...], tuple[int, ...]], _GroupIndex] = {}
-    for index in order:
+    found: list[int] = []
+    by_composition: dict[tuple[tuple[str, ...], tuple[int, ...]], _DistinctIndex] = {}
+    for index in sorted(range(len(structures)), key=lambda item: energies[item]):
         mine = prints[index]
         counts = np.bincount(mine.kinds)
         key = mine.elements, tuple(int(count) for count in counts // np.gcd.reduce(counts))
-        candidates = by_composition.setdefault(key, _GroupIndex())
-        near = [
-            group
-            for group in candidates.near(mine)
-            if energies is None or energies[index] - energies[groups[group][0]] <= ENERGY_WINDOW
-        ]
-        same = next(
-            (group for group in near if mine.largest_difference(prints[groups[group][0]]) <= SAME_TOLERANCE), None
-        )
-        if same is None:
-            same = next(
-                (
-                    group
-                    for group in near
-                    if compare.fit(reduced(index), reduced(groups[group][0]), skip_structure_reduction=True)
-                ),
-                None,
-            )
-        if same is None:
-            candidates.add(mine, len(groups))
-            groups.append([index])
-        else:
-            groups[same].append(index)
-    return groups
+        candidates = by_composition.setdefault(key, _DistinctIndex())
+        near = [other for other in candidates.near(mine) if energies[index] - energies[other] <= ENERGY_WINDOW]
+        if any(mine.largest_difference(prints[other]) <= SAME_TOLERANCE for other in near):
+            continue
+        if not any(is_match(index, other) for other in near):
+            candidates.add(mine, index)
+            found.append(index)
+    return found
 
 
-class _GroupIndex:
-    """The first structures of the groups of one composition, by their average fingerprints."""
+class _DistinctIndex:
+    """The distinct structures of one composition, by their average fingerprints."""
 
     def __init__(self) -> None:
         self._averages = np.empty((0, 0))
-        self._groups: list[int] = []
+        self._structures: list[int] = []
 
-    def add(self, item: Fingerprint, group: int) -> None:
+    def add(self, item: Fingerprint, structure: int) -> None:
         row = item.average.reshape(1, -1)
-        count = len(self._groups)
+        count = len(self._structures)
         if count == len(self._averages):  # grows by doubling
             more = np.empty((max(8, count), row.shape[1]))
             self._averages = np.concatenate([self._averages, more]) if count else more
         self._averages[count] = row
-        self._groups.append(group)
+        self._structures.append(structure)
 
     def near(self, item: Fingerprint) -> list[int]:
-        """Groups whose first structure may be the same, newest first."""
-        if not self._groups:
+        """Structures that may be the same, newest first."""
+        if not self._structures:
             return []
-        difference = np.abs(self._averages[: len(self._groups)] - item.average.reshape(1, -1)).max(axis=1)
-        return [self._groups[place] for place in np.flatnonzero(difference <= FINGERPRINT_TOLERANCE)[::-1]]
+        difference = np.abs(self._averages[: len(self._structures)] - item.average.reshape(1, -1)).max(axis=1)
+        return [self._structures[place] for place in np.flatnonzero(difference <= FINGERPRINT_TOLERANCE)[::-1]]
