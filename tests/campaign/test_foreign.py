@@ -180,7 +180,8 @@ class Toucher:
 def test_copies_of_the_package_s_own_weights_pass(tmp_path):
     import shutil
 
-    from ninefold.engines.foundation import FAMILIES, refuse_code
+    from ninefold.engines.foundation import FAMILIES
+    from ninefold.engines.weights import refuse_code
 
     for name, path in FAMILIES["sevennet"].bundled().items():
         refuse_code(shutil.copy(path, tmp_path / f"{name}.pth"), {})

@@ -7,6 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from ninefold.engines import EngineSettings, RelaxSettings, foundation, make_engine
+from ninefold.engines.weights import checksum, weight_file
 from ninefold.errors import InputError, MissingDependencyError
 
 OTHERS = sorted(set(foundation.FAMILIES) - {"sevennet"})
@@ -54,7 +55,7 @@ def test_models_have_fingerprints_of_their_own(sevennet):
     other = make_engine(EngineSettings(name="sevennet", model="7net-l3i5"))
     assert other.label == "SevenNet 7net-l3i5"
     assert other.fingerprint != sevennet.fingerprint
-    weights = foundation.weight_file(foundation.FAMILIES["sevennet"], "7net-l3i5")
+    weights = weight_file(foundation.FAMILIES["sevennet"], "7net-l3i5")
     same = make_engine(EngineSettings(name="sevennet", model=str(weights)))
     assert same.fingerprint == other.fingerprint  # the same file by another name
 
@@ -67,7 +68,7 @@ def test_a_head_is_a_method_of_its_own():
     assert pbe.fingerprint != r2scan.fingerprint
     [low], [high] = pbe.evaluate([mg2feh6()]), r2scan.evaluate([mg2feh6()])
     assert abs(low.energy_per_atom - high.energy_per_atom) > 0.1  # eV: the functionals' zeros differ
-    weights = foundation.weight_file(foundation.FAMILIES["sevennet"], "7net-mf-0")
+    weights = weight_file(foundation.FAMILIES["sevennet"], "7net-mf-0")
     assert make_engine(EngineSettings(name="sevennet", model=f"{weights}:PBE")).fingerprint == pbe.fingerprint
 
 
@@ -123,14 +124,14 @@ def test_weights_that_are_not_here_are_never_fetched_but_told(name, monkeypatch,
     monkeypatch.setenv("HOME", str(tmp_path))
     family = foundation.FAMILIES[name]
     with pytest.raises(InputError, match=family.where):
-        foundation.weight_file(family, None)
+        weight_file(family, None)
     with pytest.raises(InputError, match="is no file"):
-        foundation.weight_file(family, str(tmp_path / "absent"))
+        weight_file(family, str(tmp_path / "absent"))
     if family.suffixes:
         wrong = tmp_path / "weights.txt"
         wrong.write_text("", encoding="utf-8")
         with pytest.raises(InputError, match="is no weight file"):
-            foundation.weight_file(family, str(wrong))
+            weight_file(family, str(wrong))
 
 
 def test_the_package_s_own_place_is_looked_at(monkeypatch, tmp_path):
@@ -139,12 +140,12 @@ def test_the_package_s_own_place_is_looked_at(monkeypatch, tmp_path):
     weights = tmp_path / ".local/mattersim/pretrained_models/mattersim-v1.0.0-1M.pth"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"weights")
-    assert foundation.weight_file(family, None) == weights
+    assert weight_file(family, None) == weights
 
 
 def test_the_checksum_covers_a_folder(tmp_path):
     (tmp_path / "variables").mkdir()
     (tmp_path / "variables" / "data").write_bytes(b"1")
-    before = foundation.checksum(tmp_path)
+    before = checksum(tmp_path)
     (tmp_path / "variables" / "data").write_bytes(b"2")
-    assert foundation.checksum(tmp_path) != before
+    assert checksum(tmp_path) != before

@@ -23,10 +23,10 @@ from pymatgen.core import Structure
 from ninefold.engines.ase_engine import ASEEngine
 from ninefold.engines.base import Evaluation, Relaxation
 from ninefold.engines.dft_settings import DFTSettings, read_dft_settings
-from ninefold.engines.foundation import checksum
 from ninefold.engines.gpaw_calculator import LADDER_VERSION, LadderCalculator
 from ninefold.engines.settings import EngineSettings, RelaxSettings
 from ninefold.engines.spin import forced_moments, starting_moments
+from ninefold.engines.weights import checksum
 from ninefold.errors import InputError, MissingDependencyError
 from ninefold.paths import user_path
 

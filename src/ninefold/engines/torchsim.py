@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.engines.device_memory import AtomLimit, MemoryLimit
-from ninefold.engines.foundation import FAMILIES, check_head, checksum, refuse_code, split_head, weight_file
+from ninefold.engines.foundation import FAMILIES
 from ninefold.engines.kernels import KERNELS, check_same, check_usable, probe, quiet_load
 from ninefold.engines.settings import EngineSettings
 from ninefold.engines.torchsim_engine import TorchSimEngine, memory_limit
+from ninefold.engines.weights import check_head, checksum, refuse_code, split_head, weight_file
 from ninefold.errors import InputError, MissingDependencyError
 
 MODELS = ("sevennet", "mace")
