@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign import parse_campaign
-from ninefold.flows.counting import Faults, counted, surviving
+from ninefold.flows.counting import Faults, counted, errors_as_fault
 from ninefold.flows.progress import announce
 from ninefold.flows.runner import Task, run_tasks
 from ninefold.flows.shards import Settings, Shard, key_of, lines_of, shard_of
@@ -56,7 +56,7 @@ def compute_shard(
         The lines handed on, in the order of the shard; None where something unforeseen ended the whole shard.
     """
     name, key, attempt = parse_campaign(campaign).name, key_of(shard), shard["attempt"]
-    with open_store(store, mode="write") as opened, surviving(opened, name, stage, key, attempt):
+    with open_store(store, mode="write") as opened, errors_as_fault(opened, name, stage, key, attempt):
         lines, faults = lines_of(opened, shard), Faults(opened, name, stage, attempt)
         found: dict[int, Line | None] = {}
         with counted(opened, name, stage, key, attempt=attempt, is_of_facts=True, after=after, method=method) as funnel:

@@ -93,8 +93,8 @@ def counted(
 
 
 @contextmanager
-def surviving(store: Store, campaign: str, stage: str, shard: str, attempt: int) -> Iterator[None]:
-    """What nobody foresaw ends only this shard, and is told at the end of the run as a fault.
+def errors_as_fault(store: Store, campaign: str, stage: str, shard: str, attempt: int) -> Iterator[None]:
+    """An unforeseen error ends only this shard, and is told at the end of the run as a fault.
 
     What is wrong with the store, the input or the machine's memory ends the run: every other shard would meet it too.
 

@@ -2,7 +2,8 @@
 
 A fault of the machine, or an error that an engine or other code raises undeclared, says nothing about a structure or a
 composition, so it must not become a property of one: what it kept from being computed is left as it was before and is
-computed by the next run. Who is to blame is told apart: a user mends a full disk in another place than an engine.
+computed by the next run. The machine's faults are told apart from errors of code: a user repairs a full disk elsewhere
+than an engine.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ ENGINE_RAISED = "engine raised "
 
 
 def is_of_machine(reason: str) -> bool:
-    """Whether a reason for a lost calculation blames the machine: memory, disk, device, library, a dead worker.
+    """Whether the reason for a lost calculation is the machine: memory, disk, device, library, a dead worker.
 
     Any other error that code raised is that code's own.
 
@@ -48,7 +49,7 @@ def of_engine(reason: str) -> str:
 
 
 def blamed(reason: str) -> str:
-    """A fault's reason with whom it blames, as the funnel and `ninefold status` have it.
+    """A fault's reason with its origin, machine or code, as the funnel and `ninefold status` have it.
 
     >>> blamed("out of memory"), blamed("engine raised ValueError: shape"), blamed("KeyError: 'x'")
     ('machine: out of memory', 'engine raised ValueError: shape', "raised KeyError: 'x'")

@@ -126,7 +126,7 @@ def discard(store: Store, campaign: str, collections: tuple[str, ...]) -> None:
 
 
 def _forget_other_methods(store: Store, campaign: str, methods: set[str]) -> None:
-    """Drop rows and references of a method that is none of the campaign's any more: its package is another version."""
+    """Drop rows and references of methods that the campaign does not use: another version of a package is another."""
     for collection in ("candidates", "references"):
         for row in store.iterate(collection, equal={"campaign": campaign}, fields=["id", "method"]):
             if row["method"] not in methods:

@@ -249,7 +249,7 @@ def _run_here(
         try:
             return function(*values)
         except MemoryError:
-            pass  # outside this block the traceback no longer holds what the task had in memory
+            pass  # outside this block the traceback holds nothing of what the task had in memory
         except caught as error:
             return TaskFailure(description(error), "raised", 1)
         gc.collect()

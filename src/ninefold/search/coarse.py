@@ -71,7 +71,7 @@ def recompress(state: SearchState, minima: Sequence[FoundStructure]) -> Search[l
 
 
 def _compressed_and_released(state: SearchState, candidate: FoundStructure) -> Search[FoundStructure | None]:
-    """An open structure relaxed under pressure and then without; None if it is no longer valid."""
+    """An open structure relaxed under pressure and then without; None if that is not valid."""
     settings = _settings(state.budget)
     [compressed] = yield from state.relax(
         [candidate.structure], settings.model_copy(update={"pressure": RECOMPRESSION_PRESSURE})

@@ -113,7 +113,7 @@ def find_damage() -> StoreError | None:
         except StoreError as error:
             return error
         except NinefoldError:
-            continue  # gone, or not ours any more
+            continue  # deleted since, or replaced by a file that is no store
     return None
 
 
