@@ -11,6 +11,7 @@ from ninefold.campaign import parse_campaign
 from ninefold.cli import signals
 from ninefold.cli.main import main
 from ninefold.flows import kept, register
+from ninefold.flows.runner import Run
 from ninefold.models.calculation import Calculation
 from ninefold.models.campaign import CampaignRecord
 from ninefold.store import open_store
@@ -39,7 +40,7 @@ def when(monkeypatch):
 
 
 def start(store, run):
-    register.register(store, CAMPAIGN, "screen", run)
+    register.register(store, CAMPAIGN, Run(run, "screen", ""))
 
 
 def calculated(store, minute):

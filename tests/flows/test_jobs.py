@@ -14,6 +14,7 @@ from ninefold.engines.base import Relaxation
 from ninefold.flows import campaign_jobs, reference_jobs, result_jobs, search_jobs, tasks
 from ninefold.flows.funnel import total
 from ninefold.flows.register import register
+from ninefold.flows.runner import Run
 from ninefold.flows.shards import line_of, lines_of, shard_of
 from ninefold.flows.workplace import Failure, method_of
 from ninefold.models.search import PoolRecord
@@ -395,7 +396,7 @@ def test_each_composition_of_a_dft_method_is_a_job(prepared, pools, searches, mo
 
 def registered(prepared):
     with open_store(prepared.path, mode="write") as store:
-        return register(store, parse_campaign(SETTINGS), "screen", run=str(uuid4()))
+        return register(store, parse_campaign(SETTINGS), Run(str(uuid4()), "screen", ""))
 
 
 def test_a_late_job_of_an_earlier_attempt_writes_over_no_later_row(prepared, pools, searches):

@@ -135,6 +135,14 @@ class Campaign(Settings):
         """
         return with_own_compounds(Path(self.known) if self.known else None, "known")
 
+    @property
+    def names_files(self) -> bool:
+        """Whether its results depend on files or packages of the user's, which its settings name and do not hold."""
+        from ninefold.campaign.foreign import foreign_code
+
+        own_rules = Path(self.rules.set).suffix in (".yaml", ".yml")
+        return own_rules or self.known is not None or bool(foreign_code(self))
+
     def fingerprint(self) -> str:
         """Content hash of everything that changes results; files count by what they hold, not by where they lie."""
         settings = self.to_dict()

@@ -60,6 +60,9 @@ def resume(
     workflow: Annotated[
         str | None, typer.Option("--workflow", help="The flow. Default: the one that it was started with.")
     ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Accept that files it names, or the workflow, have changed.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Go on with an interrupted campaign; nothing finished is computed again."""
@@ -71,7 +74,7 @@ def resume(
     with open_store(address) as repository:
         document = campaign_document(repository, campaign, unfinished_first=True)
     chosen = workflow or document.get("workflow", "screen")
-    _execute(parse_campaign(document["settings"]), address, False, False, workers, report, chosen, json)
+    _execute(parse_campaign(document["settings"]), address, False, update, workers, report, chosen, json)
 
 
 def _execute(

@@ -38,6 +38,7 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
             {
                 "campaign": document["name"],
                 "status": state,
+                "workflow": document["workflow"],
                 "created": document["created"],
                 "finished": document["finished"],
                 "runs": len(attempts) or None,
@@ -55,8 +56,8 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
 
     out = console()
     out.print(
-        f"Campaign {document['name']}: {state}, {kept.searched} of {kept.compositions} compositions searched, "
-        f"{kept.calculations} calculations finished{_time_of(document, running, attempts)}",
+        f"Campaign {document['name']}{_by(document)}: {state}, {kept.searched} of {kept.compositions} compositions "
+        f"searched, {kept.calculations} calculations finished{_time_of(document, running, attempts)}",
         markup=False,
     )
     if running and "stage" in running:
@@ -68,6 +69,11 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
         out.print(f"'ninefold resume {document['name']}' computes what is missing, and only that.")
     if state == "interrupted":
         out.print(f"'ninefold resume {document['name']}' goes on where it stopped; what is finished is kept.")
+
+
+def _by(document: Mapping[str, Any]) -> str:
+    """The workflow, where it is not the usual one."""
+    return "" if document["workflow"] == "screen" else f" by workflow {document['workflow']}"
 
 
 def _faults(faults: Sequence[Mapping[str, Any]]) -> list[str]:

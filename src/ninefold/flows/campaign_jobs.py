@@ -20,6 +20,7 @@ from ninefold.flows.adopt import adopt, has_unlabelled
 from ninefold.flows.counting import counted, is_late
 from ninefold.flows.progress import announce
 from ninefold.flows.register import finish, register
+from ninefold.flows.runner import Run, registered_run
 from ninefold.flows.shards import (
     WHATEVER_IS_THERE,
     Settings,
@@ -51,7 +52,8 @@ if TYPE_CHECKING:
 def register_campaign(campaign: Settings, store: str, workflow: str, run: str) -> dict[str, Any]:
     """Store the campaign and the methods that it uses; gives the number of the attempt."""
     with open_store(store, mode="write") as opened:
-        return {"attempt": register(opened, parse_campaign(campaign), workflow, run)}
+        by = registered_run() or Run(run, workflow, "")
+        return {"attempt": register(opened, parse_campaign(campaign), by)}
 
 
 @job(name="finish campaign", config=WHATEVER_IS_THERE)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ninefold
+from ninefold.campaign import parse_campaign
 from ninefold.clock import now
-from ninefold.errors import InputError
+from ninefold.errors import InputError, shown
 from ninefold.flows.kept import last_stored
 from ninefold.flows.workplace import method_of
 from ninefold.models.campaign import Attempt, CampaignRecord, Status
@@ -15,6 +16,7 @@ from ninefold.store import masked
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
+    from ninefold.flows.runner import Run
     from ninefold.store import Store
 
 VIEWS = ("funnel", "candidates", "references", "compositions", "faults")
@@ -23,21 +25,20 @@ FACTS = ("pools", "searches", "minima", "calculations", "properties")
 """What a fresh start discards besides; structures are shared between campaigns, and stay."""
 
 
-def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accept_changes: bool = False) -> int:
+def register(store: Store, campaign: Campaign, by: Run, *, accept_changes: bool = False) -> int:
     """Store a campaign and its methods; a second time by the same run changes nothing.
 
     Args:
         store: Where.
         campaign: What is run.
-        workflow: The flow that it runs by.
-        run: Identifies the run.
-        accept_changes: Whether the settings may differ from those in the store.
+        by: The run, and the flow that it runs by.
+        accept_changes: Whether settings and workflow may differ from those in the store.
 
     Returns:
         The number of the attempt.
 
     Raises:
-        InputError: if the store holds other settings under this name, unless changes are accepted.
+        InputError: if the store holds other settings or another workflow under this name, unless changes are accepted.
     """
     methods = [method_of(settings) for settings in campaign.methods]
     if len({method.id for method in methods}) < len(methods):
@@ -47,39 +48,71 @@ def register(store: Store, campaign: Campaign, workflow: str, run: str, *, accep
         )
     document = store.get("campaigns", campaign.name)
     known = None if document is None else CampaignRecord.model_validate(document)
-    if known is not None and known.run == run and known.fingerprint == campaign.fingerprint():
+    fingerprint = campaign.fingerprint()
+    if known is not None and known.run == by.identifier and known.fingerprint == fingerprint:
         return known.attempt
-    settings = campaign.to_dict()
-    if known is not None and known.fingerprint != campaign.fingerprint():
-        changed = sorted(key for key in settings if settings[key] != known.settings.get(key)) or ["files of rules"]
+    if known is not None and (changes := changes_of(known, campaign, by)):
         if not accept_changes:
             raise InputError(
                 "campaign",
                 campaign.name,
-                problem=f"is in the store with other settings ({', '.join(changed)})",
-                hint="rename it; --update keeps every finished calculation and recomputes what the change touches; "
-                "--fresh discards the calculations too",
+                problem=f"is in the store with {', '.join(changes)}",
+                hint="--update keeps every finished calculation and recomputes what the change touches; "
+                "another name keeps both; --fresh discards the calculations too",
             )
         discard(store, campaign.name, VIEWS)
     store.insert("methods", methods)
     _forget_other_methods(store, campaign.name, {method.id for method in methods})
+    settings = campaign.to_dict()
     record = CampaignRecord(
         id=campaign.name,
         name=campaign.name,
-        fingerprint=campaign.fingerprint(),
+        fingerprint=fingerprint,
         settings=settings if campaign.store is None else {**settings, "store": masked(campaign.store)},
         versions={"ninefold": ninefold.__version__, "engine": methods[0].label, **_library_versions()},
         status="running",
         methods=[method.id for method in methods],
         columns=stored_columns(campaign.stages),
-        workflow=workflow,
+        workflow=by.workflow,
+        workflow_content=by.workflow_content,
         created=known.created if known else now(),
-        run=run,
+        run=by.identifier,
         attempt=known.attempt + 1 if known else 1,
         attempts=_attempts_with_one_more(store, known),
     )
     store.put("campaigns", [record])
     return record.attempt
+
+
+def changes_of(known: CampaignRecord, campaign: Campaign, by: Run) -> list[str]:
+    """What differs between a campaign in the store and one that is to run, in words; empty where nothing does.
+
+    A setting that a store of an earlier ninefold does not know has its default: it is no change.
+
+    Args:
+        known: As it is in the store.
+        campaign: What is to run.
+        by: The run that asks.
+    """
+    changes = []
+    if known.fingerprint != campaign.fingerprint():
+        before, settings = _plain(parse_campaign(known.settings)), _plain(campaign)
+        keys = sorted(key for key in settings if settings[key] != before[key])
+        if keys or campaign.names_files:
+            content = "other content of the files that it names"
+            changes.append(f"other settings ({', '.join(keys)})" if keys else content)
+    if known.workflow == by.workflow:
+        # a file that was mended goes on with a campaign that it did not bring to its end
+        if known.status == "finished" and known.workflow_content not in ("", by.workflow_content):
+            changes.append(f"the results of {shown(known.workflow)} before that file was changed")
+    elif not known.workflow_content or known.workflow_content != by.workflow_content:
+        changes.append(f"the results of another workflow ({shown(known.workflow)})")
+    return changes
+
+
+def _plain(campaign: Campaign) -> dict[str, Any]:
+    """Settings that change results."""
+    return {key: value for key, value in campaign.to_dict().items() if key not in ("description", "execution", "store")}
 
 
 def finish(store: Store, campaign: str, *, is_ranked: bool = True, attempt: int | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ninefold.flows.workplace import workplace_for
 from ninefold.machine import use_one_thread
@@ -22,6 +22,34 @@ class TaskRunner(Protocol):
     ) -> Iterator[tuple[int, Any]]:
         """Index and result of each task, as they finish; a `Failure` where its worker died."""
         ...
+
+
+class Run(NamedTuple):
+    """What an executor has registered: the flow's own registering job takes it for its own."""
+
+    identifier: str
+    workflow: str
+    """As it is stored."""
+    workflow_content: str
+    """Hash of the user's file that makes the flow; empty for a shipped one."""
+
+
+_run: ContextVar[Run | None] = ContextVar("run", default=None)
+
+
+@contextmanager
+def registered_as(run: Run) -> Iterator[None]:
+    """Jobs inside the block belong to this run."""
+    token = _run.set(run)
+    try:
+        yield
+    finally:
+        _run.reset(token)
+
+
+def registered_run() -> Run | None:
+    """The run that the executor of this job has registered; None where there is no such executor."""
+    return _run.get()
 
 
 _current: ContextVar[TaskRunner | None] = ContextVar("task_runner", default=None)

@@ -57,6 +57,8 @@ class CampaignRecord(Record):
     """Key -> what stages of the user's store in `Candidate.properties`: known where their files are gone."""
     workflow: str = "screen"
     """The flow that it runs by: a shipped name, or the path of a file."""
+    workflow_content: str = ""
+    """Hash of the user's file that makes the flow; empty of a shipped one, and in a store made before it was kept."""
     created: str
     """ISO 8601, UTC."""
     run: str = ""

@@ -16,8 +16,9 @@ from ninefold.errors import InputError
 from ninefold.flows.faults import faults_error
 from ninefold.flows.kept import lease_purpose
 from ninefold.flows.progress import Pace, Progress, listening
-from ninefold.flows.register import finish, register, start_afresh
-from ninefold.flows.runner import running_with
+from ninefold.flows.register import changes_of, finish, register, start_afresh
+from ninefold.flows.runner import Run, registered_as, running_with
+from ninefold.models.campaign import CampaignRecord
 from ninefold.paths import user_path
 from ninefold.plugins import calling
 from ninefold.run.flow_run import FlowRun
@@ -42,12 +43,9 @@ def is_finished(campaign: Campaign, store: str, workflow: str = "screen") -> boo
     # for writing: a run that was killed while it made the store left an empty one, which is finished here
     with open_store(store, mode="write") as opened:
         document = opened.get("campaigns", campaign.name)
-    return (
-        document is not None
-        and document["status"] == "finished"
-        and document["fingerprint"] == campaign.fingerprint()
-        and document.get("workflow", "screen") == workflow_name(workflow)  # an older store does not say
-    )
+    if document is None or document["status"] != "finished":
+        return False
+    return not changes_of(CampaignRecord.model_validate(document), campaign, run_of(workflow))
 
 
 def run_campaign(
@@ -77,15 +75,16 @@ def run_campaign(
     campaign.known_compounds()  # likewise a broken file
     settings = campaign.to_dict()
     flow = flow_of(make_flow, campaign, store, workflow)
-    run, name = uuid.uuid4().hex, campaign.name
+    run, name = run_of(workflow), campaign.name
     with open_store(store, mode="write") as opened, opened.lease(EXECUTOR, lease_purpose(name)) as lease:
         with Workers(campaign.execution.worker_count) as workers, listening(_Noting(lease)):
             workers.try_engines(settings, campaign.methods)
             if fresh:
                 start_afresh(opened, name)
-            attempt = register(opened, campaign, workflow_name(workflow), run, accept_changes=update or fresh)
+            attempt = register(opened, campaign, run, accept_changes=update or fresh)
             failed = JobErrors(opened, name, attempt)
-            run_flow(flow, workers, failed)
+            with registered_as(run):
+                run_flow(flow, workers, failed)
             finish(opened, name)  # a workflow of the user's may have no job for it
         if failed.errors:
             raise failed.told() from failed.errors[0]
@@ -127,6 +126,11 @@ def run_flow(flow: Any, workers: Workers, on_error: Callable[[str, Exception], N
         warnings.simplefilter("ignore")
         run.run(get_flow(flow))
     return dict(run.responses)
+
+
+def run_of(workflow: str) -> Run:
+    """A new run by a workflow."""
+    return Run(uuid.uuid4().hex, workflow_name(workflow), workflows().checksum([workflow]))
 
 
 def workflow_name(workflow: str) -> str:
