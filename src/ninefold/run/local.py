@@ -83,8 +83,8 @@ def run_campaign(
             workers.try_engines(settings, campaign.methods)
             if fresh:
                 start_afresh(opened, name)
-            attempt = register(opened, campaign, workflow_name(workflow), run, accept_changes=update or fresh)
-            failed = JobErrors(opened, name, attempt)
+            register(opened, campaign, workflow_name(workflow), run, accept_changes=update or fresh)
+            failed = JobErrors(opened, name)
             run_flow(flow, workers, failed)
             finish(opened, name)  # a workflow of the user's may have no job for it
         if failed.errors:
