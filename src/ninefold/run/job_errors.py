@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ninefold import user_code
 from ninefold.errors import MachineFaultError, description
-from ninefold.flows.counting import Faults
+from ninefold.flows.counting import Faults, registered_attempt
 from ninefold.stages.stage import Counts
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ class JobErrors:
     Args:
         store: Where faults are kept: with one the campaign is incomplete.
         campaign: Its name.
-        attempt: The run, as registered.
     """
 
-    def __init__(self, store: Store, campaign: str, attempt: int) -> None:
+    def __init__(self, store: Store, campaign: str) -> None:
         store.delete("faults", equal={"campaign": campaign, "stage": STAGE})
-        self._faults = Faults(store, campaign, STAGE, attempt)
+        self._store, self._campaign = store, campaign
         self.errors: list[Exception] = []
         self._job = ""
 
@@ -39,7 +38,9 @@ class JobErrors:
             traceback.print_exception(error)
         self._job = self._job or job
         self.errors.append(error)
-        self._faults.add(job, description(error), Counts())
+        # a flow of the user's may register a run of its own, which is then the last
+        attempt = registered_attempt(self._store, self._campaign)
+        Faults(self._store, self._campaign, STAGE, attempt).add(job, description(error), Counts())
 
     def told(self) -> MachineFaultError:
         """What is said at the end of the run, of at least one error."""

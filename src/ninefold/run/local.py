@@ -81,8 +81,8 @@ def run_campaign(
             workers.try_engines(settings, campaign.methods)
             if fresh:
                 start_afresh(opened, name)
-            attempt = register(opened, campaign, run, accept_changes=update or fresh)
-            failed = JobErrors(opened, name, attempt)
+            register(opened, campaign, run, accept_changes=update or fresh)
+            failed = JobErrors(opened, name)
             with registered_as(run):
                 run_flow(flow, workers, failed)
             finish(opened, name)  # a workflow of the user's may have no job for it
