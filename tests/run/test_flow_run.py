@@ -180,7 +180,16 @@ def whole(tmp_path_factory, environment):
     (folder / "mended").touch()
     assert run(folder, environment).returncode == 0
     assert (folder / "behind").exists()
-    return what_matters(folder / "ninefold.db")
+    return in_any_folder(folder)
+
+
+def in_any_folder(folder):
+    """What matters, but for the path and the content of the workflow."""
+    stored = what_matters(folder / "ninefold.db")
+    for campaign in stored["campaigns"].values():
+        assert campaign.pop("workflow").endswith("flow.py:make_flow")
+        assert campaign.pop("workflow_content")
+    return stored
 
 
 def prepare(folder, wrong):
@@ -208,7 +217,7 @@ def test_an_error_of_a_job_is_told_once_at_the_end_and_the_next_run_mends_it(tmp
         [campaign] = store.find("campaigns")
         faults = {(fault["stage"], fault["what"]) for fault in store.find("faults")}
     assert campaign["status"] == "incomplete"
-    stored = what_matters(tmp_path / "ninefold.db")
+    stored = in_any_folder(tmp_path)
     for facts in ("searches", "minima", "references"):
         assert stored[facts] == whole[facts], "the others have run"
     if wrong == "None":
@@ -219,4 +228,4 @@ def test_an_error_of_a_job_is_told_once_at_the_end_and_the_next_run_mends_it(tmp
     (tmp_path / "mended").touch()
     again = run(tmp_path, environment)
     assert again.returncode == 0, again.stderr
-    assert what_matters(tmp_path / "ninefold.db") == whole
+    assert in_any_folder(tmp_path) == whole
