@@ -1,5 +1,5 @@
 # Every target sets up what it needs; nothing has to be prepared.
-# make demo | test | test-slow | test-dft | test-browser | setup-dft | mutants | lint | bench | docs | clean
+# make demo | demo-dft | test | test-slow | test-dft | test-browser | setup-dft | mutants | lint | bench | docs | clean
 
 VENV    ?= .venv
 BIN     := $(VENV)/bin
@@ -14,10 +14,11 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dft demo test test-slow test-dft test-browser mutants lint types contracts bench rediscover docs constraints clean
+.PHONY: help setup setup-dft demo demo-dft test test-slow test-dft test-browser mutants lint types contracts bench rediscover docs constraints clean
 
 help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
+	@echo "make demo-dft      its candidates and their competitors by DFT with GPAW: hours; goes on where it was"
 	@echo "make test          every test of the default suite"
 	@echo "make test-slow     the physics that takes minutes"
 	@echo "make setup-dft     GPAW, for DFT: system packages by apt, a build of a minute, 100 MB"
@@ -73,6 +74,10 @@ $(DFT): $(STAMP)
 
 demo: setup
 	@$(BIN)/ninefold run configs/quickstart.yaml $(if $(FRESH),--fresh --yes)
+
+demo-dft: setup-dft demo
+	@$(BIN)/ninefold verify quickstart --method gpaw:draft --mode static
+	@$(BIN)/ninefold verify quickstart --method gpaw:draft --mode relax --top 5
 
 rediscover: setup
 	$(BIN)/python tools/rediscover.py

@@ -341,7 +341,7 @@ def test_status_tells_the_stage_that_runs(finished, tmp_path):
     from ninefold.flows.kept import lease_purpose
     from ninefold.flows.progress import announce, listening
     from ninefold.models.campaign import CampaignRecord
-    from ninefold.run.local import _Noting
+    from ninefold.run.local import Noting
     from ninefold.store.locking import exclusive
 
     shutil.copytree(finished, tmp_path / "work")
@@ -352,7 +352,7 @@ def test_status_tells_the_stage_that_runs(finished, tmp_path):
     with open_store(store, mode="write") as repository:
         document = {**repository.get("campaigns", "tiny"), "status": "running", "finished": None}
         repository.put("campaigns", [CampaignRecord(**document)])
-    with exclusive(store, lease_purpose("tiny")) as lock, listening(_Noting(lock)):
+    with exclusive(store, lease_purpose("tiny")) as lock, listening(Noting(lock)):
         announce("prescreen", 0, 8)
         time.sleep(1.0)
         announce("prescreen", 2, 8, note="K2ReH9")

@@ -63,6 +63,7 @@ def query(
             limit=limit or None,
             properties=kinds_of(columns),
         )
+        of_verify = [] if json or format is not TableFormat.TABLE else _verified(repository, filter, name)
     if json or format is TableFormat.JSON:
         print_json(rows)
     elif format is TableFormat.CSV:
@@ -78,6 +79,28 @@ def query(
             f"{len(rows)} {'row' if all_methods else 'candidate'}(s)"
             + (f" (the first {limit})" if len(rows) == limit else "")
         )
+        if of_verify:
+            from ninefold.report.terminal_parts import plain
+            from ninefold.report.verification import sentences, verification_table
+
+            out.print("\nVerified:")
+            out.print(verification_table(of_verify))
+            for sentence in sentences(of_verify):
+                out.print(plain(sentence))
+
+
+def _verified(repository: Any, filter: str | None, name: str | None) -> list[dict[str, Any]]:
+    """What `ninefold verify` has said of the candidates that a filter leaves."""
+    from ninefold.report.verification import verified
+
+    asked = {} if name is None else {"name": name}
+    campaigns = repository.find("campaigns", equal=asked, limit=None)
+    # most stores hold no verification, and whole documents are dear
+    methods = [row["methods"][-1] for row in campaigns if row.get("verified")]
+    if not methods:
+        return []
+    equal = {**campaign_filter(repository, name, all_methods=True), "method": methods}
+    return verified(repository.find("candidates", filter, equal=equal, limit=None))
 
 
 def show(

@@ -16,13 +16,22 @@ if TYPE_CHECKING:
         ScreenMaker,
         SearchMaker,
     )
+    from ninefold.flows.verify_makers import PhasesMaker, VerifyMaker
 
-__all__ = ["EnergiesMaker", "HullMaker", "RankMaker", "ReferencesMaker", "ScreenMaker", "SearchMaker"]
+_OF_VERIFY = ("PhasesMaker", "VerifyMaker")
+__all__ = [
+    "EnergiesMaker", "HullMaker", "PhasesMaker", "RankMaker", "ReferencesMaker", "ScreenMaker", "SearchMaker",
+    "VerifyMaker",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _OF_VERIFY:
+        from ninefold.flows import verify_makers
+
+        return getattr(verify_makers, name)
     from ninefold.flows import makers
 
     return getattr(makers, name)

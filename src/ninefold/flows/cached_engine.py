@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ninefold.engines.settings import RelaxSettings
     from ninefold.store import Store
 
+STATIC_VERSION = 1
+"""Rises when what a single point is changes; in the key of a stored one."""
+
 
 class CachedEngine:
     """Wraps an engine; looks a calculation up before it is made and stores it when it is done.
@@ -70,6 +73,34 @@ class CachedEngine:
                 )
             self._write(records, useless)
         return [results[index] for index in range(len(structures))]
+
+    def static(self, structure: Structure) -> tuple[str | None, Evaluation]:
+        """Energy, forces and stress of one structure as it stands, computed or found, and all of it kept.
+
+        Returns:
+            Id of the calculation, None where the machine failed; and the energy with its error.
+        """
+        key = self._key("static", structure, STATIC_VERSION)
+        known, useless = self._known([key])
+        if key in known:
+            return key, _evaluation(known[key])
+        [result] = self._evaluated([structure])
+        if result.is_transient:
+            error = of_engine(str(result.error))
+            self.faults[error] += 1
+            return None, replace(result, error=error)
+        forces = _finite_array(result.forces, (len(structure), 3))
+        stress = _finite_array(result.stress, (3, 3))
+        record = self._evaluation(key, structure, result).model_copy(
+            update={"kind": "static"} | _arrays(forces, stress)
+        )  # fmt: skip
+        self._store.insert("structures", [StructureRecord.of(structure)])
+        self._write([record], useless)
+        return key, _evaluation(record)
+
+    def relax_key(self, structure: Structure, settings: RelaxSettings) -> str:
+        """Id of the calculation that `relax` makes or finds."""
+        return self._key("relax", structure, settings.model_dump(mode="json"), RELAXATION_VERSION)
 
     def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
         """Relaxations as the engine gives them, each batch of it in the store as soon as it is finished.
@@ -207,6 +238,16 @@ def _finite_array(values: Any, shape: tuple[int, int]) -> np.ndarray | None:
     except (TypeError, ValueError):
         return None
     return array if array.shape == shape and np.isfinite(array).all() else None
+
+
+def _arrays(forces: np.ndarray | None, stress: np.ndarray | None) -> dict[str, Any]:
+    """Forces and stress as a record has them."""
+    return {
+        "forces": None if forces is None else forces.tolist(),
+        "stress": None if stress is None else (full_3x3_to_voigt_6_stress(stress) / GPa).tolist(),
+        "max_force": None if forces is None else float(np.linalg.norm(forces, axis=1).max(initial=0.0)),
+        "max_stress": None if stress is None else float(np.abs(stress).max() / GPa),
+    }
 
 
 def _evaluation(record: Calculation) -> Evaluation:

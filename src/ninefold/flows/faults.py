@@ -59,11 +59,12 @@ def blamed(reason: str) -> str:
     return f"raised {reason}" if reason.partition(":")[0].isidentifier() and " rais" not in reason else reason
 
 
-def faults_error(faults: Sequence[Mapping[str, str]]) -> MachineFaultError:
+def faults_error(faults: Sequence[Mapping[str, str]], again: str = "'ninefold resume'") -> MachineFaultError:
     """What a run that went on after faults says at its end.
 
     Args:
         faults: Stored documents, at least one.
+        again: What tries again.
     """
     of_machine = [fault for fault in faults if is_of_machine(fault["reason"])]
     others = [fault for fault in faults if not is_of_machine(fault["reason"])]
@@ -73,7 +74,7 @@ def faults_error(faults: Sequence[Mapping[str, str]]) -> MachineFaultError:
     if others:
         parts.append(f"not computed: {_named(others)}")
     return MachineFaultError(
-        f"{'; '.join(parts)}; nothing was stored of it and the rest is kept; 'ninefold resume' tries again",
+        f"{'; '.join(parts)}; nothing was stored of it and the rest is kept; {again} tries again",
         is_at_end=True,
     )
 

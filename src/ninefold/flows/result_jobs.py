@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -174,42 +174,79 @@ def rank_candidates(
         assessed: By method, what its hull handed on.
         computed: By stage of the user's, shards of its values.
     """
-    from ninefold.rules import load_rule_set
-
     screened, hulls = parse_campaign(campaign), [hull for hull in assessed if hull is not None]
     methods = [method_of(settings).id for settings in screened.methods]
-    columns = own.columns_of(screened.stages)
     with open_store(store, mode="write") as opened:
         # a rank of no hull at all tells that the attempt which runs has lost them
         attempt = max((hull["attempt"] for hull in hulls), default=registered_attempt(opened, screened.name))
         _tell_missing_results(opened, screened, assessed, computed, attempt)
-        properties = _properties(opened, computed)
-        best = rank.best_methods(_rows(opened, hulls), methods)
-        spread = rank.method_spreads(_rows(opened, hulls))
-        ranking = rank.Ranking(
-            load_rule_set(screened.rules, extra_columns=columns), screened.ranking,
-            screened.stability.noise_eV_per_atom, columns,
-        )  # fmt: skip
-        with counted(opened, screened.name, "rank", attempt=attempt) as funnel:
-            rows = _with_properties(opened, _rows(opened, hulls), properties)
-            ranking.rank(row for row in rows if best[row.composition] == row.method)
-            for hull in hulls:
-                rows = _with_properties(opened, _rows(opened, [hull]), properties)
-                for page in pages(ranking.ranked(rows)):
-                    told = [
-                        row.model_copy(
-                            update={
-                                "is_best": best[row.composition] == row.method,
-                                "method_spread": spread.get(row.composition),
-                            }
-                        )
-                        for row in page
-                    ]
-                    write_rows(opened, told, Step.RANKED, hull["attempt"])
-                forget_earlier_rows(opened, screened.name, methods[hull["method"]], hull["attempt"])
-            take(funnel, ranking.counts)
+        ranked = rank_rows(opened, screened, hulls, methods, _properties(opened, computed), attempt)
+    return {"ranked": ranked, "attempt": attempt}
+
+
+def rank_rows(
+    store: Store,
+    campaign: Campaign,
+    hulls: Sequence[Hull],
+    methods: Sequence[str],
+    properties: dict[tuple[str, str], list[str]] | None,
+    attempt: int,
+    *,
+    instead: Callable[[Candidate], None] | None = None,
+) -> int:
+    """Score and rank the rows of some hulls, and write them.
+
+    Args:
+        store: Where.
+        campaign: Its rules, weights and noise.
+        hulls: By method, what each has handed on.
+        methods: Ids, by rising trust.
+        properties: Composition and method -> ids of what the user's stages have computed; None keeps what the rows say.
+        attempt: That counts them.
+        instead: Called with each row that stands for its composition; nothing is written then.
+
+    Returns:
+        How many have a rank.
+    """
+    from ninefold.rules import load_rule_set
+
+    columns = own.columns_of(campaign.stages)
+    best = rank.best_methods(_rows(store, hulls), methods)
+    spread = rank.method_spreads(_rows(store, hulls))
+    ranking = rank.Ranking(
+        load_rule_set(campaign.rules, extra_columns=columns), campaign.ranking,
+        campaign.stability.noise_eV_per_atom, columns,
+    )  # fmt: skip
+
+    def rows_of_hulls(some: Sequence[Hull]) -> Iterator[Candidate]:
+        rows = _rows(store, some)
+        return rows if properties is None else _with_properties(store, rows, properties)
+
+    with counted(store, campaign.name, "rank", attempt=attempt, is_stored=instead is None) as funnel:
+        ranking.rank(row for row in rows_of_hulls(hulls) if best[row.composition] == row.method)
+        for hull in hulls:
+            for page in pages(ranking.ranked(rows_of_hulls([hull]))):
+                told = [
+                    row.model_copy(
+                        update={
+                            "is_best": best[row.composition] == row.method,
+                            "method_spread": spread.get(row.composition),
+                        }
+                    )
+                    for row in page
+                ]
+                if instead is None:
+                    write_rows(store, told, Step.RANKED, hull["attempt"])
+                    continue
+                for row in told:
+                    if row.is_best:
+                        instead(row)
+            if instead is None:
+                forget_earlier_rows(store, campaign.name, methods[hull["method"]], hull["attempt"])
+        take(funnel, ranking.counts)
+        if instead is None:
             announce("rank", funnel.count_in, funnel.count_in)
-    return {"ranked": ranking.counts.count_out, "attempt": attempt}
+    return ranking.counts.count_out
 
 
 def _handed_on(composition: CompositionRecord, row: Candidate, found: Found | None) -> dict[str, Any]:

@@ -97,3 +97,14 @@ def pages(rows: Iterable[Candidate]) -> Iterator[list[Candidate]]:
     """Rows, some at a time."""
     remaining = iter(rows)
     return iter(lambda: list(islice(remaining, PAGE)), [])
+
+
+def as_assessed(row: Candidate) -> Candidate:
+    """A row as its hull left it: without what the ranking has added."""
+    status = "searched" if row.structures_found else row.status
+    return row.model_copy(
+        update={
+            "rank": None, "rank_best": None, "rank_worst": None, "score": None, "is_pareto": None, "terms": {},
+            "method_spread": None, "is_best": False, "status": status,
+        }
+    )  # fmt: skip

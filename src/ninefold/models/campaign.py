@@ -55,6 +55,8 @@ class CampaignRecord(Record):
     """Ids of its methods, by rising trust: the search's first; empty in a store made before they were recorded."""
     columns: dict[str, StageColumn] = Field(default_factory=dict)
     """Key -> what stages of the user's store in `Candidate.properties`: known where their files are gone."""
+    verified: list[dict[str, Any]] = Field(default_factory=list)
+    """Settings of the engines that `ninefold verify` has used, as plain values, the last one last."""
     workflow: str = "screen"
     """The flow that it runs by: a shipped name, or the path of a file."""
     workflow_content: str = ""

@@ -121,3 +121,5 @@ class Candidate(Record):
     """Ranking terms: name -> value, weight, contribution."""
     properties: dict[str, Any] = Field(default_factory=dict)
     """What stages of the user's have computed: key -> value."""
+    verification: dict[str, Any] = Field(default_factory=dict)
+    """Of a row that `ninefold verify` made: see `ninefold.stages.verified`; empty otherwise."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from ninefold.chemistry.anions import Assignment, Cation
+from ninefold.chemistry.elements import CATION_CHARGES
 from ninefold.models.record import Record
 
 
@@ -75,3 +77,20 @@ def unpack_assignment(packed: dict[str, Any]) -> Assignment:
     return Assignment(
         packed["centre"], packed["n"], packed["q"], packed["m"], tuple(Cation(*cation) for cation in packed["cations"])
     )
+
+
+def with_assignment(record: CompositionRecord) -> CompositionRecord:
+    """A record of an older store with its assignment: the cations take those of their usual charges that balance q + m.
+
+    Raises:
+        ValueError: if none do.
+    """
+    if record.assignment is not None:
+        return record
+    symbols = sorted(record.cation_counts)
+    for charges in itertools.product(*(CATION_CHARGES[symbol] for symbol in symbols)):
+        cations = tuple(Cation(s, record.cation_counts[s], z) for s, z in zip(symbols, charges, strict=True))
+        assignment = Assignment(record.centre, record.n, record.q, record.m, cations)
+        if assignment.cation_charge == record.q + record.m:
+            return record.model_copy(update={"assignment": pack_assignment(assignment)})
+    raise ValueError(f"{record.label}: no usual charges of its cations balance it")

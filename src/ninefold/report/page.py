@@ -17,6 +17,7 @@ from markupsafe import Markup
 import ninefold
 from ninefold.flows.funnel import with_units
 from ninefold.models.quantities import label
+from ninefold.report import verification
 from ninefold.report.answer import answer, uncertainty_note
 from ninefold.report.below_hull import sorted_by_stability
 from ninefold.report.hydrogen_tables import under_hydrogen, windows
@@ -107,6 +108,7 @@ def render_report(
             hardware=sorted({row["hardware"] for row in funnel}),
             periodic=periodic_svg(every.survivors) if every.total else None,
             terms={name: TERMS[place % len(TERMS)] for place, name in enumerate(terms)},
+            verification=verification.on_page(ranked),
             candidates=[candidate_section(candidate, provenance) for candidate in ranked],
             not_shown=not_shown(every),
             methods=methods_used(every.rows, methods),

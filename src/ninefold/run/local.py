@@ -77,7 +77,7 @@ def run_campaign(
     flow = flow_of(make_flow, campaign, store, workflow)
     run, name = run_of(workflow), campaign.name
     with open_store(store, mode="write") as opened, opened.lease(EXECUTOR, lease_purpose(name)) as lease:
-        with Workers(campaign.execution.worker_count) as workers, listening(_Noting(lease)):
+        with Workers(campaign.execution.worker_count) as workers, listening(Noting(lease)):
             workers.try_engines(settings, campaign.methods)
             if fresh:
                 start_afresh(opened, name)
@@ -162,7 +162,7 @@ def flow_of(make_flow: Any, campaign: Campaign, store: str, workflow: str) -> An
     return flow
 
 
-class _Noting:
+class Noting:
     """Notes each stage's progress in the lease, where `ninefold status` finds it."""
 
     def __init__(self, lease: Lease) -> None:
@@ -171,6 +171,7 @@ class _Noting:
         lease.note({"started": self._started})
 
     def __call__(self, step: Progress) -> None:
+        """Note a step, not too often."""
         elapsed, left = self._pace.of(step)
         is_new, self._stage = step.stage != self._stage, step.stage
         if not is_new and step.done != step.total and time.monotonic() - self._noted < _NOTE_SECONDS:

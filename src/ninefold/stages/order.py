@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ninefold.stages import build, choose, energies, prescreen, rank, references, select, stability
+from ninefold.stages import build, choose, energies, prescreen, rank, references, select, stability, verify
 from ninefold.stages.stage import Stage, split_name
 
 SHIPPED: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         select.ENUMERATE, select.STAGE, select.COMPETITORS, build.STAGE, prescreen.STAGE, references.STAGE,
-        choose.STAGE, stability.STAGE, energies.STAGE, rank.STAGE,
+        choose.STAGE, stability.STAGE, energies.STAGE, verify.STAGE, rank.STAGE,
     )
 }  # fmt: skip
 """Name -> stage, in the order of the data."""
@@ -19,7 +19,7 @@ STRUCTURED = ("prescreen", "stability", "energies")
 """Stages that a stage of the user's may follow: they leave candidates with a structure, and no rank yet."""
 _ROUND = ("choose", "build", "prescreen")
 """Order of the stages within a further round."""
-_METHOD = ("energies", "references", "stability")
+_METHOD = ("energies", "verify", "references", "stability")
 """Order of the stages of a further method."""
 
 

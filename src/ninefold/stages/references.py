@@ -22,6 +22,8 @@ STAGE = Stage(
 )  # fmt: skip
 
 
+OF_HYDROGEN = "energy of H2"
+"""How a note on the energy of hydrogen gas begins."""
 PHASES_PER_JOB = 64
 """Phases of one job, where a relaxation takes seconds to minutes."""
 
@@ -100,7 +102,7 @@ def hydrogen_energy(engine: str, own: float, which: str) -> tuple[float, str]:
     found = calibrated_hydrogen(engine, own) if which == "calibrated" else None
     if found is not None:
         return found.energy, found.describe()
-    return own, f"energy of H2 {own:.3f} eV/atom: the engine's own molecule in a box"
+    return own, f"{OF_HYDROGEN} {own:.3f} eV/atom: the engine's own molecule in a box"
 
 
 def counts(record: ReferenceRecord) -> Counts:
