@@ -17,7 +17,7 @@ with signals.ending_at_once():
     from typer.exceptions import TyperException
 
     from ninefold import __version__, user_code
-    from ninefold.cli import campaign, enumeration, explain, read, rules, run, search, stages, trust
+    from ninefold.cli import campaign, enumeration, explain, import_runs, read, rules, run, search, stages, trust
     from ninefold.errors import NinefoldError, description, shown
 
 LONGEST_MESSAGE = 2000
@@ -47,7 +47,7 @@ def _global_options(
     pass
 
 
-for module in (run, read, explain, rules, stages, search, campaign, enumeration, trust):
+for module in (run, read, explain, rules, stages, search, campaign, enumeration, trust, import_runs):
     module.register(app)
 
 
