@@ -245,7 +245,8 @@ def main():
         outcar.write(
             f" Iteration  {done}(  5)\n number of electron {len(symbols)}.0000000 magnetization 0.0\n"
             f"  entropy T*S    EENTRO =  0.0\n aborting loop because EDIFF is reached\n"
-            f"  free  energy   TOTEN  = {energy:.8f} eV\n E-fermi :   1.0000     XC(G=0): -1.0  alpha+bet : -1.0\n"
+            f"    total drift:    0.000000    0.000000    0.000000\n  free  energy   TOTEN  = {energy:.8f} eV\n"
+            " E-fermi :   1.0\n"
         )
         outcar.flush()
 
