@@ -12,7 +12,7 @@ pytest.importorskip("atomate2")
 pytest.importorskip("custodian")
 
 LIH = Structure.from_spacegroup(
-    "Fm-3m", Lattice.cubic(2.9), ["Li", "H"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    "Fm-3m", Lattice.cubic(2.95), ["Li", "H"], [[0, 0, 0], [0.5, 0.5, 0.5]]
 ).get_primitive_structure()
 QUICK = {"polling_time_step": 0.2, "monitor_freq": 10}
 """VASP's own runs are looked at every 10 s."""
@@ -58,7 +58,7 @@ def lj_energy(structure):
 
 
 def test_a_relaxation_comes_back_as_a_run_of_its_method(potentials, tmp_path):
-    from ninefold.flows.vasp import run_of
+    from ninefold.flows.vasp_output import run_of
 
     output, calls = run(tmp_path, "2 zbrent\n")
     assert len(calls) == 4  # two relaxations, the second started again by custodian, and a static run
@@ -74,7 +74,7 @@ def test_a_relaxation_comes_back_as_a_run_of_its_method(potentials, tmp_path):
 
 @pytest.mark.parametrize("failure", ["brmix", "edddav"])
 def test_custodian_mends_what_vasp_says(potentials, tmp_path, failure):
-    from ninefold.flows.vasp import run_of
+    from ninefold.flows.vasp_output import run_of
 
     output, calls = run(tmp_path, f"1 {failure}\n", mode="static")
     assert len(calls) == 2
@@ -89,13 +89,42 @@ def test_a_run_that_never_ends_well_is_given_up(potentials, tmp_path):
 
 
 def test_labels_of_both_functionals(potentials, tmp_path):
-    from ninefold.flows.vasp import run_of
+    from ninefold.flows.vasp_output import run_of
 
     output, calls = run(tmp_path, mode="labels", settings="matpes")
     assert len(calls) == 2
     assert set(output) == {"PBE", "r2SCAN"}
     assert run_of(output["r2SCAN"]).method.functional == "r2SCAN"
     assert run_of(output["PBE"]).method.id != run_of(output["r2SCAN"]).method.id
+
+
+def test_a_hull_by_vasp_is_stored_as_an_import_is(potentials, tmp_path):
+    from jobflow import JobStore, run_locally
+    from maggma.stores import MemoryStore
+
+    from ninefold.flows.vasp import VaspHullMaker, VaspMaker
+    from ninefold.store import open_store
+    from ninefold.store.competition import ToCompute
+
+    # the first structure costs three errors that custodian does not mend, the second is computed
+    maker = VaspMaker(vasp_cmd=install(tmp_path / "bin", "1 truncated\n"), mode="static", custodian=dict(QUICK))
+    lithium = Structure(Lattice.cubic(3.4), ["Li", "Li"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    items = [
+        ToCompute(LIH, "reference", "a", "LiH rocksalt", "LiH", "s", "m", "c"),
+        ToCompute(lithium, "reference", "b", "Li bcc", "Li", "s", "m", "c"),
+    ]
+    address = f"sqlite:///{tmp_path / 'new.db'}"
+    flow = VaspHullMaker(vasp_maker=maker).make(items, address)
+    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answers = run_locally(flow, create_folders=True, root_dir=tmp_path, store=store, log=False)
+    told = answers[flow.output.uuid][1].output
+    assert (told["calculations"], told["lost"]) == (1, ["LiH rocksalt"])
+    with open_store(address) as opened:
+        [calculation] = opened.find("calculations")
+        assert calculation["energy_per_atom"] == pytest.approx(lj_energy(lithium), abs=1e-6)
+        assert calculation["settings"]["of"] == {"kind": "reference", "id": "b", "name": "Li bcc"}
 
 
 def test_handlers_are_new_for_every_run():

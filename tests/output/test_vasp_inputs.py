@@ -10,7 +10,8 @@ from pymatgen.io.vasp import Incar, Kpoints, Poscar
 from campaign_run import ninefold
 from ninefold.engines.vasp_settings import VaspSettings, read_vasp_settings
 from ninefold.errors import InputError
-from ninefold.output.vasp_inputs import ToCompute, write_vasp_inputs
+from ninefold.output.vasp_inputs import write_vasp_inputs
+from ninefold.store.competition import ToCompute
 from ninefold.structures.reading.comparison import is_same_structure
 
 MG2FEH6 = Structure.from_spacegroup(

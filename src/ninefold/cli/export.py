@@ -139,10 +139,10 @@ def _export_vasp_inputs(
     from ninefold.cli.locate import input_files, store_for_reading
     from ninefold.engines.vasp_settings import read_vasp_settings
     from ninefold.errors import InputError
-    from ninefold.output.vasp_inputs import MANIFEST, ToCompute, write_vasp_inputs
+    from ninefold.output.vasp_inputs import MANIFEST, write_vasp_inputs
     from ninefold.paths import user_path
     from ninefold.store import open_store, store_file
-    from ninefold.store.competition import Competing, competing_phases
+    from ninefold.store.competition import to_compute
 
     if all_minima:
         raise InputError("--all-minima", None, problem="is for structure files", allowed="cif, extxyz or poscar")
@@ -157,40 +157,24 @@ def _export_vasp_inputs(
             "candidates", filter, equal=campaign_filter(repository, name), sort=[("rank", "asc")], limit=limit,
             properties=kinds_of(stage_columns(repository, name)),
         )  # fmt: skip
-        chosen = [
-            (row, minimum) for row in rows if (minimum := next((m for m in row["minima"] if m["is_valid"]), None))
-        ]
-        if not chosen:
-            raise InputError("filter", filter or "", problem="matches no candidate with a structure; nothing written")
-        competing = competing_phases(repository, [row for row, _ in chosen])
-        identifiers = [minimum["structure"] for _, minimum in chosen] + [phase.structure for phase in competing]
-        structures = repository.get_many("structures", list(dict.fromkeys(identifiers)))
-    from ninefold.models.structure import unpack_structure
-
-    described = [Competing("candidate", row, minimum["structure"], ()) for row, minimum in chosen] + competing
-    items = [
-        ToCompute(
-            unpack_structure(structures[key]), kind, document["id"],
-            document["label"] if kind == "candidate" else document["name"], document["formula"], key,
-            document["method"], document["campaign"], of,
-        )
-        for kind, document, key, of in described
-        if key in structures
-    ]  # fmt: skip
+        items = to_compute(repository, rows)
+    if not items:
+        raise InputError("filter", filter or "", problem="matches no candidate with a structure; nothing written")
+    chosen = sum(1 for item in items if not item.competes_with)
     written = write_vasp_inputs(items, folder, settings, force=force)
     if json:
         print_json(
             {
                 "written": [str(path) for path in written],
-                "candidates": len(chosen),
-                "competitors": len(items) - len(chosen),
-                "without_structure": len(rows) - len(chosen),
+                "candidates": chosen,
+                "competitors": len(items) - chosen,
+                "without_structure": len(rows) - chosen,
                 "manifest": str(folder / MANIFEST),
             }
         )
         return
-    without = f"; {len(rows) - len(chosen)} candidates have no structure" if len(rows) > len(chosen) else ""
+    without = f"; {len(rows) - chosen} candidates have no structure" if len(rows) > chosen else ""
     typer.echo(
-        f"wrote inputs of {len(chosen)} candidate{'' if len(chosen) == 1 else 's'} and {len(items) - len(chosen)} "
+        f"wrote inputs of {chosen} candidate{'' if chosen == 1 else 's'} and {len(items) - chosen} "
         f"competing phases{without}; folder {folder}/"
     )

@@ -10,31 +10,24 @@ VASP run here and VASP run elsewhere are one method if their settings are the sa
 
 from __future__ import annotations
 
-import os
-import shlex
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobflow import Flow, Maker, Response, job
 
-from ninefold.errors import InputError, MissingDependencyError, NinefoldError, listed
+from ninefold.errors import InputError
+from ninefold.flows.shards import WHATEVER_IS_THERE
+from ninefold.flows.vasp_checks import check_executable, check_packages, check_potentials
+from ninefold.flows.vasp_output import packed_task, run_of
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from ninefold.engines.vasp_settings import VaspSettings
-    from ninefold.imported.run import ImportedRun
+    from ninefold.store.competition import ToCompute
 
 Mode = Literal["relax", "static", "labels"]
-TABLES = {"PBE": "POT_GGA_PAW_PBE", "PBE_64": "POT_PAW_PBE_64"}
-"""Release of POTCARs -> folder that pymatgen looks for below PMG_VASP_PSP_DIR."""
-
-
-class VaspRunError(NinefoldError):
-    """VASP came to no converged energy, with custodian's means."""
 
 
 @dataclass
@@ -86,7 +79,7 @@ class VaspMaker(Maker):
             InputError: naming the executable, the folder of potentials, or the elements.
             MissingDependencyError: if atomate2 or custodian is not installed.
         """
-        _check_packages()
+        check_packages()
         settings = self._read()
         if self.mode == "relax" and settings.protocol == "MatPES":
             raise InputError(
@@ -94,13 +87,13 @@ class VaspMaker(Maker):
                 allowed="labels or static", hint="settings: mpgga or mp24 relax",
             )  # fmt: skip
         for command in (self.vasp_cmd, self.vasp_gamma_cmd or self.vasp_cmd):
-            _check_executable(command)
-        _check_potentials(structures, settings)
+            check_executable(command)
+        check_potentials(structures, settings)
 
     def _read(self) -> VaspSettings:
         from ninefold.engines.vasp_settings import read_vasp_settings
 
-        _check_packages()
+        check_packages()
         return read_vasp_settings(self.settings)
 
     def _flow(self, structure: Structure, settings: VaspSettings) -> tuple[Any, Any]:
@@ -158,6 +151,61 @@ class VaspMaker(Maker):
         }
 
 
+@dataclass
+class VaspHullMaker(Maker):
+    """Some structures by VASP, each on its own, and what came of them stored as an import is.
+
+    Args:
+        name: Of the flow.
+        vasp_maker: Computes one structure.
+    """
+
+    name: str = "VASP hull"
+    vasp_maker: VaspMaker = field(default_factory=VaspMaker)
+
+    def make(self, items: Sequence[ToCompute], store: str, campaign: str | None = None) -> Flow:
+        """The flow; its output says what was stored, what lies on a hull and what is missing for one.
+
+        A structure that VASP came to no end with costs only itself.
+
+        Args:
+            items: Structures with what each is in the store, as `ninefold.store.competition.to_compute` finds them.
+            store: Its address, which the last job must reach.
+            campaign: Whose candidates these are.
+        """
+        flows = [self.vasp_maker.make(item.structure) for item in items]
+        of = [{"kind": item.kind, "id": item.id, "name": item.name} for item in items]
+        stored = store_runs(store, campaign, [flow.output for flow in flows], of)
+        return Flow([*flows, stored], output=stored.output, name=self.name)
+
+
+@job(name="store VASP runs", config=WHATEVER_IS_THERE)
+def store_runs(
+    store: str, campaign: str | None, packed: list[dict[str, Any] | None], of: list[dict[str, str]]
+) -> dict[str, Any]:
+    """Store what flows of `VaspMaker` gave, and make the hulls that it suffices for.
+
+    Args:
+        store: Its address.
+        campaign: Name; None: calculations alone.
+        packed: Outputs; None of a flow that failed.
+        of: What each structure is in the store.
+    """
+    from dataclasses import asdict
+
+    from ninefold.flows.importing import import_runs
+    from ninefold.models.campaign import CampaignRecord
+    from ninefold.store import open_store
+
+    runs = [replace(run_of(each), of=item) for each, item in zip(packed, of, strict=True) if each is not None]
+    with open_store(store, mode="write") as opened:
+        document = None if campaign is None else opened.get("campaigns", campaign)
+        record = None if document is None else CampaignRecord.model_validate(document)
+        done = import_runs(opened, runs, record)
+    lost = [item["name"] for each, item in zip(packed, of, strict=True) if each is None]
+    return {**asdict(done), "lost": lost}
+
+
 def handlers(*, is_relaxed: bool, frozen_seconds: int = 21600) -> list[Any]:
     """Custodian's handlers, new ones: they count errors, and atomate2's are shared by all jobs of a process.
 
@@ -202,114 +250,3 @@ def gather_labels(documents: Mapping[str, Any], formula: str) -> dict[str, Any]:
     """By functional, what each single point gave."""
     found = [packed_task(documents[key], formula) for key in sorted(documents)]
     return {each["method"]["functional"]: each for each in found}
-
-
-def packed_task(document: Any, formula: str) -> dict[str, Any]:
-    """A task document as `run_of` takes it: the run's own vasprun.xml, read and checked as an import is."""
-    from ninefold.imported.vasp import read_vasprun
-
-    folder = Path(_attribute(document, "dir_name").split(":", 1)[-1])
-    files = sorted(folder.glob("vasprun.xml*"))
-    if not files:
-        raise VaspRunError(f"VASP: {formula}: {folder} holds no vasprun.xml")
-    try:
-        run = read_vasprun(files[-1])
-    except InputError as error:
-        raise VaspRunError(f"VASP: {formula}: {error}") from error
-    corrections = _corrections(document)
-    notes = [*run.notes, *([f"custodian corrected: {listed(corrections, 6)}"] if corrections else [])]
-    return {
-        "structure": run.structure.as_dict(),
-        "energy_per_atom": run.energy_per_atom,
-        "forces": None if run.forces is None else run.forces.tolist(),
-        "stress": run.stress,
-        "steps": run.steps,
-        "method": run.method.to_dict(),
-        "potentials": dict(run.potentials),
-        "source": str(files[-1]),
-        "notes": notes,
-    }
-
-
-def run_of(packed: Mapping[str, Any]) -> ImportedRun:
-    """The inverse of `packed_task`."""
-    import numpy as np
-    from pymatgen.core import Structure
-
-    from ninefold.imported.run import ImportedMethod, ImportedRun
-
-    own = dict(packed["method"])
-    named = {key: own.pop(key) for key in ("code", "version", "functional", "corrections", "variant")}
-    return ImportedRun(
-        structure=Structure.from_dict(packed["structure"]),
-        energy_per_atom=packed["energy_per_atom"],
-        method=ImportedMethod(settings=own, **named),
-        potentials=packed["potentials"],
-        source=packed["source"],
-        forces=None if packed["forces"] is None else np.asarray(packed["forces"]),
-        stress=packed["stress"],
-        steps=packed["steps"],
-        notes=tuple(packed["notes"]),
-    )
-
-
-def _corrections(document: Any) -> list[str]:
-    """Errors that custodian met in the last run, in its own words."""
-    found = []
-    for one in _attribute(document, "custodian") or ():
-        for correction in _attribute(one, "corrections") or ():
-            found += [str(error) for error in _attribute(correction, "errors") or ()]
-    return list(dict.fromkeys(found))
-
-
-def _attribute(item: Any, name: str) -> Any:
-    return item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
-
-
-def _check_packages() -> None:
-    for package in ("atomate2", "custodian"):
-        try:
-            __import__(package)
-        except ModuleNotFoundError as error:
-            raise MissingDependencyError("verify", "vasp", package, "cluster") from error
-
-
-def _check_executable(command: str) -> None:
-    words = shlex.split(os.path.expandvars(command))
-    missing = [word for word in words[:1] if shutil.which(word) is None]
-    # mpirun -n 4 vasp_std: what is started last is VASP, and must be there as well
-    missing += [word for word in words[1:] if "vasp" in Path(word).name and shutil.which(word) is None]
-    if not words or missing:
-        raise InputError(
-            "vasp_cmd", command, problem=f"cannot be started: {', '.join(missing) or 'nothing is named'} is not found",
-            allowed="a command on PATH, or with its folder", hint="load the module of VASP first",
-        )  # fmt: skip
-
-
-def _check_potentials(structures: Iterable[Structure], settings: VaspSettings) -> None:
-    """Refuse to begin without a folder of potentials, or without one of them."""
-    from pymatgen.core import SETTINGS
-
-    from ninefold.engines.vasp_settings import input_set, potential_table
-
-    folder = os.environ.get("PMG_VASP_PSP_DIR") or SETTINGS.get("PMG_VASP_PSP_DIR")
-    hint = "PMG_VASP_PSP_DIR, or 'pmg config --add PMG_VASP_PSP_DIR FOLDER'"
-    if not folder or not Path(str(folder)).is_dir():
-        raise InputError("PMG_VASP_PSP_DIR", folder or "", problem="is no folder of POTCARs", hint=f"name one: {hint}")
-    below = Path(str(folder)) / TABLES[potential_table(settings)]
-    names: dict[str, str] = {}
-    for structure in structures:
-        for symbol in input_set(structure, settings, "static").potcar_symbols:
-            names.setdefault(symbol.split("_")[0], symbol)
-    missing = [name for name in sorted(names.values()) if not _is_there(below, name)]
-    if missing:
-        raise InputError(
-            "PMG_VASP_PSP_DIR", str(folder), problem=f"has no POTCAR for {', '.join(missing)} in {below.name}",
-            hint="'pmg config -p' makes such a folder from VASP's own",
-        )  # fmt: skip
-
-
-def _is_there(folder: Path, name: str) -> bool:
-    return any((folder / f"POTCAR.{name}{ending}").is_file() for ending in ("", ".gz")) or any(
-        (folder / name / f"POTCAR{ending}").is_file() for ending in ("", ".gz")
-    )

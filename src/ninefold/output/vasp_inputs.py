@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,30 +14,12 @@ from ninefold.output.structures import safe_name
 from ninefold.output.target import write_whole
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
     from ninefold.engines.vasp_settings import VaspSettings
+    from ninefold.store.competition import ToCompute
 
 MANIFEST = "manifest.json"
 FILES = ("POSCAR", "INCAR", "KPOINTS", "POTCAR.spec", "INCAR.static", "KPOINTS.static")
 """In each folder; KPOINTS only where INCAR has no KSPACING."""
-
-
-@dataclass(frozen=True)
-class ToCompute:
-    """A structure to be computed, and what it is in the store."""
-
-    structure: Structure
-    kind: str
-    """candidate or reference."""
-    id: str
-    name: str
-    """Label of a candidate; name of a reference."""
-    formula: str
-    structure_id: str
-    method: str
-    campaign: str
-    competes_with: tuple[str, ...] = ()
 
 
 def write_vasp_inputs(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
     from ninefold.store.store import Store
 
 
@@ -20,6 +23,47 @@ class Competing(NamedTuple):
     """Id of the `StructureRecord`."""
     of: tuple[str, ...]
     """Ids of the candidates that it competes with."""
+
+
+@dataclass(frozen=True)
+class ToCompute:
+    """A structure to be computed, and what it is in the store."""
+
+    structure: Structure
+    kind: str
+    """candidate or reference."""
+    id: str
+    name: str
+    """Label of a candidate; name of a reference."""
+    formula: str
+    structure_id: str
+    method: str
+    campaign: str
+    competes_with: tuple[str, ...] = ()
+
+
+def to_compute(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[ToCompute]:
+    """The lowest valid minimum of each candidate that has one, and then what they compete with.
+
+    Args:
+        store: Where they are.
+        rows: Whole candidates.
+    """
+    from ninefold.models.structure import unpack_structure
+
+    valid = [(row, next((each for each in row["minima"] if each["is_valid"]), None)) for row in rows]
+    chosen = [Competing("candidate", dict(row), found["structure"], ()) for row, found in valid if found is not None]
+    every = [*chosen, *competing_phases(store, [phase.document for phase in chosen])]
+    structures = store.get_many("structures", list(dict.fromkeys(phase.structure for phase in every)))
+    return [
+        ToCompute(
+            unpack_structure(structures[key]), kind, document["id"],
+            document["label"] if kind == "candidate" else document["name"], document["formula"], key,
+            document["method"], document["campaign"], of,
+        )
+        for kind, document, key, of in every
+        if key in structures
+    ]  # fmt: skip
 
 
 def competing_phases(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[Competing]:
