@@ -20,7 +20,7 @@ from ninefold.cli.selection import (
 
 
 class ExportFormat(StrEnum):
-    """What `export` writes: one file per structure, or one table."""
+    """What `export` writes: one file per structure, one table, or one folder of VASP inputs per structure."""
 
     CIF = "cif"
     POSCAR = "poscar"
@@ -28,6 +28,7 @@ class ExportFormat(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     JSON = "json"
+    VASP_INPUTS = "vasp-inputs"
 
 
 def export(
@@ -46,6 +47,13 @@ def export(
     all_minima: Annotated[
         bool, typer.Option("--all-minima", help="Every valid minimum that is stored, not the lowest alone.")
     ] = False,
+    vasp: Annotated[
+        str | None,
+        typer.Option("--vasp", help="Settings of vasp-inputs: mpgga (PBE, the default), mp24 (r2SCAN), or FILE.yaml."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Candidates at most, best first. Default: all.")
+    ] = None,
     force: ForceOption = False,
     campaign: CampaignOption = None,
     store: StoreOption = None,
@@ -55,7 +63,11 @@ def export(
 
     Structures carry energy, E(hull), engine, evidence, seed, campaign and label: in CIFs as _ninefold_ items, in
     extxyz as keys that ASE reads into atoms.info; there, atoms.get_potential_energy() is the total energy in eV.
+    vasp-inputs: a folder for each candidate and for each phase that it competes with, with a manifest.json.
     """  # fmt: skip
+    if format is ExportFormat.VASP_INPUTS:
+        _export_vasp_inputs(out, filter, vasp, limit, all_minima, force, campaign, store, json)
+        return
     from ninefold.cli.locate import input_files, store_for_reading
     from ninefold.errors import InputError
     from ninefold.output.structures import write_structures
@@ -64,6 +76,8 @@ def export(
     from ninefold.store import open_store, store_file
     from ninefold.store.details import details
 
+    if vasp is not None:
+        raise InputError("--vasp", vasp, problem="is for --format vasp-inputs")
     target = target_of(out, format.value if format else None)
     is_table = target.kind in TABLES
     if is_table and all_minima:
@@ -85,7 +99,7 @@ def export(
         columns = stage_columns(repository, name)
         keys = fields_of(fields, columns) if is_table else None
         rows = repository.find(
-            "candidates", filter, equal=of_campaign, sort=[("rank", "asc")], fields=keys, limit=None,
+            "candidates", filter, equal=of_campaign, sort=[("rank", "asc")], fields=keys, limit=limit,
             properties=kinds_of(columns),
         )  # fmt: skip
         if keys is None:
@@ -115,3 +129,52 @@ def export(
     else:
         where = f"folder {target.path}/" if target.is_folder else f"file {target.path}"
         typer.echo(f"{written}; {target.kind}, {where}")
+
+
+def _export_vasp_inputs(
+    out: str, filter: str | None, vasp: str | None, limit: int | None, all_minima: bool, force: bool,
+    campaign: str | None, store: str | None, json: bool,
+) -> None:  # fmt: skip
+    """The candidates that match and have a structure, and what they compete with."""
+    from ninefold.cli.locate import input_files, store_for_reading
+    from ninefold.engines.vasp_settings import read_vasp_settings
+    from ninefold.errors import InputError
+    from ninefold.output.vasp_inputs import MANIFEST, write_vasp_inputs
+    from ninefold.paths import user_path
+    from ninefold.store import open_store, store_file
+    from ninefold.store.competition import to_compute
+
+    if all_minima:
+        raise InputError("--all-minima", None, problem="is for structure files", allowed="cif, extxyz or poscar")
+    settings = read_vasp_settings(vasp)
+    folder = user_path(out, "--out")
+    address, name = store_for_reading(store, campaign)
+    check_output_folder(
+        folder, pattern=MANIFEST, force=force, store=store_file(address), inputs=input_files(campaign)
+    )  # fmt: skip
+    with open_store(address) as repository:
+        rows = repository.find(
+            "candidates", filter, equal=campaign_filter(repository, name), sort=[("rank", "asc")], limit=limit,
+            properties=kinds_of(stage_columns(repository, name)),
+        )  # fmt: skip
+        items = to_compute(repository, rows)
+    if not items:
+        raise InputError("filter", filter or "", problem="matches no candidate with a structure; nothing written")
+    chosen = sum(1 for item in items if not item.competes_with)
+    written = write_vasp_inputs(items, folder, settings, force=force)
+    if json:
+        print_json(
+            {
+                "written": [str(path) for path in written],
+                "candidates": chosen,
+                "competitors": len(items) - chosen,
+                "without_structure": len(rows) - chosen,
+                "manifest": str(folder / MANIFEST),
+            }
+        )
+        return
+    without = f"; {len(rows) - chosen} candidates have no structure" if len(rows) > chosen else ""
+    typer.echo(
+        f"wrote inputs of {chosen} candidate{'' if chosen == 1 else 's'} and {len(items) - chosen} "
+        f"competing phases{without}; folder {folder}/"
+    )

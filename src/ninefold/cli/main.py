@@ -17,7 +17,19 @@ with signals.ending_at_once():
     from typer.exceptions import TyperException
 
     from ninefold import __version__, user_code
-    from ninefold.cli import campaign, enumeration, explain, read, rules, run, search, stages, trust, verify
+    from ninefold.cli import (
+        campaign,
+        enumeration,
+        explain,
+        import_runs,
+        read,
+        rules,
+        run,
+        search,
+        stages,
+        trust,
+        verify,
+    )  # fmt: skip
     from ninefold.errors import NinefoldError, description, shown
 
 LONGEST_MESSAGE = 2000
@@ -47,7 +59,7 @@ def _global_options(
     pass
 
 
-for module in (run, read, explain, rules, stages, search, campaign, enumeration, trust, verify):
+for module in (run, read, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs):
     module.register(app)
 
 

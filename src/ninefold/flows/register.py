@@ -8,6 +8,7 @@ import ninefold
 from ninefold.campaign import parse_campaign
 from ninefold.clock import now
 from ninefold.errors import InputError, shown
+from ninefold.flows.importing import imported_methods
 from ninefold.flows.kept import last_stored
 from ninefold.flows.workplace import method_of
 from ninefold.models.campaign import Attempt, CampaignRecord, Status
@@ -159,7 +160,11 @@ def discard(store: Store, campaign: str, collections: tuple[str, ...]) -> None:
 
 
 def _forget_other_methods(store: Store, campaign: str, methods: set[str]) -> None:
-    """Drop rows and references of methods that the campaign does not use: another version of a package is another."""
+    """Drop rows and references of methods that the campaign does not use: another version of a package is another.
+
+    What was imported stays: nothing here could make it anew.
+    """
+    methods = methods | imported_methods(store)
     for collection in ("candidates", "references"):
         for row in store.iterate(collection, equal={"campaign": campaign}, fields=["id", "method"]):
             if row["method"] not in methods:

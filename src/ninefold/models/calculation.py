@@ -19,7 +19,7 @@ class Calculation(Record):
     collection: ClassVar[str] = "calculations"
 
     campaign: str
-    """The campaign that computed it; another may find and use it."""
+    """The campaign that computed it; another may find and use it. Empty: imported."""
     kind: Literal["evaluate", "relax", "static"]
     """evaluate: energy alone, of the many structures of which a search needs the order; relax; static: energy, forces
     and stress of one structure as it stands, as a DFT code gives them."""
@@ -28,7 +28,7 @@ class Calculation(Record):
     machine: str | None = None
     """Processor and cores; None in a store made before it was recorded."""
     settings: dict[str, Any] | None = None
-    """Of a relaxation."""
+    """Of a relaxation; of an imported calculation `import` (its method's), `potentials`, `source` and `of`."""
     start: str | None = None
     """Id of the `StructureRecord` that was computed; None in a store made before it was recorded.
 

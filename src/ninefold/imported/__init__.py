@@ -1,0 +1,1 @@
+"""Calculations that another program has made: read, checked, and told apart by method. Nothing is stored here."""
