@@ -1,5 +1,5 @@
 # Every target sets up what it needs; nothing has to be prepared.
-# make demo | demo-dft | test | test-slow | test-dft | test-browser | setup-dft | mutants | lint | bench | docs | clean
+# make demo | demo-dft | services | services-stop | test | test-slow | test-dft | test-browser | setup-dft | mutants | lint | bench | docs | clean
 
 VENV    ?= .venv
 BIN     := $(VENV)/bin
@@ -14,12 +14,13 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dft demo demo-dft test test-slow test-dft test-browser mutants lint types contracts bench rediscover docs constraints clean
+.PHONY: help setup setup-dft demo demo-dft services services-stop test test-slow test-dft test-browser mutants lint types contracts bench rediscover docs constraints clean
 
 help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
 	@echo "make demo-dft      its candidates and their competitors by DFT with GPAW: hours; goes on where it was"
 	@echo "make test          every test of the default suite"
+	@echo "make services      a MongoDB server on this machine for the tests (services-stop ends it; 1 GB)"
 	@echo "make test-slow     the physics that takes minutes"
 	@echo "make setup-dft     GPAW, for DFT: system packages by apt, a build of a minute, 100 MB"
 	@echo "make test-dft      DFT against experiment (about 10 CPU minutes)"
@@ -82,6 +83,12 @@ demo-dft: setup-dft demo
 rediscover: setup
 	$(BIN)/python tools/rediscover.py
 
+services: setup
+	@$(BIN)/python tools/services.py start
+
+services-stop: setup
+	@$(BIN)/python tools/services.py stop
+
 test: setup
 	$(BIN)/python -m pytest -q
 
@@ -120,4 +127,5 @@ constraints: setup-dft
 	@{ head -2 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	-@test ! -d .services || $(BIN)/python tools/services.py stop
+	rm -rf $(VENV) .services build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

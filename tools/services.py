@@ -1,0 +1,311 @@
+"""A server that speaks MongoDB's protocol, for the tests: `make services`, `make services-stop`.
+
+The first that there is: the server of NINEFOLD_TEST_MONGODB_URI, which is left as it is; `mongod` on the path; FerretDB 2
+on PostgreSQL with the DocumentDB extension, which Debian has from forky on: hence a folder with a Debian of its own, made
+by mmdebstrap, whose programs are run by chroot. It needs root, about two minutes the first time, and 1 GB.
+
+Everything lies in `.services` beside this folder: programs, data, logs, and `mongodb.uri` with the address for the tests.
+The servers listen on loopback only, on ports that are free when they are first started.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / ".services"
+URI = FOLDER / "mongodb.uri"
+DEBIAN = FOLDER / "debian"
+FERRETDB = FOLDER / "ferretdb"
+FERRETDB_VERSION = "v2.7.0"
+"""Fits DocumentDB 1.0 of Debian forky, the first Debian that has it."""
+PACKAGES = "postgresql-18,postgresql-18-documentdb"
+POSTGRES = "/usr/lib/postgresql/18/bin"
+DATA = "/srv/data"
+"""Of PostgreSQL, within DEBIAN."""
+SECONDS = 60.0
+"""How long a server may take to answer."""
+
+CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '/tmp'
+shared_preload_libraries = 'pg_cron,pg_documentdb_core,pg_documentdb'
+cron.database_name = 'postgres'
+dynamic_shared_memory_type = mmap  # a container may have no room in /dev/shm
+documentdb.enableUserCrud = true
+"""
+
+
+def main() -> None:
+    """Start or stop, as the first argument says."""
+    action = sys.argv[1] if len(sys.argv) == 2 else ""
+    if action not in ("start", "stop"):
+        sys.exit("usage: services.py start|stop")
+    if given := os.environ.get("NINEFOLD_TEST_MONGODB_URI"):
+        print("services: NINEFOLD_TEST_MONGODB_URI is set: its server is used, and left as it is")
+        if action == "start" and not answers(given):
+            sys.exit("services: the server of NINEFOLD_TEST_MONGODB_URI does not answer")
+        return
+    stop() if action == "stop" else start()
+
+
+def start() -> None:
+    """Bring a server up, unless it is."""
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    if URI.exists() and answers(URI.read_text()):
+        print(f"services: a MongoDB server answers; its address is in {URI.relative_to(ROOT)}")
+        return
+    stop()
+    if shutil.which("mongod"):
+        start_mongod()
+    else:
+        start_ferretdb()
+    print(f"services: a MongoDB server is up; its address is in {URI.relative_to(ROOT)}")
+
+
+def stop() -> None:
+    """End what `start` started; the data stay."""
+    for name in ("ferretdb", "mongod"):
+        pid = FOLDER / f"{name}.pid"
+        if pid.exists():
+            end(int(pid.read_text()), name)
+            pid.unlink()
+    if (DEBIAN / DATA.lstrip("/") / "postmaster.pid").exists():
+        in_debian(f"{POSTGRES}/pg_ctl", "-D", DATA, "-m", "fast", "stop", check=False)
+    URI.unlink(missing_ok=True)
+
+
+def end(pid: int, name: str) -> None:
+    """End one process, if the number still belongs to that program."""
+    try:
+        if name not in Path(f"/proc/{pid}/cmdline").read_text():
+            return
+        os.kill(pid, signal.SIGTERM)
+        for _ in range(100):
+            os.kill(pid, 0)
+            time.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+    except (OSError, ValueError):
+        return
+
+
+def start_mongod() -> None:
+    """MongoDB's own server, with one user who may do everything."""
+    data, password = FOLDER / "mongod", secret("mongod")
+    data.mkdir(exist_ok=True)
+    port = chosen_port("mongod")
+    spawn("mongod", ["mongod", "--auth", "--bind_ip", "127.0.0.1", "--port", str(port), "--dbpath", str(data)])
+    wait_for_port(port, "mongod")
+    from pymongo import MongoClient
+    from pymongo.errors import OperationFailure
+
+    with MongoClient("127.0.0.1", port) as client:
+        try:  # the first user may be made without a login, from this machine
+            client.admin.command("createUser", "ninefold", pwd=password, roles=["root"])
+        except OperationFailure:
+            pass  # made by an earlier start
+    publish(f"mongodb://ninefold:{password}@127.0.0.1:{port}/")
+
+
+def start_ferretdb() -> None:
+    """PostgreSQL with DocumentDB, and FerretDB before it."""
+    build_debian()
+    build_ferretdb()
+    start_postgres()
+    port, postgres = chosen_port("ferretdb"), chosen_port("postgres")
+    state = FOLDER / "state"
+    state.mkdir(exist_ok=True)
+    spawn(
+        "ferretdb",
+        [
+            str(FERRETDB), f"--postgresql-url=postgres://postgres@127.0.0.1:{postgres}/postgres",
+            f"--listen-addr=127.0.0.1:{port}", "--telemetry=disable", f"--state-dir={state}", "--debug-addr=-",
+        ],
+    )  # fmt: skip
+    wait_for_port(port, "ferretdb")
+    publish(f"mongodb://postgres:{secret('postgres')}@127.0.0.1:{port}/")
+
+
+def build_debian() -> None:
+    """A folder with Debian's PostgreSQL and DocumentDB."""
+    if (DEBIAN / POSTGRES.lstrip("/") / "initdb").exists():
+        return
+    if os.geteuid() != 0:
+        sys.exit(
+            "services: no mongod on the path; FerretDB's PostgreSQL is set up as root. "
+            "Install mongod, or name a server by NINEFOLD_TEST_MONGODB_URI"
+        )
+    install("mmdebstrap")
+    shutil.rmtree(DEBIAN, ignore_errors=True)
+    print("services: fetching PostgreSQL with DocumentDB from Debian (about a minute, 700 MB) ...", flush=True)
+    run(
+        [
+            "mmdebstrap", "--quiet", "--variant=apt", f"--include={PACKAGES}",
+            '--aptopt=APT::Install-Recommends "false"',
+            '--aptopt=Acquire::Check-Valid-Until "false"',  # a mirror may lag
+            "forky", str(DEBIAN), mirror(),
+        ]
+    )  # fmt: skip
+
+
+def mirror() -> str:
+    """Where this machine fetches Debian's packages from."""
+    files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    for file in files:
+        if file.suffix not in (".list", ".sources") or not file.is_file():
+            continue
+        for line in file.read_text().splitlines():
+            found = re.match(r"(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(\S+/debian)/?(?:\s|$)", line)
+            if found:
+                return found[1]
+    return "http://deb.debian.org/debian"
+
+
+def build_ferretdb() -> None:
+    """FerretDB from its source: its module lacks a file that `go install` would need."""
+    if FERRETDB.exists():
+        return
+    if not (go := shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")):
+        install("golang-go")  # 1.21 or newer fetches the compiler that FerretDB asks for
+        go = shutil.which("go") or "go"
+    print("services: building FerretDB (about half a minute) ...", flush=True)
+    module = f"github.com/FerretDB/FerretDB/v2@{FERRETDB_VERSION}"
+    environment = {**os.environ, "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "auto", "CGO_ENABLED": "0"}
+    download = subprocess.run(
+        [go, "mod", "download", "-json", module], cwd=FOLDER, env=environment, capture_output=True, text=True
+    )
+    found = re.search(r'"Dir": "([^"]+)"', download.stdout)
+    if download.returncode or not found:
+        sys.exit(f"services: FerretDB cannot be fetched: {(download.stdout + download.stderr).strip()[-500:]}")
+    source = FOLDER / "ferretdb-source"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(found[1], source)
+    run(["chmod", "-R", "u+w", str(source)])
+    version = source / "build" / "version" / "version.txt"
+    version.parent.mkdir(parents=True, exist_ok=True)
+    version.write_text(FERRETDB_VERSION + "\n")
+    run([go, "build", "-o", str(FERRETDB), "./cmd/ferretdb"], cwd=source, env=environment)
+    shutil.rmtree(source)
+
+
+def start_postgres() -> None:
+    """PostgreSQL, its data made the first time."""
+    data = DEBIAN / DATA.lstrip("/")
+    is_new = not (data / "PG_VERSION").exists()
+    if is_new:
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir(parents=True)
+        run(["chroot", str(DEBIAN), "chown", "postgres:postgres", DATA])
+        in_debian(f"{POSTGRES}/initdb", "-D", DATA, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+        with (data / "postgresql.conf").open("a") as file:
+            file.write(CONFIGURATION.format(port=chosen_port("postgres")))
+    (data / "postmaster.pid").unlink(missing_ok=True)  # of a machine that was switched off
+    in_debian(f"{POSTGRES}/pg_ctl", "-D", DATA, "-l", f"{DATA}/log", "-w", "-t", str(int(SECONDS)), "start")
+    statements = "create extension if not exists documentdb cascade; alter user postgres password '{}'"
+    in_debian(
+        f"{POSTGRES}/psql", "-q", "-h", "127.0.0.1", "-p", str(chosen_port("postgres")), "-d", "postgres", "-v",
+        "ON_ERROR_STOP=1", "-c", statements.format(secret("postgres")),
+    )  # fmt: skip
+
+
+def in_debian(*command: str, check: bool = True) -> None:
+    """Run a program of DEBIAN as the user postgres."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/tmp"}
+    run(["chroot", "--userspec=postgres:postgres", str(DEBIAN), *command], env=environment, check=check)
+
+
+def install(package: str) -> None:
+    """A Debian package, where its program is missing."""
+    if shutil.which(package):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        sys.exit(f"services: {package} is missing; as root: apt-get install {package}")
+    run(["apt-get", "update", "-q"])
+    run(["apt-get", "install", "-y", "-q", "--no-install-recommends", package])
+
+
+def run(command: list[str], check: bool = True, **options: object) -> None:
+    """Run a program; what it says goes into a log, whose end is shown where it fails."""
+    log = FOLDER / "log"
+    with log.open("a") as file:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, **options)  # type: ignore[call-overload]
+    if check and done.returncode:
+        sys.exit(f"services: {command[0]} failed; the end of {log}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def spawn(name: str, command: list[str]) -> None:
+    """Start a server that outlives this program."""
+    with (FOLDER / f"{name}.log").open("a") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=FOLDER
+        )
+    (FOLDER / f"{name}.pid").write_text(str(process.pid))
+
+
+def secret(name: str) -> str:
+    """A password, made once."""
+    file = FOLDER / f"{name}.password"
+    if not file.exists():
+        file.write_text(secrets.token_hex(16))
+        file.chmod(0o600)
+    return file.read_text()
+
+
+def chosen_port(name: str) -> int:
+    """A port that was free when it was first asked for."""
+    file = FOLDER / f"{name}.port"
+    if not file.exists():
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            file.write_text(str(free.getsockname()[1]))
+    return int(file.read_text())
+
+
+def wait_for_port(port: int, name: str) -> None:
+    """Until a server listens."""
+    last = time.monotonic() + SECONDS
+    while time.monotonic() < last:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    log = FOLDER / f"{name}.log"
+    sys.exit(f"services: {name} does not listen after {SECONDS:.0f} s; the end of {log}:\n{log.read_text()[-2000:]}")
+
+
+def publish(uri: str) -> None:
+    """Write the address for the tests, once the server answers to it."""
+    last = time.monotonic() + SECONDS
+    while not answers(uri):
+        if time.monotonic() > last:
+            sys.exit("services: the server does not answer; see .services/*.log")
+        time.sleep(0.5)
+    URI.touch(mode=0o600)
+    URI.write_text(uri)
+
+
+def answers(uri: str) -> bool:
+    """Whether a server answers and takes the login."""
+    from pymongo import MongoClient
+    from pymongo.errors import PyMongoError
+
+    try:
+        with MongoClient(uri, serverSelectionTimeoutMS=3000) as client:
+            client.admin.command("listDatabases")
+    except PyMongoError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()
