@@ -18,11 +18,15 @@ from ninefold.store.store import Mode, Store, StoreError
 ENVIRONMENT = "NINEFOLD_STORE"
 DEFAULT = "ninefold.db"
 
-BACKENDS = {"sqlite": "ninefold.store.sqlite"}
+BACKENDS = {
+    "sqlite": "ninefold.store.sqlite",
+    "mongodb": "ninefold.store.mongo",
+    "mongodb+srv": "ninefold.store.mongo",
+}
 """Scheme -> module of the backend, imported when a store of it is opened. A path is SQLite's."""
-PLANNED = ("mongodb", "mongodb+srv")
-"""Schemes that a later version will know."""
-_ALLOWED = "the path of an SQLite file, or sqlite:///relative.db, sqlite:////absolute.db"
+_ALLOWED = (
+    "the path of an SQLite file, or sqlite:///relative.db, sqlite:////absolute.db, mongodb://USER:PASSWORD@HOST/DATABASE"
+)
 _ADDRESS = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<rest>/.*)|(?P<known>sqlite|mongodb(\+srv)?):(?P<bare>.*)",
     re.DOTALL | re.IGNORECASE,
@@ -61,7 +65,8 @@ def open_store(uri: str | Path, mode: Mode = "read") -> Store:
     """Open a store.
 
     Args:
-        uri: `sqlite:///relative.db`, `sqlite:////absolute.db`, or a path of an SQLite file, with or without `~`.
+        uri: `sqlite:///relative.db`, `sqlite:////absolute.db`, or a path of an SQLite file, with or without `~`;
+            `mongodb://user:password@host/database`, or without the login, which is then looked for: see docs/mongodb.md.
         mode: `read` never makes a store; `write` makes one where there is none.
 
     Raises:
@@ -73,6 +78,17 @@ def open_store(uri: str | Path, mode: Mode = "read") -> Store:
     store: Store = backend.open_address(checked, mode)
     _opened.add(str(uri))
     return store
+
+
+def public_address(uri: str | Path) -> str:
+    """An address as it may be stored with jobs: without user and password, which `open_store` finds where they run."""
+    scheme, _ = _split(str(uri))
+    if scheme not in ("mongodb", "mongodb+srv"):
+        return str(uri)
+    from ninefold.store.mongo_address import parse
+
+    parts = parse(str(uri))
+    return masked(uri) if parts is None else parts.public()
 
 
 def store_file(uri: str | Path) -> Path | None:
@@ -122,10 +138,6 @@ def _backend_of(value: str, field: str) -> tuple[Any, str]:
     scheme, rest = _split(value)
     if scheme is None:
         return import_module(BACKENDS["sqlite"]), value
-    if scheme in PLANNED:
-        raise InputError(
-            field, masked(value), problem="is a MongoDB server, not supported in this version", allowed=_ALLOWED
-        )
     if scheme not in BACKENDS:
         problem = f"begins with {scheme}:, which is no kind of store or server that this version knows"
         raise InputError(field, masked(value), problem=problem, allowed=_ALLOWED)

@@ -1,0 +1,330 @@
+"""The store as a database of a MongoDB server, for the many hosts of a group.
+
+Collections and documents are those of every store, readable with MongoDB's own tools: see `mongo_queries.stored`. It uses no
+transactions, no collations and no change streams, so that FerretDB serves as well as MongoDB. Every write may be done
+twice: ids are those of the content, a document that is replaced is compared first, so that a lost answer is asked for again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from pymongo import ReplaceOne
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from ninefold.errors import InputError
+from ninefold.store.conditions import expected_values, fields_of, queryable
+from ninefold.store.locate import ENVIRONMENT
+from ninefold.store.mongo_address import check_address, with_login
+from ninefold.store.mongo_blobs import MongoBlobs
+from ninefold.store.mongo_connection import Connection
+from ninefold.store.mongo_lease import MongoLease, held, holder, progress_of
+from ninefold.store.mongo_queries import (
+    MOST_ROWS,
+    WRITE_MARK,
+    expected_query,
+    joined,
+    parts_of,
+    pipeline,
+    projection_of,
+    restored,
+    stored,
+    values_of,
+    where,
+)
+from ninefold.store.mongo_schema import prepare
+from ninefold.store.store import (
+    EXECUTOR,
+    NO_PROPERTIES,
+    NOTHING,
+    Condition,
+    Mode,
+    Order,
+    Properties,
+    RecordLike,
+    Scalar,
+    Store,
+    StoreError,
+)
+
+__all__ = ["MongoStore", "check_address", "open_address"]
+
+BATCH = 1000
+"""Documents sent at once."""
+_DUPLICATE = 11000
+_ATTEMPTS = 20
+"""Of an upsert that meets another's of the same id."""
+
+Result = TypeVar("Result")
+
+
+def open_address(address: str, mode: Mode) -> Store:
+    """See `ninefold.store.open_store`."""
+    return MongoStore(with_login(address, os.environ.get(ENVIRONMENT)), mode)
+
+
+class MongoStore(Store):
+    """See `Store`. Of several documents written by one call, those before an error may be there without the others.
+
+    Args:
+        address: Of server and database, with the login that it needs.
+        mode: `read` writes nothing; `write` makes a store of an empty database.
+
+    Raises:
+        InputError: if the server cannot be reached or refuses, there is no store (read), or the database is another's or
+            of another version.
+    """
+
+    def __init__(self, address: str, mode: Mode = "read") -> None:
+        self._mode, self._process, self._is_closed = mode, os.getpid(), False
+        self._leases: list[MongoLease] = []
+        self._connection = Connection(address)
+        self.blobs = MongoBlobs(self._own, self._check_writable)
+        try:
+            prepare(self._connection, mode)
+        except BaseException:
+            self._connection.client.close()
+            raise
+
+    @property
+    def location(self) -> str:
+        """The address without its login."""
+        return self._connection.place
+
+    def put(self, collection: str, records: Iterable[RecordLike]) -> None:
+        """See `Store.put`."""
+        self._replace_all(collection, records)
+
+    def put_unless_newer(self, collection: str, records: Iterable[RecordLike], field: str) -> None:
+        """See `Store.put_unless_newer`; a document that is newer refuses the upsert as one of the same id."""
+        self._replace_all(collection, records, unless_higher=field)
+
+    def insert(self, collection: str, records: Iterable[RecordLike]) -> int:
+        """See `Store.insert`. After a lost answer, what it had inserted counts as there before."""
+        fields_of(collection)
+        documents: dict[str, dict[str, Any]] = {}
+        for record in records:
+            document = stored(record.model_dump_json())
+            documents.setdefault(document["_id"], document)
+        self._check_writable()
+        return sum(
+            self._retried(lambda part=part: _inserted(self._collection(collection), part))
+            for part in _batches(list(documents.values()))
+        )
+
+    def replace(self, collection: str, record: RecordLike, expected: Mapping[str, Scalar]) -> bool:
+        """See `Store.replace`; the mark tells this call's own replacement where its answer was lost."""
+        values = expected_values(collection, expected)
+        document, mark = stored(record.model_dump_json()), uuid.uuid4().hex
+        document[WRITE_MARK] = mark
+        own = {"_id": document["_id"], WRITE_MARK: mark}
+        query = expected_query(collection, document["_id"], values)
+        self._check_writable()
+        attempts = 0
+
+        def swap() -> bool:
+            nonlocal attempts
+            attempts += 1
+            found = self._collection(collection)
+            if attempts > 1 and found.find_one(own, {"_id": 1}) is not None:
+                return True
+            return found.replace_one(query, document).matched_count == 1
+
+        return self._retried(swap)
+
+    def _replace_all(
+        self, collection: str, records: Iterable[RecordLike], unless_higher: str | None = None
+    ) -> None:
+        fields_of(collection)
+        documents: dict[str, dict[str, Any]] = {}
+        for record in records:
+            document = stored(record.model_dump_json())
+            kept = documents.get(document["_id"])
+            if kept is None or unless_higher is None or kept[unless_higher] <= document[unless_higher]:
+                documents[document["_id"]] = document
+        self._check_writable()
+        for part in _batches(list(documents.values())):
+            self._retried(lambda part=part: _replaced(self._collection(collection), part, unless_higher))
+
+    def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """See `Store.get_many`."""
+        fields_of(collection)
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(ids), BATCH):
+            query = where(collection, None, {"id": ids[start : start + BATCH]})
+            rows = self._retried(lambda query=query: list(self._collection(collection).find(query)))
+            found.update((row["_id"], restored(row)) for row in rows)
+        return found
+
+    def find(
+        self,
+        collection: str,
+        filter: str | None = None,
+        *,
+        equal: Mapping[str, Condition] = NOTHING,
+        after: str | None = None,
+        sort: Sequence[Order] = (),
+        fields: Sequence[str] | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        properties: Properties = NO_PROPERTIES,
+    ) -> list[dict[str, Any]]:
+        """See `Store.find`."""
+        if after is not None and sort:
+            raise ValueError("pages by key are in the order of the ids: give after or sort")
+        known = queryable(collection, properties)
+        query = where(collection, filter, equal, after, properties)
+        projection = None if fields is None else projection_of(fields, known)
+        most = MOST_ROWS if limit is None else min(limit, MOST_ROWS)
+        skip, rows = min(offset, MOST_ROWS), list[dict[str, Any]]()
+        parts = parts_of(collection, query, sort, properties)
+        for place, part in enumerate(parts):
+            if len(rows) == most:
+                break
+            # 0 would be no limit
+            wanted = 0 if limit is None else most - len(rows)
+
+            def read(part: Any = part, skip: int = skip, wanted: int = wanted) -> list[dict[str, Any]]:
+                found = self._collection(collection)
+                if part.flags:
+                    return list(found.aggregate(pipeline(part, projection, skip, wanted), allowDiskUse=True))
+                return list(found.find(part.query, projection, sort=part.sort, skip=skip, limit=wanted))
+
+            new = self._retried(read)
+            rows += new
+            if skip and place < len(parts) - 1:
+                there = skip + len(new) if new else self._number(collection, part.query)
+                skip = max(0, skip - there)
+        documents = [restored(row) for row in rows]
+        return documents if fields is None else [values_of(document, fields, known) for document in documents]
+
+    def count(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
+        """See `Store.count`."""
+        fields_of(collection)
+        return self._number(collection, where(collection, filter, equal))
+
+    def delete(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
+        """See `Store.delete`. After a lost answer, what it had deleted does not count."""
+        if not (filter and filter.strip()) and not equal:
+            raise ValueError("deletes everything: give a filter or values")
+        query = where(collection, filter, equal)
+        self._check_writable()
+        return self._retried(lambda: self._collection(collection).delete_many(query).deleted_count)
+
+    @contextmanager
+    def lease(self, name: str, purpose: str) -> Iterator[MongoLease]:
+        """See `Store.lease`."""
+        _check_lease_name(name)
+        self._check_writable()
+        with held(self._own(), name, purpose) as lease:
+            self._leases.append(lease)
+            try:
+                yield lease
+            finally:
+                self._leases.remove(lease)
+
+    def lease_holder(self, name: str = EXECUTOR) -> str | None:
+        """See `Store.lease_holder`."""
+        _check_lease_name(name)
+        found = holder(self._own(), name)
+        return None if found is None else str(found["holder"])
+
+    def lease_progress(self, name: str = EXECUTOR) -> dict[str, Any]:
+        """See `Store.lease_progress`."""
+        _check_lease_name(name)
+        return progress_of(holder(self._own(), name))
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        if not self._is_closed and os.getpid() == self._process:
+            self._connection.client.close()
+        self._is_closed = True
+
+    def _own(self) -> Connection:
+        """The connection, where it may be used: sockets are shared with a forked process, locks are copied."""
+        if os.getpid() != self._process:
+            raise StoreError(f"store: {self.location!r} was opened in another process; open it in this one")
+        if self._is_closed:
+            raise StoreError(f"store: {self.location!r} is closed")
+        return self._connection
+
+    def _collection(self, name: str) -> Collection[dict[str, Any]]:
+        return self._own().database[name]
+
+    def _retried(self, action: Callable[[], Result]) -> Result:
+        return self._own().retried(action)
+
+    def _number(self, collection: str, query: dict[str, Any]) -> int:
+        return self._retried(lambda: self._collection(collection).count_documents(query))
+
+    def _check_writable(self) -> None:
+        if self._mode == "read":
+            raise InputError("store", self.location, problem="cannot be written: it is open for reading")
+        self._own()
+        for lease in self._leases:
+            lease.check()
+
+
+def _inserted(collection: Collection[dict[str, Any]], documents: Sequence[dict[str, Any]]) -> int:
+    try:
+        return len(collection.insert_many(documents, ordered=False).inserted_ids)
+    except BulkWriteError as error:
+        _check_duplicates(error)
+        return int(error.details["nInserted"])
+
+
+def _replaced(
+    collection: Collection[dict[str, Any]], documents: Sequence[dict[str, Any]], unless_higher: str | None
+) -> None:
+    for _ in range(_ATTEMPTS):
+        writes = [
+            ReplaceOne(_present(document, unless_higher), document, upsert=True) for document in documents
+        ]
+        try:
+            collection.bulk_write(writes, ordered=False)
+            return
+        except (BulkWriteError, DuplicateKeyError) as error:
+            # another process has inserted the same id between the look and the insertion; or what is there is newer
+            again = _check_duplicates(error) if isinstance(error, BulkWriteError) else range(len(documents))
+            documents = [documents[place] for place in again]
+            if unless_higher is not None:
+                ids = [document["_id"] for document in documents]
+                there = {row["_id"]: row.get(unless_higher) for row in collection.find({"_id": {"$in": ids}}, {unless_higher: 1})}
+                documents = [
+                    document for document in documents
+                    if (there.get(document["_id"]) is None or there[document["_id"]] <= document[unless_higher])
+                ]  # fmt: skip
+            if not documents:
+                return
+    raise StoreError("store: documents of one id are written over and over by other processes")
+
+
+def _present(document: dict[str, Any], unless_higher: str | None) -> dict[str, Any]:
+    own: dict[str, Any] = {"_id": document["_id"]}
+    if unless_higher is None:
+        return own
+    return joined([own, {"$or": [{unless_higher: None}, {unless_higher: {"$lte": document[unless_higher]}}]}])
+
+
+def _check_duplicates(error: BulkWriteError) -> list[int]:
+    """The places of the documents whose id is there; any other error is raised."""
+    errors = error.details.get("writeErrors", [])
+    if error.details.get("writeConcernErrors") or any(one.get("code") != _DUPLICATE for one in errors):
+        raise error
+    return [int(one["index"]) for one in errors]
+
+
+def _batches(documents: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(documents), BATCH):
+        yield documents[start : start + BATCH]
+
+
+def _check_lease_name(name: str) -> None:
+    if not re.fullmatch("[a-z_]+", name):
+        raise ValueError(f"a lease's name has small letters only, and {name!r} has others")

@@ -1,0 +1,143 @@
+"""A connection to a MongoDB server: time-outs, retries with an end, and the server's errors as ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.database import Database
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    InvalidName,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+
+from ninefold.errors import InputError, NinefoldError, description
+from ninefold.store.locate import masked
+from ninefold.store.mongo_address import parse
+from ninefold.store.store import StoreError
+
+SELECTION_SECONDS = 10.0
+"""How long a server may take to be found."""
+SOCKET_SECONDS = 120.0
+"""How long an answer may take."""
+RETRY_SECONDS = 60.0
+"""How long what was begun is tried again while the server does not answer."""
+
+_DEFAULTS = {
+    "serverSelectionTimeoutMS": SELECTION_SECONDS * 1000,
+    "connectTimeoutMS": SELECTION_SECONDS * 1000,
+    "socketTimeoutMS": SOCKET_SECONDS * 1000,
+    "appname": "ninefold",
+}
+_WRONG_LOGIN = frozenset({11, 18, 8000})
+"""UserNotFound, AuthenticationFailed, and Atlas' own."""
+_NOT_ALLOWED = frozenset({13, 8005})
+_NO_ROOM = frozenset({14031, 12501})
+_RESUME = "then 'ninefold resume'; nothing acknowledged is lost"
+
+Result = TypeVar("Result")
+
+
+class Connection:
+    """One database of a server.
+
+    Args:
+        address: Checked, with its login.
+    """
+
+    def __init__(self, address: str) -> None:
+        parts = parse(address)
+        assert parts is not None
+        self.place, self._secrets = masked(address), parts.secrets
+        given = {text.partition("=")[0].lower() for text in parts.options.replace(";", "&").split("&")}
+        options: dict[str, Any] = {key: value for key, value in _DEFAULTS.items() if key.lower() not in given}
+        try:
+            self.client: MongoClient[dict[str, Any]] = MongoClient(address, connect=False, **options)
+            self.database: Database[dict[str, Any]] = self.client.get_database(
+                parts.database,
+                # what has returned is on disk, at a replica set on most of its members; what was written is read
+                write_concern=WriteConcern(w="majority", j=True),
+                read_preference=ReadPreference.PRIMARY,
+            )
+        except (PyMongoError, ValueError, OSError) as error:
+            raise self.explained(error) from None
+
+    def once(self, action: Callable[[], Result]) -> Result:
+        """What an action gives; the server's errors as ours."""
+        try:
+            return action()
+        except PyMongoError as error:
+            raise self.explained(error) from error
+
+    def retried(self, action: Callable[[], Result]) -> Result:
+        """What an action gives, tried again while the server does not answer; it must be one that may be done twice."""
+        last, pause = time.monotonic() + RETRY_SECONDS, 0.1
+        while True:
+            try:
+                return action()
+            except PyMongoError as error:
+                if not _is_transient(error) or time.monotonic() > last:
+                    raise self.explained(error) from error
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
+
+    def explained(self, error: Exception) -> NinefoldError:
+        """An error of pymongo as one of ours: whose mistake it is decides the exit code."""
+        code = getattr(error, "code", None)
+        if isinstance(error, OperationFailure) and (code in _WRONG_LOGIN or _says(error, "authentication failed")):
+            return self.refused(
+                "refuses the login: user or password is wrong", "special characters are percent-encoded; "
+                "?authSource= names the database that knows the user",
+            )  # fmt: skip
+        if isinstance(error, OperationFailure) and _says(error, "requires authentication", "authentication required"):
+            return self.refused("asks for a login", "give one by NINEFOLD_STORE=mongodb://USER:PASSWORD@HOST/DATABASE")
+        if isinstance(error, OperationFailure) and (
+            code in _NOT_ALLOWED or _says(error, "not authorized", "permission denied", "read-only transaction")
+        ):
+            return self.refused(
+                "cannot be written, or not read: this user has no right to it", "the role readWrite on the database is needed"
+            )
+        if isinstance(error, OperationFailure) and (code in _NO_ROOM or _says(error, "no space left", "disk full")):
+            return self.refused("cannot grow: the server's disk is full", f"free some space, {_RESUME}")
+        if isinstance(error, ConnectionFailure | ServerSelectionTimeoutError):
+            is_tls = _says(error, "ssl", "tls", "certificate")
+            seconds = SELECTION_SECONDS if isinstance(error, ServerSelectionTimeoutError) else SOCKET_SECONDS
+            problem = "cannot be reached: TLS fails" if is_tls else f"cannot be reached: no answer within {seconds:.0f} s"
+            return self.refused(problem, f"check host, port, network and ?tls=, {_RESUME}")
+        if isinstance(error, ConfigurationError | InvalidName | ValueError | OSError):
+            return self.refused("cannot be used", "check hosts and options of the address, and that its host name resolves")
+        if isinstance(error, DocumentTooLarge):
+            return StoreError(f"store: {self.place!r} takes no document larger than 16 MB")
+        return StoreError(f"store: {self.place!r} failed ({self._without_secrets(description(error))})")
+
+    def refused(self, problem: str, hint: str | None = None) -> InputError:
+        """What the user can mend."""
+        return InputError("store", self.place, problem=problem, hint=hint)
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _is_transient(error: PyMongoError) -> bool:
+    if isinstance(error, AutoReconnect | ConnectionFailure):
+        return True
+    # FerretDB answers while the PostgreSQL behind it does not
+    return isinstance(error, OperationFailure) and _says(
+        error, "failed to connect", "connection refused", "the database system is", "conn closed", "terminating connection",
+        "broken pipe", "unexpected eof",
+    )  # fmt: skip
+
+
+def _says(error: Exception, *words: str) -> bool:
+    text = str(error).lower()
+    return any(word in text for word in words)

@@ -1,0 +1,194 @@
+"""Queries, orders and documents of the MongoDB backend.
+
+A stored document is the record as it is, its `id` under MongoDB's name `_id`. MongoDB takes a dot in a key for a path and a
+dollar for an operator, so that keys which hold one are escaped; `_ESCAPED` marks the few documents that have such keys.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ninefold.errors import InputError, listed
+from ninefold.store.conditions import Field, allowed_values, queryable
+from ninefold.store.mongo_filters import Query, path_of
+from ninefold.store.store import NO_PROPERTIES, Condition, Order, Properties
+
+MOST_LISTED = 6
+"""Fields that a message lists."""
+MOST_ROWS = 2**31 - 1
+
+WRITE_MARK = "_written"
+"""Which call has replaced a document: tells one whose answer was lost that it was the one."""
+_ESCAPED = "_escaped"
+_SPECIAL = re.compile(r"[.$%\0]")
+_ORDERS = {"asc": 1, "desc": -1}
+
+
+class Part(NamedTuple):
+    """A stretch of the documents of a sorted query; stretches follow one another."""
+
+    query: Query
+    sort: list[tuple[str, int]]
+    flags: dict[str, str]
+    """Name of a computed field, which `sort` names -> path whose value is unknown where it is true."""
+
+
+def where(
+    collection: str,
+    filter: str | None,
+    equal: Mapping[str, Condition],
+    after: str | None = None,
+    properties: Properties = NO_PROPERTIES,
+) -> Query:
+    """A person's filter, code's values and the page's beginning as one query."""
+    parts: list[Query] = []
+    if filter is not None and filter.strip():
+        from ninefold.store.mongo_filters import to_query
+
+        parts.append(to_query(filter, collection, properties))
+    parts += [{_path(field): _one_of(values)} for field, values in allowed_values(collection, equal).items()]
+    if after is not None:
+        parts.append({"_id": {"$gt": after}})
+    return joined(parts)
+
+
+def joined(parts: Sequence[Query]) -> Query:
+    """All conditions at once."""
+    there = [part for part in parts if part]
+    return there[0] if len(there) == 1 else {"$and": there} if there else {}
+
+
+def parts_of(collection: str, query: Query, sort: Sequence[Order], properties: Properties) -> list[Part]:
+    """A query in the order of a store: unknown values last both ways, ties by id.
+
+    MongoDB sorts unknown values first where it ascends. Of the first field they are asked for apart, so that an index can
+    serve both; of later ones they are told by a computed field.
+
+    Raises:
+        InputError: if a field or a direction cannot be sorted by.
+    """
+    known = queryable(collection, properties)
+    return _parts(query, [_sorted_by(known, field, direction) for field, direction in sort])
+
+
+def _parts(query: Query, order: Sequence[tuple[str, int]]) -> list[Part]:
+    if order and order[0][0] == "_id":  # decides everything
+        return [Part(query, [order[0]], {})]
+    if order and order[0][1] > 0:
+        path = order[0][0]
+        first = _part(joined([query, {path: {"$ne": None}}]), order)
+        return [first, *_parts(joined([query, {path: None}]), order[1:])]
+    return [_part(query, order)]
+
+
+def _part(query: Query, order: Sequence[tuple[str, int]]) -> Part:
+    sort, flags = dict[str, int](), dict[str, str]()
+    for place, (path, direction) in enumerate(order):
+        if place and direction > 0 and path != "_id":
+            flag = f"_unknown_{place}"
+            flags[flag] = path
+            sort.setdefault(flag, 1)
+        sort.setdefault(path, direction)  # named twice, the first counts
+    sort.setdefault("_id", 1)
+    return Part(query, list(sort.items()), flags)
+
+
+def pipeline(part: Part, projection: Mapping[str, int] | None, skip: int, limit: int) -> list[dict[str, Any]]:
+    """A part with computed fields as stages of an aggregation."""
+    flags = {flag: {"$eq": [{"$ifNull": [f"${path}", None]}, None]} for flag, path in part.flags.items()}
+    stages: list[dict[str, Any]] = [{"$match": part.query}, {"$addFields": flags}, {"$sort": dict(part.sort)}]
+    stages += [{"$skip": skip}] if skip else []
+    stages += [{"$limit": limit}] if limit else []
+    # computed fields are left out by what is kept, or by name
+    return [*stages, {"$project": dict(projection) if projection else dict.fromkeys(flags, 0)}]
+
+
+def projection_of(fields: Sequence[str], known: Mapping[str, Field]) -> dict[str, int]:
+    """What to read of each document; of a field and one below it the upper one."""
+    paths = {_path_in(known, name) for name in fields} | {"_id"}
+    # a document whose keys are escaped is told by its mark
+    return {path: 1 for path in sorted(paths) if path.split(".")[0] == path or path.split(".")[0] not in paths} | {
+        _ESCAPED: 1
+    }
+
+
+def values_of(document: Mapping[str, Any], fields: Sequence[str], known: Mapping[str, Field]) -> dict[str, Any]:
+    """The wanted fields of a document as it was put; None for what is not there."""
+    found = {}
+    for name in fields:
+        value: Any = document
+        for key in known[name].path if name in known else (name,):
+            value = (value or {}).get(key)
+        found[name] = value
+    return found
+
+
+def stored(text: str) -> dict[str, Any]:
+    """A record, given as JSON, as the document that is stored."""
+    escaped = False
+
+    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal escaped
+        if any(_SPECIAL.search(key) for key, _ in pairs):
+            escaped = True
+            return {_escape(key): value for key, value in pairs}
+        return dict(pairs)
+
+    document = json.loads(text, object_pairs_hook=checked)
+    found = {"_id": document.pop("id"), **document}
+    return {**found, _ESCAPED: True} if escaped else found
+
+
+def restored(document: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `stored`."""
+    if document.pop(_ESCAPED, False):
+        document = _unescaped(document)
+    document.pop(WRITE_MARK, None)
+    return {"id": document.pop("_id"), **document}
+
+
+def expected_query(collection: str, id: str, values: Mapping[str, Any]) -> Query:
+    """The document of an id, if its fields have these values."""
+    return joined([{"_id": id}, where(collection, None, values)])
+
+
+def _one_of(values: Sequence[Any]) -> Query:
+    """Conditions on one field; None stands for an unknown value, which `$in` finds in absent fields too."""
+    return {"$eq": values[0]} if len(values) == 1 else {"$in": list(values)}
+
+
+def _path(field: str) -> str:
+    return "_id" if field == "id" else field
+
+
+def _path_in(known: Mapping[str, Field], name: str) -> str:
+    return path_of(known[name]) if name in known else _escape(name)
+
+
+def _sorted_by(known: Mapping[str, Field], field: str, direction: str) -> tuple[str, int]:
+    found = known.get(field.removeprefix("_ninefold_"))
+    if found is None or found.kind == "list" or direction not in _ORDERS:
+        sortable = [name for name, other in known.items() if other.kind != "list"]
+        close = difflib.get_close_matches(field, sortable, n=3)
+        raise InputError(
+            "sort", field, problem="cannot be sorted by", allowed=", ".join(close) or listed(sortable, MOST_LISTED),
+            hint="'ninefold fields' lists all",
+        )  # fmt: skip
+    return path_of(found), _ORDERS[direction]
+
+
+def _escape(key: str) -> str:
+    return _SPECIAL.sub(lambda found: f"%{ord(found.group()):02X}", key)
+
+
+def _unescaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            re.sub(r"%([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), key): _unescaped(below)
+            for key, below in value.items()
+        }
+    return [_unescaped(below) for below in value] if isinstance(value, list) else value
