@@ -25,3 +25,11 @@ def finished(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     (folder / "run.txt").write_text(done.stdout)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_databases_are_left():
+    import mongo_server
+
+    yield
+    mongo_server.drop_databases()

@@ -19,10 +19,14 @@ def store(tmp_path):
 @pytest.fixture(params=list(contract.BACKENDS))
 def backend(request, tmp_path):
     """An empty place for a store, of every kind."""
-    return contract.BACKENDS[request.param](tmp_path)
+    found = contract.BACKENDS[request.param](tmp_path)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="module", params=list(contract.BACKENDS))
 def lasting_backend(request, tmp_path_factory):
     """As `backend`, one for all tests of a module: for random ones, which keep apart by themselves."""
-    return contract.BACKENDS[request.param](tmp_path_factory.mktemp("store"))
+    found = contract.BACKENDS[request.param](tmp_path_factory.mktemp("store"))
+    yield found
+    found.close()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mongo_server
 from hypothesis import strategies as st
 
 from ninefold.store import Store, open_store
@@ -41,6 +42,10 @@ class Backend(NamedTuple):
     """The stored bytes of a blob, as the backend keeps them."""
     set_raw_blob: Callable[[str, bytes], None]
     """Replace them, as a failing disk would."""
+    missing: str
+    """The address of a store that is not there."""
+    close: Callable[[], None] = lambda: None
+    """When the test has ended."""
 
     def open(self, mode="write") -> Store:
         return open_store(self.address, mode)
@@ -64,12 +69,36 @@ def _sqlite(address, file):
         address,
         lambda sha256: blobs.file(sha256).read_bytes(),
         lambda sha256, content: blobs.file(sha256).write_bytes(content),
+        address.replace("s.db", "missing.db"),
+    )
+
+
+def _mongodb(_):
+    name = mongo_server.empty_database()
+
+    def piece(sha256):
+        database = mongo_server.client()[name]
+        [file] = database["blobs.files"].find({"filename": sha256})
+        return database["blobs.chunks"], {"files_id": file["_id"], "n": 0}
+
+    def raw_blob(sha256):
+        pieces, query = piece(sha256)
+        return pieces.find_one(query)["data"]
+
+    def set_raw_blob(sha256, content):
+        pieces, query = piece(sha256)
+        assert pieces.update_one(query, {"$set": {"data": content}}).matched_count == 1
+
+    missing = mongo_server.address_of(mongo_server.unused_database())
+    return Backend(
+        mongo_server.address_of(name), raw_blob, set_raw_blob, missing, lambda: mongo_server.give_back(name)
     )
 
 
 BACKENDS: dict[str, Callable[[Path], Backend]] = {
     "SQLite by path": lambda folder: _sqlite(str(folder / "s.db"), folder / "s.db"),
     "SQLite by URI": lambda folder: _sqlite(f"sqlite:///{folder / 's.db'}", folder / "s.db"),
+    "MongoDB": _mongodb,
 }
 """Name -> makes an empty place, given a folder of its own."""
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ninefold.errors import InputError, NinefoldError
 from ninefold.models.candidate import Candidate
-from ninefold.store import BlobError, StoreError
+from ninefold.store import BlobError, StoreError, open_store
 from ninefold.store.schema import COLLECTIONS, REVISIONS
 
 CANDIDATE = Candidate(
@@ -257,7 +257,7 @@ def test_reader_writes_nothing(backend, what):
 def test_a_missing_store_is_not_made_by_reading(backend):
     for _ in range(2):
         with pytest.raises(InputError, match=r"^store: .*does not exist") as caught:
-            backend.open("read")
+            open_store(backend.missing, "read")
     assert "\n" not in str(caught.value)
 
 
