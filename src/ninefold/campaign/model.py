@@ -6,6 +6,7 @@ and where to store.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -43,6 +44,16 @@ class ExecutionSettings(Settings):
         return self.workers or usable_cores()
 
 
+LOGIN_PROBLEM = "holds a login, and a campaign is stored with its results and with its jobs"
+LOGIN_HINT = "write the address without it; NINEFOLD_STORE, or a file of yours, has the one with it: see docs/mongodb.md"
+
+
+def without_login(store: str) -> str | None:
+    """An address as it may be shown, if it holds a login; else None."""
+    found = re.fullmatch(r"(mongodb(?:\+srv)?:/*).*@(.*)", store, re.IGNORECASE | re.DOTALL)
+    return None if found is None else f"{found[1]}***@{found[2].partition('?')[0]}"
+
+
 class Campaign(Settings):
     """A screening campaign: what to look for, how hard, and how to judge it."""
 
@@ -75,7 +86,7 @@ class Campaign(Settings):
     known: str | None = None
     """A YAML file of compounds that have been made, beside those in ninefold's list; relative to the campaign file."""
     store: str | None = None
-    """Where results go, if neither --store nor NINEFOLD_STORE says: an SQLite file."""
+    """Where results go, if neither --store nor NINEFOLD_STORE says: an SQLite file, or a MongoDB server without login."""
 
     @model_validator(mode="before")
     @classmethod
@@ -99,6 +110,12 @@ class Campaign(Settings):
                 f"energies.{place - 1}", twice[0], "is named twice, by engine (search) and energies together",
                 "name it once",
             )  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
+    def _check_store(self) -> Self:
+        if self.store is not None and (shown_store := without_login(self.store)) is not None:
+            raise FieldError("store", shown_store, LOGIN_PROBLEM, LOGIN_HINT)
         return self
 
     @field_validator("stages")

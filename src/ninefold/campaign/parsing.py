@@ -63,7 +63,7 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
     """
     from pydantic import ValidationError
 
-    from ninefold.campaign.model import Campaign
+    from ninefold.campaign.model import LOGIN_HINT, LOGIN_PROBLEM, Campaign, without_login
 
     if not isinstance(data, dict):
         raise InputError(
@@ -73,6 +73,9 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
             allowed="a mapping with at least 'name' and 'space'",
             hint="'ninefold campaign new' writes a commented one",
         )
+    # before anything else of it is shown
+    if isinstance(store := data.get("store"), str) and (shown_store := without_login(store)) is not None:
+        raise InputError(f"{source}: store", shown_store, problem=LOGIN_PROBLEM, hint=LOGIN_HINT)
     if folder is not None:
         data = _anchor_paths(data, folder)
     try:

@@ -17,6 +17,7 @@ from jobflow import Flow, Job, Maker
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import campaign_jobs, reference_jobs, result_jobs, search_jobs
+from ninefold.store import public_address
 
 
 @dataclass
@@ -165,7 +166,7 @@ class ScreenMaker(Maker):
             workflow: What the campaign's record says of the flow.
             run: Identifies the run; a random one by default.
         """
-        screened = parse_campaign(campaign)
+        screened, store = parse_campaign(campaign), public_address(store)  # jobs are stored, a login must not be
         registered = campaign_jobs.register_campaign(campaign, store, workflow, run or uuid.uuid4().hex)
         selected = campaign_jobs.select_compositions(campaign, store, registered.output)
         references = self.references_maker.make(campaign, store, selected.output)

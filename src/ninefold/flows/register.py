@@ -13,7 +13,7 @@ from ninefold.flows.kept import last_stored
 from ninefold.flows.workplace import method_of
 from ninefold.models.campaign import Attempt, CampaignRecord, Status
 from ninefold.stages.own import stored_columns
-from ninefold.store import masked
+from ninefold.store import public_address
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -69,7 +69,7 @@ def register(store: Store, campaign: Campaign, by: Run, *, accept_changes: bool 
         id=campaign.name,
         name=campaign.name,
         fingerprint=fingerprint,
-        settings=settings if campaign.store is None else {**settings, "store": masked(campaign.store)},
+        settings=settings if campaign.store is None else {**settings, "store": public_address(campaign.store)},
         versions={"ninefold": ninefold.__version__, "engine": methods[0].label, **_library_versions()},
         status="running",
         methods=[method.id for method in methods],

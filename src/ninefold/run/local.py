@@ -24,7 +24,8 @@ from ninefold.plugins import calling
 from ninefold.run.flow_run import FlowRun
 from ninefold.run.job_errors import JobErrors
 from ninefold.run.workers import Workers
-from ninefold.store import open_store, store_file
+from ninefold.store import open_store, public_address, store_file
+from ninefold.store.locate import offer_login
 from ninefold.store.store import EXECUTOR
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def run_campaign(
     load_foreign_code(campaign)
     campaign.known_compounds()  # likewise a broken file
     settings = campaign.to_dict()
-    flow = flow_of(make_flow, campaign, store, workflow)
+    flow = flow_of(make_flow, campaign, public_address(store), workflow)
+    offer_login(store)
     run, name = run_of(workflow), campaign.name
     with open_store(store, mode="write") as opened, opened.lease(EXECUTOR, lease_purpose(name)) as lease:
         with Workers(campaign.execution.worker_count) as workers, listening(Noting(lease)):

@@ -16,6 +16,8 @@ from ninefold.errors import InputError, NinefoldError
 from ninefold.store.store import Mode, Store, StoreError
 
 ENVIRONMENT = "NINEFOLD_STORE"
+LOGIN_ENVIRONMENT = "NINEFOLD_STORE_LOGIN"
+"""The address with its login, for the processes that a run starts."""
 DEFAULT = "ninefold.db"
 
 BACKENDS = {
@@ -89,6 +91,12 @@ def public_address(uri: str | Path) -> str:
 
     parts = parse(str(uri))
     return masked(uri) if parts is None else parts.public()
+
+
+def offer_login(uri: str | Path) -> None:
+    """Let this process and those that it starts open a store by its public address."""
+    if public_address(uri) != str(uri):
+        os.environ[LOGIN_ENVIRONMENT] = str(uri)
 
 
 def store_file(uri: str | Path) -> Path | None:

@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from ninefold.errors import InputError
 from ninefold.store.conditions import expected_values, fields_of, queryable
-from ninefold.store.locate import ENVIRONMENT
+from ninefold.store.locate import ENVIRONMENT, LOGIN_ENVIRONMENT
 from ninefold.store.mongo_address import check_address, with_login
 from ninefold.store.mongo_blobs import MongoBlobs
 from ninefold.store.mongo_connection import Connection
@@ -66,7 +66,8 @@ Result = TypeVar("Result")
 
 def open_address(address: str, mode: Mode) -> Store:
     """See `ninefold.store.open_store`."""
-    return MongoStore(with_login(address, os.environ.get(ENVIRONMENT)), mode)
+    offered = (os.environ.get(name) for name in (LOGIN_ENVIRONMENT, ENVIRONMENT))
+    return MongoStore(with_login(address, *offered), mode)
 
 
 class MongoStore(Store):

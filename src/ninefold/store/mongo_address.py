@@ -104,12 +104,12 @@ def options_of(parts: Address, address: str, field: str) -> dict[str, Any]:
         raise _refused(address, field) from None
 
 
-def with_login(address: str, environment: str | None) -> str:
+def with_login(address: str, *offered: str | None) -> str:
     """An address with a login: its own, that of NINEFOLD_STORE, or that of the user's file, for the same database.
 
     Args:
         address: Checked.
-        environment: The value of NINEFOLD_STORE.
+        offered: Addresses that may have it, such as the value of NINEFOLD_STORE; before those of the file.
 
     Raises:
         InputError: if others may read the file.
@@ -117,7 +117,7 @@ def with_login(address: str, environment: str | None) -> str:
     parts = parse(address)
     if parts is None or parts.login:
         return address
-    for other in (environment, *_own_addresses()):
+    for other in (*offered, *_own_addresses()):
         known = parse(other) if other else None
         if known is not None and known.login and known.place == parts.place:
             return str(other)

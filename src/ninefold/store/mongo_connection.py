@@ -21,7 +21,7 @@ from pymongo.errors import (
 
 from ninefold.errors import InputError, NinefoldError, description
 from ninefold.store.locate import masked
-from ninefold.store.mongo_address import parse
+from ninefold.store.mongo_address import options_of, parse
 from ninefold.store.store import StoreError
 
 SELECTION_SECONDS = 10.0
@@ -56,9 +56,11 @@ class Connection:
     def __init__(self, address: str) -> None:
         parts = parse(address)
         assert parts is not None
-        self.place, self._secrets = masked(address), parts.secrets
+        self.place, self._secrets, self._seconds = masked(address), parts.secrets, SELECTION_SECONDS
         given = {text.partition("=")[0].lower() for text in parts.options.replace(";", "&").split("&")}
         options: dict[str, Any] = {key: value for key, value in _DEFAULTS.items() if key.lower() not in given}
+        if "serverselectiontimeoutms" in given:
+            self._seconds = options_of(parts, address, "store")["serverSelectionTimeoutMS"]
         try:
             self.client: MongoClient[dict[str, Any]] = MongoClient(address, connect=False, **options)
             self.database: Database[dict[str, Any]] = self.client.get_database(
@@ -109,8 +111,8 @@ class Connection:
             return self.refused("cannot grow: the server's disk is full", f"free some space, {_RESUME}")
         if isinstance(error, ConnectionFailure | ServerSelectionTimeoutError):
             is_tls = _says(error, "ssl", "tls", "certificate")
-            seconds = SELECTION_SECONDS if isinstance(error, ServerSelectionTimeoutError) else SOCKET_SECONDS
-            problem = "cannot be reached: TLS fails" if is_tls else f"cannot be reached: no answer within {seconds:.0f} s"
+            seconds = self._seconds if isinstance(error, ServerSelectionTimeoutError) else SOCKET_SECONDS
+            problem = "cannot be reached: TLS fails" if is_tls else f"cannot be reached: no answer within {seconds:g} s"
             return self.refused(problem, f"check host, port, network and ?tls=, {_RESUME}")
         if isinstance(error, ConfigurationError | InvalidName | ValueError | OSError):
             return self.refused("cannot be used", "check hosts and options of the address, and that its host name resolves")
