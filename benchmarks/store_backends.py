@@ -1,4 +1,4 @@
-"""The two backends of the store with the same documents: inserts, a filtered and sorted page, a count, a document by its id.
+"""The two backends of the store with the same documents: inserts, a filtered and sorted page, a count, one document.
 
 MongoDB's server is that of NINEFOLD_TEST_MONGODB_URI, or of `make services`; without one SQLite is measured alone.
 """
@@ -23,7 +23,8 @@ class Row:
         chance = random.Random(number)
         self.id = f"{number:016x}"
         self._content = {
-            "id": self.id, "campaign": "benchmark", "formula": f"K{number % 9 + 1}ReH{number % 3 + 7}", "centre": chance.choice(["Re", "Tc", "Mo"]),
+            "id": self.id, "campaign": "benchmark", "formula": f"K{number % 9 + 1}ReH{number % 3 + 7}",
+            "centre": chance.choice(["Re", "Tc", "Mo"]),
             "elements": ["H", "K", "Re"], "nelements": 3, "n": chance.randint(7, 12), "rank": number,
             "e_above_hull": chance.random(), "score": chance.random(), "status": "ranked", "is_best": True,
             "verdicts": [{"rule": f"rule_{k}", "value": chance.random(), "reason": "x" * 40} for k in range(40)],
@@ -67,8 +68,10 @@ def measure(name: str, store: Store) -> None:
 def main():
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "s.db", "write") as store:
         measure("SQLite", store)
-    server = os.environ.get("NINEFOLD_TEST_MONGODB_URI") or (ADDRESS_FILE.read_text() if ADDRESS_FILE.exists() else None)
-    if server is None:
+    server = os.environ.get("NINEFOLD_TEST_MONGODB_URI") or (
+        ADDRESS_FILE.read_text() if ADDRESS_FILE.exists() else None
+    )
+    if not server:
         print("MongoDB: no server ('make services' starts one)")
         return
     from pymongo import MongoClient

@@ -1,11 +1,12 @@
 """A server that speaks MongoDB's protocol, for the tests: `make services`, `make services-stop`.
 
-The first that there is: the server of NINEFOLD_TEST_MONGODB_URI, which is left as it is; `mongod` on the path; FerretDB 2
-on PostgreSQL with the DocumentDB extension, which Debian has from forky on: hence a folder with a Debian of its own, made
-by mmdebstrap, whose programs are run by chroot. It needs root, about two minutes the first time, and 1 GB.
+The first that there is: the server of NINEFOLD_TEST_MONGODB_URI, which is left as it is; `mongod` on the path;
+FerretDB 2 on PostgreSQL with the DocumentDB extension, which Debian has from forky on: hence a folder with a Debian
+of its own, made by mmdebstrap, whose programs are run by chroot. It needs root, about two minutes the first time, and
+1 GB.
 
-Everything lies in `.services` beside this folder: programs, data, logs, and `mongodb.uri` with the address for the tests.
-The servers listen on loopback only, on ports that are free when they are first started.
+Everything lies in `.services` beside this folder: programs, data, logs, and `mongodb.uri` with the address for the
+tests. The servers listen on loopback only, on ports that are free when they are first started.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,11 +111,9 @@ def start_mongod() -> None:
     from pymongo import MongoClient
     from pymongo.errors import OperationFailure
 
-    with MongoClient("127.0.0.1", port) as client:
-        try:  # the first user may be made without a login, from this machine
-            client.admin.command("createUser", "ninefold", pwd=password, roles=["root"])
-        except OperationFailure:
-            pass  # made by an earlier start
+    # the first user may be made without a login, from this machine; later ones are refused
+    with MongoClient("127.0.0.1", port) as client, suppress(OperationFailure):
+        client.admin.command("createUser", "ninefold", pwd=password, roles=["root"])
     publish(f"mongodb://ninefold:{password}@127.0.0.1:{port}/")
 
 

@@ -58,7 +58,10 @@ def test_campaign_files(tmp_path, text, words):
     [
         (["run", "nowhere.yaml"], ["nowhere.yaml", "quickstart"]),
         (["run", "quickstart", "--store", "no/such/folder/x.db"], ["no/such/folder"]),
-        (["run", "quickstart", "--store", "mongodb://ada:pw@127.0.0.1:9/db?timeoutMS=x"], ["'mongodb://***@127.0.0.1:9/db?***'"]),
+        (
+            ["run", "quickstart", "--store", "mongodb://ada:pw@127.0.0.1:9/db?timeoutMS=x"],
+            ["'mongodb://***@127.0.0.1:9/db?***'"],
+        ),
         (
             ["run", "quickstart", "--store", "mongodb://ada:pw@127.0.0.1:9/db?serverSelectionTimeoutMS=100"],
             ["'mongodb://***@127.0.0.1:9/db?***' cannot be reached: no answer within 0.1 s"],

@@ -2,11 +2,11 @@
 
 import json
 
-import mongo_server
 import pytest
 import yaml
-from campaign_run import QUICK, ninefold, what_matters, with_pairs
 
+import mongo_server
+from campaign_run import QUICK, ninefold, what_matters, with_pairs
 from ninefold.flows import ScreenMaker
 from ninefold.store import open_store
 
@@ -56,7 +56,13 @@ def test_every_document_is_that_on_sqlite(runs, address):
 def test_commands_answer_from_it_and_a_finished_campaign_stays_finished(runs, address):
     folder, environment, _ = runs
     with_store = {**environment, "NINEFOLD_STORE": address}
-    for arguments in (["status"], ["query", "n = 9"], ["show", "K2ReH9"], ["report", "-o", "r.html"], ["export", "-o", "x.csv"]):
+    for arguments in (
+        ["status"],
+        ["query", "n = 9"],
+        ["show", "K2ReH9"],
+        ["report", "-o", "r.html"],
+        ["export", "-o", "x.csv"],
+    ):
         done = ninefold(*arguments, cwd=folder, env=with_store)
         assert done.returncode == 0, done.stderr
     again = ninefold("run", "campaign.yaml", cwd=folder, env=with_store)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mongo_server
 from hypothesis import strategies as st
 
+import mongo_server
 from ninefold.store import Store, open_store
 from ninefold.store.blobs import FolderBlobs
 
@@ -90,9 +90,7 @@ def _mongodb(_):
         assert pieces.update_one(query, {"$set": {"data": content}}).matched_count == 1
 
     missing = mongo_server.address_of(mongo_server.unused_database())
-    return Backend(
-        mongo_server.address_of(name), raw_blob, set_raw_blob, missing, lambda: mongo_server.give_back(name)
-    )
+    return Backend(mongo_server.address_of(name), raw_blob, set_raw_blob, missing, lambda: mongo_server.give_back(name))
 
 
 BACKENDS: dict[str, Callable[[Path], Backend]] = {

@@ -39,9 +39,15 @@ def test_first_that_is_given(monkeypatch, option, environment, campaign, expecte
 
 REFUSED = [
     # --store, what the error shows of it
-    ("mongodb://ada:hush@/db", "'mongodb://***@/db' is no address of a MongoDB server; allowed: mongodb://USER:PASSWORD@"),
+    (
+        "mongodb://ada:hush@/db",
+        "'mongodb://***@/db' is no address of a MongoDB server; allowed: mongodb://USER:PASSWORD@",
+    ),
     ("mongodb+srv://", "'mongodb+srv://' is no address of a MongoDB server"),
-    ("MongoDB://ada:p@ss/w@host/db?tlsCertificateKeyFilePassword=hush", "'mongodb://***@host/db?***' is no address of a"),
+    (
+        "MongoDB://ada:p@ss/w@host/db?tlsCertificateKeyFilePassword=hush",
+        "'mongodb://***@host/db?***' is no address of a",
+    ),
     ("mongodb:/ada:hush@host/db", "'mongodb:/***@host/db' is no address of a MongoDB server"),
     ("mongodb:ada:hush@host/db", "'mongodb:***@host/db' is no address of a MongoDB server"),
     ("mongodb://ada:hush@host:port/db", "'mongodb://***@host:port/db' is no address of a MongoDB server"),
@@ -154,7 +160,9 @@ def test_no_backend_is_imported_before_a_store_is_opened():
     assert {"sqlite3", "pydantic", "lark", "pymongo"} & set(done.stdout.split()) == set()
 
 
-@pytest.mark.parametrize("address", ["mongodb://ada:hush@127.0.0.1:9/db?serverSelectionTimeoutMS=100", "sqlite:///no.db"])
+@pytest.mark.parametrize(
+    "address", ["mongodb://ada:hush@127.0.0.1:9/db?serverSelectionTimeoutMS=100", "sqlite:///no.db"]
+)
 @pytest.mark.parametrize("command", ["status", "query", "show K2ReH9", "resume", "export -o x.csv", "report"])
 def test_every_command_takes_an_address(monkeypatch, capsys, command, address):
     monkeypatch.setattr(sys, "argv", ["ninefold", *command.split(), "--store", address])

@@ -45,7 +45,7 @@ class ExecutionSettings(Settings):
 
 
 LOGIN_PROBLEM = "holds a login, and a campaign is stored with its results and with its jobs"
-LOGIN_HINT = "write the address without it; NINEFOLD_STORE, or a file of yours, has the one with it: see docs/mongodb.md"
+LOGIN_HINT = "write the address without it; NINEFOLD_STORE or a file of yours has the login: see docs/mongodb.md"
 
 
 def without_login(store: str) -> str | None:
@@ -86,7 +86,7 @@ class Campaign(Settings):
     known: str | None = None
     """A YAML file of compounds that have been made, beside those in ninefold's list; relative to the campaign file."""
     store: str | None = None
-    """Where results go, if neither --store nor NINEFOLD_STORE says: an SQLite file, or a MongoDB server without login."""
+    """Where results go, if neither --store nor NINEFOLD_STORE says: an SQLite file; a MongoDB address without login."""
 
     @model_validator(mode="before")
     @classmethod

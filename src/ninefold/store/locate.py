@@ -26,9 +26,7 @@ BACKENDS = {
     "mongodb+srv": "ninefold.store.mongo",
 }
 """Scheme -> module of the backend, imported when a store of it is opened. A path is SQLite's."""
-_ALLOWED = (
-    "the path of an SQLite file, or sqlite:///relative.db, sqlite:////absolute.db, mongodb://USER:PASSWORD@HOST/DATABASE"
-)
+_ALLOWED = "the path of an SQLite file, or sqlite:///relative.db, sqlite:////absolute.db, mongodb://USER:PASSWORD@HOST/DATABASE"
 _ADDRESS = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<rest>/.*)|(?P<known>sqlite|mongodb(\+srv)?):(?P<bare>.*)",
     re.DOTALL | re.IGNORECASE,
@@ -68,7 +66,7 @@ def open_store(uri: str | Path, mode: Mode = "read") -> Store:
 
     Args:
         uri: `sqlite:///relative.db`, `sqlite:////absolute.db`, or a path of an SQLite file, with or without `~`;
-            `mongodb://user:password@host/database`, or without the login, which is then looked for: see docs/mongodb.md.
+            `mongodb://user:password@host/database`, or without login, which is then looked for: see docs/mongodb.md.
         mode: `read` never makes a store; `write` makes one where there is none.
 
     Raises:

@@ -1,8 +1,9 @@
 """The store as a database of a MongoDB server, for the many hosts of a group.
 
-Collections and documents are those of every store, readable with MongoDB's own tools: see `mongo_queries.stored`. It uses no
-transactions, no collations and no change streams, so that FerretDB serves as well as MongoDB. Every write may be done
-twice: ids are those of the content, a document that is replaced is compared first, so that a lost answer is asked for again.
+Collections and documents are those of every store, readable with MongoDB's own tools: see `mongo_queries.stored`. It
+uses no transactions, no collations and no change streams, so that FerretDB serves as well as MongoDB. Every write may
+be done twice: ids are those of the content, a document that is replaced is compared first, so that a lost answer is
+asked for again.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
-from pymongo import ReplaceOne
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from ninefold.errors import InputError
 from ninefold.store.conditions import expected_values, fields_of, queryable
@@ -29,7 +29,6 @@ from ninefold.store.mongo_queries import (
     MOST_ROWS,
     WRITE_MARK,
     expected_query,
-    joined,
     parts_of,
     pipeline,
     projection_of,
@@ -39,6 +38,7 @@ from ninefold.store.mongo_queries import (
     where,
 )
 from ninefold.store.mongo_schema import prepare
+from ninefold.store.mongo_writes import BATCH, batches, documents_of, inserted, replaced
 from ninefold.store.store import (
     EXECUTOR,
     NO_PROPERTIES,
@@ -54,12 +54,6 @@ from ninefold.store.store import (
 )
 
 __all__ = ["MongoStore", "check_address", "open_address"]
-
-BATCH = 1000
-"""Documents sent at once."""
-_DUPLICATE = 11000
-_ATTEMPTS = 20
-"""Of an upsert that meets another's of the same id."""
 
 Result = TypeVar("Result")
 
@@ -78,8 +72,8 @@ class MongoStore(Store):
         mode: `read` writes nothing; `write` makes a store of an empty database.
 
     Raises:
-        InputError: if the server cannot be reached or refuses, there is no store (read), or the database is another's or
-            of another version.
+        InputError: if the server cannot be reached or refuses, there is no store (read), or the database is another's
+            or of another version.
     """
 
     def __init__(self, address: str, mode: Mode = "read") -> None:
@@ -115,8 +109,8 @@ class MongoStore(Store):
             documents.setdefault(document["_id"], document)
         self._check_writable()
         return sum(
-            self._retried(lambda part=part: _inserted(self._collection(collection), part))
-            for part in _batches(list(documents.values()))
+            self._retried(partial(inserted, self._collection(collection), part))
+            for part in batches(list(documents.values()))
         )
 
     def replace(self, collection: str, record: RecordLike, expected: Mapping[str, Scalar]) -> bool:
@@ -139,9 +133,7 @@ class MongoStore(Store):
 
         return self._retried(swap)
 
-    def _replace_all(
-        self, collection: str, records: Iterable[RecordLike], unless_higher: str | None = None
-    ) -> None:
+    def _replace_all(self, collection: str, records: Iterable[RecordLike], unless_higher: str | None = None) -> None:
         fields_of(collection)
         documents: dict[str, dict[str, Any]] = {}
         for record in records:
@@ -150,8 +142,8 @@ class MongoStore(Store):
             if kept is None or unless_higher is None or kept[unless_higher] <= document[unless_higher]:
                 documents[document["_id"]] = document
         self._check_writable()
-        for part in _batches(list(documents.values())):
-            self._retried(lambda part=part: _replaced(self._collection(collection), part, unless_higher))
+        for part in batches(list(documents.values())):
+            self._retried(partial(replaced, self._collection(collection), part, unless_higher))
 
     def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """See `Store.get_many`."""
@@ -159,7 +151,7 @@ class MongoStore(Store):
         found: dict[str, dict[str, Any]] = {}
         for start in range(0, len(ids), BATCH):
             query = where(collection, None, {"id": ids[start : start + BATCH]})
-            rows = self._retried(lambda query=query: list(self._collection(collection).find(query)))
+            rows = self._retried(partial(documents_of, self._collection(collection), query))
             found.update((row["_id"], restored(row)) for row in rows)
         return found
 
@@ -270,60 +262,6 @@ class MongoStore(Store):
         self._own()
         for lease in self._leases:
             lease.check()
-
-
-def _inserted(collection: Collection[dict[str, Any]], documents: Sequence[dict[str, Any]]) -> int:
-    try:
-        return len(collection.insert_many(documents, ordered=False).inserted_ids)
-    except BulkWriteError as error:
-        _check_duplicates(error)
-        return int(error.details["nInserted"])
-
-
-def _replaced(
-    collection: Collection[dict[str, Any]], documents: Sequence[dict[str, Any]], unless_higher: str | None
-) -> None:
-    for _ in range(_ATTEMPTS):
-        writes = [
-            ReplaceOne(_present(document, unless_higher), document, upsert=True) for document in documents
-        ]
-        try:
-            collection.bulk_write(writes, ordered=False)
-            return
-        except (BulkWriteError, DuplicateKeyError) as error:
-            # another process has inserted the same id between the look and the insertion; or what is there is newer
-            again = _check_duplicates(error) if isinstance(error, BulkWriteError) else range(len(documents))
-            documents = [documents[place] for place in again]
-            if unless_higher is not None:
-                ids = [document["_id"] for document in documents]
-                there = {row["_id"]: row.get(unless_higher) for row in collection.find({"_id": {"$in": ids}}, {unless_higher: 1})}
-                documents = [
-                    document for document in documents
-                    if (there.get(document["_id"]) is None or there[document["_id"]] <= document[unless_higher])
-                ]  # fmt: skip
-            if not documents:
-                return
-    raise StoreError("store: documents of one id are written over and over by other processes")
-
-
-def _present(document: dict[str, Any], unless_higher: str | None) -> dict[str, Any]:
-    own: dict[str, Any] = {"_id": document["_id"]}
-    if unless_higher is None:
-        return own
-    return joined([own, {"$or": [{unless_higher: None}, {unless_higher: {"$lte": document[unless_higher]}}]}])
-
-
-def _check_duplicates(error: BulkWriteError) -> list[int]:
-    """The places of the documents whose id is there; any other error is raised."""
-    errors = error.details.get("writeErrors", [])
-    if error.details.get("writeConcernErrors") or any(one.get("code") != _DUPLICATE for one in errors):
-        raise error
-    return [int(one["index"]) for one in errors]
-
-
-def _batches(documents: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    for start in range(0, len(documents), BATCH):
-        yield documents[start : start + BATCH]
 
 
 def _check_lease_name(name: str) -> None:

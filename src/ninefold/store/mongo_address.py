@@ -1,8 +1,8 @@
 """Addresses of MongoDB servers: checked, without what is secret, and joined with their login again.
 
-The address of a store travels with the jobs of a flow, and jobs are stored by whoever runs them. So a flow holds the address
-without user and password (`public`), and where a job runs, they come from NINEFOLD_STORE or from a file of the user's that
-nobody else can read (`with_login`).
+The address of a store travels with the jobs of a flow, and jobs are stored by whoever runs them. So a flow holds the
+address without user and password (`public`), and where a job runs, they come from NINEFOLD_STORE or from a file of
+the user's that nobody else can read (`with_login`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from ninefold.errors import InputError
 ALLOWED = "mongodb://USER:PASSWORD@HOST:PORT/DATABASE, what is special in user and password percent-encoded"
 DATABASE = "ninefold"
 """Where the address names none."""
-_SECRET_OPTIONS = frozenset({"tlscertificatekeyfilepassword", "authmechanismproperties", "proxyusername", "proxypassword"})
+_SECRET_OPTIONS = frozenset(
+    {"tlscertificatekeyfilepassword", "authmechanismproperties", "proxyusername", "proxypassword"}
+)
 _ADDRESS = re.compile(
     r"(?P<scheme>mongodb(?:\+srv)?)://(?:(?P<login>[^@/]*)@)?(?P<hosts>[^@/?#]+)(?:/(?P<database>[^?@/]*))?"
     r"(?:\?(?P<options>[^@]*))?",
@@ -137,7 +139,9 @@ def _own_addresses() -> list[str]:
     except (OSError, UnicodeDecodeError):  # no such file, or not for us
         return []
     if mode & 0o077:
-        raise InputError("store", str(file), problem="holds passwords and can be read by others", hint=f"chmod 600 {file}")
+        raise InputError(
+            "store", str(file), problem="holds passwords and can be read by others", hint=f"chmod 600 {file}"
+        )
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 

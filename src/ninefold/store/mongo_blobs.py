@@ -1,8 +1,8 @@
 """Blobs of the MongoDB backend: compressed files in GridFS, each under the SHA-256 of its content as file name.
 
-GridFS writes the pieces of a file first and its entry last: a blob that has an entry is whole. Two processes that write the
-same content at once may leave two files of one name, of which either will do; pieces of a writer that was killed have no
-entry and are never read.
+GridFS writes the pieces of a file first and its entry last: a blob that has an entry is whole. Two processes that
+write the same content at once may leave two files of one name, of which either will do; pieces of a writer that was
+killed have no entry and are never read.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gridfs import GridFSBucket
@@ -62,7 +63,7 @@ class MongoBlobs:
             raise BlobError(place, "is missing")
         problem = ""
         for file in files:
-            content, problem = self._connection().retried(lambda file=file: self._content(file, sha256))
+            content, problem = self._connection().retried(partial(self._content, file, sha256))
             if not problem:
                 return content
         raise BlobError(place, problem)

@@ -10,6 +10,7 @@ from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
     DocumentTooLarge,
@@ -19,7 +20,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from ninefold.errors import InputError, NinefoldError, description
+from ninefold.errors import LONGEST_SHOWN, InputError, NinefoldError, description
 from ninefold.store.locate import masked
 from ninefold.store.mongo_address import options_of, parse
 from ninefold.store.store import StoreError
@@ -105,7 +106,8 @@ class Connection:
             code in _NOT_ALLOWED or _says(error, "not authorized", "permission denied", "read-only transaction")
         ):
             return self.refused(
-                "cannot be written, or not read: this user has no right to it", "the role readWrite on the database is needed"
+                "cannot be written, or not read: this user has no right to it",
+                "the role readWrite on the database is needed",
             )
         if isinstance(error, OperationFailure) and (code in _NO_ROOM or _says(error, "no space left", "disk full")):
             return self.refused("cannot grow: the server's disk is full", f"free some space, {_RESUME}")
@@ -115,10 +117,14 @@ class Connection:
             problem = "cannot be reached: TLS fails" if is_tls else f"cannot be reached: no answer within {seconds:g} s"
             return self.refused(problem, f"check host, port, network and ?tls=, {_RESUME}")
         if isinstance(error, ConfigurationError | InvalidName | ValueError | OSError):
-            return self.refused("cannot be used", "check hosts and options of the address, and that its host name resolves")
+            return self.refused(
+                "cannot be used", "check hosts and options of the address, and that its host name resolves"
+            )
         if isinstance(error, DocumentTooLarge):
             return StoreError(f"store: {self.place!r} takes no document larger than 16 MB")
-        return StoreError(f"store: {self.place!r} failed ({self._without_secrets(description(error))})")
+        errors = error.details.get("writeErrors") if isinstance(error, BulkWriteError) else None
+        words = str(errors[0].get("errmsg"))[:LONGEST_SHOWN] if errors else description(error)
+        return StoreError(f"store: {self.place!r} failed ({self._without_secrets(words)})")
 
     def refused(self, problem: str, hint: str | None = None) -> InputError:
         """What the user can mend."""
@@ -135,8 +141,8 @@ def _is_transient(error: PyMongoError) -> bool:
         return True
     # FerretDB answers while the PostgreSQL behind it does not
     return isinstance(error, OperationFailure) and _says(
-        error, "failed to connect", "connection refused", "the database system is", "conn closed", "terminating connection",
-        "broken pipe", "unexpected eof",
+        error, "failed to connect", "connection refused", "the database system is", "conn closed",
+        "terminating connection", "broken pipe", "unexpected eof",
     )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """OPTIMADE filters in MongoDB's words.
 
-MongoDB has two truth values: `$not` of a comparison holds for a document without the field. A filter has three, as in SQL:
-a comparison with an unknown value is neither true nor false. So each part of a filter becomes two queries, one for the
-documents where it is true and one for those where it is false, and NOT exchanges them; what is unknown is in neither.
-optimade-python-tools' `MongoTransformer` leaves out unknown values at single comparisons alone (`NOT (n = 7 OR m = 1)` would match a
-document without n), and its text matches take what is special in regular expressions.
+MongoDB has two truth values: `$not` of a comparison holds for a document without the field. A filter has three, as in
+SQL: a comparison with an unknown value is neither true nor false. So each part of a filter becomes two queries, one
+for the documents where it is true and one for those where it is false, and NOT exchanges them; what is unknown is in
+neither. optimade-python-tools' `MongoTransformer` leaves out unknown values at single comparisons alone (`NOT (n = 7
+OR m = 1)` would match a document without n), and its text matches take what is special in regular expressions.
 """
 
 from __future__ import annotations

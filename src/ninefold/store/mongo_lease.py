@@ -1,7 +1,7 @@
 """Leases on a server: a document with the holder, a time of expiry that a heartbeat moves on, and a fencing token.
 
-Times are the server's, so that the clocks of two machines need not agree. Of a holder on the same machine it is known at once
-whether its process is still there; of one elsewhere when its lease has expired.
+Times are the server's, so that the clocks of two machines need not agree. Of a holder on the same machine it is known
+at once whether its process is still there; of one elsewhere when its lease has expired.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class MongoLease:
             self._connection.retried(self._renew)
         if self._is_lost:
             raise LeaseLostError(
-                f"store: another process has taken over {self._connection.place!r} ({self.name} lease), because this one "
-                "was not heard of for too long; it stops, and nothing that it had stored is lost"
+                f"store: another process has taken over {self._connection.place!r} ({self.name} lease), because this "
+                "one was not heard of for too long; it stops, and nothing that it had stored is lost"
             )
 
     def end(self) -> None:
@@ -105,8 +105,8 @@ def held(connection: Connection, name: str, purpose: str) -> Iterator[MongoLease
     if found is None:
         raise InputError(
             "store", connection.place, problem=f"is in use by {_holder(connection, name) or 'another process'}",
-            hint=f"wait for it, or name another store with --store; a process that was killed on another machine counts "
-            f"for {EXPIRY_SECONDS:.0f} s",
+            hint=f"wait for it, or name another store with --store; a process that was killed on another machine "
+            f"counts for {EXPIRY_SECONDS:.0f} s",
         )  # fmt: skip
     lease = MongoLease(connection, name, owner, found["token"])
     try:

@@ -1,7 +1,8 @@
 """Queries, orders and documents of the MongoDB backend.
 
-A stored document is the record as it is, its `id` under MongoDB's name `_id`. MongoDB takes a dot in a key for a path and a
-dollar for an operator, so that keys which hold one are escaped; `_ESCAPED` marks the few documents that have such keys.
+A stored document is the record as it is, its `id` under MongoDB's name `_id`. MongoDB takes a dot in a key for a path
+and a dollar for an operator, so that keys which hold one are escaped; `_ESCAPED` marks the few documents that have
+such keys.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def joined(parts: Sequence[Query]) -> Query:
 def parts_of(collection: str, query: Query, sort: Sequence[Order], properties: Properties) -> list[Part]:
     """A query in the order of a store: unknown values last both ways, ties by id.
 
-    MongoDB sorts unknown values first where it ascends. Of the first field they are asked for apart, so that an index can
-    serve both; of later ones they are told by a computed field.
+    MongoDB sorts unknown values first where it ascends. Of the first field they are asked for apart, so that an index
+    can serve both; of later ones they are told by a computed field.
 
     Raises:
         InputError: if a field or a direction cannot be sorted by.

@@ -38,7 +38,9 @@ def prepare(connection: Connection, mode: Mode) -> None:
                     "is a MongoDB database, but not one of ninefold's", "name another in the address"
                 )
         elif mode == "read":
-            raise connection.refused("does not exist", "'ninefold run CAMPAIGN' makes one; --store or NINEFOLD_STORE names another")
+            raise connection.refused(
+                "does not exist", "'ninefold run CAMPAIGN' makes one; --store or NINEFOLD_STORE names another"
+            )
     if found is None:
         connection.once(lambda: _make(connection))
     else:
@@ -51,7 +53,11 @@ def index_models(collection: str) -> list[IndexModel]:
     """The indexes of a collection: with the id in each, pages of one campaign are read in the order of the index."""
     return [
         IndexModel([(field, 1), ("_id", 1)], name=f"{field}_id") for field in schema.INDEXED.get(collection, ())
-    ] + ([IndexModel([("filename", 1), ("uploadDate", 1)], name="filename_1_uploadDate_1")] if collection == FILES else [])
+    ] + (
+        [IndexModel([("filename", 1), ("uploadDate", 1)], name="filename_1_uploadDate_1")]
+        if collection == FILES
+        else []
+    )
 
 
 def _make(connection: Connection) -> None:
