@@ -208,6 +208,15 @@ def test_revisions_are_fields_of_numbers(store):
         store.put_unless_newer("structures", [record("a")])
 
 
+def test_of_several_documents_each_newer_one_is_kept(store):
+    put(store, record("a", revision=3, n=3), record("b", revision=1, n=1), record("c", n=0))
+    new = [record(id, revision=2, n=2) for id in "abcd"] + [record("d", revision=1, n=1)]
+    store.put_unless_newer("candidates", new)
+    assert numbers(store) == {"a": 3, "b": 2, "c": 2, "d": 2}
+    store.put_unless_newer("candidates", [record("b", revision=2, n=9), record("e", revision=0, n=0)])
+    assert numbers(store) == {"a": 3, "b": 9, "c": 2, "d": 2, "e": 0}
+
+
 def test_count_and_delete(five):
     assert five.count("candidates") == 5
     assert five.count("candidates", "n = 7") == 3
