@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from contract import DOCUMENTS, FILTERS, ORDERS, WORDS, Record, in_order, record
+from contract import DOCUMENTS, FILTERS, FUZZY, ORDERS, WORDS, Record, in_order, quoted, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -359,6 +359,17 @@ def test_values_of_code_are_no_filter(store, name):
     assert store.delete("candidates", "n = 7", equal={"campaign": name}) == 1
     assert store.delete("candidates", equal={"campaign": name}) == 1
     assert ids(store) == "y"
+
+
+TEXTS = ["k", "k\n", "\nk", "K", "a.b", "axb", "(x)", "[x]", "\\d", "7", "^k", "k$", "k|K", "é", "x*", "$where", "ſ"]
+
+
+@pytest.mark.parametrize("word", list(FUZZY))
+def test_text_is_matched_as_it_stands(store, word):
+    put(store, *(record(f"{k:02d}", label=text) for k, text in enumerate(TEXTS)))
+    for want in TEXTS:
+        found = store.find("candidates", f"label {word} {quoted(want)}", fields=["label"])
+        assert [row["label"] for row in found] == [have for have in TEXTS if FUZZY[word](have, want)]
 
 
 _examples = itertools.count()
