@@ -97,8 +97,8 @@ def test_the_same_documents_and_filters_give_the_same(stores, documents, chemist
 
 
 WRONG = [
-    'formula = "XxH9"', "centre = Re", "densty > 3", "n = ", 'n = "7"', "elements = 3", 'n HAS "K"', "NOT", "is_open > TRUE",
-    'space_group_symbol = "P999"', "n = 7 n = 8", "a.b = 3", '$where = "1"', "{n: 7}",
+    'formula = "XxH9"', "centre = Re", "densty > 3", "n = ", 'n = "7"', "elements = 3", 'n HAS "K"', "NOT",
+    "is_open > TRUE", 'space_group_symbol = "P999"', "n = 7 n = 8", "a.b = 3", '$where = "1"', "{n: 7}",
 ]  # fmt: skip
 
 

@@ -174,11 +174,11 @@ def _kept(campaign: Campaign, address: str, store: str | None) -> str:
 
     from ninefold.errors import NinefoldError
     from ninefold.flows.kept import kept_of
-    from ninefold.store import masked, open_store
+    from ninefold.store import open_store, public_address
 
     again = f"ninefold resume {campaign.name}"
     if store or campaign.store:
-        again += f" --store {shlex.quote(masked(address))}"
+        again += f" --store {shlex.quote(public_address(address))}"
     try:
         with open_store(address) as repository:
             if repository.get("campaigns", campaign.name) is None:
