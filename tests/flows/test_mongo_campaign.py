@@ -11,7 +11,7 @@ from ninefold.flows import ScreenMaker
 from ninefold.store import open_store
 
 SMALL = {
-    **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": [0]}],
+    **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
     "structures": {**QUICK["structures"], "rounds": 1},
 }  # fmt: skip
 

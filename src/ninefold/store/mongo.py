@@ -39,6 +39,7 @@ from ninefold.store.mongo_queries import (
 )
 from ninefold.store.mongo_schema import prepare
 from ninefold.store.mongo_writes import BATCH, batches, documents_of, inserted, replaced
+from ninefold.store.schema import REVISIONS
 from ninefold.store.store import (
     EXECUTOR,
     NO_PROPERTIES,
@@ -96,9 +97,9 @@ class MongoStore(Store):
         """See `Store.put`."""
         self._replace_all(collection, records)
 
-    def put_unless_newer(self, collection: str, records: Iterable[RecordLike], field: str) -> None:
+    def put_unless_newer(self, collection: str, records: Iterable[RecordLike]) -> None:
         """See `Store.put_unless_newer`; a document that is newer refuses the upsert as one of the same id."""
-        self._replace_all(collection, records, unless_higher=field)
+        self._replace_all(collection, records, unless_higher=REVISIONS[collection])
 
     def insert(self, collection: str, records: Iterable[RecordLike]) -> int:
         """See `Store.insert`. After a lost answer, what it had inserted counts as there before."""

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ninefold.store.conditions import Field
-from ninefold.store.grammar import FilterTransformer, Match, Membership, Value, transform
+from ninefold.store.filter_parsing import transform
+from ninefold.store.grammar import FilterTransformer, Match, Membership, Value
 from ninefold.store.store import NO_PROPERTIES, Properties
 
 Query = dict[str, Any]
@@ -102,7 +103,7 @@ def to_query(text: str | None, collection: str = "candidates", properties: Prope
         properties: What else it may name; see `Store.find`.
 
     Raises:
-        InputError: see `ninefold.store.grammar.transform`.
+        InputError: see `ninefold.store.filter_parsing.transform`.
     """
     return transform(text, ToMongo, collection, properties).true if text and text.strip() else {}
 
