@@ -122,6 +122,7 @@ def start_ferretdb() -> None:
     build_debian()
     build_ferretdb()
     start_postgres()
+    (FOLDER / "ferretdb.port").unlink(missing_ok=True)  # another program may have taken it
     port, postgres = chosen_port("ferretdb"), chosen_port("postgres")
     state = FOLDER / "state"
     state.mkdir(exist_ok=True)
@@ -209,13 +210,22 @@ def start_postgres() -> None:
         in_debian(f"{POSTGRES}/initdb", "-D", DATA, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
         with (data / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION.format(port=chosen_port("postgres")))
-    (data / "postmaster.pid").unlink(missing_ok=True)  # of a machine that was switched off
+    forget_dead_server(data / "postmaster.pid")
     in_debian(f"{POSTGRES}/pg_ctl", "-D", DATA, "-l", f"{DATA}/log", "-w", "-t", str(int(SECONDS)), "start")
     statements = "create extension if not exists documentdb cascade; alter user postgres password '{}'"
     in_debian(
         f"{POSTGRES}/psql", "-q", "-h", "127.0.0.1", "-p", str(chosen_port("postgres")), "-d", "postgres", "-v",
         "ON_ERROR_STOP=1", "-c", statements.format(secret("postgres")),
     )  # fmt: skip
+
+
+def forget_dead_server(pid_file: Path) -> None:
+    """Remove what a machine that was switched off has left."""
+    if not pid_file.exists():
+        return
+    command = Path(f"/proc/{pid_file.read_text().split()[0]}/cmdline")
+    if not command.exists() or "postgres" not in command.read_text():
+        pid_file.unlink()
 
 
 def in_debian(*command: str, check: bool = True) -> None:
@@ -262,7 +272,7 @@ def secret(name: str) -> str:
 
 
 def chosen_port(name: str) -> int:
-    """A port that was free when it was first asked for."""
+    """A port that was free when it was first asked for, the same for all later starts."""
     file = FOLDER / f"{name}.port"
     if not file.exists():
         with socket.socket() as free:

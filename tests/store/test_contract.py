@@ -91,6 +91,16 @@ def test_what_is_asked_for_is_what_was_put(store):
     assert row == {"n": 9, "verdicts": [{"rule": "x", "value": None}], "no such field": None}
 
 
+def test_keys_may_hold_what_a_database_takes_for_its_own(store):
+    nested = {"a.b": 1, "$where": {"x%y": [{"$set": 2}]}, "%2E": 3, "": {"ä": None}}
+    put(store, record("a", n=1, settings=nested), record("b", n=2, **{"x.y": 5}))
+    assert store.get("candidates", "a") == {"id": "a", "n": 1, "settings": nested}
+    assert store.find("candidates", "n = 2") == [{"id": "b", "n": 2, "x.y": 5}]
+    assert store.find("candidates", "n = 1", fields=["settings", "n"]) == [{"settings": nested, "n": 1}]
+    assert store.replace("candidates", record("a", n=3, settings=nested), {"n": 1})
+    assert store.get("candidates", "a") == {"id": "a", "n": 3, "settings": nested}
+
+
 def test_get_of_what_is_not_there(store):
     assert store.get("candidates", "a") is None
     assert store.get_many("candidates", []) == {}
