@@ -59,9 +59,7 @@ def test_commands_answer_from_it_and_a_finished_campaign_stays_finished(runs, ad
     for arguments in (
         ["status"],
         ["query", "n = 9"],
-        ["show", "K2ReH9"],
         ["report", "-o", "r.html"],
-        ["export", "-o", "x.csv"],
     ):
         done = ninefold(*arguments, cwd=folder, env=with_store)
         assert done.returncode == 0, done.stderr

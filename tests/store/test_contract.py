@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import multiprocessing
 import os
+import random
 import signal
 import threading
 import time
@@ -668,6 +669,11 @@ def test_a_blob_is_there_until_it_is_deleted(store):
         store.blobs.get(name)
     assert store.blobs.put(CONTENT) == name
     assert store.blobs.get(name) == CONTENT
+
+
+def test_a_large_blob_that_cannot_be_compressed_comes_back(store):
+    content = random.Random(1).randbytes(3_000_000)
+    assert store.blobs.get(store.blobs.put(content)) == content
 
 
 def _other(raw, backend, store):

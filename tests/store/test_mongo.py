@@ -13,6 +13,7 @@ from pymongo.errors import AutoReconnect, OperationFailure
 import mongo_server
 from ninefold.cli.main import main
 from ninefold.errors import InputError
+from ninefold.flows.kept import calculations_of
 from ninefold.store import StoreError, mongo_lease, open_store, public_address, schema
 from ninefold.store.mongo_address import login_file
 from ninefold.store.mongo_queries import where
@@ -155,6 +156,10 @@ def test_what_the_server_says_is_told_without_the_password(backend, store, monke
     with pytest.raises(StoreError, match=r"unheard of: \*\*\*") as caught:
         store.insert("candidates", [record("a")])
     assert password not in str(caught.value)
+
+
+def test_a_fresh_start_on_a_new_database_discards_nothing(backend):
+    assert calculations_of("c", backend.missing) == (0, 0.0, 0, 0)
 
 
 # answers that are lost

@@ -49,7 +49,8 @@ def calculations_of(campaign: str, address: str) -> Kept:
     file = store_file(address)
     if file is not None and (not file.is_file() or file.stat().st_size == 0):
         return Kept(0, 0.0, 0, 0)
-    with open_store(address) as store:
+    # of a server only the store itself can tell whether it is there; what is to run next makes it anyway
+    with open_store(address, "write" if file is None else "read") as store:
         seconds = sum(
             row["core_seconds"] or 0.0
             for collection in _TIMED
