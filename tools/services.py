@@ -31,6 +31,9 @@ FERRETDB = FOLDER / "ferretdb"
 FERRETDB_VERSION = "v2.7.0"
 """Fits DocumentDB 1.0 of Debian forky, the first Debian that has it."""
 PACKAGES = "postgresql-18,postgresql-18-documentdb"
+GO_PACKAGES = ("golang-go", "ca-certificates")
+OLDEST_GO = 21
+"""Of Go 1: the first that fetches a newer one by itself."""
 POSTGRES = "/usr/lib/postgresql/18/bin"
 DATA = "/srv/data"
 """Of PostgreSQL, within DEBIAN."""
@@ -176,27 +179,53 @@ def build_ferretdb() -> None:
     """FerretDB from its source: its module lacks a file that `go install` would need."""
     if FERRETDB.exists():
         return
-    if not (go := shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")):
-        install("golang-go")  # 1.21 or newer fetches the compiler that FerretDB asks for
-        go = shutil.which("go") or "go"
+    go = host_go()
+    if go is None:  # the Go of this machine's Debian may be too old: that of the newer one, in its folder
+        run(["chroot", str(DEBIAN), "apt-get", "update", "-q"])
+        run(["chroot", str(DEBIAN), "apt-get", "install", "-y", "-q", "--no-install-recommends", *GO_PACKAGES])
+    root, command = (Path("/"), [go]) if go else (DEBIAN, ["chroot", str(DEBIAN), "go"])
     print("services: building FerretDB (about half a minute) ...", flush=True)
-    module = f"github.com/FerretDB/FerretDB/v2@{FERRETDB_VERSION}"
     environment = {**os.environ, "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "auto", "CGO_ENABLED": "0"}
+    if not go:
+        certificates = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
+        if certificates.exists():  # this machine may know more authorities
+            shutil.copy(certificates, DEBIAN / "etc/ssl/certs/ca-certificates.crt")
+        environment.pop("SSL_CERT_FILE", None)
+        # without /proc Go does not find itself
+        environment |= {
+            "HOME": "/root",
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "TMPDIR": "/tmp",
+            "GOROOT": "/usr/lib/go",
+        }
+    module = f"github.com/FerretDB/FerretDB/v2@{FERRETDB_VERSION}"
     download = subprocess.run(
-        [go, "mod", "download", "-json", module], cwd=FOLDER, env=environment, capture_output=True, text=True
+        [*command, "mod", "download", "-json", module], cwd=FOLDER, env=environment, capture_output=True, text=True
     )
     found = re.search(r'"Dir": "([^"]+)"', download.stdout)
     if download.returncode or not found:
         sys.exit(f"services: FerretDB cannot be fetched: {(download.stdout + download.stderr).strip()[-500:]}")
-    source = FOLDER / "ferretdb-source"
+    source = (FOLDER if go else DEBIAN / "srv") / "ferretdb-source"
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(found[1], source)
+    shutil.copytree(root / found[1].lstrip("/"), source)
     run(["chmod", "-R", "u+w", str(source)])
     version = source / "build" / "version" / "version.txt"
     version.parent.mkdir(parents=True, exist_ok=True)
     version.write_text(FERRETDB_VERSION + "\n")
-    run([go, "build", "-o", str(FERRETDB), "./cmd/ferretdb"], cwd=source, env=environment)
+    within = "/" / source.relative_to(root)
+    run([*command, "-C", str(within), "build", "-o", str(within / "built-server"), "./cmd/ferretdb"], env=environment)
+    shutil.move(source / "built-server", FERRETDB)
     shutil.rmtree(source)
+
+
+def host_go() -> str | None:
+    """The Go compiler of this machine, if it can fetch the version that FerretDB asks for."""
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if go is None:
+        return None
+    told = subprocess.run([go, "version"], capture_output=True, text=True).stdout
+    version = re.search(r"go1\.(\d+)", told)
+    return go if version and int(version[1]) >= OLDEST_GO else None
 
 
 def start_postgres() -> None:
