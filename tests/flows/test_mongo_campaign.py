@@ -8,6 +8,7 @@ import yaml
 import mongo_server
 from campaign_run import QUICK, ninefold, what_matters, with_pairs
 from ninefold.flows import ScreenMaker
+from ninefold.flows.verify_makers import VerifyMaker
 from ninefold.store import open_store
 
 SMALL = {
@@ -78,8 +79,9 @@ def test_the_password_is_in_no_document_flow_report_or_output(runs, address):
         assert password not in str(list(database[collection].find()))
     assert password not in "".join(found.values())
     assert not [path for path in folder.rglob("*") if path.is_file() and password.encode() in path.read_bytes()]
-    flow = ScreenMaker().make({**QUICK, "engine": {"name": "chgnet"}}, address)
-    assert password not in json.dumps(flow.as_dict(), default=str)
+    for maker in (ScreenMaker(), VerifyMaker(settings={"method": {"name": "sevennet"}})):
+        flow = maker.make({**QUICK, "engine": {"name": "chgnet"}}, address)
+        assert password not in json.dumps(flow.as_dict(), default=str)
 
 
 def test_a_campaign_file_with_a_login_is_refused(runs, address):

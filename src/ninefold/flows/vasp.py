@@ -20,6 +20,7 @@ from ninefold.errors import InputError
 from ninefold.flows.shards import WHATEVER_IS_THERE
 from ninefold.flows.vasp_checks import check_executable, check_packages, check_potentials
 from ninefold.flows.vasp_output import packed_task, run_of
+from ninefold.store import public_address
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -175,7 +176,7 @@ class VaspHullMaker(Maker):
         """
         flows = [self.vasp_maker.make(item.structure) for item in items]
         of = [{"kind": item.kind, "id": item.id, "name": item.name} for item in items]
-        stored = store_runs(store, campaign, [flow.output for flow in flows], of)
+        stored = store_runs(public_address(store), campaign, [flow.output for flow in flows], of)
         return Flow([*flows, stored], output=stored.output, name=self.name)
 
 

@@ -15,6 +15,7 @@ from ninefold.flows import verify_jobs
 from ninefold.flows.makers import HullMaker
 from ninefold.flows.verify_plan import with_method
 from ninefold.stages.verify import VerifySettings
+from ninefold.store import public_address
 
 if TYPE_CHECKING:
     from ninefold.stages.verify import Mode
@@ -83,7 +84,7 @@ class VerifyMaker(Maker):
         if self.window is not None:
             asked = asked.model_copy(update={"window": self.window})
         settings = asked.model_dump(mode="json")
-        screened = parse_campaign(campaign)
+        screened, store = parse_campaign(campaign), public_address(store)  # jobs are stored, a login must not be
         extended, method = with_method(screened, asked).to_dict(), len(screened.methods)
         planned = verify_jobs.plan_verification(campaign, store, settings)
         of_solids = self.relax_maker if asked.mode == "relax" else self.static_maker

@@ -75,8 +75,7 @@ def run_campaign(
     load_foreign_code(campaign)
     campaign.known_compounds()  # likewise a broken file
     settings = campaign.to_dict()
-    flow = flow_of(make_flow, campaign, public_address(store), workflow)
-    offer_login(store)
+    flow = flow_of(make_flow, campaign, store, workflow)
     run, name = run_of(workflow), campaign.name
     with open_store(store, mode="write") as opened, opened.lease(EXECUTOR, lease_purpose(name)) as lease:
         with Workers(campaign.execution.worker_count) as workers, listening(Noting(lease)):
@@ -150,8 +149,9 @@ def flow_of(make_flow: Any, campaign: Campaign, store: str, workflow: str) -> An
     from jobflow import Flow, Job
 
     field = "--workflow"
+    offer_login(store)  # the jobs have the address without it
     with calling(field, workflow):
-        flow = make_flow(campaign.to_dict(), store)
+        flow = make_flow(campaign.to_dict(), public_address(store))
     if not isinstance(flow, (Flow, Job)):
         raise InputError(
             field,
