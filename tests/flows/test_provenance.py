@@ -47,7 +47,7 @@ def store(tmp_path_factory):
         search, line["minima"] = tasks.prescreen_one(place, line, number)
         line["searches"] = [*line["searches"], search.id]
     tasks.relax_minima_one(place, line, 1)
-    place.store.put("references", [tasks.relax_reference(place, name, 0) for name in PHASES])
+    place.store.put("references", [tasks.relax_reference(place, {"name": name}, 0) for name in PHASES])
     yield place.store
     place.store.close()
 

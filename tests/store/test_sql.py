@@ -196,7 +196,17 @@ def test_the_table_of_fields_is_that_of_the_models(collection):
 
 
 def test_every_flat_value_of_a_candidate_is_a_quantity():
-    nested = {"verdicts", "minima", "reasons", "decomposition", "known", "conditions", "terms", "properties"}
+    nested = {
+        "verdicts",
+        "minima",
+        "reasons",
+        "decomposition",
+        "known",
+        "conditions",
+        "terms",
+        "properties",
+        "verification",
+    }
     nested |= {"lowest_by_round", "flags", "ternaries", "stability_notes", "reaction", "cation_counts"}
     of_the_store = {"schema_version", "composition", "minima_record", "revision"}
     assert set(Candidate.model_fields) - nested - of_the_store == set(QUANTITIES)

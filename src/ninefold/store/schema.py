@@ -19,6 +19,7 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "status": "string",
         "fingerprint": "string",
         "workflow": "string",
+        "workflow_content": "string",
         "created": "string",
         "finished": "string",
         "run": "string",
