@@ -36,7 +36,7 @@ def test_code_s(reason):
     "reason",
     [
         "raises ValueError: told", "raises Mine: told", "raises FileNotFoundError: table.csv", "raises ImportError: x",
-        "gives 'y', which it does not declare; allowed: density", "gives density = nan; allowed: a finite float, or None",
+        "gives 'y', which it does not declare; allowed: density", "gives density = nan; allowed: a finite float",
         "ends the program (sys.exit, code 3); raise an error instead",
     ],
 )  # fmt: skip
@@ -46,8 +46,8 @@ def test_a_stage_of_the_user_s_is_to_blame_for_itself(reason):
     text = str(faults_error([fault("K2ReH9", reason), fault("Ta bcc", "out of memory")]))
     assert text == (
         "the machine failed, not the calculation, for Ta bcc (out of memory); "
-        f"your code failed for K2ReH9 ({reason}); nothing was stored of it and the rest is kept; 'ninefold resume' tries "
-        "again ('--update' after you have edited your file)"
+        f"your code failed for K2ReH9 ({reason}); nothing was stored of it and the rest is kept; 'ninefold resume' "
+        "tries again ('--update' after you have edited your file)"
     )
 
 

@@ -69,7 +69,7 @@ def test_what_is_wrong_is_told(tmp_path, body, words):
 
 def test_a_function_of_two_arguments_is_refused_wherever_it_is_to_run(tmp_path):
     for node in ("cpu", "dft"):
-        with pytest.raises(InputError, match="cannot be called: too many .* structure, candidate, engine"):
+        with pytest.raises(InputError, match=r"cannot be called: too many .* structure, candidate, engine"):
             try_stages([stage(tmp_path, "return {}", arguments="structure, candidate", node=node)])
 
 
@@ -81,7 +81,10 @@ def test_what_needs_another_node_is_not_run_here(tmp_path):
 @pytest.mark.parametrize(
     ("column", "words"),
     [
-        ('Column("g/cm3", "x", kind="text")', "declares 'density' with kind='text'; allowed: Column(unit, meaning, kind)"),
+        (
+            'Column("g/cm3", "x", kind="text")',
+            "declares 'density' with kind='text'; allowed: Column(unit, meaning",
+        ),
         ('("g/cm3", "x")', "declares 'density' as ('g/cm3', 'x'); allowed: Column("),
     ],
 )
@@ -96,7 +99,10 @@ def test_the_trial_knows_what_a_candidate_has():
     assert set(ROW) == {*OF_COMPOSITION, *Minimum.model_fields} - {"structure"}
     structure = reference_phase(PHASE).structure
     assert structure.composition.reduced_formula == "Mg2FeH6"
-    assert (len(structure), structure.volume) == (ROW["nsites"], pytest.approx(ROW["volume_per_formula_unit"], abs=0.01))
+    assert (len(structure), structure.volume) == (
+        ROW["nsites"],
+        pytest.approx(ROW["volume_per_formula_unit"], abs=0.01),
+    )
 
 
 def test_stress_of_the_stub_is_the_slope_of_its_energy():

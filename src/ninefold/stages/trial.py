@@ -78,7 +78,9 @@ class StubEngine:
         for structure in relaxed:
             structure.scale_lattice(self._volume * len(structure))
         return [
-            Relaxation(structure, found.energy_per_atom, 0.0, 0.0, 1, True, 0.0, forces=found.forces, stress=found.stress)
+            Relaxation(
+                structure, found.energy_per_atom, 0.0, 0.0, 1, True, 0.0, forces=found.forces, stress=found.stress
+            )
             for structure, found in zip(relaxed, self.evaluate(relaxed), strict=True)
         ]
 
