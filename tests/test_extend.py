@@ -146,21 +146,32 @@ def _values_of_a_stage_are_asked_for(folder, store, candidates):
 
 
 def test_a_part_of_the_flow_is_exchanged(tmp_path):
-    """The same store, first by the shipped flow, then by one whose references a Maker of the page's chooses."""
+    """The same store, first by the shipped flow, then by one that leaves out a phase that every hull needs."""
     campaign, store = write(tmp_path), tmp_path / "x.db"
 
     def run(*options):
         done = ninefold("run", campaign, "--store", store, *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         with open_store(store) as opened:
-            [row] = opened.find("candidates", equal={"formula": "K3ReH6"})
-            assert opened.count("references", equal={"name": "K3ReH6 cryolite"}), "relaxed all the same"
-            return [known["name"] for known in row["known"]], row["e_above_hull"], opened.count("calculations")
+            assert opened.count("references", equal={"name": "Re hcp"}), "relaxed all the same"
+            rows = list(opened.find("candidates", equal={"is_competitor": False}))
+            [hulls] = opened.find("funnel", equal={"stage": "stability"})
+        told = {row["formula"]: (row["e_above_hull"], row["rank"], row["status"]) for row in rows}
+        return told, hulls["reasons"], opened_calculations(store)
 
-    shipped, distance, calculations = run()
-    assert shipped == ["K3ReH6 cryolite"]
-    assert distance is not None
-    assert run("--workflow", "my_hull_phases.py") == ([], distance, calculations), "and nothing is computed again"
+    shipped, reasons, calculations = run()
+    assert reasons == {}
+    assert sorted(rank for _, rank, _ in shipped.values()) == [1, 2, 3, 4]
+    assert all(distance is not None for distance, _, _ in shipped.values())
+    exchanged, reasons, again = run("--workflow", "my_hull_phases.py", "--update")
+    assert exchanged == dict.fromkeys(shipped, (None, None, "no_hull"))
+    assert reasons == {"no hull: no reference phase of pure Re": 5}
+    assert again == calculations, "nothing is computed again"
+
+
+def opened_calculations(store):
+    with open_store(store) as opened:
+        return opened.count("calculations")
 
 
 def test_the_command_line_takes_them_from_the_working_folder(tmp_path):

@@ -185,3 +185,25 @@ def test_copies_of_the_package_s_own_weights_pass(tmp_path):
 
     for name, path in FAMILIES["sevennet"].bundled().items():
         refuse_code(shutil.copy(path, tmp_path / f"{name}.pth"), {})
+
+
+STAGE = """
+from ninefold.stages import CandidateStage, Column, Stage
+
+MINE = CandidateStage(Stage("mine", after="stability"), {{"density": Column("g/cm3", "mass density")}}, {})
+"""
+
+
+@pytest.mark.parametrize(
+    ("compute", "words"),
+    [
+        ("lambda structure, candidate, engine: {'dens': 1.0}", "gives 'dens', which it does not declare"),
+        ("lambda structure, candidate: {}", "cannot be called"),
+    ],
+)
+def test_a_stage_that_would_fail_ends_the_check(tmp_path, check, compute, words):
+    (tmp_path / "mine.py").write_text(STAGE.format(compute))
+    code, output, errors = check(stages=["mine.py:MINE"])
+    assert (code, output, errors.count("\n")) == (2, "", 1)
+    assert words in errors
+    assert check("--no-code", stages=["mine.py:MINE"])[0] == 0

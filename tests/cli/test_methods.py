@@ -5,18 +5,28 @@ import sys
 
 import pytest
 import report_sample
+import yaml
+from rich.console import Console
 
+from ninefold.campaign import parse_campaign
 from ninefold.cli import signals
-from ninefold.cli.locate import report_parts
+from ninefold.cli.locate import report_parts, store_address
 from ninefold.cli.main import main
+from ninefold.cli.run import _kept
+from ninefold.engines import EngineSettings, make_engine
+from ninefold.engines.registry import evidence_of, order_note
 from ninefold.models.candidate import Candidate
+from ninefold.models.evidence import EVIDENCE
 from ninefold.models.fault import Fault
 from ninefold.models.funnel import FunnelRecord
 from ninefold.models.method import Method
 from ninefold.models.reference import ReferenceRecord
 from ninefold.report import page_systems, render_report
+from ninefold.report.terminal_candidate import candidate_view
 from ninefold.store import open_store
+from ninefold.store.details import details
 from ninefold.store.records import write
+from ninefold.store.values import STATUSES
 
 FIRST = report_sample.METHOD
 SECOND = Method(id="77aa00bb11cc", name="sevennet", label="SevenNet omni", evidence="ML")
@@ -175,3 +185,112 @@ def test_status_tells_what_the_machine_broke_and_what_to_do(run):
     told = json.loads(run("status", "--json"))
     assert told["status"] == "incomplete"
     assert [fault["what"] for fault in told["faults"]] == [f"K{k}ReH9" for k in range(7)]
+
+
+def test_a_method_without_a_hull_distance_says_why(run):
+    text = run("show", ALONE)
+    lines = [" ".join(line.split()) for line in text.split("Methods\n")[1].splitlines()[:8]]
+    assert "SevenNet omni ML – – P2_1/c –" in lines
+    assert "SevenNet omni: no hull" in text
+
+
+def test_a_row_without_energies_has_its_method_s_evidence(tmp_path):
+    """Of a row that `energies` left no structure of, and a published structure that no method could compute."""
+    [campaign, *rest] = report_sample.records()
+    row = next(one for one in rest if isinstance(one, Candidate) and one.formula == "K2ReH9")
+    lost = row.model_copy(
+        update={
+            "id": f"{row.composition}-dft", "method": "dft", "engine": None, "evidence": "rule", "is_best": False,
+            "energy_per_atom": None, "phase_separation_energy": None, "e_above_hull": None, "minima": [],
+            "structures_found": 0, "status": "no_structure", "reasons": {"volume runs away": 3}, "known": [],
+        }
+    )  # fmt: skip
+    dft = Method(id="dft", name="gpaw", label="GPAW", evidence="DFT")
+    published = report_sample.references()[0] | {"name": "K2ReH9 K2ReH9", "formula": "K4Re2H18"}
+    failed = ReferenceRecord(
+        **published | {"id": "quickstart:dft:K2ReH9", "method": "dft", "engine": "GPAW", "energy_per_atom": None,
+                       "structure": None, "notes": ["volume runs away"]}
+    )  # fmt: skip
+    with open_store(tmp_path / "x.db", mode="write") as store:
+        write(store, [campaign.model_copy(update={"methods": [FIRST.id, "dft"]}), dft, *rest, lost, failed])
+        documents = store.get_many("candidates", [row.id, lost.id])
+        of_first, of_dft = details(store, [documents[row.id], documents[lost.id]])
+    first, last = of_dft["methods"]
+    assert (first["evidence"], first["reason"]) == ("ML", None)
+    assert (last["engine"], last["evidence"]) == ("GPAW", "DFT")
+    assert last["reason"] == "no valid structure: volume runs away (3)"
+    assert of_first["failed_references"] == []
+    assert of_dft["failed_references"] == [
+        {"name": published["name"], "engine": "GPAW", "reason": "volume runs away"}
+    ]  # fmt: skip
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(candidate_view(of_dft))
+    shown = captured.get()
+    assert f"{published['name']}: no energy with GPAW, so it does not compete: volume runs away" in shown
+    assert "GPAW: no valid structure: volume runs away (3)" in shown
+
+
+def test_every_status_and_every_level_of_evidence_is_told(run):
+    meanings = {row["key"]: row["meaning"] for row in json.loads(run("fields", "--json"))}
+    assert [status for status in STATUSES if status not in meanings["status"]] == []
+    assert [level for level in EVIDENCE if level not in meanings["evidence"]] == []
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["chgnet", "sevennet", "gpaw"], None),
+        (["lj", "chgnet"], None),
+        (["chgnet", "lj"], "lj (evidence test) comes after chgnet (ML)"),
+        (["chgnet", "gpaw", "sevennet"], "sevennet (evidence ML) comes after gpaw (DFT)"),
+    ],
+)
+def test_methods_stand_by_rising_trust(tmp_path, capsys, monkeypatch, names, words):
+    methods = [EngineSettings(name=name) for name in names]
+    note = order_note(methods, {method.title: evidence_of(method) for method in methods})
+    assert (note is None) if words is None else (words in note)
+    file = tmp_path / "c.yaml"
+    settings = {"name": "c", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}]}
+    file.write_text(
+        yaml.safe_dump(settings | {"search": {"name": names[0]}, "energies": [{"name": name} for name in names[1:]]})
+    )
+    monkeypatch.setattr(signals, "install", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["ninefold", "campaign", "check", str(file)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    errors = capsys.readouterr().err
+    assert (words in errors) if words else ("rising trust" not in errors)
+
+
+@pytest.mark.parametrize("name", ["emt", "lj", "chgnet", "sevennet"])
+def test_evidence_without_an_engine_is_the_engine_s(name):
+    settings = EngineSettings(name=name)
+    assert evidence_of(settings) == make_engine(settings).evidence
+
+
+def test_an_empty_store_says_how_to_start(tmp_path, monkeypatch, capsys):
+    with open_store(tmp_path / "empty.db", mode="write"):
+        pass
+    monkeypatch.setattr(signals, "install", lambda: None)
+    for arguments in (["resume"], ["resume", "mine"], ["status"]):
+        monkeypatch.setattr(sys, "argv", ["ninefold", *arguments, "--store", str(tmp_path / "empty.db")])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 2
+        told = capsys.readouterr().err
+        assert "holds no campaign: no run has stored anything in it; 'ninefold run CAMPAIGN' starts one" in told
+
+
+def test_after_an_interrupt_the_store_is_named_where_resume_would_not_look(path, monkeypatch):
+    campaign = parse_campaign(
+        {"name": "quickstart", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}], "store": "else.db"}
+    )
+    monkeypatch.setenv("NINEFOLD_STORE", str(path))
+    assert "'ninefold resume quickstart' goes on" in _kept(campaign, store_address(None))
+    monkeypatch.delenv("NINEFOLD_STORE")
+    monkeypatch.chdir(path.parent)
+    assert "'ninefold resume quickstart' goes on" in _kept(campaign, store_address("ninefold.db"))
+    monkeypatch.chdir("/")
+    assert f"ninefold resume quickstart --store {path}" in _kept(campaign, str(path))

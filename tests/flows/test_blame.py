@@ -32,8 +32,28 @@ def test_code_s(reason):
     assert blamed(of_an_engine) == of_an_engine
 
 
-def test_a_stage_of_the_user_s_is_named_already():
-    assert blamed("stages: 'x.py:S' raises ValueError: told") == "stages: 'x.py:S' raises ValueError: told"
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "raises ValueError: told", "raises Mine: told", "raises FileNotFoundError: table.csv", "raises ImportError: x",
+        "gives 'y', which it does not declare; allowed: density", "gives density = nan; allowed: a finite float",
+        "ends the program (sys.exit, code 3); raise an error instead",
+    ],
+)  # fmt: skip
+def test_a_stage_of_the_user_s_is_to_blame_for_itself(reason):
+    reason = f"stages: 'x.py:S' {reason}"
+    assert blamed(reason) == f"your code: {reason}"
+    text = str(faults_error([fault("K2ReH9", reason), fault("Ta bcc", "out of memory")]))
+    assert text == (
+        "the machine failed, not the calculation, for Ta bcc (out of memory); "
+        f"your code failed for K2ReH9 ({reason}); nothing was stored of it and the rest is kept; 'ninefold resume' "
+        "tries again ('--update' after you have edited your file)"
+    )
+
+
+@pytest.mark.parametrize("reason", ["raises MemoryError", "raises OSError: No space left", "raises RuntimeError: CUDA"])
+def test_memory_disk_and_device_are_the_machine_s_in_a_stage_too(reason):
+    assert blamed(f"stages: 'x.py:S' {reason}") == f"machine: stages: 'x.py:S' {reason}"
 
 
 def fault(what, reason):

@@ -12,7 +12,7 @@ from ninefold.engines.registry import make_engine
 from ninefold.engines.settings import EngineSettings
 from ninefold.errors import InputError
 from ninefold.models.evidence import EVIDENCE, Evidence
-from ninefold.stages.order import SHIPPED, STRUCTURED, in_order
+from ninefold.stages.order import OF_ENGINES, SHIPPED, STRUCTURED, in_order
 from ninefold.stages.own import own_stage
 from ninefold.stages.stage import Resources
 
@@ -108,6 +108,12 @@ def test_stages_are_listed_with_a_campaign_s_own(tmp_path, monkeypatch, capsys):
     assert [row["stage"] for row in json.loads(told("--json"))] == [stage.name for stage in in_order()]
     listed = {row["stage"]: row for row in json.loads(told(str(tmp_path / "mine.yaml"), "--json"))}
     assert set(listed) == {*SHIPPED, "mine"}
+    of_engines = {name: listed[name]["evidence"] for name in OF_ENGINES}
+    assert of_engines == dict.fromkeys(OF_ENGINES, "ML"), "CHGNet's"
+    text = (tmp_path / "mine.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text + "search: {name: lj}\nenergies: [{name: gpaw}]\n")
+    of_two = {row["stage"]: row["evidence"] for row in json.loads(told(str(tmp_path / "mine.yaml"), "--json"))}
+    assert (of_two["prescreen"], of_two["energies"], of_two["rank"], of_two["select"]) == ("test", "DFT", "DFT", "rule")
     assert listed["mine"]["resources"] == Resources("dft", 16, 2.5, 600)._asdict()
     assert listed["mine"]["columns"] == [
         {"key": "density", "unit": "g/cm3", "meaning": "mass density", "kind": "float"}

@@ -52,7 +52,7 @@ def foreign_code(campaign: Campaign) -> list[Foreign]:
 def load_foreign_code(campaign: Campaign) -> None:
     """Load everything that is not ninefold's but the workflow, so that what is broken is told at once.
 
-    Rules and ranking terms are tried as well; no engine is made.
+    Rules, stages and ranking terms are tried as well; no engine is made.
 
     Raises:
         InputError: if something cannot be loaded, or does not give what it should.
@@ -61,12 +61,14 @@ def load_foreign_code(campaign: Campaign) -> None:
     from ninefold.ranking.terms import try_terms
     from ninefold.rules import load_rule_set
     from ninefold.stages.own import columns_of
+    from ninefold.stages.trial import try_stages
     from ninefold.structures.sources import load_foreign
 
     columns = columns_of(campaign.stages)
     load_rule_set(campaign.rules, extra_columns=columns)
     load_foreign(campaign.structures.sources)
     try_terms(campaign.ranking, columns)
+    try_stages(campaign.stages)
     for method in campaign.methods:
         if not ENGINES.is_shipped(method.name):
             ENGINES.load(method.name)

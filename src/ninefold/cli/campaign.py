@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ninefold.cli.options import JsonOption, StoreOption, print_json
 from ninefold.cli.outputs import ForceOption, check_output
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +56,7 @@ def check(
         load_foreign_code(model)
         for note in reading_notes(model.structures.sources):
             typer.echo(f"ninefold: note: {note}", err=True)
-    for note in shadowed_names(model):
+    for note in (*shadowed_names(model), *_order_notes(model)):
         typer.echo(f"ninefold: note: {note}", err=True)
     model.known_compounds()
     counts = [count_assignments(space) for space in model.space]
@@ -90,6 +93,15 @@ def check(
         typer.echo("'ninefold run' would run:" if code else "'ninefold run' would run no code but ninefold's own.")
         for item in code:
             typer.echo(f"  {item.field}: {item.name} ({item.what})")
+
+
+def _order_notes(campaign: Campaign) -> list[str]:
+    """Of methods that do not stand by rising trust; engines of the user's are not made here: `run` tells of them."""
+    from ninefold.engines.registry import ENGINES, evidence_of, order_note
+
+    levels = {method.title: evidence_of(method) for method in campaign.methods if ENGINES.is_shipped(method.name)}
+    note = order_note(campaign.methods, levels)
+    return [] if note is None else [note]
 
 
 def new(

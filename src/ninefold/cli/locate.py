@@ -56,7 +56,17 @@ def check_campaign(repository: Any, name: str | None) -> None:
     if name is None or repository.count("campaigns", equal={"name": name}):
         return
     names = [document["name"] for document in repository.find("campaigns", fields=["name"])]
-    raise InputError("campaign", name, problem="is not in the store", allowed=", ".join(names) or "none yet")
+    if not names:
+        raise _nothing_stored(repository)
+    raise InputError("campaign", name, problem="is not in the store", allowed=", ".join(names))
+
+
+def _nothing_stored(repository: Any) -> InputError:
+    """Of an empty store: a run that was killed before it stored anything leaves one."""
+    return InputError(
+        "store", str(repository.location), problem="holds no campaign: no run has stored anything in it",
+        hint="'ninefold run CAMPAIGN' starts one",
+    )  # fmt: skip
 
 
 def campaign_document(repository: Any, name: str | None, *, unfinished_first: bool = False) -> dict[str, Any]:
@@ -70,7 +80,7 @@ def campaign_document(repository: Any, name: str | None, *, unfinished_first: bo
     if name is not None:
         return documents[name]
     if not documents:
-        raise InputError("store", str(repository.location), problem="holds no campaign", hint="ninefold run CAMPAIGN")
+        raise _nothing_stored(repository)
     latest = sorted(documents.values(), key=lambda document: document["created"], reverse=True)
     if unfinished_first:
         latest.sort(key=lambda document: document["status"] == "finished")

@@ -37,7 +37,11 @@ def query(
     limit: Annotated[int, typer.Option(min=0, help="Rows at most; 0 for all.")] = 50,
     format: Annotated[TableFormat, typer.Option(help="How to print.")] = TableFormat.TABLE,
     all_methods: Annotated[
-        bool, typer.Option("--all-methods", help="A row for each method, not the most trusted alone.")
+        bool,
+        typer.Option(
+            "--all-methods",
+            help="Filter and list a row for each method, not only the one that stands for its candidate.",
+        ),
     ] = False,
     campaign: CampaignOption = None,
     store: StoreOption = None,

@@ -114,6 +114,8 @@ def _execute(
     if fresh and not yes:
         _ask_before_discarding(campaign, address)
     fault: MachineFaultError | None = None
+    if note := _order_note(campaign):
+        typer.echo(f"ninefold: note: {note}", err=True)
     try:
         if fresh or not is_finished(campaign, address, workflow):
             for note in reading_notes(campaign.structures.sources):
@@ -125,7 +127,7 @@ def _execute(
                 f"Campaign {campaign.name!r} is finished; --fresh discards its calculations and starts again.", err=True
             )
     except Interrupted as interrupt:
-        raise Interrupted(interrupt.number, _kept(campaign, address, store)) from None
+        raise Interrupted(interrupt.number, _kept(campaign, address)) from None
     except MachineFaultError as error:
         if not error.is_at_end:
             raise
@@ -138,6 +140,15 @@ def _execute(
             _show(repository, campaign, address, target)
     if fault is not None:
         raise fault
+
+
+def _order_note(campaign: Campaign) -> str | None:
+    """Of methods that do not stand by rising trust."""
+    if not campaign.energies:
+        return None
+    from ninefold.engines.registry import evidence_of, order_note
+
+    return order_note(campaign.methods, {method.title: evidence_of(method) for method in campaign.methods})
 
 
 def _ask_before_discarding(campaign: Campaign, address: str) -> None:
@@ -154,7 +165,7 @@ def _ask_before_discarding(campaign: Campaign, address: str) -> None:
     from ninefold.store import masked
 
     kept = calculations_of(campaign.name, address)
-    if not kept.calculations:
+    if kept.is_empty:
         return
     stake = f"{kept.calculations} finished calculations ({duration(kept.core_seconds)} of core time)"
     if not sys.stdin.isatty():
@@ -168,24 +179,26 @@ def _ask_before_discarding(campaign: Campaign, address: str) -> None:
         raise typer.Exit(1)
 
 
-def _kept(campaign: Campaign, address: str, store: str | None) -> str:
+def _kept(campaign: Campaign, address: str) -> str:
     """What an interrupted run leaves in the store, and how to go on."""
     import shlex
 
+    from ninefold.cli.locate import store_address
     from ninefold.errors import NinefoldError
     from ninefold.flows.kept import kept_of
     from ninefold.store import open_store, public_address
 
     again = f"ninefold resume {campaign.name}"
-    if store or campaign.store:
+    if address != store_address(None):  # where `resume` without the option would not look
         again += f" --store {shlex.quote(public_address(address))}"
+    nothing = "nothing had been computed; the same command starts again"
     try:
         with open_store(address) as repository:
             if repository.get("campaigns", campaign.name) is None:
-                return "nothing had been computed"
+                return nothing
             kept = kept_of(campaign.name, repository)
     except NinefoldError:  # not yet made
-        return "nothing had been computed"
+        return nothing
     return (
         f"kept: {kept.calculations} finished calculations, {kept.searched} of {kept.compositions} compositions "
         f"searched; {again!r} goes on"

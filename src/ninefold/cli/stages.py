@@ -9,6 +9,7 @@ import typer
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
+    from ninefold.models.evidence import Evidence
     from ninefold.stages import CandidateStage, Stage
 
 
@@ -19,15 +20,19 @@ def register(app: typer.Typer) -> None:
 
 def stages(
     campaign: Annotated[
-        str | None, typer.Argument(help="Campaign file, or a shipped one by name: its own stages are listed too.")
+        str | None,
+        typer.Argument(help="Campaign file, or a shipped one by name: with its own stages and its engines' evidence."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
     """Stages in the order of the data: what each takes and gives, with what evidence, and what one job needs."""
     from ninefold.stages.order import in_order
 
-    own = _own(campaign) if campaign is not None else {}
-    rows = [_row(stage, own.get(stage.name)) for stage in in_order(one.stage for one in own.values())]
+    own, evidence = _of_campaign(campaign) if campaign is not None else ({}, {})
+    rows = [
+        _row(stage, own.get(stage.name)) | {"evidence": evidence.get(stage.name, stage.evidence)}
+        for stage in in_order(one.stage for one in own.values())
+    ]
     if json:
         print_json(rows)
         return
@@ -48,14 +53,22 @@ def stages(
     console().print(table)
 
 
-def _own(campaign: str) -> dict[str, CandidateStage]:
+def _of_campaign(campaign: str) -> tuple[dict[str, CandidateStage], dict[str, Evidence]]:
+    """The campaign's own stages by name; and the evidence of those stages that call its engines."""
     from ninefold.campaign import read_campaign
+    from ninefold.engines.registry import evidence_of
+    from ninefold.models.evidence import TRUST
+    from ninefold.stages.order import OF_ENGINES
     from ninefold.stages.own import columns_of, own_stage
 
     model = read_campaign(campaign)
     columns_of(model.stages)  # two that give one column are refused
     found = [own_stage(name) for name in model.stages]
-    return {one.stage.name: one for one in found}
+    levels = [evidence_of(method) for method in model.methods]
+    highest = max(levels, key=TRUST.index)
+    further = max(levels[1:] or levels, key=TRUST.index)
+    evidence = {name: {"prescreen": levels[0], "energies": further}.get(name, highest) for name in OF_ENGINES}
+    return {one.stage.name: one for one in found}, evidence
 
 
 def _row(stage: Stage, own: CandidateStage | None) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ninefold.engines.settings import EngineSettings
 from ninefold.errors import InputError, shown
 from ninefold.keys import content_key
-from ninefold.models.evidence import EVIDENCE
+from ninefold.models.evidence import EVIDENCE, TRUST, Evidence
 from ninefold.plugins import Registry
 from ninefold.user_code import loading, missing_package
 
@@ -46,6 +48,38 @@ _WEIGHTS = {
 def engine_names() -> list[str]:
     """Names that `engine.name` may take here, beside `FILE.py:NAME` and `module:NAME`."""
     return sorted(ENGINES.names())
+
+
+_EVIDENCE: dict[str, Evidence] = {"gpaw": "DFT", "emt": "test", "lj": "test"}
+"""Of those shipped engines that are no machine-learned potential."""
+
+
+def evidence_of(settings: EngineSettings) -> Evidence:
+    """Level of an engine's energies; one of ninefold's is not made for it, since its package may not be here.
+
+    Raises:
+        InputError: if an engine of a user's file cannot be made.
+    """
+    if ENGINES.is_shipped(settings.name):
+        return _EVIDENCE.get(settings.name, "ML")
+    return make_engine(settings).evidence
+
+
+def order_note(methods: Sequence[EngineSettings], levels: Mapping[str, Evidence]) -> str | None:
+    """A sentence where a method follows one of higher evidence: the last with a hull distance stands for a candidate.
+
+    Args:
+        methods: The search's first, then those of `energies`.
+        levels: Title of a method -> level of its energies; methods that are not in it are passed over.
+    """
+    known = [(method.title, levels[method.title]) for method in methods if method.title in levels]
+    for (before, high), (after, low) in pairwise(known):
+        if TRUST.index(low) < TRUST.index(high):
+            return (
+                f"energies: {after} (evidence {low}) comes after {before} ({high}): methods stand by rising trust, and "
+                "the last one that has a hull distance stands for a candidate, whatever its evidence"
+            )
+    return None
 
 
 def check_engine_name(name: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ninefold.store import Store
 
 _COMPUTED = ("pools", "searches", "minima", "calculations", "properties")
-"""Collections of finished calculations."""
+"""Collections of what a fresh start discards."""
 _TIMED = ("pools", "calculations", "properties")
 """Those whose core time is their own: a search's is that of the energies and relaxations in it."""
 
@@ -26,12 +26,14 @@ class Kept(NamedTuple):
     """What a store holds of a campaign."""
 
     calculations: int
-    """Finished ones: pools, energies, relaxations, searches."""
+    """Energies and relaxations that are finished."""
     core_seconds: float
     """Spent on them."""
     compositions: int
     searched: int
     """Compositions whose structures have been searched."""
+    is_empty: bool
+    """Whether nothing at all has been computed."""
 
 
 def kept_of(campaign: str, store: Store) -> Kept:
@@ -40,15 +42,15 @@ def kept_of(campaign: str, store: Store) -> Kept:
     candidates: dict[str, str | bool] = {**of_campaign, "is_competitor": False, "is_best": True}
     rows = store.count("candidates", equal=candidates)
     waiting = store.count("candidates", equal={**candidates, "status": "selected"})
-    calculations = sum(store.count(collection, equal=of_campaign) for collection in _COMPUTED)
-    return Kept(calculations, 0.0, rows, rows - waiting)
+    is_empty = not any(store.count(collection, equal=of_campaign) for collection in _COMPUTED)
+    return Kept(store.count("calculations", equal=of_campaign), 0.0, rows, rows - waiting, is_empty)
 
 
 def calculations_of(campaign: str, address: str) -> Kept:
     """What a fresh start would discard, with the core time that it took; zeros where there is nothing."""
     file = store_file(address)
     if file is not None and (not file.is_file() or file.stat().st_size == 0):
-        return Kept(0, 0.0, 0, 0)
+        return Kept(0, 0.0, 0, 0, is_empty=True)
     # of a server only the store itself can tell whether it is there; what is to run next makes it anyway
     with open_store(address, "write" if file is None else "read") as store:
         seconds = sum(

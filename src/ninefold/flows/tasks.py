@@ -157,7 +157,8 @@ def compute_property(place: Workplace, line: dict[str, Any], name: str) -> Prope
     try:
         record = own.compute(campaign.name, name, row, structure, engine)
     except InputError as error:  # of the user's code, for this candidate: the others go on
-        return Failure(str(error))
+        # where the engine failed it, the stage had no energy to work with
+        return Failure(next(iter(engine.faults - before), str(error)))
     if faults := engine.faults - before:
         return Failure(next(iter(faults)))
     store.insert("properties", [record])

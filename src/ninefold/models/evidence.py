@@ -17,3 +17,5 @@ EVIDENCE: dict[Evidence, str] = {
     "test": "a potential without chemistry: its energies and ranks mean nothing",
 }
 """Level -> what a reader may conclude from it. Engines have one of them, and stages."""
+TRUST: tuple[Evidence, ...] = ("test", *(level for level in EVIDENCE if level != "test"))
+"""By rising trust."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from ninefold.models.evidence import EVIDENCE
+
 Kind = Literal["string", "integer", "float", "boolean", "list"]
 
 
@@ -63,7 +65,8 @@ _TABLE = (
         "string",
         "",
         "status",
-        "ranked, or why not: selected (not searched yet), no_structure, no_hull, h2_ligand, rejected, competitor",
+        "ranked, or why not: selected (not searched yet), searched (not ranked yet; or, with --all-methods, a row that "
+        "does not stand for its candidate), no_structure, no_hull, h2_ligand, rejected, competitor",
     ),
     ("energy_per_atom", "float", "eV/atom", "E", "energy of the lowest structure, by the engine named"),
     ("space_group_number", "integer", "", "SG no.", "space group of the lowest structure"),
@@ -165,7 +168,7 @@ _TABLE = (
         "string",
         "",
         "evidence",
-        "highest evidence level: rule, ML, DFT, phonon, MD, experiment",
+        f"what its energies rest on, one of: {', '.join(EVIDENCE)}",
     ),
     (
         "method_spread",

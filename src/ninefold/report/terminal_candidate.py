@@ -63,8 +63,9 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         energy = candidate.get("reaction_energy_per_h2")
         told = "" if energy is None else f", {with_unit('reaction_energy_per_h2', energy)}, static"
         parts.append(plain(f"Formation under hydrogen: {reaction}{told}"))
-    if candidate.get("known"):
-        parts += section("Reference structures of this composition", _known(candidate["known"]))
+    if candidate.get("known") or candidate.get("failed_references"):
+        published = _known(candidate.get("known") or [], candidate.get("failed_references") or [])
+        parts += section("Reference structures of this composition", published)
     if candidate.get("conditions"):
         parts += section("Under hydrogen", _conditions(candidate))
     if candidate.get("structures"):
@@ -165,17 +166,11 @@ def _methods(candidate: Mapping[str, Any]) -> Group:
             number(row["phase_separation_energy"], 3, signed=True), plain(row["space_group_symbol"] or MISSING),
             "yes" if row["is_best"] else MISSING,
         )  # fmt: skip
-    spread = candidate.get("method_spread")
-    told = (
-        []
-        if spread is None
-        else [
-            plain(
-                f"Their {quantity_of('phase_separation_energy').symbol} differ by {with_unit('method_spread', spread)}."
-            )
-        ]
-    )
-    return Group(table, *told)
+    told = [f"{row['engine']}: {row['reason']}" for row in candidate["methods"] if row.get("reason")]
+    if (spread := candidate.get("method_spread")) is not None:
+        symbol = quantity_of("phase_separation_energy").symbol
+        told.append(f"Their {symbol} differ by {with_unit('method_spread', spread)}.")
+    return Group(table, *map(plain, told))
 
 
 def _terms(candidate: Mapping[str, Any]) -> Table:
@@ -225,9 +220,16 @@ def _ternaries(candidate: Mapping[str, Any]) -> str:
     return "; ".join(names) if names else f"{system}: no other in ninefold's list"
 
 
-def _known(rows: Sequence[Mapping[str, Any]]) -> Text:
-    """A sentence for each: is the published structure among the minima, where does it lie, where was it published."""
-    lines = []
+def _known(rows: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]]) -> Text:
+    """A sentence for each: is the published structure among the minima, where does it lie, where was it published.
+
+    Args:
+        rows: Published structures with an energy.
+        failed: Those without: `name`, `engine`, `reason`.
+    """
+    lines = [
+        f"{one['name']}: no energy with {one['engine']}, so it does not compete: {one['reason']}" for one in failed
+    ]
     for row in rows:
         symbol = f" ({row['space_group_symbol']})" if row.get("space_group_symbol") else ""
         difference = row.get("difference")

@@ -17,6 +17,8 @@ SHIPPED: dict[str, Stage] = {
 """Name -> stage, in the order of the data."""
 STRUCTURED = ("prescreen", "stability", "energies")
 """Stages that a stage of the user's may follow: they leave candidates with a structure, and no rank yet."""
+OF_ENGINES = ("prescreen", "references", "choose", "stability", "energies", "rank")
+"""Stages whose evidence is that of a campaign's engines."""
 _ROUND = ("choose", "build", "prescreen")
 """Order of the stages within a further round."""
 _METHOD = ("energies", "verify", "references", "stability")

@@ -30,7 +30,7 @@ from ninefold.keys import KEY_VERSION, content_key
 from ninefold.models.evidence import EVIDENCE
 from ninefold.models.property import PropertyRecord
 from ninefold.models.quantities import Kind
-from ninefold.plugins import Registry, calling
+from ninefold.plugins import Registry, calling, description_of
 from ninefold.stages.stage import Counts, ResourceKind, Resources, Stage
 
 if TYPE_CHECKING:
@@ -99,6 +99,14 @@ def own_stage(name: str) -> CandidateStage:
         )  # fmt: skip
     if taken := sorted(set(found.columns) & {*QUANTITIES, *Candidate.model_fields}):
         raise InputError("stages", name, problem=f"gives {taken[0]!r}, which is a quantity of ninefold's own")
+    for key, column in found.columns.items():
+        kind = getattr(column, "kind", None)
+        if not isinstance(column, Column) or kind not in get_args(Kind):
+            raise InputError(
+                "stages", name, problem=f"declares {key!r} with kind={shown(kind)}" if isinstance(column, Column)
+                else f"declares {key!r} as {shown(column)}",
+                allowed=f"Column(unit, meaning, kind): kind is one of {', '.join(get_args(Kind))}",
+            )  # fmt: skip
     if wrong := [key for key in found.columns if not _KEY.fullmatch(key) or key.startswith("_ninefold_")]:
         raise InputError(
             "stages", name, problem=f"gives {wrong[0]!r}, which no filter can name",
@@ -184,22 +192,8 @@ def compute(
     """
     import time
 
-    from ninefold.engines.base import CalculationError
-
-    own = own_stage(name)
-    values: Mapping[str, Any] = {}
-    reason, start = None, time.process_time()
-    with calling("stages", name):
-        try:
-            values = dict(own.compute(structure.to_structure(), row, engine))
-        except CalculationError as error:
-            reason = str(error)
-    if unknown := sorted(set(values) - set(own.columns)):
-        raise InputError(
-            "stages", name, problem=f"gives {unknown[0]!r}, which it does not declare", allowed=", ".join(own.columns)
-        )
-    for key, value in values.items():
-        _check(name, key, value, own.columns[key].kind)
+    own, start = own_stage(name), time.process_time()
+    values, reason = values_of(name, own, structure.to_structure(), row, engine)
     return PropertyRecord(
         id=property_id(name, structure.id, engine.fingerprint),
         campaign=campaign,
@@ -207,11 +201,49 @@ def compute(
         label=row["label"],
         structure=structure.id,
         method=engine.fingerprint,
-        values=dict(values),
+        values=values,
         reason=reason,
         core_seconds=time.process_time() - start,
         created=now(),
     )
+
+
+def values_of(
+    name: str, own: CandidateStage, structure: Structure, row: Mapping[str, Any], engine: Engine
+) -> tuple[dict[str, Any], str | None]:
+    """What a stage gives of one structure, checked; and the reason where it gives nothing.
+
+    Args:
+        name: As the campaign names the stage.
+        own: The stage.
+        structure: Primitive cell.
+        row: What is known of composition and minimum.
+        engine: Of the method that relaxed it.
+
+    Raises:
+        InputError: if the stage raises what it should not, or gives a value that it does not declare.
+    """
+    from ninefold.engines.base import CalculationError
+
+    values: Any = {}
+    reason = None
+    with calling("stages", name):
+        try:
+            values = own.compute(structure, row, engine)
+        except CalculationError as error:
+            reason = str(error) or type(error).__name__
+    if not isinstance(values, Mapping):
+        raise InputError(
+            "stages", name, problem=f"gives {description_of(values)}", allowed="a dictionary of its columns"
+        )
+    values = dict(values)
+    if unknown := sorted(str(key) for key in values if key not in own.columns):
+        raise InputError(
+            "stages", name, problem=f"gives {unknown[0]!r}, which it does not declare", allowed=", ".join(own.columns)
+        )
+    for key, value in values.items():
+        _check(name, key, value, own.columns[key].kind)
+    return values, reason
 
 
 _KINDS: dict[Kind, tuple[type, ...]] = {
@@ -234,7 +266,12 @@ def _check(name: str, key: str, value: Any, kind: Kind) -> None:
         raise InputError("stages", name, problem=f"gives {key} = {value!r}", allowed=f"a finite {kind}, or None")
 
 
+NO_VALUES = "the stage gives no value, and no reason"
+
+
 def counts(record: PropertyRecord) -> Counts:
-    """Whether there are values."""
-    reasons = Counter({record.reason: 1}) if record.reason else Counter[str]()
-    return Counts("compositions", 1, int(record.reason is None), reasons, record.core_seconds)
+    """Whether there are values, one at least that is known."""
+    reason = record.reason
+    if reason is None and all(value is None for value in record.values.values()):
+        reason = NO_VALUES
+    return Counts("compositions", 1, int(reason is None), Counter({reason: 1} if reason else {}), record.core_seconds)

@@ -66,6 +66,8 @@ class Ranking:
                     "score": place.score, "is_pareto": place.is_pareto, "terms": place.terms,
                     "status": (place.reason or "ranked") if row.structures_found else _without_structure(row),
                 }  # fmt: skip
+            elif row.is_competitor and row.structures_found:
+                update["status"] = "competitor"  # by whichever method: it is no candidate
             ranked = row.model_copy(update=update)
             if place is not None and not row.is_competitor:
                 self.counts.count_in += 1

@@ -109,7 +109,7 @@ def counts(record: ReferenceRecord) -> Counts:
     """Whether a phase stands in the hull."""
     result = Counts("structures", 1, int(record.energy_per_atom is not None), core_seconds=record.core_seconds)
     if record.energy_per_atom is None:
-        result.reasons[record.notes[-1] if record.notes else "no energy"] += 1
+        result.reasons[f"{record.name}: {record.notes[-1] if record.notes else 'no energy'}"] += 1
     elif not record.is_converged:
         result.reasons[f"in the hull, though not converged: {record.name}"] = 1
     return result

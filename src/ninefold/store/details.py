@@ -20,6 +20,8 @@ OF_METHOD = (
     "e_above_hull_uncertainty", "space_group_symbol", "structures_found",
 )  # fmt: skip
 """What `methods` of a candidate says of each; `is_best`: whether this method's row stands for the composition."""
+OF_FAILED = ("name", "engine", "reason")
+"""What `failed_references` of a candidate says of each."""
 _OF_COMPOSITION = ("neighbour_of", "other_assignments")
 
 
@@ -34,8 +36,11 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
         Each row, in its order, with `structures` in place of `minima` (each with `structure`, pymatgen's
         `Structure.as_dict()`), the verdicts of the rules on its composition before those on its results,
         `other_assignments`, `neighbour_of`, `provenance`, and `methods`: what each method says of the composition, by
-        rising trust (see `OF_METHOD`); empty where one method alone has looked at it.
+        rising trust (see `OF_METHOD`), with the `reason` why it has no hull distance; empty where one method alone has
+        looked at it. `failed_references`: published structures of the composition that the row's method could not
+        compute (see `OF_FAILED`).
     """
+    failed = _failed_references(store, rows)
     for start in range(0, len(rows), _AT_ONCE):
         page = rows[start : start + _AT_ONCE]
         structures = store.get_many("structures", _unique(item["structure"] for row in page for item in row["minima"]))
@@ -55,6 +60,7 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
                     if item["structure"] in structures
                 ],
                 "methods": methods.get(row["composition"], []),
+                "failed_references": failed.get((row["campaign"], row["method"], _reduced(row["formula"])), []),
                 "provenance": _provenance(
                     row, composition, campaigns.get(row["campaign"], {}), molecules.get(_molecule_of(row))
                 ),
@@ -65,25 +71,65 @@ def _by_composition(
     store: Store, compositions: Sequence[str], campaigns: Mapping[str, dict[str, Any]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Composition -> its rows of every method, where there are several."""
-    rows = store.find("candidates", equal={"composition": compositions}, fields=["campaign", "composition", *OF_METHOD])
+    rows = store.find(
+        "candidates", equal={"composition": compositions}, fields=["id", "campaign", "composition", *OF_METHOD]
+    )
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row["method"]:  # else a row of an older store, from before a search
             found.setdefault(row["composition"], []).append(row)
     several = {key: siblings for key, siblings in found.items() if len(siblings) > 1}
-    labels = store.get_many("methods", _unique(row["method"] for siblings in several.values() for row in siblings))
+    every = [row for siblings in several.values() for row in siblings]
+    made_by = store.get_many("methods", _unique(row["method"] for row in every))
+    without = [row["id"] for row in every if row["phase_separation_energy"] is None]
+    whole = store.get_many("candidates", without) if without else {}
     return {
         key: [
-            {**{field: row[field] for field in OF_METHOD}, "engine": _label(labels.get(row["method"]), row)}
+            {**{field: row[field] for field in OF_METHOD}, **_told(made_by.get(row["method"]), whole.get(row["id"]))}
             for row in by_trust(siblings, (campaigns.get(siblings[0]["campaign"]) or {}).get("methods") or [])
         ]
         for key, siblings in several.items()
     }
 
 
-def _label(method: dict[str, Any] | None, row: dict[str, Any]) -> str | None:
-    """A row without a structure does not name its engine."""
-    return row["engine"] if method is None else method["label"]
+def _told(method: dict[str, Any] | None, row: dict[str, Any] | None) -> dict[str, Any]:
+    """What a row without energies does not say itself: engine, evidence of its energies, and why there are none.
+
+    Args:
+        method: That it is of, where that is stored.
+        row: The whole row, if it has no hull distance.
+    """
+    told: dict[str, Any] = {"reason": None}
+    if method is not None:
+        told |= {"engine": method["label"], "evidence": method["evidence"]}
+    if row is not None and row["energy_per_atom"] is None:
+        lost = ", ".join(f"{reason} ({count})" for reason, count in (row.get("reasons") or {}).items())
+        told["reason"] = f"no valid structure{': ' if lost else ''}{lost}"
+    elif row is not None:
+        told["reason"] = "; ".join(row.get("stability_notes") or []) or "no hull"
+    return told
+
+
+def _failed_references(
+    store: Store, rows: Sequence[dict[str, Any]]
+) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """Campaign, method and reduced formula -> reference phases without an energy."""
+    campaigns = _unique(row["campaign"] for row in rows)
+    phases = store.find("references", equal={"campaign": campaigns}, fields=["id", "energy_per_atom"])
+    without = store.get_many("references", [phase["id"] for phase in phases if phase["energy_per_atom"] is None])
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for phase in without.values():
+        reason = phase["notes"][-1] if phase.get("notes") else "no energy"
+        found.setdefault((phase["campaign"], phase["method"], _reduced(phase["formula"])), []).append(
+            dict(zip(OF_FAILED, (phase["name"], phase["engine"], reason), strict=True))
+        )
+    return found
+
+
+def _reduced(formula: str) -> str:
+    from ninefold.chemistry.formula import formula_of, parse_formula, reduced
+
+    return formula_of(reduced(parse_formula(formula)))
 
 
 def by_trust(rows: Iterable[dict[str, Any]], methods: Sequence[str]) -> list[dict[str, Any]]:
