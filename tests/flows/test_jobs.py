@@ -266,8 +266,8 @@ def test_references_count_failures_and_name_what_is_missing(prepared, monkeypatc
     count_in, count_out, reasons = prepared.funnel("references")
     assert (count_in, count_out) == (5, 2)
     assert reasons == {
-        "forces explode": 2, f"machine: {died}": 1, "in the hull, though not converged: Ta bcc": 1,
-        "not in the hull: RbH: unknown": 1,
+        "Nb bcc: forces explode": 1, "V bcc: forces explode": 1, f"machine: {died}": 1,
+        "in the hull, though not converged: Ta bcc": 1, "not in the hull: RbH: unknown": 1,
     }  # fmt: skip
     with open_store(prepared.path) as store:
         notes = {row["name"]: row["notes"] for row in store.find("references")}
