@@ -79,7 +79,7 @@ def engine_settings(name: str) -> Any:
 def _print_summary(summary: TrustSummary, *, with_phases: bool) -> None:
     output = console()
     output.print()
-    output.print(f"[bold]{summary.engine}[/bold]")
+    output.print(summary.engine, style="bold", markup=False)
     if summary.hydrogen is not None:
         hydrogen = summary.hydrogen
         output.print(
