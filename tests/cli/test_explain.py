@@ -194,7 +194,7 @@ def test_made_compounds_of_the_systems_are_counted_as_the_run_searches_them(tmp_
         space=[{"centres": ["Re", "Mn", "Ni"], "cations": ["K", "Mg", "Na"], "n": [6, 9], "m": [0, 1]}],
         structures={"rounds": 1},
     )
-    select_compositions.original(read_campaign(path).to_dict(), str(tmp_path / "x.db"), {})
+    select_compositions.original(read_campaign(path).to_dict(), str(tmp_path / "x.db"), {"attempt": 1})
     with open_store(tmp_path / "x.db") as store:
         searched = store.count("compositions")
     told = check(path, "--store", "none.db")
