@@ -90,10 +90,10 @@ def _print_summary(summary: TrustSummary, *, with_phases: bool) -> None:
     if summary.hessian_asymmetry is not None:
         from ninefold.trust.hessian import LARGEST_ASYMMETRY
 
-        is_fit = summary.hessian_asymmetry <= LARGEST_ASYMMETRY
-        verdict = "fit" if is_fit else "not fit"
+        is_above = summary.hessian_asymmetry > LARGEST_ASYMMETRY
+        verdict = "not fit for final relaxations and phonons" if is_above else "within the limit for this phase"
         output.print(
-            f"Hessian: {100 * summary.hessian_asymmetry:.1f} % asymmetric: {verdict} for final relaxations and phonons "
+            f"Hessian of the smallest complex hydride: {100 * summary.hessian_asymmetry:.1f} % asymmetric: {verdict} "
             f"(limit {100 * LARGEST_ASYMMETRY:.0f} %)"
         )
     output.print(_class_table(summary))
