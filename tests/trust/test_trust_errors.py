@@ -12,7 +12,7 @@ from ninefold.chemistry.formula import formula_of
 from ninefold.engines.ase_engine import ASEEngine
 from ninefold.engines.base import Evaluation
 from ninefold.models.structure import pack_structure
-from ninefold.trust.calibration import class_shift, hydrogen_energy, probability_below
+from ninefold.trust.calibration import class_shift, hydrogen_energy
 from ninefold.trust.curve import NoMinimumError, fit_curve
 from ninefold.trust.errors import compare, errors_of, parts_by_element, parts_of_reaction
 from ninefold.trust.hessian import asymmetry, hessian
@@ -305,9 +305,3 @@ def test_asymmetry_of_known_matrices():
     assert asymmetry(np.array([[1.0, 2.0], [2.0, 3.0]])) == 0
     assert asymmetry(np.array([[0.0, 1.0], [-1.0, 0.0]])) == 1
     assert asymmetry(np.zeros((2, 2))) == 0
-
-
-def test_probability_of_an_energy_that_is_not_above_zero():
-    assert probability_below(0.0, 0.02) == 0.5
-    assert probability_below(0.02, 0.02) == pytest.approx(0.158655, abs=1e-6)
-    assert probability_below(-0.02, 0.02) == pytest.approx(0.841345, abs=1e-6)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ninefold.errors import InputError, listed
 from ninefold.models.quantities import Kind
 from ninefold.store.schema import COLLECTIONS
 from ninefold.store.store import NO_PROPERTIES, PROPERTIES, Condition, Properties, Scalar
@@ -15,6 +17,8 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+MOST_LISTED = 6
+"""Fields that a message lists."""
 _PROPERTY = re.compile("[a-z_][a-z0-9_]*")
 """What OPTIMADE's grammar takes for a field."""
 
@@ -109,3 +113,25 @@ def _can_be_stored(value: Scalar) -> bool:
         except UnicodeEncodeError:
             return False
     return True
+
+
+def sortable(known: Mapping[str, Field], field: str, direction: str) -> Field:
+    """A field that rows can be sorted by.
+
+    Args:
+        known: The fields of the collection, by name.
+        field: As it was asked for, with our prefix or without.
+        direction: `asc` or `desc`.
+
+    Raises:
+        InputError: if there is none of this name, it is a list, or the direction is neither; with the nearest names.
+    """
+    found = known.get(field.removeprefix("_ninefold_"))
+    if found is None or found.kind == "list" or direction not in ("asc", "desc"):
+        names = [name for name, other in known.items() if other.kind != "list"]
+        close = difflib.get_close_matches(field, names, n=3)
+        raise InputError(
+            "sort", field, problem="cannot be sorted by", allowed=", ".join(close) or listed(names, MOST_LISTED),
+            hint="'ninefold fields' lists all",
+        )  # fmt: skip
+    return found

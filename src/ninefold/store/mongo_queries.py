@@ -7,19 +7,15 @@ such keys.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ninefold.errors import InputError, listed
-from ninefold.store.conditions import Field, allowed_values, queryable
+from ninefold.store.conditions import Field, allowed_values, queryable, sortable
 from ninefold.store.mongo_filters import Query, path_of
 from ninefold.store.store import NO_PROPERTIES, Condition, Order, Properties
 
-MOST_LISTED = 6
-"""Fields that a message lists."""
 MOST_ROWS = 2**31 - 1
 
 WRITE_MARK = "_written"
@@ -171,14 +167,7 @@ def _path_in(known: Mapping[str, Field], name: str) -> str:
 
 
 def _sorted_by(known: Mapping[str, Field], field: str, direction: str) -> tuple[str, int]:
-    found = known.get(field.removeprefix("_ninefold_"))
-    if found is None or found.kind == "list" or direction not in _ORDERS:
-        sortable = [name for name, other in known.items() if other.kind != "list"]
-        close = difflib.get_close_matches(field, sortable, n=3)
-        raise InputError(
-            "sort", field, problem="cannot be sorted by", allowed=", ".join(close) or listed(sortable, MOST_LISTED),
-            hint="'ninefold fields' lists all",
-        )  # fmt: skip
+    found = sortable(known, field, direction)
     return path_of(found), _ORDERS[direction]
 
 

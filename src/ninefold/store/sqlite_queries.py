@@ -5,21 +5,17 @@ A table has one column for each flat field of its collection and a last one, `do
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ninefold.errors import InputError, listed
 from ninefold.models.quantities import Kind
-from ninefold.store.conditions import Field, allowed_values, fields_of, queryable
+from ninefold.store.conditions import Field, allowed_values, fields_of, queryable, sortable
 from ninefold.store.schema import INDEXED
 from ninefold.store.store import NO_PROPERTIES, PROPERTIES, Condition, Order, Properties, Scalar
 
 MOST_ROWS = 2**62
 """SQLite's integers end at 2**63."""
-MOST_LISTED = 6
-"""Fields that a message lists."""
 PARAMETERS = 500
 """Values given one by one; old builds allow 999 in a statement."""
 
@@ -95,14 +91,7 @@ def order(collection: str, sort: Sequence[Order], properties: Properties = NO_PR
 
 
 def _ordered(known: Mapping[str, Field], field: str, direction: str) -> str:
-    found = known.get(field.removeprefix("_ninefold_"))
-    if found is None or found.kind == "list" or direction not in _ORDERS:
-        sortable = [name for name, other in known.items() if other.kind != "list"]
-        close = difflib.get_close_matches(field, sortable, n=3)
-        raise InputError(
-            "sort", field, problem="cannot be sorted by", allowed=", ".join(close) or listed(sortable, MOST_LISTED),
-            hint="'ninefold fields' lists all",
-        )  # fmt: skip
+    found = sortable(known, field, direction)
     return f"{column_of(found)} {_ORDERS[direction]} NULLS LAST"
 
 

@@ -7,7 +7,6 @@ second corrects what the phases of a class have in common; the rest is the uncer
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -102,16 +101,6 @@ def class_shift(errors: EngineErrors, phase_class: str) -> ClassShift | None:
     shares, wrongs = np.array([share for share, _, _ in known]), np.array([wrong for _, wrong, _ in known])
     shift, left_out = _fit(shares, wrongs, groups)
     return ClassShift(phase_class, shift, _root_mean_square(wrongs), _root_mean_square(left_out), len(known))
-
-
-def probability_below(value: float, uncertainty: float) -> float:
-    """Probability that an energy, known with a normally distributed error, is not above zero.
-
-    Args:
-        value: E.g. the distance from the hull that the other phases make, eV/atom.
-        uncertainty: Standard deviation, eV/atom; above 0.
-    """
-    return 0.5 * math.erfc(value / (uncertainty * math.sqrt(2)))
 
 
 def _fit(shares: np.ndarray, wrong: np.ndarray, groups: Sequence[Hashable]) -> tuple[float, np.ndarray]:
