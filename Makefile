@@ -9,6 +9,8 @@ DFT     := $(VENV)/.ninefold-dft-installed
 DFT_APT := g++ pkg-config libopenblas-dev libxc-dev libfftw3-dev libopenmpi-dev openmpi-bin
 FRESH   ?=
 MUTANTS ?= 40
+# processes that run the tests; each needs up to 4 GB
+TEST_WORKERS ?= 2
 # one thread per process: the workers share the cores, and results do not depend on the machine's core count
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
@@ -90,7 +92,7 @@ services-stop: setup
 	@$(BIN)/python tools/services.py stop
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile
 
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow
