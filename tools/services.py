@@ -1,4 +1,4 @@
-"""A server that speaks MongoDB's protocol, for the tests: `make services`, `make services-stop`.
+"""A server that speaks MongoDB's protocol, and Slurm, for the tests: `make services`, `make services-stop`.
 
 The first that there is: the server of NINEFOLD_TEST_MONGODB_URI, which is left as it is; `mongod` on the path;
 FerretDB 2 on PostgreSQL with the DocumentDB extension, which Debian has from forky on: hence a folder with a Debian
@@ -22,6 +22,8 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+
+import slurm_service
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".services"
@@ -56,6 +58,7 @@ def main() -> None:
     action = sys.argv[1] if len(sys.argv) == 2 else ""
     if action not in ("start", "stop"):
         sys.exit("usage: services.py start|stop")
+    slurm_service.stop() if action == "stop" else slurm_service.start()
     if given := os.environ.get("NINEFOLD_TEST_MONGODB_URI"):
         print("services: NINEFOLD_TEST_MONGODB_URI is set: its server is used, and left as it is")
         if action == "start" and not answers(given):

@@ -81,7 +81,7 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
     try:
         return Campaign.model_validate(data)
     except ValidationError as error:
-        raise _format_validation_error(error, Campaign, data, source) from error
+        raise format_validation_error(error, Campaign, data, source) from error
 
 
 def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -139,19 +139,29 @@ def _with_names(data: dict[str, Any], keys: tuple[str, ...], change: Callable[[s
     return {**data, key: changed} if key in data else data
 
 
-def _format_validation_error(error: ValidationError, model: type[BaseModel], data: Any, source: str) -> InputError:
-    """Pydantic's first complaint as one line with field, value and what is allowed."""
+def format_validation_error(
+    error: ValidationError, model: type[BaseModel], data: Any, source: str, whole: str = "campaign"
+) -> InputError:
+    """Pydantic's first complaint as one line with field, value and what is allowed.
+
+    Args:
+        error: What pydantic raised.
+        model: Of the settings.
+        data: What was to be read.
+        source: The file.
+        whole: What the settings are of, for a complaint about no field of them.
+    """
     every = error.errors()
     # a list whose item is refused is told as too short besides
     complaints = [one for one in every if not any(_is_within(other["loc"], one["loc"]) for other in every)]
     first = complaints[0]
     context = first.get("ctx", {})
     cause = context.get("error")
-    field = ".".join(str(part) for part in first["loc"]) or "campaign"
+    field = ".".join(str(part) for part in first["loc"]) or whole
     more = f"and {len(complaints) - 1} more problem(s)" if len(complaints) > 1 else None
     if isinstance(cause, InputError):
         # a settings model found the mistake itself and knows best
-        nested = cause.field if cause.field.startswith(field) else f"{field}.{cause.field}".removeprefix("campaign.")
+        nested = cause.field if cause.field.startswith(field) else f"{field}.{cause.field}".removeprefix(f"{whole}.")
         return InputError(
             f"{source}: {nested}", cause.value, problem=cause.problem, allowed=cause.allowed, hint=cause.hint or more
         )
@@ -168,10 +178,10 @@ def _format_validation_error(error: ValidationError, model: type[BaseModel], dat
         problem, value = "is not a known key", first["loc"][-1]
         allowed = ", ".join(known) or None
         more = f"did you mean {close[0]!r}?" if close else more
-        field = ".".join(str(part) for part in first["loc"][:-1]) or "campaign"
+        field = ".".join(str(part) for part in first["loc"][:-1]) or whole
     elif first["type"] == "missing":
         problem, value = f"is missing the key {str(first['loc'][-1])!r}", _shorten(value)
-        field = ".".join(str(part) for part in first["loc"][:-1]) or "campaign"
+        field = ".".join(str(part) for part in first["loc"][:-1]) or whole
     else:
         value = _shorten(value)
         problem = f"is not allowed: {problem}"

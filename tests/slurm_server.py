@@ -1,0 +1,63 @@
+"""The Slurm of the tests: of NINEFOLD_TEST_SLURM_CONF, or the one that `make services` has started."""
+
+import functools
+import importlib.util
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIRED = "NINEFOLD_TEST_SERVICES"
+"""Set to `required`, a missing Slurm is a failure; set so where a submission is tested."""
+PARTITION = "debug"
+
+
+@functools.cache
+def configuration():
+    """Path of slurm.conf; without a Slurm that answers the test is skipped, or fails where one is required."""
+    given = os.environ.get("NINEFOLD_TEST_SLURM_CONF")
+    path = Path(given) if given else ROOT / ".services" / "slurm" / "slurm.conf"
+    missing = "no Slurm: 'make services' starts one"
+    if path.exists():
+        try:
+            answer = subprocess.run(
+                ["sinfo", "-h", "-p", PARTITION, "-o", "%t"],
+                env={**os.environ, "SLURM_CONF": str(path)}, capture_output=True, text=True, timeout=30,
+            )  # fmt: skip
+            if answer.returncode == 0 and answer.stdout.strip():
+                return path
+            missing = f"the Slurm of the tests does not answer: {answer.stderr.strip()}"
+        except (OSError, subprocess.TimeoutExpired) as error:
+            missing = f"the Slurm of the tests does not answer: {type(error).__name__}"
+    if os.environ.get(REQUIRED) == "required":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture
+def slurm(monkeypatch):
+    """This process, and what it starts, talks to the Slurm of the tests; jobs that the test leaves are cancelled."""
+    monkeypatch.setenv("SLURM_CONF", str(configuration()))
+    before = job_ids()
+    yield
+    if left := job_ids() - before:
+        subprocess.run(["scancel", *left], check=False, timeout=30)
+
+
+def job_ids():
+    """Numbers of all jobs that wait or run."""
+    done = subprocess.run(["squeue", "-h", "-o", "%A"], capture_output=True, text=True, timeout=30, check=True)
+    return set(done.stdout.split())
+
+
+@functools.cache
+def service():
+    """The module that starts and ends the daemons: for tests that restart one. Not for a Slurm of another's."""
+    if os.environ.get("NINEFOLD_TEST_SLURM_CONF"):
+        pytest.skip("the Slurm of NINEFOLD_TEST_SLURM_CONF is left as it is")
+    spec = importlib.util.spec_from_file_location("slurm_service", ROOT / "tools" / "slurm_service.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
