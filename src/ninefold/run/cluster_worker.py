@@ -26,8 +26,9 @@ from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import Failure, close_workplaces, workplace_for
 from ninefold.machine import use_one_thread
 from ninefold.run.job_errors import STAGE
-from ninefold.run.submission import connection_of, launchpad_of
+from ninefold.run.submission import launchpad_of
 from ninefold.stages.stage import Counts
+from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, held
 from ninefold.store.store import LeaseLostError
 
@@ -236,7 +237,9 @@ class ClusterWorker:
             self.done.reason = self._ending.reason
             return True
 
-    def _run_job(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, firework: Any, launch: int) -> None:
+    def _run_job(
+        self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, firework: Any, launch: int
+    ) -> None:
         from ninefold.run.fireworks import Place
         from ninefold.run.launchpad import TAG, outputs_in
         from ninefold.run.recovery import MOST_LOST, give_up
@@ -271,7 +274,8 @@ class ClusterWorker:
             if isinstance(error, NinefoldError) and _is_of_server(error):
                 raise
             if tag.get("lost", 0) + 1 >= MOST_LOST:
-                give_up(store, launchpad, {"name": firework.name, "fw_id": firework.fw_id, "spec": firework.spec}, launch, description(error))
+                document = {"name": firework.name, "fw_id": firework.fw_id, "spec": firework.spec}
+                give_up(store, launchpad, document, launch, description(error))
                 self.done.failed += 1
             else:
                 launchpad.release(firework.fw_id, [launch], description(error))
@@ -365,7 +369,8 @@ class _Noting:
         if time.monotonic() - self._noted < NOTE_SECONDS:
             return
         self._noted = time.monotonic()
-        self._lease.try_note({**self._job, "since": self._since, "stage": step.stage, "done": step.done, "total": step.total})
+        step_now = {"stage": step.stage, "done": step.done, "total": step.total}
+        self._lease.try_note({**self._job, "since": self._since, **step_now})
 
 
 @contextmanager

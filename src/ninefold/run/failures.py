@@ -22,7 +22,7 @@ class Failures(NamedTuple):
 
     cause: str
     """Without numbers and paths; what `ninefold retry --cause` takes."""
-    count: int
+    number: int
     stages: dict[str, int]
     """Stage -> failures."""
     named: list[str]
@@ -60,4 +60,4 @@ def grouped(faults: Iterable[Mapping[str, Any]], logs: Mapping[str, str]) -> lis
         log = next((logs[fault["reason"]] for fault in members if fault["reason"] in logs), "")
         names = [fault["what"] for fault in members[:MOST_NAMED]]
         found.append(Failures(cause, len(members), dict(stages), names, members[0]["reason"], log))
-    return sorted(found, key=lambda group: (-group.count, group.cause))
+    return sorted(found, key=lambda group: (-group.number, group.cause))

@@ -50,12 +50,11 @@ class CampaignLaunchPad(LaunchPad):
     """
 
     def __init__(self, connection: Connection) -> None:
-        # uri_mode with no address connects lazily, hence never: every collection is replaced by the connection's
+        # a client that never connects: every collection of it is replaced by the connection's
         super().__init__(
             host="mongodb://127.0.0.1", name=connection.database.name, uri_mode=True, strm_lvl="CRITICAL",
             mongoclient_kwargs={"connect": False},
         )  # fmt: skip
-        self.connection.close()
         self.host = connection.place
         self.our, self.connection, self.db = connection, connection.client, connection.database
         for name in ("fireworks", "launches", "offline_runs", "fw_id_assigner", "workflows"):
@@ -116,6 +115,13 @@ class CampaignLaunchPad(LaunchPad):
             return True
         with self.locked(run):
             return bool(self.workflows.count_documents({"nodes": fw_id}, limit=1) == 0)
+
+    def remove_orphans(self, fw_id: int) -> None:
+        """Delete what an update of a Firework's workflow that was cut short has left; its lock is held."""
+        found = self.workflows.find_one({"nodes": fw_id}, {"nodes": 1, "metadata": 1})
+        if found is not None:
+            query = {RUN: found["metadata"]["run"], "fw_id": {"$nin": found["nodes"]}}
+            self.remove([row["fw_id"] for row in self.fireworks.find(query, {"fw_id": 1})])
 
     def remove(self, fw_ids: list[int]) -> None:
         """Delete Fireworks and their launches."""

@@ -86,12 +86,12 @@ def recover(store: Store, launchpad: CampaignLaunchPad) -> Recovered:
             ):
                 done["released"] += 1
             continue
-        worker = (last.get("fworker") or {}).get("name")
+        worker = str((last.get("fworker") or {}).get("name"))
         if worker in alive:
             continue
         dead.add(worker)
         done[_given_back(store, launchpad, firework, last, worker)] += 1
-    done["completed"] += _finish_updates(launchpad)
+    done["completed"] += _finish_updates(launchpad) + _finish_submissions(launchpad)
     for worker in dead:
         forget(connection, f"{WORKER}{worker}")
     return Recovered(done["released"], done["failed"], done["completed"])
@@ -124,6 +124,8 @@ def _given_back(
     """What was done with the job of a worker that is gone."""
     fw_id = firework["fw_id"]
     if last["state"] in ("COMPLETED", "FIZZLED"):  # its worker died between the end of the launch and of the job
+        with launchpad.locked(firework["spec"][TAG]["run"]):
+            launchpad.remove_orphans(fw_id)
         launchpad._refresh_wf(fw_id)
         return "completed"
     if firework["spec"][TAG].get("lost", 0) + 1 >= MOST_LOST:
@@ -160,6 +162,7 @@ def _finish_updates(launchpad: CampaignLaunchPad) -> int:
                 found = launchpad.workflows.find_one({"nodes": fw_id}, {f"fw_states.{fw_id}": 1})
                 if found is None or found["fw_states"].get(str(fw_id)) == "COMPLETED":
                     continue
+                launchpad.remove_orphans(fw_id)
                 changed = launchpad.fireworks.update_one(
                     {"fw_id": fw_id, "state": "COMPLETED"}, {"$set": {"state": "RUNNING"}}
                 )
@@ -167,6 +170,14 @@ def _finish_updates(launchpad: CampaignLaunchPad) -> int:
                 launchpad._refresh_wf(fw_id)
                 finished += 1
     return finished
+
+
+def _finish_submissions(launchpad: CampaignLaunchPad) -> int:
+    """Release the first jobs of submissions that were cut short after everything else."""
+    from ninefold.run.submission import release_first
+
+    found = launchpad.our.retried(lambda: list(launchpad.submissions.find({"state": "submitted"}, {"run": 1})))
+    return sum(release_first(launchpad, submission) for submission in found)
 
 
 def _age(updated: Any) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pymongo.errors import PyMongoError
 
@@ -24,7 +24,8 @@ from ninefold.models.campaign import CampaignRecord
 from ninefold.run.local import flow_of, run_of
 from ninefold.store import open_store, store_file
 from ninefold.store.locate import offer_login
-from ninefold.store.mongo_connection import Connection, one_connection
+from ninefold.store.mongo import connection_of
+from ninefold.store.mongo_connection import one_connection
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -76,11 +77,6 @@ def launchpad_of(address: str) -> Iterator[tuple[Store, CampaignLaunchPad]]:
             raise connection.explained(error) from error
 
 
-def connection_of(store: Store) -> Connection:
-    """The connection of a store on a server."""
-    return cast("Connection", store._own())  # type: ignore[attr-defined]
-
-
 def submit_campaign(
     campaign: Campaign,
     address: str,
@@ -125,7 +121,8 @@ def submit_campaign(
         flow = flow_of(functools.partial(make_flow), sized, address, workflow)
         held = _held_faults(store, campaign.name, held_causes)
         return _submit(
-            store, launchpad, sized, flow, run, cluster, kinds, previous, what="screen", accept_changes=update, held=held
+            store, launchpad, sized, flow, run, cluster, kinds, previous, what="screen", accept_changes=update,
+            held=held,
         )  # fmt: skip
 
 
@@ -333,7 +330,7 @@ def _insert(launchpad: CampaignLaunchPad, workflow: Any) -> list[int]:
 
 
 def _previous(launchpad: CampaignLaunchPad, campaign: str) -> dict[str, Any] | None:
-    """The last submission that was completed; what a later one has left is removed, or released if only that is left."""
+    """The last submission that is whole; what was cut short is removed, or released if only that is left."""
     found: dict[str, Any] | None = launchpad.submissions.find_one({"_id": campaign})
     if found is None:
         return None
@@ -344,13 +341,19 @@ def _previous(launchpad: CampaignLaunchPad, campaign: str) -> dict[str, Any] | N
     return found
 
 
-def release_first(launchpad: CampaignLaunchPad, submission: dict[str, Any]) -> None:
-    """Release the first jobs of a submission that was cut short just before; no other job is ever paused."""
+def release_first(launchpad: CampaignLaunchPad, submission: dict[str, Any]) -> int:
+    """Release the first jobs of a submission that was cut short just before; no other job is ever paused.
+
+    Returns:
+        How many there were.
+    """
     from ninefold.run.launchpad import RUN
 
     query = {RUN: submission["run"], "state": "PAUSED"}
-    for firework in list(launchpad.fireworks.find(query, {"fw_id": 1})):
+    found = list(launchpad.fireworks.find(query, {"fw_id": 1}))
+    for firework in found:
         launchpad.resume_fw(firework["fw_id"])
+    return len(found)
 
 
 def remove_run(launchpad: CampaignLaunchPad, run: str) -> None:

@@ -54,7 +54,7 @@ from ninefold.store.store import (
     StoreError,
 )
 
-__all__ = ["MongoStore", "check_address", "open_address"]
+__all__ = ["MongoStore", "check_address", "connection_of", "open_address"]
 
 Result = TypeVar("Result")
 
@@ -63,6 +63,17 @@ def open_address(address: str, mode: Mode) -> Store:
     """See `ninefold.store.open_store`."""
     offered = (os.environ.get(name) for name in (LOGIN_ENVIRONMENT, ENVIRONMENT))
     return MongoStore(with_login(address, *offered), mode)
+
+
+def connection_of(store: Store) -> Connection:
+    """The connection of a store on a server, for what an executor keeps in the same database.
+
+    Raises:
+        InputError: if it is a file.
+    """
+    if not isinstance(store, MongoStore):
+        raise InputError("store", store.location, problem="is on no server", allowed="mongodb://HOST:PORT/DATABASE")
+    return store._own()
 
 
 class MongoStore(Store):

@@ -31,7 +31,6 @@ EXPIRY_SECONDS = 60.0
 HEARTBEAT_SECONDS = 10.0
 
 
-
 class Term(NamedTuple):
     """How long a lease outlives its last heartbeat, and how often that comes, in seconds."""
 
