@@ -1,8 +1,8 @@
 """A Slurm on this machine's loopback, for the tests: part of `make services`.
 
-Two virtual nodes, n1 and n2, each a slurmd of its own. Everything lies in `.services/slurm`: configuration, state, logs,
-munge's key and socket. Clients find it by SLURM_CONF=.services/slurm/slurm.conf. The daemons run as the user who starts
-them, on ports that are free then; only installing Debian's packages needs root.
+Two virtual nodes, n1 and n2, each a slurmd of its own. Everything lies in `.services/slurm`: configuration, state,
+logs, munge's key and socket. Clients find it by SLURM_CONF=.services/slurm/slurm.conf. The daemons run as the user who
+starts them, on ports that are free then; only installing Debian's packages needs root.
 
 By hand: `python tools/slurm_service.py start|stop|restart [slurmctld|n1|n2]`.
 """
@@ -255,7 +255,9 @@ def run(command: list[str], check: bool = True) -> None:
     """Run a program; what it says goes into a log, whose end is shown where it fails."""
     log = FOLDER / "log"
     with log.open("a") as file:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment(), cwd=FOLDER)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment(), cwd=FOLDER
+        )
     if check and done.returncode:
         sys.exit(f"services: {command[0]} failed; the end of {log}:\n{log.read_text(errors='replace')[-2000:]}")
 
