@@ -319,3 +319,36 @@ def test_the_largest_shard_goes_first_and_a_shard_goes_on_before_the_next():
     assert order == [1, 2, 0]
     assert [found[each.uuid, 1] for each in searched] == [found[each.uuid, 1] for each in built]
     assert found[gathering.uuid, 1] == PLANNING > max(found[each.uuid, 1] for each in built)
+
+
+def test_the_work_of_a_cluster_is_counted_by_kind(place, address, tmp_path):
+    from ninefold.run.demand import Demand
+    from ninefold.run.launchpad_demand import LaunchpadDemand
+
+    source = LaunchpadDemand(address, "here")
+    assert source.demand() == {}
+    folder = str(tmp_path)
+    submit(place, *[cluster_jobs.count(folder, str(number)) for number in range(3)], cluster_jobs.wait_for(folder, "x"))
+    assert source.demand() == {"cpu": Demand(4, 0, None)}
+    take(place, datetime.now(UTC) + timedelta(minutes=4))
+    assert source.demand()["cpu"][:2] == (3, 1)
+    submission.set_state(place[1], CAMPAIGN.name, "paused", ("submitted",))
+    assert source.demand() == {}
+    assert LaunchpadDemand(address, "elsewhere").demand() == {}
+
+
+def test_workers_of_one_queue_job_end_together(place, address, tmp_path):
+    folder = str(tmp_path)
+    submit(place, *[cluster_jobs.wait_for(folder, str(number)) for number in range(2)])
+    text = (
+        "import sys; from ninefold.run.worker_group import run_workers\n"
+        "one = 'import sys; from ninefold.run.cluster_worker import work; work(sys.argv[1], \"here\", [\"cpu\"])'\n"
+        "sys.exit(run_workers([sys.executable, '-c', one, sys.argv[1]], 2))"
+    )
+    path = os.pathsep.join([os.path.dirname(cluster_jobs.__file__), os.environ.get("PYTHONPATH", "")])
+    group = subprocess.Popen([sys.executable, "-c", text, address], env={**os.environ, "PYTHONPATH": path})
+    wait_until(lambda: cluster_jobs.runs(tmp_path, "0") and cluster_jobs.runs(tmp_path, "1"))
+    group.send_signal(signal.SIGTERM)
+    assert group.wait(timeout=60) == 0
+    assert list(states(place[1]).values()) == ["READY"]  # both have one name
+    assert place[1].fireworks.count_documents({"state": "READY"}) == 2

@@ -60,20 +60,32 @@ def work(
     max_seconds: Annotated[
         float | None, typer.Option(help="End within this time; the job that runs then goes back to the others.", min=1)
     ] = None,
+    until_wall_time: Annotated[
+        float | None, typer.Option(help="End by this time, in seconds since 1970, as `date +%s` gives it.")
+    ] = None,
     idle_seconds: Annotated[float, typer.Option(help="End when no job was ready for so long.", min=0)] = 120.0,
+    processes: Annotated[int, typer.Option(help="Workers side by side.", min=1, max=4096)] = 1,
     store: StoreOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each job.")] = False,
 ) -> None:
     """Run jobs of a cluster's campaigns in this process, one after another; what a queue job runs."""
+    import time
+
     from ninefold.clusters import read_cluster
     from ninefold.errors import InputError
-    from ninefold.run.cluster_worker import work as run_jobs
 
     chosen = read_cluster(cluster)
     kinds = tuple(dict.fromkeys(resources or chosen.resources.kinds))
     if unknown := [kind for kind in kinds if kind not in chosen.resources.kinds]:
         allowed = ", ".join(chosen.resources.kinds)
         raise InputError("--resources", unknown[0], problem=f"is none of cluster {chosen.name!r}", allowed=allowed)
+    if processes > 1:
+        raise typer.Exit(_work_side_by_side(processes, is_on_devices="gpu" in kinds))
+    if until_wall_time is not None:
+        left = max(1.0, until_wall_time - time.time())
+        max_seconds = left if max_seconds is None else min(max_seconds, left)
+    from ninefold.run.cluster_worker import work as run_jobs
+
     done = run_jobs(
         database_of(chosen, store), chosen.name, kinds, max_seconds=max_seconds, idle_seconds=idle_seconds,
         tell=(lambda line: None) if quiet else (lambda line: typer.echo(line, err=True)),
@@ -81,6 +93,16 @@ def work(
     back = f", {done.given_back} given back" if done.given_back else ""
     failed = f", {done.failed} of them failed" if done.failed else ""
     typer.echo(f"{done.jobs} jobs{failed}{back}; ended: {done.reason}")
+
+
+def _work_side_by_side(processes: int, *, is_on_devices: bool) -> int:
+    """The same command several times, each with one worker."""
+    import sys
+
+    from ninefold.run.worker_group import run_workers
+
+    command = [sys.executable, "-m", "ninefold.cli.main", *sys.argv[1:], "--processes", "1"]
+    return run_workers(command, processes, has_devices=is_on_devices)
 
 
 def failures(

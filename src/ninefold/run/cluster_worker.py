@@ -49,6 +49,8 @@ PAUSE_SECONDS = (0.5, 10.0)
 """Between two questions for a job, at first and at last."""
 OUTAGE_SECONDS = 3600.0
 """How long a worker waits for a server that does not answer."""
+QUEUE_JOB = "NINEFOLD_QUEUE_JOB"
+"""The queue job that a worker runs in, as its script says."""
 NOTE_SECONDS = 5.0
 AGAIN_SECONDS = 5.0
 """After which a job that has not ended on a signal is told again."""
@@ -211,7 +213,10 @@ class ClusterWorker:
         from ninefold.run.recovery import WORKER, recover_if_due
 
         connection = connection_of(store)
-        purpose = f"runs jobs of cluster {self._cluster} ({', '.join(self._kinds)})"
+        queue_job = os.environ.get(QUEUE_JOB)
+        purpose = f"runs jobs of cluster {self._cluster} ({', '.join(self._kinds)})" + (
+            f" in queue job {queue_job}" if queue_job else ""
+        )
         term = Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS, is_kept=False)
         with held(connection, f"{WORKER}{worker}", purpose, term) as lease, self._watching(launchpad):
             idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
