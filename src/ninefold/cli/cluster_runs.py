@@ -85,9 +85,11 @@ def work(
         left = max(1.0, until_wall_time - time.time())
         max_seconds = left if max_seconds is None else min(max_seconds, left)
     from ninefold.run.cluster_worker import work as run_jobs
+    from ninefold.run.up import work_folder
 
     done = run_jobs(
         database_of(chosen, store), chosen.name, kinds, max_seconds=max_seconds, idle_seconds=idle_seconds,
+        folder=work_folder(chosen),
         tell=(lambda line: None) if quiet else (lambda line: typer.echo(line, err=True)),
     )  # fmt: skip
     back = f", {done.given_back} given back" if done.given_back else ""

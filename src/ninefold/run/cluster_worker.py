@@ -13,8 +13,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
@@ -30,7 +31,9 @@ from ninefold.run.submission import launchpad_of
 from ninefold.stages.stage import Counts
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, held
+from ninefold.store.spool import Spool, ingest, is_empty
 from ninefold.store.store import LeaseLostError
+from ninefold.store.undelivered import kept_in
 
 if TYPE_CHECKING:
     from ninefold.run.fireworks import Place
@@ -51,6 +54,7 @@ OUTAGE_SECONDS = 3600.0
 """How long a worker waits for a server that does not answer."""
 QUEUE_JOB = "NINEFOLD_QUEUE_JOB"
 """The queue job that a worker runs in, as its script says."""
+UNDELIVERED = "undelivered"
 NOTE_SECONDS = 5.0
 AGAIN_SECONDS = 5.0
 """After which a job that has not ended on a signal is told again."""
@@ -172,12 +176,15 @@ class ClusterWorker:
         kinds: Of resources that this node has.
         ending: When it ends.
         tell: Told a line for each job.
+        folder: See `work`.
     """
 
     def __init__(
-        self, address: str, cluster: str, kinds: Sequence[str], ending: Ending, tell: Callable[[str], None]
-    ) -> None:
+        self, address: str, cluster: str, kinds: Sequence[str], ending: Ending, tell: Callable[[str], None],
+        folder: Path | None = None,
+    ) -> None:  # fmt: skip
         self._address, self._cluster, self._kinds, self._ending, self._tell = address, cluster, kinds, ending, tell
+        self._folder = folder
         self.done = Worked()
         self._run_now: str | None = None
         self._was_there = False
@@ -220,6 +227,9 @@ class ClusterWorker:
         term = Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS, is_kept=False)
         with held(connection, f"{WORKER}{worker}", purpose, term) as lease, self._watching(launchpad):
             idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
+            if self._folder is not None and not is_empty(self._folder / UNDELIVERED):
+                sent = ingest(self._folder / UNDELIVERED, store)
+                self._tell(f"delivered {sent.records} records that could not be stored before")
             recover_if_due(store, launchpad, 5.0)
             while self._ending.reason is None:
                 taker = fireworker(worker, self._cluster, self._kinds, _held_runs(launchpad))
@@ -263,7 +273,7 @@ class ClusterWorker:
         try:
             with (
                 registered_as(run), running_with(tasks), listening(_Noting(lease, firework, tag["campaign"])),
-                _working_at(place), self._ending.computing(),
+                _working_at(place), _in_folder(self._folder_of(firework, launch)), self._ending.computing(),
             ):  # fmt: skip
                 action = firework.tasks[0].run_task(dict(firework.spec))
         except JobStopped as stopped:
@@ -313,6 +323,14 @@ class ClusterWorker:
             )  # fmt: skip
         return self._runs[key]
 
+    def _folder_of(self, firework: Any, launch: int) -> Path | None:
+        """Where a DFT code may write; other jobs write no files."""
+        from ninefold.run.launchpad import TAG
+
+        if self._folder is None or firework.spec["_category"] != "dft":
+            return None
+        return self._folder / "runs" / firework.spec[TAG]["campaign"] / f"{firework.fw_id}-{launch}"
+
     @contextmanager
     def _watching(self, launchpad: CampaignLaunchPad) -> Iterator[None]:
         """Look now and then whether the campaign of the job that runs was cancelled."""
@@ -341,6 +359,7 @@ def work(
     *,
     max_seconds: float | None = None,
     idle_seconds: float = IDLE_SECONDS,
+    folder: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Worked:
     """Run jobs of a cluster in this process; called in the main thread.
@@ -351,14 +370,16 @@ def work(
         kinds: Of resources that this node has.
         max_seconds: After which it has ended: the job that runs then is given back.
         idle_seconds: After which it ends if no job was ready.
+        folder: Shared by the nodes: folders of DFT runs, and facts that could not be stored. None for neither.
         tell: Told a line for each job.
 
     Returns:
         What it has done, and why it ended.
     """
     use_one_thread()
-    with Ending(max_seconds) as ending:
-        worker = ClusterWorker(address, cluster, kinds, ending, tell)
+    kept = nullcontext() if folder is None else kept_in(Spool(folder / UNDELIVERED))
+    with Ending(max_seconds) as ending, kept:
+        worker = ClusterWorker(address, cluster, kinds, ending, tell, folder)
         worker.work(idle_seconds)
         return worker.done
 
@@ -376,6 +397,23 @@ class _Noting:
         self._noted = time.monotonic()
         step_now = {"stage": step.stage, "done": step.done, "total": step.total}
         self._lease.try_note({**self._job, "since": self._since, **step_now})
+
+
+@contextmanager
+def _in_folder(folder: Path | None) -> Iterator[None]:
+    """Work in a folder; one in which nothing was written goes again."""
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        with suppress(OSError):
+            folder.rmdir()
 
 
 @contextmanager
