@@ -187,6 +187,8 @@ class ClusterWorker:
         self._folder = folder
         self.done = Worked()
         self._run_now: str | None = None
+        self._unfinished: tuple[int, int] | None = None
+        """Job and launch that the server's absence has cut short."""
         self._was_there = False
         """Whether the server has answered once: an address that is wrong is told at once."""
         self._runs: dict[str, tuple[Run, OneProcess]] = {}
@@ -216,7 +218,6 @@ class ClusterWorker:
 
     def _work_as(self, worker: str, store: Store, launchpad: CampaignLaunchPad, idle_seconds: float) -> bool:
         """Take jobs under a name, while its lease is held; whether the worker has ended."""
-        from ninefold.run.fireworks import fireworker
         from ninefold.run.recovery import WORKER, recover_if_due
 
         connection = connection_of(store)
@@ -230,15 +231,12 @@ class ClusterWorker:
             if self._folder is not None and not is_empty(self._folder / UNDELIVERED):
                 sent = ingest(self._folder / UNDELIVERED, store)
                 self._tell(f"delivered {sent.records} records that could not be stored before")
+            if self._unfinished is not None:
+                launchpad.release(self._unfinished[0], [self._unfinished[1]])
+                self._unfinished = None
             recover_if_due(store, launchpad, 5.0)
             while self._ending.reason is None:
-                taker = fireworker(worker, self._cluster, self._kinds, _held_runs(launchpad))
-                firework, launch = launchpad.checkout_fw(taker, os.getcwd(), host=os.uname().nodename, ip="")
-                if firework is not None:
-                    if launchpad.is_orphan(firework.fw_id):
-                        launchpad.remove([firework.fw_id])
-                        continue
-                    self._run_job(store, launchpad, lease, firework, launch)
+                if self.run_one(store, launchpad, lease, worker):
                     idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
                     continue
                 recover_if_due(store, launchpad)
@@ -251,6 +249,27 @@ class ClusterWorker:
                 pause = min(1.5 * pause, PAUSE_SECONDS[1])
             self.done.reason = self._ending.reason
             return True
+
+    def run_one(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, worker: str) -> bool:
+        """Take one job and run it; whether there was one.
+
+        Args:
+            store: Open for writing.
+            launchpad: In its database.
+            lease: Of the worker.
+            worker: Its name.
+        """
+        from ninefold.run.fireworks import fireworker
+
+        taker = fireworker(worker, self._cluster, self._kinds, held_runs(launchpad))
+        firework, launch = launchpad.checkout_fw(taker, os.getcwd(), host=os.uname().nodename, ip="")
+        if firework is None:
+            return False
+        if launchpad.is_orphan(firework.fw_id):
+            launchpad.remove([firework.fw_id])
+        else:
+            self._run_job(store, launchpad, lease, firework, launch)
+        return True
 
     def _run_job(
         self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, firework: Any, launch: int
@@ -269,7 +288,7 @@ class ClusterWorker:
             Faults(store, tag["campaign"], STAGE, attempt).add(f"{job} {firework.fw_id}", description(error), Counts())
 
         place = Place(store, outputs_in(launchpad.db), on_error)
-        self._run_now = tag["run"]
+        self._run_now, self._unfinished = tag["run"], (firework.fw_id, launch)
         try:
             with (
                 registered_as(run), running_with(tasks), listening(_Noting(lease, firework, tag["campaign"])),
@@ -279,6 +298,7 @@ class ClusterWorker:
         except JobStopped as stopped:
             self._run_now = None
             launchpad.release(firework.fw_id, [launch])
+            self._unfinished = None
             self.done.given_back += 1
             self._tell(f"job {firework.fw_id} {firework.name}: given back: {stopped}")
             return
@@ -295,6 +315,7 @@ class ClusterWorker:
             else:
                 launchpad.release(firework.fw_id, [launch], description(error))
                 self.done.given_back += 1
+            self._unfinished = None
             raise  # another node may do better; this one would fail at every job
         finally:
             self._run_now = None
@@ -303,6 +324,7 @@ class ClusterWorker:
         )
         lease.check()
         _complete(launchpad, launch, action)
+        self._unfinished = None
         self.done.jobs += 1
         self.done.failed += "failed" in action.stored_data
         self._tell(f"job {firework.fw_id} {firework.name}: {time.monotonic() - wall:.1f} s")
@@ -435,7 +457,7 @@ def _complete(launchpad: CampaignLaunchPad, launch: int, action: Any) -> None:
         return  # withdrawn meanwhile: another submission has removed it
 
 
-def _held_runs(launchpad: CampaignLaunchPad) -> list[str]:
+def held_runs(launchpad: CampaignLaunchPad) -> list[str]:
     """Runs of which no job is taken now."""
     rows = launchpad.submissions.find({"state": {"$ne": "submitted"}}, {"run": 1})
     return [row["run"] for row in rows]

@@ -249,7 +249,7 @@ class _SpooledBlobs:
         self._inner.delete(sha256)
 
 
-def ingest(folder: Path, store: Store) -> Delivered:
+def ingest(folder: Path, store: Store, told: Callable[[str], object] = lambda name: None) -> Delivered:
     """Deliver what is in a spool folder; a file is removed when the store has acknowledged it.
 
     Blobs go first, so that no record names one that is not there. Two that deliver at once do no harm.
@@ -257,6 +257,7 @@ def ingest(folder: Path, store: Store) -> Delivered:
     Args:
         folder: May be missing: nothing was ever spooled then.
         store: Open for writing.
+        told: Told of each file of records that has been delivered.
 
     Raises:
         StoreError: if the store fails; what was not delivered stays.
@@ -283,6 +284,7 @@ def ingest(folder: Path, store: Store) -> Delivered:
         for line in lines:
             records += _apply(store, line)
         file.unlink(missing_ok=True)
+        told(name)
         files += 1
     return Delivered(files, records, blobs, damaged)
 
