@@ -19,6 +19,7 @@ with signals.ending_at_once():
     from ninefold import __version__, user_code
     from ninefold.cli import (
         campaign,
+        cluster_runs,
         enumeration,
         explain,
         import_runs,
@@ -59,7 +60,10 @@ def _global_options(
     pass
 
 
-for module in (run, read, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs):
+_MODULES = (
+    run, read, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, cluster_runs,
+)  # fmt: skip
+for module in _MODULES:
     module.register(app)
 
 

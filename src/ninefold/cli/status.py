@@ -3,22 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+
+if TYPE_CHECKING:
+    from ninefold.run.watch import Standing
 
 MOST_FAULTS = 5
 """Faults that are printed; `--json` has all of them."""
 
 
-def status(campaign: CampaignOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
-    """How far a campaign is: the funnel so far, stage by stage."""
-    from ninefold.cli.locate import campaign_document, store_for_reading
-    from ninefold.flows.funnel import total
-    from ninefold.flows.kept import kept_of, lease_purpose
-    from ninefold.store import open_store
+def status(
+    campaign: CampaignOption = None,
+    store: StoreOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until the campaign has ended.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks of --watch.")] = 10.0,
+    json: JsonOption = False,
+) -> None:
+    """How far a campaign is: the funnel so far, stage by stage; of a submitted one, its jobs too."""
+    import sys
+    import time
+
+    from ninefold.cli.locate import store_for_reading
 
     address, name = store_for_reading(store, campaign)
+    while True:
+        if watch and sys.stdout.isatty():
+            typer.echo("\x1b[H\x1b[2J", nl=False)
+        is_running = _tell(address, name, json)
+        if not watch or not is_running:
+            return
+        sys.stdout.flush()
+        time.sleep(every)
+
+
+def _tell(address: str, name: str | None, json: bool) -> bool:
+    """Print where a campaign stands; whether it goes on."""
+    from ninefold.cli.locate import campaign_document
+    from ninefold.flows.funnel import total
+    from ninefold.flows.kept import kept_of, lease_purpose
+    from ninefold.store import open_store, store_file
+
+    standing: Standing | None = None
     with open_store(address) as repository:
         document = campaign_document(repository, name, unfinished_first=True)
         funnel = total(repository.find("funnel", equal={"campaign": document["name"]}, limit=None))
@@ -26,9 +55,16 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
         faults = repository.find("faults", equal={"campaign": document["name"]})
         holder, progress = repository.lease_holder(), repository.lease_progress()
         attempts = _attempts(repository, document)
+        if store_file(address) is None:
+            from ninefold.run.watch import standing_of
+
+            standing = standing_of(repository, document["name"])
     running = None
     state = document["status"]
-    if state == "running":
+    is_submitted = standing is not None and standing.state != "ended"
+    if standing is not None and is_submitted:
+        state = f"{standing.state} to cluster {standing.cluster}" if standing.state == "submitted" else standing.state
+    elif state == "running":
         if (holder or "").endswith(f"({lease_purpose(document['name'])})"):
             running = progress
         else:  # nobody, or another campaign's run
@@ -49,9 +85,10 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
                 "running": running,
                 "faults": [{key: fault[key] for key in ("stage", "what", "reason", "created")} for fault in faults],
                 "funnel": funnel,
+                "cluster": None if standing is None else _of_cluster(standing),
             }
         )
-        return
+        return is_submitted or running is not None
     from ninefold.report.terminal import funnel_table
 
     out = console()
@@ -62,13 +99,58 @@ def status(campaign: CampaignOption = None, store: StoreOption = None, json: Jso
     )
     if running and "stage" in running:
         out.print(_stage_now(running))
+    if standing is not None:
+        for line in _jobs(standing):
+            out.print(line, markup=False)
     out.print(funnel_table(funnel))
     for line in _faults(faults):
         out.print(line, markup=False)
+    again = "resume" if standing is None else "retry"
     if state == "incomplete":
-        out.print(f"'ninefold resume {document['name']}' computes what is missing, and only that.")
+        out.print(f"'ninefold {again} {document['name']}' computes what is missing, and only that.")
     if state == "interrupted":
-        out.print(f"'ninefold resume {document['name']}' goes on where it stopped; what is finished is kept.")
+        out.print(f"'ninefold {again} {document['name']}' goes on where it stopped; what is finished is kept.")
+    return is_submitted or running is not None
+
+
+MOST_RUNNING = 10
+"""Jobs that run, as they are printed; `--json` has all of them."""
+
+
+def _of_cluster(standing: Standing) -> dict[str, Any]:
+    """Plain values, with stable keys."""
+    values = standing._asdict()
+    del values["logs"]
+    return {**values, "running": [job._asdict() for job in standing.running]}
+
+
+def _jobs(standing: Standing) -> list[str]:
+    """The jobs of a submission: counts by state, what runs, what failed, cost and time."""
+    from ninefold.report.text import duration
+
+    words = {"RUNNING": "running", "RESERVED": "starting", "READY": "ready", "WAITING": "waiting for others",
+             "PAUSED": "held", "COMPLETED": "ended", "FIZZLED": "broken off", "DEFUSED": "left out"}  # fmt: skip
+    counts = ", ".join(f"{count} {words[state]}" for state, count in standing.states.items())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(standing.waiting.items()))
+    lines = [f"Jobs: {counts}" + (f"; ready for a worker: {kinds}" if kinds else "")]
+    many = "" if standing.workers == 1 else "s"
+    parts = [f"{standing.workers} worker{many}", f"{standing.core_hours:.2f} core-hours spent"]
+    if standing.jobs_per_hour is not None:
+        parts.append(f"{standing.jobs_per_hour:.0f} jobs/h")
+    if standing.hours_left is not None:
+        parts.append(f"about {duration(3600 * standing.hours_left)} left for the jobs planned so far")
+    if standing.lost:
+        parts.append(f"{standing.lost} lost and started again")
+    lines.append("; ".join(parts))
+    for job in standing.running[:MOST_RUNNING]:
+        step = "" if job.stage is None else f", {job.stage} {job.done}" + (f" of {job.total}" if job.total else "")
+        lines.append(f"  {job.job} {job.name}: {duration(job.seconds)} on {job.worker}{step}")
+    if len(standing.running) > MOST_RUNNING:
+        lines.append(f"  and {len(standing.running) - MOST_RUNNING} more")
+    lines += [f"  failed: {count} x {cause}" for cause, count in standing.failed.items()]
+    if standing.failed:
+        lines.append("'ninefold failures' has their logs.")
+    return lines
 
 
 def _by(document: Mapping[str, Any]) -> str:

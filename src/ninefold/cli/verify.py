@@ -43,6 +43,9 @@ def verify(
     workflow: Annotated[
         str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
     ] = "verify",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Submit it to this cluster, instead of computing it here.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed, and its cost.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -81,6 +84,11 @@ def verify(
         return
     if not json:
         _announce(plan)
+    if cluster is not None:
+        from ninefold.cli.cluster_runs import submit_verification_to
+
+        submit_verification_to(cluster, screened, address, settings, workflow, json)
+        return
     fault: MachineFaultError | None = None
     try:
         with progress_display() as show, listening(show):

@@ -23,7 +23,7 @@ from ninefold.store.conditions import expected_values, fields_of, queryable
 from ninefold.store.locate import ENVIRONMENT, LOGIN_ENVIRONMENT
 from ninefold.store.mongo_address import check_address, with_login
 from ninefold.store.mongo_blobs import MongoBlobs
-from ninefold.store.mongo_connection import Connection
+from ninefold.store.mongo_connection import Connection, connection_to
 from ninefold.store.mongo_lease import MongoLease, held, holder, progress_of
 from ninefold.store.mongo_queries import (
     MOST_ROWS,
@@ -54,7 +54,7 @@ from ninefold.store.store import (
     StoreError,
 )
 
-__all__ = ["MongoStore", "check_address", "open_address"]
+__all__ = ["MongoStore", "check_address", "connection_of", "open_address"]
 
 Result = TypeVar("Result")
 
@@ -63,6 +63,17 @@ def open_address(address: str, mode: Mode) -> Store:
     """See `ninefold.store.open_store`."""
     offered = (os.environ.get(name) for name in (LOGIN_ENVIRONMENT, ENVIRONMENT))
     return MongoStore(with_login(address, *offered), mode)
+
+
+def connection_of(store: Store) -> Connection:
+    """The connection of a store on a server, for what an executor keeps in the same database.
+
+    Raises:
+        InputError: if it is a file.
+    """
+    if not isinstance(store, MongoStore):
+        raise InputError("store", store.location, problem="is on no server", allowed="mongodb://HOST:PORT/DATABASE")
+    return store._own()
 
 
 class MongoStore(Store):
@@ -79,13 +90,12 @@ class MongoStore(Store):
 
     def __init__(self, address: str, mode: Mode = "read") -> None:
         self._mode, self._process, self._is_closed = mode, os.getpid(), False
-        self._leases: list[MongoLease] = []
-        self._connection = Connection(address)
+        self._connection = connection_to(address)
         self.blobs = MongoBlobs(self._own, self._check_writable)
         try:
             prepare(self._connection, mode)
         except BaseException:
-            self._connection.client.close()
+            self._connection.close()
             raise
 
     @property
@@ -217,11 +227,7 @@ class MongoStore(Store):
         _check_lease_name(name)
         self._check_writable()
         with held(self._own(), name, purpose) as lease:
-            self._leases.append(lease)
-            try:
-                yield lease
-            finally:
-                self._leases.remove(lease)
+            yield lease
 
     def lease_holder(self, name: str = EXECUTOR) -> str | None:
         """See `Store.lease_holder`."""
@@ -237,7 +243,7 @@ class MongoStore(Store):
     def close(self) -> None:
         """See `Store.close`."""
         if not self._is_closed and os.getpid() == self._process:
-            self._connection.client.close()
+            self._connection.close()
         self._is_closed = True
 
     def _own(self) -> Connection:
@@ -260,8 +266,7 @@ class MongoStore(Store):
     def _check_writable(self) -> None:
         if self._mode == "read":
             raise InputError("store", self.location, problem="cannot be written: it is open for reading")
-        self._own()
-        for lease in self._leases:
+        for lease in self._own().leases:
             lease.check()
 
 

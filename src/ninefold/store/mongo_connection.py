@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.database import Database
@@ -24,6 +26,9 @@ from ninefold.errors import LONGEST_SHOWN, InputError, NinefoldError, descriptio
 from ninefold.store.locate import masked
 from ninefold.store.mongo_address import options_of, parse
 from ninefold.store.store import StoreError
+
+if TYPE_CHECKING:
+    from ninefold.store.mongo_lease import MongoLease
 
 SELECTION_SECONDS = 10.0
 """How long a server may take to be found."""
@@ -46,6 +51,41 @@ _RESUME = "then 'ninefold resume'; nothing acknowledged is lost"
 
 Result = TypeVar("Result")
 
+_kept: dict[tuple[int, str], Connection] | None = None
+"""Process and address -> connection, while connections are shared."""
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """Inside the block, all stores of one address in this process share a connection, and the leases that it holds.
+
+    A worker of a cluster opens the store in every job: hundreds of workers would else make and drop thousands of
+    connections. A lease that one of them has lost stops the writes of all.
+    """
+    global _kept
+    if _kept is not None:  # an outer block closes them
+        yield
+        return
+    _kept = {}
+    try:
+        yield
+    finally:
+        connections, _kept = _kept, None
+        for (process, _), connection in connections.items():
+            if process == os.getpid():
+                connection.client.close()
+
+
+def connection_to(address: str) -> Connection:
+    """A connection; inside `one_connection` the one that is there."""
+    if _kept is None:
+        return Connection(address)
+    key = (os.getpid(), address)
+    if key not in _kept:
+        _kept[key] = Connection(address)
+        _kept[key].is_shared = True
+    return _kept[key]
+
 
 class Connection:
     """One database of a server.
@@ -55,6 +95,9 @@ class Connection:
     """
 
     def __init__(self, address: str) -> None:
+        self.is_shared = False
+        self.leases: list[MongoLease] = []
+        """Held by whoever writes over this connection."""
         parts = parse(address)
         assert parts is not None
         self.place, self._secrets, self._seconds = masked(address), parts.secrets, SELECTION_SECONDS
@@ -72,6 +115,11 @@ class Connection:
             )
         except (PyMongoError, ValueError, OSError) as error:
             raise self.explained(error) from None
+
+    def close(self) -> None:
+        """End it, unless others share it."""
+        if not self.is_shared:
+            self.client.close()
 
     def once(self, action: Callable[[], Result]) -> Result:
         """What an action gives; the server's errors as ours."""

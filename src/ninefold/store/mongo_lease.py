@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
@@ -30,6 +30,16 @@ EXPIRY_SECONDS = 60.0
 """After the last heartbeat, a lease is free for others."""
 HEARTBEAT_SECONDS = 10.0
 
+
+class Term(NamedTuple):
+    """How long a lease outlives its last heartbeat, and how often that comes, in seconds."""
+
+    expiry: float = EXPIRY_SECONDS
+    heartbeat: float = HEARTBEAT_SECONDS
+    is_kept: bool = True
+    """Whether its document stays when it ends, and the count of holders with it; not of a name that is used once."""
+
+
 _IS_EXPIRED = {"$expr": {"$lte": [{"$ifNull": ["$expires", "$$NOW"]}, "$$NOW"]}}
 
 
@@ -41,10 +51,11 @@ class MongoLease:
         name: Of the lease.
         owner: Text that no other holder has.
         token: Higher than that of every earlier holder.
+        term: When it expires, and how often it is renewed.
     """
 
-    def __init__(self, connection: Connection, name: str, owner: str, token: int) -> None:
-        self._connection, self.name, self.token = connection, name, token
+    def __init__(self, connection: Connection, name: str, owner: str, token: int, term: Term) -> None:
+        self._connection, self.name, self.token, self._term = connection, name, token, term
         self._own = {"_id": name, "owner": owner, "token": token}
         self._is_lost, self._ended = False, threading.Event()
         self._confirmed = _now()
@@ -56,13 +67,24 @@ class MongoLease:
         self._connection.retried(lambda: self._renew({"progress": {"$literal": json.dumps(progress)}}))
         self.check()
 
+    def try_note(self, progress: dict[str, Any]) -> None:
+        """Say how far the holder is, if the server answers now.
+
+        Raises:
+            LeaseLostError: if another may have taken the lease over.
+        """
+        with suppress(PyMongoError):
+            self._renew({"progress": {"$literal": json.dumps(progress)}})
+        if self._is_lost:
+            self.check()
+
     def check(self) -> None:
         """Make sure that nobody else can have taken the lease over.
 
         Raises:
             LeaseLostError: if another may have.
         """
-        if not self._is_lost and _now() - self._confirmed > EXPIRY_SECONDS / 2:
+        if not self._is_lost and _now() - self._confirmed > self._term.expiry / 2:
             self._connection.retried(self._renew)
         if self._is_lost:
             raise LeaseLostError(
@@ -76,11 +98,16 @@ class MongoLease:
         self._thread.join()
         with suppress(PyMongoError):  # it expires by itself
             leases = self._connection.database[LEASES]
-            leases.update_one(self._own, {"$set": {"owner": None, "expires": None, "holder": None, "progress": None}})
+            if self._term.is_kept:
+                leases.update_one(
+                    self._own, {"$set": {"owner": None, "expires": None, "holder": None, "progress": None}}
+                )
+            else:
+                leases.delete_one(self._own)
 
     def _renew(self, further: dict[str, Any] | None = None) -> None:
         begun = _now()
-        changes = {"expires": {"$add": ["$$NOW", int(EXPIRY_SECONDS * 1000)]}, **(further or {})}
+        changes = {"expires": {"$add": ["$$NOW", int(self._term.expiry * 1000)]}, **(further or {})}
         result = self._connection.database[LEASES].update_one(self._own, [{"$set": changes}])
         if result.matched_count:
             self._confirmed = begun
@@ -88,30 +115,38 @@ class MongoLease:
             self._is_lost = True
 
     def _beat(self) -> None:
-        while not self._ended.wait(HEARTBEAT_SECONDS) and not self._is_lost:
+        while not self._ended.wait(self._term.heartbeat) and not self._is_lost:
             with suppress(PyMongoError):  # the next one, or the next write, tells
                 self._renew()
 
 
 @contextmanager
-def held(connection: Connection, name: str, purpose: str) -> Iterator[MongoLease]:
-    """Hold a lease.
+def held(connection: Connection, name: str, purpose: str, term: Term | None = None) -> Iterator[MongoLease]:
+    """Hold a lease; while it is held, whatever is written over the connection checks it first.
+
+    Args:
+        connection: To the server.
+        name: Of the lease.
+        purpose: What the holder does, for people.
+        term: When it expires; by default in a minute.
 
     Raises:
         InputError: if another holds it, with its purpose.
     """
-    owner = uuid.uuid4().hex
-    found = _taken(connection, name, purpose, owner)
+    owner, term = uuid.uuid4().hex, term or Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS)
+    found = _taken(connection, name, purpose, owner, term)
     if found is None:
         raise InputError(
             "store", connection.place, problem=f"is in use by {_holder(connection, name) or 'another process'}",
             hint=f"wait for it, or name another store with --store; a process that was killed on another machine "
-            f"counts for {EXPIRY_SECONDS:.0f} s",
+            f"counts for {term.expiry:.0f} s",
         )  # fmt: skip
-    lease = MongoLease(connection, name, owner, found["token"])
+    lease = MongoLease(connection, name, owner, found["token"], term)
+    connection.leases.append(lease)
     try:
         yield lease
     finally:
+        connection.leases.remove(lease)
         lease.end()
 
 
@@ -119,6 +154,20 @@ def holder(connection: Connection, name: str) -> dict[str, Any] | None:
     """The document of a lease, if it is held."""
     found = connection.retried(lambda: _current(connection, name))
     return None if found is None or _has_ended(found) else found
+
+
+def all_held(connection: Connection, prefix: str) -> dict[str, dict[str, Any]]:
+    """The leases whose name begins so and that are held: the rest of the name -> its document."""
+    query = {"_id": {"$gte": prefix, "$lt": f"{prefix}\uffff"}, "owner": {"$ne": None}, "$nor": [_IS_EXPIRED]}
+    found = connection.retried(lambda: list(connection.database[LEASES].find(query)))
+    return {document["_id"].removeprefix(prefix): document for document in found if not _has_ended(document)}
+
+
+def forget(connection: Connection, name: str) -> None:
+    """Remove the document of a lease that nobody holds any more, of a name that is not used again."""
+    held_by = holder(connection, name)
+    if held_by is None:
+        connection.retried(lambda: connection.database[LEASES].delete_one({"_id": name}))
 
 
 def progress_of(document: dict[str, Any] | None) -> dict[str, Any]:
@@ -138,13 +187,13 @@ def _holder(connection: Connection, name: str) -> str | None:
     return None
 
 
-def _taken(connection: Connection, name: str, purpose: str, owner: str) -> dict[str, Any] | None:
+def _taken(connection: Connection, name: str, purpose: str, owner: str, term: Term) -> dict[str, Any] | None:
     """The lease as this process now holds it; None where another holds it."""
     leases = connection.database[LEASES]
     values = {
         "owner": owner,
         "token": {"$add": [{"$ifNull": ["$token", 0]}, 1]},
-        "expires": {"$add": ["$$NOW", int(EXPIRY_SECONDS * 1000)]},
+        "expires": {"$add": ["$$NOW", int(term.expiry * 1000)]},
         "holder": {"$literal": f"process {os.getpid()} on {os.uname().nodename} ({purpose})"},
         "process": {"$literal": _process()},
         "progress": None,

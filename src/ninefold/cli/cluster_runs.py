@@ -1,0 +1,266 @@
+"""Campaigns on a cluster: submit, work, failures, retry, pause, cancel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.clusters import Cluster
+    from ninefold.stages.verify import VerifySettings
+
+ClusterOption = Annotated[str, typer.Option("--cluster", help="A cluster: name or YAML file; see 'ninefold cluster'.")]
+NameArgument = Annotated[str, typer.Argument(help="Campaign by name in the store.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (submit, work, failures, retry, pause, cancel):
+        app.command()(command)
+
+
+def submit(
+    campaign: Annotated[str, typer.Argument(help="A campaign file, or one that ninefold ships: quickstart.")],
+    cluster: ClusterOption,
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="The file has changed: recompute what that touches; keep every calculation."),
+    ] = False,
+    workflow: Annotated[
+        str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
+    ] = "screen",
+    shard_minutes: Annotated[
+        float, typer.Option(help="Core time that a job should take, by measured rates.", min=0.1)
+    ] = 60.0,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put a campaign into the launchpad of a cluster, whose workers then run it."""
+    from ninefold.campaign import read_campaign
+    from ninefold.clusters import read_cluster
+    from ninefold.run.submission import submit_campaign
+
+    chosen, read = read_cluster(cluster), read_campaign(campaign)
+    done = submit_campaign(
+        read, database_of(chosen, store), chosen.name, chosen.resources.kinds, workflow=workflow, update=update,
+        shard_seconds=60 * shard_minutes,
+    )  # fmt: skip
+    _tell_submitted(done, chosen.name, json)
+
+
+def work(
+    cluster: ClusterOption,
+    resources: Annotated[
+        list[str] | None, typer.Option("--resources", help="Kind of resources: cpu, gpu, dft; may be given again.")
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="End within this time; the job that runs then goes back to the others.", min=1)
+    ] = None,
+    until_wall_time: Annotated[
+        float | None, typer.Option(help="End by this time, in seconds since 1970, as `date +%s` gives it.")
+    ] = None,
+    idle_seconds: Annotated[float, typer.Option(help="End when no job was ready for so long.", min=0)] = 120.0,
+    processes: Annotated[int, typer.Option(help="Workers side by side.", min=1, max=4096)] = 1,
+    store: StoreOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each job.")] = False,
+) -> None:
+    """Run jobs of a cluster's campaigns in this process, one after another; what a queue job runs."""
+    import time
+
+    from ninefold.clusters import read_cluster
+    from ninefold.errors import InputError
+
+    chosen = read_cluster(cluster)
+    kinds = tuple(dict.fromkeys(resources or chosen.resources.kinds))
+    if unknown := [kind for kind in kinds if kind not in chosen.resources.kinds]:
+        allowed = ", ".join(chosen.resources.kinds)
+        raise InputError("--resources", unknown[0], problem=f"is none of cluster {chosen.name!r}", allowed=allowed)
+    if processes > 1:
+        raise typer.Exit(_work_side_by_side(processes, is_on_devices="gpu" in kinds))
+    if until_wall_time is not None:
+        left = max(1.0, until_wall_time - time.time())
+        max_seconds = left if max_seconds is None else min(max_seconds, left)
+    from ninefold.run.cluster_worker import work as run_jobs
+
+    done = run_jobs(
+        database_of(chosen, store), chosen.name, kinds, max_seconds=max_seconds, idle_seconds=idle_seconds,
+        tell=(lambda line: None) if quiet else (lambda line: typer.echo(line, err=True)),
+    )  # fmt: skip
+    back = f", {done.given_back} given back" if done.given_back else ""
+    failed = f", {done.failed} of them failed" if done.failed else ""
+    typer.echo(f"{done.jobs} jobs{failed}{back}; ended: {done.reason}")
+
+
+def _work_side_by_side(processes: int, *, is_on_devices: bool) -> int:
+    """The same command several times, each with one worker."""
+    import sys
+
+    from ninefold.run.worker_group import run_workers
+
+    command = [sys.executable, "-m", "ninefold.cli.main", *sys.argv[1:], "--processes", "1"]
+    return run_workers(command, processes, has_devices=is_on_devices)
+
+
+def failures(
+    campaign: CampaignOption = None,
+    store: StoreOption = None,
+    cluster: Annotated[str | None, typer.Option("--cluster", help="Look in the database of this cluster.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """What failed, grouped by cause, with the end of a log and the command that tries just that again."""
+    import shlex
+
+    from ninefold.cli.locate import campaign_document
+    from ninefold.report.terminal_parts import plain
+    from ninefold.run.failures import grouped
+    from ninefold.run.watch import standing_of
+    from ninefold.store import open_store
+
+    with open_store(_address(cluster, store)) as repository:
+        name = campaign_document(repository, campaign, unfinished_first=True)["name"]
+        faults = repository.find("faults", equal={"campaign": name}, limit=None)
+        standing = standing_of(repository, name)
+    groups = grouped(faults, standing.logs if standing else {})
+
+    def again(cause: str) -> str:
+        if standing is None:
+            return f"ninefold resume {name}"
+        return f"ninefold retry {name} --cause {shlex.quote(cause)}"
+
+    if json:
+        print_json([{**group._asdict(), "retry": again(group.cause)} for group in groups])
+        return
+    out = console()
+    if not groups:
+        out.print(f"Campaign {name}: nothing failed.")
+    for group in groups:
+        stages = ", ".join(f"{stage} {count}" for stage, count in group.stages.items())
+        out.print(plain(f"{group.number} x {group.cause}\n    in {stages}: {'; '.join(group.named)}"))
+        if group.log:
+            out.print(plain("".join(f"    | {line}\n" for line in group.log.splitlines()[-5:]).rstrip()))
+        out.print(plain(f"    {again(group.cause)}"), soft_wrap=True)
+
+
+def retry(
+    campaign: NameArgument,
+    cause: Annotated[
+        list[str] | None,
+        typer.Option("--cause", help="Try only failures of this cause again, as 'ninefold failures' words it."),
+    ] = None,
+    cluster: Annotated[str | None, typer.Option("--cluster", help="Another cluster than before.")] = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Submit again what a campaign that came to its end, or was cancelled, has not computed."""
+    from ninefold.campaign import parse_campaign
+    from ninefold.cli.locate import campaign_document
+    from ninefold.errors import InputError
+    from ninefold.run.failures import cause_of
+    from ninefold.run.submission import launchpad_of, not_submitted, submission_of, submit_campaign
+
+    address = _address(cluster, store)
+    with launchpad_of(address) as (repository, launchpad):
+        document = campaign_document(repository, campaign)
+        before = submission_of(launchpad, campaign)
+        reasons = repository.find("faults", equal={"campaign": campaign}, fields=["reason"])
+    if before is None:
+        raise not_submitted(campaign)
+    causes = {cause_of(row["reason"]) for row in reasons}
+    if unknown := [one for one in cause or () if one not in causes]:
+        raise InputError("--cause", unknown[0], problem="is the cause of no failure", allowed="; ".join(sorted(causes)))
+    name, kinds = before["cluster"], tuple(before["kinds"])
+    if cluster is not None:
+        from ninefold.clusters import read_cluster
+
+        chosen = read_cluster(cluster)
+        name, kinds = chosen.name, chosen.resources.kinds
+    done = submit_campaign(
+        parse_campaign(document["settings"]), address, name, kinds, workflow=document["workflow"], again=True,
+        held_causes=tuple(sorted(causes - set(cause))) if cause else (),
+    )  # fmt: skip
+    _tell_submitted(done, name, json)
+
+
+def pause(
+    campaign: NameArgument,
+    end: Annotated[bool, typer.Option("--end", help="Go on.")] = False,
+    cluster: Annotated[str | None, typer.Option("--cluster", help="Look in the database of this cluster.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Let no further job of a submitted campaign start; what runs goes on. --end goes on with it."""
+    _set_state(campaign, cluster, store, "submitted" if end else "paused", ("paused",) if end else ("submitted",))
+    typer.echo(f"Campaign {campaign!r} " + ("goes on." if end else "is paused; 'ninefold pause --end' goes on."))
+
+
+def cancel(
+    campaign: NameArgument,
+    cluster: Annotated[str | None, typer.Option("--cluster", help="Look in the database of this cluster.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """End a submitted campaign: no job starts any more, and what runs stops. What is finished is kept."""
+    _set_state(campaign, cluster, store, "cancelled", ("submitted", "paused"))
+    typer.echo(f"Campaign {campaign!r} is cancelled; 'ninefold retry {campaign}' computes what is missing.")
+
+
+def submit_verification_to(
+    cluster: str, campaign: Campaign, address: str, settings: VerifySettings, workflow: str, as_json: bool
+) -> None:
+    """Put the verification of a campaign into the launchpad of a cluster.
+
+    Raises:
+        InputError: if the cluster's database is not the one that holds the campaign.
+    """
+    from ninefold.clusters import read_cluster
+    from ninefold.errors import InputError
+    from ninefold.run.submission import submit_verification
+    from ninefold.store import masked, public_address
+
+    chosen = read_cluster(cluster)
+    if chosen.database is not None and public_address(chosen.database) != public_address(address):
+        raise InputError(
+            "--store", masked(address), problem=f"is not the database of cluster {chosen.name!r}",
+            allowed=masked(chosen.database), hint="the campaign must be in the store that the cluster's nodes write",
+        )  # fmt: skip
+    done = submit_verification(campaign, address, chosen.name, chosen.resources.kinds, settings, workflow)
+    _tell_submitted(done, chosen.name, as_json)
+
+
+def _set_state(campaign: str, cluster: str | None, store: str | None, state: Any, allowed: Any) -> None:
+    from ninefold.cli.locate import check_campaign
+    from ninefold.run.submission import launchpad_of, set_state
+
+    with launchpad_of(_address(cluster, store)) as (repository, launchpad):
+        check_campaign(repository, campaign)
+        set_state(launchpad, campaign, state, allowed)
+
+
+def database_of(cluster: Cluster, store: str | None) -> str:
+    """Address of the database of a cluster's launchpad and store: its own, or, for spool folders, the user's."""
+    from ninefold.cli.locate import store_address
+
+    return store_address(store) if cluster.database is None else cluster.database
+
+
+def _address(cluster: str | None, store: str | None) -> str:
+    from ninefold.cli.locate import store_address
+
+    if cluster is None:
+        return store_address(store)
+    from ninefold.clusters import read_cluster
+
+    return database_of(read_cluster(cluster), store)
+
+
+def _tell_submitted(done: Any, cluster: str, as_json: bool) -> None:
+    if as_json:
+        print_json({**done._asdict(), "cluster": cluster})
+        return
+    typer.echo(
+        f"Campaign {done.campaign!r} is submitted to cluster {cluster!r}: {done.jobs} jobs at first, "
+        f"{done.compositions_per_job} compositions in a job.\n"
+        f"'ninefold up {cluster}' starts workers; 'ninefold status --watch -c {done.campaign}' follows it."
+    )

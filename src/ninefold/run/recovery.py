@@ -1,0 +1,191 @@
+"""Finding jobs whose worker is gone, and giving them back; two recoveries at once do no harm.
+
+A worker holds a lease of the store under its own name before it takes a job, and each launch names its worker. A job
+that runs for a worker without a lease is lost: FireWorks alone would find out after four hours. What is set back is
+compared first, so that a job which another has taken meanwhile stays with that one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ninefold.flows.counting import Faults, registered_attempt
+from ninefold.run.job_errors import STAGE
+from ninefold.run.launchpad import TAG
+from ninefold.stages.stage import Counts
+from ninefold.store.mongo_lease import all_held, forget
+
+if TYPE_CHECKING:
+    from ninefold.run.launchpad import CampaignLaunchPad
+    from ninefold.store import Store
+
+WORKER = "worker "
+"""A worker's lease has its name behind this word."""
+RECOVERY = "recovery"
+RECOVERY_SECONDS = 60.0
+"""Between two recoveries, whoever runs them."""
+MOST_LOST = 3
+"""Times that a job may be lost or given back because of its machine; then it counts as failed."""
+TAKING_SECONDS = 120.0
+"""How long a worker may take from reserving a job to noting itself as the one that runs it."""
+
+
+class Recovered(NamedTuple):
+    """What a recovery has done."""
+
+    released: int = 0
+    """Jobs that somebody may take again."""
+    failed: int = 0
+    """Jobs that were lost too often."""
+    completed: int = 0
+    """Jobs whose end had not been noted everywhere."""
+
+
+def recover_if_due(store: Store, launchpad: CampaignLaunchPad, seconds: float = RECOVERY_SECONDS) -> Recovered | None:
+    """Recover, unless somebody did in the last seconds, by the server's clock; None then."""
+    due = {"_id": RECOVERY, "$expr": {"$lte": ["$done", {"$subtract": ["$$NOW", int(seconds * 1000)]}]}}
+    turns = launchpad.db[RECOVERY]
+
+    def take() -> bool:
+        turns.update_one({"_id": RECOVERY}, {"$setOnInsert": {"done": datetime(1970, 1, 1, tzinfo=UTC)}}, upsert=True)
+        return bool(turns.update_one(due, [{"$set": {"done": "$$NOW"}}]).modified_count)
+
+    return recover(store, launchpad) if launchpad.our.retried(take) else None
+
+
+def recover(store: Store, launchpad: CampaignLaunchPad) -> Recovered:
+    """Give back the jobs of workers that are gone, and bring to its end what was cut short in the launchpad.
+
+    Args:
+        store: Takes the faults of jobs that were lost too often.
+        launchpad: In the store's database.
+    """
+    connection = launchpad.our
+    alive = all_held(connection, WORKER).keys()
+    fields = {"_id": 0, "fw_id": 1, "name": 1, "state": 1, "launches": 1, "updated_on": 1, f"spec.{TAG}": 1}
+    query = {"state": {"$in": ["RUNNING", "RESERVED"]}, f"spec.{TAG}": {"$exists": True}}
+    running = connection.retried(lambda: list(launchpad.fireworks.find(query, fields)))
+    ids = [launch for firework in running for launch in firework["launches"]]
+    rows = connection.retried(
+        lambda: list(
+            launchpad.launches.find(
+                {"launch_id": {"$in": ids}}, {"launch_id": 1, "state": 1, "fworker.name": 1, "action.exit": 1}
+            )
+        )
+    )
+    launches = {row["launch_id"]: row for row in rows}
+    done: Counter[str] = Counter()
+    dead: set[str] = set()
+    for firework in running:
+        last = launches.get(firework["launches"][-1]) if firework["launches"] else None
+        if last is None:
+            if _age(firework["updated_on"]) > TAKING_SECONDS and launchpad.release(
+                firework["fw_id"], firework["launches"]
+            ):
+                done["released"] += 1
+            continue
+        worker = str((last.get("fworker") or {}).get("name"))
+        if worker in alive:
+            continue
+        dead.add(worker)
+        done[_given_back(store, launchpad, firework, last, worker)] += 1
+    done["completed"] += _finish_updates(launchpad) + _finish_submissions(launchpad)
+    for worker in dead:
+        forget(connection, f"{WORKER}{worker}")
+    return Recovered(done["released"], done["failed"], done["completed"])
+
+
+def give_up(
+    store: Store, launchpad: CampaignLaunchPad, firework: dict[str, Any], launch: int, reason: str, log: str = ""
+) -> None:
+    """End a job as failed: a fault says why, and the jobs that take whatever is there go on without it.
+
+    Args:
+        store: Takes the fault.
+        launchpad: Where the job is.
+        firework: Its document.
+        launch: Id of its launch.
+        reason: For people.
+        log: What it has written last.
+    """
+    from fireworks import FWAction
+
+    campaign = firework["spec"][TAG]["campaign"]
+    attempt = registered_attempt(store, campaign)
+    Faults(store, campaign, STAGE, attempt).add(f"{firework['name']} {firework['fw_id']}", reason, Counts())
+    launchpad.complete_launch(launch, FWAction(stored_data={"failed": reason, "log": log}), "COMPLETED")
+
+
+def _given_back(
+    store: Store, launchpad: CampaignLaunchPad, firework: dict[str, Any], last: dict[str, Any], worker: str
+) -> str:
+    """What was done with the job of a worker that is gone."""
+    fw_id = firework["fw_id"]
+    if last["state"] in ("COMPLETED", "FIZZLED"):  # its worker died between the end of the launch and of the job
+        with launchpad.locked(firework["spec"][TAG]["run"]):
+            launchpad.remove_orphans(fw_id)
+        launchpad._refresh_wf(fw_id)
+        return "completed"
+    if firework["spec"][TAG].get("lost", 0) + 1 >= MOST_LOST:
+        why = firework["spec"][TAG].get("why")
+        reason = f"its process ended {MOST_LOST} times without a result (killed, or out of memory)"
+        give_up(store, launchpad, firework, last["launch_id"], f"{reason}; before: {why}" if why else reason)
+        return "failed"
+    lost = f"worker {worker} is gone"
+    return "released" if launchpad.release(fw_id, firework["launches"], lost) else "left"
+
+
+def _finish_updates(launchpad: CampaignLaunchPad) -> int:
+    """Go on with updates of workflows that were cut short: a job has ended and its workflow does not know.
+
+    FireWorks writes the job first, and would not release what waits for it any more.
+    """
+    finished = 0
+    unfinished = {"state": {"$nin": ["COMPLETED", "ARCHIVED"]}, "metadata.run": {"$exists": True}}
+    for workflow in launchpad.our.retried(
+        lambda: list(launchpad.workflows.find(unfinished, {"fw_states": 1, "metadata": 1}))
+    ):
+        run = workflow["metadata"]["run"]
+        done = {
+            row["fw_id"]
+            for row in launchpad.our.retried(
+                lambda run=run: list(  # type: ignore[misc]
+                    launchpad.fireworks.find({f"spec.{TAG}.run": run, "state": "COMPLETED"}, {"fw_id": 1})
+                )
+            )
+        }
+        behind = [key for key, state in workflow["fw_states"].items() if state != "COMPLETED" and int(key) in done]
+        for fw_id in map(int, behind):
+            with launchpad.locked(run):  # nobody else is at it now
+                found = launchpad.workflows.find_one({"nodes": fw_id}, {f"fw_states.{fw_id}": 1})
+                if found is None or found["fw_states"].get(str(fw_id)) == "COMPLETED":
+                    continue
+                launchpad.remove_orphans(fw_id)
+                changed = launchpad.fireworks.update_one(
+                    {"fw_id": fw_id, "state": "COMPLETED"}, {"$set": {"state": "RUNNING"}}
+                )
+            if changed.modified_count:
+                launchpad._refresh_wf(fw_id)
+                finished += 1
+    return finished
+
+
+def _finish_submissions(launchpad: CampaignLaunchPad) -> int:
+    """Release the first jobs of submissions that were cut short after everything else."""
+    from ninefold.run.submission import release_first
+
+    found = launchpad.our.retried(lambda: list(launchpad.submissions.find({"state": "submitted"}, {"run": 1})))
+    return sum(release_first(launchpad, submission) for submission in found)
+
+
+def _age(updated: Any) -> float:
+    """Seconds since a time stamp of FireWorks, which is text or a date."""
+    if isinstance(updated, str):
+        updated = datetime.fromisoformat(updated)
+    if not isinstance(updated, datetime):
+        return float("inf")
+    if updated.tzinfo is None:
+        updated = updated.replace(tzinfo=UTC)
+    return (datetime.now(UTC) - updated) / timedelta(seconds=1)

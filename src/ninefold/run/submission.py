@@ -1,0 +1,393 @@
+"""Submitting campaigns to a cluster: what stands in the launchpad afterwards is whole, or nothing is.
+
+The document of a submission says what its run is: `inserting` while its jobs are written, none of which a worker takes;
+then `submitted`, `paused` or `cancelled`. The last step releases the first job. What a submission that was cut short
+has left is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from pymongo.errors import PyMongoError
+
+from ninefold.campaign.foreign import load_foreign_code
+from ninefold.campaign.workflows import workflows
+from ninefold.clock import now
+from ninefold.errors import InputError, MissingDependencyError, NinefoldError
+from ninefold.flows.resources import kind_of
+from ninefold.flows.runner import Run
+from ninefold.models.campaign import CampaignRecord
+from ninefold.run.local import flow_of, run_of
+from ninefold.store import open_store, store_file
+from ninefold.store.locate import offer_login
+from ninefold.store.mongo import connection_of
+from ninefold.store.mongo_connection import one_connection
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.run.launchpad import CampaignLaunchPad
+    from ninefold.stages.verify import VerifySettings
+    from ninefold.store import Store
+
+State = Literal["inserting", "submitted", "paused", "cancelled"]
+LEASE = "submit"
+SHARD_SECONDS = 3600.0
+"""Core-seconds of a shard: long beside the 5 s that a job's start and end take, short beside a queue's wall time."""
+MOST_SHARDS = 1000
+"""Shards of a stage at most: FireWorks writes a document of the whole workflow at each step of each job."""
+
+
+class Submission(NamedTuple):
+    """What has been submitted."""
+
+    campaign: str
+    run: str
+    jobs: int
+    compositions_per_job: int
+
+
+@contextmanager
+def launchpad_of(address: str) -> Iterator[tuple[Store, CampaignLaunchPad]]:
+    """The store of an address and the launchpad in its database, over one connection.
+
+    Raises:
+        InputError: if it is a file, cannot be reached, or FireWorks is not installed.
+    """
+    if store_file(address) is not None:
+        raise InputError(
+            "database", address, problem="is a file, which the nodes of a cluster cannot write at once",
+            allowed="mongodb://HOST:PORT/DATABASE", hint="see docs/mongodb.md",
+        )  # fmt: skip
+    try:
+        from ninefold.run.launchpad import CampaignLaunchPad
+    except ModuleNotFoundError as error:
+        if error.name != "fireworks":
+            raise
+        raise MissingDependencyError("--cluster", address, "fireworks", "cluster") from None
+    offer_login(address)
+    with one_connection(), open_store(address, mode="write") as store:
+        connection = connection_of(store)
+        try:
+            yield store, CampaignLaunchPad(connection)
+        except PyMongoError as error:
+            raise connection.explained(error) from error
+
+
+def submit_campaign(
+    campaign: Campaign,
+    address: str,
+    cluster: str,
+    kinds: tuple[str, ...],
+    *,
+    workflow: str = "screen",
+    update: bool = False,
+    again: bool = False,
+    held_causes: tuple[str, ...] = (),
+    shard_seconds: float = SHARD_SECONDS,
+) -> Submission:
+    """Put a campaign's flow into the launchpad.
+
+    Args:
+        campaign: What to run.
+        address: Of the database of store and launchpad.
+        cluster: Name of the cluster whose workers take its jobs.
+        kinds: Of resources that the cluster has.
+        workflow: Name of a workflow, or a Python file with `make_flow(campaign, store)`.
+        update: Accept that the settings differ from those in the store.
+        again: Compute what is missing of one that came to its end.
+        held_causes: Faults of these causes are not tried again.
+        shard_seconds: Core-seconds that a job should take.
+
+    Raises:
+        InputError: if it is submitted already or finished, or cannot run there; nothing is written then.
+    """
+    from ninefold.engines import make_engine
+
+    make_flow = workflows().load(workflow)
+    for method in campaign.methods:
+        make_engine(method)
+        check_kind(kind_of(method), kinds, cluster, method.title)
+    load_foreign_code(campaign)
+    campaign.known_compounds()
+    run = run_of(workflow)
+    with launchpad_of(address) as (store, launchpad), store.lease(LEASE, f"submits campaign {campaign.name}"):
+        previous = _previous(launchpad, campaign.name)
+        _check_new(store, launchpad, campaign, run, previous, update=update, again=again)
+        sized = with_shards(campaign, store, shard_seconds)
+        flow = flow_of(functools.partial(make_flow), sized, address, workflow)
+        held = _held_faults(store, campaign.name, held_causes)
+        return _submit(
+            store, launchpad, sized, flow, run, cluster, kinds, previous, what="screen", accept_changes=update,
+            held=held,
+        )  # fmt: skip
+
+
+def submit_verification(
+    campaign: Campaign, address: str, cluster: str, kinds: tuple[str, ...], settings: VerifySettings,
+    workflow: str = "verify",
+) -> Submission:  # fmt: skip
+    """Put the verification of a finished campaign into the launchpad; arguments as of `submit_campaign`."""
+    from ninefold.flows.verify_plan import check_finished
+
+    make_flow = workflows().load(workflow)
+    load_foreign_code(campaign)
+    check_kind(kind_of(settings.method), kinds, cluster, settings.method.title)
+    chosen: Any = functools.partial(make_flow, settings=settings.model_dump(mode="json"))
+    run = run_of(workflow)
+    with launchpad_of(address) as (store, launchpad), store.lease(LEASE, f"submits campaign {campaign.name}"):
+        previous = _previous(launchpad, campaign.name)
+        if previous is not None and is_active(launchpad, previous):
+            raise already_submitted(previous)
+        check_finished(store, campaign.name)
+        flow = flow_of(chosen, campaign, address, workflow)
+        return _submit(store, launchpad, campaign, flow, run, cluster, kinds, previous, what="verify")
+
+
+def check_kind(kind: str, kinds: tuple[str, ...], cluster: str, method: str) -> None:
+    """Refuse a method that no node of a cluster can run; what an accelerator speeds up runs without one, too.
+
+    Raises:
+        InputError: if it needs DFT nodes and there are none.
+    """
+    if kind == "dft" and kind not in kinds:
+        raise InputError(
+            "cluster", cluster, problem=f"has no resources of the kind 'dft', which {method} needs",
+            allowed=f"a cluster with resources.dft; this one has {', '.join(kinds)}",
+        )  # fmt: skip
+
+
+def with_shards(campaign: Campaign, store: Store, seconds: float) -> Campaign:
+    """A campaign whose shards take some core-seconds each, by measured rates; its results do not depend on it.
+
+    Without rates, the campaign's own size stays.
+    """
+    from ninefold.enumeration import enumerate_assignments
+    from ninefold.flows.estimate import estimate, measured_rates
+    from ninefold.rules import load_rule_set, selectivity
+    from ninefold.stages.own import columns_of
+
+    rules = load_rule_set(campaign.rules, extra_columns=columns_of(campaign.stages))
+    kept = selectivity(rules, (table for space in campaign.space for table in enumerate_assignments(space))).kept
+    size = campaign.execution.compositions_per_job
+    if (rates := measured_rates(campaign, store)) is not None:
+        each = estimate(campaign, max(1, kept), rates).core_seconds_per_search.middle
+        size = max(1, round(seconds / each))
+    size = min(max(size, -(-kept // MOST_SHARDS)), 100_000)
+    return campaign.model_copy(
+        update={"execution": campaign.execution.model_copy(update={"compositions_per_job": size})}
+    )
+
+
+def is_active(launchpad: CampaignLaunchPad, submission: dict[str, Any]) -> bool:
+    """Whether jobs of a submission are left that somebody may run."""
+    from ninefold.run.launchpad import RUN, UNFINISHED
+
+    if submission["state"] in ("inserting", "cancelled"):
+        return False
+    left = [state for state in UNFINISHED if state != "WAITING"]
+    if launchpad.our.retried(
+        lambda: launchpad.fireworks.find_one({RUN: submission["run"], "state": {"$in": left}}, {"fw_id": 1})
+    ):
+        return True
+    workflow = launchpad.workflows.find_one({"metadata.run": submission["run"]}, {"state": 1})
+    return workflow is not None and workflow["state"] not in ("COMPLETED", "DEFUSED", "FIZZLED", "ARCHIVED")
+
+
+def already_submitted(submission: dict[str, Any]) -> InputError:
+    """What a second submission is told."""
+    name = submission["_id"]
+    return InputError(
+        "campaign", name,
+        problem=f"is already submitted to cluster {submission['cluster']!r} ({submission['created']}, "
+        f"{submission['state']}), and has jobs left",
+        hint=f"'ninefold status --watch -c {name}' follows it, 'ninefold cancel {name}' ends it",
+    )  # fmt: skip
+
+
+def submission_of(launchpad: CampaignLaunchPad, campaign: str) -> dict[str, Any] | None:
+    """The last submission of a campaign, or None."""
+    found: dict[str, Any] | None = launchpad.our.retried(lambda: launchpad.submissions.find_one({"_id": campaign}))
+    return None if found is None or found["state"] == "inserting" else found
+
+
+def set_state(launchpad: CampaignLaunchPad, campaign: str, state: State, allowed: tuple[State, ...]) -> dict[str, Any]:
+    """Pause, go on with or cancel a submission; its workers see it before their next job.
+
+    Raises:
+        InputError: if there is none, or it is in another state.
+    """
+    found = submission_of(launchpad, campaign)
+    if found is None:
+        raise not_submitted(campaign)
+    if found["state"] not in allowed:
+        raise InputError(
+            "campaign", campaign, problem=f"is {found['state']}", allowed=f"a campaign that is {' or '.join(allowed)}"
+        )
+    launchpad.our.retried(
+        lambda: launchpad.submissions.update_one(
+            {"_id": campaign, "run": found["run"], "state": found["state"]}, {"$set": {"state": state}}
+        )
+    )
+    return found
+
+
+def not_submitted(campaign: str) -> InputError:
+    """Of a campaign that is in no launchpad."""
+    return InputError(
+        "campaign", campaign, problem="is not submitted to a cluster",
+        hint="'ninefold submit CAMPAIGN --cluster NAME' submits one",
+    )  # fmt: skip
+
+
+def _check_new(
+    store: Store, launchpad: CampaignLaunchPad, campaign: Campaign, run: Run, previous: dict[str, Any] | None, *,
+    update: bool, again: bool,
+) -> None:  # fmt: skip
+    from ninefold.flows.register import changes_of
+
+    if previous is not None and is_active(launchpad, previous):
+        raise already_submitted(previous)
+    document = store.get("campaigns", campaign.name)
+    if document is None:
+        return
+    record = CampaignRecord.model_validate(document)
+    changes = changes_of(record, campaign, run)
+    if changes and not update:
+        raise InputError(
+            "campaign", campaign.name, problem=f"is in the store with {', '.join(changes)}",
+            hint="--update keeps every finished calculation and recomputes what the change touches; "
+            "another name keeps both",
+        )  # fmt: skip
+    if record.status == "finished" and not changes and not again:
+        raise InputError("campaign", campaign.name, problem="is finished", hint=f"'ninefold list -c {campaign.name}'")
+
+
+def _submit(
+    store: Store,
+    launchpad: CampaignLaunchPad,
+    campaign: Campaign,
+    flow: Any,
+    run: Run,
+    cluster: str,
+    kinds: tuple[str, ...],
+    previous: dict[str, Any] | None,
+    *,
+    what: str,
+    accept_changes: bool = False,
+    held: str | None = None,
+) -> Submission:
+    from ninefold.flows.register import register
+    from ninefold.flows.resources import ACCELERATED
+    from ninefold.run.fireworks import Submitted, workflow_of
+
+    name = campaign.name
+    workflow = workflow_of(flow, Submitted(name, run.identifier, cluster, kinds), store)
+    document = {
+        "_id": name, "run": run.identifier, "what": what, "workflow": run.workflow,
+        "workflow_content": run.workflow_content, "cluster": cluster, "kinds": list(kinds), "created": now(),
+        "state": "inserting", "held": held,
+    }  # fmt: skip
+    submissions = launchpad.submissions
+    submissions.replace_one({"_id": name}, document, upsert=True)
+    try:
+        first = _insert(launchpad, workflow)
+        # with an accelerated engine the method is that of the node: the first job of the flow registers it there
+        if what == "screen" and not any(method.name in ACCELERATED for method in campaign.methods):
+            register(store, campaign, run, accept_changes=accept_changes)
+        submissions.update_one({"_id": name}, {"$set": {"state": "submitted"}})
+    except BaseException:
+        _undo(launchpad, name, run.identifier, previous)
+        raise
+    if previous is not None:
+        remove_run(launchpad, previous["run"])
+    for fw_id in first:
+        launchpad.resume_fw(fw_id)
+    return Submission(name, run.identifier, len(workflow.fws), campaign.execution.compositions_per_job)
+
+
+def _insert(launchpad: CampaignLaunchPad, workflow: Any) -> list[int]:
+    """Write a workflow, its first jobs paused; gives the ids of these.
+
+    The workflow goes first: a job that is found has one.
+    """
+    fireworks = list(workflow.id_fw.values())
+    start = launchpad.get_new_fw_id(quantity=len(fireworks))
+    order = sorted(workflow.id_fw, reverse=True)  # FireWorks counts new ones down from -1
+    new = {old: start + place for place, old in enumerate(order)}
+    for firework in fireworks:
+        firework.fw_id = new[firework.fw_id]
+    workflow._reassign_ids(new)
+    roots = sorted(workflow.root_fw_ids)
+    for root in roots:
+        workflow.id_fw[root].state = workflow.fw_states[root] = "PAUSED"
+    launchpad.workflows.insert_one(workflow.to_db_dict())
+    launchpad.fireworks.insert_many([firework.to_db_dict() for firework in fireworks])
+    return roots
+
+
+def _previous(launchpad: CampaignLaunchPad, campaign: str) -> dict[str, Any] | None:
+    """The last submission that is whole; what was cut short is removed, or released if only that is left."""
+    found: dict[str, Any] | None = launchpad.submissions.find_one({"_id": campaign})
+    if found is None:
+        return None
+    if found["state"] == "inserting":  # whoever wrote it holds the lease no more
+        _undo(launchpad, campaign, found["run"], found.get("previous"))
+        return None
+    release_first(launchpad, found)
+    return found
+
+
+def release_first(launchpad: CampaignLaunchPad, submission: dict[str, Any]) -> int:
+    """Release the first jobs of a submission that was cut short just before; no other job is ever paused.
+
+    Returns:
+        How many there were.
+    """
+    from ninefold.run.launchpad import RUN
+
+    query = {RUN: submission["run"], "state": "PAUSED"}
+    found = list(launchpad.fireworks.find(query, {"fw_id": 1}))
+    for firework in found:
+        launchpad.resume_fw(firework["fw_id"])
+    return len(found)
+
+
+def remove_run(launchpad: CampaignLaunchPad, run: str) -> None:
+    """Delete the jobs of a run and what they have handed to each other; not what they have stored."""
+    from ninefold.run.launchpad import OUTPUTS, RUN, TAG
+
+    found = list(launchpad.fireworks.find({RUN: run}, {"fw_id": 1, f"spec.{TAG}.job": 1}))
+    launchpad.workflows.delete_many({"metadata.run": run})
+    for start in range(0, len(found), 1000):
+        part = found[start : start + 1000]
+        launchpad.remove([row["fw_id"] for row in part])
+        launchpad.db[OUTPUTS].delete_many({"uuid": {"$in": [row["spec"][TAG].get("job") for row in part]}})
+
+
+def _undo(launchpad: CampaignLaunchPad, campaign: str, run: str, previous: dict[str, Any] | None) -> None:
+    """Remove what a submission has written so far; where the server is gone, the next submission does it."""
+    try:
+        remove_run(launchpad, run)
+        if previous is None:
+            launchpad.submissions.delete_one({"_id": campaign, "run": run})
+        else:
+            launchpad.submissions.replace_one({"_id": campaign, "run": run}, previous)
+    except (PyMongoError, NinefoldError):
+        return
+
+
+def _held_faults(store: Store, campaign: str, causes: tuple[str, ...]) -> str | None:
+    """The faults of some causes as a blob: the runs to come leave them as they are. None without causes."""
+    import json
+
+    from ninefold.run.failures import cause_of
+
+    if not causes:
+        return None
+    faults = store.find("faults", equal={"campaign": campaign}, fields=["stage", "what", "reason"])
+    held = [[row["stage"], row["what"], row["reason"]] for row in faults if cause_of(row["reason"]) in causes]
+    return store.blobs.put(json.dumps(held).encode())

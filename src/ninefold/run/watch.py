@@ -1,0 +1,161 @@
+"""Where a submitted campaign stands, read from the launchpad; writes nothing and needs no FireWorks."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ninefold.store.mongo import MongoStore, connection_of
+from ninefold.store.mongo_lease import all_held, progress_of
+
+if TYPE_CHECKING:
+    from ninefold.store import Store
+
+_STATES = ("RUNNING", "RESERVED", "READY", "WAITING", "PAUSED", "COMPLETED", "FIZZLED", "DEFUSED")
+_RECENT_SECONDS = 3600.0
+"""Jobs that ended in this time make the rate."""
+
+
+class RunningJob(NamedTuple):
+    """A job that a worker has."""
+
+    job: int
+    name: str
+    worker: str
+    seconds: float
+    stage: str | None
+    done: int | None
+    total: int | None
+
+
+class Standing(NamedTuple):
+    """Where a submission stands."""
+
+    state: str
+    """submitted, paused, cancelled; ended: no job is left."""
+    cluster: str
+    what: str
+    created: str
+    states: dict[str, int]
+    """State of FireWorks -> jobs; those that are planned so far."""
+    waiting: dict[str, int]
+    """Kind of resources -> jobs that are ready for a worker."""
+    failed: dict[str, int]
+    """Cause -> jobs that failed."""
+    logs: dict[str, str]
+    """Reason -> end of the log of a job that failed for it."""
+    running: list[RunningJob]
+    workers: int
+    core_hours: float
+    """Of the jobs that have ended."""
+    jobs_per_hour: float | None
+    """Of those that ended in the last hour."""
+    hours_left: float | None
+    """Of the jobs that are planned so far; later stages plan more."""
+    lost: int
+    """Times that a job was lost with its worker or given back because of its machine."""
+
+
+def standing_of(store: Store, campaign: str) -> Standing | None:
+    """Where the last submission of a campaign stands; None if there is none in this store's database.
+
+    Args:
+        store: Open.
+        campaign: Its name.
+    """
+    from ninefold.run.failures import cause_of
+
+    if not isinstance(store, MongoStore):
+        return None
+    connection = connection_of(store)
+    database = connection.database
+    found = connection.retried(lambda: database["submissions"].find_one({"_id": campaign}))
+    if found is None or found["state"] == "inserting":
+        return None
+    fields = {"_id": 0, "fw_id": 1, "state": 1, "name": 1, "launches": 1, "spec._category": 1, "spec.ninefold.lost": 1}
+    fireworks = connection.retried(
+        lambda: list(database["fireworks"].find({"spec.ninefold.run": found["run"]}, fields))
+    )
+    launches = _launches(connection, [row["fw_id"] for row in fireworks])
+    current = {launch for row in fireworks for launch in row["launches"]}
+    states = Counter(row["state"] for row in fireworks)
+    waiting = Counter(row["spec"].get("_category", "") for row in fireworks if row["state"] == "READY")
+    failed: Counter[str] = Counter()
+    logs: dict[str, str] = {}
+    seconds, ended = 0.0, []
+    for launch in launches:
+        data = (launch.get("action") or {}).get("stored_data") or {}
+        seconds += data.get("core_seconds", 0.0)
+        if "wall_seconds" in data:
+            ended.append((_time(launch.get("time_end")), data["wall_seconds"]))
+        if "failed" in data and launch["launch_id"] in current:
+            failed[cause_of(data["failed"])] += 1
+            logs.setdefault(data["failed"], data.get("log", ""))
+    running = _running(connection, campaign)
+    left = sum(states[state] for state in ("RUNNING", "RESERVED", "READY", "WAITING", "PAUSED"))
+    rate = _rate(ended)
+    is_over = not any(states[state] for state in ("RUNNING", "RESERVED", "READY", "PAUSED")) and _is_over(
+        connection, found["run"]
+    )
+    return Standing(
+        state="ended" if is_over and found["state"] != "cancelled" else found["state"],
+        cluster=found["cluster"], what=found["what"], created=found["created"],
+        states={state: states[state] for state in _STATES if states[state]}, waiting=dict(waiting),
+        failed=dict(failed.most_common()), logs=logs, running=[job for job in running if job is not None],
+        workers=len(all_held(connection, "worker ")), core_hours=seconds / 3600, jobs_per_hour=rate,
+        hours_left=left / rate if rate and left else None,
+        lost=sum(row["spec"].get("ninefold", {}).get("lost", 0) for row in fireworks),
+    )  # fmt: skip
+
+
+def _launches(connection: Any, fw_ids: list[int]) -> list[dict[str, Any]]:
+    fields = {
+        "_id": 0, "launch_id": 1, "time_end": 1, "action.stored_data.core_seconds": 1,
+        "action.stored_data.wall_seconds": 1, "action.stored_data.failed": 1, "action.stored_data.log": 1,
+    }  # fmt: skip
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(fw_ids), 1000):
+        query = {"fw_id": {"$in": fw_ids[start : start + 1000]}, "state": "COMPLETED"}
+        found += connection.retried(lambda query=query: list(connection.database["launches"].find(query, fields)))
+    return found
+
+
+def _running(connection: Any, campaign: str) -> list[RunningJob]:
+    jobs = []
+    for worker, lease in all_held(connection, "worker ").items():
+        note = progress_of(lease)
+        if note.get("campaign") == campaign and "job" in note:
+            jobs.append(
+                RunningJob(
+                    note["job"], note["name"], worker, time.time() - note["since"], note.get("stage"),
+                    note.get("done"), note.get("total"),
+                )
+            )  # fmt: skip
+    return sorted(jobs)
+
+
+def _is_over(connection: Any, run: str) -> bool:
+    workflow = connection.retried(
+        lambda: connection.database["workflows"].find_one({"metadata.run": run}, {"state": 1})
+    )
+    return workflow is None or workflow["state"] in ("COMPLETED", "DEFUSED", "FIZZLED", "ARCHIVED")
+
+
+def _rate(ended: list[tuple[float | None, float]]) -> float | None:
+    """Jobs per hour."""
+    now = time.time()
+    recent = [(end, wall) for end, wall in ended if end is not None and now - end < _RECENT_SECONDS]
+    if len(recent) < 2:
+        return None
+    first = min(end - wall for end, wall in recent)
+    return len(recent) / max(now - max(first, now - _RECENT_SECONDS), 1.0) * 3600
+
+
+def _time(stamp: Any) -> float | None:
+    if isinstance(stamp, str):
+        stamp = datetime.fromisoformat(stamp)
+    if not isinstance(stamp, datetime):
+        return None
+    return (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp()

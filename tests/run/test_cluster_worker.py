@@ -1,0 +1,354 @@
+"""Jobs on the launchpad: each ends once, whoever dies, and the order in which they are taken."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest.importorskip("fireworks")
+
+from jobflow import Flow
+
+import cluster_jobs
+import mongo_server
+from campaign_run import QUICK
+from ninefold.campaign import parse_campaign
+from ninefold.errors import InputError
+from ninefold.flows.runner import Run
+from ninefold.run import submission
+from ninefold.run.cluster_worker import work
+from ninefold.run.launchpad import CampaignLaunchPad, outputs_in
+from ninefold.run.recovery import MOST_LOST, recover
+from ninefold.run.watch import standing_of
+from ninefold.store.mongo_connection import one_connection
+
+CAMPAIGN = parse_campaign(QUICK)
+
+
+@pytest.fixture(scope="module")
+def address():
+    mongo_server.server()
+    return mongo_server.address_of(mongo_server.unused_database())
+
+
+@pytest.fixture
+def place(address):
+    """Store and empty launchpad."""
+    with submission.launchpad_of(address) as (store, launchpad):
+        for collection in ("fireworks", "workflows", "launches", "submissions", "faults", "recovery", "leases"):
+            launchpad.db[collection].delete_many({})
+        yield store, launchpad
+
+
+def submit(place, *jobs, kinds=("cpu",), previous=None):
+    store, launchpad = place
+    run = Run(uuid.uuid4().hex, "screen", "")
+    flow = Flow(list(jobs), name="test")
+    return submission._submit(store, launchpad, CAMPAIGN, flow, run, "here", kinds, previous, what="test")
+
+
+def states(launchpad):
+    return {row["name"]: row["state"] for row in launchpad.fireworks.find({}, {"name": 1, "state": 1})}
+
+
+def run_all(address, **options):
+    return work(address, "here", ["cpu"], idle_seconds=options.pop("idle_seconds", 5.0), **options)
+
+
+def start_worker(address, *options):
+    """A worker in a process of its own."""
+    text = (
+        "import sys; from ninefold.run.cluster_worker import work\n"
+        "done = work(sys.argv[1], 'here', ['cpu'], idle_seconds=float(sys.argv[2]))\n"
+        "print(done)"
+    )
+    path = os.pathsep.join([os.path.dirname(cluster_jobs.__file__), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-c", text, address, *(options or ("5",))], env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_until(condition, seconds=60.0):
+    last = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < last, "waited for too long"
+        time.sleep(0.05)
+
+
+def test_a_flow_runs_with_what_it_replaces_itself_by(place, address, tmp_path):
+    fan = cluster_jobs.fan_out(str(tmp_path), 3)
+    last = cluster_jobs.gather(str(tmp_path), "last", fan.output)
+    submit(place, fan, last)
+    done = run_all(address)
+    assert (done.jobs, done.given_back, done.failed) == (6, 0, 0)  # and the one that gathers the outputs
+    assert set(states(place[1]).values()) == {"COMPLETED"}
+    with one_connection():
+        outputs = outputs_in(place[1].db)
+        assert outputs.get_output(last.uuid, load=True) == ["part0", "part1", "part2"]
+
+
+def test_large_outputs_are_kept_beside_the_documents(place):
+    outputs = outputs_in(place[1].db)
+    data = {"uuid": uuid.uuid4().hex, "index": 1, "output": {"large": list(range(1000))}}
+    outputs.update(data, save={"data": "large"})
+    stored = place[1].db["job_outputs"].find_one({"uuid": data["uuid"]})
+    assert "blob_uuid" in stored["output"]["large"]
+    assert outputs.get_output(data["uuid"], load=True)["large"] == list(range(1000))
+
+
+def test_an_error_ends_its_job_and_what_needs_it_and_nothing_else(place, address, tmp_path):
+    folder = str(tmp_path)
+    failing = cluster_jobs.fail(folder, "failing")
+    needs = cluster_jobs.count(folder, "needs", failing.output)
+    gathers = cluster_jobs.gather(folder, "gathers", [needs.output])
+    other = cluster_jobs.count(folder, "other")
+    submit(place, failing, needs, gathers, other)
+    done = run_all(address)
+    assert done.failed == 1
+    ran = [cluster_jobs.runs(folder, name) for name in ("failing", "needs", "gathers", "other")]
+    assert ran == [1, 0, 1, 1]
+    store, _ = place
+    [fault] = store.find("faults")
+    assert (fault["stage"], fault["reason"]) == ("job", "KeyError: 'failing /tmp/x 17'")
+    standing = standing_of(store, CAMPAIGN.name)
+    assert standing.state == "ended"
+    [(cause, number)] = standing.failed.items()
+    assert (cause, number) == ("raised KeyError: 'failing # #'", 1)
+    assert "in fail\n" in next(iter(standing.logs.values()))
+
+
+def test_two_workers_at_once_run_each_job_once(place, address, tmp_path):
+    submit(place, cluster_jobs.fan_out(str(tmp_path), 12))
+    workers = [start_worker(address), start_worker(address)]
+    outputs = [worker.communicate(timeout=120) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], outputs
+    assert [cluster_jobs.runs(tmp_path, f"part{number}") for number in range(12)] == [1] * 12
+    assert set(states(place[1]).values()) == {"COMPLETED"}
+    assert place[1].db["leases"].count_documents({}) <= 1  # nothing is left but that of submissions
+
+
+def test_the_job_of_a_killed_worker_is_given_back_at_once_on_its_machine(place, address, tmp_path):
+    store, launchpad = place
+    submit(place, cluster_jobs.wait_for(str(tmp_path), "long"))
+    worker = start_worker(address)
+    wait_until(lambda: cluster_jobs.runs(tmp_path, "long"))
+    assert recover(store, launchpad).released == 0  # it lives
+    worker.kill()
+    worker.communicate()
+    assert recover(store, launchpad) == (1, 0, 0)
+    assert recover(store, launchpad) == (0, 0, 0)
+    assert states(launchpad) == {"wait_for": "READY"}
+    (tmp_path / "go").touch()
+    assert run_all(address).jobs == 1
+    assert states(launchpad) == {"wait_for": "COMPLETED"}
+    assert standing_of(store, CAMPAIGN.name).lost == 1
+
+
+def lost_job(place, tmp_path, expires):
+    """A job of a worker on another machine, whose lease expires at that time."""
+    submit(place, cluster_jobs.count(str(tmp_path), "one"))
+    return take(place, expires)
+
+
+def take(place, expires):
+    from ninefold.run.fireworks import fireworker
+
+    _, launchpad = place
+    name = f"elsewhere-{uuid.uuid4().hex}"
+    launchpad.db["leases"].insert_one(
+        {"_id": f"worker {name}", "owner": name, "token": 1, "expires": expires, "holder": name, "process": None}
+    )
+    firework, launch = launchpad.checkout_fw(fireworker(name, "here", ["cpu"], []), "/tmp", host="h", ip="")
+    return firework, launch
+
+
+def test_a_worker_elsewhere_is_gone_when_its_lease_has_expired(place, tmp_path):
+    store, launchpad = place
+    firework, _ = lost_job(place, tmp_path, datetime.now(UTC) + timedelta(minutes=4))
+    assert recover(store, launchpad) == (0, 0, 0)
+    launchpad.db["leases"].update_many({}, {"$set": {"expires": datetime.now(UTC) - timedelta(seconds=1)}})
+    assert recover(store, launchpad) == (1, 0, 0)
+    found = launchpad.fireworks.find_one({"fw_id": firework.fw_id})
+    assert (found["state"], found["launches"], len(found["archived_launches"])) == ("READY", [], 1)
+
+
+def test_a_late_end_of_a_lost_job_changes_nothing(place, address, tmp_path):
+    from fireworks import FWAction
+
+    store, launchpad = place
+    _, launch = lost_job(place, tmp_path, datetime.now(UTC) - timedelta(seconds=1))
+    recover(store, launchpad)
+    launchpad.complete_launch(launch, FWAction(stored_data={"failed": "late"}), "COMPLETED")
+    assert states(launchpad) == {"count": "READY"}
+    assert run_all(address).jobs == 1
+    assert standing_of(store, CAMPAIGN.name).failed == {}
+
+
+def test_what_another_has_taken_meanwhile_is_not_given_back(place, tmp_path):
+    _, launchpad = place
+    firework, launch = lost_job(place, tmp_path, datetime.now(UTC) - timedelta(seconds=1))
+    assert launchpad.release(firework.fw_id, [launch], "gone")
+    _, second = take(place, datetime.now(UTC) + timedelta(minutes=4))
+    assert not launchpad.release(firework.fw_id, [launch], "gone")
+    assert launchpad.fireworks.find_one({"fw_id": firework.fw_id})["launches"] == [second]
+
+
+def test_a_job_that_is_lost_again_and_again_fails(place, address, tmp_path):
+    store, launchpad = place
+    submit(
+        place,
+        first := cluster_jobs.count(str(tmp_path), "one"),
+        cluster_jobs.gather(str(tmp_path), "end", [first.output]),
+    )
+    found = []
+    for _ in range(MOST_LOST):
+        take(place, datetime.now(UTC) - timedelta(seconds=1))
+        found.append(recover(store, launchpad)[:2])
+    assert found == [(1, 0)] * (MOST_LOST - 1) + [(0, 1)]
+    [fault] = store.find("faults")
+    assert "ended 3 times without a result" in fault["reason"]
+    assert run_all(address).jobs == 1
+    assert (cluster_jobs.runs(tmp_path, "one"), cluster_jobs.runs(tmp_path, "end")) == (0, 1)
+
+
+def test_the_machines_error_gives_the_job_back_and_ends_the_worker(place, address, tmp_path):
+    store, launchpad = place
+    submit(place, cluster_jobs.full_disk(str(tmp_path), "one"))
+    for _ in range(MOST_LOST):
+        with pytest.raises(OSError, match="No space"):
+            run_all(address)
+    assert cluster_jobs.runs(tmp_path, "one") == MOST_LOST
+    assert states(launchpad) == {"full_disk": "COMPLETED"}
+    [fault] = store.find("faults")
+    assert "No space left" in fault["reason"]
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "time"])
+def test_a_worker_that_ends_gives_its_job_back_at_once(place, address, tmp_path, how):
+    submit(place, cluster_jobs.wait_for(str(tmp_path), "long"))
+    if how == "time":
+        begun = time.monotonic()
+        done = run_all(address, max_seconds=2.0)
+        assert time.monotonic() - begun < 10
+        assert (done.given_back, done.reason) == (1, "its time is over")
+    else:
+        worker = start_worker(address)
+        wait_until(lambda: cluster_jobs.runs(tmp_path, "long"))
+        worker.send_signal(signal.SIGTERM)
+        out, _ = worker.communicate(timeout=30)
+        assert worker.returncode == 0
+        assert "given_back=1" in out
+        assert "told to end (SIGTERM)" in out
+    assert states(place[1]) == {"wait_for": "READY"}
+    assert place[1].fireworks.find_one({})["spec"]["ninefold"].get("lost", 0) == 0  # it is no fault of the job
+
+
+def test_an_update_that_was_cut_short_is_completed(place, address, tmp_path, monkeypatch):
+    """The worker dies after the job's document says that it has ended, and before its workflow's does."""
+    store, launchpad = place
+    fan = cluster_jobs.fan_out(str(tmp_path), 2)
+    submit(place, fan, cluster_jobs.gather(str(tmp_path), "last", fan.output))
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self, workflow, updated):
+        self._upsert_fws([workflow.id_fw[key] for key in updated])
+        raise Killed
+
+    update = CampaignLaunchPad._update_wf
+    calls = []
+
+    def third_is_killed(self, workflow, updated):
+        calls.append(updated)
+        if len(updated) > 2:
+            killed(self, workflow, updated)
+        update(self, workflow, updated)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CampaignLaunchPad, "_update_wf", third_is_killed)
+        with pytest.raises(Killed):
+            run_all(address)
+    assert launchpad.workflows.count_documents({"nodes": {"$size": 2}}) == 1  # it knows nothing of the new jobs
+    assert recover(store, launchpad).completed == 1
+    run_all(address)
+    assert [cluster_jobs.runs(tmp_path, name) for name in ("fan_out", "part0", "part1", "last")] == [1, 1, 1, 1]
+    left = {row["fw_id"] for row in launchpad.fireworks.find({}, {"fw_id": 1})}
+    assert left == set(launchpad.workflows.find_one({})["nodes"])
+
+
+def test_a_paused_campaign_starts_no_job_and_a_cancelled_one_stops(place, address, tmp_path, monkeypatch):
+    monkeypatch.setattr("ninefold.run.cluster_worker.WATCH_SECONDS", 0.2)
+    _, launchpad = place
+    submit(place, cluster_jobs.wait_for(str(tmp_path), "long"))
+    submission.set_state(launchpad, CAMPAIGN.name, "paused", ("submitted",))
+    assert run_all(address, idle_seconds=1.0).reason == "nothing was ready for 1 s"
+    submission.set_state(launchpad, CAMPAIGN.name, "submitted", ("paused",))
+    with pytest.raises(InputError, match="is submitted; allowed: a campaign that is paused"):
+        submission.set_state(launchpad, CAMPAIGN.name, "submitted", ("paused",))
+
+    import threading
+
+    def cancel():
+        wait_until(lambda: cluster_jobs.runs(tmp_path, "long"))
+        submission.set_state(launchpad, CAMPAIGN.name, "cancelled", ("submitted", "paused"))
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    done = run_all(address)
+    thread.join()
+    assert (done.jobs, done.given_back, done.reason) == (0, 1, "nothing is left to do")
+
+
+def test_the_largest_shard_goes_first_and_a_shard_goes_on_before_the_next():
+    from ninefold.flows.search_jobs import build_structures, prescreen_structures
+    from ninefold.run.fireworks import PLANNING, _priorities
+
+    shards = [{"blob": "b", "key": key, "count": count, "attempt": 1} for key, count in (("a", 2), ("b", 5), ("c", 5))]
+    built = [build_structures({}, "", shard, 1) for shard in shards]
+    searched = [prescreen_structures({}, "", each.output, 1) for each in built]
+    gathering = cluster_jobs.gather("", "", [each.output for each in searched])
+    found = _priorities([*built, *searched, gathering])
+    order = sorted(range(3), key=lambda place: -found[built[place].uuid, 1])
+    assert order == [1, 2, 0]
+    assert [found[each.uuid, 1] for each in searched] == [found[each.uuid, 1] for each in built]
+    assert found[gathering.uuid, 1] == PLANNING > max(found[each.uuid, 1] for each in built)
+
+
+def test_the_work_of_a_cluster_is_counted_by_kind(place, address, tmp_path):
+    from ninefold.run.demand import Demand
+    from ninefold.run.launchpad_demand import LaunchpadDemand
+
+    source = LaunchpadDemand(address, "here")
+    assert source.demand() == {}
+    folder = str(tmp_path)
+    submit(place, *[cluster_jobs.count(folder, str(number)) for number in range(3)], cluster_jobs.wait_for(folder, "x"))
+    assert source.demand() == {"cpu": Demand(4, 0, None)}
+    take(place, datetime.now(UTC) + timedelta(minutes=4))
+    assert source.demand()["cpu"][:2] == (3, 1)
+    submission.set_state(place[1], CAMPAIGN.name, "paused", ("submitted",))
+    assert source.demand() == {}
+    assert LaunchpadDemand(address, "elsewhere").demand() == {}
+
+
+def test_workers_of_one_queue_job_end_together(place, address, tmp_path):
+    folder = str(tmp_path)
+    submit(place, *[cluster_jobs.wait_for(folder, str(number)) for number in range(2)])
+    text = (
+        "import sys; from ninefold.run.worker_group import run_workers\n"
+        "one = 'import sys; from ninefold.run.cluster_worker import work; work(sys.argv[1], \"here\", [\"cpu\"])'\n"
+        "sys.exit(run_workers([sys.executable, '-c', one, sys.argv[1]], 2))"
+    )
+    path = os.pathsep.join([os.path.dirname(cluster_jobs.__file__), os.environ.get("PYTHONPATH", "")])
+    group = subprocess.Popen([sys.executable, "-c", text, address], env={**os.environ, "PYTHONPATH": path})
+    wait_until(lambda: cluster_jobs.runs(tmp_path, "0") and cluster_jobs.runs(tmp_path, "1"))
+    group.send_signal(signal.SIGTERM)
+    assert group.wait(timeout=60) == 0
+    assert list(states(place[1]).values()) == ["READY"]  # both have one name
+    assert place[1].fireworks.count_documents({"state": "READY"}) == 2
