@@ -1,7 +1,6 @@
 import re
 import shutil
 import subprocess
-import time
 
 import pytest
 from hypothesis import given
@@ -153,40 +152,6 @@ def test_the_script_runs_and_tells_the_program_its_queue_job(tmp_path, scheduler
     assert rest == [job, str(tmp_path)]
     assert scratch == f"{tmp_path}/with space/me/ninefold"
     assert 0 <= 3300 - (int(until) - int(now)) <= 10
-
-
-def run_copies(tmp_path, program):
-    (tmp_path / "program.sh").write_text(program)
-    command = ["sh", str(tmp_path / "program.sh"), "$(( 6 * 7 ))"]
-    text = script(cluster(scratch=str(tmp_path)), command, folder=tmp_path, copies=3)
-    return subprocess.Popen(["bash", "-c", text], env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
-
-
-def test_copies_run_side_by_side_and_the_job_ends_with_the_last(tmp_path):
-    # each waits until all three have begun
-    program = "echo $1 >> begun; until [ $(wc -l < begun) = 3 ]; do sleep 0.05; done; echo end >> ended\n"
-    assert run_copies(tmp_path, program).wait(20) == 0
-    assert (tmp_path / "begun").read_text().split() == ["42"] * 3
-    assert (tmp_path / "ended").read_text().split() == ["end"] * 3
-
-
-def test_a_failed_copy_fails_the_job_when_the_others_have_ended(tmp_path):
-    program = "mkdir first 2>/dev/null && exit 5; sleep 0.5; echo end >> ended\n"
-    assert run_copies(tmp_path, program).wait(20) == 5
-    assert (tmp_path / "ended").read_text().split() == ["end"] * 2
-
-
-def test_a_signal_reaches_every_copy_and_the_job_waits_for_their_end(tmp_path):
-    program = "trap 'sleep 0.3; echo saved >> saved; exit 0' TERM\necho x >> begun; while true; do sleep 0.05; done\n"
-    process = run_copies(tmp_path, program)
-    last = time.monotonic() + 20
-    while time.monotonic() < last:
-        if (tmp_path / "begun").exists() and len((tmp_path / "begun").read_text().split()) == 3:
-            break
-        time.sleep(0.05)
-    process.terminate()
-    assert process.wait(20) == 0
-    assert (tmp_path / "saved").read_text().split() == ["saved"] * 3
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0$~\n\r"), max_size=30))

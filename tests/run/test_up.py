@@ -210,17 +210,10 @@ def test_a_work_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 
 def test_the_command_of_a_queue_job(tmp_path):
-    command = pilot_command(cluster(tmp_path, python="~/v/python"), tmp_path / "c.yaml", "cpu")
-    assert command == [
-        "~/v/python", "-m", "ninefold", "work", "--cluster", str(tmp_path / "c.yaml"), "--resources", "cpu",
-        "--max-seconds", "$(( NINEFOLD_UNTIL - $(date +%s) ))",
-    ]  # fmt: skip
-
-
-def test_a_queue_job_has_a_worker_on_each_of_its_places(tmp_path):
-    queue = Memory()
     needs = {"cores": 8, "memory_GB": 1, "wall_time": "01:00:00"}
-    step = pilots(cluster(tmp_path, resources={"cpu": needs, "dft": needs}), queue).step(Source(cpu=(9,), dft=(2,)))
-    assert step.submitted == {"cpu": 2, "dft": 1}
-    assert "for copy in $(seq 8); do true cpu & done" in queue.scripts[0]
-    assert queue.scripts[1].endswith("exec true dft\n")
+    one = cluster(tmp_path, python="~/v/python", resources={"cpu": needs, "dft": needs})
+    for kind, processes in (("cpu", "8"), ("dft", "1")):
+        assert pilot_command(one, tmp_path / "c.yaml", kind) == [
+            "~/v/python", "-m", "ninefold", "work", "--cluster", str(tmp_path / "c.yaml"), "--resources", kind,
+            "--until-wall-time", "$NINEFOLD_UNTIL", "--processes", processes,
+        ]  # fmt: skip

@@ -37,17 +37,6 @@ _LOG: dict[Scheduler, tuple[str, str]] = {
 }
 """Scheduler -> where the log of a job goes, and of a task of an array."""
 
-_SIDE_BY_SIDE = """\
-trap 'kill -TERM $(jobs -p) 2>/dev/null' TERM INT
-for copy in $(seq {copies}); do {command} & done
-failed=0
-for process in $(jobs -p); do
-  # a signal ends the first wait; the second waits for the end of the program
-  wait "$process" || wait "$process" || failed=$?
-done
-exit $failed"""
-"""Programs side by side: each is sent the scheduler's signal, and the job ends with the last of them."""
-
 
 def job_name(cluster: Cluster, kind: ResourceKind) -> str:
     """Name of the queue jobs of a kind: by it they are found again in the queue."""
@@ -55,9 +44,8 @@ def job_name(cluster: Cluster, kind: ResourceKind) -> str:
 
 
 def queue_script(
-    cluster: Cluster, needs: QueueResources, command: Sequence[str], *, name: str, folder: Path, tasks: int = 1,
-    copies: int = 1,
-) -> str:  # fmt: skip
+    cluster: Cluster, needs: QueueResources, command: Sequence[str], *, name: str, folder: Path, tasks: int = 1
+) -> str:
     """A queue script.
 
     Args:
@@ -67,16 +55,14 @@ def queue_script(
         name: Of the job.
         folder: Absolute, shared by the nodes: where the job runs and its log goes.
         tasks: More than one makes an array job.
-        copies: How many of the command run side by side.
 
     Raises:
         InputError: if the user's template has an unknown key, or lacks a required one.
     """
     values = values_of(cluster, needs, name=name, folder=folder, tasks=tasks)
     values["pre_rocket"] = "\n".join(_preparation(cluster, needs, tasks))
-    line = " ".join(quoted(word) for word in command)
     # exec: a signal of the scheduler reaches the program itself, and its exit code is the job's
-    values["rocket_launch"] = f"exec {line}" if copies == 1 else _SIDE_BY_SIDE.format(command=line, copies=copies)
+    values["rocket_launch"] = "exec " + " ".join(quoted(word) for word in command)
     if cluster.template is None:
         path, field = config_path("clusters", f"{cluster.scheduler}.sh"), "template"
     else:

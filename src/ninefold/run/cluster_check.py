@@ -82,7 +82,6 @@ def whole_job_finding(cluster: Cluster, file: Path, kind: ResourceKind, queue: Q
     try:
         text = queue_script(
             cluster, needs, pilot_command(cluster, file, kind), name=job_name(cluster, kind), folder=folder / "logs",
-            copies=needs.jobs_at_once or 1,
         )  # fmt: skip
         script = folder / "queue" / f"{check_name(cluster, kind)}-whole.sh"
         script.write_text(text, encoding="utf-8")

@@ -132,7 +132,9 @@ def _accelerator() -> Finding:
         count = torch.cuda.device_count()
         names = sorted({torch.cuda.get_device_name(number) for number in range(count)})
     except Exception as error:  # a driver that does not fit torch raises what it likes
-        return Finding("accelerator", "failed", f"torch cannot be asked: {error}", "install a torch that fits the driver")
+        return Finding(
+            "accelerator", "failed", f"torch cannot be asked: {error}", "install a torch that fits the driver"
+        )
     if count == 0:
         text = "torch sees none in this job"
         return Finding("accelerator", "failed", text, "set 'gpus' of resources.gpu, or scheduler_lines where the site "

@@ -78,10 +78,11 @@ def work_folder(cluster: Cluster) -> Path:
 
 
 def pilot_command(cluster: Cluster, cluster_file: Path, kind: ResourceKind) -> list[str]:
-    """What a queue job runs on each of its places: a worker that ends before the wall time."""
+    """What a queue job runs: workers that end before the wall time. See `queue_script` for the variable."""
     return [
         cluster.python or sys.executable, "-m", "ninefold", "work", "--cluster", str(cluster_file.absolute()),
-        "--resources", kind, "--max-seconds", "$(( NINEFOLD_UNTIL - $(date +%s) ))",
+        "--resources", kind, "--until-wall-time", "$NINEFOLD_UNTIL",
+        "--processes", str(cluster.of(kind).jobs_at_once or 1),
     ]  # fmt: skip
 
 
@@ -141,7 +142,7 @@ class Pilots:
             tasks = min(count, self.cluster.max_array_size)
             text = queue_script(
                 self.cluster, needs, self._command(kind), name=job_name(self.cluster, kind),
-                folder=self.folder / "logs", tasks=tasks, copies=needs.jobs_at_once or 1,
+                folder=self.folder / "logs", tasks=tasks,
             )  # fmt: skip
             script = self.folder / "queue" / f"{job_name(self.cluster, kind)}.sh"
             try:
