@@ -342,7 +342,7 @@ def test_workers_of_one_queue_job_end_together(place, address, tmp_path):
     submit(place, *[cluster_jobs.wait_for(folder, str(number)) for number in range(2)])
     text = (
         "import sys; from ninefold.run.worker_group import run_workers\n"
-        "one = 'import sys; from ninefold.run.cluster_worker import work; work(sys.argv[1], \"here\", [\"cpu\"])'\n"
+        'one = \'import sys; from ninefold.run.cluster_worker import work; work(sys.argv[1], "here", ["cpu"])\'\n'
         "sys.exit(run_workers([sys.executable, '-c', one, sys.argv[1]], 2))"
     )
     path = os.pathsep.join([os.path.dirname(cluster_jobs.__file__), os.environ.get("PYTHONPATH", "")])

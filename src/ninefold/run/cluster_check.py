@@ -25,6 +25,8 @@ SECONDS = 600.0
 """How long queue jobs are waited for."""
 LARGEST_CLOCK_DIFFERENCE = 10.0
 """Seconds between two machines: leases are renewed as often."""
+APPEARS_SECONDS = 10.0
+"""How long a network's file system may take to show a file that is there."""
 _WALL_TIME = "00:05:00"
 _MEMORY_GB = 2.0
 _PAUSES = (0.3, 5.0)
@@ -243,8 +245,8 @@ def clock_finding(began: float, ended: float, submitted: float, seen: float) -> 
 
 
 def _appears(path: Path) -> bool:
-    """Whether a file turns up: a network's file system may show it seconds after it was written."""
-    last = time.monotonic() + 10
+    """Whether a file that was not there turns up after all."""
+    last = time.monotonic() + APPEARS_SECONDS
     while time.monotonic() < last:
         if path.exists():
             return True

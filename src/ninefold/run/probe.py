@@ -44,7 +44,7 @@ def main() -> None:
 
 def look(cluster: Cluster, kind: ResourceKind) -> list[Finding]:
     """Everything that a compute node must offer for jobs of a kind."""
-    findings = [_scratch(cluster), *_database(cluster, kind)]
+    findings = [_scratch(), *_database(cluster, kind)]
     if kind == "gpu":
         findings.append(_accelerator())
     if kind == "dft":
@@ -82,12 +82,9 @@ def folder_finding(what: str, folder: Path, advice: str) -> Finding:
     return Finding(what, "ok", text)
 
 
-def _scratch(cluster: Cluster) -> Finding:
-    folder = os.environ.get("NINEFOLD_SCRATCH", "")
-    if "$" in folder or folder.startswith("/ninefold"):  # a variable that the node does not have
-        text = f"{cluster.scratch!r} names a variable that is not set on the node"
-        return Finding("scratch", "failed", text, "set 'scratch' to a folder that every node has")
-    return folder_finding("scratch", Path(folder), "set 'scratch' to a folder that every node can write to")
+def _scratch() -> Finding:
+    folder = Path(os.environ["NINEFOLD_SCRATCH"])
+    return folder_finding("scratch", folder, "set 'scratch' to a folder that every node can write to")
 
 
 def _database(cluster: Cluster, kind: ResourceKind) -> Iterator[Finding]:
