@@ -37,9 +37,11 @@ def configuration():
 
 
 @pytest.fixture
-def slurm(monkeypatch):
+def slurm(monkeypatch, tmp_path_factory):
     """This process, and what it starts, talks to the Slurm of the tests; jobs that the test leaves are cancelled."""
     monkeypatch.setenv("SLURM_CONF", str(configuration()))
+    # jobs start a login shell: what the profile of whoever runs the tests does is none of theirs, and may take a minute
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     before = job_ids()
     yield
     if left := job_ids() - before:

@@ -121,9 +121,11 @@ def test_the_script_prepares_the_environment_in_order():
         "module load b",
         "source x",
         "y=1",
+        "set -u",
         "export ATOMATE2_VASP_CMD='srun vasp_std'",
         'export PMG_VASP_PSP_DIR="$HOME/pot"',
         'export NINEFOLD_SCRATCH="$TMPDIR/ninefold"',
+        "set +u",
         'mkdir -p "$NINEFOLD_SCRATCH"',
         "cd /w/logs",
         "exec python -m ninefold",
@@ -152,6 +154,13 @@ def test_the_script_runs_and_tells_the_program_its_queue_job(tmp_path, scheduler
     assert rest == [job, str(tmp_path)]
     assert scratch == f"{tmp_path}/with space/me/ninefold"
     assert 0 <= 3300 - (int(until) - int(now)) <= 10
+
+
+def test_a_variable_that_the_node_does_not_have_ends_the_job(tmp_path):
+    text = script(cluster(scratch="$NOWHERE/x"), folder=tmp_path)
+    done = subprocess.run(["bash", "-c", text], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "NOWHERE: unbound variable" in done.stderr
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0$~\n\r"), max_size=30))

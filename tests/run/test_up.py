@@ -210,11 +210,10 @@ def test_a_work_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 
 def test_the_command_of_a_queue_job(tmp_path):
-    one = cluster(
-        tmp_path, resources={"cpu": {"cores": 8, "memory_GB": 1, "wall_time": "01:00:00"}}, python="~/v/python"
-    )
-    command = pilot_command(one, tmp_path / "c.yaml", "cpu")
-    assert command == [
-        "~/v/python", "-m", "ninefold", "work", "--cluster", str(tmp_path / "c.yaml"), "--resources", "cpu",
-        "--until-wall-time", "$NINEFOLD_UNTIL", "--processes", "8",
-    ]  # fmt: skip
+    needs = {"cores": 8, "memory_GB": 1, "wall_time": "01:00:00"}
+    one = cluster(tmp_path, python="~/v/python", resources={"cpu": needs, "dft": needs})
+    for kind, processes in (("cpu", "8"), ("dft", "1")):
+        assert pilot_command(one, tmp_path / "c.yaml", kind) == [
+            "~/v/python", "-m", "ninefold", "work", "--cluster", str(tmp_path / "c.yaml"), "--resources", kind,
+            "--until-wall-time", "$NINEFOLD_UNTIL", "--processes", processes,
+        ]  # fmt: skip

@@ -19,6 +19,7 @@ with signals.ending_at_once():
     from ninefold import __version__, user_code
     from ninefold.cli import (
         campaign,
+        cluster,
         cluster_runs,
         enumeration,
         explain,
@@ -61,7 +62,8 @@ def _global_options(
 
 
 _MODULES = (
-    run, read, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, cluster_runs,
+    run, read, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, cluster,
+    cluster_runs,
 )  # fmt: skip
 for module in _MODULES:
     module.register(app)

@@ -160,7 +160,10 @@ def _preparation(cluster: Cluster, needs: QueueResources, tasks: int) -> list[st
         f'export NINEFOLD_QUEUE_JOB="{job}{task}"',
         *(f"module load {module}" for module in needs.modules),
         *needs.environment,
+        # a variable that the node does not have would name another folder: it ends the job, and the log names it
+        "set -u",
         *(f"export {variable}={quoted(value)}" for variable, value in (*codes, *potentials)),
         f"export NINEFOLD_SCRATCH={quoted(f'{cluster.scratch or cluster.work_folder}/ninefold')}",
+        "set +u",
         'mkdir -p "$NINEFOLD_SCRATCH"',
     ]

@@ -78,11 +78,11 @@ def work_folder(cluster: Cluster) -> Path:
 
 
 def pilot_command(cluster: Cluster, cluster_file: Path, kind: ResourceKind) -> list[str]:
-    """What a queue job runs: a worker that ends before the wall time. See `queue_script` for the variables."""
+    """What a queue job runs: workers that end before the wall time. See `queue_script` for the variable."""
     return [
         cluster.python or sys.executable, "-m", "ninefold", "work", "--cluster", str(cluster_file.absolute()),
         "--resources", kind, "--until-wall-time", "$NINEFOLD_UNTIL",
-        "--processes", str(cluster.of(kind).jobs_at_once),
+        "--processes", str(cluster.of(kind).jobs_at_once or 1),
     ]  # fmt: skip
 
 
