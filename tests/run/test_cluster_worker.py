@@ -164,7 +164,7 @@ def take(place, expires):
     launchpad.db["leases"].insert_one(
         {"_id": f"worker {name}", "owner": name, "token": 1, "expires": expires, "holder": name, "process": None}
     )
-    firework, launch = launchpad.checkout_fw(fireworker(name, "here", ["cpu"], []), "/tmp", host="h", ip="")
+    firework, launch = launchpad.take(fireworker(name, "here", ["cpu"], []), "/tmp", "h")
     return firework, launch
 
 

@@ -95,7 +95,8 @@ class Ending:
 
     def __enter__(self) -> Ending:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGALRM):
-            self._before[number] = signal.signal(number, self._on_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                self._before[number] = signal.signal(number, self._on_signal)
         if self._last is not None:
             signal.setitimer(signal.ITIMER_REAL, max(0.001, self._last - time.monotonic()), AGAIN_SECONDS)
         return self
@@ -262,8 +263,8 @@ class ClusterWorker:
         from ninefold.run.fireworks import fireworker
 
         taker = fireworker(worker, self._cluster, self._kinds, held_runs(launchpad))
-        firework, launch = launchpad.checkout_fw(taker, os.getcwd(), host=os.uname().nodename, ip="")
-        if firework is None:
+        firework, launch = launchpad.take(taker, os.getcwd(), os.uname().nodename)
+        if firework is None or launch is None:
             return False
         if launchpad.is_orphan(firework.fw_id):
             launchpad.remove([firework.fw_id])
