@@ -26,8 +26,10 @@ from ninefold.flows.progress import Progress, listening
 from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import Failure, close_workplaces, workplace_for
 from ninefold.machine import use_one_thread
+from ninefold.run.children import descendants, end_children
 from ninefold.run.job_errors import STAGE
 from ninefold.run.submission import launchpad_of
+from ninefold.run.worker_group import PARENT
 from ninefold.stages.stage import Counts
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, held
@@ -290,12 +292,16 @@ class ClusterWorker:
 
         place = Place(store, outputs_in(launchpad.db), on_error)
         self._run_now, self._unfinished = tag["run"], (firework.fw_id, launch)
+        others = descendants()
         try:
-            with (
-                registered_as(run), running_with(tasks), listening(_Noting(lease, firework, tag["campaign"])),
-                _working_at(place), _in_folder(self._folder_of(firework, launch)), self._ending.computing(),
-            ):  # fmt: skip
-                action = firework.tasks[0].run_task(dict(firework.spec))
+            try:
+                with (
+                    registered_as(run), running_with(tasks), listening(_Noting(lease, firework, tag["campaign"])),
+                    _working_at(place), _in_folder(self._folder_of(firework, launch)), self._ending.computing(),
+                ):  # fmt: skip
+                    action = firework.tasks[0].run_task(dict(firework.spec))
+            finally:  # before anybody else may take the job
+                end_children(others)
         except JobStopped as stopped:
             self._run_now = None
             launchpad.release(firework.fw_id, [launch])
@@ -358,9 +364,12 @@ class ClusterWorker:
     def _watching(self, launchpad: CampaignLaunchPad) -> Iterator[None]:
         """Look now and then whether the campaign of the job that runs was cancelled."""
         ended = threading.Event()
+        parent = int(os.environ[PARENT]) if PARENT in os.environ else None
 
         def watch() -> None:
             while not ended.wait(WATCH_SECONDS):
+                if parent is not None and os.getppid() != parent:  # killed, and its workers with it
+                    os.kill(os.getpid(), signal.SIGTERM)
                 run = self._run_now
                 with suppress(PyMongoError):
                     if run and launchpad.submissions.find_one({"run": run, "state": "cancelled"}, {"_id": 1}):
