@@ -352,3 +352,39 @@ def test_workers_of_one_queue_job_end_together(place, address, tmp_path):
     assert group.wait(timeout=60) == 0
     assert list(states(place[1]).values()) == ["READY"]  # both have one name
     assert place[1].fireworks.count_documents({"state": "READY"}) == 2
+
+
+def test_a_server_that_is_away_for_a_while_costs_nothing(place, address, tmp_path, monkeypatch):
+    """The worker waits, gives back its own job, and goes on under another name."""
+    import threading
+
+    from pymongo.uri_parser import parse_uri
+
+    import cut_connection
+
+    monkeypatch.setattr("ninefold.store.mongo_connection.RETRY_SECONDS", 1.0)
+    monkeypatch.setattr("ninefold.store.mongo_connection.SELECTION_SECONDS", 1.0)
+    [(host, port)] = parse_uri(address)["nodelist"]
+    line = cut_connection.Cut(host, port)
+    through = address.replace(f"{host}:{port}", f"127.0.0.1:{line.port}") + "&serverSelectionTimeoutMS=1000"
+    last = cluster_jobs.wait_for(str(tmp_path), "long")
+    submit(place, last, cluster_jobs.count(str(tmp_path), "next", last.output))
+
+    def away():
+        wait_until(lambda: cluster_jobs.runs(tmp_path, "long"))
+        line.cut()
+        (tmp_path / "go").touch()
+        time.sleep(4)
+        line.mend()
+
+    thread = threading.Thread(target=away)
+    thread.start()
+    told = []
+    done = run_all(through, tell=told.append)
+    thread.join()
+    line.close()
+    assert any("waits for the database" in line for line in told)
+    assert done.jobs == 2
+    assert (cluster_jobs.runs(tmp_path, "long"), cluster_jobs.runs(tmp_path, "next")) == (2, 1)
+    assert set(states(place[1]).values()) == {"COMPLETED"}
+    assert standing_of(place[0], CAMPAIGN.name).failed == {}

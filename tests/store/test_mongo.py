@@ -350,3 +350,30 @@ def test_of_eight_writers_one_killed_nothing_acknowledged_is_lost_or_doubled(bac
     there = [row["id"] for row in store.iterate("calculations", fields=["id"])]
     assert acknowledged <= set(there)
     assert len(there) == len(set(there)) == store.count("calculations")
+
+
+def test_facts_of_a_time_without_server_are_kept_and_delivered(store, tmp_path, monkeypatch):
+    from ninefold.store import spool, undelivered
+
+    connection = store._own()
+
+    def away(action):
+        raise connection.explained(AutoReconnect("connection refused"))
+
+    monkeypatch.setattr(undelivered, "_away_since", float("-inf"))
+    folder = tmp_path / "undelivered"
+    with undelivered.kept_in(spool.Spool(folder)), monkeypatch.context() as patch:
+        patch.setattr(connection, "retried", away)
+        assert store.insert("calculations", [record("fact", campaign="c", **{"a.b": 1})]) == 0
+        blob = store.blobs.put(b"large")
+        with pytest.raises(InputError, match="cannot be reached"):
+            store.put("campaigns", [record("c", name="c")])  # no fact: its order counts
+        with pytest.raises(InputError, match="cannot be reached"):
+            store.get("calculations", "fact")
+    assert store.get("calculations", "fact") is None
+    assert spool.ingest(folder, store)[1:3] == (1, 1)
+    assert store.get("calculations", "fact") == {"id": "fact", "campaign": "c", "a.b": 1}
+    assert store.blobs.get(blob) == b"large"
+    monkeypatch.setattr(connection, "retried", away)
+    with pytest.raises(InputError, match="cannot be reached"):  # without a folder it is told
+        store.insert("calculations", [record("other", campaign="c")])

@@ -144,14 +144,15 @@ def up(
     store: StoreOption = None,
 ) -> None:
     """Keep queue jobs alive while a cluster's campaigns have work; it may be ended and started again at any time."""
-    from ninefold.cli.cluster_runs import database_of
+    from ninefold.cli.cluster_runs import database_of, spool_folder
     from ninefold.clusters import find_cluster, read_cluster
     from ninefold.run.launchpad_demand import LaunchpadDemand
     from ninefold.run.queue import queue_of
     from ninefold.run.up import Pilots, keep_up, pilot_command
 
     settings, file = read_cluster(cluster), find_cluster(cluster)
-    source = LaunchpadDemand(database_of(settings, store), settings.name)
+    spool = spool_folder(settings) if settings.spool is not None else None
+    source = LaunchpadDemand(database_of(settings, store), settings.name, spool)
     pilots = Pilots(settings, queue_of(settings), lambda kind: pilot_command(settings, file, kind))
     last = ""
 

@@ -9,6 +9,8 @@ import typer
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ninefold.campaign.model import Campaign
     from ninefold.clusters import Cluster
     from ninefold.stages.verify import VerifySettings
@@ -21,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for command in (submit, work, failures, retry, pause, cancel):
         app.command()(command)
+    app.command("serve-spool")(serve_spool)
 
 
 def submit(
@@ -47,7 +50,7 @@ def submit(
     chosen, read = read_cluster(cluster), read_campaign(campaign)
     done = submit_campaign(
         read, database_of(chosen, store), chosen.name, chosen.resources.kinds, workflow=workflow, update=update,
-        shard_seconds=60 * shard_minutes,
+        shard_seconds=60 * shard_minutes, has_spool=chosen.spool is not None,
     )  # fmt: skip
     _tell_submitted(done, chosen.name, json)
 
@@ -84,15 +87,70 @@ def work(
     if until_wall_time is not None:
         left = max(1.0, until_wall_time - time.time())
         max_seconds = left if max_seconds is None else min(max_seconds, left)
-    from ninefold.run.cluster_worker import work as run_jobs
+    tell = _quiet if quiet else _to_stderr
+    if chosen.spool is not None:
+        import os
+        from pathlib import Path
 
-    done = run_jobs(
-        database_of(chosen, store), chosen.name, kinds, max_seconds=max_seconds, idle_seconds=idle_seconds,
-        tell=(lambda line: None) if quiet else (lambda line: typer.echo(line, err=True)),
-    )  # fmt: skip
+        from ninefold.run.spool_worker import work_from_spool
+
+        scratch = os.environ.get("NINEFOLD_SCRATCH")
+        done = work_from_spool(
+            spool_folder(chosen), kinds, max_seconds=max_seconds, idle_seconds=idle_seconds,
+            scratch=Path(scratch) if scratch else None, tell=tell,
+        )  # fmt: skip
+    else:
+        from ninefold.run.cluster_worker import work as run_jobs
+        from ninefold.run.up import work_folder
+
+        done = run_jobs(
+            database_of(chosen, store), chosen.name, kinds, max_seconds=max_seconds, idle_seconds=idle_seconds,
+            folder=work_folder(chosen), tell=tell,
+        )  # fmt: skip
     back = f", {done.given_back} given back" if done.given_back else ""
     failed = f", {done.failed} of them failed" if done.failed else ""
     typer.echo(f"{done.jobs} jobs{failed}{back}; ended: {done.reason}")
+
+
+def serve_spool(
+    cluster: ClusterOption,
+    until_done: Annotated[bool, typer.Option("--until-done", help="End when no job is left.")] = False,
+    max_seconds: Annotated[float | None, typer.Option(help="End within this time.", min=1)] = None,
+    store: StoreOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each job.")] = False,
+) -> None:
+    """Hand jobs to nodes that see no database, by the cluster's spool folder, and store what they give back."""
+    from ninefold.clusters import read_cluster
+    from ninefold.errors import InputError
+    from ninefold.run.spool_server import serve
+
+    chosen = read_cluster(cluster)
+    if chosen.spool is None:
+        problem = "has no spool folder: its nodes reach the database themselves"
+        raise InputError("cluster", chosen.name, problem=problem, hint="'ninefold work' needs no server there")
+    ended = serve(
+        spool_folder(chosen), database_of(chosen, store), chosen.name, chosen.resources.kinds, max_seconds=max_seconds,
+        until_done=until_done, tell=_quiet if quiet else _to_stderr,
+    )  # fmt: skip
+    typer.echo(f"{ended} jobs came back from the nodes.")
+
+
+def spool_folder(cluster: Cluster) -> Path:
+    """The spool folder of a cluster that has one."""
+    import os
+
+    from ninefold.paths import user_path
+
+    assert cluster.spool is not None
+    return user_path(os.path.expandvars(cluster.spool), f"cluster {cluster.name}: spool").absolute()
+
+
+def _quiet(line: str) -> None:
+    pass
+
+
+def _to_stderr(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _work_side_by_side(processes: int, *, is_on_devices: bool) -> int:
@@ -172,15 +230,15 @@ def retry(
     causes = {cause_of(row["reason"]) for row in reasons}
     if unknown := [one for one in cause or () if one not in causes]:
         raise InputError("--cause", unknown[0], problem="is the cause of no failure", allowed="; ".join(sorted(causes)))
-    name, kinds = before["cluster"], tuple(before["kinds"])
+    name, kinds, has_spool = before["cluster"], tuple(before["kinds"]), before["has_spool"]
     if cluster is not None:
         from ninefold.clusters import read_cluster
 
         chosen = read_cluster(cluster)
-        name, kinds = chosen.name, chosen.resources.kinds
+        name, kinds, has_spool = chosen.name, chosen.resources.kinds, chosen.spool is not None
     done = submit_campaign(
         parse_campaign(document["settings"]), address, name, kinds, workflow=document["workflow"], again=True,
-        held_causes=tuple(sorted(causes - set(cause))) if cause else (),
+        held_causes=tuple(sorted(causes - set(cause))) if cause else (), has_spool=has_spool,
     )  # fmt: skip
     _tell_submitted(done, name, json)
 
@@ -225,7 +283,9 @@ def submit_verification_to(
             "--store", masked(address), problem=f"is not the database of cluster {chosen.name!r}",
             allowed=masked(chosen.database), hint="the campaign must be in the store that the cluster's nodes write",
         )  # fmt: skip
-    done = submit_verification(campaign, address, chosen.name, chosen.resources.kinds, settings, workflow)
+    done = submit_verification(
+        campaign, address, chosen.name, chosen.resources.kinds, settings, workflow, chosen.spool is not None
+    )
     _tell_submitted(done, chosen.name, as_json)
 
 

@@ -55,6 +55,13 @@ def resources_of(job: Job, campaign: Campaign | None) -> Resources:
     return stage.resources._replace(kind=kind_of(campaign.methods[method]))
 
 
+def is_planning(job: Job) -> bool:
+    """Whether a job of ours makes, gathers or judges what others compute: it reads much of the store, for seconds."""
+    function = getattr(job.function, "original", job.function)
+    ours = str(getattr(function, "__module__", "")).startswith(("ninefold.flows.", "jobflow."))
+    return ours and getattr(job.function, "__name__", "") not in {*_STAGES, "compute_properties_of"}
+
+
 def kind_of(method: EngineSettings) -> Any:
     """The kind of node that a method runs on."""
     if evidence_of(method) == "DFT":

@@ -13,8 +13,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
@@ -30,7 +31,9 @@ from ninefold.run.submission import launchpad_of
 from ninefold.stages.stage import Counts
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, held
+from ninefold.store.spool import Spool, ingest, is_empty
 from ninefold.store.store import LeaseLostError
+from ninefold.store.undelivered import kept_in
 
 if TYPE_CHECKING:
     from ninefold.run.fireworks import Place
@@ -51,6 +54,7 @@ OUTAGE_SECONDS = 3600.0
 """How long a worker waits for a server that does not answer."""
 QUEUE_JOB = "NINEFOLD_QUEUE_JOB"
 """The queue job that a worker runs in, as its script says."""
+UNDELIVERED = "undelivered"
 NOTE_SECONDS = 5.0
 AGAIN_SECONDS = 5.0
 """After which a job that has not ended on a signal is told again."""
@@ -172,14 +176,19 @@ class ClusterWorker:
         kinds: Of resources that this node has.
         ending: When it ends.
         tell: Told a line for each job.
+        folder: See `work`.
     """
 
     def __init__(
-        self, address: str, cluster: str, kinds: Sequence[str], ending: Ending, tell: Callable[[str], None]
-    ) -> None:
+        self, address: str, cluster: str, kinds: Sequence[str], ending: Ending, tell: Callable[[str], None],
+        folder: Path | None = None,
+    ) -> None:  # fmt: skip
         self._address, self._cluster, self._kinds, self._ending, self._tell = address, cluster, kinds, ending, tell
+        self._folder = folder
         self.done = Worked()
         self._run_now: str | None = None
+        self._unfinished: tuple[int, int] | None = None
+        """Job and launch that the server's absence has cut short."""
         self._was_there = False
         """Whether the server has answered once: an address that is wrong is told at once."""
         self._runs: dict[str, tuple[Run, OneProcess]] = {}
@@ -209,7 +218,6 @@ class ClusterWorker:
 
     def _work_as(self, worker: str, store: Store, launchpad: CampaignLaunchPad, idle_seconds: float) -> bool:
         """Take jobs under a name, while its lease is held; whether the worker has ended."""
-        from ninefold.run.fireworks import fireworker
         from ninefold.run.recovery import WORKER, recover_if_due
 
         connection = connection_of(store)
@@ -220,15 +228,15 @@ class ClusterWorker:
         term = Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS, is_kept=False)
         with held(connection, f"{WORKER}{worker}", purpose, term) as lease, self._watching(launchpad):
             idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
+            if self._folder is not None and not is_empty(self._folder / UNDELIVERED):
+                sent = ingest(self._folder / UNDELIVERED, store)
+                self._tell(f"delivered {sent.records} records that could not be stored before")
+            if self._unfinished is not None:
+                launchpad.release(self._unfinished[0], [self._unfinished[1]])
+                self._unfinished = None
             recover_if_due(store, launchpad, 5.0)
             while self._ending.reason is None:
-                taker = fireworker(worker, self._cluster, self._kinds, _held_runs(launchpad))
-                firework, launch = launchpad.checkout_fw(taker, os.getcwd(), host=os.uname().nodename, ip="")
-                if firework is not None:
-                    if launchpad.is_orphan(firework.fw_id):
-                        launchpad.remove([firework.fw_id])
-                        continue
-                    self._run_job(store, launchpad, lease, firework, launch)
+                if self.run_one(store, launchpad, lease, worker):
                     idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
                     continue
                 recover_if_due(store, launchpad)
@@ -241,6 +249,27 @@ class ClusterWorker:
                 pause = min(1.5 * pause, PAUSE_SECONDS[1])
             self.done.reason = self._ending.reason
             return True
+
+    def run_one(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, worker: str) -> bool:
+        """Take one job and run it; whether there was one.
+
+        Args:
+            store: Open for writing.
+            launchpad: In its database.
+            lease: Of the worker.
+            worker: Its name.
+        """
+        from ninefold.run.fireworks import fireworker
+
+        taker = fireworker(worker, self._cluster, self._kinds, held_runs(launchpad))
+        firework, launch = launchpad.checkout_fw(taker, os.getcwd(), host=os.uname().nodename, ip="")
+        if firework is None:
+            return False
+        if launchpad.is_orphan(firework.fw_id):
+            launchpad.remove([firework.fw_id])
+        else:
+            self._run_job(store, launchpad, lease, firework, launch)
+        return True
 
     def _run_job(
         self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, firework: Any, launch: int
@@ -259,16 +288,17 @@ class ClusterWorker:
             Faults(store, tag["campaign"], STAGE, attempt).add(f"{job} {firework.fw_id}", description(error), Counts())
 
         place = Place(store, outputs_in(launchpad.db), on_error)
-        self._run_now = tag["run"]
+        self._run_now, self._unfinished = tag["run"], (firework.fw_id, launch)
         try:
             with (
                 registered_as(run), running_with(tasks), listening(_Noting(lease, firework, tag["campaign"])),
-                _working_at(place), self._ending.computing(),
+                _working_at(place), _in_folder(self._folder_of(firework, launch)), self._ending.computing(),
             ):  # fmt: skip
                 action = firework.tasks[0].run_task(dict(firework.spec))
         except JobStopped as stopped:
             self._run_now = None
             launchpad.release(firework.fw_id, [launch])
+            self._unfinished = None
             self.done.given_back += 1
             self._tell(f"job {firework.fw_id} {firework.name}: given back: {stopped}")
             return
@@ -285,6 +315,7 @@ class ClusterWorker:
             else:
                 launchpad.release(firework.fw_id, [launch], description(error))
                 self.done.given_back += 1
+            self._unfinished = None
             raise  # another node may do better; this one would fail at every job
         finally:
             self._run_now = None
@@ -293,6 +324,7 @@ class ClusterWorker:
         )
         lease.check()
         _complete(launchpad, launch, action)
+        self._unfinished = None
         self.done.jobs += 1
         self.done.failed += "failed" in action.stored_data
         self._tell(f"job {firework.fw_id} {firework.name}: {time.monotonic() - wall:.1f} s")
@@ -312,6 +344,14 @@ class ClusterWorker:
                 Run(key, found.get("workflow", "screen"), found.get("workflow_content", "")), OneProcess(held_tasks)
             )  # fmt: skip
         return self._runs[key]
+
+    def _folder_of(self, firework: Any, launch: int) -> Path | None:
+        """Where a DFT code may write; other jobs write no files."""
+        from ninefold.run.launchpad import TAG
+
+        if self._folder is None or firework.spec["_category"] != "dft":
+            return None
+        return self._folder / "runs" / firework.spec[TAG]["campaign"] / f"{firework.fw_id}-{launch}"
 
     @contextmanager
     def _watching(self, launchpad: CampaignLaunchPad) -> Iterator[None]:
@@ -341,6 +381,7 @@ def work(
     *,
     max_seconds: float | None = None,
     idle_seconds: float = IDLE_SECONDS,
+    folder: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Worked:
     """Run jobs of a cluster in this process; called in the main thread.
@@ -351,14 +392,16 @@ def work(
         kinds: Of resources that this node has.
         max_seconds: After which it has ended: the job that runs then is given back.
         idle_seconds: After which it ends if no job was ready.
+        folder: Shared by the nodes: folders of DFT runs, and facts that could not be stored. None for neither.
         tell: Told a line for each job.
 
     Returns:
         What it has done, and why it ended.
     """
     use_one_thread()
-    with Ending(max_seconds) as ending:
-        worker = ClusterWorker(address, cluster, kinds, ending, tell)
+    kept = nullcontext() if folder is None else kept_in(Spool(folder / UNDELIVERED))
+    with Ending(max_seconds) as ending, kept:
+        worker = ClusterWorker(address, cluster, kinds, ending, tell, folder)
         worker.work(idle_seconds)
         return worker.done
 
@@ -376,6 +419,23 @@ class _Noting:
         self._noted = time.monotonic()
         step_now = {"stage": step.stage, "done": step.done, "total": step.total}
         self._lease.try_note({**self._job, "since": self._since, **step_now})
+
+
+@contextmanager
+def _in_folder(folder: Path | None) -> Iterator[None]:
+    """Work in a folder; one in which nothing was written goes again."""
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        with suppress(OSError):
+            folder.rmdir()
 
 
 @contextmanager
@@ -397,7 +457,7 @@ def _complete(launchpad: CampaignLaunchPad, launch: int, action: Any) -> None:
         return  # withdrawn meanwhile: another submission has removed it
 
 
-def _held_runs(launchpad: CampaignLaunchPad) -> list[str]:
+def held_runs(launchpad: CampaignLaunchPad) -> list[str]:
     """Runs of which no job is taken now."""
     rows = launchpad.submissions.find({"state": {"$ne": "submitted"}}, {"run": 1})
     return [row["run"] for row in rows]

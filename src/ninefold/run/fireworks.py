@@ -18,10 +18,11 @@ from fireworks import FiretaskBase, FWAction, Workflow, explicit_serialize
 from fireworks.core.fworker import FWorker
 from jobflow.managers.fireworks import flow_to_workflow
 from monty.json import MontyDecoder, jsanitize
+from pymongo.errors import PyMongoError
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError, NinefoldError, description
-from ninefold.flows.resources import resources_of, shard_of_job
+from ninefold.flows.resources import is_planning, resources_of, shard_of_job
 from ninefold.run.flow_run import OF_EVERY_JOB
 from ninefold.run.launchpad import TAG
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from ninefold.store import Store
 
+LOGIN = "login"
+"""Category of jobs that run on the login node."""
 PLANNING = 10**6
 """Priority of jobs that make others or gather them: what waits for them is more than one shard."""
 LARGEST_WORKFLOW = 50_000
@@ -52,15 +55,20 @@ class Submitted:
     cluster: str
     kinds: tuple[str, ...]
     """Of resources that the cluster has."""
+    has_spool: bool = False
+    """Whether its nodes see no database: what reads much of the store runs on the login node."""
 
     def tag(self) -> dict[str, Any]:
         """As it is in a spec."""
-        return {"campaign": self.campaign, "run": self.run, "cluster": self.cluster, "kinds": list(self.kinds)}
+        return {
+            "campaign": self.campaign, "run": self.run, "cluster": self.cluster, "kinds": list(self.kinds),
+            "has_spool": self.has_spool,
+        }  # fmt: skip
 
     @classmethod
     def of(cls, tag: Mapping[str, Any]) -> Submitted:
         """The inverse."""
-        return cls(tag["campaign"], tag["run"], tag["cluster"], tuple(tag["kinds"]))
+        return cls(tag["campaign"], tag["run"], tag["cluster"], tuple(tag["kinds"]), tag["has_spool"])
 
 
 @dataclass
@@ -103,9 +111,10 @@ def workflow_of(flow: Any, submitted: Submitted, store: Store) -> Workflow:
     campaigns: dict[str, Any] = {}
     for firework, job in jobs:
         needs = resources_of(job, _campaign_of(job, campaigns))
-        kind = needs.kind if needs.kind in submitted.kinds else "cpu"
+        usual = "cpu" if "cpu" in submitted.kinds else submitted.kinds[0]
+        kind = needs.kind if needs.kind in submitted.kinds else usual
         own = {
-            "_category": kind if kind in submitted.kinds else submitted.kinds[0],
+            "_category": LOGIN if submitted.has_spool and is_planning(job) else kind,
             "_priority": priorities[job.uuid, job.index],
             TAG: {**submitted.tag(), "job": job.uuid},
         }
@@ -135,12 +144,12 @@ class CampaignJob(FiretaskBase):
     def run_task(self, fw_spec: dict[str, Any]) -> FWAction:
         """Run the job."""
         place = working_at.get()
-        job = _unpacked(self["job"], place)
-        if (lost := _lost_input(job, place.outputs)) is not None:
+        job = unpacked(self["job"], place)
+        if (lost := lost_input(job, place.outputs)) is not None:
             return FWAction(stored_data={"left_out": f"needs the output of {lost}, which failed"})
         try:
             response = job.run(store=place.outputs)
-        except OF_EVERY_JOB:
+        except (*OF_EVERY_JOB, PyMongoError):  # of the store of outputs, too
             raise
         except Exception as error:
             place.on_error(job.name, error)
@@ -164,7 +173,7 @@ def failed(error: BaseException) -> FWAction:
     return FWAction(stored_data={"failed": description(error), "log": log})
 
 
-def _lost_input(job: Any, outputs: JobStore) -> str | None:
+def lost_input(job: Any, outputs: JobStore) -> str | None:
     """The id of a job whose output this one cannot do without and that has none."""
     from jobflow import OnMissing
 
@@ -224,14 +233,14 @@ _stored: dict[tuple[str, bytes], str] = {}
 """Store and settings -> their hash: thousands of jobs have the same."""
 
 
-def _unpacked(text: str, place: Place) -> Any:
+def unpacked(text: str, place: Place) -> Any:
     """The inverse.
 
     Raises:
         InputError: if this machine lacks a module that the job needs.
     """
 
-    def unpacked(value: Any) -> Any:
+    def with_settings(value: Any) -> Any:
         if isinstance(value, dict) and value.keys() == {_SETTINGS}:
             key = value[_SETTINGS]
             if key not in place.settings:
@@ -240,8 +249,8 @@ def _unpacked(text: str, place: Place) -> Any:
         return value
 
     plain = json.loads(text)
-    plain["function_args"] = [unpacked(value) for value in plain["function_args"]]
-    plain["function_kwargs"] = {key: unpacked(value) for key, value in plain["function_kwargs"].items()}
+    plain["function_args"] = [with_settings(value) for value in plain["function_args"]]
+    plain["function_kwargs"] = {key: with_settings(value) for key, value in plain["function_kwargs"].items()}
     try:
         return MontyDecoder().process_decoded(plain)
     except NinefoldError:

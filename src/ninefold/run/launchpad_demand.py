@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from ninefold.clusters.settings import KINDS
 from ninefold.run.demand import Demand
+from ninefold.run.spool_jobs import JOBS, names_in
 from ninefold.run.submission import is_active, launchpad_of
 
 if TYPE_CHECKING:
@@ -24,10 +27,11 @@ class LaunchpadDemand:
     Args:
         address: Of the database.
         cluster: Its name.
+        spool: The spool folder of nodes that see no database; None of others.
     """
 
-    def __init__(self, address: str, cluster: str) -> None:
-        self._address, self._cluster = address, cluster
+    def __init__(self, address: str, cluster: str, spool: Path | None = None) -> None:
+        self._address, self._cluster, self._spool = address, cluster, spool
 
     def demand(self) -> Mapping[ResourceKind, Demand]:
         """Work by kind of resource: jobs of campaigns that are not paused; first, lost ones are given back."""
@@ -37,9 +41,16 @@ class LaunchpadDemand:
             recover_if_due(store, launchpad)
             submissions = list(launchpad.submissions.find({"cluster": self._cluster, "state": "submitted"}))
             found = _counted(launchpad, [submission["run"] for submission in submissions])
+            if self._spool is not None:
+                found = {kind: self._in_folder(kind, demand) for kind, demand in found.items() if kind in KINDS}
             if not found and any(is_active(launchpad, submission) for submission in submissions):
                 return {"cpu": Demand(0, 1)}  # between the end of a job and the release of what waits for it
             return found
+
+    def _in_folder(self, kind: ResourceKind, demand: Demand) -> Demand:
+        """Jobs in the spool folder are with nobody yet, although the launchpad has given them out."""
+        lying = min(demand.running, len(names_in((self._spool or Path()) / JOBS / kind)))
+        return demand._replace(waiting=demand.waiting + lying, running=demand.running - lying)
 
 
 def _counted(launchpad: CampaignLaunchPad, runs: list[str]) -> dict[ResourceKind, Demand]:

@@ -86,6 +86,7 @@ def submit_campaign(
     workflow: str = "screen",
     update: bool = False,
     again: bool = False,
+    has_spool: bool = False,
     held_causes: tuple[str, ...] = (),
     shard_seconds: float = SHARD_SECONDS,
 ) -> Submission:
@@ -99,6 +100,7 @@ def submit_campaign(
         workflow: Name of a workflow, or a Python file with `make_flow(campaign, store)`.
         update: Accept that the settings differ from those in the store.
         again: Compute what is missing of one that came to its end.
+        has_spool: Whether the cluster's nodes see no database.
         held_causes: Faults of these causes are not tried again.
         shard_seconds: Core-seconds that a job should take.
 
@@ -122,13 +124,13 @@ def submit_campaign(
         held = _held_faults(store, campaign.name, held_causes)
         return _submit(
             store, launchpad, sized, flow, run, cluster, kinds, previous, what="screen", accept_changes=update,
-            held=held,
+            has_spool=has_spool, held=held,
         )  # fmt: skip
 
 
 def submit_verification(
     campaign: Campaign, address: str, cluster: str, kinds: tuple[str, ...], settings: VerifySettings,
-    workflow: str = "verify",
+    workflow: str = "verify", has_spool: bool = False,
 ) -> Submission:  # fmt: skip
     """Put the verification of a finished campaign into the launchpad; arguments as of `submit_campaign`."""
     from ninefold.flows.verify_plan import check_finished
@@ -144,7 +146,9 @@ def submit_verification(
             raise already_submitted(previous)
         check_finished(store, campaign.name)
         flow = flow_of(chosen, campaign, address, workflow)
-        return _submit(store, launchpad, campaign, flow, run, cluster, kinds, previous, what="verify")
+        return _submit(
+            store, launchpad, campaign, flow, run, cluster, kinds, previous, what="verify", has_spool=has_spool
+        )
 
 
 def check_kind(kind: str, kinds: tuple[str, ...], cluster: str, method: str) -> None:
@@ -278,6 +282,7 @@ def _submit(
     *,
     what: str,
     accept_changes: bool = False,
+    has_spool: bool = False,
     held: str | None = None,
 ) -> Submission:
     from ninefold.flows.register import register
@@ -285,11 +290,11 @@ def _submit(
     from ninefold.run.fireworks import Submitted, workflow_of
 
     name = campaign.name
-    workflow = workflow_of(flow, Submitted(name, run.identifier, cluster, kinds), store)
+    workflow = workflow_of(flow, Submitted(name, run.identifier, cluster, kinds, has_spool), store)
     document = {
         "_id": name, "run": run.identifier, "what": what, "workflow": run.workflow,
         "workflow_content": run.workflow_content, "cluster": cluster, "kinds": list(kinds), "created": now(),
-        "state": "inserting", "held": held,
+        "state": "inserting", "held": held, "has_spool": has_spool,
     }  # fmt: skip
     submissions = launchpad.submissions
     submissions.replace_one({"_id": name}, document, upsert=True)

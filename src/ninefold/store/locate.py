@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ _ADDRESS = re.compile(
 """Without both slashes too: a misspelt address must not become a file's name, nor be printed with its password."""
 
 _opened: set[str] = set()
+_instead: dict[str, Callable[[Mode], Store]] = {}
+"""Address -> what opens another store in its place."""
 
 
 def resolve_store(option: str | None = None, campaign_store: str | None = None) -> str:
@@ -73,11 +77,28 @@ def open_store(uri: str | Path, mode: Mode = "read") -> Store:
         InputError: if no backend knows the address, there is no store (read), or it cannot be made or written.
         StoreError: if the store is damaged, or another process holds it.
     """
+    if (opener := _instead.get(str(uri))) is not None:
+        return opener(mode)
     backend, address = _backend_of(str(uri), "store")
     checked = backend.check_address(address, "store")
     store: Store = backend.open_address(checked, mode)
     _opened.add(str(uri))
     return store
+
+
+@contextmanager
+def opened_instead(uri: str, opener: Callable[[Mode], Store]) -> Iterator[None]:
+    """Open another store where a job asks for one, for nodes that do not reach it.
+
+    Args:
+        uri: As the job has it.
+        opener: Gives the other one.
+    """
+    _instead[uri] = opener
+    try:
+        yield
+    finally:
+        del _instead[uri]
 
 
 def public_address(uri: str | Path) -> str:

@@ -14,11 +14,12 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pymongo.collection import Collection
 
 from ninefold.errors import InputError
+from ninefold.store import undelivered
 from ninefold.store.conditions import expected_values, fields_of, queryable
 from ninefold.store.locate import ENVIRONMENT, LOGIN_ENVIRONMENT
 from ninefold.store.mongo_address import check_address, with_login
@@ -39,7 +40,7 @@ from ninefold.store.mongo_queries import (
 )
 from ninefold.store.mongo_schema import prepare
 from ninefold.store.mongo_writes import BATCH, batches, documents_of, inserted, replaced
-from ninefold.store.schema import REVISIONS
+from ninefold.store.schema import FACTS, REVISIONS
 from ninefold.store.store import (
     EXECUTOR,
     NO_PROPERTIES,
@@ -53,6 +54,9 @@ from ninefold.store.store import (
     Store,
     StoreError,
 )
+
+if TYPE_CHECKING:
+    from ninefold.store.spool import Spool
 
 __all__ = ["MongoStore", "check_address", "connection_of", "open_address"]
 
@@ -114,15 +118,20 @@ class MongoStore(Store):
     def insert(self, collection: str, records: Iterable[RecordLike]) -> int:
         """See `Store.insert`. After a lost answer, what it had inserted counts as there before."""
         fields_of(collection)
-        documents: dict[str, dict[str, Any]] = {}
-        for record in records:
-            document = stored(record.model_dump_json())
-            documents.setdefault(document["_id"], document)
+        texts = {record.id: record.model_dump_json() for record in reversed(list(records))}
+        documents = [stored(text) for text in reversed(texts.values())]
         self._check_writable()
-        return sum(
-            self._retried(partial(inserted, self._collection(collection), part))
-            for part in batches(list(documents.values()))
-        )
+
+        def write() -> int:
+            return sum(
+                self._retried(partial(inserted, self._collection(collection), part)) for part in batches(documents)
+            )
+
+        def keep(spool: Spool) -> int:
+            spool.add("insert", collection, {"documents": list(texts.values())})
+            return 0
+
+        return undelivered.instead(write, keep) if collection in FACTS else write()
 
     def replace(self, collection: str, record: RecordLike, expected: Mapping[str, Scalar]) -> bool:
         """See `Store.replace`; the mark tells this call's own replacement where its answer was lost."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from gridfs import GridFSBucket
 from gridfs.errors import CorruptGridFile, NoFile
 
+from ninefold.store import undelivered
 from ninefold.store.blobs import BlobError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class MongoBlobs:
         """See `Blobs.put`."""
         self._check_writable()
         sha256 = hashlib.sha256(content).hexdigest()
-        if self.is_whole(sha256):
+        if undelivered.instead(lambda: self.is_whole(sha256), lambda spool: False):
             return sha256
         compressed = gzip.compress(content, compresslevel=6, mtime=0)
 
@@ -52,7 +53,7 @@ class MongoBlobs:
             self._bucket().upload_from_stream(sha256, compressed, metadata={"compression": "gzip"})
             self._remove(damaged)
 
-        self._connection().retried(write)
+        undelivered.instead(lambda: self._connection().retried(write), lambda spool: spool.put_blob(content))
         return sha256
 
     def get(self, sha256: str) -> bytes:

@@ -146,6 +146,9 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
 REVISIONS = {"candidates": "revision", "funnel": "attempt", "faults": "attempt"}
 """Collection -> the field that says which of two documents of one id is the newer: the one with the higher number."""
 
+FACTS = frozenset({"structures", "methods", "pools", "searches", "minima", "calculations", "properties"})
+"""Collections whose documents are written once, by anybody, in any order: their ids are those of their content."""
+
 INDEXED: dict[str, tuple[str, ...]] = {
     "campaigns": (),
     "compositions": ("campaign",),

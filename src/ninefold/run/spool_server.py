@@ -1,0 +1,336 @@
+"""What stands between a launchpad and a spool folder, on the login node: hands jobs out, and takes back what they give.
+
+It runs itself the jobs that read much of the store: those that plan, gather and judge. Ended or killed, it is started
+again and goes on: what was handed out stays handed out under its one name.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ninefold.errors import InputError
+from ninefold.run import spool_jobs
+from ninefold.run.cluster_worker import (
+    EXPIRY_SECONDS,
+    HEARTBEAT_SECONDS,
+    ClusterWorker,
+    Ending,
+    held_runs,
+)
+from ninefold.run.spool_jobs import CANCELLED, DONE, JOBS, RUNNING, WORKERS, JobName
+from ninefold.run.submission import is_active, launchpad_of
+from ninefold.store.mongo import connection_of
+from ninefold.store.mongo_lease import Term, held
+from ninefold.store.spool import RECORDS, ingest
+
+if TYPE_CHECKING:
+    from fireworks import FWAction
+
+    from ninefold.run.launchpad import CampaignLaunchPad
+    from ninefold.store import Store
+    from ninefold.store.mongo_lease import MongoLease
+
+LOGIN = "login"
+"""Category of the jobs that run here, as `ninefold.run.fireworks` gives it to them."""
+POLL_SECONDS = 2.0
+LOST_SECONDS = EXPIRY_SECONDS
+"""After which a worker whose file has not changed counts as gone."""
+MOST_WAITING = 200
+"""Jobs of a kind that wait in the folder: the others keep their order in the launchpad."""
+LATE_SECONDS = 120.0
+"""How long the files of a result may come later than the result itself, on a slow shared file system."""
+
+
+class SpoolServer:
+    """Serves one spool folder; made by `serve`.
+
+    Args:
+        folder: The spool folder.
+        address: Of the database.
+        cluster: Whose jobs.
+        kinds: Of resources that the nodes have.
+        ending: When it ends.
+        tell: Told a line for each job.
+    """
+
+    def __init__(
+        self, folder: Path, address: str, cluster: str, kinds: Sequence[str], ending: Ending,
+        tell: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._folder, self._address, self._cluster, self._kinds = folder, address, cluster, kinds
+        self._ending, self._tell = ending, tell
+        self._here = ClusterWorker(address, cluster, [LOGIN], ending, tell)
+        self._seen: dict[str, tuple[str, float]] = {}
+        """Worker -> what its file said, and when that was new."""
+        self._delivered: set[str] = set()
+        """Files of records that have gone into the store."""
+        self._results: dict[str, float] = {}
+        """Result -> when it was first seen, while its files are waited for."""
+        self.ended = 0
+        """Jobs that nodes have brought to their end."""
+
+    def serve(self, *, until_done: bool) -> None:
+        """Serve until told to end; or until no job is left."""
+        with launchpad_of(self._address) as (store, launchpad), self._leased(store) as lease:
+            while self._ending.reason is None:
+                did = self.step(store, launchpad, lease)
+                if until_done and not did and not self._has_work(launchpad):
+                    return
+                if not did:
+                    time.sleep(POLL_SECONDS)
+
+    def step(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease) -> bool:
+        """Take back, give out, and run what runs here, once; whether there was something to do."""
+        from ninefold.run.recovery import recover_if_due
+
+        did = self._take_back(store, launchpad)
+        self._look_for_lost(store, launchpad)
+        recover_if_due(store, launchpad)
+        self._withdraw(launchpad)
+        did |= self._give_out(store, launchpad)
+        return self._run_here(store, launchpad, lease) or did
+
+    @contextmanager
+    def _leased(self, store: Store) -> Iterator[MongoLease]:
+        from ninefold.run.recovery import WORKER
+
+        term = Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS, is_kept=False)
+        try:
+            with held(connection_of(store), f"{WORKER}{self._name}", f"serves {self._folder}", term) as lease:
+                yield lease
+        except InputError as error:
+            if "is in use by" not in error.problem:
+                raise
+            raise InputError(
+                "spool", str(self._folder), problem=error.problem, hint="one process is enough to serve a folder"
+            ) from None
+
+    @property
+    def _name(self) -> str:
+        return f"spool-{self._cluster}"
+
+    def _give_out(self, store: Store, launchpad: CampaignLaunchPad) -> bool:
+        from ninefold.run.fireworks import fireworker
+
+        did = False
+        for kind in self._kinds:
+            waiting = len(spool_jobs.names_in(self._folder / JOBS / kind))
+            while waiting < MOST_WAITING and self._ending.reason is None:
+                taker = fireworker(self._name, self._cluster, [kind], held_runs(launchpad))
+                firework, launch = launchpad.checkout_fw(taker, str(self._folder), host="spool", ip="")
+                if firework is None:
+                    break
+                did = True
+                if launchpad.is_orphan(firework.fw_id):
+                    launchpad.remove([firework.fw_id])
+                    continue
+                waiting += self._write(store, launchpad, firework, launch, kind)
+        return did
+
+    def _write(self, store: Store, launchpad: CampaignLaunchPad, firework: Any, launch: int, kind: str) -> bool:
+        """Write a job into the folder; whether there was anything to compute."""
+        from fireworks import FWAction
+        from monty.json import jsanitize
+
+        from ninefold.flows.resources import shard_of_job
+        from ninefold.run.fireworks import Place, lost_input, unpacked
+        from ninefold.run.launchpad import TAG, outputs_in
+
+        tag, outputs = firework.spec[TAG], outputs_in(launchpad.db)
+        job = unpacked(firework.tasks[0]["job"], Place(store, outputs, lambda *_: None))
+        if (lost := lost_input(job, outputs)) is not None:
+            data = {"left_out": f"needs the output of {lost}, which failed"}
+            launchpad.complete_launch(launch, FWAction(stored_data=data), "COMPLETED")
+            return False
+        job.resolve_args(store=outputs)
+        found = launchpad.submissions.find_one({"_id": tag["campaign"], "run": tag["run"]}) or {}
+        run = {
+            "identifier": tag["run"], "workflow": found.get("workflow", "screen"),
+            "workflow_content": found.get("workflow_content", ""),
+        }  # fmt: skip
+        name = str(JobName(firework.spec["_priority"], firework.fw_id, launch))
+        spool_jobs.write(
+            self._folder / JOBS / kind / name,
+            {
+                "job": firework.fw_id, "name": firework.name, "kind": kind, "campaign": tag["campaign"],
+                "address": _address_in(job), "run": run, "text": json.dumps(jsanitize(job.as_dict())),
+                "held": json.loads(store.blobs.get(found["held"])) if found.get("held") else [],
+                "inputs": spool_jobs.inputs_of(store, tag["campaign"], shard_of_job(job)),
+            },
+        )  # fmt: skip
+        return True
+
+    def _take_back(self, store: Store, launchpad: CampaignLaunchPad) -> bool:
+        names = spool_jobs.names_in(self._folder / DONE)
+        delivered = ingest(self._folder, store, self._delivered.add)
+        if delivered.damaged:
+            self._tell(f"{delivered.damaged} damaged files are set apart in {self._folder / 'damaged'}")
+        did = False
+        for name in names:
+            file = self._folder / DONE / name
+            result = spool_jobs.read(file)
+            missing = [each for each in result["records"] if each not in self._delivered]
+            since = self._results.setdefault(name, time.monotonic())
+            if missing and (
+                any((self._folder / RECORDS / each).exists() for each in missing)
+                or time.monotonic() - since < LATE_SECONDS
+            ):
+                continue
+            self._end(store, launchpad, JobName.of(name), result)
+            file.unlink(missing_ok=True)
+            self._delivered.difference_update(result["records"])
+            del self._results[name]
+            did = True
+        return did
+
+    def _end(self, store: Store, launchpad: CampaignLaunchPad, name: JobName, result: dict[str, Any]) -> None:
+        """Note in the launchpad how a job has ended; one that was given to another meanwhile stays with that one."""
+        from fireworks import FWAction
+
+        from ninefold.run.launchpad import outputs_in
+        from ninefold.run.recovery import MOST_LOST, give_up
+
+        firework = launchpad.fireworks.find_one({"fw_id": name.job})
+        if firework is None or name.launch not in firework["launches"]:
+            return
+        if "machine" in result:
+            if firework["spec"]["ninefold"].get("lost", 0) + 1 >= MOST_LOST:
+                give_up(store, launchpad, firework, name.launch, result["machine"])
+            else:
+                launchpad.release(name.job, [name.launch], result["machine"])
+            return
+        data: dict[str, Any] = {
+            key: result[key] for key in ("failed", "log", "wall_seconds", "core_seconds") if key in result
+        }
+        action = FWAction(stored_data=data)
+        if "output" in result:
+            outputs_in(launchpad.db).update(result["output"], key=["uuid", "index"], save=result["save"])
+            action = self._action_of(store, firework, result, data)
+        launchpad.complete_launch(name.launch, action, "COMPLETED")
+        self.ended += 1
+        self._tell(f"job {name.job} {firework['name']}: {result.get('wall_seconds', 0.0):.1f} s on a node")
+
+    def _action_of(
+        self, store: Store, firework: dict[str, Any], result: dict[str, Any], data: dict[str, Any]
+    ) -> FWAction:
+        from fireworks import FWAction
+        from monty.json import MontyDecoder
+
+        from ninefold.run.fireworks import Submitted, workflow_of
+        from ninefold.run.launchpad import TAG
+
+        submitted = Submitted.of(firework["spec"][TAG])
+
+        def workflows(*names: str) -> list[Any]:
+            flows = [MontyDecoder().process_decoded(result[name]) for name in names if name in result]
+            return [workflow_of(flow, submitted, store) for flow in flows]
+
+        return FWAction(
+            stored_data={**result["stored_data"], **data}, detours=workflows("replace", "detour"),
+            additions=workflows("addition"), defuse_workflow=result["stop_jobflow"],
+            defuse_children=result["stop_children"],
+        )  # fmt: skip
+
+    def _look_for_lost(self, store: Store, launchpad: CampaignLaunchPad) -> None:
+        """Give back the jobs of workers whose file has not changed for long; by this process's clock alone."""
+        from ninefold.run.recovery import MOST_LOST, give_up
+
+        for worker in spool_jobs.names_in(self._folder / RUNNING):
+            file = self._folder / WORKERS / worker
+            said = file.read_text() if file.exists() else ""
+            before, since = self._seen.get(worker, (None, 0.0))
+            if said != before:
+                self._seen[worker] = (said, time.monotonic())
+                continue
+            if time.monotonic() - since < LOST_SECONDS:
+                continue
+            for name in spool_jobs.names_in(self._folder / RUNNING / worker):
+                job = JobName.of(name)
+                # away first: should the worker live after all, its result counts for a launch that is no more
+                (self._folder / RUNNING / worker / name).unlink(missing_ok=True)
+                firework = launchpad.fireworks.find_one({"fw_id": job.job})
+                if firework is None or job.launch not in firework["launches"]:
+                    continue
+                if firework["spec"]["ninefold"].get("lost", 0) + 1 >= MOST_LOST:
+                    give_up(store, launchpad, firework, job.launch, f"its process ended {MOST_LOST} times")
+                else:
+                    launchpad.release(job.job, [job.launch], f"worker {worker} is gone")
+            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                (self._folder / RUNNING / worker).rmdir()
+
+    def _withdraw(self, launchpad: CampaignLaunchPad) -> None:
+        """Take jobs of paused and cancelled campaigns out of the folder, and stop those that run of cancelled ones."""
+        runs = held_runs(launchpad)
+        if not runs:
+            return
+        query = {"spec.ninefold.run": {"$in": runs}, "state": "RUNNING"}
+        held_jobs = {row["fw_id"] for row in launchpad.fireworks.find(query, {"fw_id": 1})}
+        for kind in self._kinds:
+            for name in spool_jobs.names_in(self._folder / JOBS / kind):
+                job = JobName.of(name)
+                file = self._folder / JOBS / kind / name
+                if job.job in held_jobs and spool_jobs.moved(file, self._folder / CANCELLED / f"{name}.withdrawn"):
+                    (self._folder / CANCELLED / f"{name}.withdrawn").unlink()
+                    launchpad.release(job.job, [job.launch])
+        cancelled = {row["run"] for row in launchpad.submissions.find({"state": "cancelled"}, {"run": 1})}
+        for worker in spool_jobs.names_in(self._folder / RUNNING):
+            for name in spool_jobs.names_in(self._folder / RUNNING / worker):
+                job = JobName.of(name)
+                of_job = launchpad.fireworks.find_one({"fw_id": job.job}, {"spec.ninefold.run": 1})
+                if of_job is not None and of_job["spec"]["ninefold"]["run"] in cancelled:
+                    (self._folder / CANCELLED).mkdir(exist_ok=True)
+                    (self._folder / CANCELLED / name).touch()
+                    launchpad.release(job.job, [job.launch])
+
+    def _run_here(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease) -> bool:
+        return self._here.run_one(store, launchpad, lease, self._name)
+
+    def _has_work(self, launchpad: CampaignLaunchPad) -> bool:
+        rows = launchpad.submissions.find({"state": "submitted", "cluster": self._cluster})
+        return any(is_active(launchpad, row) for row in rows)
+
+
+def serve(
+    folder: Path,
+    address: str,
+    cluster: str,
+    kinds: Sequence[str],
+    *,
+    max_seconds: float | None = None,
+    until_done: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> int:
+    """Serve a spool folder in this process; called in the main thread.
+
+    Args:
+        folder: The spool folder.
+        address: Of the database.
+        cluster: Whose jobs.
+        kinds: Of resources that the nodes have.
+        max_seconds: After which it has ended; None for no end.
+        until_done: End when no job is left.
+        tell: Told a line for each job.
+
+    Returns:
+        Jobs that nodes have brought to their end.
+
+    Raises:
+        InputError: if another process serves it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with Ending(max_seconds) as ending:
+        server = SpoolServer(folder, address, cluster, kinds, ending, tell)
+        server.serve(until_done=until_done)
+        return server.ended
+
+
+def _address_in(job: Any) -> str:
+    """The address of the store as a job has it; empty where it has none."""
+    values = [*job.function_args, *job.function_kwargs.values()]
+    return next((value for value in values if isinstance(value, str) and value.startswith("mongodb")), "")

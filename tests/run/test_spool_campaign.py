@@ -1,0 +1,173 @@
+"""Jobs by a spool folder: nodes that reach no database give the store of a run on one machine."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import pytest
+import yaml
+
+pytest.importorskip("fireworks")
+
+from jobflow import Flow
+
+import cluster_jobs
+import mongo_server
+from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
+from ninefold.campaign import parse_campaign
+from ninefold.flows.runner import Run
+from ninefold.run import spool_server, submission
+from ninefold.run.spool_jobs import JobName, names_in
+from ninefold.run.spool_server import serve
+from ninefold.run.spool_worker import work_from_spool
+
+CAMPAIGN = parse_campaign(QUICK)
+SMALL = {
+    **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
+    "structures": {**QUICK["structures"], "rounds": 1}, "execution": {"compositions_per_job": 1},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address():
+    mongo_server.server()
+    return mongo_server.address_of(mongo_server.unused_database())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def launchpad(address):
+    with submission.launchpad_of(address) as (_, launchpad):
+        for collection in ("fireworks", "workflows", "launches", "submissions", "faults", "recovery", "leases"):
+            launchpad.db[collection].delete_many({})
+        yield launchpad
+
+
+def submit(address, *jobs):
+    run = Run(uuid.uuid4().hex, "screen", "")
+    with submission.launchpad_of(address) as (store, launchpad):
+        submission._submit(
+            store, launchpad, CAMPAIGN, Flow(list(jobs), name="test"), run, "here", ("cpu",), None, what="test",
+            has_spool=True,
+        )  # fmt: skip
+
+
+def start_node(folder, idle_seconds=5):
+    text = (
+        "import sys; from pathlib import Path; from ninefold.run.spool_worker import work_from_spool\n"
+        "print(work_from_spool(Path(sys.argv[1]), ['cpu'], idle_seconds=float(sys.argv[2])))"
+    )
+    path = os.pathsep.join([os.path.dirname(cluster_jobs.__file__), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-c", text, str(folder), str(idle_seconds)], env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_until(condition, seconds=60.0):
+    last = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < last, "waited for too long"
+        time.sleep(0.05)
+
+
+def test_names_sort_by_priority_and_are_read_again():
+    names = [JobName(5, 12, 3), JobName(10**6, 1, 1), JobName(999, 7, 70)]
+    assert [JobName.of(text) for text in sorted(map(str, names))] == [names[1], names[2], names[0]]
+
+
+def test_what_a_job_replaces_itself_by_comes_back_from_a_node(launchpad, address, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_server, "POLL_SECONDS", 0.1)
+    fan = cluster_jobs.fan_out(str(tmp_path), 3)
+    failing = cluster_jobs.fail(str(tmp_path), "failing")
+    last = cluster_jobs.gather(str(tmp_path), "last", [fan.output, failing.output])
+    submit(address, fan, failing, last)
+    node = start_node(folder, 20)
+    ended = serve(folder, address, "here", ["cpu"], until_done=True)
+    node.send_signal(signal.SIGTERM)
+    out, err = node.communicate(timeout=30)
+    assert node.returncode == 0, err
+    assert ended == 6  # the outputs of the fan are gathered here
+    assert "jobs=6, given_back=0, failed=1" in out
+    from ninefold.run.launchpad import outputs_in
+
+    assert outputs_in(launchpad.db).get_output(last.uuid, load=True) == [["part0", "part1", "part2"], None]
+    [fault] = launchpad.db["faults"].find()
+    assert fault["reason"] == "KeyError: 'failing /tmp/x 17'"
+    assert [name for name in ("done", "records", "blobs", "jobs/cpu") if names_in(folder / name)] == []
+
+
+def test_a_node_that_is_gone_gives_its_job_to_another(launchpad, address, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_server, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(spool_server, "LOST_SECONDS", 2.0)
+    submit(address, cluster_jobs.wait_for(str(tmp_path), "long"))
+    node = start_node(folder, 20)
+
+    def kill():
+        wait_until(lambda: cluster_jobs.runs(tmp_path, "long") == 1)
+        node.kill()
+        node.communicate()
+        (tmp_path / "go").touch()
+        other.append(start_node(folder, 20))
+
+    other = []
+    thread = threading.Thread(target=kill)
+    thread.start()
+    assert serve(folder, address, "here", ["cpu"], until_done=True) == 1
+    thread.join()
+    other[0].send_signal(signal.SIGTERM)
+    other[0].communicate(timeout=30)
+    assert cluster_jobs.runs(tmp_path, "long") == 2
+    [job] = launchpad.fireworks.find()
+    assert (job["state"], job["spec"]["ninefold"]["lost"], len(job["launches"])) == ("COMPLETED", 1, 1)
+
+
+def test_a_node_gives_its_job_back_at_the_end_of_its_time(launchpad, address, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_server, "POLL_SECONDS", 0.1)
+    submit(address, cluster_jobs.wait_for(str(tmp_path), "long"))
+    serve(folder, address, "here", ["cpu"], max_seconds=2.0)
+    [name] = names_in(folder / "jobs" / "cpu")
+    done = work_from_spool(folder, ["cpu"], max_seconds=1.0)
+    assert (done.given_back, done.reason) == (1, "its time is over")
+    assert names_in(folder / "jobs" / "cpu") == [name]
+    assert names_in(folder / "workers") == []
+    submission.set_state(launchpad, CAMPAIGN.name, "paused", ("submitted",))
+    serve(folder, address, "here", ["cpu"], max_seconds=2.0)
+    assert names_in(folder / "jobs" / "cpu") == []  # taken out again
+    assert launchpad.fireworks.find_one()["state"] == "READY"
+
+
+@pytest.mark.slow
+def test_a_campaign_by_a_spool_folder_is_that_of_one_machine(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("spooled")
+    address = mongo_server.address_of(mongo_server.unused_database())
+    environment = with_pairs(folder / "plugin")
+    (folder / "campaign.yaml").write_text(yaml.safe_dump(SMALL))
+    text = {
+        "scheduler": "slurm", "work_folder": str(folder), "spool": str(folder / "spool"),
+        "resources": {"cpu": {"cores": 1, "memory_GB": 2, "wall_time": "01:00:00"}},
+    }  # fmt: skip
+    (folder / "there.yaml").write_text(yaml.safe_dump(text))
+    on_login = {**environment, "NINEFOLD_STORE": address}
+    local = ninefold("run", "campaign.yaml", "--json", cwd=folder, env={**environment, "NINEFOLD_STORE": "ninefold.db"})
+    assert local.returncode == 0, local.stderr
+    done = ninefold("submit", "campaign.yaml", "--cluster", "./there.yaml", cwd=folder, env=on_login)
+    assert done.returncode == 0, done.stderr
+    nodes = [start("work", "--cluster", "./there.yaml", "--idle-seconds", "60", cwd=folder, env=environment)]
+    served = ninefold("serve-spool", "--cluster", "./there.yaml", "--until-done", cwd=folder, env=on_login)
+    assert served.returncode == 0, served.stderr
+    for node in nodes:
+        node.send_signal(signal.SIGTERM)
+        out, err = node.communicate(timeout=60)
+        assert node.returncode == 0, out + err
+    assert what_matters(address) == what_matters(folder / "ninefold.db")
+    assert json.loads(local.stdout)["candidates"][0]["rank"] == 1
