@@ -22,7 +22,7 @@ help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
 	@echo "make demo-dft      its candidates and their competitors by DFT with GPAW: hours; goes on where it was"
 	@echo "make test          every test of the default suite"
-	@echo "make services      a MongoDB server on this machine for the tests (services-stop ends it; 1 GB)"
+	@echo "make services      a MongoDB server and Slurm on this machine for the tests (services-stop ends them; 1 GB)"
 	@echo "make test-slow     the physics that takes minutes"
 	@echo "make setup-dft     GPAW, for DFT: system packages by apt, a build of a minute, 100 MB"
 	@echo "make test-dft      DFT against experiment (about 10 CPU minutes)"

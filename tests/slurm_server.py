@@ -1,9 +1,12 @@
 """The Slurm of the tests: of NINEFOLD_TEST_SLURM_CONF, or the one that `make services` has started."""
 
+import contextlib
+import fcntl
 import functools
 import importlib.util
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -42,16 +45,37 @@ def slurm(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("SLURM_CONF", str(configuration()))
     # jobs start a login shell: what the profile of whoever runs the tests does is none of theirs, and may take a minute
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-    before = job_ids()
-    yield
-    if left := job_ids() - before:
-        subprocess.run(["scancel", *left], check=False, timeout=30)
+    with alone():
+        yield
+
+
+@contextlib.contextmanager
+def alone():
+    """The whole Slurm for one test, of whichever process: it may restart a daemon, or need every core.
+
+    Jobs that it leaves are cancelled.
+    """
+    with configuration().with_name("tests.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = job_ids()
+        try:
+            yield
+        finally:
+            last = time.monotonic() + 20
+            while (left := job_ids() - before) and time.monotonic() < last:
+                run("scancel", *left)
+                time.sleep(0.2)
 
 
 def job_ids():
-    """Numbers of all jobs that wait or run."""
-    done = subprocess.run(["squeue", "-h", "-o", "%A"], capture_output=True, text=True, timeout=30, check=True)
-    return set(done.stdout.split())
+    """Numbers of all jobs that wait or run; none while the controller does not answer."""
+    return set(run("squeue", "-h", "-o", "%A").stdout.split())
+
+
+def run(*command):
+    """A program of Slurm."""
+    environment = {**os.environ, "SLURM_CONF": str(configuration())}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 @functools.cache

@@ -7,6 +7,7 @@
 #$ -l h_rt=$${walltime}
 #$ -l h_vmem=$${memory_per_core_MB}M
 #$ -t $${array}
+#$ -r n
 #$ -j y
 #$ -o $${log}
 #$ $${scheduler_lines}

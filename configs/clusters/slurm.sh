@@ -9,6 +9,7 @@
 #SBATCH --gpus-per-node=$${gpus}
 #SBATCH --time=$${walltime}
 #SBATCH --array=$${array}
+#SBATCH --no-requeue
 #SBATCH --output=$${log}
 #SBATCH $${scheduler_lines}
 

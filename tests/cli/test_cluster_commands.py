@@ -2,12 +2,15 @@
 
 import json
 import os
+import sys
+from typing import NamedTuple
 
 import pytest
 import yaml
 
 import mongo_server
-from campaign_run import ninefold
+from ninefold.cli import signals
+from ninefold.cli.main import main
 from ninefold.clusters import read_cluster
 from ninefold.shipped import config_path
 from slurm_server import PARTITION
@@ -19,18 +22,35 @@ SETTINGS = {
 }  # fmt: skip
 
 
+class Done(NamedTuple):
+    """What a command told."""
+
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def command(tmp_path, monkeypatch):
-    """The command line in an empty folder with an empty configuration."""
+def command(tmp_path, monkeypatch, capsys):
+    """The command line in an empty folder with an empty configuration; its exit code is checked."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signals, "install", lambda: None)  # pytest's own handlers stay
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delenv("NINEFOLD_STORE", raising=False)
+    monkeypatch.delenv("NINEFOLD_DEBUG", raising=False)
 
     def run(*arguments, code=0, **environment):
-        done = ninefold(*arguments, cwd=tmp_path, env=environment)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
+        monkeypatch.setattr(sys, "argv", ["ninefold", *arguments])
+        with monkeypatch.context() as changed:
+            for name, value in environment.items():
+                changed.setenv(name, value)
+            with pytest.raises(SystemExit) as end:
+                main()
+        done = Done(*capsys.readouterr())
+        assert end.value.code == code, done
         if code == 2:
             assert len(done.stderr.splitlines()) == 1
+            assert "internal error" not in done.stderr
         return done
 
     return run

@@ -49,8 +49,9 @@ def test_a_template_shows_every_key():
 
 
 def uncommented(name):
-    """As a user would who removes '# ' alone."""
+    """As a user would who removes '# ' alone, with the template that it names."""
     text = re.sub(r"^database: .*\n", "", config_path("clusters", f"{name}.yaml").read_text(), flags=re.MULTILINE)
+    write(Path("uncommented/my-queue.sh"), WHOLE)
     return re.sub(r"^(\s*)# (?=(?: *- | *[a-zA-Z_]+:))", r"\1", text, flags=re.MULTILINE)
 
 
@@ -152,8 +153,29 @@ def test_unknown_names_are_answered_with_the_nearest(tmp_path):
         read_cluster("x/none.yaml")
 
 
+WHOLE = "$${job_name} $${walltime}\n$${pre_rocket}\n$${rocket_launch}\n"
+
+
 def test_a_template_is_relative_to_its_file(tmp_path):
+    (tmp_path / "queue.sh").write_text(WHOLE)
     assert read(tmp_path, template="queue.sh").template == str(tmp_path / "queue.sh")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"template: '.*queue.sh' does not exist"),
+        (WHOLE.replace("$${walltime}", ""), r"template .*queue.sh: .* is missing the key \$\$\{walltime\}"),
+        (WHOLE + "$${qos}", r"template .*queue.sh: 'qos' is not a known key; allowed: account, array"),
+        (b"\xff\xfe", r"template: '.*queue.sh' cannot be read as text"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_refused_when_the_file_is_read(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "queue.sh").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message) as caught:
+        read(tmp_path, template="queue.sh")
+    assert "\n" not in str(caught.value)
 
 
 def test_in_a_checkout_own_files_are_found_beside_the_templates(monkeypatch):

@@ -43,6 +43,7 @@ HEADS = {
 #SBATCH --gpus-per-node=2
 #SBATCH --time=26:00:30
 #SBATCH --array=0-4
+#SBATCH --no-requeue
 #SBATCH --output=/w/logs/%x-%A_%a.log
 #SBATCH --x=1
 #SBATCH --y
@@ -70,6 +71,7 @@ HEADS = {
 #$ -l h_rt=26:00:30
 #$ -l h_vmem=2000M
 #$ -t 1-5
+#$ -r n
 #$ -j y
 #$ -o /w/logs/$JOB_NAME-$JOB_ID.$TASK_ID.log
 #$ --x=1

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ pytest.importorskip("fireworks")
 import mongo_server
 from campaign_run import QUICK, ninefold, what_matters, with_pairs
 from ninefold.store import public_address
-from slurm_server import PARTITION, configuration
+from slurm_server import PARTITION, alone, configuration
 
 SMALL = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
@@ -27,6 +26,12 @@ NAME = f"campaign{os.getpid()}"
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """Folder of a local run and of a submitted one, and what was told."""
+    configuration()
+    with alone():
+        yield campaigns(tmp_path_factory)
+
+
+def campaigns(tmp_path_factory):
     slurm, _ = {"SLURM_CONF": str(configuration())}, mongo_server.server()
     folder, home = tmp_path_factory.mktemp("slurm"), tmp_path_factory.mktemp("home")
     address = mongo_server.address_of(mongo_server.unused_database())
@@ -46,10 +51,7 @@ def finished(tmp_path_factory):
 
     told = {"run": command("run", "campaign.yaml", "--json", NINEFOLD_STORE="ninefold.db")}
     told["submit"] = command("submit", "campaign.yaml", "--cluster", f"{NAME}.yaml")
-    try:
-        told["up"] = command("up", f"{NAME}.yaml", "--interval", "1", "--time-out", "4")
-    finally:
-        subprocess.run(["scancel", "-n", f"ninefold-{NAME}-cpu"], env={**os.environ, **slurm}, timeout=30, check=False)
+    told["up"] = command("up", f"{NAME}.yaml", "--interval", "1", "--time-out", "4")
     return folder, address, told
 
 

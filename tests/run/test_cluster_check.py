@@ -60,7 +60,8 @@ def test_everything_that_is_right_is_said_to_be(slurm, tmp_path):
     assert failed(found) == set()
     of_each = ("queue job", "tiny job", "ninefold", "clock", "scratch", "spool")
     assert set(found) == {
-        "scheduler", "work_folder", *(f"{kind}: {what}" for kind in ("cpu", "dft") for what in of_each),
+        "scheduler", "work_folder", "spool from here",
+        *(f"{kind}: {what}" for kind in ("cpu", "dft") for what in of_each),
         "dft: executable vasp", "dft: pseudopotentials vasp",
     }  # fmt: skip
     assert found["dft: executable vasp"].text.endswith(f"{tmp_path}/bin/vasp_std")
@@ -200,6 +201,17 @@ def test_pseudopotentials(node, tmp_path, monkeypatch):
     found = node(executables={"gpaw": "/bin/sh"})["pseudopotentials gpaw"]
     assert found.status == "failed"
     assert "is not installed" in found.text
+
+
+def test_a_spool_folder_of_the_node_s_own_is_told_from_the_shared_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("NINEFOLD_SCRATCH", str(tmp_path / "scratch"))
+    one = cluster(tmp_path)
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool/.check-1").touch()
+    assert [finding.status for finding in look(one, "cpu", ".check-1")] == ["ok", "ok"]
+    finding = look(one, "cpu", ".check-2")[1]
+    assert finding.status == "failed"
+    assert "not the folder of this name that the login node sees" in finding.text
 
 
 def test_folders(tmp_path, monkeypatch):

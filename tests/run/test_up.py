@@ -183,12 +183,44 @@ def test_queue_jobs_that_take_work_are_replaced_for_as_long_as_there_is_any(tmp_
 
 def test_a_queue_that_does_not_answer_is_asked_again(tmp_path):
     queue, source = Memory(), Source(cpu=(1,))
-    keeper = pilots(cluster(tmp_path), queue)
+    keeper = pilots(cluster(tmp_path, max_queue_jobs=1), queue)
     queue.error = "squeue failed: gone"
-    assert keeper.step(source).delayed == "squeue failed: gone"
-    assert queue.scripts == []
+    with pytest.raises(QueueError, match="gone"):  # at the first look it may be a mistake
+        keeper.step(source)
     queue.error = None
     assert keeper.step(source).submitted == {"cpu": 1}
+    queue.error = "squeue failed: gone"
+    step = keeper.step(source)
+    assert (step.delayed, step.submitted, step.work_left) == ("squeue failed: gone", {}, 1)
+    queue.error = None
+    assert keeper.step(source).submitted == {}
+    assert len(queue.scripts) == 1
+
+
+def test_a_database_that_is_away_for_a_while_ends_nothing(tmp_path):
+    class Away(Source):
+        is_away = False
+
+        def demand(self):
+            if self.is_away:
+                raise InputError("store", "mongodb://x", problem="cannot be reached")
+            return self.now
+
+    queue, source = Memory(), Away(cpu=(1,))
+    steps = []
+
+    def report(step):
+        steps.append(step.delayed is not None)
+        source.is_away = len(steps) in (1, 2)
+        if len(steps) == 4:
+            source.now = {}
+
+    last = keep_up(pilots(cluster(tmp_path), queue), source, interval=0.01, seconds=20, report=report)
+    assert steps == [False, True, True, False, False]
+    assert last.cancelled == 1
+    source.is_away = True
+    with pytest.raises(InputError, match="cannot be reached"):
+        keep_up(pilots(cluster(tmp_path), queue), source, once=True)
 
 
 def test_a_held_queue_job_is_told(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.campaign.model import without_login
+from ninefold.clusters.scripts import check_template
 from ninefold.clusters.settings import LOGIN_HINT, LOGIN_PROBLEM, Cluster
 from ninefold.errors import InputError
 from ninefold.paths import user_path
@@ -110,6 +111,9 @@ def parse_cluster(data: Any, path: Path) -> Cluster:
     if isinstance(template := data.get("template"), str) and not template.startswith("~"):
         data["template"] = str(path.resolve().parent / template)
     try:
-        return Cluster.model_validate(data)
+        cluster = Cluster.model_validate(data)
     except ValidationError as error:
         raise format_validation_error(error, Cluster, data, str(path), whole="cluster") from error
+    if cluster.template is not None:
+        check_template(cluster)
+    return cluster

@@ -63,12 +63,33 @@ def queue_script(
     values["pre_rocket"] = "\n".join(_preparation(cluster, needs, tasks))
     # exec: a signal of the scheduler reaches the program itself, and its exit code is the job's
     values["rocket_launch"] = "exec " + " ".join(quoted(word) for word in command)
+    return filled(template_of(cluster), values, f"cluster {cluster.name}: template {cluster.template or ''}".strip())
+
+
+def template_of(cluster: Cluster) -> str:
+    """The text of a cluster's template: the user's, or that of its scheduler.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
     if cluster.template is None:
-        path, field = config_path("clusters", f"{cluster.scheduler}.sh"), "template"
-    else:
-        path = readable_file(cluster.template, f"cluster {cluster.name}: template", what="a queue script with keys")
-        field = f"cluster {cluster.name}: template {path}"
-    return filled(path.read_text(encoding="utf-8"), values, field)
+        return config_path("clusters", f"{cluster.scheduler}.sh").read_text(encoding="utf-8")
+    field = f"cluster {cluster.name}: template"
+    path = readable_file(cluster.template, field, what="a queue script with keys")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(field, str(path), problem=f"cannot be read as text: {error}") from error
+
+
+def check_template(cluster: Cluster) -> None:
+    """Refuse a template that would be refused when a queue job is submitted.
+
+    Raises:
+        InputError: as `queue_script`.
+    """
+    needs = cluster.of(cluster.resources.kinds[0])
+    queue_script(cluster, needs, ["true"], name="check", folder=Path("/"))
 
 
 def values_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
@@ -16,7 +17,7 @@ from ninefold.clusters.finding import Finding
 from ninefold.clusters.scripts import queue_script
 from ninefold.clusters.settings import Cluster
 from ninefold.errors import InputError, NinefoldError
-from ninefold.run.probe import database_finding, folder_finding
+from ninefold.run.probe import database_finding, folder_finding, spool_folder
 from ninefold.run.queue import Queue, QueueError, QueueJob, queue_of
 from ninefold.run.up import end_of, job_name, pilot_command, work_folder
 from ninefold.stages.stage import ResourceKind
@@ -54,6 +55,9 @@ def check_cluster(cluster: Cluster, file: Path, seconds: float = SECONDS) -> Ite
     yield folder_finding("work_folder", folder, "set 'work_folder' to one that login and compute nodes share")
     if cluster.database is not None:
         yield database_finding(cluster.database, "login")._replace(what="database from here")
+    else:
+        advice = "set 'spool' to a folder that login and compute nodes share"
+        yield folder_finding("spool from here", spool_folder(cluster), advice)
     accepted: list[ResourceKind] = []
     for kind in cluster.resources.kinds:
         finding = whole_job_finding(cluster, file, kind, queue, folder)
@@ -110,6 +114,7 @@ class _Probes:
         self._cluster, self._queue, self._kinds = cluster, queue, kinds
         # a folder of its own: an earlier check's answer must not be taken for this one's
         self._folder = folder / "check" / uuid.uuid4().hex[:12]
+        self._mark = spool_folder(cluster) / f".check-{self._folder.name}" if cluster.spool else None
         self._jobs: dict[ResourceKind, str] = {}
         self._submitted: dict[ResourceKind, float] = {}
 
@@ -118,6 +123,9 @@ class _Probes:
         last = time.monotonic() + seconds
         try:
             self._folder.mkdir(parents=True)
+            if self._mark is not None:
+                with contextlib.suppress(OSError):  # told already
+                    self._mark.touch()
             for kind in self._kinds:
                 try:
                     self._submit(kind)
@@ -137,7 +145,8 @@ class _Probes:
                 "memory_GB": min(_MEMORY_GB, whole.memory_GB), "wall_time": min(_WALL_TIME, whole.wall_time, key=_long),
             }
         )  # fmt: skip
-        request = {"cluster": cluster.model_dump(mode="json"), "kind": kind}
+        mark = self._mark.name if self._mark is not None and self._mark.exists() else None
+        request = {"cluster": cluster.model_dump(mode="json"), "kind": kind, "mark": mark}
         (self._folder / f"{kind}.request").write_text(json.dumps(request), encoding="utf-8")
         command = [
             cluster.python or sys.executable, "-m", "ninefold.run.probe",
@@ -223,6 +232,9 @@ class _Probes:
         except NinefoldError:
             pass  # the scheduler's silence has been told
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._mark is not None:
+            with contextlib.suppress(OSError):
+                self._mark.unlink()
 
 
 def clock_finding(began: float, ended: float, submitted: float, seen: float) -> Finding:

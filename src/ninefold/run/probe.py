@@ -32,7 +32,7 @@ def main() -> None:
     """Answer a request."""
     request, answer = (Path(argument) for argument in sys.argv[1:3])
     began, data = time.time(), json.loads(request.read_text(encoding="utf-8"))
-    findings = look(Cluster.model_validate(data["cluster"]), data["kind"])
+    findings = look(Cluster.model_validate(data["cluster"]), data["kind"], data.get("mark"))
     found = {
         "node": socket.gethostname(), "python": sys.version.split()[0], "version": _version(), "began": began,
         "ended": time.time(), "findings": [finding._asdict() for finding in findings],
@@ -42,9 +42,15 @@ def main() -> None:
     part.replace(answer)
 
 
-def look(cluster: Cluster, kind: ResourceKind) -> list[Finding]:
-    """Everything that a compute node must offer for jobs of a kind."""
-    findings = [_scratch(), *_database(cluster, kind)]
+def look(cluster: Cluster, kind: ResourceKind, mark: str | None = None) -> list[Finding]:
+    """Everything that a compute node must offer for jobs of a kind.
+
+    Args:
+        cluster: Its settings.
+        kind: Of the jobs.
+        mark: Name of a file that lies in the spool folder, if the same folder is seen from here.
+    """
+    findings = [_scratch(), _spool(cluster, mark) if cluster.spool else database_finding(str(cluster.database), kind)]
     if kind == "gpu":
         findings.append(_accelerator())
     if kind == "dft":
@@ -87,13 +93,17 @@ def _scratch() -> Finding:
     return folder_finding("scratch", folder, "set 'scratch' to a folder that every node can write to")
 
 
-def _database(cluster: Cluster, kind: ResourceKind) -> Iterator[Finding]:
-    """The database, or the spool folder, as seen from here."""
-    if cluster.spool is not None:
-        folder = Path(os.path.expandvars(cluster.spool)).expanduser()
-        yield folder_finding("spool", folder, "set 'spool' to a folder that login and compute nodes share")
-        return
-    yield database_finding(str(cluster.database), kind)
+def spool_folder(cluster: Cluster) -> Path:
+    """Where records are left by workers that reach no database."""
+    return Path(os.path.expandvars(str(cluster.spool))).expanduser()
+
+
+def _spool(cluster: Cluster, mark: str | None) -> Finding:
+    folder, advice = spool_folder(cluster), "set 'spool' to a folder that login and compute nodes share"
+    found = folder_finding("spool", folder, advice)
+    if found.status != "failed" and mark is not None and not (folder / mark).exists():
+        return Finding("spool", "failed", f"{folder}: not the folder of this name that the login node sees", advice)
+    return found
 
 
 def database_finding(address: str, kind: str) -> Finding:

@@ -110,13 +110,17 @@ class Pilots:
 
         Raises:
             InputError: if the scheduler refuses a script.
-            NinefoldError: if queue jobs end and no work is taken.
+            NinefoldError: if queue jobs end and no work is taken; if at the first look the work or the queue cannot be
+                asked.
         """
         try:
             demand = source.demand()
             jobs = self.queue.jobs(self.names)
-        except QueueError as error:
-            return Step(self._last_demand or {}, {}, delayed=str(error))
+        except NinefoldError as error:
+            # what has answered before is away for a while; at first it may be a mistake of the user's
+            if self._last_demand is None:
+                raise
+            return Step(self._last_demand, {}, delayed=str(error))
         alive = Counter(self.names[job.name] for job in jobs)
         done = Step(demand, dict(alive), sum(job.state == "running" for job in jobs))
         done.held = {job.id: job.reason for job in jobs if job.state == "held"}

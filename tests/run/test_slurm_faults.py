@@ -1,0 +1,174 @@
+"""What happens to jobs when parts of a real cluster fail: each ends once, and soon."""
+
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fireworks")
+
+import yaml
+from jobflow import Flow
+
+import cluster_jobs
+import mongo_server
+from campaign_run import QUICK
+from ninefold.campaign import parse_campaign
+from ninefold.clusters import read_cluster
+from ninefold.flows.runner import Run
+from ninefold.run import recovery, submission
+from ninefold.run.launchpad_demand import LaunchpadDemand
+from ninefold.run.queue import queue_of
+from ninefold.run.up import Pilots, keep_up, pilot_command
+from ninefold.store import public_address
+from slurm_server import PARTITION, run, service
+from slurm_server import slurm as slurm
+
+CAMPAIGN = parse_campaign(QUICK)
+NAME = f"faults{os.getpid()}"
+
+
+class Campaign:
+    """A job that runs until it is told to end, one that needs it, and `ninefold up` in a thread."""
+
+    def __init__(self, folder, address, needs):
+        self.folder = folder
+        file = folder / f"{NAME}.yaml"
+        settings = {
+            "scheduler": "slurm", "queue": PARTITION, "work_folder": str(folder / "work"), "max_queue_jobs": 1,
+            "database": public_address(address), "python": sys.executable,
+            "resources": {"cpu": {"cores": 1, "memory_GB": 1, "wall_time": "00:30:00", **needs}},
+        }  # fmt: skip
+        file.write_text(yaml.safe_dump(settings))
+        self.cluster = read_cluster(str(file))
+        long = cluster_jobs.wait_for(str(folder), "long")
+        last = cluster_jobs.count(str(folder), "last", long.output)
+        with submission.launchpad_of(address) as (store, launchpad):
+            new = Run(uuid.uuid4().hex, "screen", "")
+            flow = Flow([long, last], name="test")
+            submission._submit(store, launchpad, CAMPAIGN, flow, new, NAME, ("cpu",), None, what="test")
+        self.queue = queue_of(self.cluster)
+        self.steps, self.error = [], None
+        pilots = Pilots(self.cluster, self.queue, lambda kind: pilot_command(self.cluster, file, kind))
+        source = LaunchpadDemand(address, NAME)
+
+        def up():
+            try:
+                keep_up(pilots, source, interval=0.5, seconds=170, report=self.steps.append)
+            except Exception as error:
+                self.error = error
+
+        self.thread = threading.Thread(target=up)
+        self.thread.start()
+
+    def wait_for_run(self, number, seconds=120):
+        """Until the long job has begun so often; gives the process of its last run, and how long that took, s."""
+        start = time.monotonic()
+        while cluster_jobs.runs(self.folder, "long") < number:
+            assert self.error is None, self.error
+            assert time.monotonic() - start < seconds, self.steps[-3:]
+            time.sleep(0.05)
+        time.sleep(0.2)  # the note is written whole
+        notes = sorted(Path(self.folder).glob("long.*"), key=lambda path: path.stat().st_mtime)
+        return int(notes[-1].read_text()), time.monotonic() - start
+
+    def queue_jobs(self):
+        return [job.id for job in self.queue.jobs([f"ninefold-{NAME}-cpu"])]
+
+    def finish(self):
+        """Let the long job end."""
+        (self.folder / "go").touch()
+        self.thread.join(120)
+        assert self.error is None, self.error
+        assert self.steps[-1].work_left == 0
+        assert cluster_jobs.runs(self.folder, "last") == 1
+
+
+@pytest.fixture
+def campaign(slurm, tmp_path, monkeypatch, request):
+    mongo_server.server()
+    address = mongo_server.address_of(mongo_server.unused_database())
+    monkeypatch.setenv("NINEFOLD_STORE", address)
+    here = str(Path(cluster_jobs.__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]))
+    # a minute otherwise
+    monkeypatch.setattr(recovery, "recover_if_due", functools.partial(recovery.recover_if_due, seconds=1.0))
+    one = Campaign(tmp_path, address, getattr(request, "param", {}))
+    yield one
+    (tmp_path / "go").touch()
+    one.thread.join(180)
+
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_cancelled_queue_job_is_replaced_and_its_job_runs_again(campaign):
+    campaign.wait_for_run(1)
+    before = campaign.queue_jobs()
+    campaign.queue.cancel(before)
+    _, seconds = campaign.wait_for_run(2)
+    assert seconds < 60
+    assert not set(before) & set(campaign.queue_jobs())
+    campaign.finish()
+    assert cluster_jobs.runs(campaign.folder, "long") == 2
+
+
+def test_a_killed_worker_is_replaced_and_its_job_runs_again(campaign):
+    pid, _ = campaign.wait_for_run(1)
+    os.kill(pid, signal.SIGKILL)
+    _, seconds = campaign.wait_for_run(2)
+    assert seconds < 60
+    campaign.finish()
+    assert cluster_jobs.runs(campaign.folder, "long") == 2
+
+
+def test_a_node_that_dies_with_its_processes_loses_no_job(campaign):
+    pid, _ = campaign.wait_for_run(1)
+    node = run("squeue", "-h", "-n", f"ninefold-{NAME}-cpu", "-o", "%N").stdout.strip()
+    service().end(node, signal.SIGKILL)
+    os.kill(parent_of(pid), signal.SIGKILL)  # slurmstepd, which would report the end
+    os.kill(pid, signal.SIGKILL)
+    try:
+        _, seconds = campaign.wait_for_run(2)
+        assert seconds < 100
+        assert run("squeue", "-h", "-n", f"ninefold-{NAME}-cpu", "-o", "%N").stdout.strip() != node
+        campaign.finish()
+    finally:
+        service().launch(node)
+        service().wait_until_ready()
+    assert cluster_jobs.runs(campaign.folder, "long") == 2
+
+
+@pytest.mark.parametrize("campaign", [{"wall_time": "00:02:00", "margin_minutes": 1.5}], indirect=True)
+def test_a_queue_job_ends_before_its_wall_time_and_the_next_goes_on(campaign):
+    _, began = campaign.wait_for_run(1)
+    before = campaign.queue_jobs()
+    _, seconds = campaign.wait_for_run(2)
+    assert seconds < 60 + began  # 30 s of work, and the next queue job
+    assert not set(before) & set(campaign.queue_jobs())
+    log = next((campaign.folder / "work/logs").glob(f"*{before[0]}.log")).read_text()
+    assert "1 given back" in log
+    campaign.finish()
+    assert cluster_jobs.runs(campaign.folder, "long") == 2
+
+
+def test_a_restart_of_the_controller_disturbs_nothing(campaign):
+    campaign.wait_for_run(1)
+    before = campaign.queue_jobs()
+    service().end("slurmctld", signal.SIGKILL)
+    seen = len(campaign.steps)
+    while not any(step.delayed for step in campaign.steps[seen:]):
+        assert campaign.error is None
+        time.sleep(0.1)
+    service().launch("slurmctld")
+    service().wait_until_ready()
+    assert campaign.queue_jobs() == before
+    campaign.finish()
+    assert cluster_jobs.runs(campaign.folder, "long") == 1
