@@ -22,6 +22,7 @@ with signals.ending_at_once():
         enumeration,
         explain,
         import_runs,
+        rank,
         read,
         rules,
         run,
@@ -59,7 +60,7 @@ def _global_options(
     pass
 
 
-for module in (run, read, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs):
+for module in (run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs):
     module.register(app)
 
 

@@ -187,6 +187,7 @@ class Store(Protocol):
         equal: Mapping[str, Condition] = NOTHING,
         fields: Sequence[str] | None = None,
         page: int | None = None,
+        properties: Properties = NO_PROPERTIES,
     ) -> Iterator[dict[str, Any]]:
         """Every document that matches, by ascending id, read a page at a time: memory does not grow with the store.
 
@@ -198,12 +199,15 @@ class Store(Protocol):
             equal: As in `find`.
             fields: What to read of each document; `id` comes with it. None for all of it.
             page: Documents held at once; by default as many as cost a few MB.
+            properties: As in `find`.
         """
         size = page or (PAGE_OF_WHOLE if fields is None else PAGE)
         keys = None if fields is None else list(dict.fromkeys(["id", *fields]))
         after: str | None = None
         while True:
-            rows = self.find(collection, filter, equal=equal, after=after, fields=keys, limit=size)
+            rows = self.find(
+                collection, filter, equal=equal, after=after, fields=keys, limit=size, properties=properties
+            )
             yield from rows
             if len(rows) < size:
                 return
