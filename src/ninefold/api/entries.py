@@ -43,18 +43,15 @@ def entries_of(
     label = (store.get("methods", method) or {}).get("label", method)
     about = {"method": label, "method_id": method, "campaign": campaign["name"]}
     stability = (campaign.get("settings") or {}).get("stability") or {}
-    do_compete = stability.get("candidates_compete", True)
-    found = [
-        *_references(store, equal, about),
-        *_candidates(store, equal, about, do_compete=do_compete, all_candidates=all_candidates),
-    ]  # fmt: skip
-    pure = {str(entry.composition.elements[0]) for entry in found if len(entry.composition) == 1}
+    references = list(_references(store, equal, about))
+    pure = {str(entry.composition.elements[0]) for entry in references if len(entry.composition) == 1}
     if missing := sorted(set(system) - pure):
         raise InputError(
             "system", "-".join(system), problem=f"has no reference phase of pure {', '.join(missing)} by {label} in "
             f"campaign {campaign['name']}, so that there is no hull",
         )  # fmt: skip
-    return found
+    do_compete = stability.get("candidates_compete", True)
+    return [*references, *_candidates(store, equal, about, do_compete=do_compete, all_candidates=all_candidates)]
 
 
 def system_of(system: str | Iterable[str]) -> list[str]:

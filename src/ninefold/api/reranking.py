@@ -13,6 +13,7 @@ from ninefold.errors import InputError
 from ninefold.models.quantities import QUANTITIES, Kind, Quantity
 from ninefold.ranking.settings import RankingSettings
 from ninefold.ranking.terms import TERMS
+from ninefold.store.listing import fields_of
 
 if TYPE_CHECKING:
     from ninefold.ranking.rank import Ranked, Scores
@@ -145,8 +146,8 @@ def axes_of(text: str, columns: Mapping[str, Quantity], own_terms: Mapping[str, 
     axes: list[Axis] = []
     for part in (part.strip() for part in text.split(",")):
         name, _, direction = part.rpartition(":")
-        if direction in _BEST and name.removeprefix("_ninefold_") in fields:
-            key = name.removeprefix("_ninefold_")
+        if direction in _BEST:
+            [key] = fields_of(name, columns, "--pareto")
             if fields[key].kind not in _NUMBERS:
                 raise InputError("--pareto", part, problem=f"is of kind {fields[key].kind}, not a number")
             axes.append(Axis(key, 1.0 if direction == "max" else -1.0, is_term=False))

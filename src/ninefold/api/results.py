@@ -17,11 +17,13 @@ from ninefold.store.listing import (
     check_campaign,
     find_method,
     method_ids,
+    methods_of,
     nothing_stored,
     sort_order,
     stage_columns,
     told_methods,
 )
+from ninefold.store.saved import find_saved
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -81,23 +83,25 @@ class Results:
     def candidates(
         self,
         filter: str | None = None,
-        sort: str | Sequence[str] = "rank",
+        sort: str | Sequence[str] | None = None,
         *,
         campaign: str | None = None,
         method: str | None = None,
         all_methods: bool = False,
         limit: int | None = None,
+        saved: str | None = None,
     ) -> Candidates:
         """The candidates that match, as typed rows: the one that stands for each, or those of one method.
 
         Args:
             filter: OPTIMADE filter, as `ninefold query` takes it; default: everything.
-            sort: Fields with commas between, or a list of them, `-` before one for descending; unknown values come
-                last, ties go by `id`.
+            sort: Fields with commas between, or a list of them, `-` before one for descending; default: rank. Unknown
+                values come last, ties go by `id`.
             campaign: Name of one; default: all.
             method: Rows of this method alone: its label, its name or its id.
             all_methods: Every method's row of a candidate, not the one that stands for it alone.
             limit: Rows at most.
+            saved: In place of a filter, the name of a query of the campaign file.
 
         Raises:
             InputError: as `ninefold query` says it: a filter that cannot be read, an unknown field, campaign or method.
@@ -105,10 +109,16 @@ class Results:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise InputError("limit", limit, allowed="a whole number from 0 on, or None for all")
         campaign, method = _text("campaign", campaign), _text("method", method)
+        if saved is not None:
+            if filter is not None:
+                raise InputError("saved", saved, problem="and a filter are two questions", hint="give one of them")
+            campaign, filter, order, _ = find_saved(self._store, _text("saved", saved) or "", campaign)
+            sort = order if sort is None else sort
         equal = campaign_filter(self._store, campaign, all_methods=all_methods or method is not None)
         if method is not None:
             equal["method"] = find_method(self._store, method, method_ids(self._store, self._documents(campaign)))
-        order = sort if isinstance(sort, str) else ",".join(_text("sort", field) or "" for field in sort)
+        fields = [sort or "rank"] if sort is None or isinstance(sort, str) else sort
+        order = ",".join(_text("sort", field) or "" for field in fields)
         columns = stage_columns(self._store, campaign).columns
         return Candidates(self._store, _text("filter", filter), equal, sort_order(order), limit, columns)
 
@@ -139,7 +149,7 @@ class Results:
     def structures(
         self,
         filter: str | None = None,
-        sort: str | Sequence[str] = "rank",
+        sort: str | Sequence[str] | None = None,
         *,
         campaign: str | None = None,
         method: str | None = None,
@@ -212,7 +222,7 @@ class Results:
         if method is None and len(among) != 1:
             raise InputError(
                 "method", None, problem="does not say which of the campaign's methods: their energies share no hull",
-                allowed=told_methods(self._store.get_many("methods", among).values()),
+                allowed=told_methods(methods_of(self._store, among)),
             )  # fmt: skip
         chosen = among[0] if method is None else find_method(self._store, _text("method", method) or "", among)
         return entries_of(self._store, document, chosen, symbols, all_candidates=all_candidates)

@@ -130,6 +130,13 @@ def method_ids(store: Store, campaigns: Iterable[Mapping[str, Any]]) -> list[str
     return list(found)
 
 
+def methods_of(store: Store, ids: Iterable[str]) -> list[dict[str, Any]]:
+    """The methods that are stored, in the order of their ids as given."""
+    order = list(ids)
+    found = store.get_many("methods", order)
+    return [found[key] for key in order if key in found]
+
+
 def find_method(store: Store, method: str, among: Iterable[str]) -> str:
     """Id of a method by its id, the beginning of it, its label or its name.
 
@@ -141,19 +148,19 @@ def find_method(store: Store, method: str, among: Iterable[str]) -> str:
     Raises:
         InputError: if none or several can be meant, with those that can.
     """
-    known = store.get_many("methods", list(among))
+    known = methods_of(store, among)
     for is_meant in (
         lambda row: method == row["id"],
         lambda row: method == row["label"],
         lambda row: method.lower() == row["name"].lower(),
         lambda row: len(method) >= 8 and row["id"].startswith(method),
     ):
-        found = [row for row in known.values() if is_meant(row)]
+        found = [row for row in known if is_meant(row)]
         if len(found) == 1:
             return str(found[0]["id"])
         if found:
             raise InputError("method", method, problem="names several methods", allowed=told_methods(found))
-    raise InputError("method", method, problem="is no method of the campaign", allowed=told_methods(known.values()))
+    raise InputError("method", method, problem="is no method of the campaign", allowed=told_methods(known))
 
 
 def told_methods(documents: Iterable[Mapping[str, Any]]) -> str:
