@@ -17,8 +17,8 @@ from ninefold.store.values import STATUSES
 EXAMPLES = {"string": '"x"', "integer": "1", "float": "0.5", "boolean": "TRUE", "list": '"K"'}
 SPELLED = {
     "formula": '"K2ReH9"', "anion": '"[ReH9]2-"', "label": '"K2[ReH9]"', "chemical_system": '"H-K-Re"',
-    "centre": '"Re"', "space_group_symbol": '"P-62m"', "status": f'"{sorted(STATUSES)[0]}"', "evidence": '"ML"', "elements": '"K"',
-    "cations": '"K"', "anion_class": '"classical"',
+    "centre": '"Re"', "space_group_symbol": '"P-62m"', "status": f'"{sorted(STATUSES)[0]}"', "evidence": '"ML"',
+    "elements": '"K"', "cations": '"K"', "anion_class": '"classical"',
 }  # fmt: skip
 """Values of fields that take none but chemistry's."""
 STAGE = {"stage": "s", "unit": "", "meaning": "m"}
