@@ -1,6 +1,10 @@
 """Saved queries of a campaign file are read with it, and change nothing else."""
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
@@ -58,6 +62,13 @@ def test_a_query_that_could_not_be_asked_is_one_line(query, words):
         read({"a": query})
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_example_of_the_documentation_is_one():
+    page = (Path(__file__).parents[2] / "docs" / "query.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    [query] = read(**yaml.safe_load(example)).queries.values()
+    assert query.sort == ("e_above_hull", "-n")
 
 
 def test_a_name_is_one_word():

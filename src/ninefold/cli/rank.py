@@ -41,8 +41,8 @@ def rank(
         str | None,
         typer.Option(
             "--pareto",
-            help="The candidates that no other beats: terms, or fields with :min or :max, as in stability,hydrogen or "
-            "e_above_hull:min,n:max.",
+            help="The candidates than which no other is at least as good everywhere and better somewhere: by terms, or "
+            "fields with :min or :max, as in stability,hydrogen or e_above_hull:min,n:max.",
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Candidates at most; 0 for all.")] = 50,

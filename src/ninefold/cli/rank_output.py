@@ -190,7 +190,9 @@ def print_front(
     out.print(table)
     first = f" (the first {len(chosen)})" if len(chosen) < len(places) else ""
     out.print(
-        plain(f"{len(places)} of {len(scores.order)} candidates, which no other beats in {', '.join(axes)}{first}.")
+        plain(
+            f"{len(places)} of {len(scores.order)} candidates; no other is at least as good in {', '.join(axes)} and better in one{first}."
+        )
     )
     if without:
         out.print(plain(f"{without} candidate(s) lack one of these values and are left out."))
