@@ -84,6 +84,9 @@ def test_a_term_of_ones_own(ask, tmp_path):
     assert scores == sorted(scores, reverse=True)
     rows = {row["id"]: row for row in json.loads(ask("query", "--fields", "id,density", "--json", "--limit", "0"))}
     assert all(row["score"] == pytest.approx(rows[row["id"]]["density"] / 10) for row in told["candidates"])
+    front = json.loads(ask("rank", "--pareto", "mine.py:dense,stability", "--json"))
+    assert set(front["candidates"][0]["values"]) == {"dense", "stability"}
+    assert front["candidates"][0]["values"]["dense"] == pytest.approx(scores[0])
     assert "Denser is better" in ask("rank", "--weights", "mine.py:dense=1", "--explain", "K2ReH9")
     (tmp_path / "mine.py").write_text("def dense(item, settings):\n    return 1 / 0\n")
     assert "ZeroDivisionError" in ask("rank", "--weights", "mine.py:dense=1", code=2)

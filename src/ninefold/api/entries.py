@@ -65,9 +65,9 @@ def system_of(system: str | Iterable[str]) -> list[str]:
     """
     from ninefold.chemistry.formula import parse_formula
 
-    given = re.split(r"[-,\s]+", system.strip()) if isinstance(system, str) else list(system)
+    given: list[Any] = re.split(r"[-,\s]+", system.strip()) if isinstance(system, str) else list(system or ())
     symbols: set[str] = set()
-    for symbol in given:
+    for symbol in given or [""]:
         try:
             amounts = parse_formula(symbol) if isinstance(symbol, str) else {}
         except InputError:

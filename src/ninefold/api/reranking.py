@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ninefold.errors import InputError
 from ninefold.models.quantities import QUANTITIES, Kind, Quantity
 from ninefold.ranking.settings import RankingSettings
-from ninefold.ranking.terms import TERMS
+from ninefold.ranking.terms import TERMS, shown_name
 from ninefold.store.listing import fields_of
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ class Reranking:
         """The candidates that have a rank, the best first, each with its stored rank."""
         for place in self.scores.order:
             yield self.scores.ranked(place), self.before[place]
+
+    def shown(self, axis: Axis) -> str:
+        """An axis as it is shown: a term of the user's without the path of its file."""
+        return shown_name(axis.name, self.settings.weights) if axis.is_term else axis.name
 
     def of(self, id: str) -> tuple[Ranked, int | None]:
         """One candidate and its stored rank.
@@ -124,7 +128,7 @@ def pareto(reranking: Reranking, axes: Sequence[Axis]) -> tuple[list[int], int]:
     places = sorted(scores.order)
     names = list(scores.weights)
     columns = [
-        scores.values[:, names.index(axis.name)] if axis.is_term
+        scores.values[:, names.index(reranking.shown(axis))] if axis.is_term
         else np.array([_number(reranking.fields[axis.name][place]) for place in places], dtype=float) * axis.sign
         for axis in axes
     ]  # fmt: skip

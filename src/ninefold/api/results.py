@@ -117,7 +117,7 @@ class Results:
         equal = campaign_filter(self._store, campaign, all_methods=all_methods or method is not None)
         if method is not None:
             equal["method"] = find_method(self._store, method, method_ids(self._store, self._documents(campaign)))
-        fields = [sort or "rank"] if sort is None or isinstance(sort, str) else sort
+        fields = sort if isinstance(sort, list | tuple) else [_text("sort", sort) or "rank"]
         order = ",".join(_text("sort", field) or "" for field in fields)
         columns = stage_columns(self._store, campaign).columns
         return Candidates(self._store, _text("filter", filter), equal, sort_order(order), limit, columns)

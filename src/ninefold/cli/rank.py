@@ -74,7 +74,7 @@ def rank(
             of_axes = settings.model_copy(update={"weights": terms})
             reranking = rerank(repository, document, of_axes, [axis.name for axis in axes if not axis.is_term])
             places, without = front_of(reranking, axes)
-            print_front(repository, reranking, [axis.name for axis in axes], places, without, limit, json)
+            print_front(repository, reranking, [reranking.shown(axis) for axis in axes], places, without, limit, json)
             return
         if explain is not None:
             key = _candidate(repository, document["name"], explain)

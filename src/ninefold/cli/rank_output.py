@@ -189,11 +189,8 @@ def print_front(
     out = console()
     out.print(table)
     first = f" (the first {len(chosen)})" if len(chosen) < len(places) else ""
-    out.print(
-        plain(
-            f"{len(places)} of {len(scores.order)} candidates; no other is at least as good in {', '.join(axes)} and better in one{first}."
-        )
-    )
+    of_all = f"{len(places)} of {len(scores.order)} candidates"
+    out.print(plain(f"{of_all}; no other is at least as good in {', '.join(axes)} and better in one{first}."))
     if without:
         out.print(plain(f"{without} candidate(s) lack one of these values and are left out."))
 
