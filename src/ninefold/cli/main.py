@@ -19,6 +19,7 @@ with signals.ending_at_once():
     from ninefold import __version__, user_code
     from ninefold.cli import (
         campaign,
+        db,
         enumeration,
         explain,
         import_runs,
@@ -60,7 +61,7 @@ def _global_options(
     pass
 
 
-for module in (run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs):
+for module in (run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, db):
     module.register(app)
 
 
