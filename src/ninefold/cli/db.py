@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 5.0
 """Of progress, where standard error is no terminal."""
+SECONDS_WITHOUT = 2.0
+"""What is done sooner shows no progress."""
 
 
 def register(app: typer.Typer) -> None:
@@ -112,8 +115,6 @@ def migrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Bring a store of an older ninefold up to date. Opening an SQLite store does the same without saying so."""
-    import time
-
     from ninefold.cli.locate import store_address
     from ninefold.report.text import duration
     from ninefold.store import masked, open_store
@@ -305,9 +306,15 @@ def _progress(command: str, kept: str) -> Iterator[Callable[[str, int, int | Non
     from ninefold.cli.signals import Interrupted
     from ninefold.flows.progress import announce, listening
 
+    begun = time.monotonic()
+
+    def tell(stage: str, done: int, total: int | None, unit: str) -> None:
+        if time.monotonic() - begun > SECONDS_WITHOUT:
+            announce(stage, done, total, unit)
+
     with progress_display(SECONDS_BETWEEN_LINES) as show, listening(show):
         try:
-            yield announce
+            yield tell
         except Interrupted as interrupt:
             raise Interrupted(interrupt.number, f"{command}: {kept}") from None
 

@@ -21,6 +21,7 @@ from ninefold.flows.tasks import records_of, structures_of
 from ninefold.flows.verify_plan import read_references
 from ninefold.models.campaign import CampaignRecord
 from ninefold.models.candidate import Candidate
+from ninefold.models.lines import encode_lines
 from ninefold.models.method import Method
 from ninefold.models.property import PropertyRecord
 from ninefold.stages import choose, own, rank, references, stability
@@ -293,7 +294,7 @@ def _stored(store: Store, campaign: str, method: str) -> Iterator[Candidate]:
 
 
 def _own_rows(store: Store, campaign: str, methods: Sequence[str]) -> list[str]:
-    equal: dict[str, Any] = {"campaign": campaign, "method": list(methods)}
+    equal: dict[str, Any] = {"campaign": campaign, "method": [*methods, ""]}  # without one: of a store that was migrated
     return [row["id"] for row in store.iterate("candidates", equal=equal, fields=["id"])]
 
 
@@ -303,7 +304,8 @@ def _is_verified(store: Store, record: CampaignRecord, method: Method) -> bool:
 
 
 class _Scratch:
-    """Rows between hull and ranking, in a file, as JSON: a number comes back as it would from the store."""
+    """Rows between hull and ranking, in a file, as the lines that jobs hand to each other: numbers and the order of
+    keys come back as they do there."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -312,7 +314,7 @@ class _Scratch:
         """Rows of a further method."""
         for row in rows:
             self._file.seek(0, 2)
-            self._file.write(row.model_dump_json(exclude={"revision"}).encode() + b"\n")
+            self._file.write(encode_lines([json.loads(row.model_dump_json(exclude={"revision"}))]))
 
     def rows(self) -> Iterator[Candidate]:
         """All of them, in the order in which they came; one reader at a time."""

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ninefold.atomic_files import ProtectedFileError, writing_atomically
 from ninefold.errors import InputError, description
@@ -75,7 +75,7 @@ def write_backup(path: Path, parts: Iterable[Part], head: dict[str, Any]) -> Tal
             _add(archive, HEAD, canonical({**known, **head}))
             for part in parts:
                 if isinstance(part, Documents):
-                    lines = b"".join(canonical(document) + b"\n" for document in part.documents)
+                    lines = b"".join(_line(document) for document in part.documents)
                     _add(archive, f"documents/{part.collection}/{numbers[part.collection]:06d}.jsonl", lines)
                     numbers[part.collection] += 1
                     tally.add(part)
@@ -179,7 +179,7 @@ def _read(path: Path, tell: Tell, stage: str) -> Iterator[Part | dict[str, Any]]
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], tarfile.TarFile]]:
+def _opened(path: Path) -> Iterator[tuple[gzip.GzipFile, tarfile.TarFile]]:
     try:
         with gzip.open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|") as archive:
             yield file, archive
@@ -231,6 +231,11 @@ def _object(path: Path, content: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _damaged(path, "what it says of itself cannot be read")
     return value
+
+
+def _line(document: dict[str, Any]) -> bytes:
+    """A document with its keys in the order in which the store has them."""
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
