@@ -590,7 +590,7 @@ def rebuilt(store, *, apply=False):
     return [(change.id, change.what) for change in changes]
 
 
-def raw(store):
+def tables(store):
     """Every table of a store, to the last byte."""
     with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
         return {name: connection.execute(f'SELECT * FROM "{name}" ORDER BY id').fetchall() for name in MODELS}
@@ -613,9 +613,9 @@ DAMAGES = {
 
 def test_rows_of_an_intact_store_follow_from_its_facts(plain, tmp_path):
     store = copied(plain[0], tmp_path)
-    before, files = raw(store), sorted(tmp_path.rglob("*.gz"))
+    before, files = tables(store), sorted(tmp_path.rglob("*.gz"))
     assert rebuilt(store, apply=True) == []
-    assert raw(store) == before
+    assert tables(store) == before
     assert sorted(tmp_path.rglob("*.gz")) == files, "no blob is added"
 
 
@@ -623,17 +623,17 @@ def test_rows_of_an_intact_store_follow_from_its_facts(plain, tmp_path):
 @pytest.mark.parametrize("which", ["", " WHERE rank = 1", " WHERE is_competitor", " WHERE NOT is_best"])
 def test_damaged_rows_are_made_anew_to_the_last_byte(plain, tmp_path, damage, which):
     store = copied(plain[0], tmp_path)
-    before = raw(store)
+    before = tables(store)
     count = edit(store, DAMAGES[damage] + which)
     assert count
     assert len(rebuilt(store)) == count
     rebuilt(store, apply=True)
-    assert raw(store) == before
+    assert tables(store) == before
 
 
 def test_a_row_that_nothing_explains_is_removed(plain, tmp_path):
     store = copied(plain[0], tmp_path)
-    before = raw(store)
+    before = tables(store)
     columns = [row[1] for row in sqlite3.connect(store).execute("PRAGMA table_info(candidates)")]
     others = ", ".join(f'"{name}"' for name in columns if name not in ("id", "doc"))
     edit(
@@ -642,7 +642,7 @@ def test_a_row_that_nothing_explains_is_removed(plain, tmp_path):
         "FROM candidates WHERE rank = 1",
     )
     assert rebuilt(store, apply=True) == [("ghost", "does not follow from anything")]
-    assert raw(store) == before
+    assert tables(store) == before
 
 
 def test_without_its_facts_a_campaign_s_rows_stay_as_they_are(plain, tmp_path):
@@ -650,8 +650,8 @@ def test_without_its_facts_a_campaign_s_rows_stay_as_they_are(plain, tmp_path):
 
     store = copied(plain[0], tmp_path)
     edit(store, "DELETE FROM structures")
-    before, done = raw(store), rebuild.Rebuilt()
+    before, done = tables(store), rebuild.Rebuilt()
     with open_store(store, "write") as opened:
         rebuild.apply(opened, rebuild.changes(opened, done, lambda *_: None))
-    assert raw(store) == before
+    assert tables(store) == before
     assert "lost" in done.failed["tiny"]

@@ -294,7 +294,10 @@ def _stored(store: Store, campaign: str, method: str) -> Iterator[Candidate]:
 
 
 def _own_rows(store: Store, campaign: str, methods: Sequence[str]) -> list[str]:
-    equal: dict[str, Any] = {"campaign": campaign, "method": [*methods, ""]}  # without one: of a store that was migrated
+    equal: dict[str, Any] = {
+        "campaign": campaign,
+        "method": [*methods, ""],
+    }  # without one: of a store that was migrated
     return [row["id"] for row in store.iterate("candidates", equal=equal, fields=["id"])]
 
 
@@ -304,8 +307,10 @@ def _is_verified(store: Store, record: CampaignRecord, method: Method) -> bool:
 
 
 class _Scratch:
-    """Rows between hull and ranking, in a file, as the lines that jobs hand to each other: numbers and the order of
-    keys come back as they do there."""
+    """Rows between hull and ranking, in a file, as the lines that jobs hand to each other.
+
+    Numbers and the order of keys come back as they do there.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

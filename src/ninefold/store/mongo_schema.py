@@ -106,6 +106,8 @@ def missing_indexes(connection: Connection) -> list[str]:
         names = set(database[collection].index_information()) if collection in there else set()
         models = index_models(collection)
         found += [f"{collection}.{model.document['name']}" for model in models if model.document["name"] not in names]
+    if found:
+        _verified.discard((connection.place, database.name))
     return found
 
 
