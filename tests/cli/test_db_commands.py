@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from typing import NamedTuple
 
 import pytest
@@ -233,7 +234,7 @@ def test_a_damaged_blob_is_found(db, folder):
 
 def old_store(folder):
     """The finished store as an older ninefold would have left it: a column is missing."""
-    with sqlite3.connect(folder / "ninefold.db") as connection:
+    with closing(sqlite3.connect(folder / "ninefold.db")) as connection:
         connection.execute("DROP INDEX pools_label")
         connection.execute("ALTER TABLE pools DROP COLUMN label")
 
@@ -278,7 +279,7 @@ def test_a_store_of_a_newer_ninefold_is_refused(db, folder):
     assert not (folder / "c.db").exists()
 
 
-@pytest.mark.parametrize(("version", "words"), [(99, "written by a newer ninefold"), (3, "cannot read")])
+@pytest.mark.parametrize(("version", "words"), [(99, "written by a newer ninefold"), (3, "no ninefold has written")])
 def test_a_database_of_another_schema_is_refused(db, version, words):
     mongo_server.server()
     name = mongo_server.unused_database()

@@ -116,8 +116,9 @@ def migrate(
 ) -> None:
     """Bring a store of an older ninefold up to date. Opening an SQLite store does the same without saying so."""
     from ninefold.cli.locate import store_address
+    from ninefold.errors import InputError
     from ninefold.report.text import duration
-    from ninefold.store import masked, open_store
+    from ninefold.store import masked, open_store, store_file
     from ninefold.store.migrations import CHANGES, DOCUMENTS_PER_SECOND
     from ninefold.store.schema import SCHEMA_VERSION
 
@@ -126,6 +127,11 @@ def migrate(
     if state.is_current:
         typer.echo(f"Up to date: {masked(address)} (schema version {state.version})")
         return
+    if store_file(address) is None and state.version != SCHEMA_VERSION:
+        raise InputError(
+            "store", masked(address), problem=f"has schema version {state.version}, in which no ninefold has written a "
+            "MongoDB database", hint="copy or restore the store into another database",
+        )  # fmt: skip
     if state.version is not None and SCHEMA_VERSION >= state.version >= min(CHANGES):
         steps = range(state.version, SCHEMA_VERSION)
         for version in steps:
@@ -168,7 +174,7 @@ def backup(
     address = store_address(store)
     _check_current(address, _state(address, must_exist=True))
     file = check_output(file, "FILE", force=force, store=store_file(address))
-    head = {"source": masked(address), "created": now(), "ninefold": ninefold.__version__}
+    head = {"source": _name(address), "created": now(), "ninefold": ninefold.__version__}
     with open_store(address) as opened, _progress("backup", f"{file} was not written") as tell:
         _note_writers(opened)
         tally = write_backup(file, parts_of(opened, tell, "back up"), head)
@@ -203,7 +209,7 @@ def copy(
 ) -> None:
     """Copy a store into another of any kind, and verify it. Interrupted, the same command goes on."""
     from ninefold.errors import InputError
-    from ninefold.store import masked, open_store, store_file
+    from ninefold.store import masked, open_store
     from ninefold.store.filling import fill, parts_of
     from ninefold.store.locate import checked_address, is_same_store
     from ninefold.store.store import EXECUTOR
@@ -212,8 +218,7 @@ def copy(
     _check_current(origin, _state(origin, must_exist=True))
     if is_same_store(origin, address):
         raise InputError("TARGET", masked(address), problem="is the source", allowed="another store")
-    path = store_file(origin)
-    name = f"the store {masked(origin) if path is None else str(path.resolve())}"
+    name = f"the store {_name(origin)}"
     with (
         open_store(origin) as opened,
         _progress("copy", "the same command goes on") as tell,
@@ -323,6 +328,14 @@ def _note_writers(store: Any) -> None:
     """Say that a campaign is running: what it writes meanwhile may be there or not."""
     if (holder := store.lease_holder()) is not None:
         typer.echo(f"ninefold: note: in use by {holder}: what it writes meanwhile may be left out", err=True)
+
+
+def _name(address: str) -> str:
+    """A store as its copies name it: the same however the address was written, and without login and options."""
+    from ninefold.store import public_address, store_file
+
+    file = store_file(address)
+    return public_address(address).partition("?")[0] if file is None else str(file.resolve())
 
 
 def _room(address: str, state: StoreState) -> str:
