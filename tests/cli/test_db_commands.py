@@ -435,13 +435,13 @@ def test_a_backup_and_an_unfinished_store_hold_no_password(db, folder):
 
 def test_rebuild_makes_lost_rows_anew_on_every_backend(db, stored):
     before = whole(stored)
-    assert "0 were written" in db("rebuild", "--store", stored).stdout
+    assert ", 0 written: " in db("rebuild", "--store", stored).stdout
     assert whole(stored) == before
     with open_store(stored, "write") as store:
         store.delete("candidates", equal={"campaign": "tiny", "rank": 1})
-    assert "1 would be written" in db("rebuild", "--dry-run", "--store", stored).stdout
+    assert ", 1 to write: " in db("rebuild", "--dry-run", "--store", stored).stdout
     assert whole(stored) != before
-    assert "1 were written" in db("rebuild", "--store", stored).stdout
+    assert ", 1 written: " in db("rebuild", "--store", stored).stdout
     assert whole(stored) == before
 
 

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated
 
 import typer
 
+from ninefold.cli.db_common import check_current, numbered, progress, room_for, state_at
+from ninefold.cli.db_copies import backup, copy, restore
 from ninefold.cli.options import JsonOption, StoreOption, print_json
-from ninefold.cli.outputs import ForceOption
-
-if TYPE_CHECKING:
-    from ninefold.store.state import StoreState
-
-SECONDS_BETWEEN_LINES = 5.0
-"""Of progress, where standard error is no terminal."""
-SECONDS_WITHOUT = 2.0
-"""What is done sooner shows no progress."""
 
 
 def register(app: typer.Typer) -> None:
@@ -36,16 +27,16 @@ def init(store: StoreOption = None) -> None:
     from ninefold.store import masked, open_store
 
     address = store_address(store)
-    state = _state(address)
+    state = state_at(address)
     if state.kind == "absent":
         with open_store(address, "write"):
-            state = _state(address)
+            state = state_at(address)
         typer.echo(f"Made an empty store: {masked(address)} (schema version {state.version})")
         return
-    _check_current(address, state)
+    check_current(address, state)
     campaigns = state.documents.get("campaigns", 0)
     typer.echo(
-        f"There already: {masked(address)} (schema version {state.version}, {_number(campaigns, 'campaign')}, "
+        f"There already: {masked(address)} (schema version {state.version}, {numbered(campaigns, 'campaign')}, "
         f"{sum(state.documents.values())} documents); nothing was changed"
     )
 
@@ -66,7 +57,7 @@ def check(
     from ninefold.store.checking import KINDS, Findings, Problem, problems
 
     address = store_address(store)
-    _check_current(address, _state(address, must_exist=True))
+    check_current(address, state_at(address, must_exist=True))
     findings, rebuilt, found = Findings(), views_of.Rebuilt(), list[Problem]()
     counts: Counter[str] = Counter()
 
@@ -77,7 +68,7 @@ def check(
         else:
             typer.echo(f"{problem.kind}: {problem.text}")
 
-    with open_store(address) as opened, _progress("check", "nothing was changed") as tell:
+    with open_store(address) as opened, progress("check", "nothing was changed") as tell:
         for problem in problems(opened, findings, tell):
             note(problem)
         if views:
@@ -105,7 +96,7 @@ def check(
                 typer.echo(f"{counts[kind]} {meaning}")
         if counts["views"]:
             typer.echo("'ninefold db rebuild' makes the rows anew")
-        typer.echo(f"{_number(counts.total(), 'problem')} in {masked(address)}")
+        typer.echo(f"{numbered(counts.total(), 'problem')} in {masked(address)}")
     if counts.total():
         raise typer.Exit(1)
 
@@ -123,7 +114,7 @@ def migrate(
     from ninefold.store.schema import SCHEMA_VERSION
 
     address = store_address(store)
-    state = _state(address, must_exist=True)
+    state = state_at(address, must_exist=True)
     if state.is_current:
         typer.echo(f"Up to date: {masked(address)} (schema version {state.version})")
         return
@@ -145,7 +136,7 @@ def migrate(
         counts = ", ".join(f"{count} {name}" for name, count in state.documents.items() if count)
         typer.echo(f"Documents: {counts or 'none'}")
         seconds = sum(state.documents.values()) * max(len(steps), 1) / DOCUMENTS_PER_SECOND
-        typer.echo(f"Likely to take {duration(max(seconds, 1.0))}{_room(address, state)}")
+        typer.echo(f"Likely to take {duration(max(seconds, 1.0))}{room_for(address, state)}")
     if dry_run:
         typer.echo("Nothing was changed.")
         return
@@ -155,79 +146,6 @@ def migrate(
     typer.echo(
         f"Brought up to date: {masked(address)} (schema version {SCHEMA_VERSION}, {duration(time.monotonic() - begun)})"
     )
-
-
-def backup(
-    file: Annotated[Path, typer.Argument(help="Archive to write: NAME.tar.gz.", metavar="FILE")],
-    store: StoreOption = None,
-    force: ForceOption = False,
-) -> None:
-    """Write every document and blob of a store to one file, from which any kind of store can be restored."""
-    import ninefold
-    from ninefold.cli.locate import store_address
-    from ninefold.cli.outputs import check_output
-    from ninefold.clock import now
-    from ninefold.store import masked, open_store, store_file
-    from ninefold.store.backup import write_backup
-    from ninefold.store.filling import parts_of
-
-    address = store_address(store)
-    _check_current(address, _state(address, must_exist=True))
-    file = check_output(file, "FILE", force=force, store=store_file(address))
-    head = {"source": _name(address), "created": now(), "ninefold": ninefold.__version__}
-    with open_store(address) as opened, _progress("backup", f"{file} was not written") as tell:
-        _note_writers(opened)
-        tally = write_backup(file, parts_of(opened, tell, "back up"), head)
-    typer.echo(f"{_told(tally)} of {masked(address)} in {file} ({_bytes(file.stat().st_size)})")
-
-
-def restore(
-    file: Annotated[Path, typer.Argument(help="Archive that 'ninefold db backup' wrote.", metavar="FILE")],
-    store: StoreOption = None,
-) -> None:
-    """Fill an empty store, or one that is not there, from a backup. Interrupted, the same command goes on."""
-    from ninefold.cli.locate import store_address
-    from ninefold.paths import user_path
-    from ninefold.store import masked, open_store
-    from ninefold.store.backup import check_backup, parts_of_backup
-    from ninefold.store.filling import fill
-    from ninefold.store.store import EXECUTOR
-
-    address, file = store_address(store), user_path(file, "FILE")
-    with _progress("restore", "the same command goes on") as tell:
-        found = check_backup(file, tell)
-        with open_store(address, "fill") as target, target.lease(EXECUTOR, "restore"):
-            tally = fill(target, parts_of_backup(file, tell), found.title, tell, found.summary)
-    typer.echo(f"{_told(tally)} of {found.title} in {masked(address)}; verified")
-
-
-def copy(
-    source: Annotated[str, typer.Argument(help="Store to read, a file or URI.")],
-    target: Annotated[
-        str, typer.Argument(help="Store to fill: empty, not there, or the begun copy of the same source.")
-    ],
-) -> None:
-    """Copy a store into another of any kind, and verify it. Interrupted, the same command goes on."""
-    from ninefold.errors import InputError
-    from ninefold.store import masked, open_store
-    from ninefold.store.filling import fill, parts_of
-    from ninefold.store.locate import checked_address, is_same_store
-    from ninefold.store.store import EXECUTOR
-
-    origin, address = checked_address(source, "SOURCE"), checked_address(target, "TARGET")
-    _check_current(origin, _state(origin, must_exist=True))
-    if is_same_store(origin, address):
-        raise InputError("TARGET", masked(address), problem="is the source", allowed="another store")
-    name = f"the store {_name(origin)}"
-    with (
-        open_store(origin) as opened,
-        _progress("copy", "the same command goes on") as tell,
-        open_store(address, "fill") as filled,
-        filled.lease(EXECUTOR, "copy"),
-    ):
-        _note_writers(opened)
-        tally = fill(filled, parts_of(opened, tell, "copy"), name, tell, None)
-    typer.echo(f"{_told(tally)} of {masked(origin)} in {masked(address)}; verified")
 
 
 def rebuild(
@@ -243,7 +161,7 @@ def rebuild(
     from ninefold.store.store import EXECUTOR
 
     address = store_address(store)
-    _check_current(address, _state(address, must_exist=True))
+    check_current(address, state_at(address, must_exist=True))
     done, changed = views_of.Rebuilt(), 0
 
     def told() -> Iterator[views_of.Change]:
@@ -253,7 +171,7 @@ def rebuild(
             changed += 1
             yield change
 
-    with open_store(address, "read" if dry_run else "write") as opened, _progress("rebuild", "do it again") as tell:
+    with open_store(address, "read" if dry_run else "write") as opened, progress("rebuild", "do it again") as tell:
         if dry_run:
             for _ in told():
                 pass
@@ -264,104 +182,7 @@ def rebuild(
         typer.echo(f"{name} is {status}: 'ninefold resume {name}' makes its rows")
     for name, reason in done.failed.items():
         typer.echo(f"{name}: its rows cannot be made, and were left as they are: {reason}")
-    word = "would be written" if dry_run else "were written"
-    typer.echo(f"{_number(done.rows, 'row')} made from the facts, {changed} {word}: {masked(address)}")
+    word = "to write" if dry_run else "written"
+    typer.echo(f"{numbered(done.rows, 'row')} made from the facts, {changed} {word}: {masked(address)}")
     if done.failed:
         raise typer.Exit(1)
-
-
-def _state(address: str, *, must_exist: bool = False) -> StoreState:
-    """What stands at an address; what is no store, or none that can be used, is refused."""
-    from ninefold.errors import InputError
-    from ninefold.store import masked, store_state
-    from ninefold.store.schema import SCHEMA_VERSION
-    from ninefold.store.state import unfinished
-
-    state, place = store_state(address), masked(address)
-    if state.kind == "foreign":
-        raise InputError("store", place, problem="is a database, but not one of ninefold's", hint="name another")
-    if state.kind == "unfinished":
-        raise unfinished(place, state.source)
-    if state.kind == "absent" and must_exist:
-        raise InputError("store", place, problem="does not exist, or is empty", hint="'ninefold db init' makes one")
-    if state.kind == "whole" and not (isinstance(state.version, int) and state.version <= SCHEMA_VERSION):
-        raise InputError(
-            "store", place, problem=f"has schema version {state.version}, written by a newer ninefold",
-            allowed=f"up to {SCHEMA_VERSION}", hint="pip install --upgrade ninefold",
-        )  # fmt: skip
-    return state
-
-
-def _check_current(address: str, state: StoreState) -> None:
-    """Refuse a store of an older ninefold, which opening would change."""
-    from ninefold.errors import InputError
-    from ninefold.store import masked
-
-    if state.kind == "whole" and not state.is_current and not state.missing_indexes:
-        raise InputError(
-            "store", masked(address), problem=f"is of an older ninefold (schema version {state.version})",
-            hint="'ninefold db migrate --dry-run' says what bringing it up to date would change",
-        )  # fmt: skip
-
-
-@contextmanager
-def _progress(command: str, kept: str) -> Iterator[Callable[[str, int, int | None, str], None]]:
-    """Progress on standard error; an interrupt says what is kept."""
-    from ninefold.cli.progress import progress_display
-    from ninefold.cli.signals import Interrupted
-    from ninefold.flows.progress import announce, listening
-
-    begun = time.monotonic()
-
-    def tell(stage: str, done: int, total: int | None, unit: str) -> None:
-        if time.monotonic() - begun > SECONDS_WITHOUT:
-            announce(stage, done, total, unit)
-
-    with progress_display(SECONDS_BETWEEN_LINES) as show, listening(show):
-        try:
-            yield tell
-        except Interrupted as interrupt:
-            raise Interrupted(interrupt.number, f"{command}: {kept}") from None
-
-
-def _note_writers(store: Any) -> None:
-    """Say that a campaign is running: what it writes meanwhile may be there or not."""
-    if (holder := store.lease_holder()) is not None:
-        typer.echo(f"ninefold: note: in use by {holder}: what it writes meanwhile may be left out", err=True)
-
-
-def _name(address: str) -> str:
-    """A store as its copies name it: the same however the address was written, and without login and options."""
-    from ninefold.store import public_address, store_file
-
-    file = store_file(address)
-    return public_address(address).partition("?")[0] if file is None else str(file.resolve())
-
-
-def _room(address: str, state: StoreState) -> str:
-    """How much room a migration needs, and how much there is."""
-    import shutil
-
-    from ninefold.store import store_file
-
-    file = store_file(address)
-    if file is None or state.size is None:
-        return ""
-    free = shutil.disk_usage(file.resolve().parent).free
-    return f"; needs {_bytes(2 * state.size)} of room meanwhile, of which {_bytes(free)} are free"
-
-
-def _told(tally: Any) -> str:
-    return f"{sum(tally.counts.values())} documents and {tally.blobs} blobs ({_bytes(tally.size)})"
-
-
-def _bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -10,12 +10,13 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import NinefoldError, description
 from ninefold.flows import rows as writing
 from ninefold.flows.found import FoundMinima
+from ninefold.flows.row_changes import Change, compared
 from ninefold.flows.rows import Found, as_assessed, rows_of
 from ninefold.flows.tasks import records_of, structures_of
 from ninefold.flows.verify_plan import read_references
@@ -28,7 +29,6 @@ from ninefold.stages import choose, own, rank, references, stability
 from ninefold.store import StoreError
 from ninefold.store.filling import Tell, pages
 from ninefold.store.records import read_all
-from ninefold.store.schema import COLLECTIONS
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -36,17 +36,6 @@ if TYPE_CHECKING:
 
 PAGE = 200
 """Rows held at once."""
-
-
-class Change(NamedTuple):
-    """A row that is not what follows from the facts."""
-
-    id: str
-    campaign: str
-    what: str
-    """missing | damaged | differs in FIELDS | does not follow from anything."""
-    row: Candidate | None
-    """What follows; None where there should be no row."""
 
 
 class Rebuilt:
@@ -116,7 +105,7 @@ def _of_campaign(store: Store, record: CampaignRecord, done: Rebuilt, tell: Tell
             made |= {row.id for row in rows}
             done.rows += len(rows)
             tell(f"rebuild {record.name}", done.rows, None, "rows")
-            yield from _compared(store, rows)
+            yield from compared(store, rows)
     for row in _own_rows(store, record.name, ids):
         if row not in made:
             yield Change(row, record.name, "does not follow from anything", None)
@@ -238,54 +227,6 @@ def _with_properties(
             found = [PropertyRecord.model_validate(records[key]) for key in some if key in records]
             values = {name: value for record in found for name, value in record.values.items()}
             yield row.model_copy(update={"properties": values})
-
-
-def _compared(store: Store, rows: list[Candidate]) -> Iterator[Change]:
-    """Which of some rows are not in the store as they should be."""
-    there = _documents(store, [row.id for row in rows])
-    for row in rows:
-        wanted, found = json.loads(row.model_dump_json()), there.get(row.id)
-        if found is None:
-            yield Change(row.id, row.campaign, "missing", row)
-            continue
-        if not found:
-            yield Change(row.id, row.campaign, "damaged", row)
-            continue
-        # which step wrote a row last is no part of the result
-        differing = sorted(key for key in {*wanted, *found} - {"revision"} if wanted.get(key) != found.get(key))
-        if differing:
-            yield Change(row.id, row.campaign, f"differs in {', '.join(differing)}", row)
-
-
-def _documents(store: Store, ids: list[str]) -> dict[str, dict[str, Any]]:
-    """Documents by id; empty where one cannot be read, or contradicts the backend's own copies of its fields."""
-    fields = list(COLLECTIONS["candidates"])
-
-    def read(some: list[str]) -> dict[str, dict[str, Any]]:
-        flat = {row["id"]: row for row in store.find("candidates", equal={"id": some}, fields=fields)}
-        return {
-            key: _complete(found) if all(found.get(name) == value for name, value in flat.get(key, {}).items()) else {}
-            for key, found in store.get_many("candidates", some).items()
-        }
-
-    try:
-        return read(ids)
-    except StoreError:
-        documents: dict[str, dict[str, Any]] = {}
-        for identifier in ids:
-            try:
-                documents |= read([identifier])
-            except StoreError:
-                documents[identifier] = {}
-        return documents
-
-
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
-    """A document with the fields that have been added since it was written; empty where it is no candidate."""
-    try:
-        return dict(json.loads(Candidate.model_validate(document).model_dump_json()))
-    except ValueError:
-        return {}
 
 
 def _stored(store: Store, campaign: str, method: str) -> Iterator[Candidate]:
