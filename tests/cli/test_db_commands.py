@@ -202,6 +202,16 @@ def test_a_missing_index_is_found_and_made(db):
     assert "0 problems" in db("check", "--store", address).stdout
 
 
+def test_a_missing_index_of_a_file_is_found_and_made(db, folder):
+    with closing(sqlite3.connect(folder / "ninefold.db")) as connection:
+        connection.execute("DROP INDEX candidates_rank")
+    for _ in range(2):
+        assert "indexes: candidates.candidates_rank is missing" in db("check", "--no-views", code=1).stdout
+        assert "missing indexes: candidates.candidates_rank" in db("migrate", "--dry-run").stdout
+    db("migrate")
+    assert "0 problems" in db("check", "--no-views").stdout
+
+
 @pytest.mark.parametrize(
     "statement",
     [

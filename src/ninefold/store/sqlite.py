@@ -39,7 +39,14 @@ from ninefold.store.sqlite_queries import (
     values_of,
     where,
 )
-from ninefold.store.sqlite_upgrade import damaged, mark_finished, mark_unfinished, parsed_document, source_of
+from ninefold.store.sqlite_upgrade import (
+    damaged,
+    mark_finished,
+    mark_unfinished,
+    missing_indexes,
+    parsed_document,
+    source_of,
+)
 from ninefold.store.state import StoreState, not_empty, of_another_source
 from ninefold.store.store import (
     EXECUTOR,
@@ -239,9 +246,10 @@ class SQLiteStore(Store):
 
     def missing_indexes(self) -> list[str]:
         """See `Store.missing_indexes`."""
-        there = {name for (name,) in self._rows("SELECT name FROM sqlite_master WHERE type = 'index'")}
-        wanted = ((collection, field) for collection, fields in schema.INDEXED.items() for field in fields)
-        return [f"{collection}.{field}" for collection, field in wanted if f"{collection}_{field}" not in there]
+        try:
+            return list(missing_indexes(self._own()))
+        except sqlite3.DatabaseError as error:
+            raise explained(error, self._path) from error
 
     def damage(self) -> StoreError | None:
         """See `Store.damage`."""

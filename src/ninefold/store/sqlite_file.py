@@ -21,6 +21,7 @@ from ninefold.store.sqlite_upgrade import (
     bring_up_to_date,
     documents_in,
     is_current,
+    missing_indexes,
     source_of,
 )
 from ninefold.store.state import StoreState, unfinished
@@ -152,6 +153,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, mode: Mode, blobs: Blob
     with transaction(connection, path):  # finds out at once whether we may write, and whether another was first
         if not is_current(connection):
             bring_up_to_date(connection, path, blobs)
+        for statement in missing_indexes(connection).values():
+            run(statement)
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
@@ -181,7 +184,12 @@ def state(path: Path) -> StoreState:
                 return StoreState("unfinished", {}, version, source=source_of(connection))
             if application != APPLICATION_ID:
                 return StoreState("foreign", {})
-            return StoreState("whole", documents_in(connection), version, is_current(connection), path.stat().st_size)
+            has_columns = is_current(connection)
+            missing = tuple(missing_indexes(connection)) if has_columns else ()
+            return StoreState(
+                "whole", documents_in(connection), version, has_columns and not missing, path.stat().st_size,
+                missing_indexes=missing,
+            )  # fmt: skip
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:

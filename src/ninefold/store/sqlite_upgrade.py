@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,18 @@ def is_current(connection: sqlite3.Connection) -> bool:
     if connection.execute("PRAGMA user_version").fetchone()[0] != schema.SCHEMA_VERSION:
         return False
     return all(_columns(connection, name) == [*fields, "doc"] for name, fields in schema.COLLECTIONS.items())
+
+
+def missing_indexes(connection: sqlite3.Connection) -> dict[str, str]:
+    """Declared indexes that are not there: as `collection.index`, with the statement that makes each."""
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    missing: dict[str, str] = {}
+    for collection in schema.COLLECTIONS:
+        for statement in creation(collection):
+            found = re.match('CREATE (?:UNIQUE )?INDEX "([^"]+)"', statement)
+            if found and found[1] not in there:
+                missing[f"{collection}.{found[1]}"] = statement
+    return missing
 
 
 def documents_in(connection: sqlite3.Connection) -> dict[str, int]:
