@@ -135,5 +135,5 @@ CHANGES = {
     3: "relaxed structures move from calculations and references into documents of their own",
 }
 """Schema version -> what the step from it does, for people."""
-DOCUMENTS_PER_SECOND = 4000
-"""Of a step, on one core: 3 000 to 10 000 by the size of the documents (docs/store.md); for estimates alone."""
+DOCUMENTS_PER_SECOND = 2500
+"""Of a step, for estimates alone: two stores of the demo took 2 600 and 2 900 on a busy core."""
