@@ -420,3 +420,23 @@ def test_shards_take_an_hour_by_measured_rates_and_are_not_too_many(place, monke
     assert sized.execution.compositions_per_job == size  # a search: 8 structures of 0.1 s, 3 relaxations of each
     assert sized.fingerprint() == campaign.fingerprint()
     assert submission.with_shards(campaign, store, 3600.0) == campaign  # of this engine nothing is known
+
+
+def test_what_is_left_is_told_from_what_jobs_of_the_same_name_have_taken(place, address, tmp_path):
+    store, launchpad = place
+    folder = str(tmp_path)
+    first = cluster_jobs.count(folder, "first")
+    submit(
+        place, first, cluster_jobs.count(folder, "second", first.output), cluster_jobs.gather(folder, "x", first.output)
+    )
+    run_all(address)
+    launchpad.fireworks.update_many({"name": "count"}, {"$set": {"state": "READY"}})
+    launchpad.launches.update_many({}, {"$set": {"action.stored_data.core_seconds": 1800.0}})
+    [last] = launchpad.fireworks.find({"name": "gather"})
+    launchpad.launches.update_one(
+        {"launch_id": last["launches"][0]}, {"$set": {"action.stored_data.core_seconds": 3600.0}}
+    )
+    found = standing_of(store, CAMPAIGN.name)
+    assert found.states == {"READY": 2, "COMPLETED": 1}
+    assert (found.core_hours, found.core_hours_left, found.hours_left) == (2.0, 1.0, 1.0)
+    assert found.jobs_per_hour > 3

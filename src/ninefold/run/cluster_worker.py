@@ -26,7 +26,7 @@ from ninefold.flows.progress import Progress, listening
 from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import Failure, close_workplaces, workplace_for
 from ninefold.machine import use_one_thread
-from ninefold.run.children import descendants, end_children
+from ninefold.run.children import core_time, descendants, end_children
 from ninefold.run.job_errors import STAGE
 from ninefold.run.submission import launchpad_of
 from ninefold.run.worker_group import PARENT
@@ -282,7 +282,7 @@ class ClusterWorker:
         from ninefold.run.recovery import MOST_LOST, give_up
 
         tag = firework.spec[TAG]
-        started, wall, cpu = time.time(), time.monotonic(), time.process_time()
+        started, wall, cpu = time.time(), time.monotonic(), core_time()
         lease.try_note({"job": firework.fw_id, "name": firework.name, "campaign": tag["campaign"], "since": started})
         run, tasks = self._run_of(store, launchpad, tag)
 
@@ -327,7 +327,7 @@ class ClusterWorker:
         finally:
             self._run_now = None
         action.stored_data.update(
-            wall_seconds=round(time.monotonic() - wall, 3), core_seconds=round(time.process_time() - cpu, 3)
+            wall_seconds=round(time.monotonic() - wall, 3), core_seconds=round(core_time() - cpu, 3)
         )
         lease.check()
         _complete(launchpad, launch, action)

@@ -20,7 +20,7 @@ from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
 from ninefold.run import spool_jobs
-from ninefold.run.children import descendants, end_children
+from ninefold.run.children import core_time, descendants, end_children
 from ninefold.run.cluster_worker import HEARTBEAT_SECONDS, PAUSE_SECONDS, Ending, JobStopped, OneProcess, Worked
 from ninefold.run.flow_run import OF_EVERY_JOB
 from ninefold.run.job_errors import STAGE
@@ -111,7 +111,7 @@ def _taken(folder: Path, kinds: Sequence[str], worker: str) -> Path | None:
 def _run(
     folder: Path, file: Path, ending: Ending, scratch: Path | None, done: Worked, tell: Callable[[str], None]
 ) -> None:
-    name, wall, cpu = file.name, time.monotonic(), time.process_time()
+    name, wall, cpu = file.name, time.monotonic(), core_time()
     job = spool_jobs.read(file)
     spool = Spool(folder, name)
     result: dict[str, Any] = {}
@@ -150,7 +150,7 @@ def _run(
             close_workplaces()
     spool.flush()
     seconds = {
-        "wall_seconds": round(time.monotonic() - wall, 3), "core_seconds": round(time.process_time() - cpu, 3),
+        "wall_seconds": round(time.monotonic() - wall, 3), "core_seconds": round(core_time() - cpu, 3),
     }  # fmt: skip
     # the last: whoever finds it finds everything else
     spool_jobs.write(folder / DONE / name, {**result, **seconds, "records": spool.names})
