@@ -14,7 +14,7 @@ import mongo_server
 from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
-from ninefold.run import submission
+from ninefold.run import submission, submitted_runs
 
 SMALL = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
@@ -264,7 +264,7 @@ def test_nothing_is_left_of_a_submission_that_fails(finished, address, monkeypat
     monkeypatch.setattr(register, "register", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         submission.submit_campaign(LJ, address, "here", ("cpu",))
-    with submission.launchpad_of(address) as (store, launchpad):
+    with submitted_runs.launchpad_of(address) as (store, launchpad):
         assert leftovers(launchpad) == {}
         assert store.get("campaigns", "cut") is None
 
@@ -275,7 +275,7 @@ def test_what_a_killed_submission_has_left_is_replaced(finished, address, monkey
         patch.setattr(submission, "_insert", lambda launchpad, workflow: _half(launchpad, workflow))
         with pytest.raises(KeyboardInterrupt):
             submission.submit_campaign(LJ, address, "here", ("cpu",))
-    with submission.launchpad_of(address) as (_, launchpad):
+    with submitted_runs.launchpad_of(address) as (_, launchpad):
         assert leftovers(launchpad) == {"workflows": 1, "submissions": 1}
         done = submission.submit_campaign(LJ, address, "here", ("cpu",))
         assert leftovers(launchpad) == {"fireworks": done.jobs, "workflows": 1, "submissions": 1}
@@ -290,8 +290,8 @@ def test_a_submission_that_was_killed_at_its_last_step_is_completed_by_recovery(
     from ninefold.run.launchpad import CampaignLaunchPad
     from ninefold.run.recovery import recover
 
-    with submission.launchpad_of(address) as (store, launchpad):
-        submission.set_state(launchpad, "cut", "cancelled", ("submitted",))
+    with submitted_runs.launchpad_of(address) as (store, launchpad):
+        submitted_runs.set_state(launchpad, "cut", "cancelled", ("submitted",))
         with monkeypatch.context() as patch:
             patch.setattr(CampaignLaunchPad, "resume_fw", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
