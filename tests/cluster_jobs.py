@@ -57,3 +57,17 @@ def wait_for(folder, name):
 def full_disk(folder, name):
     note(folder, name)
     raise OSError(28, "No space left on device")
+
+
+@job
+def start_program(folder, name):
+    """Starts a program, which does not listen, and never ends."""
+    import subprocess
+
+    note(folder, name)
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(1000)"
+    program = subprocess.Popen(["python3", "-c", code])
+    (Path(folder) / "pid").write_text(str(program.pid))
+    while not (Path(folder) / "go").exists():
+        time.sleep(0.02)
+    return name

@@ -21,6 +21,7 @@ from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
 from ninefold.flows.runner import Run
 from ninefold.run import submission
+from ninefold.run.children import _runs
 from ninefold.run.cluster_worker import work
 from ninefold.run.launchpad import CampaignLaunchPad, outputs_in
 from ninefold.run.recovery import MOST_LOST, recover
@@ -164,7 +165,7 @@ def take(place, expires):
     launchpad.db["leases"].insert_one(
         {"_id": f"worker {name}", "owner": name, "token": 1, "expires": expires, "holder": name, "process": None}
     )
-    firework, launch = launchpad.checkout_fw(fireworker(name, "here", ["cpu"], []), "/tmp", host="h", ip="")
+    firework, launch = launchpad.take(fireworker(name, "here", ["cpu"], []), "/tmp", "h")
     return firework, launch
 
 
@@ -388,3 +389,15 @@ def test_a_server_that_is_away_for_a_while_costs_nothing(place, address, tmp_pat
     assert (cluster_jobs.runs(tmp_path, "long"), cluster_jobs.runs(tmp_path, "next")) == (2, 1)
     assert set(states(place[1]).values()) == {"COMPLETED"}
     assert standing_of(place[0], CAMPAIGN.name).failed == {}
+
+
+@pytest.mark.parametrize("how", ["stopped", "ended"])
+def test_a_program_that_a_job_leaves_behind_ends_with_it(place, address, tmp_path, how, monkeypatch):
+    monkeypatch.setattr("ninefold.run.children.GRACE_SECONDS", 0.3)
+    submit(place, cluster_jobs.start_program(str(tmp_path), "one"))
+    if how == "ended":
+        (tmp_path / "go").touch()
+    done = run_all(address, max_seconds=2.0 if how == "stopped" else None)
+    assert (done.given_back, done.jobs) == ((1, 0) if how == "stopped" else (0, 1))
+    pid = (tmp_path / "pid").read_text()
+    assert not _runs(int(pid))

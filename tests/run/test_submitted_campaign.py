@@ -164,6 +164,58 @@ def test_bad_input_is_one_line(finished, folder, environment, arguments, words):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+DEAR = """
+from ase.calculators.lj import LennardJones
+
+from ninefold.engines.ase_engine import ASEEngine
+
+PARAMETERS = {"sigma": 1.16, "epsilon": 0.02, "rc": 5.0, "smooth": True}
+
+
+def engine(settings):
+    return ASEEngine("dear", "Dear LJ", LennardJones(**PARAMETERS), (PARAMETERS,), evidence="DFT")
+"""
+
+
+@pytest.mark.slow
+def test_a_verification_by_dft_jobs_is_that_of_one_machine(finished, folder, environment, address):
+    (folder / "dear.py").write_text(DEAR)
+    text = yaml.safe_load((folder / "here.yaml").read_text())
+    text["resources"]["dft"] = {"cores": 1, "memory_GB": 2, "wall_time": "01:00:00"}
+    (folder / "dft.yaml").write_text(yaml.safe_dump(text))
+    asked = ("verify", "quick", "--method", "dear.py:engine", "--window", "5")
+    refused = command(*asked, "--cluster", "./here.yaml", folder=folder, environment=environment, code=2)
+    assert "has no resources of the kind 'dft'" in refused.stderr
+    command(*asked, "--cluster", "./dft.yaml", folder=folder, environment=environment)
+    kinds = {}
+    for kind in ("cpu", "dft", "cpu"):  # planned; computed, each by itself in a folder; judged
+        work = ("work", "--cluster", "./dft.yaml", "--resources", kind, "--idle-seconds", "1")
+        command(*work, folder=folder, environment=environment)
+        for job in database(address)["fireworks"].find({}):
+            kinds.setdefault(job["spec"]["_category"], set()).add(job["name"])
+    assert kinds["dft"] == {"compute a phase"}
+    command(*asked, folder=folder, environment={**environment, "NINEFOLD_STORE": "ninefold.db"})
+    here, there = without_times(what_matters(folder / "ninefold.db")), without_times(what_matters(address))
+    differing = {
+        (name, id, key): (value, there[name][id][key])
+        for name, documents in here.items()
+        for id, document in documents.items()
+        for key, value in document.items()
+        if value != there[name][id][key]
+    }
+    assert differing == {}
+    assert {name: documents.keys() for name, documents in here.items()} == {
+        name: documents.keys() for name, documents in there.items()
+    }
+
+
+def without_times(value):
+    """A value without what it took to compute it, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_times(each) for key, each in value.items() if not key.endswith("seconds")}
+    return [without_times(each) for each in value] if isinstance(value, list) else value
+
+
 @pytest.mark.slow
 def test_retry_tries_one_class_of_failures_and_leaves_the_others(finished, folder, environment, address):
     from ninefold.models.campaign import CampaignRecord

@@ -26,8 +26,10 @@ from ninefold.flows.progress import Progress, listening
 from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import Failure, close_workplaces, workplace_for
 from ninefold.machine import use_one_thread
+from ninefold.run.children import descendants, end_children
 from ninefold.run.job_errors import STAGE
 from ninefold.run.submission import launchpad_of
+from ninefold.run.worker_group import PARENT
 from ninefold.stages.stage import Counts
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, held
@@ -95,7 +97,8 @@ class Ending:
 
     def __enter__(self) -> Ending:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGALRM):
-            self._before[number] = signal.signal(number, self._on_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                self._before[number] = signal.signal(number, self._on_signal)
         if self._last is not None:
             signal.setitimer(signal.ITIMER_REAL, max(0.001, self._last - time.monotonic()), AGAIN_SECONDS)
         return self
@@ -262,8 +265,8 @@ class ClusterWorker:
         from ninefold.run.fireworks import fireworker
 
         taker = fireworker(worker, self._cluster, self._kinds, held_runs(launchpad))
-        firework, launch = launchpad.checkout_fw(taker, os.getcwd(), host=os.uname().nodename, ip="")
-        if firework is None:
+        firework, launch = launchpad.take(taker, os.getcwd(), os.uname().nodename)
+        if firework is None or launch is None:
             return False
         if launchpad.is_orphan(firework.fw_id):
             launchpad.remove([firework.fw_id])
@@ -289,12 +292,16 @@ class ClusterWorker:
 
         place = Place(store, outputs_in(launchpad.db), on_error)
         self._run_now, self._unfinished = tag["run"], (firework.fw_id, launch)
+        others = descendants()
         try:
-            with (
-                registered_as(run), running_with(tasks), listening(_Noting(lease, firework, tag["campaign"])),
-                _working_at(place), _in_folder(self._folder_of(firework, launch)), self._ending.computing(),
-            ):  # fmt: skip
-                action = firework.tasks[0].run_task(dict(firework.spec))
+            try:
+                with (
+                    registered_as(run), running_with(tasks), listening(_Noting(lease, firework, tag["campaign"])),
+                    _working_at(place), _in_folder(self._folder_of(firework, launch)), self._ending.computing(),
+                ):  # fmt: skip
+                    action = firework.tasks[0].run_task(dict(firework.spec))
+            finally:  # before anybody else may take the job
+                end_children(others)
         except JobStopped as stopped:
             self._run_now = None
             launchpad.release(firework.fw_id, [launch])
@@ -357,9 +364,12 @@ class ClusterWorker:
     def _watching(self, launchpad: CampaignLaunchPad) -> Iterator[None]:
         """Look now and then whether the campaign of the job that runs was cancelled."""
         ended = threading.Event()
+        parent = int(os.environ[PARENT]) if PARENT in os.environ else None
 
         def watch() -> None:
             while not ended.wait(WATCH_SECONDS):
+                if parent is not None and os.getppid() != parent:  # killed, and its workers with it
+                    os.kill(os.getpid(), signal.SIGTERM)
                 run = self._run_now
                 with suppress(PyMongoError):
                     if run and launchpad.submissions.find_one({"run": run, "state": "cancelled"}, {"_id": 1}):

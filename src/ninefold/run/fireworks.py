@@ -37,8 +37,8 @@ LOGIN = "login"
 """Category of jobs that run on the login node."""
 PLANNING = 10**6
 """Priority of jobs that make others or gather them: what waits for them is more than one shard."""
-LARGEST_WORKFLOW = 50_000
-"""Jobs of a run: its document, with a link and a state for each, is then some 5 MB; BSON's limit is 16."""
+MOST_JOBS = 5000
+"""Jobs that one job may replace itself by: they are one document, of 1.4 kB for each; BSON's limit is 16 MB."""
 LOG_CHARACTERS = 4000
 """Of a job's traceback that are kept: its end."""
 _SETTINGS = "@campaign"
@@ -101,10 +101,10 @@ def workflow_of(flow: Any, submitted: Submitted, store: Store) -> Workflow:
         InputError: if it has more jobs than a workflow may have.
     """
     workflow = flow_to_workflow(flow, name=getattr(flow, "name", "flow"), metadata=submitted.tag())
-    if len(workflow.fws) > LARGEST_WORKFLOW:
+    if len(workflow.fws) > MOST_JOBS:
         raise InputError(
             "execution.compositions_per_job", len(workflow.fws), problem="jobs are too many for one workflow",
-            allowed=f"{LARGEST_WORKFLOW} jobs", hint="give more compositions to a job",
+            allowed=f"{MOST_JOBS} jobs", hint="give more compositions to a job",
         )  # fmt: skip
     jobs = [(firework, firework.tasks[0]["job"]) for firework in workflow.fws]
     priorities = _priorities([job for _, job in jobs])

@@ -61,6 +61,7 @@ class CampaignLaunchPad(LaunchPad):
             setattr(self, name, self.db[name])
         self.gridfs_fallback = _gridfs(self.db)
         self.submissions = self.db[SUBMISSIONS]
+        self._is_taking = False
         self._prepare()
 
     def _prepare(self) -> None:
@@ -87,8 +88,23 @@ class CampaignLaunchPad(LaunchPad):
             )
         _made.add(key)
 
+    def take(self, taker: Any, folder: str, host: str) -> tuple[Any, int | None]:
+        """The next Firework for a worker and the id of its launch, or None twice.
+
+        What waits for a Firework asks only whether it has ended, so its workflow is not written when it starts: that
+        would be half of all the writes of that document, which the workers of a campaign take turns at.
+        """
+        self._is_taking = True
+        try:
+            firework, launch = self.checkout_fw(taker, folder, host=host, ip="")
+        finally:
+            self._is_taking = False
+        return firework, launch
+
     def _refresh_wf(self, fw_id: int) -> None:
         """State of a Firework and of what waits for it, from its launches; under our lock of the workflow."""
+        if self._is_taking:
+            return
         run = self._run_of(fw_id)
         if run is None:  # deleted with its submission
             return
@@ -110,6 +126,8 @@ class CampaignLaunchPad(LaunchPad):
 
     def is_orphan(self, fw_id: int) -> bool:
         """Whether a Firework is in no workflow, once nobody changes that workflow any more."""
+        if self.workflows.count_documents({"nodes": fw_id}, limit=1):
+            return False
         run = self._run_of(fw_id)
         if run is None:
             return True

@@ -122,8 +122,8 @@ class SpoolServer:
             waiting = len(spool_jobs.names_in(self._folder / JOBS / kind))
             while waiting < MOST_WAITING and self._ending.reason is None:
                 taker = fireworker(self._name, self._cluster, [kind], held_runs(launchpad))
-                firework, launch = launchpad.checkout_fw(taker, str(self._folder), host="spool", ip="")
-                if firework is None:
+                firework, launch = launchpad.take(taker, str(self._folder), "spool")
+                if firework is None or launch is None:
                     break
                 did = True
                 if launchpad.is_orphan(firework.fw_id):

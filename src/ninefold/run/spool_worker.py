@@ -20,6 +20,7 @@ from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
 from ninefold.run import spool_jobs
+from ninefold.run.children import descendants, end_children
 from ninefold.run.cluster_worker import HEARTBEAT_SECONDS, PAUSE_SECONDS, Ending, JobStopped, OneProcess, Worked
 from ninefold.run.flow_run import OF_EVERY_JOB
 from ninefold.run.job_errors import STAGE
@@ -122,9 +123,13 @@ def _run(
         def opener(mode: Mode) -> Store:
             return SpoolStore(open_store(inner, mode), spool)
 
+        others = descendants()
         try:
-            with opened_instead(job["address"], opener), _stopped_if(folder / CANCELLED / name), ending.computing():
-                result = _result_of(job)
+            try:
+                with opened_instead(job["address"], opener), _stopped_if(folder / CANCELLED / name), ending.computing():
+                    result = _result_of(job)
+            finally:
+                end_children(others)
         except JobStopped as stopped:
             spool.flush()
             if (folder / CANCELLED / name).exists():

@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+PARENT = "NINEFOLD_WORKER_GROUP"
+"""Process id of the one that started a worker: where that was killed, the worker ends, too."""
 POLL_SECONDS = 0.5
 APART_SECONDS = 0.2
 """Between two starts: the imports of all at once would wait for one file system."""
@@ -37,8 +39,9 @@ def run_workers(command: Sequence[str], count: int, *, has_devices: bool = False
         for place in range(count):
             if told:
                 break
-            environment = {**os.environ, **_device(place, has_devices)}
-            workers.append(subprocess.Popen(command, env=environment, start_new_session=True))
+            environment = {**os.environ, PARENT: str(os.getpid()), **_device(place, has_devices)}
+            # in this session: what ends a queue job by its process group reaches them
+            workers.append(subprocess.Popen(command, env=environment))
             time.sleep(APART_SECONDS)
         passed_on, last = 0, float("inf")
         while any(worker.poll() is None for worker in workers):
