@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 """The first bytes of every SQLite file; https://www.sqlite.org/fileformat.html#magic_header_string."""
@@ -45,13 +47,29 @@ def write_atomically(path: Path, content: bytes) -> None:
         with target.open("wb") as file:  # raises IsADirectoryError for a folder
             file.write(content)
         return
+    with writing_atomically(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def writing_atomically(path: Path) -> Iterator[BinaryIO]:
+    """As `write_atomically`, for what is written bit by bit: the file takes its name when the block ends.
+
+    Args:
+        path: A file, or where one is to be; its folder must be there.
+
+    Raises:
+        ProtectedFileError: if the file that is there is a database.
+        OSError: if it cannot be written; then nothing is left behind.
+    """
+    target = path.resolve()
     if is_database(target):
         raise ProtectedFileError(None, "is a database and is never overwritten", str(path))
     temporary = target.with_name(f".writing-{secrets.token_hex(8)}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with open(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             with contextlib.suppress(FileNotFoundError):
                 os.fchmod(file.fileno(), target.stat().st_mode & 0o777)

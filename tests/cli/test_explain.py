@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from ninefold.chemistry.compounds import known_compounds
 from ninefold.cli.main import app
 from ninefold.errors import InputError
-from ninefold.models.quantities import QUANTITIES
+from ninefold.models.quantities import BOOKKEEPING, QUANTITIES
 
 COMPOSITIONS = [
     "Li5MoH11", "K2[ReH9]", "K2ReD9", "K₂ReH₉", "[ReH9]2-", "[TiH9]5-", "K2ReH8", "ReH9", "K3ReH6", "Li5ScYH7",
@@ -124,8 +124,11 @@ def test_fields_lists_every_quantity(narrow):
         [line] = [line for line in text.splitlines() if line.split(" ")[0] == key]
         assert quantity.kind in line
         assert quantity.unit in line
-    assert [row["key"] for row in json.loads(out("fields", "--json"))] == list(QUANTITIES)
-    assert set(json.loads(out("fields", "--json"))[0]) == {"key", "kind", "unit", "symbol", "meaning"}
+    listed = json.loads(out("fields", "--json"))
+    assert [row["key"] for row in listed] == [*QUANTITIES, *BOOKKEEPING]
+    assert set(listed[0]) == {
+        "key", "kind", "unit", "symbol", "meaning", "optimade", "operators", "sortable", "own", "problem",
+    }  # fmt: skip
 
 
 def test_recall_says_what_was_fitted_and_what_the_set_keeps():

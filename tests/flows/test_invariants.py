@@ -572,3 +572,86 @@ def test_an_edited_stage_computes_its_own_values_only(folder, base, tmp_path):
         assert second[collection] == first[collection], collection
     rows = {row["formula"]: row for row in second["candidates"].values()}
     assert rows["K3ReH10"]["properties"]["density"] > 1
+
+
+# 8: rows made anew from facts
+
+
+def rebuilt(store, *, apply=False):
+    """What does not follow from the facts, as (row, what); with `apply` written."""
+    from ninefold.flows import rebuild
+
+    done = rebuild.Rebuilt()
+    with open_store(store, "write" if apply else "read") as opened:
+        changes = list(rebuild.changes(opened, done, lambda *_: None))
+        if apply:
+            rebuild.apply(opened, changes)
+    assert not done.failed
+    return [(change.id, change.what) for change in changes]
+
+
+def tables(store):
+    """Every table of a store, to the last byte."""
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+        return {name: connection.execute(f'SELECT * FROM "{name}" ORDER BY id').fetchall() for name in MODELS}
+
+
+def edit(store, statement):
+    with sqlite3.connect(store) as connection:
+        return connection.execute(statement).rowcount
+
+
+DAMAGES = {
+    "lost": "DELETE FROM candidates",
+    "a number changed": "UPDATE candidates SET doc = json_set(doc, '$.e_above_hull', 0.123)",
+    "a column that contradicts its document": "UPDATE candidates SET rank = 77",
+    "no JSON": "UPDATE candidates SET doc = substr(doc, 1, 40)",
+    "no candidate": "UPDATE candidates SET doc = json_set(doc, '$.minima', 'none')",
+    "of other minima": "UPDATE candidates SET doc = json_set(doc, '$.minima_record', 'x', '$.minima', json('[]'))",
+}
+
+
+def test_rows_of_an_intact_store_follow_from_its_facts(plain, tmp_path):
+    store = copied(plain[0], tmp_path)
+    before, files = tables(store), sorted(tmp_path.rglob("*.gz"))
+    assert rebuilt(store, apply=True) == []
+    assert tables(store) == before
+    assert sorted(tmp_path.rglob("*.gz")) == files, "no blob is added"
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("which", ["", " WHERE rank = 1", " WHERE is_competitor", " WHERE NOT is_best"])
+def test_damaged_rows_are_made_anew_to_the_last_byte(plain, tmp_path, damage, which):
+    store = copied(plain[0], tmp_path)
+    before = tables(store)
+    count = edit(store, DAMAGES[damage] + which)
+    assert count
+    assert len(rebuilt(store)) == count
+    rebuilt(store, apply=True)
+    assert tables(store) == before
+
+
+def test_a_row_that_nothing_explains_is_removed(plain, tmp_path):
+    store = copied(plain[0], tmp_path)
+    before = tables(store)
+    columns = [row[1] for row in sqlite3.connect(store).execute("PRAGMA table_info(candidates)")]
+    others = ", ".join(f'"{name}"' for name in columns if name not in ("id", "doc"))
+    edit(
+        store,
+        f"INSERT INTO candidates (id, {others}, doc) SELECT 'ghost', {others}, json_set(doc, '$.id', 'ghost') "
+        "FROM candidates WHERE rank = 1",
+    )
+    assert rebuilt(store, apply=True) == [("ghost", "does not follow from anything")]
+    assert tables(store) == before
+
+
+def test_without_its_facts_a_campaign_s_rows_stay_as_they_are(plain, tmp_path):
+    from ninefold.flows import rebuild
+
+    store = copied(plain[0], tmp_path)
+    edit(store, "DELETE FROM structures")
+    before, done = tables(store), rebuild.Rebuilt()
+    with open_store(store, "write") as opened:
+        rebuild.apply(opened, rebuild.changes(opened, done, lambda *_: None))
+    assert tables(store) == before
+    assert "lost" in done.failed["tiny"]

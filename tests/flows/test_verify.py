@@ -165,6 +165,19 @@ def test_each_phase_of_the_plan_is_computed_once_and_a_second_run_computes_nothi
     assert rows_of(folder, "DFT") == first
 
 
+def test_rows_follow_from_the_facts_after_a_verification_too(folder, verify, command):
+    verify()
+    assert rows_of(folder, "DFT")
+    assert "0 problems" in command("db", "check").stdout
+    with open_store(folder / "ninefold.db", "write") as store:
+        before = {row["id"]: row for row in store.find("candidates")}
+        store.delete("candidates", equal={"evidence": "test"})
+        assert store.count("candidates") < len(before)
+    command("db", "rebuild")
+    with open_store(folder / "ninefold.db") as store:
+        assert {row["id"]: row for row in store.find("candidates")} == before
+
+
 def test_a_single_point_keeps_forces_and_stress_of_the_potential_s_geometry(folder, verify):
     verify()
     static = calculations(folder, kind="static")

@@ -401,3 +401,22 @@ def test_a_program_that_a_job_leaves_behind_ends_with_it(place, address, tmp_pat
     assert (done.given_back, done.jobs) == ((1, 0) if how == "stopped" else (0, 1))
     pid = (tmp_path / "pid").read_text()
     assert not _runs(int(pid))
+
+
+@pytest.mark.parametrize(
+    ("each", "most", "size"),
+    [(1.0, 1000, round(3600 / 3.8)), (10_000.0, 1000, 1), (10_000.0, 2, 2)],  # four compositions in two shards at most
+)
+def test_shards_take_an_hour_by_measured_rates_and_are_not_too_many(place, monkeypatch, each, most, size):
+    from ninefold.flows import estimate
+
+    store, _ = place
+    campaign = parse_campaign({**QUICK, "engine": {"name": "lj"}})
+    rates = estimate.Rates(estimate.Range(0.1, 0.1, 0.1), estimate.Range(each, each, each), "a test")
+    with monkeypatch.context() as patch:
+        patch.setattr(estimate, "measured_rates", lambda *_: rates)
+        patch.setattr(submission, "MOST_SHARDS", most)
+        sized = submission.with_shards(campaign, store, 3600.0)
+    assert sized.execution.compositions_per_job == size  # a search: 8 structures of 0.1 s, 3 relaxations of each
+    assert sized.fingerprint() == campaign.fingerprint()
+    assert submission.with_shards(campaign, store, 3600.0) == campaign  # of this engine nothing is known

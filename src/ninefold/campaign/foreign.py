@@ -69,6 +69,7 @@ def load_foreign_code(campaign: Campaign) -> None:
     load_foreign(campaign.structures.sources)
     try_terms(campaign.ranking, columns)
     try_stages(campaign.stages)
+    campaign.check_queries(columns)
     for method in campaign.methods:
         if not ENGINES.is_shipped(method.name):
             ENGINES.load(method.name)

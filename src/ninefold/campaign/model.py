@@ -7,18 +7,21 @@ and where to store.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from ninefold.campaign.queries import SavedQuery, check_query
 from ninefold.chemistry.compounds import KnownCompound, with_own_compounds
 from ninefold.engines.registry import ENGINES
 from ninefold.engines.settings import EngineSettings
 from ninefold.enumeration.space import ChemicalSpace
-from ninefold.errors import FieldError, shown
+from ninefold.errors import FieldError, InputError, shown
 from ninefold.keys import content_key, file_checksum
 from ninefold.machine import usable_cores
+from ninefold.models.quantities import Kind
 from ninefold.ranking.settings import RankingSettings
 from ninefold.rules.settings import RuleSettings
 from ninefold.search.budget import SearchBudget
@@ -27,6 +30,7 @@ from ninefold.stages.own import STAGES
 from ninefold.structures.sources import OUR_NAMES, sources_checksum
 from ninefold.thermo.settings import StabilitySettings
 
+QueryName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -81,6 +85,8 @@ class Campaign(Settings):
     """Conditions of temperature and hydrogen pressure, and the noise to state."""
     ranking: RankingSettings = RankingSettings()
     """Weights of the ranking's terms."""
+    queries: dict[QueryName, SavedQuery] = Field(default_factory=dict)
+    """Name -> question about candidates, which `ninefold query --saved NAME` asks; never changes a result."""
     execution: ExecutionSettings = ExecutionSettings()
     """Workers and job size; never changes a result."""
     known: str | None = None
@@ -110,6 +116,15 @@ class Campaign(Settings):
                 f"energies.{place - 1}", twice[0], "is named twice, by engine (search) and energies together",
                 "name it once",
             )  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
+    def _check_queries(self) -> Self:
+        try:
+            self.check_queries({}, may_have_more=bool(self.stages))
+        except InputError as error:
+            allowed = "" if error.allowed is None else f"; allowed: {error.allowed}"
+            raise FieldError(error.field, error.value, f"{error.problem}{allowed}", error.hint) from error
         return self
 
     @model_validator(mode="after")
@@ -144,6 +159,25 @@ class Campaign(Settings):
         """The campaign as plain JSON values, defaults filled in."""
         return self.model_dump(mode="json")
 
+    def check_queries(self, columns: Mapping[str, Kind], *, may_have_more: bool = False) -> None:
+        """Refuse saved queries that could not be asked.
+
+        Args:
+            columns: Column -> kind, that its stages add to every candidate.
+            may_have_more: Whether its stages have not been looked at.
+
+        Raises:
+            InputError: naming query and field.
+        """
+        for name, query in self.queries.items():
+            try:
+                check_query(query, columns, may_have_more=may_have_more)
+            except InputError as error:
+                raise InputError(
+                    f"queries.{name}.{error.field}", error.value,
+                    problem=error.problem, allowed=error.allowed, hint=error.hint,
+                ) from error  # fmt: skip
+
     def known_compounds(self) -> tuple[KnownCompound, ...]:
         """Compounds that have been made: ninefold's list and the campaign's own.
 
@@ -163,7 +197,7 @@ class Campaign(Settings):
     def fingerprint(self) -> str:
         """Content hash of everything that changes results; files count by what they hold, not by where they lie."""
         settings = self.to_dict()
-        for key in ("description", "execution", "store", "known"):
+        for key in ("description", "execution", "store", "known", "queries"):
             settings.pop(key)
         for engine in (settings["engine"], *settings["energies"]):
             engine.pop("kernels")  # same method and weights, same energies

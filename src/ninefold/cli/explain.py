@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ninefold.chemistry.anions import Assignment
     from ninefold.chemistry.formula import Formula
     from ninefold.rules import RuleSet
+    from ninefold.store.fields import CandidateField
 
 SHOWN_SALTS = 12
 """Compounds of a bare anion that are listed."""
@@ -51,33 +53,55 @@ def explain(
 
 
 def fields(campaign: CampaignOption = None, store: StoreOption = None, json: JsonOption = False) -> None:
-    """The fields of a candidate that `query`, `export` and filters know: key, unit, kind, meaning.
+    """Every field of a candidate that filters, --sort and --fields know: key, unit, kind, meaning.
 
-    With --campaign or --store, also the values that stages of a user's have stored there.
+    With the values that stages of yours have stored, where there is a store.
     """
-    from ninefold.models.quantities import QUANTITIES
-
-    quantities = [*QUANTITIES.values()]
-    if campaign is not None or store is not None:
-        from ninefold.cli.locate import check_campaign, store_for_reading
-        from ninefold.cli.selection import stage_columns
-        from ninefold.store import open_store
-
-        address, name = store_for_reading(store, campaign)
-        with open_store(address) as repository:
-            check_campaign(repository, name)
-            quantities += stage_columns(repository, name).values()
+    found = _fields_known(campaign, store)
     if json:
-        print_json([quantity._asdict() for quantity in quantities])
+        print_json([field.to_dict() for field in found])
         return
     from rich.table import Table
+
+    from ninefold.report.terminal_parts import plain
+    from ninefold.store.filter_fields import OPERATORS
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("key", "kind", "unit", "meaning"):
         table.add_column(heading, no_wrap=heading != "meaning")
-    for quantity in quantities:
-        table.add_row(quantity.key, quantity.kind, quantity.unit, quantity.meaning)
-    console().print(table, markup=False)
+    for field in found:
+        quantity = field.quantity
+        told = [
+            quantity.meaning or None,
+            f"OPTIMADE: {field.optimade}" if field.optimade else None,
+            "of a stage of yours" if field.is_own else None,
+            f"cannot be asked for: {field.problem}" if field.problem else None,
+        ]
+        cells = (quantity.key, quantity.kind, quantity.unit, "; ".join(filter(None, told)))
+        table.add_row(*map(plain, cells))
+    out = console()
+    out.print(table)
+    out.print(plain("\nA filter may ask, by kind:"))
+    for kind, operators in OPERATORS.items():
+        out.print(plain(f"  {kind}: {', '.join(operators)}"))
+    out.print(plain("--sort takes every kind but lists. Nested parts of a candidate: 'ninefold show ID --json'."))
+
+
+def _fields_known(campaign: str | None, store: str | None) -> list[CandidateField]:
+    """Every field, those that stages of the user's have stored too; without a store ninefold's own."""
+    from pathlib import Path
+
+    from ninefold.cli.locate import store_for_reading
+    from ninefold.store import open_store
+    from ninefold.store.fields import candidate_fields
+    from ninefold.store.locate import DEFAULT, ENVIRONMENT
+
+    is_asked = campaign is not None or store is not None or os.environ.get(ENVIRONMENT)
+    if not is_asked and not Path(DEFAULT).exists():
+        return candidate_fields()
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
+        return candidate_fields(repository, name)
 
 
 def _compound(

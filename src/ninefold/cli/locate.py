@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ninefold.errors import InputError
 from ninefold.store import resolve_store
+from ninefold.store.listing import check_campaign, nothing_stored
 
 
 def store_address(option: str | None, campaign_store: str | None = None) -> str:
@@ -43,32 +43,6 @@ def input_files(campaign: str | None) -> list[Path]:
     return [find_campaign_file(campaign), *files_in(read_campaign(campaign))]
 
 
-def check_campaign(repository: Any, name: str | None) -> None:
-    """Refuse a campaign that is not in the store, which would match nothing.
-
-    Args:
-        repository: The store.
-        name: Of a campaign; None asks for none.
-
-    Raises:
-        InputError: with the names of those that are there.
-    """
-    if name is None or repository.count("campaigns", equal={"name": name}):
-        return
-    names = [document["name"] for document in repository.find("campaigns", fields=["name"])]
-    if not names:
-        raise _nothing_stored(repository)
-    raise InputError("campaign", name, problem="is not in the store", allowed=", ".join(names))
-
-
-def _nothing_stored(repository: Any) -> InputError:
-    """Of an empty store: a run that was killed before it stored anything leaves one."""
-    return InputError(
-        "store", str(repository.location), problem="holds no campaign: no run has stored anything in it",
-        hint="'ninefold run CAMPAIGN' starts one",
-    )  # fmt: skip
-
-
 def campaign_document(repository: Any, name: str | None, *, unfinished_first: bool = False) -> dict[str, Any]:
     """One campaign of the store: by name, else the only one, else the latest (unfinished, if asked).
 
@@ -80,7 +54,7 @@ def campaign_document(repository: Any, name: str | None, *, unfinished_first: bo
     if name is not None:
         return documents[name]
     if not documents:
-        raise _nothing_stored(repository)
+        raise nothing_stored(repository)
     latest = sorted(documents.values(), key=lambda document: document["created"], reverse=True)
     if unfinished_first:
         latest.sort(key=lambda document: document["status"] == "finished")

@@ -21,9 +21,11 @@ with signals.ending_at_once():
         campaign,
         cluster,
         cluster_runs,
+        db,
         enumeration,
         explain,
         import_runs,
+        rank,
         read,
         rules,
         run,
@@ -62,7 +64,7 @@ def _global_options(
 
 
 _MODULES = (
-    run, read, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, cluster,
+    run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, db, cluster,
     cluster_runs,
 )  # fmt: skip
 for module in _MODULES:

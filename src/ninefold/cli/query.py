@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from ninefold.cli.selection import (
     stage_columns,
 )
 
+if TYPE_CHECKING:
+    from ninefold.store.saved import Saved
+
 
 class TableFormat(StrEnum):
     """How rows are printed."""
@@ -32,8 +35,16 @@ class TableFormat(StrEnum):
 
 def query(
     filter: FilterArgument = None,
-    sort: Annotated[str, typer.Option(help="Fields to sort by, - before one for descending.")] = "rank",
-    fields: Annotated[str, typer.Option(help="Columns, by key; 'all' for every quantity.")] = DEFAULT_FIELDS,
+    sort: Annotated[
+        str | None, typer.Option(help="Fields to sort by, - before one for descending. Default: rank.")
+    ] = None,
+    fields: Annotated[
+        str | None, typer.Option(help="Columns, by key; 'all' for every quantity. Default: the usual ones.")
+    ] = None,
+    saved: Annotated[
+        str | None,
+        typer.Option("--saved", help="A query of the campaign file, by name; --sort and --fields change it."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows at most; 0 for all.")] = 50,
     format: Annotated[TableFormat, typer.Option(help="How to print.")] = TableFormat.TABLE,
     all_methods: Annotated[
@@ -49,13 +60,20 @@ def query(
 ) -> None:
     """List candidates: filter, sort, choose columns."""
     from ninefold.cli.locate import store_for_reading
+    from ninefold.errors import InputError
     from ninefold.store import open_store
 
-    if all_methods and fields == DEFAULT_FIELDS:
-        fields = fields.replace(",m,", ",m,engine,")
+    if saved is not None and filter is not None:
+        raise InputError("--saved", saved, problem="and a filter are two questions", hint="give one of them")
     address, name = store_for_reading(store, campaign)
-    note_isotopes_in(filter)
     with open_store(address) as repository:
+        if saved is not None:
+            name, filter, *of_saved = _saved(repository, saved, name, campaign)
+            sort, fields = sort or of_saved[0], fields or of_saved[1]
+        note_isotopes_in(filter)
+        sort = sort or "rank"
+        if not fields:
+            fields = DEFAULT_FIELDS.replace(",m,", ",m,engine,") if all_methods else DEFAULT_FIELDS
         columns = stage_columns(repository, name)
         keys = fields_of(fields, columns)
         rows = repository.find(
@@ -91,6 +109,18 @@ def query(
             out.print(verification_table(of_verify))
             for sentence in sentences(of_verify):
                 out.print(plain(sentence))
+
+
+def _saved(repository: Any, saved: str, name: str | None, campaign: str | None) -> Saved:
+    """A saved query: of the campaign file, if one is named, else of the store."""
+    from ninefold.store.saved import find_saved
+
+    queries = None
+    if campaign is not None and campaign != name:
+        from ninefold.campaign import read_campaign
+
+        queries = read_campaign(campaign).to_dict()["queries"]
+    return find_saved(repository, saved, name, queries)
 
 
 def _verified(repository: Any, filter: str | None, name: str | None) -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VIEWS = ("funnel", "candidates", "references", "compositions", "faults")
 """What is made from facts and the campaign's settings, and made anew when these change."""
+NO_RESULTS = ("description", "execution", "store", "queries")
+"""Settings that never change a result."""
 FACTS = ("pools", "searches", "minima", "calculations", "properties")
 """What a fresh start discards besides; structures are shared between campaigns, and stay."""
 
@@ -113,7 +115,7 @@ def changes_of(known: CampaignRecord, campaign: Campaign, by: Run) -> list[str]:
 
 def _plain(campaign: Campaign) -> dict[str, Any]:
     """Settings that change results."""
-    return {key: value for key, value in campaign.to_dict().items() if key not in ("description", "execution", "store")}
+    return {key: value for key, value in campaign.to_dict().items() if key not in NO_RESULTS}
 
 
 def finish(store: Store, campaign: str, *, is_ranked: bool = True, attempt: int | None = None) -> str:

@@ -58,6 +58,11 @@ def write_rows(
     store.put_unless_newer("candidates", [row.model_copy(update={"revision": revision}) for row in rows])
 
 
+def ranked_revision(attempt: int) -> int:
+    """The revision of a row that an attempt has ranked."""
+    return _OF_ATTEMPT * attempt + _RANKED
+
+
 def forget_earlier_rows(store: Store, campaign: str, method: str, attempt: int) -> None:
     """Drop a method's rows that only an earlier attempt has written: this one found nothing that they could tell.
 

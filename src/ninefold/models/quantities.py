@@ -26,7 +26,7 @@ class Quantity(NamedTuple):
 
 _TABLE = (
     # identity
-    ("id", "string", "", "id", "identifier of the candidate: content hash of campaign and assignment"),
+    ("id", "string", "", "id", "identifier of the row: hash of campaign and assignment, and the method's first digits"),
     ("campaign", "string", "", "campaign", "name of the campaign"),
     ("formula", "string", "", "formula", "formula per centre, metals by rising electronegativity"),
     ("anion", "string", "", "anion", "complex anion of this assignment"),
@@ -188,6 +188,16 @@ _TABLE = (
 )
 
 QUANTITIES: dict[str, Quantity] = {row[0]: Quantity(*row) for row in _TABLE}  # type: ignore[arg-type]
+
+BOOKKEEPING: dict[str, Quantity] = {
+    "composition": Quantity(
+        "composition", "string", "", "composition", "identifier of campaign and assignment, the same for every method"
+    ),
+    "revision": Quantity(
+        "revision", "integer", "", "revision", "step of the run that wrote the row; no part of the result"
+    ),
+}
+"""Flat fields of a row that are no results: filters and sorting know them, tables and rules do not."""
 
 
 def label(key: str) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ninefold.ranking.pareto import pareto_front
 from ninefold.ranking.settings import RankingSettings
-from ninefold.ranking.terms import TERMS, Rankable, load_terms, shown_name
+from ninefold.ranking.terms import TERMS, Rankable, RankableColumns, load_terms, shown_name
 
 _DIGITS = 9
 """Digits to which scores are compared; what is smaller comes from the order of summation."""
+_SHIFTS = (0.0, -1.0, 1.0)
+"""As found; off by the noise in the candidate's favour; and against it."""
 
 
 @dataclass(frozen=True)
@@ -47,62 +53,169 @@ def rank(items: Sequence[Rankable], settings: RankingSettings, noise_eV_per_atom
     Raises:
         InputError: if a term cannot be loaded, raises, or gives anything but a number from 0 to 1.
     """
-    total = sum(settings.weights.values())
-    chosen = [name for name, weight in settings.weights.items() if weight > 0]
-    terms = load_terms(chosen)
-    has_foreign = not all(map(TERMS.is_shipped, chosen))
-    shares = {shown_name(name, chosen): settings.weights[name] / total for name in chosen}
-    weights = {name: shares[name] for name in terms}
+    scores = Scores(settings, noise_eV_per_atom)
+    scores.add(items)
+    return [scores.ranked(place) for place in range(len(items))]
 
-    def values_of(item: Rankable) -> dict[str, float]:
-        return {name: term(item, settings) for name, term in terms.items()}
 
-    def score_of(values: Mapping[str, float]) -> float:
-        return sum(weights[name] * value for name, value in values.items())
+class Scores:
+    """Scores of a campaign's candidates, added some at a time; some 200 bytes of each are held.
 
-    def shifted(item: Rankable, energy: float) -> float:
-        moved = replace(
-            item,
-            phase_separation_energy=(item.phase_separation_energy or 0.0) + energy,
-            quantities=item.quantities.shifted(energy) if has_foreign else item.quantities,
-        )
-        return round(score_of(values_of(moved)), _DIGITS)
+    Args:
+        settings: Weights of terms, ours and the user's.
+        noise_eV_per_atom: As in `rank`.
 
-    placed = [item for item in items if _reason(item) is None]
-    values = {item.id: values_of(item) for item in placed}
-    scores = {key: score_of(terms) for key, terms in values.items()}
-    hull = {item.id: item.phase_separation_energy or 0.0 for item in placed}
-    order = sorted(scores, key=lambda key: (-round(scores[key], _DIGITS), hull[key], key))
-    places = {key: place for place, key in enumerate(order, start=1)}
-    front = _pareto_front([tuple(terms.values()) for terms in values.values()])
+    Raises:
+        InputError: if a term cannot be loaded.
+    """
 
-    def half_range(item: Rankable) -> float:
-        """Half the uncertainty: the difference of two hull distances is what is known to within it."""
-        return (noise_eV_per_atom if item.uncertainty is None else item.uncertainty) / 2
+    def __init__(self, settings: RankingSettings, noise_eV_per_atom: float = 0.0) -> None:
+        total = sum(settings.weights.values())
+        chosen = [name for name, weight in settings.weights.items() if weight > 0]
+        shares = {shown_name(name, chosen): settings.weights[name] / total for name in chosen}
+        self._settings, self._noise = settings, noise_eV_per_atom
+        self._terms = load_terms(chosen)
+        self._shipped = {shown_name(name, chosen) for name in chosen if TERMS.is_shipped(name)}
+        self.weights: dict[str, float] = {name: shares[name] for name in self._terms}
+        """Term -> weight; they sum to 1."""
+        self.ids: list[str] = []
+        self._reasons: list[str | None] = []
+        self._hull: list[NDArray[np.float64]] = []
+        self._values: list[NDArray[np.float64]] = []
+        self._moved: list[NDArray[np.float64]] = []
 
-    highest = {item.id: shifted(item, -half_range(item)) for item in placed}
-    lowest = {item.id: shifted(item, half_range(item)) for item in placed}
-    rising_highest, rising_lowest = sorted(highest.values()), sorted(lowest.values())
+    @property
+    def needs_quantities(self) -> bool:
+        """Whether a term of the user's reads `Rankable.quantities`; ninefold's own do not."""
+        return self._shipped != set(self._terms)
 
-    def ranked(item: Rankable) -> Ranked:
-        if (reason := _reason(item)) is not None:
-            return Ranked(item.id, None, None, None, {}, reason=reason)
-        surely_ahead = len(placed) - bisect_right(rising_lowest, highest[item.id])
-        surely_behind = bisect_left(rising_highest, lowest[item.id])
+    def add(self, items: Sequence[Rankable]) -> None:
+        """Score some candidates; before the first question for a rank.
+
+        Raises:
+            InputError: if a term raises, or gives anything but a number from 0 to 1.
+        """
+        reasons = [_reason(item) for item in items]
+        placed = [item for item, reason in zip(items, reasons, strict=True) if reason is None]
+        self.ids += [item.id for item in items]
+        self._reasons += reasons
+        columns = RankableColumns.of(placed)
+        half = np.array([self._noise if item.uncertainty is None else item.uncertainty for item in placed]) / 2
+        values = [self._values_of(placed, columns, shift * half) for shift in _SHIFTS]
+        weights = np.array(list(self.weights.values()))
+        self._hull.append(columns.phase_separation_energy)
+        self._values.append(values[0])
+        self._moved.append(np.stack([_weighted(some, weights) for some in values], axis=1))
+
+    def _values_of(
+        self, items: Sequence[Rankable], columns: RankableColumns, energies: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Shape (n_items, n_terms), with hull distances moved by energies, shape (n_items,), eV/atom."""
+        moved = columns.shifted(energies)
+        values = np.empty((len(items), len(self._terms)))
+        for place, (name, term) in enumerate(self._terms.items()):
+            if name in self._shipped:
+                values[:, place] = term(moved, self._settings)
+            else:
+                values[:, place] = [
+                    term(_shifted(item, float(energy)), self._settings)
+                    for item, energy in zip(items, energies, strict=True)
+                ]
+        return values
+
+    def ranked(self, place: int) -> Ranked:
+        """Where the candidate stands that was added at a place, 0 for the first."""
+        if (reason := self._reasons[place]) is not None:
+            return Ranked(self.ids[place], None, None, None, {}, reason=reason)
+        row = int(self._rows[place])
+        values = self.values[row]
         return Ranked(
-            id=item.id,
-            rank=places[item.id],
-            score=scores[item.id],
-            is_pareto=tuple(values[item.id].values()) in front,
+            id=self.ids[place],
+            rank=int(self.ranks[row]),
+            score=float(self.scores[row]),
+            is_pareto=bool(self.is_pareto[row]),
             terms={
-                name: {"value": value, "weight": weights[name], "contribution": weights[name] * value}
-                for name, value in values[item.id].items()
+                name: {"value": float(value), "weight": weight, "contribution": float(weight * value)}
+                for (name, weight), value in zip(self.weights.items(), values, strict=True)
             },
-            rank_best=1 + surely_ahead,
-            rank_worst=len(placed) - surely_behind,
+            rank_best=int(self._ranges[row, 0]),
+            rank_worst=int(self._ranges[row, 1]),
         )
 
-    return [ranked(item) for item in items]
+    @cached_property
+    def order(self) -> list[int]:
+        """Places of the candidates that have a rank, the best first."""
+        order = np.empty(len(self.ranks), dtype=int)
+        order[self.ranks - 1] = np.arange(len(self.ranks))
+        return [int(place) for place in self._placed[order]]
+
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """Shape (n_ranked, n_terms), 0 to 1, in the order in which they were added."""
+        return np.concatenate(self._values) if self._values else np.empty((0, len(self._terms)))
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """Shape (n_ranked,), 0 to 1."""
+        return self._all_moved[:, 0]
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int_]:
+        """Shape (n_ranked,), from 1."""
+        hull = np.concatenate(self._hull) if self._hull else np.empty(0)
+        identifiers = np.array([self.ids[place] for place in self._placed], dtype=np.str_)
+        # compared by code points, as Python's own order
+        order = np.lexsort((identifiers, hull, -np.round(self.scores, _DIGITS)))
+        ranks = np.empty(len(order), dtype=int)
+        ranks[order] = np.arange(1, len(order) + 1)
+        return ranks
+
+    @cached_property
+    def is_pareto(self) -> NDArray[np.bool_]:
+        """Shape (n_ranked,)."""
+        return pareto_front(self.values)
+
+    @cached_property
+    def _ranges(self) -> NDArray[np.int_]:
+        """Shape (n_ranked, 2): the best and the worst rank that the noise leaves open."""
+        moved = np.round(self._all_moved, _DIGITS)
+        highest, lowest = moved[:, 1], moved[:, 2]
+        surely_ahead = len(moved) - np.searchsorted(np.sort(lowest), highest, side="right")
+        surely_behind = np.searchsorted(np.sort(highest), lowest, side="left")
+        return np.stack([1 + surely_ahead, len(moved) - surely_behind], axis=1)
+
+    @cached_property
+    def _all_moved(self) -> NDArray[np.float64]:
+        """Shape (n_ranked, 3), scores by `_SHIFTS`."""
+        return np.concatenate(self._moved) if self._moved else np.empty((0, len(_SHIFTS)))
+
+    @cached_property
+    def _placed(self) -> NDArray[np.int_]:
+        """Shape (n_ranked,), places of those that have a rank."""
+        return np.flatnonzero([reason is None for reason in self._reasons])
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int_]:
+        """Shape (n,), place -> row of the arrays; what has no rank is never asked for."""
+        return np.cumsum([reason is None for reason in self._reasons]) - 1
+
+
+def _weighted(values: NDArray[np.float64], weights: Iterable[float]) -> NDArray[np.float64]:
+    """Shape (n,), summed term by term in one order: a score is the sum of what is shown."""
+    total = np.zeros(len(values))
+    for column, weight in zip(values.T, weights, strict=True):
+        total += weight * column
+    return total
+
+
+def _shifted(item: Rankable, energy: float) -> Rankable:
+    if not energy:
+        return item
+    return replace(
+        item,
+        phase_separation_energy=(item.phase_separation_energy or 0.0) + energy,
+        quantities=item.quantities.shifted(energy),
+    )
 
 
 def _reason(item: Rankable) -> str | None:
@@ -113,16 +226,3 @@ def _reason(item: Rankable) -> str | None:
     if item.is_rejected:
         return "rejected"
     return "no_hull" if item.phase_separation_energy is None else None
-
-
-def _pareto_front(points: Sequence[tuple[float, ...]]) -> set[tuple[float, ...]]:
-    """The points that no other dominates: at least as good everywhere and better somewhere.
-
-    A dominating point is the greater in lexicographic order, so one pass from the greatest down need
-    look only at the front so far.
-    """
-    front: list[tuple[float, ...]] = []
-    for point in sorted(set(points), reverse=True):
-        if not any(all(theirs >= ours for theirs, ours in zip(other, point, strict=True)) for other in front):
-            front.append(point)
-    return set(front)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ninefold.errors import InputError
 from ninefold.models.quantities import QUANTITIES, Kind
@@ -94,7 +97,35 @@ class Rankable:
     """Everything that is stored with it, by key, for terms of a user's."""
 
 
-Term = Callable[[Rankable, "RankingSettings"], float]
+@dataclass(frozen=True)
+class RankableColumns:
+    """What the terms that ninefold ships look at, of many candidates: arrays of shape (n,) in place of numbers."""
+
+    phase_separation_energy: NDArray[np.float64]
+    prior: NDArray[np.float64]
+    hydrogen_fraction: NDArray[np.float64]
+    group: NDArray[np.int_]
+    is_converged: NDArray[np.bool_]
+    e_above_same_composition: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, items: Sequence[Rankable]) -> RankableColumns:
+        """The columns of some candidates, each of which has a hull distance."""
+        types = {"group": int, "is_converged": bool}
+        return cls(
+            *(
+                np.array([getattr(item, column.name) for item in items], dtype=types.get(column.name, float))
+                for column in fields(cls)
+            )
+        )
+
+    def shifted(self, energies: NDArray[np.float64]) -> RankableColumns:
+        """With hull distances moved by energies, shape (n,), eV/atom."""
+        return replace(self, phase_separation_energy=self.phase_separation_energy + energies)
+
+
+Term = Callable[[Any, "RankingSettings"], Any]
+"""A term of a user's takes a `Rankable`; those that ninefold ships take `RankableColumns` too."""
 
 TERMS = Registry(
     group="ninefold.ranking_terms",
@@ -105,30 +136,32 @@ TERMS = Registry(
 )
 
 
-def stability(item: Rankable, settings: RankingSettings) -> float:
+def stability(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
     """1 on the hull or below, falling exponentially above it, or above a lower structure of the same composition."""
-    above = max(item.phase_separation_energy or 0.0, item.e_above_same_composition, 0.0)
-    return math.exp(-above / settings.stability_scale_eV_per_atom)
+    hull = 0.0 if item.phase_separation_energy is None else item.phase_separation_energy
+    above = np.maximum(np.maximum(hull, item.e_above_same_composition), 0.0)
+    return np.exp(-above / settings.stability_scale_eV_per_atom)
 
 
-def prior(item: Rankable, settings: RankingSettings) -> float:
+def prior(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
     """Product of the soft rules' scores."""
     return item.prior
 
 
-def hydrogen(item: Rankable, settings: RankingSettings) -> float:
+def hydrogen(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
     """Hydrogen atoms over all atoms."""
     return item.hydrogen_fraction
 
 
-def convergence(item: Rankable, settings: RankingSettings) -> float:
+def convergence(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
     """1 if the structure reached its force criterion."""
-    return float(item.is_converged)
+    return np.where(item.is_converged, 1.0, 0.0)
 
 
-def novelty(item: Rankable, settings: RankingSettings) -> float:
+def novelty(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
     """Left of the old group wall: 1 in groups 3 and 4, 0.5 in 5 and 6, 0 from 7 on."""
-    return 1.0 if item.group <= 4 else 0.5 if item.group <= 6 else 0.0
+    group = np.asarray(item.group)
+    return np.where(group <= 4, 1.0, np.where(group <= 6, 0.5, 0.0))
 
 
 def load_terms(names: Iterable[str]) -> dict[str, Term]:

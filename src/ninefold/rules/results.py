@@ -37,6 +37,8 @@ class ResultTable:
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], extra_columns: Mapping[str, Kind] | None = None) -> None:
         self._rows, self._extra = rows, extra_columns or {}
+        self.read: set[str] = set()
+        """Columns that have been asked for."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -62,6 +64,7 @@ class ResultTable:
 
     def _check(self, key: str, kinds: tuple[Kind, ...], what: str, other: str) -> None:
         """Refuse a column that candidates do not have, or not as numbers or text."""
+        self.read.add(key)
         found = readable_columns(self._extra)
         if key not in found:
             refuse_column(key, {name: kind for name, kind in found.items() if kind in kinds})

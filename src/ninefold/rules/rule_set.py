@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,21 +19,18 @@ from ninefold.models.quantities import Kind
 from ninefold.paths import user_path
 from ninefold.rules.anion import AnionTable, NeedsCations
 from ninefold.rules.builtin import BUILTIN
+from ninefold.rules.evaluation import named, values_of
 from ninefold.rules.registry import RULES, known_rules
 from ninefold.rules.results import RESULT_RULES, ResultTable
 from ninefold.rules.rule import Mode, Rule, Stage, Table, Verdict
 from ninefold.rules.settings import RuleParameters, RuleSetFile, RuleSettings
 from ninefold.shipped import config_path
-from ninefold.user_code import calling
 from ninefold.yaml_files import read_yaml
 
 ELECTRON_COUNT = "electron_count"
 """The rule that a neighbour, one hydrogen away, cannot meet."""
-_COLUMNS = (
-    *(column.name for column in dataclasses.fields(CandidateTable)),
-    *(name for name, value in vars(CandidateTable).items() if isinstance(value, (property, cached_property))),
-)
-"""What a rule on compositions may read."""
+_SCORE_DIGITS = 6
+"""Of a verdict's score, as it is stored and multiplied."""
 _TRIAL_RESULTS: Sequence[Mapping[str, Any]] = ({}, {"centre": "Re", "is_coordination_kept": True, "e_above_hull": 0.01})
 """A candidate without and one with results: a rule on results is tried on both before a campaign starts."""
 
@@ -77,15 +71,15 @@ class RuleSet:
         prior = np.ones(len(table))
         reasons: Counter[str] = Counter()
         for rule in self.active(Stage.COMPOSITION):
-            values = _values(rule, table)
+            values = values_of(rule, table)
             if rule.mode is Mode.GATE:
-                with _named(rule):
+                with named(rule):
                     passed = rule.passed(table, values)
                 if rejected := int((kept & ~passed).sum()):
                     reasons[rule.name] = rejected
                 kept &= passed
             else:
-                with _named(rule):
+                with named(rule):
                     prior *= rule.score(table, values)
         return Verdicts(kept, prior, reasons)
 
@@ -130,6 +124,40 @@ class RuleSet:
         """
         table = ResultTable([results], self.extra_columns)
         return [_verdict(rule, table) for rule in self.active(Stage.RESULT)]
+
+    def judge_all(self, table: ResultTable) -> tuple[np.ndarray, np.ndarray]:
+        """The rules on results, on many candidates at once.
+
+        Returns:
+            Whether no gate rejects each, and the product of its scores, both of shape (n_rows,): as the verdicts of
+            `judge` say, digit for digit.
+
+        Raises:
+            InputError: as `apply`.
+        """
+        kept, scores = np.ones(len(table), dtype=bool), np.ones(len(table))
+        for rule in self.active(Stage.RESULT) if len(table) else ():
+            values = values_of(rule, table)
+            is_known = ~np.isnan(values)
+            with named(rule), np.errstate(invalid="ignore"):
+                if rule.mode is Mode.GATE:
+                    kept &= rule.passed(table, values) | ~is_known
+                else:
+                    # Python's rounding, as of a verdict: numpy's differs where a digit is a tie
+                    each = [round(score, _SCORE_DIGITS) for score in rule.score(table, values).tolist()]
+                    scores *= np.where(is_known, each, 1.0)
+        return kept, scores
+
+    def result_columns(self) -> set[str] | None:
+        """What the rules on results read of a candidate; None if one is a user's, which may read anything."""
+        if any(rule.origin != "ninefold" for rule in self.active(Stage.RESULT)):
+            return None
+        read: set[str] = set()
+        for results in _TRIAL_RESULTS:
+            table = ResultTable([results], self.extra_columns)
+            self.judge_all(table)
+            read |= table.read
+        return read
 
     def electron_counts(self) -> tuple[int, ...]:
         """Counts at the centre that are tried for a formula: what the gate allows, or 12 to 18 without one."""
@@ -205,9 +233,9 @@ def _set(rule: Rule, parameters: RuleParameters) -> Rule:
 
 def _verdict(rule: Rule, table: Table) -> Verdict:
     """Of the table's only row."""
-    values = _values(rule, table)
+    values = values_of(rule, table)
     value = float(values[0])
-    with _named(rule):
+    with named(rule):
         bound = rule.bound_text(table)
         passed = bool(rule.passed(table, values)[0])
         score = float(rule.score(table, values)[0]) if rule.mode is Mode.SCORE else float(passed)
@@ -219,60 +247,6 @@ def _verdict(rule: Rule, table: Table) -> Verdict:
     unit = f" {rule.unit}" if rule.unit else ""
     outcome = f"scores {score:g}" if rule.levels is not None else f"{'meets' if passed else 'misses'} {bound}"
     return Verdict(
-        rule.name, rule.mode.value, round(value, 6), rule.unit, bound, passed, round(score, 6),
+        rule.name, rule.mode.value, round(value, 6), rule.unit, bound, passed, round(score, _SCORE_DIGITS),
         f"{rule.meaning}: {value:.4g}{unit}, {outcome}", rule.source,
     )  # fmt: skip
-
-
-@contextmanager
-def _named(rule: Rule) -> Iterator[None]:
-    """An error in a rule names the rule and its file: it may be a user's, and raise anything."""
-    try:
-        yield
-    except NeedsCations:
-        raise
-    except InputError as error:
-        raise InputError(
-            f"rule {rule.name}", error.value, problem=f"({error.field}) {error.problem}", allowed=error.allowed,
-            hint="; ".join(filter(None, [error.hint, f"in {rule.origin}"])),
-        ) from error  # fmt: skip
-    except AttributeError as error:
-        if not isinstance(error.obj, (CandidateTable, ResultTable)):
-            with calling(f"rule {rule.name}", rule.origin):
-                raise
-        raise _no_column(rule, error) from error
-    except (Exception, SystemExit):
-        with calling(f"rule {rule.name}", rule.origin):
-            raise
-
-
-def _no_column(rule: Rule, error: AttributeError) -> InputError:
-    """What a rule asked of a table that has no such attribute."""
-    if isinstance(error.obj, ResultTable):
-        allowed, hint = "table.column(KEY), table.text(KEY)", "'ninefold fields' lists the keys"
-    else:
-        allowed = ", ".join(_COLUMNS)
-        close = difflib.get_close_matches(error.name or "", _COLUMNS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "a rule on results says stage=Stage.RESULT"
-    return InputError(
-        f"rule {rule.name}", error.name, problem=f"is not a column of {rule.stage}s", allowed=allowed,
-        hint=f"{hint}; in {rule.origin}",
-    )  # fmt: skip
-
-
-def _values(rule: Rule, table: Table) -> np.ndarray:
-    with _named(rule):
-        values = np.asarray(rule.value(table))
-    if values.shape != (len(table),) or values.dtype.kind not in "iufb":
-        raise InputError(
-            f"rule {rule.name}", rule.origin,
-            problem=f"returns shape {values.shape} of {values.dtype}", allowed=f"numbers of shape ({len(table)},)",
-        )  # fmt: skip
-    if values.dtype.kind == "f":
-        # a result that is not there yet is NaN; infinity less an infinite bound is no score in either stage
-        is_wrong = ~np.isfinite(values) if rule.stage is Stage.COMPOSITION else np.isinf(values)
-        if is_wrong.any():
-            raise InputError(
-                f"rule {rule.name}", rule.origin, problem=f"returns {values[is_wrong][0]}", allowed="finite numbers"
-            )
-    return values

@@ -267,7 +267,7 @@ def _check_new(
             "another name keeps both",
         )  # fmt: skip
     if record.status == "finished" and not changes and not again:
-        raise InputError("campaign", campaign.name, problem="is finished", hint=f"'ninefold list -c {campaign.name}'")
+        raise InputError("campaign", campaign.name, problem="is finished", hint=f"'ninefold query -c {campaign.name}'")
 
 
 def _submit(

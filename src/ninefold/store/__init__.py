@@ -1,7 +1,7 @@
 """The store: the only place that knows databases."""
 
 from ninefold.store.blobs import BlobError
-from ninefold.store.locate import masked, open_store, public_address, resolve_store, store_file
+from ninefold.store.locate import masked, open_store, public_address, resolve_store, store_file, store_state
 from ninefold.store.store import Store, StoreError
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "public_address",
     "resolve_store",
     "store_file",
+    "store_state",
 ]

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -67,6 +68,10 @@ class Blobs(Protocol):
 
     def delete(self, sha256: str) -> None:
         """Remove a content, if it is there."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """Every name under which something stands, once and ascending; whether it is whole is not looked at."""
         ...
 
 
@@ -150,6 +155,18 @@ class FolderBlobs:
             self.file(sha256).unlink(missing_ok=True)
         except OSError as error:
             raise InputError("store", str(self.folder), problem=f"cannot be changed: {error.strerror}") from error
+
+    def names(self) -> Iterator[str]:
+        """See `Blobs.names`; what has another name is no blob."""
+        try:
+            folders = sorted(path for path in self.folder.iterdir() if re.fullmatch("[0-9a-f]{2}", path.name))
+            for folder in folders:
+                found = (re.fullmatch(r"([0-9a-f]{62})(\.jsonl)?\.gz", path.name) for path in folder.iterdir())
+                yield from sorted({folder.name + match[1] for match in found if match})
+        except FileNotFoundError:  # none has been written
+            return
+        except OSError as error:
+            raise InputError("store", str(self.folder), problem=f"cannot be read: {error.strerror}") from error
 
     def _check_writable(self) -> None:
         if self._is_read_only:

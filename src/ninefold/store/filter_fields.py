@@ -17,6 +17,18 @@ STANDARD_FIELDS = {
 }
 """OPTIMADE's name -> ours, where they differ."""
 
+_COMPARED = ("=", "!=", "<", "<=", ">", ">=", "IS KNOWN", "IS UNKNOWN")
+OPERATORS: dict[Kind, tuple[str, ...]] = {
+    "string": (*_COMPARED, "CONTAINS", "STARTS", "ENDS"),
+    "integer": _COMPARED,
+    "float": _COMPARED,
+    "boolean": ("=", "!=", "IS KNOWN", "IS UNKNOWN"),
+    "list": ("HAS", "HAS ALL", "HAS ANY", "HAS ONLY", "LENGTH", "IS KNOWN", "IS UNKNOWN"),
+}
+"""Kind -> what a filter may ask of a field of it."""
+SORTABLE: tuple[Kind, ...] = ("string", "integer", "float", "boolean")
+"""Kinds by which rows can be sorted."""
+
 _VALUE_TYPES: dict[Kind, tuple[type, ...]] = {
     "string": (str,),
     "list": (str,),

@@ -1,7 +1,8 @@
 """Finding and opening the store, the same way for every command: by path, or by URI.
 
 The scheme of a URI chooses the backend. A backend is a module with `check_address(address, field) -> str`, which
-refuses what cannot be a store of its kind before any work is done, and `open_address(address, mode) -> Store`.
+refuses what cannot be a store of its kind before any work is done, `open_address(address, mode) -> Store`, and
+`state_of(address) -> StoreState`, which changes nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.errors import InputError, NinefoldError
+from ninefold.store.state import StoreState
 from ninefold.store.store import Mode, Store, StoreError
 
 ENVIRONMENT = "NINEFOLD_STORE"
@@ -60,6 +62,11 @@ def resolve_store(option: str | None = None, campaign_store: str | None = None) 
         )
         if value
     )  # fmt: skip
+    return checked_address(value, field)
+
+
+def checked_address(value: str, field: str) -> str:
+    """An address that a user gave by a name of its own; see `resolve_store`."""
     backend, address = _backend_of(value, field)
     checked: str = backend.check_address(address, field)
     return checked
@@ -99,6 +106,27 @@ def opened_instead(uri: str, opener: Callable[[Mode], Store]) -> Iterator[None]:
         yield
     finally:
         del _instead[uri]
+
+
+def store_state(uri: str | Path) -> StoreState:
+    """What stands at an address; nothing is made, changed or brought up to date."""
+    backend, address = _backend_of(str(uri), "store")
+    state: StoreState = backend.state_of(backend.check_address(address, "store"))
+    return state
+
+
+def is_same_store(first: str, second: str) -> bool:
+    """Whether two addresses name one store: by the file that they lead to, or by hosts and database."""
+    files = [store_file(uri) for uri in (first, second)]
+    if None in files:
+        from ninefold.store.mongo_address import parse
+
+        places = [parse(uri) for uri in (first, second)]
+        return all(place is not None for place in places) and len({place.place for place in places if place}) == 1
+    here, there = (file for file in files if file is not None)
+    if here.exists() and there.exists():
+        return here.samefile(there)
+    return here.resolve() == there.resolve()
 
 
 def public_address(uri: str | Path) -> str:

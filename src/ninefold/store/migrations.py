@@ -128,3 +128,12 @@ def from_3(before: Before) -> Iterator[Entry]:
 
 MIGRATIONS: dict[int, Step] = {1: each(from_1, 2), 2: from_2, 3: from_3}
 """Schema version -> the step to the next one."""
+
+CHANGES = {
+    1: "hull distances get their present names and meanings; what only a new assessment can say is left out",
+    2: "candidates become compositions, rows, structures and minima; results become calculations",
+    3: "relaxed structures move from calculations and references into documents of their own",
+}
+"""Schema version -> what the step from it does, for people."""
+DOCUMENTS_PER_SECOND = 2500
+"""Of a step, for estimates alone: two stores of the demo took 2 600 and 2 900 on a busy core."""

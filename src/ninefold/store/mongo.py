@@ -38,9 +38,10 @@ from ninefold.store.mongo_queries import (
     values_of,
     where,
 )
-from ninefold.store.mongo_schema import prepare
+from ninefold.store.mongo_schema import begin_filling, end_filling, missing_indexes, prepare, state
 from ninefold.store.mongo_writes import BATCH, batches, documents_of, inserted, replaced
 from ninefold.store.schema import FACTS, REVISIONS
+from ninefold.store.state import StoreState
 from ninefold.store.store import (
     EXECUTOR,
     NO_PROPERTIES,
@@ -58,7 +59,7 @@ from ninefold.store.store import (
 if TYPE_CHECKING:
     from ninefold.store.spool import Spool
 
-__all__ = ["MongoStore", "check_address", "connection_of", "open_address"]
+__all__ = ["MongoStore", "check_address", "connection_of", "open_address", "state_of"]
 
 Result = TypeVar("Result")
 
@@ -80,12 +81,23 @@ def connection_of(store: Store) -> Connection:
     return store._own()
 
 
+def state_of(address: str) -> StoreState:
+    """See `ninefold.store.locate.store_state`."""
+    offered = (os.environ.get(name) for name in (LOGIN_ENVIRONMENT, ENVIRONMENT))
+    connection = Connection(with_login(address, *offered))
+    try:
+        return state(connection)
+    finally:
+        connection.client.close()
+
+
 class MongoStore(Store):
     """See `Store`. Of several documents written by one call, those before an error may be there without the others.
 
     Args:
         address: Of server and database, with the login that it needs.
-        mode: `read` writes nothing; `write` makes a store of an empty database.
+        mode: `read` writes nothing; `write` makes a store of an empty database, as `fill` does, which takes an
+            unfinished one too.
 
     Raises:
         InputError: if the server cannot be reached or refuses, there is no store (read), or the database is another's
@@ -248,6 +260,20 @@ class MongoStore(Store):
         """See `Store.lease_progress`."""
         _check_lease_name(name)
         return progress_of(holder(self._own(), name))
+
+    def begin_filling(self, source: str) -> bool:
+        """See `Store.begin_filling`."""
+        self._check_writable()
+        return begin_filling(self._own(), source)
+
+    def end_filling(self) -> None:
+        """See `Store.end_filling`."""
+        self._check_writable()
+        end_filling(self._own())
+
+    def missing_indexes(self) -> list[str]:
+        """See `Store.missing_indexes`."""
+        return self._own().once(lambda: missing_indexes(self._own()))
 
     def close(self) -> None:
         """See `Store.close`."""

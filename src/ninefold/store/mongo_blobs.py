@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ninefold.store.mongo_connection import Connection
 
 BUCKET = "blobs"
+_PAGE = 1000
+"""Names read at once."""
 FILES, CHUNKS = f"{BUCKET}.files", f"{BUCKET}.chunks"
 
 
@@ -87,6 +89,23 @@ class MongoBlobs:
         self._check_writable()
         self._checked(sha256)
         self._connection().retried(lambda: self._remove(self._files(sha256)))
+
+    def names(self) -> Iterator[str]:
+        """See `Blobs.names`; a page of the index at a time."""
+        last = ""
+        while True:
+            names = self._connection().retried(partial(self._names_after, last))
+            yield from dict.fromkeys(name for name in names if re.fullmatch("[0-9a-f]{64}", name))
+            if len(names) < _PAGE:
+                return
+            last = names[-1]
+
+    def _names_after(self, last: str) -> list[str]:
+        files = self._connection().database[FILES]
+        return [
+            str(file["filename"])
+            for file in files.find({"filename": {"$gt": last}}, {"filename": 1}).sort("filename", 1).limit(_PAGE)
+        ]
 
     def _bucket(self) -> GridFSBucket:
         return GridFSBucket(self._connection().database, BUCKET)

@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from ninefold.store import schema
 from ninefold.store.mongo_blobs import FILES
+from ninefold.store.state import StoreState, not_empty, of_another_source, unfinished
 
 if TYPE_CHECKING:
     from ninefold.store.mongo_connection import Connection
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 IDENTITY = "ninefold"
 """The collection with one document, by which a database is known as a store of ours."""
+
+UNFINISHED = "unfinished"
+"""The schema version of a database that is being filled; every ninefold takes it for one that it cannot read."""
 
 _verified: set[tuple[str, ...]] = set()
 """Databases whose indexes this process has verified."""
@@ -43,10 +47,68 @@ def prepare(connection: Connection, mode: Mode) -> None:
             )
     if found is None:
         connection.once(lambda: _make(connection))
+    elif found.get("schema_version") == UNFINISHED:
+        if mode != "fill":
+            raise unfinished(connection.place, found.get("source"))
+        _check_version(connection, found.get("of_version"))
     else:
         _check_version(connection, found.get("schema_version"))
-    if mode == "write":
+    if mode != "read":
         connection.once(lambda: _verify_indexes(connection))
+
+
+def state(connection: Connection) -> StoreState:
+    """What a database is, without changing it."""
+    database = connection.database
+    found = connection.once(lambda: database[IDENTITY].find_one({"_id": IDENTITY}))
+    if found is None:
+        return StoreState("foreign" if connection.once(database.list_collection_names) else "absent", {})
+    version = found.get("schema_version")
+    if version == UNFINISHED:
+        return StoreState("unfinished", {}, found.get("of_version"), source=found.get("source"))
+    counts = connection.once(lambda: {name: database[name].count_documents({}) for name in sorted(schema.COLLECTIONS)})
+    missing = tuple(connection.once(lambda: missing_indexes(connection)))
+    is_current = version == schema.SCHEMA_VERSION and not missing
+    known = version if isinstance(version, int) else None
+    return StoreState("whole", counts, known, is_current, missing_indexes=missing)
+
+
+def begin_filling(connection: Connection, source: str) -> bool:
+    """See `Store.begin_filling`."""
+    identity = connection.database[IDENTITY]
+    own = {"_id": IDENTITY}
+    found = connection.retried(lambda: identity.find_one(own)) or {}
+    if found.get("schema_version") == UNFINISHED:
+        if found.get("source") != source:
+            raise of_another_source(connection.place, str(found.get("source")), source)
+        return True
+    names = (*schema.COLLECTIONS, FILES)
+    held = connection.retried(lambda: sum(connection.database[name].count_documents({}, limit=1000) for name in names))
+    if held:
+        raise not_empty(connection.place, held)
+    marked = {**own, "schema_version": UNFINISHED, "of_version": schema.SCHEMA_VERSION, "source": source}
+    connection.retried(lambda: identity.replace_one(own, marked, upsert=True))
+    return False
+
+
+def end_filling(connection: Connection) -> None:
+    """See `Store.end_filling`."""
+    whole = {"_id": IDENTITY, "schema_version": schema.SCHEMA_VERSION}
+    connection.retried(lambda: connection.database[IDENTITY].replace_one({"_id": IDENTITY}, whole, upsert=True))
+
+
+def missing_indexes(connection: Connection) -> list[str]:
+    """See `Store.missing_indexes`."""
+    database = connection.database
+    there = set(database.list_collection_names())
+    found = []
+    for collection in (*schema.COLLECTIONS, FILES):
+        names = set(database[collection].index_information()) if collection in there else set()
+        models = index_models(collection)
+        found += [f"{collection}.{model.document['name']}" for model in models if model.document["name"] not in names]
+    if found:
+        _verified.discard((connection.place, database.name))
+    return found
 
 
 def index_models(collection: str) -> list[IndexModel]:

@@ -99,6 +99,11 @@ def find_damage(store: Store, models: Mapping[str, type[Any]]) -> StoreError | N
     return store.damage()
 
 
+def checked(store: Store, model: type[Model], document: dict[str, Any]) -> Model:
+    """A document as its model; raises as `read`."""
+    return _validated(store, model, document)
+
+
 def _validated(store: Store, model: type[Model], document: dict[str, Any]) -> Model:
     return _validate(store, model.collection, model, document)
 

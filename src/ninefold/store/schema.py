@@ -5,7 +5,7 @@ Every backend reads this table; alone in its module, so that reading a store imp
 
 from __future__ import annotations
 
-from ninefold.models.quantities import QUANTITIES, Kind
+from ninefold.models.quantities import BOOKKEEPING, QUANTITIES, Kind
 
 SCHEMA_VERSION = 4
 """As `ninefold.models.record.SCHEMA_VERSION`; a store from a newer schema is refused."""
@@ -114,9 +114,7 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "core_seconds": "float",
     },
     "candidates": {
-        **{key: quantity.kind for key, quantity in QUANTITIES.items()},
-        "composition": "string",
-        "revision": "integer",
+        **{key: quantity.kind for key, quantity in (QUANTITIES | BOOKKEEPING).items()},
     },
     "funnel": {
         **_FACT,

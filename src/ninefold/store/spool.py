@@ -14,7 +14,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ from ninefold.store.store import (
     RecordLike,
     Scalar,
     Store,
+    StoreError,
 )
 
 FLUSH_SECONDS = 10.0
@@ -211,6 +212,13 @@ class SpoolStore(Store):
         """See `Store.lease_progress`."""
         return self._inner.lease_progress(name)
 
+    def begin_filling(self, source: str) -> bool:
+        """See `Store.begin_filling`; a copy goes into a store itself."""
+        raise StoreError(f"store: {self.location!r} is a job's own, and no copy of another goes into it")
+
+    def end_filling(self) -> None:
+        """See `Store.end_filling`."""
+
     def close(self) -> None:
         """See `Store.close`; what waits is written."""
         self._spool.flush()
@@ -247,6 +255,9 @@ class _SpooledBlobs:
 
     def delete(self, sha256: str) -> None:
         self._inner.delete(sha256)
+
+    def names(self) -> Iterator[str]:
+        return self._inner.names()
 
 
 def ingest(folder: Path, store: Store, told: Callable[[str], object] = lambda name: None) -> Delivered:

@@ -26,7 +26,7 @@ from ninefold.store import schema
 from ninefold.store.blobs import FolderBlobs, blob_folder
 from ninefold.store.conditions import Field, expected_values, fields_of, queryable
 from ninefold.store.locking import Lock, exclusive, holder, progress_of
-from ninefold.store.sqlite_file import check_address, connected, explained, transaction
+from ninefold.store.sqlite_file import check_address, connected, explained, state, transaction
 from ninefold.store.sqlite_queries import (
     MOST_ROWS,
     PARAMETERS,
@@ -39,7 +39,15 @@ from ninefold.store.sqlite_queries import (
     values_of,
     where,
 )
-from ninefold.store.sqlite_upgrade import damaged, parsed_document
+from ninefold.store.sqlite_upgrade import (
+    damaged,
+    mark_finished,
+    mark_unfinished,
+    missing_indexes,
+    parsed_document,
+    source_of,
+)
+from ninefold.store.state import StoreState, not_empty, of_another_source
 from ninefold.store.store import (
     EXECUTOR,
     NO_PROPERTIES,
@@ -54,7 +62,7 @@ from ninefold.store.store import (
     StoreError,
 )
 
-__all__ = ["SQLiteStore", "check_address", "open_address"]
+__all__ = ["SQLiteStore", "check_address", "open_address", "state_of"]
 
 _inherited: list[sqlite3.Connection] = []
 """Connections that a forked process has from its parent: closing one would end the parent's transactions."""
@@ -65,13 +73,18 @@ def open_address(address: str, mode: Mode) -> Store:
     return SQLiteStore(Path(address), mode)
 
 
+def state_of(address: str) -> StoreState:
+    """See `ninefold.store.locate.store_state`."""
+    return state(Path(address))
+
+
 class SQLiteStore(Store):
     """See `Store`. Of several documents written by one call, all are there or none.
 
     Args:
         path: The file.
         mode: `read` never makes a file; `write` makes one where there is none. Both bring a file of an
-            older ninefold up to date.
+            older ninefold up to date. `fill` makes one too, and takes one that holds nothing or is unfinished.
 
     Raises:
         InputError: if the file is missing (read), is no store of ours, is from a newer ninefold, or
@@ -212,6 +225,31 @@ class SQLiteStore(Store):
             raise ValueError(f"a lease's name has small letters only, and {lease!r} has others")
         path = self._path.resolve()
         return path if lease == EXECUTOR else path.with_name(f"{path.name}.{lease}")
+
+    def begin_filling(self, source: str) -> bool:
+        """See `Store.begin_filling`."""
+        with transaction(self._own(), self._path) as connection:
+            there = source_of(connection)
+            if there is not None and there != source:
+                raise of_another_source(self.location, there, source)
+            if there is None:
+                held = sum(self.count(collection) for collection in schema.COLLECTIONS)
+                if held or (held := sum(1 for _ in self.blobs.names())):
+                    raise not_empty(self.location, held)
+                mark_unfinished(connection, source)
+            return there is not None
+
+    def end_filling(self) -> None:
+        """See `Store.end_filling`."""
+        with transaction(self._own(), self._path) as connection:
+            mark_finished(connection)
+
+    def missing_indexes(self) -> list[str]:
+        """See `Store.missing_indexes`."""
+        try:
+            return list(missing_indexes(self._own()))
+        except sqlite3.DatabaseError as error:
+            raise explained(error, self._path) from error
 
     def damage(self) -> StoreError | None:
         """See `Store.damage`."""

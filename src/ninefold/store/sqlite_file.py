@@ -15,7 +15,16 @@ from ninefold.errors import InputError, NinefoldError
 from ninefold.paths import user_path
 from ninefold.store import schema
 from ninefold.store.blobs import Blobs
-from ninefold.store.sqlite_upgrade import APPLICATION_ID, bring_up_to_date, is_current
+from ninefold.store.sqlite_upgrade import (
+    APPLICATION_ID,
+    UNFINISHED_ID,
+    bring_up_to_date,
+    documents_in,
+    is_current,
+    missing_indexes,
+    source_of,
+)
+from ninefold.store.state import StoreState, unfinished
 from ninefold.store.store import Mode, StoreError
 
 BUSY_SECONDS = 60.0
@@ -86,7 +95,7 @@ def _connect(path: Path, mode: Mode) -> sqlite3.Connection:
     def connect(options: str) -> sqlite3.Connection:
         return sqlite3.connect(f"{address}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
-    if mode == "write":
+    if mode != "read":
         # SQLite makes its files without write permission for the group, whatever the umask; never of a file that is
         # there: closing it would drop the locks of this process's other connections, and another process, which
         # then takes itself for the only one, would delete the log that they write
@@ -114,7 +123,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, mode: Mode, blobs: Blob
     # tables first: where another process is making the store, they come together with their identity
     is_empty = run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     application, version = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
-    if not is_empty and application != APPLICATION_ID:
+    if application == UNFINISHED_ID and mode != "fill":
+        raise unfinished(str(path), source_of(connection))
+    if not is_empty and application not in (APPLICATION_ID, UNFINISHED_ID):
         raise InputError(
             "store", str(path), problem="is an SQLite file, but not one of ninefold's",
             hint="name another with --store",
@@ -123,6 +134,11 @@ def _prepare(connection: sqlite3.Connection, path: Path, mode: Mode, blobs: Blob
         raise InputError(
             "store", str(path), problem=f"has schema version {version}, written by a newer ninefold",
             allowed=f"up to {schema.SCHEMA_VERSION}", hint="pip install --upgrade ninefold",
+        )  # fmt: skip
+    if mode == "fill" and not is_empty and not is_current(connection):
+        raise InputError(
+            "store", str(path), problem="is of an older ninefold, and nothing is copied into it",
+            hint="name another, or one that is not there",
         )  # fmt: skip
     if mode == "read":
         if is_empty:
@@ -137,6 +153,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, mode: Mode, blobs: Blob
     with transaction(connection, path):  # finds out at once whether we may write, and whether another was first
         if not is_current(connection):
             bring_up_to_date(connection, path, blobs)
+        for statement in missing_indexes(connection).values():
+            run(statement)
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
@@ -149,6 +167,33 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > last:
                 raise
             time.sleep(0.01)
+
+
+def state(path: Path) -> StoreState:
+    """What a file is, without changing it; raises as `connected` where it cannot be read."""
+    if not path.exists() or not path.stat().st_size:
+        return StoreState("absent", {})
+    try:
+        connection = _connect(path, "read")
+        try:
+            run = connection.execute
+            if run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+                return StoreState("absent", {})
+            application, version = run("PRAGMA application_id").fetchone()[0], run("PRAGMA user_version").fetchone()[0]
+            if application == UNFINISHED_ID:
+                return StoreState("unfinished", {}, version, source=source_of(connection))
+            if application != APPLICATION_ID:
+                return StoreState("foreign", {})
+            has_columns = is_current(connection)
+            missing = tuple(missing_indexes(connection)) if has_columns else ()
+            return StoreState(
+                "whole", documents_in(connection), version, has_columns and not missing, path.stat().st_size,
+                missing_indexes=missing,
+            )  # fmt: skip
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise explained(error, path) from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,11 @@ from ninefold.store.store import StoreError
 APPLICATION_ID = 0x6E696E65
 """'nine': tells our files from other SQLite files."""
 
+UNFINISHED_ID = 0x6E696E75
+"""'ninu': a store that is being filled; every ninefold takes it for none of its own."""
+UNFINISHED = "unfinished"
+"""The table with what such a store will hold, for people."""
+
 _OLD = "before_upgrade_"
 """Begins the name of a table while its documents are read for the last time."""
 _STAGE = "between_steps"
@@ -29,6 +35,46 @@ def is_current(connection: sqlite3.Connection) -> bool:
     if connection.execute("PRAGMA user_version").fetchone()[0] != schema.SCHEMA_VERSION:
         return False
     return all(_columns(connection, name) == [*fields, "doc"] for name, fields in schema.COLLECTIONS.items())
+
+
+def missing_indexes(connection: sqlite3.Connection) -> dict[str, str]:
+    """Declared indexes that are not there: as `collection.index`, with the statement that makes each."""
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    missing: dict[str, str] = {}
+    for collection in schema.COLLECTIONS:
+        for statement in creation(collection):
+            found = re.match('CREATE (?:UNIQUE )?INDEX "([^"]+)"', statement)
+            if found and found[1] not in there:
+                missing[f"{collection}.{found[1]}"] = statement
+    return missing
+
+
+def documents_in(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many documents each table holds, those of an older ninefold included."""
+    return {
+        name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
+        for name in _tables(connection) if name != UNFINISHED
+    }  # fmt: skip
+
+
+def source_of(connection: sqlite3.Connection) -> str | None:
+    """What an unfinished store will hold; None of a store that is whole."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] != UNFINISHED_ID:
+        return None
+    return str(connection.execute(f"SELECT source FROM {UNFINISHED}").fetchone()[0])
+
+
+def mark_unfinished(connection: sqlite3.Connection, source: str) -> None:
+    """Mark a store, inside the caller's transaction."""
+    connection.execute(f"CREATE TABLE {UNFINISHED} (source TEXT NOT NULL)")
+    connection.execute(f"INSERT INTO {UNFINISHED} VALUES (?)", (source,))
+    connection.execute(f"PRAGMA application_id={UNFINISHED_ID}")
+
+
+def mark_finished(connection: sqlite3.Connection) -> None:
+    """Take the mark away, inside the caller's transaction."""
+    connection.execute(f"DROP TABLE IF EXISTS {UNFINISHED}")
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
 
 def bring_up_to_date(connection: sqlite3.Connection, path: Path, blobs: Blobs) -> None:

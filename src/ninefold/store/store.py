@@ -18,8 +18,9 @@ from ninefold.models.quantities import Kind
 if TYPE_CHECKING:
     from ninefold.store.blobs import Blobs
 
-Mode = Literal["read", "write"]
-"""`read` never makes a store and writes nothing; `write` makes one where there is none."""
+Mode = Literal["read", "write", "fill"]
+"""`read` never makes a store and writes nothing; `write` makes one where there is none; `fill` takes one that holds
+nothing, or what a copy or a restore that was interrupted has left in it: see `Store.begin_filling`."""
 Order = tuple[str, str]
 """A field and `asc` or `desc`."""
 Scalar = str | int | float | bool | None
@@ -187,6 +188,7 @@ class Store(Protocol):
         equal: Mapping[str, Condition] = NOTHING,
         fields: Sequence[str] | None = None,
         page: int | None = None,
+        properties: Properties = NO_PROPERTIES,
     ) -> Iterator[dict[str, Any]]:
         """Every document that matches, by ascending id, read a page at a time: memory does not grow with the store.
 
@@ -198,12 +200,15 @@ class Store(Protocol):
             equal: As in `find`.
             fields: What to read of each document; `id` comes with it. None for all of it.
             page: Documents held at once; by default as many as cost a few MB.
+            properties: As in `find`.
         """
         size = page or (PAGE_OF_WHOLE if fields is None else PAGE)
         keys = None if fields is None else list(dict.fromkeys(["id", *fields]))
         after: str | None = None
         while True:
-            rows = self.find(collection, filter, equal=equal, after=after, fields=keys, limit=size)
+            rows = self.find(
+                collection, filter, equal=equal, after=after, fields=keys, limit=size, properties=properties
+            )
             yield from rows
             if len(rows) < size:
                 return
@@ -240,6 +245,28 @@ class Store(Protocol):
     @abstractmethod
     def lease_progress(self, name: str = EXECUTOR) -> dict[str, Any]:
         """What the holder last said by `Lease.note`; empty where nobody holds the lease or it said nothing."""
+
+    @abstractmethod
+    def begin_filling(self, source: str) -> bool:
+        """Mark a store as unfinished: until `end_filling` it opens in mode `fill` alone, however this process ends.
+
+        Args:
+            source: What it will hold, for people; the same words when an interrupted copy goes on.
+
+        Returns:
+            Whether an earlier call has marked it: some of it may be there.
+
+        Raises:
+            InputError: if it holds documents of its own, or what is there is of another source.
+        """
+
+    @abstractmethod
+    def end_filling(self) -> None:
+        """Take the mark away: everything is there, and a store of mode `write` remains."""
+
+    def missing_indexes(self) -> list[str]:
+        """Declared indexes that are not there, as `collection.index`; opening for writing makes them."""
+        return []
 
     def damage(self) -> StoreError | None:
         """The first stored document that contradicts the backend's own copies of its fields; looks at all of them."""
