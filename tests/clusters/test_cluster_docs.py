@@ -39,3 +39,14 @@ def test_every_key_of_the_settings_is_named(cluster):
     for model in (type(cluster), type(cluster.of("cpu"))):
         for key in set(model.model_fields) - {"name", "description"}:
             assert re.search(rf"`\.?{key}[`.]", TEXT), key
+
+
+def test_every_command_of_the_page_is_one():
+    from typer.main import get_command
+
+    from ninefold.cli.main import app
+
+    known = get_command(app).commands
+    named = set(re.findall(r"ninefold ([a-z][a-z-]+)(?: |`|'|$)", TEXT, re.MULTILINE))
+    assert {"cluster", "submit", "up", "status", "failures", "query"} <= named <= set(known)
+    assert set(re.findall(r"ninefold cluster ([a-z]+)", TEXT)) <= set(known["cluster"].commands)

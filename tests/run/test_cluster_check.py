@@ -8,13 +8,13 @@ import pytest
 import mongo_server
 from ninefold.clusters import Cluster
 from ninefold.run import cluster_check, probe
-from ninefold.run.cluster_check import check_cluster, clock_finding
+from ninefold.run.cluster_check import check_cluster, clock_finding, memory_finding
 from ninefold.run.probe import folder_finding, look
 from ninefold.run.queue import queue_of
 from slurm_server import PARTITION
 from slurm_server import slurm as slurm
 
-CPU = {"cores": 1, "memory_GB": 1, "wall_time": "00:30:00"}
+CPU = {"cores": 1, "memory_GB": 4, "wall_time": "00:30:00"}
 
 
 def cluster(folder, **changes):
@@ -51,18 +51,19 @@ def test_everything_that_is_right_is_said_to_be(slurm, tmp_path):
     (tmp_path / "potcars/POT_PAW_PBE_54").mkdir(parents=True)
     found = checked(
         tmp_path,
-        resources={"cpu": CPU, "dft": {**CPU, "cores": 2, "account": "paid"}},
+        resources={"cpu": CPU, "dft": {**CPU, "cores": 2, "memory_GB": 3, "account": "paid"}},
         environment=[f'export PATH="{tmp_path}/bin:$PATH"', f"export PLACE={tmp_path}"],
         scratch="$PLACE/scratch",
         executables={"vasp": "srun -n 2 vasp_std"},
         pseudopotentials={"vasp": str(tmp_path / "potcars")},
     )
     assert failed(found) == set()
+    assert "stage 'verify' asks for up to 8 GB" in found["dft: memory"].text
     of_each = ("queue job", "tiny job", "ninefold", "clock", "scratch", "spool")
     assert set(found) == {
         "scheduler", "work_folder", "spool from here",
         *(f"{kind}: {what}" for kind in ("cpu", "dft") for what in of_each),
-        "dft: executable vasp", "dft: pseudopotentials vasp",
+        "dft: executable vasp", "dft: pseudopotentials vasp", "dft: memory",
     }  # fmt: skip
     assert found["dft: executable vasp"].text.endswith(f"{tmp_path}/bin/vasp_std")
     assert found["cpu: scratch"].text.startswith(f"{tmp_path}/scratch/ninefold: ")
@@ -140,6 +141,23 @@ def test_without_a_scheduler_one_line_says_so(tmp_path, monkeypatch):
     assert [finding.status for finding in found] == ["failed", "note"]
     assert "needs the program 'squeue'" in found[0].text
     assert "login node" in found[0].advice
+
+
+@pytest.mark.parametrize(
+    ("kind", "needs", "advice"),
+    [
+        ("cpu", {"cores": 16, "memory_GB": 64}, None),
+        ("cpu", {"cores": 16, "memory_GB": 32}, "set jobs_at_once to 8, or memory_GB to 64"),
+        ("cpu", {"cores": 16, "memory_GB": 32, "jobs_at_once": 8}, None),
+        ("gpu", {"cores": 8, "memory_GB": 4, "gpus": 2}, "set jobs_at_once to 1, or memory_GB to 8"),
+        ("dft", {"cores": 32, "memory_GB": 8}, None),
+        ("dft", {"cores": 32, "memory_GB": 7}, "set jobs_at_once to 1, or memory_GB to 8"),
+    ],
+)
+def test_a_note_on_memory_that_the_places_of_a_queue_job_do_not_have(tmp_path, kind, needs, advice):
+    finding = memory_finding(cluster(tmp_path, resources={kind: {**CPU, **needs}}), kind)
+    assert (finding and finding.advice) == advice
+    assert finding is None or finding.status == "note"
 
 
 @pytest.mark.parametrize("difference", [-3600.0, -30.0, -11.0, -9.0, 0.0, 9.0, 11.0, 30.0, 3600.0])

@@ -241,6 +241,13 @@ def test_a_work_folder_that_cannot_be_made_is_one_line(tmp_path):
         pilots(cluster(tmp_path / "file" / "x"), Memory())
 
 
+@pytest.mark.parametrize("name", ["a b", "50%", "it's", "a\\b"])
+def test_a_work_folder_that_no_script_can_name_is_one_line(tmp_path, name):
+    with pytest.raises(InputError, match=r"work_folder: .* holds a blank, a quotation mark, a backslash or %"):
+        pilots(cluster(tmp_path / name), Memory())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_of_a_queue_job(tmp_path):
     needs = {"cores": 8, "memory_GB": 1, "wall_time": "01:00:00"}
     one = cluster(tmp_path, python="~/v/python", resources={"cpu": needs, "dft": needs})

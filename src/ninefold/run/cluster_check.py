@@ -64,6 +64,8 @@ def check_cluster(cluster: Cluster, file: Path, seconds: float = SECONDS) -> Ite
         yield finding
         if finding.status != "failed":
             accepted.append(kind)
+        if (shortage := memory_finding(cluster, kind)) is not None:
+            yield shortage
     if accepted:
         yield from _Probes(cluster, queue, folder, accepted).findings(seconds)
 
@@ -105,6 +107,28 @@ def whole_job_finding(cluster: Cluster, file: Path, kind: ResourceKind, queue: Q
     if cluster.scheduler != "slurm":
         return Finding(what, "note", f"{asked}; {where}: {cluster.scheduler} tells only when it is submitted")
     return Finding(what, "ok", f"accepted: {asked}; {where}")
+
+
+def memory_finding(cluster: Cluster, kind: ResourceKind) -> Finding | None:
+    """A note where the places of a queue job have less memory each than a stage declares; None where they have it."""
+    from ninefold.stages.order import SHIPPED
+
+    needs = cluster.of(kind)
+    places = needs.jobs_at_once or 1
+    each = needs.memory_GB / places
+    declared = "dft" if kind == "dft" else "cpu"  # what runs on an accelerator declares what it needs without one
+    short = {
+        name: stage.resources.memory_GB
+        for name, stage in SHIPPED.items()
+        if stage.resources.kind == declared and stage.resources.memory_GB > each
+    }
+    if not short:
+        return None
+    largest = max(short, key=lambda name: short[name])
+    text = f"{places} places share {needs.memory_GB:g} GB, {each:.3g} GB each; stage {largest!r} asks for up to "
+    fits = max(1, int(needs.memory_GB / short[largest]))
+    advice = f"set jobs_at_once to {fits}, or memory_GB to {places * short[largest]:g}"
+    return Finding(f"{kind}: memory", "note", f"{text}{short[largest]:g} GB", advice)
 
 
 class _Probes:

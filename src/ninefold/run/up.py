@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import socket
 import sys
 import time
@@ -65,6 +66,11 @@ def work_folder(cluster: Cluster) -> Path:
     """
     what = f"cluster {cluster.name}: work_folder"
     path = user_path(os.path.expandvars(cluster.work_folder), what).absolute()
+    if re.search(r"[\s%\"'\\]", str(path)):
+        raise InputError(
+            what, str(path), problem="holds a blank, a quotation mark, a backslash or %",
+            hint="a scheduler's options hold the path of the log, and cannot hold these",
+        )  # fmt: skip
     try:
         (path / "queue").mkdir(parents=True, exist_ok=True)
         (path / "logs").mkdir(exist_ok=True)
