@@ -1,7 +1,8 @@
 """What the launchpad costs: one campaign run on this machine, and submitted to two workers beside its database.
 
-Needs a MongoDB server, as the tests do (`make services`), and FireWorks. Both runs have two processes on the same cores;
-the engine is a pair potential, so that jobs are short and the overhead is large beside them. Prints wall and core seconds.
+Needs a MongoDB server, as the tests do (`make services`), and FireWorks. Both runs have two processes on the same
+cores; the engine is a pair potential, so that jobs are short and the overhead is large beside them. Prints wall and
+core seconds.
 """
 
 import argparse

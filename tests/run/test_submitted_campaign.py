@@ -88,6 +88,7 @@ def finished(folder, environment, address):
     killed.kill()
     done["killed"] = job["fw_id"]
     done["status"] = command("status", "--json", folder=folder, environment=environment)
+    done["run here"] = command("run", "campaign.yaml", folder=folder, environment=environment, code=2)
     third = start(*work, cwd=folder, env=environment)
     for worker in (*workers, third):
         out, err = worker.communicate(timeout=200)
@@ -113,6 +114,7 @@ def test_the_job_of_the_killed_worker_was_lost_once_and_ended_once(finished, add
 def test_a_second_submission_is_refused_in_one_line(finished):
     assert "campaign: 'quick' is already submitted to cluster 'here'" in finished["again"].stderr
     assert len(finished["again"].stderr.strip().splitlines()) == 1
+    assert "campaign: 'quick' is submitted to cluster 'here', and has jobs left" in finished["run here"].stderr
 
 
 def test_status_tells_of_the_jobs(finished, folder, environment):

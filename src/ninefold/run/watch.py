@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.errors import InputError
 from ninefold.store.mongo import MongoStore, connection_of
 from ninefold.store.mongo_lease import all_held, progress_of
 
@@ -114,6 +115,20 @@ def standing_of(store: Store, campaign: str) -> Standing | None:
         hours_left=None if hours is None else hours / max(1, states["RUNNING"]),
         lost=sum(row["spec"].get("ninefold", {}).get("lost", 0) for row in fireworks),
     )  # fmt: skip
+
+
+def check_not_submitted(store: Store, campaign: str) -> None:
+    """Refuse to run here what a cluster runs: the jobs there would count as those of an earlier run.
+
+    Raises:
+        InputError: if jobs of a submission are left.
+    """
+    standing = standing_of(store, campaign)
+    if standing is not None and standing.state in ("submitted", "paused"):
+        raise InputError(
+            "campaign", campaign, problem=f"is {standing.state} to cluster {standing.cluster!r}, and has jobs left",
+            hint=f"'ninefold status --watch -c {campaign}' follows it, 'ninefold cancel {campaign}' ends it",
+        )  # fmt: skip
 
 
 def _launches(connection: Any, fw_ids: list[int]) -> list[dict[str, Any]]:
