@@ -20,7 +20,7 @@ from campaign_run import QUICK
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
 from ninefold.flows.runner import Run
-from ninefold.run import submission
+from ninefold.run import submission, submitted_runs
 from ninefold.run.children import _runs
 from ninefold.run.cluster_worker import work
 from ninefold.run.launchpad import CampaignLaunchPad, outputs_in
@@ -40,7 +40,7 @@ def address():
 @pytest.fixture
 def place(address):
     """Store and empty launchpad."""
-    with submission.launchpad_of(address) as (store, launchpad):
+    with submitted_runs.launchpad_of(address) as (store, launchpad):
         for collection in ("fireworks", "workflows", "launches", "submissions", "faults", "recovery", "leases"):
             launchpad.db[collection].delete_many({})
         yield store, launchpad
@@ -285,20 +285,20 @@ def test_an_update_that_was_cut_short_is_completed(place, address, tmp_path, mon
 
 
 def test_a_paused_campaign_starts_no_job_and_a_cancelled_one_stops(place, address, tmp_path, monkeypatch):
-    monkeypatch.setattr("ninefold.run.cluster_worker.WATCH_SECONDS", 0.2)
+    monkeypatch.setattr("ninefold.run.running_job.WATCH_SECONDS", 0.2)
     _, launchpad = place
     submit(place, cluster_jobs.wait_for(str(tmp_path), "long"))
-    submission.set_state(launchpad, CAMPAIGN.name, "paused", ("submitted",))
+    submitted_runs.set_state(launchpad, CAMPAIGN.name, "paused", ("submitted",))
     assert run_all(address, idle_seconds=1.0).reason == "nothing was ready for 1 s"
-    submission.set_state(launchpad, CAMPAIGN.name, "submitted", ("paused",))
+    submitted_runs.set_state(launchpad, CAMPAIGN.name, "submitted", ("paused",))
     with pytest.raises(InputError, match="is submitted; allowed: a campaign that is paused"):
-        submission.set_state(launchpad, CAMPAIGN.name, "submitted", ("paused",))
+        submitted_runs.set_state(launchpad, CAMPAIGN.name, "submitted", ("paused",))
 
     import threading
 
     def cancel():
         wait_until(lambda: cluster_jobs.runs(tmp_path, "long"))
-        submission.set_state(launchpad, CAMPAIGN.name, "cancelled", ("submitted", "paused"))
+        submitted_runs.set_state(launchpad, CAMPAIGN.name, "cancelled", ("submitted", "paused"))
 
     thread = threading.Thread(target=cancel)
     thread.start()
@@ -333,7 +333,7 @@ def test_the_work_of_a_cluster_is_counted_by_kind(place, address, tmp_path):
     assert source.demand() == {"cpu": Demand(4, 0, None)}
     take(place, datetime.now(UTC) + timedelta(minutes=4))
     assert source.demand()["cpu"][:2] == (3, 1)
-    submission.set_state(place[1], CAMPAIGN.name, "paused", ("submitted",))
+    submitted_runs.set_state(place[1], CAMPAIGN.name, "paused", ("submitted",))
     assert source.demand() == {}
     assert LaunchpadDemand(address, "elsewhere").demand() == {}
 
@@ -420,3 +420,23 @@ def test_shards_take_an_hour_by_measured_rates_and_are_not_too_many(place, monke
     assert sized.execution.compositions_per_job == size  # a search: 8 structures of 0.1 s, 3 relaxations of each
     assert sized.fingerprint() == campaign.fingerprint()
     assert submission.with_shards(campaign, store, 3600.0) == campaign  # of this engine nothing is known
+
+
+def test_what_is_left_is_told_from_what_jobs_of_the_same_name_have_taken(place, address, tmp_path):
+    store, launchpad = place
+    folder = str(tmp_path)
+    first = cluster_jobs.count(folder, "first")
+    submit(
+        place, first, cluster_jobs.count(folder, "second", first.output), cluster_jobs.gather(folder, "x", first.output)
+    )
+    run_all(address)
+    launchpad.fireworks.update_many({"name": "count"}, {"$set": {"state": "READY"}})
+    launchpad.launches.update_many({}, {"$set": {"action.stored_data.core_seconds": 1800.0}})
+    [last] = launchpad.fireworks.find({"name": "gather"})
+    launchpad.launches.update_one(
+        {"launch_id": last["launches"][0]}, {"$set": {"action.stored_data.core_seconds": 3600.0}}
+    )
+    found = standing_of(store, CAMPAIGN.name)
+    assert found.states == {"READY": 2, "COMPLETED": 1}
+    assert (found.core_hours, found.core_hours_left, found.hours_left) == (2.0, 1.0, 1.0)
+    assert found.jobs_per_hour > 3

@@ -21,7 +21,7 @@ import mongo_server
 from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
 from ninefold.campaign import parse_campaign
 from ninefold.flows.runner import Run
-from ninefold.run import spool_server, submission
+from ninefold.run import spool_server, submission, submitted_runs
 from ninefold.run.spool_jobs import JobName, names_in
 from ninefold.run.spool_server import serve
 from ninefold.run.spool_worker import work_from_spool
@@ -46,7 +46,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def launchpad(address):
-    with submission.launchpad_of(address) as (_, launchpad):
+    with submitted_runs.launchpad_of(address) as (_, launchpad):
         for collection in ("fireworks", "workflows", "launches", "submissions", "faults", "recovery", "leases"):
             launchpad.db[collection].delete_many({})
         yield launchpad
@@ -54,7 +54,7 @@ def launchpad(address):
 
 def submit(address, *jobs):
     run = Run(uuid.uuid4().hex, "screen", "")
-    with submission.launchpad_of(address) as (store, launchpad):
+    with submitted_runs.launchpad_of(address) as (store, launchpad):
         submission._submit(
             store, launchpad, CAMPAIGN, Flow(list(jobs), name="test"), run, "here", ("cpu",), None, what="test",
             has_spool=True,
@@ -140,7 +140,7 @@ def test_a_node_gives_its_job_back_at_the_end_of_its_time(launchpad, address, fo
     assert (done.given_back, done.reason) == (1, "its time is over")
     assert names_in(folder / "jobs" / "cpu") == [name]
     assert names_in(folder / "workers") == []
-    submission.set_state(launchpad, CAMPAIGN.name, "paused", ("submitted",))
+    submitted_runs.set_state(launchpad, CAMPAIGN.name, "paused", ("submitted",))
     serve(folder, address, "here", ["cpu"], max_seconds=2.0)
     assert names_in(folder / "jobs" / "cpu") == []  # taken out again
     assert launchpad.fireworks.find_one()["state"] == "READY"

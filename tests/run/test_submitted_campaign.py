@@ -14,7 +14,7 @@ import mongo_server
 from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
-from ninefold.run import submission
+from ninefold.run import submission, submitted_runs
 
 SMALL = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
@@ -88,6 +88,7 @@ def finished(folder, environment, address):
     killed.kill()
     done["killed"] = job["fw_id"]
     done["status"] = command("status", "--json", folder=folder, environment=environment)
+    done["run here"] = command("run", "campaign.yaml", folder=folder, environment=environment, code=2)
     third = start(*work, cwd=folder, env=environment)
     for worker in (*workers, third):
         out, err = worker.communicate(timeout=200)
@@ -113,6 +114,7 @@ def test_the_job_of_the_killed_worker_was_lost_once_and_ended_once(finished, add
 def test_a_second_submission_is_refused_in_one_line(finished):
     assert "campaign: 'quick' is already submitted to cluster 'here'" in finished["again"].stderr
     assert len(finished["again"].stderr.strip().splitlines()) == 1
+    assert "campaign: 'quick' is submitted to cluster 'here', and has jobs left" in finished["run here"].stderr
 
 
 def test_status_tells_of_the_jobs(finished, folder, environment):
@@ -264,7 +266,7 @@ def test_nothing_is_left_of_a_submission_that_fails(finished, address, monkeypat
     monkeypatch.setattr(register, "register", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         submission.submit_campaign(LJ, address, "here", ("cpu",))
-    with submission.launchpad_of(address) as (store, launchpad):
+    with submitted_runs.launchpad_of(address) as (store, launchpad):
         assert leftovers(launchpad) == {}
         assert store.get("campaigns", "cut") is None
 
@@ -275,7 +277,7 @@ def test_what_a_killed_submission_has_left_is_replaced(finished, address, monkey
         patch.setattr(submission, "_insert", lambda launchpad, workflow: _half(launchpad, workflow))
         with pytest.raises(KeyboardInterrupt):
             submission.submit_campaign(LJ, address, "here", ("cpu",))
-    with submission.launchpad_of(address) as (_, launchpad):
+    with submitted_runs.launchpad_of(address) as (_, launchpad):
         assert leftovers(launchpad) == {"workflows": 1, "submissions": 1}
         done = submission.submit_campaign(LJ, address, "here", ("cpu",))
         assert leftovers(launchpad) == {"fireworks": done.jobs, "workflows": 1, "submissions": 1}
@@ -290,8 +292,8 @@ def test_a_submission_that_was_killed_at_its_last_step_is_completed_by_recovery(
     from ninefold.run.launchpad import CampaignLaunchPad
     from ninefold.run.recovery import recover
 
-    with submission.launchpad_of(address) as (store, launchpad):
-        submission.set_state(launchpad, "cut", "cancelled", ("submitted",))
+    with submitted_runs.launchpad_of(address) as (store, launchpad):
+        submitted_runs.set_state(launchpad, "cut", "cancelled", ("submitted",))
         with monkeypatch.context() as patch:
             patch.setattr(CampaignLaunchPad, "resume_fw", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):

@@ -218,7 +218,8 @@ def retry(
     from ninefold.cli.locate import campaign_document
     from ninefold.errors import InputError
     from ninefold.run.failures import cause_of
-    from ninefold.run.submission import launchpad_of, not_submitted, submission_of, submit_campaign
+    from ninefold.run.submission import submit_campaign
+    from ninefold.run.submitted_runs import launchpad_of, not_submitted, submission_of
 
     address = _address(cluster, store)
     with launchpad_of(address) as (repository, launchpad):
@@ -291,7 +292,7 @@ def submit_verification_to(
 
 def _set_state(campaign: str, cluster: str | None, store: str | None, state: Any, allowed: Any) -> None:
     from ninefold.cli.locate import check_campaign
-    from ninefold.run.submission import launchpad_of, set_state
+    from ninefold.run.submitted_runs import launchpad_of, set_state
 
     with launchpad_of(_address(cluster, store)) as (repository, launchpad):
         check_campaign(repository, campaign)

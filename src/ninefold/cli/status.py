@@ -137,8 +137,9 @@ def _jobs(standing: Standing) -> list[str]:
     parts = [f"{standing.workers} worker{many}", f"{standing.core_hours:.2f} core-hours spent"]
     if standing.jobs_per_hour is not None:
         parts.append(f"{standing.jobs_per_hour:.0f} jobs/h")
-    if standing.hours_left is not None:
-        parts.append(f"about {duration(3600 * standing.hours_left)} left for the jobs planned so far")
+    if standing.hours_left is not None and standing.core_hours_left is not None:
+        left = f"about {standing.core_hours_left:.2f} core-hours and {duration(3600 * standing.hours_left)}"
+        parts.append(f"{left} left for the jobs planned so far")
     if standing.lost:
         parts.append(f"{standing.lost} lost and started again")
     lines.append("; ".join(parts))

@@ -31,6 +31,11 @@ def descendants(pid: int | None = None) -> set[int]:
     return found
 
 
+def core_time() -> float:
+    """Core-seconds of this process and of the programs that it has started and that have ended."""
+    return sum(os.times()[:4])
+
+
 def end_children(before: set[int]) -> int:
     """End the processes below this one that were not there before a job; how many there were.
 

@@ -8,12 +8,10 @@ lease has expired when it is killed.
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +20,16 @@ from pymongo.errors import PyMongoError
 
 from ninefold.errors import NinefoldError, description
 from ninefold.flows.counting import Faults, registered_attempt
-from ninefold.flows.progress import Progress, listening
+from ninefold.flows.progress import listening
 from ninefold.flows.runner import Run, registered_as, running_with
-from ninefold.flows.workplace import Failure, close_workplaces, workplace_for
+from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
-from ninefold.run.children import descendants, end_children
+from ninefold.run.children import core_time, descendants, end_children
+from ninefold.run.ending import Ending, JobStopped
 from ninefold.run.job_errors import STAGE
-from ninefold.run.submission import launchpad_of
-from ninefold.run.worker_group import PARENT
+from ninefold.run.one_process import OneProcess, held_tasks
+from ninefold.run.running_job import Noting, at_place, in_folder, watching
+from ninefold.run.submitted_runs import has_work, held_runs, launchpad_of
 from ninefold.stages.stage import Counts
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, held
@@ -38,7 +38,6 @@ from ninefold.store.store import LeaseLostError
 from ninefold.store.undelivered import kept_in
 
 if TYPE_CHECKING:
-    from ninefold.run.fireworks import Place
     from ninefold.run.launchpad import CampaignLaunchPad
     from ninefold.store import Store
     from ninefold.store.mongo_lease import MongoLease
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
 EXPIRY_SECONDS = 240.0
 """After its last heartbeat a worker counts as gone; a server that is away for a minute costs nobody a job."""
 HEARTBEAT_SECONDS = 15.0
-WATCH_SECONDS = 15.0
-"""Between two looks at whether the campaign was cancelled."""
 IDLE_SECONDS = 120.0
 """A worker for which nothing is ready ends after this time: others start when there is."""
 PAUSE_SECONDS = (0.5, 10.0)
@@ -57,13 +54,6 @@ OUTAGE_SECONDS = 3600.0
 QUEUE_JOB = "NINEFOLD_QUEUE_JOB"
 """The queue job that a worker runs in, as its script says."""
 UNDELIVERED = "undelivered"
-NOTE_SECONDS = 5.0
-AGAIN_SECONDS = 5.0
-"""After which a job that has not ended on a signal is told again."""
-
-
-class JobStopped(BaseException):
-    """The worker's time is over, or its campaign was cancelled: the job ends here and goes back."""
 
 
 @dataclass
@@ -76,98 +66,6 @@ class Worked:
     failed: int = 0
     reason: str = "nothing is left to do"
     """Why it ended."""
-
-
-class Ending:
-    """What makes a worker end, and stops the job that runs: signals and the end of its time.
-
-    Used in the main thread. While a job computes, it is stopped where it is; otherwise the worker ends after the step
-    that it is at, so that no update of the launchpad is cut short.
-
-    Args:
-        seconds: From now; None for no end.
-    """
-
-    def __init__(self, seconds: float | None) -> None:
-        self._last = None if seconds is None else time.monotonic() + seconds
-        self.reason: str | None = None
-        """Why the worker ends; None while it goes on."""
-        self._is_computing = self._is_cancelled = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Ending:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGALRM):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-                self._before[number] = signal.signal(number, self._on_signal)
-        if self._last is not None:
-            signal.setitimer(signal.ITIMER_REAL, max(0.001, self._last - time.monotonic()), AGAIN_SECONDS)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    @contextmanager
-    def computing(self) -> Iterator[None]:
-        """A job computes inside the block, and can be stopped.
-
-        Raises:
-            JobStopped: if it is to be.
-        """
-        self._is_cancelled = False
-        if self.reason is not None:
-            raise JobStopped(self.reason)
-        self._is_computing = True
-        try:
-            yield
-        finally:
-            self._is_computing = False
-
-    def left(self) -> float:
-        """Seconds until the end."""
-        return float("inf") if self._last is None else self._last - time.monotonic()
-
-    def _on_signal(self, number: int, _: Any) -> None:
-        if number == signal.SIGUSR1:  # our own, for the job alone
-            self._is_cancelled = True
-        elif number == signal.SIGALRM:
-            if self._last is not None and time.monotonic() >= self._last:
-                self.reason = self.reason or "its time is over"
-        else:
-            self.reason = self.reason or f"told to end ({signal.Signals(number).name})"
-            # again and again: an interrupt that falls into a callback is dropped there
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
-        if self._is_computing and (self.reason is not None or self._is_cancelled):
-            raise JobStopped(self.reason or "the campaign was cancelled")
-
-
-class OneProcess:
-    """Computes the tasks of a job in this process; see `ninefold.flows.runner.TaskRunner`.
-
-    Args:
-        held: Stage and name of what is not to be tried again -> the reason why it failed before.
-    """
-
-    def __init__(self, held: dict[tuple[str, str], str]) -> None:
-        self._held = held
-
-    def run(
-        self, task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], settings: dict[str, Any], store: str
-    ) -> Iterator[tuple[int, Any]]:
-        """See `TaskRunner.run`."""
-        use_one_thread()
-        place = workplace_for(settings, store)
-        stage = _STAGE_OF_TASK.get(getattr(task, "__name__", ""), "")
-        for index, values in enumerate(arguments):
-            reason = self._held.get((stage, str(values[0].get("label"))))
-            yield index, task(place, *values) if reason is None else Failure(reason)
-
-
-_STAGE_OF_TASK = {
-    "build_one": "build", "prescreen_one": "prescreen", "relax_reference": "references", "relax_minima_one": "energies",
-    "static_one": "verify", "relax_one": "verify",
-}  # fmt: skip
 
 
 class ClusterWorker:
@@ -229,7 +127,7 @@ class ClusterWorker:
             f" in queue job {queue_job}" if queue_job else ""
         )
         term = Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS, is_kept=False)
-        with held(connection, f"{WORKER}{worker}", purpose, term) as lease, self._watching(launchpad):
+        with held(connection, f"{WORKER}{worker}", purpose, term) as lease, watching(launchpad, lambda: self._run_now):
             idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
             if self._folder is not None and not is_empty(self._folder / UNDELIVERED):
                 sent = ingest(self._folder / UNDELIVERED, store)
@@ -243,7 +141,7 @@ class ClusterWorker:
                     idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
                     continue
                 recover_if_due(store, launchpad)
-                if not _has_work(launchpad, self._cluster):
+                if not has_work(launchpad, self._cluster):
                     return True
                 if time.monotonic() - idle_since >= idle_seconds:
                     self.done.reason = f"nothing was ready for {idle_seconds:g} s"
@@ -282,7 +180,7 @@ class ClusterWorker:
         from ninefold.run.recovery import MOST_LOST, give_up
 
         tag = firework.spec[TAG]
-        started, wall, cpu = time.time(), time.monotonic(), time.process_time()
+        started, wall, cpu = time.time(), time.monotonic(), core_time()
         lease.try_note({"job": firework.fw_id, "name": firework.name, "campaign": tag["campaign"], "since": started})
         run, tasks = self._run_of(store, launchpad, tag)
 
@@ -296,8 +194,8 @@ class ClusterWorker:
         try:
             try:
                 with (
-                    registered_as(run), running_with(tasks), listening(_Noting(lease, firework, tag["campaign"])),
-                    _working_at(place), _in_folder(self._folder_of(firework, launch)), self._ending.computing(),
+                    registered_as(run), running_with(tasks), listening(Noting(lease, firework, tag["campaign"])),
+                    at_place(place), in_folder(self._folder_of(firework, launch)), self._ending.computing(),
                 ):  # fmt: skip
                     action = firework.tasks[0].run_task(dict(firework.spec))
             finally:  # before anybody else may take the job
@@ -327,7 +225,7 @@ class ClusterWorker:
         finally:
             self._run_now = None
         action.stored_data.update(
-            wall_seconds=round(time.monotonic() - wall, 3), core_seconds=round(time.process_time() - cpu, 3)
+            wall_seconds=round(time.monotonic() - wall, 3), core_seconds=round(core_time() - cpu, 3)
         )
         lease.check()
         _complete(launchpad, launch, action)
@@ -346,10 +244,8 @@ class ClusterWorker:
             self._runs.clear()
             found = launchpad.submissions.find_one({"_id": tag["campaign"], "run": key}) or {}
             rows = json.loads(store.blobs.get(found["held"])) if found.get("held") else []
-            held_tasks = {(stage.partition(" ")[0], what): reason for stage, what, reason in rows}
-            self._runs[key] = (
-                Run(key, found.get("workflow", "screen"), found.get("workflow_content", "")), OneProcess(held_tasks)
-            )  # fmt: skip
+            run = Run(key, found.get("workflow", "screen"), found.get("workflow_content", ""))
+            self._runs[key] = run, OneProcess(held_tasks(rows))
         return self._runs[key]
 
     def _folder_of(self, firework: Any, launch: int) -> Path | None:
@@ -359,29 +255,6 @@ class ClusterWorker:
         if self._folder is None or firework.spec["_category"] != "dft":
             return None
         return self._folder / "runs" / firework.spec[TAG]["campaign"] / f"{firework.fw_id}-{launch}"
-
-    @contextmanager
-    def _watching(self, launchpad: CampaignLaunchPad) -> Iterator[None]:
-        """Look now and then whether the campaign of the job that runs was cancelled."""
-        ended = threading.Event()
-        parent = int(os.environ[PARENT]) if PARENT in os.environ else None
-
-        def watch() -> None:
-            while not ended.wait(WATCH_SECONDS):
-                if parent is not None and os.getppid() != parent:  # killed, and its workers with it
-                    os.kill(os.getpid(), signal.SIGTERM)
-                run = self._run_now
-                with suppress(PyMongoError):
-                    if run and launchpad.submissions.find_one({"run": run, "state": "cancelled"}, {"_id": 1}):
-                        os.kill(os.getpid(), signal.SIGUSR1)
-
-        thread = threading.Thread(target=watch, name="watches the campaign", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
 
 
 def work(
@@ -416,69 +289,12 @@ def work(
         return worker.done
 
 
-class _Noting:
-    """Notes in the lease how far the job is."""
-
-    def __init__(self, lease: MongoLease, firework: Any, campaign: str) -> None:
-        self._lease, self._noted, self._since = lease, time.monotonic(), time.time()
-        self._job = {"job": firework.fw_id, "name": firework.name, "campaign": campaign}
-
-    def __call__(self, step: Progress) -> None:
-        if time.monotonic() - self._noted < NOTE_SECONDS:
-            return
-        self._noted = time.monotonic()
-        step_now = {"stage": step.stage, "done": step.done, "total": step.total}
-        self._lease.try_note({**self._job, "since": self._since, **step_now})
-
-
-@contextmanager
-def _in_folder(folder: Path | None) -> Iterator[None]:
-    """Work in a folder; one in which nothing was written goes again."""
-    if folder is None:
-        yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-        with suppress(OSError):
-            folder.rmdir()
-
-
-@contextmanager
-def _working_at(place: Place) -> Iterator[None]:
-    from ninefold.run.fireworks import working_at
-
-    token = working_at.set(place)
-    try:
-        yield
-    finally:
-        working_at.reset(token)
-
-
 def _complete(launchpad: CampaignLaunchPad, launch: int, action: Any) -> None:
     """Note the end of a job; again where the server's answer was lost: the second time changes nothing."""
-    try:
-        launchpad.our.retried(lambda: launchpad.complete_launch(launch, action, "COMPLETED"))
-    except ValueError:
+    connection = launchpad.our
+    if connection.retried(lambda: launchpad.launches.count_documents({"launch_id": launch}, limit=1)) == 0:
         return  # withdrawn meanwhile: another submission has removed it
-
-
-def held_runs(launchpad: CampaignLaunchPad) -> list[str]:
-    """Runs of which no job is taken now."""
-    rows = launchpad.submissions.find({"state": {"$ne": "submitted"}}, {"run": 1})
-    return [row["run"] for row in rows]
-
-
-def _has_work(launchpad: CampaignLaunchPad, cluster: str) -> bool:
-    """Whether a cluster has jobs that are ready, run, or wait for such; of any kind."""
-    from ninefold.run.submission import is_active
-
-    rows = launchpad.submissions.find({"state": {"$in": ["submitted", "paused"]}, "cluster": cluster})
-    return any(is_active(launchpad, row) for row in rows)
+    connection.retried(lambda: launchpad.complete_launch(launch, action, "COMPLETED"))
 
 
 def _is_of_server(error: Exception) -> bool:

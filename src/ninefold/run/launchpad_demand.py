@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.clusters.settings import KINDS
 from ninefold.run.demand import Demand
 from ninefold.run.spool_jobs import JOBS, names_in
-from ninefold.run.submission import is_active, launchpad_of
+from ninefold.run.submitted_runs import is_active, launchpad_of
 
 if TYPE_CHECKING:
     from ninefold.run.launchpad import CampaignLaunchPad

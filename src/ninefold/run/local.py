@@ -30,7 +30,7 @@ from ninefold.store.store import EXECUTOR
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
-    from ninefold.store.store import Lease
+    from ninefold.store.store import Lease, Store
 
 _NOTE_SECONDS = 0.5
 """Between two notes of one stage."""
@@ -78,6 +78,7 @@ def run_campaign(
     flow = flow_of(make_flow, campaign, store, workflow)
     run, name = run_of(workflow), campaign.name
     with open_store(store, mode="write") as opened, opened.lease(EXECUTOR, lease_purpose(name)) as lease:
+        _check_not_submitted(opened, name, address=store)
         with Workers(campaign.execution.worker_count) as workers, listening(Noting(lease)):
             workers.try_engines(settings, campaign.methods)
             if fresh:
@@ -91,6 +92,13 @@ def run_campaign(
             raise failed.told() from failed.errors[0]
         if faults := opened.find("faults", equal={"campaign": name}):
             raise faults_error(faults)
+
+
+def _check_not_submitted(opened: Store, campaign: str, address: str) -> None:
+    if store_file(address) is None:  # a file is in no launchpad, and needs no client of a server
+        from ninefold.run.watch import check_not_submitted
+
+        check_not_submitted(opened, campaign)
 
 
 def _raise(job: str, error: Exception) -> None:

@@ -174,7 +174,7 @@ def _finish_updates(launchpad: CampaignLaunchPad) -> int:
 
 def _finish_submissions(launchpad: CampaignLaunchPad) -> int:
     """Release the first jobs of submissions that were cut short after everything else."""
-    from ninefold.run.submission import release_first
+    from ninefold.run.submitted_runs import release_first
 
     found = launchpad.our.retried(lambda: list(launchpad.submissions.find({"state": "submitted"}, {"run": 1})))
     return sum(release_first(launchpad, submission) for submission in found)

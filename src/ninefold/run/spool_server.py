@@ -19,18 +19,16 @@ from ninefold.run.cluster_worker import (
     EXPIRY_SECONDS,
     HEARTBEAT_SECONDS,
     ClusterWorker,
-    Ending,
-    held_runs,
 )
+from ninefold.run.ending import Ending
 from ninefold.run.spool_jobs import CANCELLED, DONE, JOBS, RUNNING, WORKERS, JobName
-from ninefold.run.submission import is_active, launchpad_of
+from ninefold.run.spool_results import end_job
+from ninefold.run.submitted_runs import held_runs, is_active, launchpad_of
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, held
 from ninefold.store.spool import RECORDS, ingest
 
 if TYPE_CHECKING:
-    from fireworks import FWAction
-
     from ninefold.run.launchpad import CampaignLaunchPad
     from ninefold.store import Store
     from ninefold.store.mongo_lease import MongoLease
@@ -181,60 +179,15 @@ class SpoolServer:
                 or time.monotonic() - since < LATE_SECONDS
             ):
                 continue
-            self._end(store, launchpad, JobName.of(name), result)
+            job = JobName.of(name)
+            if (title := end_job(store, launchpad, job, result)) is not None:
+                self.ended += 1
+                self._tell(f"job {job.job} {title}: {result.get('wall_seconds', 0.0):.1f} s on a node")
             file.unlink(missing_ok=True)
             self._delivered.difference_update(result["records"])
             del self._results[name]
             did = True
         return did
-
-    def _end(self, store: Store, launchpad: CampaignLaunchPad, name: JobName, result: dict[str, Any]) -> None:
-        """Note in the launchpad how a job has ended; one that was given to another meanwhile stays with that one."""
-        from fireworks import FWAction
-
-        from ninefold.run.launchpad import outputs_in
-        from ninefold.run.recovery import MOST_LOST, give_up
-
-        firework = launchpad.fireworks.find_one({"fw_id": name.job})
-        if firework is None or name.launch not in firework["launches"]:
-            return
-        if "machine" in result:
-            if firework["spec"]["ninefold"].get("lost", 0) + 1 >= MOST_LOST:
-                give_up(store, launchpad, firework, name.launch, result["machine"])
-            else:
-                launchpad.release(name.job, [name.launch], result["machine"])
-            return
-        data: dict[str, Any] = {
-            key: result[key] for key in ("failed", "log", "wall_seconds", "core_seconds") if key in result
-        }
-        action = FWAction(stored_data=data)
-        if "output" in result:
-            outputs_in(launchpad.db).update(result["output"], key=["uuid", "index"], save=result["save"])
-            action = self._action_of(store, firework, result, data)
-        launchpad.complete_launch(name.launch, action, "COMPLETED")
-        self.ended += 1
-        self._tell(f"job {name.job} {firework['name']}: {result.get('wall_seconds', 0.0):.1f} s on a node")
-
-    def _action_of(
-        self, store: Store, firework: dict[str, Any], result: dict[str, Any], data: dict[str, Any]
-    ) -> FWAction:
-        from fireworks import FWAction
-        from monty.json import MontyDecoder
-
-        from ninefold.run.fireworks import Submitted, workflow_of
-        from ninefold.run.launchpad import TAG
-
-        submitted = Submitted.of(firework["spec"][TAG])
-
-        def workflows(*names: str) -> list[Any]:
-            flows = [MontyDecoder().process_decoded(result[name]) for name in names if name in result]
-            return [workflow_of(flow, submitted, store) for flow in flows]
-
-        return FWAction(
-            stored_data={**result["stored_data"], **data}, detours=workflows("replace", "detour"),
-            additions=workflows("addition"), defuse_workflow=result["stop_jobflow"],
-            defuse_children=result["stop_children"],
-        )  # fmt: skip
 
     def _look_for_lost(self, store: Store, launchpad: CampaignLaunchPad) -> None:
         """Give back the jobs of workers whose file has not changed for long; by this process's clock alone."""

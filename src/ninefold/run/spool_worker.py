@@ -20,10 +20,12 @@ from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
 from ninefold.run import spool_jobs
-from ninefold.run.children import descendants, end_children
-from ninefold.run.cluster_worker import HEARTBEAT_SECONDS, PAUSE_SECONDS, Ending, JobStopped, OneProcess, Worked
+from ninefold.run.children import core_time, descendants, end_children
+from ninefold.run.cluster_worker import HEARTBEAT_SECONDS, PAUSE_SECONDS, Worked
+from ninefold.run.ending import Ending, JobStopped
 from ninefold.run.flow_run import OF_EVERY_JOB
 from ninefold.run.job_errors import STAGE
+from ninefold.run.one_process import OneProcess, held_tasks
 from ninefold.run.spool_jobs import CANCELLED, DONE, JOBS, RUNNING, WORKERS
 from ninefold.stages.stage import Counts
 from ninefold.store import Store, open_store
@@ -111,7 +113,7 @@ def _taken(folder: Path, kinds: Sequence[str], worker: str) -> Path | None:
 def _run(
     folder: Path, file: Path, ending: Ending, scratch: Path | None, done: Worked, tell: Callable[[str], None]
 ) -> None:
-    name, wall, cpu = file.name, time.monotonic(), time.process_time()
+    name, wall, cpu = file.name, time.monotonic(), core_time()
     job = spool_jobs.read(file)
     spool = Spool(folder, name)
     result: dict[str, Any] = {}
@@ -150,7 +152,7 @@ def _run(
             close_workplaces()
     spool.flush()
     seconds = {
-        "wall_seconds": round(time.monotonic() - wall, 3), "core_seconds": round(time.process_time() - cpu, 3),
+        "wall_seconds": round(time.monotonic() - wall, 3), "core_seconds": round(core_time() - cpu, 3),
     }  # fmt: skip
     # the last: whoever finds it finds everything else
     spool_jobs.write(folder / DONE / name, {**result, **seconds, "records": spool.names})
@@ -171,10 +173,9 @@ def _result_of(job: dict[str, Any]) -> dict[str, Any]:
     outputs = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
     outputs.connect()
     run = Run(**job["run"])
-    held = {(stage.partition(" ")[0], what): reason for stage, what, reason in job["held"]}
     one = MontyDecoder().process_decoded(json.loads(job["text"]))
     try:
-        with registered_as(run), running_with(OneProcess(held)):
+        with registered_as(run), running_with(OneProcess(held_tasks(job["held"]))):
             response = one.run(store=outputs)
     except OF_EVERY_JOB:
         raise

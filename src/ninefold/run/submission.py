@@ -8,24 +8,19 @@ has left is removed by the next one.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymongo.errors import PyMongoError
 
 from ninefold.campaign.foreign import load_foreign_code
 from ninefold.campaign.workflows import workflows
 from ninefold.clock import now
-from ninefold.errors import InputError, MissingDependencyError, NinefoldError
+from ninefold.errors import InputError, NinefoldError
 from ninefold.flows.resources import kind_of
 from ninefold.flows.runner import Run
 from ninefold.models.campaign import CampaignRecord
 from ninefold.run.local import flow_of, run_of
-from ninefold.store import open_store, store_file
-from ninefold.store.locate import offer_login
-from ninefold.store.mongo import connection_of
-from ninefold.store.mongo_connection import one_connection
+from ninefold.run.submitted_runs import already_submitted, is_active, launchpad_of, release_first, remove_run
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -33,7 +28,6 @@ if TYPE_CHECKING:
     from ninefold.stages.verify import VerifySettings
     from ninefold.store import Store
 
-State = Literal["inserting", "submitted", "paused", "cancelled"]
 LEASE = "submit"
 SHARD_SECONDS = 3600.0
 """Core-seconds of a shard: long beside the 5 s that a job's start and end take, short beside a queue's wall time."""
@@ -48,33 +42,6 @@ class Submission(NamedTuple):
     run: str
     jobs: int
     compositions_per_job: int
-
-
-@contextmanager
-def launchpad_of(address: str) -> Iterator[tuple[Store, CampaignLaunchPad]]:
-    """The store of an address and the launchpad in its database, over one connection.
-
-    Raises:
-        InputError: if it is a file, cannot be reached, or FireWorks is not installed.
-    """
-    if store_file(address) is not None:
-        raise InputError(
-            "database", address, problem="is a file, which the nodes of a cluster cannot write at once",
-            allowed="mongodb://HOST:PORT/DATABASE", hint="see docs/mongodb.md",
-        )  # fmt: skip
-    try:
-        from ninefold.run.launchpad import CampaignLaunchPad
-    except ModuleNotFoundError as error:
-        if error.name != "fireworks":
-            raise
-        raise MissingDependencyError("--cluster", address, "fireworks", "cluster") from None
-    offer_login(address)
-    with one_connection(), open_store(address, mode="write") as store:
-        connection = connection_of(store)
-        try:
-            yield store, CampaignLaunchPad(connection)
-        except PyMongoError as error:
-            raise connection.explained(error) from error
 
 
 def submit_campaign(
@@ -186,67 +153,6 @@ def with_shards(campaign: Campaign, store: Store, seconds: float) -> Campaign:
     )
 
 
-def is_active(launchpad: CampaignLaunchPad, submission: dict[str, Any]) -> bool:
-    """Whether jobs of a submission are left that somebody may run."""
-    from ninefold.run.launchpad import RUN, UNFINISHED
-
-    if submission["state"] in ("inserting", "cancelled"):
-        return False
-    left = [state for state in UNFINISHED if state != "WAITING"]
-    if launchpad.our.retried(
-        lambda: launchpad.fireworks.find_one({RUN: submission["run"], "state": {"$in": left}}, {"fw_id": 1})
-    ):
-        return True
-    workflow = launchpad.workflows.find_one({"metadata.run": submission["run"]}, {"state": 1})
-    return workflow is not None and workflow["state"] not in ("COMPLETED", "DEFUSED", "FIZZLED", "ARCHIVED")
-
-
-def already_submitted(submission: dict[str, Any]) -> InputError:
-    """What a second submission is told."""
-    name = submission["_id"]
-    return InputError(
-        "campaign", name,
-        problem=f"is already submitted to cluster {submission['cluster']!r} ({submission['created']}, "
-        f"{submission['state']}), and has jobs left",
-        hint=f"'ninefold status --watch -c {name}' follows it, 'ninefold cancel {name}' ends it",
-    )  # fmt: skip
-
-
-def submission_of(launchpad: CampaignLaunchPad, campaign: str) -> dict[str, Any] | None:
-    """The last submission of a campaign, or None."""
-    found: dict[str, Any] | None = launchpad.our.retried(lambda: launchpad.submissions.find_one({"_id": campaign}))
-    return None if found is None or found["state"] == "inserting" else found
-
-
-def set_state(launchpad: CampaignLaunchPad, campaign: str, state: State, allowed: tuple[State, ...]) -> dict[str, Any]:
-    """Pause, go on with or cancel a submission; its workers see it before their next job.
-
-    Raises:
-        InputError: if there is none, or it is in another state.
-    """
-    found = submission_of(launchpad, campaign)
-    if found is None:
-        raise not_submitted(campaign)
-    if found["state"] not in allowed:
-        raise InputError(
-            "campaign", campaign, problem=f"is {found['state']}", allowed=f"a campaign that is {' or '.join(allowed)}"
-        )
-    launchpad.our.retried(
-        lambda: launchpad.submissions.update_one(
-            {"_id": campaign, "run": found["run"], "state": found["state"]}, {"$set": {"state": state}}
-        )
-    )
-    return found
-
-
-def not_submitted(campaign: str) -> InputError:
-    """Of a campaign that is in no launchpad."""
-    return InputError(
-        "campaign", campaign, problem="is not submitted to a cluster",
-        hint="'ninefold submit CAMPAIGN --cluster NAME' submits one",
-    )  # fmt: skip
-
-
 def _check_new(
     store: Store, launchpad: CampaignLaunchPad, campaign: Campaign, run: Run, previous: dict[str, Any] | None, *,
     update: bool, again: bool,
@@ -344,33 +250,6 @@ def _previous(launchpad: CampaignLaunchPad, campaign: str) -> dict[str, Any] | N
         return None
     release_first(launchpad, found)
     return found
-
-
-def release_first(launchpad: CampaignLaunchPad, submission: dict[str, Any]) -> int:
-    """Release the first jobs of a submission that was cut short just before; no other job is ever paused.
-
-    Returns:
-        How many there were.
-    """
-    from ninefold.run.launchpad import RUN
-
-    query = {RUN: submission["run"], "state": "PAUSED"}
-    found = list(launchpad.fireworks.find(query, {"fw_id": 1}))
-    for firework in found:
-        launchpad.resume_fw(firework["fw_id"])
-    return len(found)
-
-
-def remove_run(launchpad: CampaignLaunchPad, run: str) -> None:
-    """Delete the jobs of a run and what they have handed to each other; not what they have stored."""
-    from ninefold.run.launchpad import OUTPUTS, RUN, TAG
-
-    found = list(launchpad.fireworks.find({RUN: run}, {"fw_id": 1, f"spec.{TAG}.job": 1}))
-    launchpad.workflows.delete_many({"metadata.run": run})
-    for start in range(0, len(found), 1000):
-        part = found[start : start + 1000]
-        launchpad.remove([row["fw_id"] for row in part])
-        launchpad.db[OUTPUTS].delete_many({"uuid": {"$in": [row["spec"][TAG].get("job") for row in part]}})
 
 
 def _undo(launchpad: CampaignLaunchPad, campaign: str, run: str, previous: dict[str, Any] | None) -> None:

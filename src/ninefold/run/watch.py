@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.errors import InputError
 from ninefold.store.mongo import MongoStore, connection_of
 from ninefold.store.mongo_lease import all_held, progress_of
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from ninefold.store import Store
 
 _STATES = ("RUNNING", "RESERVED", "READY", "WAITING", "PAUSED", "COMPLETED", "FIZZLED", "DEFUSED")
+_LEFT = ("RUNNING", "RESERVED", "READY", "WAITING", "PAUSED")
 _RECENT_SECONDS = 3600.0
 """Jobs that ended in this time make the rate."""
 
@@ -52,8 +55,10 @@ class Standing(NamedTuple):
     """Of the jobs that have ended."""
     jobs_per_hour: float | None
     """Of those that ended in the last hour."""
+    core_hours_left: float | None
+    """Of the jobs that are planned so far, by what jobs of their name have taken; later stages plan more."""
     hours_left: float | None
-    """Of the jobs that are planned so far; later stages plan more."""
+    """That, shared by the jobs that run now."""
     lost: int
     """Times that a job was lost with its worker or given back because of its machine."""
 
@@ -84,35 +89,51 @@ def standing_of(store: Store, campaign: str) -> Standing | None:
     waiting = Counter(row["spec"].get("_category", "") for row in fireworks if row["state"] == "READY")
     failed: Counter[str] = Counter()
     logs: dict[str, str] = {}
-    seconds, ended = 0.0, []
+    names = {row["fw_id"]: row["name"] for row in fireworks}
+    taken: dict[str, list[float]] = defaultdict(list)
+    ended: list[tuple[float | None, float]] = []
     for launch in launches:
         data = (launch.get("action") or {}).get("stored_data") or {}
-        seconds += data.get("core_seconds", 0.0)
         if "wall_seconds" in data:
+            taken[names[launch["fw_id"]]].append(data.get("core_seconds", 0.0))
             ended.append((_time(launch.get("time_end")), data["wall_seconds"]))
         if "failed" in data and launch["launch_id"] in current:
             failed[cause_of(data["failed"])] += 1
             logs.setdefault(data["failed"], data.get("log", ""))
     running = _running(connection, campaign)
-    left = sum(states[state] for state in ("RUNNING", "RESERVED", "READY", "WAITING", "PAUSED"))
-    rate = _rate(ended)
-    is_over = not any(states[state] for state in ("RUNNING", "RESERVED", "READY", "PAUSED")) and _is_over(
-        connection, found["run"]
-    )
+    left = [row["name"] for row in fireworks if row["state"] in _LEFT]
+    every = [seconds for some in taken.values() for seconds in some]
+    hours = sum(fmean(taken.get(name) or every) for name in left) / 3600 if every and left else None
+    is_over = not any(states[state] for state in _LEFT if state != "WAITING") and _is_over(connection, found["run"])
     return Standing(
         state="ended" if is_over and found["state"] != "cancelled" else found["state"],
         cluster=found["cluster"], what=found["what"], created=found["created"],
         states={state: states[state] for state in _STATES if states[state]}, waiting=dict(waiting),
         failed=dict(failed.most_common()), logs=logs, running=[job for job in running if job is not None],
-        workers=len(all_held(connection, "worker ")), core_hours=seconds / 3600, jobs_per_hour=rate,
-        hours_left=left / rate if rate and left else None,
+        workers=len(all_held(connection, "worker ")), core_hours=sum(every) / 3600, jobs_per_hour=_rate(ended),
+        core_hours_left=hours,
+        hours_left=None if hours is None else hours / max(1, states["RUNNING"]),
         lost=sum(row["spec"].get("ninefold", {}).get("lost", 0) for row in fireworks),
     )  # fmt: skip
 
 
+def check_not_submitted(store: Store, campaign: str) -> None:
+    """Refuse to run here what a cluster runs: the jobs there would count as those of an earlier run.
+
+    Raises:
+        InputError: if jobs of a submission are left.
+    """
+    standing = standing_of(store, campaign)
+    if standing is not None and standing.state in ("submitted", "paused"):
+        raise InputError(
+            "campaign", campaign, problem=f"is {standing.state} to cluster {standing.cluster!r}, and has jobs left",
+            hint=f"'ninefold status --watch -c {campaign}' follows it, 'ninefold cancel {campaign}' ends it",
+        )  # fmt: skip
+
+
 def _launches(connection: Any, fw_ids: list[int]) -> list[dict[str, Any]]:
     fields = {
-        "_id": 0, "launch_id": 1, "time_end": 1, "action.stored_data.core_seconds": 1,
+        "_id": 0, "launch_id": 1, "fw_id": 1, "time_end": 1, "action.stored_data.core_seconds": 1,
         "action.stored_data.wall_seconds": 1, "action.stored_data.failed": 1, "action.stored_data.log": 1,
     }  # fmt: skip
     found: list[dict[str, Any]] = []
