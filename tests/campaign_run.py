@@ -126,5 +126,5 @@ def ninefold(*arguments, cwd, **options):
     environment.update(options.pop("env", {}))
     return subprocess.run(
         [sys.executable, "-m", "ninefold.cli.main", *map(str, arguments)],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, **options,
+        cwd=cwd, env=environment, capture_output=True, text=True, **{"timeout": 300, **options},
     )  # fmt: skip

@@ -4,11 +4,12 @@ Two virtual nodes, n1 and n2, each a slurmd of its own. Everything lies in `.ser
 logs, munge's key and socket. Clients find it by SLURM_CONF=.services/slurm/slurm.conf. The daemons run as the user who
 starts them, on ports that are free then; only installing Debian's packages needs root.
 
-By hand: `python tools/slurm_service.py start|stop|restart [slurmctld|n1|n2]`.
+By hand: `slurm_service.py start|stop|restart [slurmctld|n1|n2]`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import os
 import secrets
@@ -18,7 +19,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / ".services" / "slurm"
@@ -31,6 +33,8 @@ CORES, MEMORY_MB = 2, 4000
 """Of each virtual node: what Slurm counts, not what the machine has."""
 SECONDS = 60.0
 """How long a daemon may take to answer."""
+LONGEST = 1200.0
+"""Seconds that fetching packages may take: a network that swallows packets must not stop a test for ever."""
 LONGEST_SOCKET = 107
 """Characters of a socket's path, by the system's `sockaddr_un`."""
 
@@ -96,10 +100,8 @@ end
 def main() -> None:
     """Start, stop or restart, as the arguments say."""
     action, *names = sys.argv[1:] or [""]
-    if action == "start" and not names:
-        start()
-    elif action == "stop" and not names:
-        stop()
+    if action in ("start", "stop") and not names:
+        start() if action == "start" else stop()
     elif action == "restart" and set(names) <= {"slurmctld", *NODES}:
         for name in names or ("slurmctld", *NODES):
             end(name)
@@ -111,14 +113,28 @@ def main() -> None:
 
 def start() -> None:
     """Bring Slurm up, unless it is; without its programs, and without root to install them, say so."""
+    with alone():
+        start_daemons()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait for another that starts or stops Slurm now."""
+    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def start_daemons() -> None:
+    """What `start` does, under the lock."""
     if not install():
         print("services: no Slurm: its tests are skipped; as root: apt-get install " + " ".join(PACKAGES))
         return
-    if CONFIGURATION.exists() and is_ready():
+    if pid_of("slurmctld") and is_ready():
         print("services: Slurm answers")
         return
-    stop()
-    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stop_daemons()
     configure()
     for name in ("munged", "slurmctld", *NODES):
         launch(name)
@@ -128,6 +144,13 @@ def start() -> None:
 
 def stop() -> None:
     """End what `start` started, jobs too; the state stays."""
+    if FOLDER.exists():
+        with alone():
+            stop_daemons()
+
+
+def stop_daemons() -> None:
+    """What `stop` does, under the lock."""
     if CONFIGURATION.exists() and pid_of("slurmctld"):
         run(["scancel", "--user", getpass.getuser()], check=False)
         last = time.monotonic() + SECONDS / 4
@@ -141,7 +164,6 @@ def install() -> bool:
     """Whether Slurm's programs are there; Debian's packages are installed where this user may."""
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
         print("services: installing Slurm from Debian (about 20 s, 40 MB) ...", flush=True)
         run(["apt-get", "update", "-q"])
         run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES])
@@ -223,9 +245,16 @@ def pid_of(name: str) -> int | None:
 
 def is_ready() -> bool:
     """Whether the controller answers and both nodes take jobs."""
-    done = subprocess.run(
-        ["sinfo", "-h", "-N", "-p", "debug", "-o", "%t"], env=environment(), capture_output=True, text=True, timeout=30
-    )
+    try:
+        done = subprocess.run(
+            ["sinfo", "-h", "-N", "-p", "debug", "-o", "%t"],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    except subprocess.TimeoutExpired:
+        return False
     return done.returncode == 0 and done.stdout.split() and set(done.stdout.split()) <= {"idle", "mix", "alloc"}
 
 
@@ -248,16 +277,20 @@ def wait_until_ready() -> None:
 
 def environment() -> dict[str, str]:
     """That of this process, with the address of this Slurm."""
-    return {**os.environ, "SLURM_CONF": str(CONFIGURATION)}
+    return {**os.environ, "SLURM_CONF": str(CONFIGURATION), "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def run(command: list[str], check: bool = True) -> None:
     """Run a program; what it says goes into a log, whose end is shown where it fails."""
     log = FOLDER / "log"
     with log.open("a") as file:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment(), cwd=FOLDER
-        )
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment(), cwd=FOLDER,
+                timeout=LONGEST, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            sys.exit(f"services: {command[0]} has not ended after {LONGEST:.0f} s; see {log}")
     if check and done.returncode:
         sys.exit(f"services: {command[0]} failed; the end of {log}:\n{log.read_text(errors='replace')[-2000:]}")
 

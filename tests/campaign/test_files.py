@@ -187,3 +187,19 @@ def test_methods_are_named_without_paths_unless_that_would_make_two_alike(tmp_pa
     assert titles("lj", "a.py:one", "b.py:one") == ("lj", f"{tmp_path}/a.py:one", f"{tmp_path}/b.py:one")
     weights = [{"name": "mace", "model": str(tmp_path / "x.model")}, {"name": "mace"}]
     assert parse_campaign(with_(energies=weights)).method_titles == ("chgnet", "mace:x.model", "mace")
+
+
+def test_files_of_engine_settings_are_relative_to_the_campaign_file(tmp_path, monkeypatch):
+    """Jobs run in other folders, on a cluster on other machines; what is no file there stays a name."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "campaigns"
+    folder.mkdir()
+    for name in ("own.yaml", "best.pth", "7net-0"):
+        (folder / name).touch()
+    settings = {
+        **GOOD, "engine": {"name": "sevennet", "model": "best.pth:PBE"},
+        "energies": [{"name": "sevennet", "model": "7net-0"}, {"name": "gpaw", "model": "own.yaml"}],
+    }  # fmt: skip
+    (folder / "c.yaml").write_text(json.dumps(settings))
+    models = [method.model for method in read_campaign("campaigns/c.yaml").methods]
+    assert models == [f"{folder}/best.pth:PBE", "7net-0", f"{folder}/own.yaml"]

@@ -86,7 +86,7 @@ def parse_campaign(data: Any, *, source: str = "campaign", folder: Path | None =
 
 def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Make the paths of files absolute: they are relative to the campaign file, wherever it is run from."""
-    from ninefold.engines.registry import ENGINES
+    from ninefold.engines.registry import ENGINES, anchored_model
     from ninefold.plugins import anchored_path
     from ninefold.ranking.terms import TERMS
     from ninefold.rules.registry import RULES
@@ -107,6 +107,7 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> dict[str, Any]:
         (("engine", "name"), lambda name: ENGINES.anchored(name, folder)),
         (("search", "name"), lambda name: ENGINES.anchored(name, folder)),
         (("energies", "name"), lambda name: ENGINES.anchored(name, folder)),
+        *(((key, "model"), lambda name: anchored_model(name, folder)) for key in ("engine", "search", "energies")),
         (("stages",), lambda name: STAGES.anchored(name, folder)),
         (("ranking", "weights"), lambda name: TERMS.anchored(name, folder)),
     ):

@@ -56,7 +56,7 @@ def verify(
     from ninefold.cli.locate import campaign_document, store_address
     from ninefold.cli.progress import progress_display
     from ninefold.cli.trust import engine_settings
-    from ninefold.engines.registry import ENGINES
+    from ninefold.engines.registry import ENGINES, anchored_model
     from ninefold.errors import MachineFaultError
     from ninefold.flows.progress import listening
     from ninefold.flows.verify_plan import plan_of
@@ -65,8 +65,9 @@ def verify(
     from ninefold.store import open_store
 
     engine = engine_settings(method)
-    # the name is kept with the campaign: another working folder must find the file, too
-    engine = engine.model_copy(update={"name": ENGINES.anchored(engine.name, Path.cwd())})
+    # they are kept with the campaign, and jobs run elsewhere: another working folder must find the files, too
+    model = None if engine.model is None else anchored_model(engine.model, Path.cwd())
+    engine = engine.model_copy(update={"name": ENGINES.anchored(engine.name, Path.cwd()), "model": model})
     values = {
         "method": engine, "mode": mode, "window": window, "top": top, "only": tuple(only or ()),
         "max_steps": max_steps, "fmax": fmax, "margin": margin,

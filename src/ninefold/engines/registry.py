@@ -108,6 +108,19 @@ def weights_that_run(name: str, model: str) -> str | None:
     return _WEIGHTS.get(family)
 
 
+def anchored_model(model: str, folder: Path) -> str:
+    """`engine.model` with an absolute path, if it is a file of a folder: jobs run in other ones.
+
+    Args:
+        model: A name, or a file, with or without `:head` behind it.
+        folder: What a relative path is relative to.
+    """
+    file, colon, head = model.partition(":")
+    path = folder / file
+    # without an ending it is a name, whatever lies in the folder
+    return f"{path.resolve()}{colon}{head}" if path.suffix and path.is_file() else model
+
+
 def make_engine(settings: EngineSettings) -> Engine:
     """An engine by name.
 
