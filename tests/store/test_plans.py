@@ -67,6 +67,7 @@ ASKED = [
     ),
     ("pools", {"label": ""}, [], None),
     ("minima", {"label": ["x7", "x8"]}, [], None),
+    ("minima", {"method": "x7"}, [], None),
     ("compositions", {"chemical_system": "x7"}, [], None),
     ("calculations", {"final": ["x7", "x8"], "kind": "relax"}, [], None),
     ("calculations", {"method": "x7"}, [], None),

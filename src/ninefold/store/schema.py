@@ -154,7 +154,7 @@ INDEXED: dict[str, tuple[str, ...]] = {
     "structures": (),
     "pools": ("campaign", "label"),
     "searches": ("campaign",),
-    "minima": ("campaign", "label"),
+    "minima": ("campaign", "label", "method"),
     "calculations": ("campaign", "final", "method"),
     "properties": ("campaign",),
     "references": ("campaign", "structure"),
