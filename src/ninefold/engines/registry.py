@@ -27,6 +27,7 @@ ENGINES = Registry(
         **{name: f"ninefold.engines.foundation:{name}" for name in ("sevennet", "mace", "orb", "mattersim", "grace")},
         "torchsim": "ninefold.engines.torchsim:make",
         "gpaw": "ninefold.engines.gpaw_engine:gpaw",
+        "abinit": "ninefold.engines.abinit_engine:abinit",
         "emt": "ninefold.engines.ase_engine:emt",
         "lj": "ninefold.engines.ase_engine:lennard_jones",
     },
@@ -50,7 +51,7 @@ def engine_names() -> list[str]:
     return sorted(ENGINES.names())
 
 
-_EVIDENCE: dict[str, Evidence] = {"gpaw": "DFT", "emt": "test", "lj": "test"}
+_EVIDENCE: dict[str, Evidence] = {"gpaw": "DFT", "abinit": "DFT", "emt": "test", "lj": "test"}
 """Of those shipped engines that are no machine-learned potential."""
 
 
