@@ -28,15 +28,6 @@ import numpy as np
 from ase.units import GPa
 from pymatgen.core import Structure
 
-from ninefold.engines.abinit_run import (
-    INPUT_VERSION,
-    WITHOUT_SYMMETRY,
-    Finished,
-    NoSymmetryError,
-    run_relax,
-    run_static,
-    variables,
-)
 from ninefold.engines.ase_engine import atoms_of
 from ninefold.engines.base import Evaluation, Relaxation
 from ninefold.engines.dft_settings import DFTSettings, read_dft_settings
@@ -45,6 +36,15 @@ from ninefold.engines.paw_data import check_data_sets, data_checksum, data_sets,
 from ninefold.engines.settings import EngineSettings, RelaxSettings
 from ninefold.engines.spin import forced_moments, starting_moments
 from ninefold.errors import InputError, MissingDependencyError
+from ninefold.flows.abinit_run import (
+    INPUT_VERSION,
+    WITHOUT_SYMMETRY,
+    Finished,
+    NoSymmetryError,
+    run_relax,
+    run_static,
+    variables,
+)
 from ninefold.keys import content_key
 from ninefold.models.evidence import Evidence
 
@@ -154,17 +154,13 @@ class AbinitEngine:
     ) -> Finished:
         atoms_of(structure, frozenset(self._files))  # refuses disorder and overlapping atoms
         settings = self.settings
-        values = variables(
-            settings, cutoff, kpoint_mesh(structure, settings.kpoint_density), self._moments(structure)
-        )
+        values = variables(settings, cutoff, kpoint_mesh(structure, settings.kpoint_density), self._moments(structure))
         with tempfile.TemporaryDirectory(prefix="ninefold-abinit-") as name:
             folder = Path(name)
 
             def attempt(values: dict[str, Any]) -> Finished:
                 try:
-                    return run(
-                        structure, self._files, values, cutoff, settings.smearing, self._command, folder, **more
-                    )
+                    return run(structure, self._files, values, cutoff, settings.smearing, self._command, folder, **more)
                 finally:
                     self._keep(folder, structure, purpose)
 

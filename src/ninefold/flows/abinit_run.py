@@ -182,9 +182,9 @@ def _unpacked(file: Path, folder: Path) -> Path:
 def _at_most(kind: Any, restarts: int) -> Any:
     """One of atomate2's makers that restarts so often; atomate2's own number is a setting of the whole process."""
 
-    class Limited(kind):  # type: ignore[misc]
-        def get_response(self, task_document: Any, history: Any, max_restarts: int = 0, prev_outputs: Any = None) -> Any:
-            return super().get_response(task_document, history, restarts, prev_outputs)
+    class Limited(kind):
+        def get_response(self, task_document: Any, history: Any, **given: Any) -> Any:
+            return super().get_response(task_document, history, **{**given, "max_restarts": restarts})
 
     Limited.__name__, Limited.__qualname__, Limited.__module__ = kind.__name__, kind.__qualname__, kind.__module__
     return Limited
@@ -196,7 +196,7 @@ def _run(maker: Any, structure: Structure, command: str, folder: Path) -> tuple[
     from maggma.stores import MemoryStore
 
     maker.run_abinit_kwargs = {"abinit_cmd": command}
-    job = maker.make(structure)
+    job = maker.make(structure.copy())  # abipy changes the class of the object that it is given
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
