@@ -25,6 +25,7 @@ with signals.ending_at_once():
         import_runs,
         rank,
         read,
+        references,
         rules,
         run,
         search,
@@ -61,7 +62,9 @@ def _global_options(
     pass
 
 
-for module in (run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, db):
+for module in (
+    run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, references, db
+):  # fmt: skip
     module.register(app)
 
 

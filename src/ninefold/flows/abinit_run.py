@@ -78,8 +78,8 @@ def variables(
         # squared residual of the potential: the same power of ten as GPAW's residual of the density
         "tolvrs": settings.density_tolerance**2,
         "pawovlp": OVERLAP,
-        # exchange and correlation on a mesh of angles, as in GPAW: ABINIT's development in moments is 14 meV and 1.8 GPa
-        # off on iron
+        # exchange and correlation on a mesh of angles, as in GPAW; ABINIT's default, a series of moments, is 14 meV
+        # and 1.8 GPa off on iron
         "pawxcdev": 0,
         "chksymbreak": 0, "chksymtnons": 0,  # a mesh with Γ, or a molecule's place, may not fit the lattice's symmetry
         "prtwf": 0, "prteig": 0,  # restarts begin from the density; a wave function is most of the disk

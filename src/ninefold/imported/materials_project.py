@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+from ninefold.chemistry.elements import SYMBOLS
 from ninefold.errors import InputError, MissingDependencyError, description
 
 FIELD = "--from"
@@ -23,17 +24,20 @@ _IDENTIFIER = re.compile(r"(mp|mvc)-\w+")
 _KEY_LENGTH = 32
 
 
-def fetch_entries(wanted: Sequence[str], functional: str = "PBE") -> list[dict[str, Any]]:
+def fetch_entries(wanted: Sequence[str], functional: str | None = None) -> list[dict[str, Any]]:
     """Entries with structures, as `read_entries` takes them.
 
     Args:
         wanted: Chemical systems (K-Re-H: with all systems inside it) or ids (mp-23703).
-        functional: One of `THERMO_TYPES`.
+        functional: One of `THERMO_TYPES`; None for PBE.
 
     Raises:
         MissingDependencyError: if the client is not installed.
         InputError: if there is no key, a name is neither system nor id, the server refuses or has nothing.
     """
+    functional = functional or "PBE"
+    if functional not in THERMO_TYPES:
+        raise InputError("--method", functional, problem=f"is not asked of {NAME}", allowed=", ".join(THERMO_TYPES))
     asked = _asked(wanted)
     try:
         from mp_api.client import MPRester
@@ -62,14 +66,12 @@ def fetch_entries(wanted: Sequence[str], functional: str = "PBE") -> list[dict[s
 
 def _asked(wanted: Sequence[str]) -> list[list[str]]:
     """Ids and chemical systems, apart: the client takes a list of one kind."""
-    from ninefold.chemistry.formula import is_element
-
     identifiers, systems = [], set()
     for name in wanted:
         symbols = name.split("-")
         if _IDENTIFIER.fullmatch(name):
             identifiers.append(name)
-        elif all(is_element(symbol) for symbol in symbols):
+        elif all(symbol in SYMBOLS for symbol in symbols):
             for size in range(1, len(symbols) + 1):
                 systems |= {"-".join(sorted(some)) for some in combinations(symbols, size)}
         else:
@@ -88,5 +90,7 @@ def _key() -> str:
     if not key:
         raise InputError(FIELD, NAME, problem="needs a key of yours (materialsproject.org/api)", hint=hint)
     if len(str(key)) != _KEY_LENGTH:  # the value is not repeated
-        raise InputError(FIELD, NAME, problem=f"needs a key of {_KEY_LENGTH} characters, not {len(str(key))}", hint=hint)
+        raise InputError(
+            FIELD, NAME, problem=f"needs a key of {_KEY_LENGTH} characters, not {len(str(key))}", hint=hint
+        )
     return str(key)
