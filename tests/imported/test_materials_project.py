@@ -20,7 +20,9 @@ KEY = "0123456789abcdef0123456789ABCDEF"
 
 def entry(symbols, energy, identifier, run_type="GGA", correction=0.0):
     structure = Structure(Lattice.cubic(4), symbols, [[0, 0, 0], [0.5, 0.5, 0.5]][: len(symbols)])
-    adjustments = [ConstantEnergyAdjustment(correction, name="MP2020 anion correction (hydride)")] if correction else []
+    adjustments = []
+    if correction:
+        adjustments = [ConstantEnergyAdjustment(correction, 0.01, name="MP2020 anion correction (hydride)")]
     return ComputedStructureEntry(
         structure, energy, energy_adjustments=adjustments, entry_id=identifier, parameters={"run_type": run_type}
     )
@@ -133,8 +135,10 @@ def test_the_real_client_reads_documents_of_a_server(monkeypatch):
         def do_GET(self):
             parts = urlsplit(self.path)
             asked.append((parts.path, parse_qs(parts.query), self.headers.get("x-api-key")))
-            is_thermo = "thermo" in parts.path
-            body = {"data": documents if is_thermo else [], "meta": {"total_doc": len(documents)}, "version": "0.86.3", "db_version": "2026.4.1"}
+            body = {
+                "data": documents if "thermo" in parts.path else [], "meta": {"total_doc": len(documents)},
+                "version": "0.86.3", "db_version": "2026.4.1", "access_controlled_batch_ids": [],
+            }  # fmt: skip
             content = json.dumps(body).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
