@@ -29,11 +29,14 @@ def references(
         str | None,
         typer.Option(help="Compute the known complex hydrides and what competes with this engine, NAME or NAME:MODEL."),
     ] = None,
+    trust_set: Annotated[
+        bool, typer.Option("--trust-set", help="With the DFT of the trust set, which comes with ninefold.")
+    ] = False,
     system: Annotated[
         list[str] | None, typer.Option("--system", help="Of these chemical systems (K-Re-H); with --method.")
     ] = None,
     above: Annotated[
-        float, typer.Option(min=0, help="Distance above the hull from which a phase is shown, eV/atom.")
+        float, typer.Option(min=-10, help="Distance above the hull from which a phase is shown, eV/atom.")
     ] = ABOVE,
     fmax: Annotated[float, typer.Option(help="Largest force left, eV/Å; with --method.")] = 0.01,
     json: JsonOption = False,
@@ -44,7 +47,12 @@ def references(
     """
     from ninefold.thermo.own_hull import heights
 
-    by_method = _of_store(store, campaign) if method is None else _computed(method, system or [], fmax)
+    if trust_set:
+        by_method = _of_trust_set()
+    elif method is not None:
+        by_method = _computed(method, system or [], fmax)
+    else:
+        by_method = _of_store(store, campaign)
     found = {label: heights(phases) for label, phases in by_method.items()}
     if json:
         print_json(
@@ -96,6 +104,22 @@ def _of_store(store: str | None, campaign: str | None) -> dict[str, list[Phase]]
         if row["energy_per_atom"] is not None:
             by_method.setdefault(labels.get(row["method"], row["method"]), []).append(_phase(row))
     return by_method
+
+
+def _of_trust_set() -> dict[str, list[Phase]]:
+    """At the lowest point of each phase's series of volumes."""
+    from ninefold.trust import phases
+
+    found = phases.trust_set()
+    rows = [
+        {
+            "name": phase.name, "formula": phase.formula, "source": phase.source, "provenance": "", "refuted": None,
+            "energy_per_atom": min(frame.energy_per_atom for frame in phase.curve or phase.frames),
+            "kind": "molecule" if phase.phase_class == "molecule" else phase.phase_class,
+        }
+        for phase in found.phases
+    ]  # fmt: skip
+    return {f"{found.method}, at volumes of {found.geometry}": [_phase(row) for row in rows]}
 
 
 def _computed(method: str, systems: Iterable[str], fmax: float) -> dict[str, list[Phase]]:
