@@ -39,6 +39,7 @@ def found():
     values = {}
     for name in ("gpaw", "abinit"):
         evaluations = make_engine(EngineSettings(name=name, model="draft")).evaluate(list(cells.values()))
+        assert [each.error for each in evaluations if each.error] == []
         values[name] = {
             phase: (each.energy_per_atom, -np.trace(each.stress) / 3 / GPa)
             for phase, each in zip(cells, evaluations, strict=True)
