@@ -1,10 +1,11 @@
 # Every target sets up what it needs; nothing has to be prepared.
-# make demo | demo-dft | services | services-stop | test | test-slow | test-dft | test-browser | setup-dft | mutants | lint | bench | docs | clean
+# make demo | demo-dft | services | services-stop | test | test-slow | test-dft | test-browser | setup-dft | setup-abinit | mutants | lint | bench | docs | clean
 
 VENV    ?= .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.ninefold-installed
 DFT     := $(VENV)/.ninefold-dft-installed
+ABINIT  := $(VENV)/.ninefold-abinit-installed
 # what GPAW is built with: BLAS, exchange-correlation functionals, Fourier transforms, MPI to link against
 DFT_APT := g++ pkg-config libopenblas-dev libxc-dev libfftw3-dev libopenmpi-dev openmpi-bin
 FRESH   ?=
@@ -16,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dft demo demo-dft services services-stop test test-slow test-dft test-browser mutants lint types contracts bench rediscover docs constraints clean
+.PHONY: help setup setup-dft setup-abinit demo demo-dft services services-stop test test-slow test-dft test-browser mutants lint types contracts bench rediscover docs constraints clean
 
 help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
@@ -25,6 +26,7 @@ help:
 	@echo "make services      a MongoDB server and Slurm on this machine for the tests (services-stop ends them; 1 GB)"
 	@echo "make test-slow     the physics that takes minutes"
 	@echo "make setup-dft     GPAW, for DFT: system packages by apt, a build of a minute, 100 MB"
+	@echo "make setup-abinit  ABINIT, to check GPAW by another code: its Debian package, 30 MB, and abipy"
 	@echo "make test-dft      DFT against experiment (about 10 CPU minutes)"
 	@echo "make test-browser  the report in a real browser (needs chromium)"
 	@echo "make mutants       changes of the code that no test notices (MUTANTS=40 per package, or all: hours)"
@@ -73,6 +75,21 @@ $(DFT): $(STAMP)
 	echo "Setting up GPAW (GPL-3) and its PAW data sets ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dft]'
 	@$(BIN)/python -c 'import gpaw.cgpaw, gpaw_data'
+	@touch $@
+
+setup-abinit: $(ABINIT)
+
+$(ABINIT): $(STAMP)
+	@set -e; \
+	if ! command -v abinit >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -q && apt-get install -y -q --no-install-recommends abinit; \
+	fi; \
+	if ! command -v abinit >/dev/null; then \
+	  echo "ABINIT is missing; as root: apt-get install abinit (or put your own on PATH)"; exit 2; \
+	fi; \
+	echo "Setting up abipy (GPL-2) and the PAW data sets of GPAW (GPL-3) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[abinit]'
+	@$(BIN)/python -c 'import abipy, gpaw_data'
 	@touch $@
 
 demo: setup
@@ -124,8 +141,8 @@ docs: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict
 
-constraints: setup-dft
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dft,docs,mutants]'
+constraints: setup-dft setup-abinit
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[abinit,dft,docs,materials-project,mutants]'
 	@{ head -2 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 clean:

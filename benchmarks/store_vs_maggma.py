@@ -1,6 +1,10 @@
-"""The store against maggma's stores that need no server: python benchmarks/store_vs_maggma.py [rows]."""
+"""The store against maggma's stores: python benchmarks/store_vs_maggma.py [rows].
+
+On files and in memory, and on the MongoDB server of NINEFOLD_TEST_MONGODB_URI or of `make services` if there is one.
+"""
 
 import copy
+import os
 import random
 import statistics
 import sys
@@ -8,10 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from maggma.stores import JSONStore, MemoryStore
+from maggma.stores import JSONStore, MemoryStore, MongoStore
+from pymongo import MongoClient
+from store_at_scale import mongo_address, server_address
 
 from ninefold.models.candidate import Candidate
-from ninefold.store.sqlite import SQLiteStore
+from ninefold.store import open_store
 
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
 BATCH = 100
@@ -47,29 +53,65 @@ def median_ms(function, times):
     return statistics.median(spent) * 1e3
 
 
-def measure(folder):
-    documents = list(candidates(COUNT))
-    plain = [document.model_dump() for document in documents]
-    batches = range(0, COUNT, BATCH)
-    ids = random.Random(1).sample([document.id for document in documents], 25)
-
-    path = folder / "ninefold.db"
-    with SQLiteStore(path, "write") as store:
+def measure_ours(label, address, documents, ids):
+    """A row of the table, and the ids that the query finds."""
+    with open_store(address, "write") as store:
         start = time.perf_counter()
-        for first in batches:
+        for first in range(0, COUNT, BATCH):
             store.put("candidates", documents[first : first + BATCH])
         inserts = COUNT / (time.perf_counter() - start)
         each = iter(ids)
         get = median_ms(lambda: store.get("candidates", next(each)), len(ids))
         order = [("e_above_hull", "asc")]
         find = median_ms(lambda: store.find("candidates", FILTER, sort=order, limit=50, fields=FIELDS), 9)
-        ours = [row["id"] for row in store.find("candidates", FILTER, sort=order, limit=50)]
+        found = [row["id"] for row in store.find("candidates", FILTER, sort=order, limit=50)]
 
     def open_and_get():
-        with SQLiteStore(path) as reader:
+        with open_store(address) as reader:
             reader.get("candidates", ids[0])
 
-    yield "ninefold, SQLite on disk", inserts, get, find, median_ms(open_and_get, 5)
+    return (label, inserts, get, find, median_ms(open_and_get, 5)), found
+
+
+def measure_maggma_server(address, plain, ids, ours):
+    def connected():
+        name = address.rpartition("/")[2].partition("?")[0]
+        store = MongoStore.from_uri(address, "maggma", database=name, key="id")
+        store.connect()
+        return store
+
+    store = connected()
+    for key in ("id", "e_above_hull", "elements"):
+        store.ensure_index(key)
+    start = time.perf_counter()
+    for first in range(0, COUNT, BATCH):
+        store.update(copy.deepcopy(plain[first : first + BATCH]), key="id")
+    inserts = COUNT / (time.perf_counter() - start)
+    each = iter(ids)
+    get = median_ms(lambda: store.query_one({"id": next(each)}), len(ids))
+    options = {"sort": {"e_above_hull": 1}, "limit": 50}
+    find = median_ms(lambda: list(store.query(CRITERIA, FIELDS, **options)), 9)
+    assert [row["id"] for row in store.query(CRITERIA, **options)] == ours
+    again = median_ms(lambda: connected().query_one({"id": ids[0]}), 5)
+    return "maggma MongoStore, server", inserts, get, find, again
+
+
+def measure(folder):
+    documents = list(candidates(COUNT))
+    plain = [document.model_dump() for document in documents]
+    ids = random.Random(1).sample([document.id for document in documents], 25)
+    row, ours = measure_ours("ninefold, SQLite on disk", str(folder / "ninefold.db"), documents, ids)
+    yield row
+    if server := server_address():
+        names = [f"ninefold_benchmark_{kind}_{os.getpid()}" for kind in ("ours", "maggma")]
+        try:
+            row, found = measure_ours("ninefold, MongoDB server", mongo_address(server, names[0]), documents, ids)
+            assert found == ours
+            yield row
+            yield measure_maggma_server(mongo_address(server, names[1]), plain, ids, ours)
+        finally:
+            for name in names:
+                MongoClient(server).drop_database(name)
 
     # maggma looks through all documents at every update, and at opening a file once per document of it:
     # a thousand documents show the rate, the rest goes past it into the collection

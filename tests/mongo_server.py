@@ -3,6 +3,7 @@
 import functools
 import itertools
 import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ REQUIRED = "NINEFOLD_TEST_SERVICES"
 """Set to `required`, a missing server is a failure; set so where a submission is tested."""
 
 _numbers = itertools.count()
+_run = secrets.token_hex(4)
+"""With the process: no other run on the same server, nor another worker of this one, has these databases."""
 _made: set[str] = set()
 _free: list[str] = []
 
@@ -61,7 +64,7 @@ def address_of(database):
 
 def unused_database():
     """A name that no database has; it is dropped at the end of the tests."""
-    name = f"ninefold_test_{os.getpid()}_{next(_numbers)}"
+    name = f"ninefold_test_{_run}_{os.getpid()}_{next(_numbers)}"
     _made.add(name)
     return name
 

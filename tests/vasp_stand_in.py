@@ -277,11 +277,17 @@ def write_poscar(path, lattice, symbols, positions):
     path.write_text("\n".join(["stand-in", "1.0", *rows[:3], " ".join(kinds), counts, "direct", *rows[3:]]) + "\n")
 
 
-def install(folder, failures=""):
-    """Put `vasp_std` and `vasp_gam` into a folder; returns the command."""
+def install(folder, failures="", sigma=LJ["sigma"]):
+    """Put `vasp_std` and `vasp_gam` into a folder; returns the command.
+
+    Args:
+        folder: Made if need be.
+        failures: Lines of the file `fail`.
+        sigma: Of the pair potential, Å: smaller where atoms are so close that the energy would be positive.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("vasp_std", "vasp_gam"):
-        text = Path(__file__).read_text()
+        text = Path(__file__).read_text().replace(f'"sigma": {LJ["sigma"]}', f'"sigma": {sigma}')
         (folder / name).write_text(f"#!{sys.executable}\n{text}")
         (folder / name).chmod(0o755)
     (folder / "fail").write_text(failures)

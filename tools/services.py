@@ -3,7 +3,7 @@
 The first that there is: the server of NINEFOLD_TEST_MONGODB_URI, which is left as it is; `mongod` on the path;
 FerretDB 2 on PostgreSQL with the DocumentDB extension, which Debian has from forky on: hence a folder with a Debian
 of its own, made by mmdebstrap, whose programs are run by chroot. It needs root, about two minutes the first time, and
-1 GB.
+1 GB; and, the first time, a mirror of Debian and Go's module proxy. What is missing of Debian's packages is installed.
 
 Everything lies in `.services` beside this folder: programs, data, logs, and `mongodb.uri` with the address for the
 tests. The servers listen on loopback only, on ports that are free when they are first started.
@@ -11,6 +11,7 @@ tests. The servers listen on loopback only, on ports that are free when they are
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
@@ -33,24 +34,36 @@ FERRETDB = FOLDER / "ferretdb"
 FERRETDB_VERSION = "v2.7.0"
 """Fits DocumentDB 1.0 of Debian forky, the first Debian that has it."""
 PACKAGES = "postgresql-18,postgresql-18-documentdb"
+NOT_ASKING = {"DEBIAN_FRONTEND": "noninteractive"}
+GO_HINT = (
+    "Go's modules are fetched from GOPROXY, by default https://proxy.golang.org: check that this machine reaches it"
+)
 GO_PACKAGES = ("golang-go", "ca-certificates")
 OLDEST_GO = 21
 """Of Go 1: the first that fetches a newer one by itself."""
+EXTENSIONS = ("documentdb", "documentdb_extended_rum")
 POSTGRES = "/usr/lib/postgresql/18/bin"
 DATA = "/srv/data"
 """Of PostgreSQL, within DEBIAN."""
 SECONDS = 60.0
 """How long a server may take to answer."""
+LONGEST = 1200.0
+"""Seconds that fetching or building may take: a network that swallows packets must not stop a test for ever."""
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+"""By which mmdebstrap knows Debian's packages; Ubuntu has it in a package."""
 
 CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = '/tmp'
-shared_preload_libraries = 'pg_cron,pg_documentdb_core,pg_documentdb'
+shared_preload_libraries = 'pg_cron,pg_documentdb_core,pg_documentdb_extended_rum,pg_documentdb'
 cron.database_name = 'postgres'
 dynamic_shared_memory_type = mmap  # a container may have no room in /dev/shm
 documentdb.enableUserCrud = true
+documentdb.alternate_index_handler_name = 'extended_rum'  # indexes that can be read in their order
 """
+CONFIGURATION_FILE = "ninefold.conf"
+"""Beside PostgreSQL's own, which includes it; written at every start."""
 
 
 def main() -> None:
@@ -64,12 +77,14 @@ def main() -> None:
         if action == "start" and not answers(given):
             sys.exit("services: the server of NINEFOLD_TEST_MONGODB_URI does not answer")
         return
-    stop() if action == "stop" else start()
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another may be starting or stopping them
+        stop() if action == "stop" else start()
 
 
 def start() -> None:
     """Bring a server up, unless it is."""
-    FOLDER.mkdir(mode=0o700, exist_ok=True)
     if URI.exists() and answers(URI.read_text()):
         print(f"services: a MongoDB server answers; its address is in {URI.relative_to(ROOT)}")
         return
@@ -111,7 +126,7 @@ def start_mongod() -> None:
     """MongoDB's own server, with one user who may do everything."""
     data, password = FOLDER / "mongod", secret("mongod")
     data.mkdir(exist_ok=True)
-    port = chosen_port("mongod")
+    port = choose_port("mongod")
     spawn("mongod", ["mongod", "--auth", "--bind_ip", "127.0.0.1", "--port", str(port), "--dbpath", str(data)])
     wait_for_port(port, "mongod")
     from pymongo import MongoClient
@@ -128,8 +143,7 @@ def start_ferretdb() -> None:
     build_debian()
     build_ferretdb()
     start_postgres()
-    (FOLDER / "ferretdb.port").unlink(missing_ok=True)  # another program may have taken it
-    port, postgres = chosen_port("ferretdb"), chosen_port("postgres")
+    port, postgres = choose_port("ferretdb"), chosen_port("postgres")
     state = FOLDER / "state"
     state.mkdir(exist_ok=True)
     spawn(
@@ -152,17 +166,23 @@ def build_debian() -> None:
             "services: no mongod on the path; FerretDB's PostgreSQL is set up as root. "
             "Install mongod, or name a server by NINEFOLD_TEST_MONGODB_URI"
         )
-    install("mmdebstrap")
-    shutil.rmtree(DEBIAN, ignore_errors=True)
+    install("mmdebstrap", is_there=shutil.which("mmdebstrap") is not None)
+    install("debian-archive-keyring", is_there=KEYRING.exists())
+    whole, part = DEBIAN, DEBIAN.with_name(f"{DEBIAN.name}.part")
+    for folder in (whole, part):
+        shutil.rmtree(folder, ignore_errors=True)
     print("services: fetching PostgreSQL with DocumentDB from Debian (about a minute, 700 MB) ...", flush=True)
     run(
         [
             "mmdebstrap", "--quiet", "--variant=apt", f"--include={PACKAGES}",
             '--aptopt=APT::Install-Recommends "false"',
             '--aptopt=Acquire::Check-Valid-Until "false"',  # a mirror may lag
-            "forky", str(DEBIAN), mirror(),
-        ]
+            '--aptopt=Acquire::Retries "3"', '--aptopt=Acquire::http::Timeout "60"',
+            "forky", str(part), mirror(),
+        ],
+        hint=f"Debian forky is fetched from {mirror()}: check that this machine reaches it",
     )  # fmt: skip
+    part.rename(whole)
 
 
 def mirror() -> str:
@@ -184,8 +204,9 @@ def build_ferretdb() -> None:
         return
     go = host_go()
     if go is None:  # the Go of this machine's Debian may be too old: that of the newer one, in its folder
-        run(["chroot", str(DEBIAN), "apt-get", "update", "-q"])
-        run(["chroot", str(DEBIAN), "apt-get", "install", "-y", "-q", "--no-install-recommends", *GO_PACKAGES])
+        apt = ["chroot", str(DEBIAN), "apt-get", "-q"]
+        run([*apt, "update"], check=False)
+        run([*apt, "install", "-y", "--no-install-recommends", *GO_PACKAGES], env=os.environ | NOT_ASKING)
     root, command = (Path("/"), [go]) if go else (DEBIAN, ["chroot", str(DEBIAN), "go"])
     print("services: building FerretDB (about half a minute) ...", flush=True)
     environment = {**os.environ, "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "auto", "CGO_ENABLED": "0"}
@@ -202,12 +223,17 @@ def build_ferretdb() -> None:
             "GOROOT": "/usr/lib/go",
         }
     module = f"github.com/FerretDB/FerretDB/v2@{FERRETDB_VERSION}"
-    download = subprocess.run(
-        [*command, "mod", "download", "-json", module], cwd=FOLDER, env=environment, capture_output=True, text=True
-    )
+    fetching = [*command, "mod", "download", "-json", module]
+    try:
+        download = subprocess.run(
+            fetching, cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=LONGEST
+        )
+    except subprocess.TimeoutExpired:
+        sys.exit(f"services: FerretDB is not fetched after {LONGEST:.0f} s; {GO_HINT}")
     found = re.search(r'"Dir": "([^"]+)"', download.stdout)
     if download.returncode or not found:
-        sys.exit(f"services: FerretDB cannot be fetched: {(download.stdout + download.stderr).strip()[-500:]}")
+        told = (download.stdout + download.stderr).strip()[-500:]
+        sys.exit(f"services: FerretDB cannot be fetched; {GO_HINT}:\n{told}")
     source = (FOLDER if go else DEBIAN / "srv") / "ferretdb-source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(root / found[1].lstrip("/"), source)
@@ -216,7 +242,10 @@ def build_ferretdb() -> None:
     version.parent.mkdir(parents=True, exist_ok=True)
     version.write_text(FERRETDB_VERSION + "\n")
     within = "/" / source.relative_to(root)
-    run([*command, "-C", str(within), "build", "-o", str(within / "built-server"), "./cmd/ferretdb"], env=environment)
+    run(
+        [*command, "-C", str(within), "build", "-o", str(within / "built-server"), "./cmd/ferretdb"], env=environment,
+        hint=GO_HINT,
+    )  # fmt: skip
     shutil.move(source / "built-server", FERRETDB)
     shutil.rmtree(source)
 
@@ -240,11 +269,15 @@ def start_postgres() -> None:
         data.mkdir(parents=True)
         run(["chroot", str(DEBIAN), "chown", "postgres:postgres", DATA])
         in_debian(f"{POSTGRES}/initdb", "-D", DATA, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
-        with (data / "postgresql.conf").open("a") as file:
-            file.write(CONFIGURATION.format(port=chosen_port("postgres")))
+    (data / CONFIGURATION_FILE).write_text(CONFIGURATION.format(port=choose_port("postgres")))
+    own, included = data / "postgresql.conf", f"include '{CONFIGURATION_FILE}'\n"
+    if included not in own.read_text():
+        with own.open("a") as file:
+            file.write(included)
     forget_dead_server(data / "postmaster.pid")
     in_debian(f"{POSTGRES}/pg_ctl", "-D", DATA, "-l", f"{DATA}/log", "-w", "-t", str(int(SECONDS)), "start")
-    statements = "create extension if not exists documentdb cascade; alter user postgres password '{}'"
+    extensions = "".join(f"create extension if not exists {name} cascade; " for name in EXTENSIONS)
+    statements = extensions + "alter user postgres password '{}'"
     in_debian(
         f"{POSTGRES}/psql", "-q", "-h", "127.0.0.1", "-p", str(chosen_port("postgres")), "-d", "postgres", "-v",
         "ON_ERROR_STOP=1", "-c", statements.format(secret("postgres")),
@@ -266,23 +299,32 @@ def in_debian(*command: str, check: bool = True) -> None:
     run(["chroot", "--userspec=postgres:postgres", str(DEBIAN), *command], env=environment, check=check)
 
 
-def install(package: str) -> None:
-    """A Debian package, where its program is missing."""
-    if shutil.which(package):
+def install(package: str, is_there: bool) -> None:
+    """A Debian package, where it is missing."""
+    if is_there:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        sys.exit(f"services: {package} is missing; as root: apt-get install {package}")
-    run(["apt-get", "update", "-q"])
-    run(["apt-get", "install", "-y", "-q", "--no-install-recommends", package])
+        sys.exit(f"services: {package} is missing; as root on Debian or Ubuntu: apt-get install {package}")
+    run(["apt-get", "update", "-q"], check=False)  # one source of several may not answer
+    run(
+        ["apt-get", "install", "-y", "-q", "--no-install-recommends", package], env=os.environ | NOT_ASKING,
+        hint=f"{package} is installed by apt-get: check that this machine reaches its mirror",
+    )  # fmt: skip
 
 
-def run(command: list[str], check: bool = True, **options: object) -> None:
-    """Run a program; what it says goes into a log, whose end is shown where it fails."""
+def run(command: list[str], check: bool = True, hint: str = "", **options: object) -> None:
+    """Run a program; what it says goes into a log, whose end is shown where it fails, and the hint."""
     log = FOLDER / "log"
     with log.open("a") as file:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, **options)  # type: ignore[call-overload]
-    if check and done.returncode:
-        sys.exit(f"services: {command[0]} failed; the end of {log}:\n{log.read_text(errors='replace')[-2000:]}")
+        try:
+            code = subprocess.run(  # type: ignore[call-overload]
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, timeout=LONGEST, **options
+            ).returncode
+        except subprocess.TimeoutExpired:
+            code, hint = -1, f"{hint} (it took more than {LONGEST:.0f} s)"
+    if check and code:
+        end = log.read_text(errors="replace")[-2000:]
+        sys.exit(f"services: {command[0]} failed{'; ' * bool(hint)}{hint}; the end of {log}:\n{end}")
 
 
 def spawn(name: str, command: list[str]) -> None:
@@ -303,14 +345,23 @@ def secret(name: str) -> str:
     return file.read_text()
 
 
-def chosen_port(name: str) -> int:
-    """A port that was free when it was first asked for, the same for all later starts."""
+def choose_port(name: str) -> int:
+    """The port of the last start, so that clients find the server again; a free one where another program has it."""
     file = FOLDER / f"{name}.port"
-    if not file.exists():
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            file.write_text(str(free.getsockname()[1]))
-    return int(file.read_text())
+    for port in (chosen_port(name), 0) if file.exists() else (0,):
+        with socket.socket() as probe:
+            # as a server does: connections of the last one may still be closing
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                file.write_text(str(probe.getsockname()[1]))
+                break
+    return chosen_port(name)
+
+
+def chosen_port(name: str) -> int:
+    """The port that a server was last started on."""
+    return int((FOLDER / f"{name}.port").read_text())
 
 
 def wait_for_port(port: int, name: str) -> None:

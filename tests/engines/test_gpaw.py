@@ -105,6 +105,9 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
         ({"K": 3, "Re": 1, "H": 8}, None),  # d2, 18 electrons
         ({"Mg": 3, "Cr": 1, "H": 8}, {"Cr": 4.0}),  # d4
         ({"Li": 3, "Mo": 1, "H": 9}, None),  # d0
+        ({"Li": 5, "Mo": 1, "H": 11}, None),  # d0: [MoH9]3- + 2 H-
+        ({"Li": 5, "Mo": 1, "H": 9}, None),  # [MoH8]4- + H-: 18 electrons
+        ({"Mg": 3, "Re": 1, "H": 7}, None),  # [ReH6]5- + H-: 18 electrons
         ({"Li": 2, "Mo": 1, "H": 7}, {"Mo": 1.0}),  # d1
         ({"Fe": 2}, {"Fe": 3.0}),
         ({"Mg": 2, "Ni": 1}, {"Ni": 1.0}),

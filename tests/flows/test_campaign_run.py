@@ -128,7 +128,9 @@ def test_same_name_other_settings_is_refused_and_update_reuses(uninterrupted, tm
     assert candidates(tmp_path)[0]["terms"].keys() == {"prior"}
 
 
-KILL_SEED = int(os.environ.get("KILL_SEED") or random.SystemRandom().randrange(10**6))
+# several processes that share the tests must collect the same ones
+_THIS_RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or random.SystemRandom().random()
+KILL_SEED = int(os.environ.get("KILL_SEED") or random.Random(_THIS_RUN).randrange(10**6))
 """Printed with every kill point; KILL_SEED=... repeats them."""
 
 

@@ -1,5 +1,6 @@
 """`ninefold verify` with a cheap engine of evidence DFT: what is computed, how often, and what is said of it."""
 
+import gzip
 import json
 import os
 import shutil
@@ -355,6 +356,81 @@ def test_bad_input_is_one_line_and_changes_nothing(folder, verify, arguments, wo
     assert "Traceback" not in told
     assert results(folder) == before
     assert computed(folder) == []
+
+
+def test_an_element_without_paw_data_is_told_before_anything_is_computed(folder, verify, monkeypatch):
+    pytest.importorskip("atomate2")
+    from ninefold.flows import abinit
+
+    data = folder / "data"
+    data.mkdir()
+    for symbol in ("K", "H"):
+        (data / f"{symbol}.PBE.gz").write_bytes(gzip.compress(b"<paw_dataset/>"))
+    (folder / "abinit").write_text("#!/bin/sh\necho 9.6.2\n")
+    (folder / "abinit").chmod(0o755)
+    monkeypatch.setattr(abinit, "find_spec", lambda name: name)
+    monkeypatch.setattr(abinit, "shipped_folders", lambda: [data])
+    monkeypatch.setattr("atomate2.SETTINGS.ABINIT_CMD", str(folder / "abinit"))
+    before = results(folder)
+    for more in ((), ("--dry-run",)):
+        told = verify("--method", "abinit:draft", *more, code=2).stderr.strip()
+        assert told.startswith(
+            "ninefold: error: engine.name: 'abinit' has no PAW data set (PBE) for Re; put Re.PBE.gz into"
+        )
+        assert len(told.splitlines()) == 1
+    assert results(folder) == before
+
+
+MIXED = """
+from ninefold.flows import PhasesMaker, VerifyMaker
+
+
+class OfThePotential(PhasesMaker):
+    def make(self, campaign, store, shards, method, settings):
+        return super().make(campaign, store, shards, 0, settings)
+
+
+def make_flow(campaign, store, settings=None):
+    return VerifyMaker(settings=settings or {}, static_maker=OfThePotential(mode="static")).make(campaign, store)
+"""
+
+
+def test_calculations_of_another_method_share_no_hull(folder, verify):
+    (folder / "mixed.py").write_text(MIXED)
+    told = verify("--workflow", "mixed.py", code=1)
+    assert "verify: calculations of other methods" in told.stderr
+    assert "cannot share a hull" in told.stderr
+    assert not rows_of(folder, "DFT")
+
+
+RAISING = """
+from jobflow import Flow, job
+
+from ninefold.flows import PhasesMaker, VerifyMaker
+
+
+@job
+def divide(by):
+    return [1 / by]
+
+
+class Raising(PhasesMaker):
+    def make(self, campaign, store, shards, method, settings):
+        part = divide(0)
+        return Flow([part], output=part.output)
+
+
+def make_flow(campaign, store, settings=None):
+    return VerifyMaker(settings=settings or {}, static_maker=Raising()).make(campaign, store)
+"""
+
+
+def test_an_unforeseen_error_of_a_job_names_the_command_that_goes_on(folder, verify):
+    (folder / "raising.py").write_text(RAISING)
+    told = verify("--workflow", "raising.py", code=1).stderr
+    assert "ZeroDivisionError" in told
+    assert "the same command tries again" in told
+    assert "resume" not in told
 
 
 def test_an_unfinished_campaign_is_refused(folder, verify):

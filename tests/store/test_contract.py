@@ -450,23 +450,6 @@ def test_every_document_comes_once_whatever_the_page(references, page):
     assert [row["n"] for row in whole] == sorted(range(len(NAMES)), key=NAMES.__getitem__)
 
 
-def test_no_more_than_a_page_is_read_at_once(references, monkeypatch):
-    read = []
-    find = references.find
-
-    def counted(*arguments, **options):
-        rows = find(*arguments, **options)
-        read.append((len(rows), options["fields"]))
-        return rows
-
-    monkeypatch.setattr(references, "find", counted)
-    rows = references.iterate("references", equal={"campaign": "a"}, fields=["name"], page=4)
-    next(rows)
-    assert read == [(4, ["id", "name"])]
-    list(rows)
-    assert [number for number, _ in read] == [4, 4, 2]
-
-
 def test_after_an_id(five):
     assert ids(five, after="b") == "cde"
     assert ids(five, after="bb") == "cde"

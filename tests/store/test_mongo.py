@@ -6,17 +6,18 @@ import stat
 import sys
 import time
 
+import pymongo
 import pytest
 from contract import BACKENDS, record
+from pymongo import monitoring
 from pymongo.errors import AutoReconnect, OperationFailure
 
 import mongo_server
 from ninefold.cli.main import main
 from ninefold.errors import InputError
-from ninefold.flows.kept import calculations_of
+from ninefold.flows.kept import Kept, calculations_of
 from ninefold.store import StoreError, mongo_lease, open_store, public_address, schema
 from ninefold.store.mongo_address import login_file
-from ninefold.store.mongo_queries import where
 from ninefold.store.store import LeaseLostError
 
 
@@ -159,7 +160,7 @@ def test_what_the_server_says_is_told_without_the_password(backend, store, monke
 
 
 def test_a_fresh_start_on_a_new_database_discards_nothing(backend):
-    assert calculations_of("c", backend.missing) == (0, 0.0, 0, 0)
+    assert calculations_of("c", backend.missing) == Kept(0, 0.0, 0, 0, is_empty=True)
 
 
 # answers that are lost
@@ -219,73 +220,46 @@ def test_every_declared_index_is_there_and_a_missing_one_is_made_when_the_store_
 
     def there():
         return {
-            (collection, key[0][0])
+            (collection, *(field for field, _ in key if field != "_id"))
             for collection in schema.INDEXED
             for key in (index["key"] for index in database[collection].index_information().values())
             if key[0][0] != "_id"
         }
 
-    declared = {(collection, field) for collection, fields in schema.INDEXED.items() for field in fields}
+    declared = {(name, *fields[:-1]) for name in schema.INDEXED for fields in schema.indexes_of(name).values()}
     assert there() == declared
-    database["candidates"].drop_index("rank_id")
+    for index in ("rank_id", "label_id"):
+        database["candidates"].drop_index(index)
+    database["candidates"].create_index([("formula", 1)], name="label_id")
     monkeypatch.setattr("ninefold.store.mongo_schema._verified", set())  # as another process
     open_store(address, "read").close()
-    assert there() == declared - {("candidates", "rank")}
+    assert there() == declared - {("candidates", "rank"), ("candidates", "label")}
     open_store(address, "write").close()
     assert there() == declared
 
 
-def indexes_in(plan):
-    """The indexes that a plan scans; MongoDB and FerretDB name them differently."""
-    if isinstance(plan, list):
-        return set().union(*map(indexes_in, plan))
-    if not isinstance(plan, dict):
-        return set()
-    own = (
-        {plan["Index Name"]}
-        if "Index Name" in plan
-        else {plan["indexName"]}
-        if "stage" in plan and "indexName" in plan
-        else set()
-    )
-    own |= {"_id_"} if plan.get("stage") in ("IDHACK", "EXPRESS_IXSCAN", "CLUSTERED_IXSCAN") else set()
-    return own.union(*(indexes_in(value) for value in plan.values()))
+def test_no_more_than_a_page_comes_at_once(backend, store):
+    store.put("references", [record(f"a:{k}", campaign="a", name=f"n{k}") for k in range(10)])
+    answers = []
 
+    class Listener(monitoring.CommandListener):
+        def started(self, event):
+            pass
 
-DAILY = [
-    # what is asked, index
-    ({"equal": {"campaign": "c"}}, "campaign_id"),
-    ({"equal": {"campaign": "c"}, "after": "c:5"}, "campaign_id"),
-    ({"filter": "e_above_hull < 0.05"}, "e_above_hull_id"),
-    ({"filter": 'centre = "Re"'}, "centre_id"),
-    ({"filter": 'formula = "K2ReH9"'}, "formula_id"),
-    ({"filter": 'chemical_system = "H-K-Re"'}, "chemical_system_id"),
-    ({"equal": {"composition": "x"}}, "composition_id"),
-    ({"equal": {"id": ["a", "b"]}}, "_id_"),
-]
+        def failed(self, event):
+            pass
 
+        def succeeded(self, event):
+            if found := event.reply.get("cursor"):
+                answers.append([set(row) for row in found.get("firstBatch", found.get("nextBatch"))])
 
-@pytest.fixture(scope="module")
-def many():
-    """A database with so many candidates that no planner would read all of them."""
-    mongo_server.server()
-    name = mongo_server.unused_database()
-    rows = [
-        record(f"c:{k}", campaign=f"c{k}", e_above_hull=k / 10, centre=f"X{k}", formula=f"X{k}") for k in range(5000)
-    ]
-    with open_store(mongo_server.address_of(name), "write") as store:
-        store.put("candidates", rows)
-    return mongo_server.client()[name]
-
-
-@pytest.mark.parametrize(("asked", "index"), DAILY, ids=str)
-def test_daily_queries_scan_an_index(many, asked, index):
-    query = where("candidates", asked.get("filter"), asked.get("equal", {}), asked.get("after"))
-    planner = many["candidates"].find(query).explain()["queryPlanner"]
-    plan = planner.get("winningPlan", planner.get("Plan"))
-    assert index in indexes_in(plan)
-    assert "COLLSCAN" not in str(plan)
-    assert "Seq Scan" not in str(plan)
+    with pymongo.MongoClient(backend.address, event_listeners=[Listener()]) as listening:
+        store._connection.database = listening.get_default_database()
+        rows = store.iterate("references", equal={"campaign": "a"}, fields=["name"], page=4)
+        next(rows)
+        assert answers == [[{"_id", "name"}] * 4]
+        assert [row["id"] for row in rows] == [f"a:{k}" for k in range(1, 10)]
+        assert [len(answer) for answer in answers if answer] == [4, 4, 2]
 
 
 # leases
@@ -350,30 +324,3 @@ def test_of_eight_writers_one_killed_nothing_acknowledged_is_lost_or_doubled(bac
     there = [row["id"] for row in store.iterate("calculations", fields=["id"])]
     assert acknowledged <= set(there)
     assert len(there) == len(set(there)) == store.count("calculations")
-
-
-def test_facts_of_a_time_without_server_are_kept_and_delivered(store, tmp_path, monkeypatch):
-    from ninefold.store import spool, undelivered
-
-    connection = store._own()
-
-    def away(action):
-        raise connection.explained(AutoReconnect("connection refused"))
-
-    monkeypatch.setattr(undelivered, "_away_since", float("-inf"))
-    folder = tmp_path / "undelivered"
-    with undelivered.kept_in(spool.Spool(folder)), monkeypatch.context() as patch:
-        patch.setattr(connection, "retried", away)
-        assert store.insert("calculations", [record("fact", campaign="c", **{"a.b": 1})]) == 0
-        blob = store.blobs.put(b"large")
-        with pytest.raises(InputError, match="cannot be reached"):
-            store.put("campaigns", [record("c", name="c")])  # no fact: its order counts
-        with pytest.raises(InputError, match="cannot be reached"):
-            store.get("calculations", "fact")
-    assert store.get("calculations", "fact") is None
-    assert spool.ingest(folder, store)[1:3] == (1, 1)
-    assert store.get("calculations", "fact") == {"id": "fact", "campaign": "c", "a.b": 1}
-    assert store.blobs.get(blob) == b"large"
-    monkeypatch.setattr(connection, "retried", away)
-    with pytest.raises(InputError, match="cannot be reached"):  # without a folder it is told
-        store.insert("calculations", [record("other", campaign="c")])

@@ -400,3 +400,21 @@ def test_a_store_that_stays_busy_is_given_up_after_the_time_allowed(tmp_path, mo
     finally:
         other.close()
     assert 0.2 < time.monotonic() - start < 20
+
+
+def test_no_more_than_a_page_is_read_at_once(store, monkeypatch, record):
+    store.put("references", [record(f"a:{k}", campaign="a", name=f"n{k}") for k in range(10)])
+    read = []
+    find = store.find
+
+    def counted(*arguments, **options):
+        rows = find(*arguments, **options)
+        read.append((len(rows), options["fields"]))
+        return rows
+
+    monkeypatch.setattr(store, "find", counted)
+    rows = store.iterate("references", equal={"campaign": "a"}, fields=["name"], page=4)
+    next(rows)
+    assert read == [(4, ["id", "name"])]
+    list(rows)
+    assert [number for number, _ in read] == [4, 4, 2]

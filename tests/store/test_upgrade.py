@@ -71,7 +71,7 @@ def tables(path):
     with sqlite3.connect(path) as connection:
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     connection.close()
-    return names
+    return names - {"sqlite_stat1"}
 
 
 def contents(path):

@@ -17,6 +17,12 @@ class Corrections(StrEnum):
     MP2020 = "MP2020"
 
 
+class Source(StrEnum):
+    """Databases that are asked by their own client."""
+
+    MATERIALS_PROJECT = "materials-project"
+
+
 class EnergyUnit(StrEnum):
     """Of a provider's field."""
 
@@ -29,11 +35,15 @@ def import_(
         list[str],
         typer.Argument(
             help="vasprun.xml(.gz), .gpw, ABINIT's output, JSON of pymatgen's entries or OPTIMADE, a folder, or an "
-            "OPTIMADE provider's URL.",
+            "OPTIMADE provider's URL. With --from: chemical systems (K-Re-H) or ids (mp-23703).",
             metavar="PATH...",
             show_default=False,
         ),
     ],
+    source: Annotated[
+        Source | None,
+        typer.Option("--from", help="A database in place of files; needs its client (mp-api) and a key (MP_API_KEY)."),
+    ] = None,
     variant: Annotated[
         str | None, typer.Option("--as", help="A name that makes the runs a method of their own.", metavar="NAME")
     ] = None,
@@ -41,7 +51,11 @@ def import_(
         Corrections, typer.Option(help="Of pymatgen's entries; those that a file holds are never taken as they are.")
     ] = Corrections.NONE,
     method: Annotated[
-        str | None, typer.Option("--method", help='OPTIMADE: functional and settings, e.g. "PBE, 520 eV".')
+        str | None,
+        typer.Option(
+            "--method",
+            help='OPTIMADE: functional and settings, e.g. "PBE, 520 eV". With --from: PBE (default) or r2SCAN.',
+        ),
     ] = None,
     energy_field: Annotated[
         str | None, typer.Option("--energy-field", help="OPTIMADE: the provider's field, e.g. _nfold_energy.")
@@ -70,7 +84,14 @@ def import_(
 
     address, name = store_for_reading(store, campaign)
     options = ImportOptions(variant, corrections.value, method, energy_field, energy_unit.value, filter)
-    runs, left_out = read_all(paths, options, skips_bad=skip)
+    if source is None:
+        runs, left_out = read_all(paths, options, skips_bad=skip)
+    else:
+        from ninefold.imported.entries import read_entries
+        from ninefold.imported.materials_project import fetch_entries
+
+        entries = fetch_entries(paths, method)
+        runs, left_out = read_entries(entries, source.value, corrections.value, variant), []
     for line in left_out:
         typer.echo(f"ninefold: left out: {line}", err=True)
     with open_store(address, mode="write") as repository, repository.lease(EXECUTOR, "import"):

@@ -27,6 +27,7 @@ with signals.ending_at_once():
         import_runs,
         rank,
         read,
+        references,
         rules,
         run,
         search,
@@ -64,8 +65,8 @@ def _global_options(
 
 
 _MODULES = (
-    run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, db, cluster,
-    cluster_runs,
+    run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, references, db,
+    cluster, cluster_runs,
 )  # fmt: skip
 for module in _MODULES:
     module.register(app)

@@ -54,11 +54,12 @@ class DFTSettings(Settings):
         return self.model_dump(mode="json", exclude={"log"})
 
 
-def read_dft_settings(model: str | None) -> DFTSettings:
+def read_dft_settings(model: str | None, code: str = "GPAW") -> DFTSettings:
     """The settings behind `engine.model`.
 
     Args:
         model: A preset of `configs/dft/`, or a YAML file; None for the default preset.
+        code: That will compute with them, for the error.
 
     Raises:
         InputError: if there is no such preset or file, or a value in it cannot be used.
@@ -74,15 +75,15 @@ def read_dft_settings(model: str | None) -> DFTSettings:
         raise InputError(_FIELD, model, problem=problem, allowed=f"{', '.join(presets)}, or a file FILE.yaml")
     data = read_yaml(path, _FIELD)
     if isinstance(data, dict) and "functional" in data:
-        _check_functional(data["functional"], model)
+        _check_functional(data["functional"], model, code)
     return DFTSettings.checked({} if data is None else data, f"{_FIELD} {model}")
 
 
-def _check_functional(functional: Any, model: str) -> None:
+def _check_functional(functional: Any, model: str, code: str) -> None:
     if functional in FUNCTIONALS:
         return
     problem = "is not offered"
-    if str(functional).lower().replace("-", "") in ("r2scan", "scan", "rscan"):
+    if code == "GPAW" and str(functional).lower().replace("-", "") in ("r2scan", "scan", "rscan"):
         problem = (
             "is refused in GPAW: libxc below version 7 enforces the curvature of the Fermi hole, with which meta-GGA "
             "energies are wrong or do not converge"

@@ -9,7 +9,6 @@ Source: Mortensen et al., J. Chem. Phys. 160, 092503 (2024), doi:10.1063/5.01826
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -24,14 +23,12 @@ from ninefold.engines.ase_engine import ASEEngine
 from ninefold.engines.base import Evaluation, Relaxation
 from ninefold.engines.dft_settings import DFTSettings, read_dft_settings
 from ninefold.engines.gpaw_calculator import LADDER_VERSION, LadderCalculator
+from ninefold.engines.paw_data import check_data_sets, data_checksum, data_sets
 from ninefold.engines.settings import EngineSettings, RelaxSettings
 from ninefold.engines.spin import forced_moments, starting_moments
-from ninefold.engines.weights import checksum
 from ninefold.errors import InputError, MissingDependencyError
 from ninefold.paths import user_path
 
-DATA_SETS = "PBE"
-"""Functional of the PAW data sets, for PBEsol as well."""
 MOLECULE_VOLUME = 200.0
 """Å³ per atom above which a cell is a molecule or an atom in a box; solid Cs, the loosest element, has 117 (CRC)."""
 
@@ -50,17 +47,17 @@ class GPAWEngine(ASEEngine):
 
     def __init__(self, settings: DFTSettings, title: str = "") -> None:
         release = _installed_version()
-        data_sets = _data_sets()
+        files = data_sets(_setup_folders(), "gpaw")
         self.settings = settings
-        self._log = None if settings.log is None else _log_folder(settings.log)
+        self._log = None if settings.log is None else log_folder(settings.log)
         self._notes: tuple[str, ...] = ()
         label = f"GPAW {release}, {settings.functional}, {settings.cutoff:g} eV"
         super().__init__(
             "gpaw",
             f"{label} ({title})" if title else label,
             None,
-            (release, _data_checksum(tuple(sorted(data_sets.values()))), LADDER_VERSION, settings.method()),
-            frozenset(data_sets),
+            (release, data_checksum(tuple(sorted(files.values()))), LADDER_VERSION, settings.method()),
+            frozenset(files),
             evidence="DFT",
         )
 
@@ -70,12 +67,7 @@ class GPAWEngine(ASEEngine):
         Raises:
             InputError: naming them, and where a data set is looked for.
         """
-        if missing := sorted({*symbols} - (self._elements or frozenset())):
-            raise InputError(
-                "engine.name", "gpaw", problem=f"has no PAW data set ({DATA_SETS}) for {', '.join(missing)}",
-                hint=f"put {missing[0]}.{DATA_SETS}.gz into a folder of GPAW_SETUP_PATH, or leave the element out; "
-                f"looked for in {', '.join(map(str, _setup_folders())) or 'no folder'}",
-            )  # fmt: skip
+        check_data_sets(list(symbols), self._elements or frozenset(), _setup_folders(), "gpaw")
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """See `Engine.evaluate`.
@@ -201,36 +193,12 @@ def _setup_folders() -> list[Path]:
     return [Path(folder) for folder in package.setup_paths]
 
 
-def _data_sets() -> dict[str, Path]:
-    """Symbol -> the file that GPAW will read.
+def log_folder(name: str) -> Path:
+    """The folder for a code's own output, made if need be.
 
     Raises:
-        InputError: if there is none at all.
+        InputError: if it cannot be made.
     """
-    found: dict[str, Path] = {}
-    for folder in _setup_folders():
-        if folder.is_dir():
-            for path in sorted(folder.iterdir(), reverse=True):  # GPAW takes X.PBE.gz before X.PBE
-                symbol, _, rest = path.name.partition(".")
-                if rest in (DATA_SETS, f"{DATA_SETS}.gz"):
-                    found.setdefault(symbol, path)
-    if not found:
-        where = ", ".join(map(str, _setup_folders()))
-        raise InputError(
-            "engine.name", "gpaw",
-            problem=f"finds no PAW data sets ({DATA_SETS})" + (f" in {where}" if where else ": no folder is named"),
-            hint="pip install gpaw-data, or set GPAW_SETUP_PATH to the folder of the data sets",
-        )  # fmt: skip
-    return found
-
-
-@functools.lru_cache(maxsize=4)
-def _data_checksum(files: tuple[Path, ...]) -> list[list[str]]:
-    """Name and SHA-256 of each data set: a file that changes behind its name changes energies."""
-    return [[path.name, checksum(path)] for path in files]
-
-
-def _log_folder(name: str) -> Path:
     folder = user_path(name, "engine.model: log")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from ninefold.user_code import loading, missing_package
 if TYPE_CHECKING:
     from ninefold.engines.base import Engine
 
+# abinit and vasp are named and never imported from here: they stand on the workflow engine, a layer above
 ENGINES = Registry(
     group="ninefold.engines",
     setting="engine.name",
@@ -27,6 +28,8 @@ ENGINES = Registry(
         **{name: f"ninefold.engines.foundation:{name}" for name in ("sevennet", "mace", "orb", "mattersim", "grace")},
         "torchsim": "ninefold.engines.torchsim:make",
         "gpaw": "ninefold.engines.gpaw_engine:gpaw",
+        "abinit": "ninefold.flows.abinit:abinit",
+        "vasp": "ninefold.flows.vasp_method:vasp",
         "emt": "ninefold.engines.ase_engine:emt",
         "lj": "ninefold.engines.ase_engine:lennard_jones",
     },
@@ -50,7 +53,7 @@ def engine_names() -> list[str]:
     return sorted(ENGINES.names())
 
 
-_EVIDENCE: dict[str, Evidence] = {"gpaw": "DFT", "emt": "test", "lj": "test"}
+_EVIDENCE: dict[str, Evidence] = {"gpaw": "DFT", "abinit": "DFT", "vasp": "DFT", "emt": "test", "lj": "test"}
 """Of those shipped engines that are no machine-learned potential."""
 
 

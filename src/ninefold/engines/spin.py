@@ -57,8 +57,20 @@ def _open_electrons(counts: Counter[str]) -> tuple[str, float | None]:
     left = GROUP[centre] - ligands + charge / counts[centre]
     if not 0 <= left <= 10:  # no ionic hydride: the count means nothing
         return centre, None
-    is_closed = left in CLOSED_SHELLS or left + 2 * ligands == NOBLE_GAS
+    is_closed = left in CLOSED_SHELLS or _fills_all_orbitals(centre, left, ligands)
     return centre, 0.0 if is_closed else min(left, 10 - left)
+
+
+def _fills_all_orbitals(centre: str, left: float, hydrogens: float) -> bool:
+    """Whether the centre has 18 valence electrons with as many hydrogens as that takes.
+
+    Of a 4d or 5d centre further hydrogens are interstitial and leave it closed: Mg3ReH7 is [ReH6]5- + H-, Li5MoH9
+    [MoH8]4- + H-. A 3d centre may be of high spin instead, and is closed only where every hydrogen is a ligand.
+    """
+    wanted = (NOBLE_GAS - left) / 2
+    if centre in METAL_MOMENTS or centre == "V":
+        return hydrogens == wanted
+    return wanted.is_integer() and wanted <= hydrogens
 
 
 def _moment(centre: str, electrons: float) -> float:

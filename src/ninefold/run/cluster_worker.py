@@ -11,7 +11,6 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +32,7 @@ from ninefold.run.submitted_runs import has_work, held_runs, launchpad_of
 from ninefold.stages.stage import Counts
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, held
-from ninefold.store.spool import Spool, ingest, is_empty
 from ninefold.store.store import LeaseLostError
-from ninefold.store.undelivered import kept_in
 
 if TYPE_CHECKING:
     from ninefold.run.launchpad import CampaignLaunchPad
@@ -53,7 +50,6 @@ OUTAGE_SECONDS = 3600.0
 """How long a worker waits for a server that does not answer."""
 QUEUE_JOB = "NINEFOLD_QUEUE_JOB"
 """The queue job that a worker runs in, as its script says."""
-UNDELIVERED = "undelivered"
 
 
 @dataclass
@@ -129,9 +125,6 @@ class ClusterWorker:
         term = Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS, is_kept=False)
         with held(connection, f"{WORKER}{worker}", purpose, term) as lease, watching(launchpad, lambda: self._run_now):
             idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
-            if self._folder is not None and not is_empty(self._folder / UNDELIVERED):
-                sent = ingest(self._folder / UNDELIVERED, store)
-                self._tell(f"delivered {sent.records} records that could not be stored before")
             if self._unfinished is not None:
                 launchpad.release(self._unfinished[0], [self._unfinished[1]])
                 self._unfinished = None
@@ -275,15 +268,14 @@ def work(
         kinds: Of resources that this node has.
         max_seconds: After which it has ended: the job that runs then is given back.
         idle_seconds: After which it ends if no job was ready.
-        folder: Shared by the nodes: folders of DFT runs, and facts that could not be stored. None for neither.
+        folder: Shared by the nodes, for the folders of DFT runs; None: where the worker was started.
         tell: Told a line for each job.
 
     Returns:
         What it has done, and why it ended.
     """
     use_one_thread()
-    kept = nullcontext() if folder is None else kept_in(Spool(folder / UNDELIVERED))
-    with Ending(max_seconds) as ending, kept:
+    with Ending(max_seconds) as ending:
         worker = ClusterWorker(address, cluster, kinds, ending, tell, folder)
         worker.work(idle_seconds)
         return worker.done

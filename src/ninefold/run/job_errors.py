@@ -42,8 +42,12 @@ class JobErrors:
         attempt = registered_attempt(self._store, self._campaign)
         Faults(self._store, self._campaign, STAGE, attempt).add(job, description(error), Counts())
 
-    def told(self) -> MachineFaultError:
-        """What is said at the end of the run, of at least one error."""
+    def told(self, again: str = "'ninefold resume'") -> MachineFaultError:
+        """What is said at the end of the run, of at least one error.
+
+        Args:
+            again: What tries again.
+        """
         first, more = self.errors[0], len(self.errors) - 1
         blamed = user_code.blamed(first)
         what = f"internal error: {description(first)}" if blamed is None else str(blamed)
@@ -51,6 +55,6 @@ class JobErrors:
         place = "NINEFOLD_DEBUG=1 shows where" + ("" if blamed else "; please report it")
         return MachineFaultError(
             f"{what} (in the job {self._job!r}{others}); the jobs that do not need its output have run, and what is "
-            f"finished is kept; 'ninefold resume' tries again ({place})",
+            f"finished is kept; {again} tries again ({place})",
             is_at_end=True,
         )

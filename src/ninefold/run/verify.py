@@ -46,7 +46,7 @@ def verify_campaign(campaign: Campaign, store: str, settings: VerifySettings, wo
         with Workers(campaign.execution.worker_count) as workers, listening(Noting(lease)):
             run_flow(flow, workers, failed)
         if failed.errors:
-            raise failed.told() from failed.errors[0]
+            raise failed.told(again="the same command") from failed.errors[0]
         title = with_method(campaign, settings).method_titles[-1]
         faults = [
             fault for fault in opened.find("faults", equal={"campaign": name}, limit=None)

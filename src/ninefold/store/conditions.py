@@ -81,6 +81,8 @@ def allowed_values(collection: str, equal: Mapping[str, Condition]) -> dict[str,
     fields = fields_of(collection)
     allowed: dict[str, list[Scalar]] = {}
     for field, condition in equal.items():
+        if isinstance(condition, Mapping):
+            raise TypeError(f"{field} must have a value or one of several, and {condition!r} is a mapping")
         values = [condition] if condition is None or isinstance(condition, str | int | float) else list(condition)
         for value in values:
             _check_kind(field, fields[field], value)

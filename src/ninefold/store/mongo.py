@@ -8,60 +8,32 @@ asked for again.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from pymongo.collection import Collection
-
-from ninefold.errors import InputError
-from ninefold.store import undelivered
-from ninefold.store.conditions import expected_values, fields_of, queryable
-from ninefold.store.locate import ENVIRONMENT, LOGIN_ENVIRONMENT
+from ninefold.errors import InputError, shown
+from ninefold.store.conditions import expected_values, fields_of
+from ninefold.store.locate import ENVIRONMENT, LOGIN_ENVIRONMENT, public_address
 from ninefold.store.mongo_address import check_address, with_login
 from ninefold.store.mongo_blobs import MongoBlobs
-from ninefold.store.mongo_connection import Connection, connection_to
+from ninefold.store.mongo_connection import Connection, NoAnswerError, connection_to
 from ninefold.store.mongo_lease import MongoLease, held, holder, progress_of
-from ninefold.store.mongo_queries import (
-    MOST_ROWS,
-    WRITE_MARK,
-    expected_query,
-    parts_of,
-    pipeline,
-    projection_of,
-    restored,
-    stored,
-    values_of,
-    where,
-)
+from ninefold.store.mongo_queries import WRITE_MARK, expected_query, restored, stored, where
+from ninefold.store.mongo_reads import MongoReads
 from ninefold.store.mongo_schema import begin_filling, end_filling, missing_indexes, prepare, state
-from ninefold.store.mongo_writes import BATCH, batches, documents_of, inserted, replaced
+from ninefold.store.mongo_writes import batches, inserted, replaced
 from ninefold.store.schema import FACTS, REVISIONS
 from ninefold.store.state import StoreState
-from ninefold.store.store import (
-    EXECUTOR,
-    NO_PROPERTIES,
-    NOTHING,
-    Condition,
-    Mode,
-    Order,
-    Properties,
-    RecordLike,
-    Scalar,
-    Store,
-    StoreError,
-)
-
-if TYPE_CHECKING:
-    from ninefold.store.spool import Spool
+from ninefold.store.store import EXECUTOR, NOTHING, Condition, Mode, RecordLike, Scalar, Store, StoreError
+from ninefold.store.undelivered import deliver, keep
 
 __all__ = ["MongoStore", "check_address", "connection_of", "open_address", "state_of"]
-
-Result = TypeVar("Result")
 
 
 def open_address(address: str, mode: Mode) -> Store:
@@ -91,7 +63,7 @@ def state_of(address: str) -> StoreState:
         connection.client.close()
 
 
-class MongoStore(Store):
+class MongoStore(MongoReads, Store):
     """See `Store`. Of several documents written by one call, those before an error may be there without the others.
 
     Args:
@@ -105,11 +77,15 @@ class MongoStore(Store):
     """
 
     def __init__(self, address: str, mode: Mode = "read") -> None:
+        super().__init__()
         self._mode, self._process, self._is_closed = mode, os.getpid(), False
         self._connection = connection_to(address)
         self.blobs = MongoBlobs(self._own, self._check_writable)
+        self._public = public_address(address)
         try:
             prepare(self._connection, mode)
+            if mode == "write":
+                deliver(self._public, partial(self._insert, keeps=False))
         except BaseException:
             self._connection.close()
             raise
@@ -129,21 +105,24 @@ class MongoStore(Store):
 
     def insert(self, collection: str, records: Iterable[RecordLike]) -> int:
         """See `Store.insert`. After a lost answer, what it had inserted counts as there before."""
+        return self._insert(collection, records)
+
+    def _insert(self, collection: str, records: Iterable[RecordLike], *, keeps: bool = True) -> int:
         fields_of(collection)
-        texts = {record.id: record.model_dump_json() for record in reversed(list(records))}
-        documents = [stored(text) for text in reversed(texts.values())]
+        documents: dict[str, dict[str, Any]] = {}
+        for record in records:
+            document = stored(record.model_dump_json())
+            documents.setdefault(document["_id"], document)
         self._check_writable()
-
-        def write() -> int:
-            return sum(
-                self._retried(partial(inserted, self._collection(collection), part)) for part in batches(documents)
-            )
-
-        def keep(spool: Spool) -> int:
-            spool.add("insert", collection, {"documents": list(texts.values())})
-            return 0
-
-        return undelivered.instead(write, keep) if collection in FACTS else write()
+        number = 0
+        for part in batches(list(documents.values())):
+            try:
+                number += self._retried(partial(inserted, self._collection(collection), part))
+            except NoAnswerError as error:
+                rest = list(documents.values())
+                rest = rest[rest.index(part[0]) :]
+                raise self._not_stored(error, collection, rest, keeps=keeps and collection in FACTS) from error
+        return number
 
     def replace(self, collection: str, record: RecordLike, expected: Mapping[str, Scalar]) -> bool:
         """See `Store.replace`; the mark tells this call's own replacement where its answer was lost."""
@@ -174,65 +153,27 @@ class MongoStore(Store):
             if kept is None or unless_higher is None or kept[unless_higher] <= document[unless_higher]:
                 documents[document["_id"]] = document
         self._check_writable()
-        for part in batches(list(documents.values())):
-            self._retried(partial(replaced, self._collection(collection), part, unless_higher))
+        rest = list(documents.values())
+        for part in batches(rest):
+            try:
+                self._retried(partial(replaced, self._collection(collection), part, unless_higher))
+            except NoAnswerError as error:
+                raise self._not_stored(error, collection, rest, keeps=False) from error
+            rest = rest[len(part) :]
 
-    def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """See `Store.get_many`."""
-        fields_of(collection)
-        found: dict[str, dict[str, Any]] = {}
-        for start in range(0, len(ids), BATCH):
-            query = where(collection, None, {"id": ids[start : start + BATCH]})
-            rows = self._retried(partial(documents_of, self._collection(collection), query))
-            found.update((row["_id"], restored(row)) for row in rows)
-        return found
-
-    def find(
-        self,
-        collection: str,
-        filter: str | None = None,
-        *,
-        equal: Mapping[str, Condition] = NOTHING,
-        after: str | None = None,
-        sort: Sequence[Order] = (),
-        fields: Sequence[str] | None = None,
-        limit: int | None = None,
-        offset: int = 0,
-        properties: Properties = NO_PROPERTIES,
-    ) -> list[dict[str, Any]]:
-        """See `Store.find`."""
-        if after is not None and sort:
-            raise ValueError("pages by key are in the order of the ids: give after or sort")
-        known = queryable(collection, properties)
-        query = where(collection, filter, equal, after, properties)
-        projection = None if fields is None else projection_of(fields, known)
-        most = MOST_ROWS if limit is None else min(limit, MOST_ROWS)
-        skip, rows = min(offset, MOST_ROWS), list[dict[str, Any]]()
-        parts = parts_of(collection, query, sort, properties)
-        for place, part in enumerate(parts):
-            if len(rows) == most:
-                break
-            # 0 would be no limit
-            wanted = 0 if limit is None else most - len(rows)
-
-            def read(part: Any = part, skip: int = skip, wanted: int = wanted) -> list[dict[str, Any]]:
-                found = self._collection(collection)
-                if part.flags:
-                    return list(found.aggregate(pipeline(part, projection, skip, wanted), allowDiskUse=True))
-                return list(found.find(part.query, projection, sort=part.sort, skip=skip, limit=wanted))
-
-            new = self._retried(read)
-            rows += new
-            if skip and place < len(parts) - 1:
-                there = skip + len(new) if new else self._number(collection, part.query)
-                skip = max(0, skip - there)
-        documents = [restored(row) for row in rows]
-        return documents if fields is None else [values_of(document, fields, known) for document in documents]
-
-    def count(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
-        """See `Store.count`."""
-        fields_of(collection)
-        return self._number(collection, where(collection, filter, equal))
+    def _not_stored(
+        self, error: NoAnswerError, collection: str, documents: list[dict[str, Any]], *, keeps: bool
+    ) -> InputError:
+        """What a write could not do, and where it is kept."""
+        number, first = len(documents), shown(documents[0]["_id"])
+        file = keep(self._public, collection, [json.dumps(restored(each)) for each in documents]) if keeps else None
+        told = (
+            f"kept in {file}, from which the next run on this store stores them" if file is not None
+            else "lost, as no file can be written for them; a further run computes them anew" if keeps
+            else "a further run makes them anew"
+        )  # fmt: skip
+        problem = f"{error.problem}; not stored: {number} of {collection}, {first} the first: {told}"
+        return InputError("store", self.location, problem=problem, hint=error.hint)
 
     def delete(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
         """See `Store.delete`. After a lost answer, what it had deleted does not count."""
@@ -288,15 +229,6 @@ class MongoStore(Store):
         if self._is_closed:
             raise StoreError(f"store: {self.location!r} is closed")
         return self._connection
-
-    def _collection(self, name: str) -> Collection[dict[str, Any]]:
-        return self._own().database[name]
-
-    def _retried(self, action: Callable[[], Result]) -> Result:
-        return self._own().retried(action)
-
-    def _number(self, collection: str, query: dict[str, Any]) -> int:
-        return self._retried(lambda: self._collection(collection).count_documents(query))
 
     def _check_writable(self) -> None:
         if self._mode == "read":

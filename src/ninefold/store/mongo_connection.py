@@ -15,6 +15,7 @@ from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
+    CursorNotFound,
     DocumentTooLarge,
     InvalidName,
     OperationFailure,
@@ -87,6 +88,10 @@ def connection_to(address: str) -> Connection:
     return _kept[key]
 
 
+class NoAnswerError(InputError):
+    """The server did not answer until the retries ended."""
+
+
 class Connection:
     """One database of a server.
 
@@ -135,8 +140,10 @@ class Connection:
             try:
                 return action()
             except PyMongoError as error:
-                if not _is_transient(error) or time.monotonic() > last:
+                if not _is_transient(error):
                     raise self.explained(error) from error
+                if time.monotonic() > last:
+                    raise self._without_answer(error) from error
             time.sleep(pause)
             pause = min(2 * pause, 2.0)
 
@@ -174,6 +181,14 @@ class Connection:
         words = str(errors[0].get("errmsg"))[:LONGEST_SHOWN] if errors else description(error)
         return StoreError(f"store: {self.place!r} failed ({self._without_secrets(words)})")
 
+    def _without_answer(self, error: Exception) -> NoAnswerError:
+        told = self.explained(error)
+        problem, hint = (
+            (told.problem, told.hint) if isinstance(told, InputError)
+            else ("cannot be reached: its database does not answer", f"check the server, {_RESUME}")
+        )  # fmt: skip
+        return NoAnswerError("store", self.place, problem=problem, hint=hint)
+
     def refused(self, problem: str, hint: str | None = None) -> InputError:
         """What the user can mend."""
         return InputError("store", self.place, problem=problem, hint=hint)
@@ -185,7 +200,7 @@ class Connection:
 
 
 def _is_transient(error: PyMongoError) -> bool:
-    if isinstance(error, AutoReconnect | ConnectionFailure):
+    if isinstance(error, AutoReconnect | ConnectionFailure | CursorNotFound):
         return True
     # FerretDB answers while the PostgreSQL behind it does not
     return isinstance(error, OperationFailure) and _says(

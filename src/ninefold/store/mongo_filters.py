@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ninefold.store.conditions import Field
 from ninefold.store.filter_parsing import transform
 from ninefold.store.grammar import FilterTransformer, Match, Membership, Value
+from ninefold.store.mongo_queries import UNKNOWN, Query, path_of
 from ninefold.store.store import NO_PROPERTIES, Properties
-
-Query = dict[str, Any]
 
 _SIGNS = {"=": "$eq", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 _OPPOSITES = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -78,7 +77,7 @@ class ToMongo(FilterTransformer[Truth]):
 
     def known(self, field: Field, is_known: bool) -> Truth:
         """See `FilterTransformer.known`."""
-        truth = Truth({path_of(field): {"$ne": None}}, {path_of(field): None})
+        truth = Truth({path_of(field): {"$ne": None}}, {path_of(field): UNKNOWN})
         return truth if is_known else self.negate(truth)
 
     def negate(self, part: Truth) -> Truth:
@@ -106,11 +105,6 @@ def to_query(text: str | None, collection: str = "candidates", properties: Prope
         InputError: see `ninefold.store.filter_parsing.transform`.
     """
     return transform(text, ToMongo, collection, properties).true if text and text.strip() else {}
-
-
-def path_of(field: Field) -> str:
-    """Where a field stands in a stored document."""
-    return "_id" if field.key == "id" else ".".join(field.path)
 
 
 def _at_least(path: str, number: int) -> Truth:

@@ -13,8 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ninefold.store.conditions import Field, allowed_values, queryable, sortable
-from ninefold.store.mongo_filters import Query, path_of
 from ninefold.store.store import NO_PROPERTIES, Condition, Order, Properties
+
+Query = dict[str, Any]
+
+UNKNOWN: Query = {"$gte": None}
+"""Null or absent. DocumentDB takes `$eq` for one value, and reads an index as if absent and null were in one order."""
 
 MOST_ROWS = 2**31 - 1
 
@@ -23,6 +27,9 @@ WRITE_MARK = "_written"
 _ESCAPED = "_escaped"
 _SPECIAL = re.compile(r"[.$%\0]")
 _ORDERS = {"asc": 1, "desc": -1}
+_plain_keys: set[str] = set()
+"""Keys without anything special, which most documents share; to look at each again costs as much as the parser."""
+_MOST_KEYS = 10_000
 
 
 class Part(NamedTuple):
@@ -44,13 +51,18 @@ def where(
     """A person's filter, code's values and the page's beginning as one query."""
     parts: list[Query] = []
     if filter is not None and filter.strip():
-        from ninefold.store.mongo_filters import to_query
+        from ninefold.store.mongo_filters import to_query  # the parser costs 60 ms, which a listing need not pay
 
         parts.append(to_query(filter, collection, properties))
     parts += [{_path(field): _one_of(values)} for field, values in allowed_values(collection, equal).items()]
     if after is not None:
         parts.append({"_id": {"$gt": after}})
     return joined(parts)
+
+
+def path_of(field: Field) -> str:
+    """Where a field stands in a stored document."""
+    return "_id" if field.key == "id" else ".".join(field.path)
 
 
 def joined(parts: Sequence[Query]) -> Query:
@@ -78,7 +90,7 @@ def _parts(query: Query, order: Sequence[tuple[str, int]]) -> list[Part]:
     if order and order[0][1] > 0:
         path = order[0][0]
         first = _part(joined([query, {path: {"$ne": None}}]), order)
-        return [first, *_parts(joined([query, {path: None}]), order[1:])]
+        return [first, *_parts(joined([query, {path: UNKNOWN}]), order[1:])]
     return [_part(query, order)]
 
 
@@ -130,10 +142,15 @@ def stored(text: str) -> dict[str, Any]:
 
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         nonlocal escaped
-        if any(_SPECIAL.search(key) for key, _ in pairs):
+        found = dict(pairs)
+        if _plain_keys.issuperset(found):
+            return found
+        if any(map(_SPECIAL.search, found)):
             escaped = True
-            return {_escape(key): value for key, value in pairs}
-        return dict(pairs)
+            return {_escape(key): value for key, value in found.items()}
+        if len(_plain_keys) < _MOST_KEYS:
+            _plain_keys.update(found)
+        return found
 
     document = json.loads(text, object_pairs_hook=checked)
     found = {"_id": document.pop("id"), **document}
@@ -155,6 +172,8 @@ def expected_query(collection: str, id: str, values: Mapping[str, Any]) -> Query
 
 def _one_of(values: Sequence[Any]) -> Query:
     """Conditions on one field; None stands for an unknown value, which `$in` finds in absent fields too."""
+    if list(values) == [None]:
+        return UNKNOWN
     return {"$eq": values[0]} if len(values) == 1 else {"$in": list(values)}
 
 

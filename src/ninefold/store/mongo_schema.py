@@ -99,27 +99,34 @@ def end_filling(connection: Connection) -> None:
 
 def missing_indexes(connection: Connection) -> list[str]:
     """See `Store.missing_indexes`."""
+    missing = _missing(connection)
+    if missing:
+        _verified.discard((connection.place, connection.database.name))
+    return [f"{collection}.{model.document['name']}" for collection, model, _ in missing]
+
+
+def _missing(connection: Connection) -> list[tuple[str, IndexModel, bool]]:
+    """Declared indexes that are not there or are defined otherwise: collection, index, whether another has its name."""
     database = connection.database
     there = set(database.list_collection_names())
-    found = []
+    missing = []
     for collection in (*schema.COLLECTIONS, FILES):
-        names = set(database[collection].index_information()) if collection in there else set()
-        models = index_models(collection)
-        found += [f"{collection}.{model.document['name']}" for model in models if model.document["name"] not in names]
-    if found:
-        _verified.discard((connection.place, database.name))
-    return found
+        found = database[collection].index_information() if collection in there else {}
+        for model in index_models(collection):
+            name = model.document["name"]
+            if found.get(name, {}).get("key") != list(model.document["key"].items()):
+                missing.append((collection, model, name in found))
+    return missing
 
 
 def index_models(collection: str) -> list[IndexModel]:
-    """The indexes of a collection: with the id in each, pages of one campaign are read in the order of the index."""
+    """The indexes of a collection; see `schema.indexes_of`."""
+    if collection == FILES:
+        return [IndexModel([("filename", 1), ("uploadDate", 1)], name="filename_1_uploadDate_1")]
     return [
-        IndexModel([(field, 1), ("_id", 1)], name=f"{field}_id") for field in schema.INDEXED.get(collection, ())
-    ] + (
-        [IndexModel([("filename", 1), ("uploadDate", 1)], name="filename_1_uploadDate_1")]
-        if collection == FILES
-        else []
-    )
+        IndexModel([("_id" if field == "id" else field, 1) for field in fields], name=f"{name}_id")
+        for name, fields in schema.indexes_of(collection).items()
+    ]
 
 
 def _make(connection: Connection) -> None:
@@ -141,14 +148,16 @@ def _check_version(connection: Connection, version: object) -> None:
 
 
 def _verify_indexes(connection: Connection) -> None:
-    """Make the indexes that are missing."""
+    """Make the declared indexes that are missing or are defined otherwise."""
     database = connection.database
     key = (connection.place, database.name)
     if key in _verified:
         return
-    there = set(database.list_collection_names())
-    for collection in (*schema.COLLECTIONS, FILES):
-        names = set(database[collection].index_information()) if collection in there else set()
-        if missing := [model for model in index_models(collection) if model.document["name"] not in names]:
-            database[collection].create_indexes(missing)
+    missing: dict[str, list[IndexModel]] = {}
+    for collection, model, is_named in _missing(connection):
+        missing.setdefault(collection, []).append(model)
+        if is_named:
+            database[collection].drop_index(model.document["name"])
+    for collection, models in missing.items():
+        database[collection].create_indexes(models)
     _verified.add(key)

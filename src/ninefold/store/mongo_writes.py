@@ -19,11 +19,6 @@ _ATTEMPTS = 20
 """Of an upsert that meets another's of the same id."""
 
 
-def documents_of(collection: Collection[dict[str, Any]], query: dict[str, Any]) -> list[dict[str, Any]]:
-    """The documents of a query."""
-    return list(collection.find(query))
-
-
 def inserted(collection: Collection[dict[str, Any]], documents: Sequence[dict[str, Any]]) -> int:
     """Insert what is not there; how many were new."""
     try:

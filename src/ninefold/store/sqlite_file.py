@@ -21,6 +21,7 @@ from ninefold.store.sqlite_upgrade import (
     bring_up_to_date,
     documents_in,
     is_current,
+    make_missing_indexes,
     missing_indexes,
     source_of,
 )
@@ -153,8 +154,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, mode: Mode, blobs: Blob
     with transaction(connection, path):  # finds out at once whether we may write, and whether another was first
         if not is_current(connection):
             bring_up_to_date(connection, path, blobs)
-        for statement in missing_indexes(connection).values():
-            run(statement)
+        make_missing_indexes(connection)
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

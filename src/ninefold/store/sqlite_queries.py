@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 from ninefold.models.quantities import Kind
 from ninefold.store.conditions import Field, allowed_values, fields_of, queryable, sortable
-from ninefold.store.schema import INDEXED
+from ninefold.store.schema import SHARED, indexes_of
 from ninefold.store.store import NO_PROPERTIES, PROPERTIES, Condition, Order, Properties, Scalar
 
 MOST_ROWS = 2**62
 """SQLite's integers end at 2**63."""
+_ROWS = 100_000
+"""Of a table, for the planner."""
 PARAMETERS = 500
 """Values given one by one; old builds allow 999 in a statement."""
 
@@ -101,11 +103,26 @@ def creation(collection: str) -> list[str]:
         f'"{field}" {_TYPES[kind]}{" PRIMARY KEY" if field == "id" else ""}'
         for field, kind in fields_of(collection).items()
     )
-    # with the id in the index, the pages of one campaign are read in the order of the index
-    indexes = [
-        f'CREATE INDEX "{collection}_{field}" ON "{collection}" ("{field}", id)' for field in INDEXED[collection]
+    return [f'CREATE TABLE "{collection}" ({columns}, doc TEXT NOT NULL)', *indexes(collection).values()]
+
+
+def indexes(collection: str) -> dict[str, str]:
+    """The indexes of a collection: name -> the statement that makes it."""
+    named = {f"{collection}_{name}": fields for name, fields in indexes_of(collection).items()}
+    return {
+        name: f'CREATE INDEX "{name}" ON "{collection}" ({quoted(fields)}, id)' for name, (*fields, _) in named.items()
+    }
+
+
+def statistics(collection: str) -> list[tuple[str, str, str]]:
+    """What SQLite's planner is to believe of a collection's indexes: rows of `sqlite_stat1`.
+
+    The numbers of an index: rows, then rows that share the first field, the first two, and so on.
+    """
+    return [
+        (collection, f"{collection}_{name}", f"{_ROWS} {SHARED.get(fields[0], 2)}" + " 1" * len(fields[1:]))
+        for name, fields in indexes_of(collection).items()
     ]
-    return [f'CREATE TABLE "{collection}" ({columns}, doc TEXT NOT NULL)', *indexes]
 
 
 def insertion(collection: str, *, replaces: bool, unless_higher: str | None = None) -> str:

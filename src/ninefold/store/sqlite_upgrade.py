@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from ninefold.errors import InputError, description, shown
 from ninefold.store import migrations, schema
 from ninefold.store.blobs import Blobs
 from ninefold.store.migrations import Entry
-from ninefold.store.sqlite_queries import creation, insertion, row
+from ninefold.store.sqlite_queries import creation, indexes, insertion, row, statistics
 from ninefold.store.store import StoreError
 
 APPLICATION_ID = 0x6E696E65
@@ -38,15 +37,32 @@ def is_current(connection: sqlite3.Connection) -> bool:
 
 
 def missing_indexes(connection: sqlite3.Connection) -> dict[str, str]:
-    """Declared indexes that are not there: as `collection.index`, with the statement that makes each."""
-    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
-    missing: dict[str, str] = {}
-    for collection in schema.COLLECTIONS:
-        for statement in creation(collection):
-            found = re.match('CREATE (?:UNIQUE )?INDEX "([^"]+)"', statement)
-            if found and found[1] not in there:
-                missing[f"{collection}.{found[1]}"] = statement
-    return missing
+    """Declared indexes that are not there or differ: as `collection.index`, with the statement that makes each."""
+    there = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'").fetchall())
+    return {
+        f"{collection}.{name}": statement
+        for collection in schema.COLLECTIONS
+        for name, statement in indexes(collection).items()
+        if there.get(name) != statement
+    }
+
+
+def make_missing_indexes(connection: sqlite3.Connection) -> None:
+    """Make the declared indexes that are missing or are defined otherwise, inside the caller's transaction.
+
+    The planner's statistics of them are ours, see `statistics`.
+    """
+    run = connection.execute
+    for name, statement in missing_indexes(connection).items():
+        run(f'DROP INDEX IF EXISTS "{name.partition(".")[2]}"')
+        run(statement)
+    wanted = [row for collection in schema.COLLECTIONS for row in statistics(collection)]
+    has_table = run("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone()[0]
+    if not has_table or run("SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY rowid").fetchall() != wanted:
+        run("ANALYZE sqlite_master")  # makes the table of statistics
+        run("DELETE FROM sqlite_stat1")
+        connection.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", wanted)
+        run("ANALYZE sqlite_master")  # reads them
 
 
 def documents_in(connection: sqlite3.Connection) -> dict[str, int]:

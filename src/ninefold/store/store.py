@@ -202,7 +202,7 @@ class Store(Protocol):
             page: Documents held at once; by default as many as cost a few MB.
             properties: As in `find`.
         """
-        size = page or (PAGE_OF_WHOLE if fields is None else PAGE)
+        size = page or page_size(fields)
         keys = None if fields is None else list(dict.fromkeys(["id", *fields]))
         after: str | None = None
         while True:
@@ -283,3 +283,12 @@ class Store(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def page_size(fields: Sequence[str] | None) -> int:
+    """Documents that `Store.iterate` holds at once by default.
+
+    Args:
+        fields: What is read of each; None for all of it.
+    """
+    return PAGE_OF_WHOLE if fields is None else PAGE

@@ -1,52 +1,75 @@
-"""Facts that a worker has computed while its database does not answer: kept in files, delivered when it does.
+"""Facts that a server did not take before the retries ended: files of the user's, written when it answers again.
 
-What took hours must not be lost because a server is restarted. Only what may be written in any order by anybody is
-kept so; whatever a job reads afterwards still fails, so the job ends and is run again, and then finds these facts.
+A relaxation costs minutes and a DFT calculation hours, so that its record outlives the server that it was meant for.
+Facts alone are kept: their id is the hash of their content, and to insert one late, or twice, does no harm. Rows and
+counts are made from facts anew.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
 
-from ninefold.errors import InputError
-
-if TYPE_CHECKING:
-    from ninefold.store.spool import Spool
-
-AWAY_SECONDS = 30.0
-"""For so long after it did not answer, a server is not asked again."""
-Result = TypeVar("Result")
-
-_spool: Spool | None = None
-_away_since = float("-inf")
+from ninefold.atomic_files import write_atomically
+from ninefold.store.store import RecordLike
 
 
-@contextmanager
-def kept_in(spool: Spool) -> Iterator[None]:
-    """Inside the block, facts that cannot be stored go into a spool folder."""
-    global _spool
-    before, _spool = _spool, spool
+class Kept(NamedTuple):
+    """A record that was kept, as it was to be stored."""
+
+    id: str
+    text: str
+
+    def model_dump_json(self) -> str:
+        """The document as JSON."""
+        return self.text
+
+
+def folder_of(address: str) -> Path:
+    """Where what is meant for a store is kept on this machine.
+
+    Args:
+        address: Of the store, without its login.
+    """
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "ninefold" / "undelivered" / hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+def keep(address: str, collection: str, texts: Sequence[str]) -> Path | None:
+    """Write documents, one a line, to a file of their own.
+
+    Returns:
+        The file; None where it cannot be written.
+    """
+    file = folder_of(address) / f"{collection}-{uuid.uuid4().hex}.jsonl"
     try:
-        yield
-    finally:
-        _spool = before
-        spool.flush()
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(file, "".join(f"{text}\n" for text in texts).encode())
+    except OSError:
+        return None
+    return file
 
 
-def instead(write: Callable[[], Result], keep: Callable[[Spool], Result]) -> Result:
-    """What a write gives, or what keeping it gives where the server does not answer and there is a spool folder."""
-    global _away_since
-    if _spool is None:
-        return write()
-    if time.monotonic() - _away_since < AWAY_SECONDS:
-        return keep(_spool)
-    try:
-        return write()
-    except InputError as error:
-        if "cannot be reached" not in error.problem:
-            raise
-        _away_since = time.monotonic()
-        return keep(_spool)
+def deliver(address: str, insert: Callable[[str, Sequence[RecordLike]], int]) -> int:
+    """Insert what is kept for a store, and forget it; two processes may do so at once.
+
+    Args:
+        address: Of the store, without its login.
+        insert: `Store.insert`; what it raises leaves the file as it is.
+
+    Returns:
+        How many documents were new.
+    """
+    number = 0
+    for file in sorted(folder_of(address).glob("*.jsonl")):
+        with suppress(FileNotFoundError):  # another process has delivered it
+            lines = file.read_text(encoding="utf-8").splitlines()
+            number += insert(file.name.rpartition("-")[0], [Kept(json.loads(line)["id"], line) for line in lines])
+            file.unlink(missing_ok=True)
+    return number
