@@ -26,7 +26,7 @@ def verify(
     ] = "static",
     window: Annotated[
         float | None,
-        typer.Option(help="Distance to the hull, eV/atom. Default: each candidate's uncertainty, 0.05 at least."),
+        typer.Option(help="Distance to the hull, eV/atom. Default: 1.645 times each candidate's uncertainty."),
     ] = None,
     top: Annotated[int | None, typer.Option(help="Candidates at most, the nearest to the hull first.")] = None,
     only: Annotated[

@@ -59,6 +59,16 @@ def calibrated_hydrogen(engine: str, own: float) -> CalibratedHydrogen | None:
     return found if found is not None and abs(found.own - own) <= TOLERANCE else None
 
 
+def is_calibrated(engine: str, energy: float) -> bool:
+    """Whether an energy of hydrogen gas is the calibrated one of an engine.
+
+    Args:
+        engine: Its label.
+        energy: That a hull is made with, eV/atom.
+    """
+    return any(entry.engine == engine and abs(entry.energy - energy) < 1e-6 for entry in _table())
+
+
 @functools.cache
 def _table() -> tuple[CalibratedHydrogen, ...]:
     data: Any = read_yaml(Path(str(files("ninefold.trust").joinpath("data/hydrogen.yaml"))), "energies of hydrogen")
