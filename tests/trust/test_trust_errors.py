@@ -210,11 +210,13 @@ def test_another_energy_of_hydrogen_needs_no_computation(trust):
 
 
 def test_a_summary_speaks_of_every_class_that_forms(engine, trust):
-    summary = summarise(engine, trust)
+    summary = summarise(engine, trust, crystal())
     assert [one.phase_class for one in summary.classes] == ["saline", "complex"]
     assert [one.computed for one in summary.classes] == [3, 3]
     assert summary.classes[1].reaction == pytest.approx(0, abs=1e-6)
     assert summary.by_n == {6: pytest.approx(0, abs=1e-6)}
+    assert list(summary.by_centre) == ["Fe", "Ru"]
+    assert list(summary.by_cation) == ["Mg", "Na"]
     assert summary.hessian_asymmetry == pytest.approx(0, abs=1e-9)  # harmonic forces
     assert summary.to_dict()["engine"] == "analytic"
 

@@ -35,6 +35,7 @@ def trust(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.engines import make_engine
+    from ninefold.trust.hessian import structure_of_test
     from ninefold.trust.phases import trust_set
     from ninefold.trust.summary import summarise
 
@@ -45,7 +46,7 @@ def trust(
     with step_progress() as notify:
         for done, engine in enumerate(made):
             notify("engines", done, len(made))
-            found.append(summarise(engine, reference, with_hessian=hessian))
+            found.append(summarise(engine, reference, structure_of_test() if hessian else None))
         notify("engines", len(made), len(made))
     if json:
         print_json({"set": reference.method, "engines": [summary.to_dict() for summary in found]})

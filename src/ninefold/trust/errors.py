@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ninefold.trust.bonds import STEP, length_difference, mean_length, stretched
 from ninefold.trust.curve import Curve, NoMinimumError, fit_curve
 
 if TYPE_CHECKING:
@@ -50,6 +52,12 @@ class PhaseErrors:
     """Root mean square of the difference, a component of a force, eV/Å."""
     pressure_error: float | None
     """Root mean square of the difference over the series of volumes, GPa."""
+    shape_error: float | None = None
+    """Likewise of what is left of a stress without its pressure, a component, GPa: what changes a cell's shape."""
+    bond: float | None = None
+    """Mean M-H length of a complex hydride at the geometry of lowest energy, Å."""
+    bond_error: float | None = None
+    """Mean M-H length of the engine less DFT's at this cell, Å: see `ninefold.trust.bonds`."""
     reason: str | None = None
     """Why the engine has no values."""
 
@@ -104,10 +112,15 @@ def errors_of(engine: Engine, trust: TrustSet, hydrogen: float | None = None) ->
         trust: The set.
         hydrogen: Energy of hydrogen to use in place of the engine's own molecule, eV/atom of H2.
     """
-    frames = [frame for phase in trust.phases for frame in phase.frames]
-    results = iter(engine.evaluate([frame.to_structure() for frame in frames]))
+    frames = [frame.to_structure() for phase in trust.phases for frame in phase.frames]
+    complexes = [(phase, phase.centre) for phase in trust.of_class(["complex"]) if phase.centre and phase.curve]
+    moved = [
+        stretched(phase.lowest.to_structure(), centre, step) for phase, centre in complexes for step in (STEP, -STEP)
+    ]
+    results = iter(engine.evaluate([*frames, *moved]))
     found = {phase.name: [next(results) for _ in phase.frames] for phase in trust.phases}
-    return compare(trust, found, engine.label, engine.fingerprint, hydrogen)
+    of_bonds = {phase.name: (next(results), next(results)) for phase, _ in complexes}
+    return compare(trust, found, engine.label, engine.fingerprint, hydrogen, of_bonds)
 
 
 def compare(
@@ -116,6 +129,7 @@ def compare(
     label: str,
     fingerprint: str,
     hydrogen: float | None = None,
+    of_bonds: Mapping[str, tuple[Evaluation, Evaluation]] = MappingProxyType({}),
 ) -> EngineErrors:
     """Errors from energies, forces and stresses that an engine has computed.
 
@@ -125,6 +139,7 @@ def compare(
         label: Of the engine.
         fingerprint: Of the engine.
         hydrogen: As in `errors_of`.
+        of_bonds: Name of a complex hydride -> the engine's result with its bonds stretched, and compressed.
     """
     dft, own, reasons = {}, {}, {}
     for phase in trust.phases:
@@ -139,6 +154,10 @@ def compare(
         own[molecule.name] = _Values(hydrogen, None)
     phases = [
         _phase_errors(trust, phase, dft, own, found[phase.name], reasons.get(phase.name)) for phase in trust.phases
+    ]
+    phases = [
+        _with_bond(errors, phase, found[phase.name], of_bonds.get(phase.name))
+        for errors, phase in zip(phases, trust.phases, strict=True)
     ]
     used = own[molecule.name].energy if molecule and molecule.name in own else None
     return EngineErrors(label, fingerprint, used, own_hydrogen, phases)
@@ -185,17 +204,34 @@ def _phase_errors(
         for frame, result in zip(phase.frames, results, strict=True)
         if frame.kind == "displaced" and result.forces is not None
     ]
-    pressures = [
-        _pressure(result.stress) - _pressure(np.asarray(frame.stress))
+    stresses = [
+        np.asarray(result.stress) - np.asarray(frame.stress)
         for frame, result in zip(phase.frames, results, strict=True)
         if frame.kind == "curve" and result.stress is not None and phase.phase_class != "molecule"
     ]
+    pressures = [_pressure(stress) for stress in stresses]
     return replace(
         values,
         force_rms=_rms([forces for forces, _ in displaced]),
         force_error=_rms([mine - forces for forces, mine in displaced]),
         pressure_error=_scaled(_rms([np.asarray(pressures)])) if pressures else None,
+        shape_error=_scaled(_rms([stress + _pressure(stress) * np.eye(3) for stress in stresses])),
     )
+
+
+def _with_bond(
+    errors: PhaseErrors, phase: TrustPhase, results: Sequence[Evaluation], moved: tuple[Evaluation, Evaluation] | None
+) -> PhaseErrors:
+    """The errors with that of the M-H length, where an engine could compute it."""
+    if moved is None or phase.centre is None or errors.reason is not None:
+        return errors
+    frame = phase.lowest
+    own, longer, shorter = (result.forces for result in (results[phase.frames.index(frame)], *moved))
+    if own is None or longer is None or shorter is None:
+        return errors
+    structure = frame.to_structure()
+    difference = length_difference(structure, phase.centre, np.asarray(frame.forces), own, longer, shorter)
+    return replace(errors, bond=mean_length(structure, phase.centre), bond_error=difference)
 
 
 def parts_by_element(trust: TrustSet, phase: TrustPhase) -> dict[str, float] | None:
