@@ -88,7 +88,9 @@ def main() -> None:
     for name, model in ENGINES:
         engine: Any = Remembered(make_engine(EngineSettings(name=name, model=model)), arguments.work)
         summaries.append(summarise(engine, trust, structure_of_test()))
-    plain = errors_of_engines([(summary, _shifts(summary, trust)) for summary in summaries], trust)
+    titles = [EngineSettings(name=name, model=model).title for name, model in ENGINES]
+    measured = [(title, summary, _shifts(summary, trust)) for title, summary in zip(titles, summaries, strict=True)]
+    plain = errors_of_engines(measured, trust)
     head = "# Errors of engines on the trust set, by class of phases. Written by 'python tools/trust_page.py'.\n"
     write_atomically(arguments.errors, (head + yaml.safe_dump(plain, sort_keys=False, width=120)).encode())
     folder = arguments.page.parent / "images"

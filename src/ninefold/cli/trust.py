@@ -89,12 +89,13 @@ def _print_summary(summary: TrustSummary, *, with_phases: bool) -> None:
             f"{_millis(hydrogen.error)} meV/atom (each left out of its fit)"
         )
     if summary.hessian_asymmetry is not None:
-        from ninefold.trust.hessian import LARGEST_ASYMMETRY
+        from ninefold.trust.hessian import TEST_FORMULA
+        from ninefold.trust.uncertainty import LARGEST_ASYMMETRY
 
         is_above = summary.hessian_asymmetry > LARGEST_ASYMMETRY
-        verdict = "not fit for final relaxations and phonons" if is_above else "within the limit for this phase"
+        verdict = "not fit for final relaxations and phonons" if is_above else "within the limit"
         output.print(
-            f"Hessian of the smallest complex hydride: {100 * summary.hessian_asymmetry:.1f} % asymmetric: {verdict} "
+            f"Hessian of {TEST_FORMULA}: {100 * summary.hessian_asymmetry:.1f} % asymmetric: {verdict} "
             f"(limit {100 * LARGEST_ASYMMETRY:.0f} %)"
         )
     output.print(_class_table(summary))

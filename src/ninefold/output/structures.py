@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OF_CANDIDATE = (
     "campaign", "formula", "label", "is_known", "evidence", "engine", "e_above_hull", "phase_separation_energy",
-    "e_above_references", "rank", "flags",
+    "e_above_references", "e_above_hull_uncertainty", "model_error_source", "hull_probability", "rank", "flags",
 )  # fmt: skip
 _OF_STRUCTURE = (
     "energy_per_atom", "source", "structure_type", "is_converged", "max_force", "coordination_numbers", "notes",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.report.text import MISSING
 
 if TYPE_CHECKING:
+    from ninefold.trust.calibration import ClassShift
     from ninefold.trust.phases import TrustSet
     from ninefold.trust.summary import ClassSummary, TrustSummary
 
@@ -105,17 +106,17 @@ def _of_phases(summaries: Sequence[TrustSummary]) -> str:
 
 
 def errors_of_engines(
-    by_engine: Iterable[tuple[TrustSummary, Mapping[str, Sequence[Any]]]], trust: TrustSet
+    by_engine: Iterable[tuple[str, TrustSummary, Mapping[str, Sequence[ClassShift]]]], trust: TrustSet
 ) -> dict[str, Any]:
     """What the package carries of the engines' errors, as plain values: see `ninefold.trust.uncertainty`.
 
     Args:
-        by_engine: An engine's summary, and for each energy of hydrogen (`own`, `calibrated`) the shifts of its classes.
+        by_engine: How a campaign names an engine, its summary, and for each energy of hydrogen (`own`, `calibrated`) the shifts of its classes.
         trust: The set.
     """
     engines = []
-    for summary, shifts in by_engine:
-        entry: dict[str, Any] = {"engine": summary.engine, "fingerprint": summary.fingerprint}
+    for title, summary, shifts in by_engine:
+        entry: dict[str, Any] = {"engine": summary.engine, "title": title, "fingerprint": summary.fingerprint}
         if summary.hessian_asymmetry is not None:
             entry["hessian_asymmetry"] = round(summary.hessian_asymmetry, 4)
         entry["hydrogen"] = {

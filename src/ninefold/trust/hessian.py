@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 DISPLACEMENT = 0.01
 """Å, to both sides."""
-LARGEST_ASYMMETRY = 0.02
-"""Root mean square of the antisymmetric part over that of the whole, up to which an engine may relax final structures
-and feed phonons."""
 
 
 TEST_FORMULA = "K4ReH7"

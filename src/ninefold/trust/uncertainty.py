@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -38,6 +38,9 @@ Phys. Rev. B 85, 155208 (2012), doi:10.1103/PhysRevB.85.155208), since a metal a
 levels have none: their distances mean nothing."""
 WINDOW_WIDTH = 1.645
 """Standard deviations: a candidate further above the hull lies on it with less than 5 % probability."""
+LARGEST_ASYMMETRY = 0.02
+"""Root mean square of the antisymmetric part of second derivatives over that of the whole, up to which an engine may
+relax final structures and feed phonons."""
 COMPLEX = "complex"
 NO_TABLE = "no trust table for this method"
 
@@ -144,10 +147,31 @@ def hessian_asymmetry(engine: str) -> float | None:
     """Measured asymmetry of an engine's second derivatives, root mean square, relative; None if not measured.
 
     Args:
-        engine: Its label.
+        engine: Its label, or how a campaign names it (`EngineSettings.title`).
     """
-    entry = next((one for one in _table()["engines"] if one["engine"] == engine), None)
+    entry = next((one for one in _table()["engines"] if engine in (one["engine"], one.get("title"))), None)
     return None if entry is None else entry.get("hessian_asymmetry")
+
+
+def rough(asymmetry: float) -> str:
+    """What an asymmetry above the limit means, for a reader."""
+    return (
+        f"its second derivatives are {100 * asymmetry:.1f} % asymmetric (limit {100 * LARGEST_ASYMMETRY:.0f} %): an energy "
+        "surface too rough for final relaxations and phonons"
+    )
+
+
+def roughness_note(titles: Sequence[str]) -> str | None:
+    """A sentence where the method that relaxes a campaign's final structures has too rough an energy surface.
+
+    Args:
+        titles: Of the campaign's methods, the search's first; the last relaxes what stands in the end.
+    """
+    found = hessian_asymmetry(titles[-1])
+    if found is None or found <= LARGEST_ASYMMETRY:
+        return None
+    field_name = "energies" if len(titles) > 1 else "engine"
+    return f"{field_name}: {titles[-1]} relaxes the final structures, and {rough(found)}; 'ninefold trust' lists others"
 
 
 def class_of(formula: str) -> str | None:
