@@ -96,7 +96,7 @@ def check(
 
 
 def _notes_on_methods(campaign: Campaign) -> list[str]:
-    """Of methods that do not stand by rising trust, or are not fit to be the last; engines of the user's are not made here: `run` tells of them."""
+    """Of methods in the wrong order, or not fit to be the last; engines of the user's are told of by `run`."""
     from ninefold.engines.registry import ENGINES, evidence_of, order_note
     from ninefold.trust.uncertainty import roughness_note
 

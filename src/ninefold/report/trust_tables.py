@@ -111,7 +111,8 @@ def errors_of_engines(
     """What the package carries of the engines' errors, as plain values: see `ninefold.trust.uncertainty`.
 
     Args:
-        by_engine: How a campaign names an engine, its summary, and for each energy of hydrogen (`own`, `calibrated`) the shifts of its classes.
+        by_engine: How a campaign names an engine, its summary, and for each energy of hydrogen (`own`, `calibrated`)
+            the shifts of its classes.
         trust: The set.
     """
     engines = []

@@ -102,16 +102,22 @@ def default_window(row: Candidate, noise: float) -> float:
     return max(SMALLEST_WINDOW, own + (row.method_spread or 0.0))
 
 
+def own_window(row: Candidate, noise: float) -> float:
+    """As `default_window`, by the method's own errors: without what another method's distance adds to them."""
+    own = combined(row.model_error, row.search_scatter)
+    return window(own) if row.model_error is not None and own is not None else max(SMALLEST_WINDOW, noise)
+
+
 def disagrees(row: Candidate, noise: float) -> bool:
-    """Whether the campaign's methods differ by more than the window: what DFT is asked for first."""
-    return row.method_spread is not None and row.method_spread > default_window(row, noise)
+    """Whether the campaign's methods differ by more than the row's own window: what DFT is asked for first."""
+    return row.method_spread is not None and row.method_spread > own_window(row, noise)
 
 
 def with_disagreement_flag(row: Candidate, noise: float, *, is_verified: bool = False) -> Candidate:
     """The row with a flag that says so, until DFT has judged it; the flag of an earlier ranking is taken out."""
     flags = [text for text in row.flags if not text.startswith(DISAGREE)]
     if disagrees(row, noise) and not is_verified:
-        spread, limit = 1000 * (row.method_spread or 0.0), 1000 * default_window(row, noise)
+        spread, limit = 1000 * (row.method_spread or 0.0), 1000 * own_window(row, noise)
         flags.append(
             f"{DISAGREE} {spread:.0f} meV/atom, more than the window of {limit:.0f}: "
             "'ninefold verify' computes it before others"

@@ -156,8 +156,8 @@ def hessian_asymmetry(engine: str) -> float | None:
 def rough(asymmetry: float) -> str:
     """What an asymmetry above the limit means, for a reader."""
     return (
-        f"its second derivatives are {100 * asymmetry:.1f} % asymmetric (limit {100 * LARGEST_ASYMMETRY:.0f} %): an energy "
-        "surface too rough for final relaxations and phonons"
+        f"its second derivatives are {100 * asymmetry:.1f} % asymmetric (limit {100 * LARGEST_ASYMMETRY:.0f} %): an "
+        "energy surface too rough for final relaxations and phonons"
     )
 
 
