@@ -46,6 +46,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     parts: list[Any] = [Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}"), _facts(candidate)]
     if candidate.get("model_error_source"):
         parts.append(plain(f"Model error from: {candidate['model_error_source']}"))
+    if (candidate.get("provenance") or {}).get("hydrogen_reference"):
+        parts.append(plain(f"Hydrogen gas: {candidate['provenance']['hydrogen_reference']}"))
     if candidate.get("other_assignments"):
         parts.append(plain(f"Other assignments of the formula: {'; '.join(candidate['other_assignments'])}"))
     if candidate.get("neighbour_of"):
