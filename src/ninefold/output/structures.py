@@ -164,6 +164,8 @@ def tags_of(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     values["energy_above_lowest_minimum"] = found["energy_per_atom"] - min(
         item["energy_per_atom"] for item in (_valid(row) or [found])
     )
+    if found["energy_per_atom"] != row.get("energy_per_atom"):
+        values["hull_probability"] = None  # of the minimum that stands for the candidate
     for key in _FOLLOWS_ENERGY:
         if values[key] is not None and row.get("energy_per_atom") is not None:
             values[key] += found["energy_per_atom"] - row["energy_per_atom"]
