@@ -14,7 +14,7 @@ import numpy as np
 DEGREE = 3
 """Of the polynomial in V^(-2/3)."""
 MARGIN = 0.5
-"""Of the range of volumes, by which a minimum may lie outside: potassium is so soft that an engine's may be 6 % off."""
+"""Of the range of volumes, by which a minimum may lie outside: engines put soft potassium's volume up to 15 % off."""
 
 
 class NoMinimumError(ValueError):
