@@ -47,6 +47,8 @@ class Item:
     distance: float | None = None
     """To the potential's hull, eV/atom."""
     window: float | None = None
+    is_disputed: bool = False
+    """Whether the campaign's methods differ by more than the window: computed before the others."""
     seconds: float | None = None
     """Estimated."""
 
@@ -255,7 +257,7 @@ def _item(record: Any, role: str, settings: VerifySettings, noise: float, height
         role, record.label, record.composition, record.formula, list(record.elements), minimum.structure,
         minimum.nsites, minima=record.minima_record or "", method=record.method,
         distance=record.phase_separation_energy if record.phase_separation_energy is not None else height,
-        window=window if is_chosen else None,
+        window=window if is_chosen else None, is_disputed=is_chosen and disagrees(record, noise),
     )  # fmt: skip
 
 

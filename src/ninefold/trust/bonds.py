@@ -33,6 +33,8 @@ def bonds(structure: Structure, centre: str) -> tuple[np.ndarray, np.ndarray, np
     """
     symbols = np.array([site.specie.symbol for site in structure])
     metals = np.flatnonzero(symbols == centre)
+    if not len(metals):
+        return np.empty(0, dtype=int), np.empty((0, 3)), np.empty(0)
     start, end, image, distance = structure.get_neighbor_list(LONGEST_BOND, [structure[index] for index in metals])
     is_bond = (symbols[end] == "H") & (distance > 0)
     start, end, image, distance = metals[start[is_bond]], end[is_bond], image[is_bond], distance[is_bond]
