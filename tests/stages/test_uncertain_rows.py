@@ -213,3 +213,8 @@ def test_whose_engine_relaxes_the_final_structures_is_said(table):
 
 def test_alone_is_no_comparison():
     assert (ALONE.spread, ALONE.disagreement, ALONE.is_verified) == (None, None, False)
+
+
+def test_flags_are_by_the_label_of_a_measured_engine():
+    assert any("asymmetric" in text for text in flags(row(engine="CHGNet 0.3.0")))
+    assert not any("asymmetric" in text for text in flags(row(engine="SevenNet 7net-0")))

@@ -145,7 +145,8 @@ def _class_table(summary: TrustSummary) -> Table:
     from ninefold.trust.summary import TITLES
 
     table = table_of(
-        "class", ">phases", ">Ef own H2\nmeV/atom", ">Ef\nmeV/atom", ">reaction\nmeV/atom", ">left out\nmeV/atom",
+        "class", ">phases", ">Ef own H2\nmeV/atom", ">Ef\nmeV/atom", ">reaction\nmeV/atom", ">raw rms\nmeV/atom",
+        ">left out\nmeV/atom",
         ">volume\n%", ">pressure\nGPa", ">M-H\nmÅ", ">forces\neV/Å",
     )  # fmt: skip
     for one in summary.classes:
@@ -153,7 +154,7 @@ def _class_table(summary: TrustSummary) -> Table:
             TITLES[one.phase_class],
             str(one.phases) if one.computed == one.phases else f"{one.computed} of {one.phases}",
             _millis(one.formation_own), _millis(one.formation), _millis(one.reaction),
-            _millis(one.shift.error if one.shift else None),
+            _millis(one.shift.error_before if one.shift else None), _millis(one.shift.error if one.shift else None),
             _number(one.volume, 100, 1), _number(one.pressure, 1, 1), _number(one.bond, 1000, 0),
             _number(one.force, 1, 2),
         )  # fmt: skip
