@@ -23,7 +23,8 @@ def phase(name, phase_class, wrong, *, centre=None, n=None, **more):
         name=name, formula=name, phase_class=phase_class, centre=centre, n=n, formation=-0.3,
         formation_engine=-0.3 + wrong, reaction=reaction[0], reaction_engine=reaction[1], volume=10.0,
         volume_engine=10.1, bulk_modulus=None, bulk_modulus_engine=None, force_rms=None, force_error=None,
-        pressure_error=None, bond=1.6 if centre else None, bond_error=0.012 if centre else None, **more,
+        pressure_error=None, largest_force=0.42, bond=1.6 if centre else None,
+        bond_error=0.012 if centre else None, **more,
     )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def test_tables_hold_the_errors(summaries, trust):
     by_n = text.split("by n, mean error")[1].split("\n\n")[1]
     assert "| one | +0 | -50 |" in by_n
     assert "| other | -0 | +50 |" in by_n.replace("+0", "-0")
-    assert "| Mg2FeH6 | 6 | -100 | +30 | -30 |" in text
+    assert "| Mg2FeH6 | 6 | 0.42 | -100 | +30 | -30 |" in text
     assert "| complex hydrides | one | 3 | 37 | 37 | 37 |" in text
     widths = [{line.count("|") for line in block.splitlines()} for block in re.findall(r"(?:^\|.*\n)+", text, re.M)]
     assert widths

@@ -96,13 +96,15 @@ def _by(summaries: Sequence[TrustSummary], name: str, title: str) -> str:
 
 
 def _of_phases(summaries: Sequence[TrustSummary]) -> str:
-    head = ["complex", "n", "reaction energy by DFT", *(summary.engine for summary in summaries)]
+    head = ["complex", "n", "DFT's force, eV/Å", "reaction energy by DFT", *(summary.engine for summary in summaries)]
     lines = []
     for several in zip(*(summary.fitted.of_class("complex") for summary in summaries), strict=True):
         first = several[0]
         wrong = [_millis(phase.reaction_error, sign=True) for phase in several]
-        lines.append([first.name, str(first.n or MISSING), _millis(first.reaction, sign=True), *wrong])
-    return f"\nReaction energies of complexes, error of each engine, meV/atom:\n\n{_table(head, lines)}"
+        force = _number(first.largest_force, 1, 2)
+        lines.append([first.name, str(first.n or MISSING), force, _millis(first.reaction, sign=True), *wrong])
+    note = "with the largest force that DFT has at the geometry of lowest energy"
+    return f"\nReaction energies of complexes, error of each engine, meV/atom, {note}:\n\n{_table(head, lines)}"
 
 
 def errors_of_engines(

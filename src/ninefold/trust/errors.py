@@ -52,6 +52,8 @@ class PhaseErrors:
     """Root mean square of the difference, a component of a force, eV/Å."""
     pressure_error: float | None
     """Root mean square of the difference over the series of volumes, GPa."""
+    largest_force: float | None = None
+    """Of DFT at the geometry of lowest energy, eV/Å: how far that is from DFT's own minimum."""
     shape_error: float | None = None
     """Likewise of what is left of a stress without its pressure, a component, GPa: what changes a cell's shape."""
     bond: float | None = None
@@ -100,7 +102,7 @@ class _Values:
     """What one method says of one phase."""
 
     energy: float
-    """At its minimum, eV/atom."""
+    """At its minimum, eV/atom; the lowest of the series where that lies far outside of it."""
     curve: Curve | None
 
 
@@ -146,7 +148,7 @@ def compare(
         dft[phase.name] = _dft_values(phase)
         try:
             own[phase.name] = _engine_values(phase, found[phase.name])
-        except (NoMinimumError, _NoValueError) as error:
+        except _NoValueError as error:
             reasons[phase.name] = str(error)
     molecule = trust.of_element("H")
     own_hydrogen = own[molecule.name].energy if molecule and molecule.name in own else None
@@ -195,6 +197,7 @@ def _phase_errors(
         force_rms=None,
         force_error=None,
         pressure_error=None,
+        largest_force=_largest(phase.lowest.forces) if phase.curve else None,
         reason=reason,
     )
     if reason is not None:
@@ -306,7 +309,10 @@ def _values(
 ) -> _Values:
     if is_molecule or len(volumes) == 1:  # bond lengths instead of volumes; one geometry alone
         return _Values(min(energies), None)
-    curve = fit_curve(volumes, energies, pressures)
+    try:
+        curve = fit_curve(volumes, energies, pressures)
+    except NoMinimumError:  # beyond the series; along it the energy changes by a few meV/atom for a soft phase
+        return _Values(min(energies), None)
     return _Values(curve.energy_per_atom, curve)
 
 
@@ -325,6 +331,10 @@ def _of(curve: Curve | None, name: str) -> float | None:
 
 def _scaled(value: float | None) -> float | None:
     return None if value is None else value * EV_PER_CUBIC_ANGSTROM
+
+
+def _largest(forces: Sequence[Sequence[float]]) -> float:
+    return float(np.linalg.norm(np.asarray(forces), axis=1).max())
 
 
 def _rms(arrays: Sequence[np.ndarray]) -> float | None:
