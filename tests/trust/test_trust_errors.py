@@ -16,9 +16,10 @@ from ninefold.engines.base import Evaluation
 from ninefold.models.structure import pack_structure
 from ninefold.trust.calibration import class_shift, hydrogen_energy
 from ninefold.trust.curve import NoMinimumError, fit_curve
-from ninefold.trust.errors import compare, errors_of, parts_by_element, parts_of_reaction
+from ninefold.trust.errors import compare, errors_of
 from ninefold.trust.hessian import asymmetry, hessian
 from ninefold.trust.phases import Frame, TrustPhase, TrustSet
+from ninefold.trust.reactions import parts_by_element, parts_of_reaction
 from ninefold.trust.summary import summarise, with_hydrogen
 
 

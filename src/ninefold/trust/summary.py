@@ -123,7 +123,7 @@ def with_hydrogen(errors: EngineErrors, trust: TrustSet, energy: float) -> Engin
     """
     from dataclasses import replace
 
-    from ninefold.trust.errors import parts_by_element, parts_of_reaction
+    from ninefold.trust.reactions import parts_by_element, parts_of_reaction
 
     molecule = trust.of_element("H")
     if errors.hydrogen is None or molecule is None:
