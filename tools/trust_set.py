@@ -165,11 +165,13 @@ def _settings_of(settings: EngineSettings) -> dict[str, Any]:
 def fit_hydrogen(name: str) -> None:
     """Write the energy of hydrogen that suits each engine to the binary hydrides of the set."""
     from ninefold.thermo.references import reference_phase
-    from ninefold.trust.calibration import hydrogen_energy
+    from ninefold.trust.calibration import BINARY, hydrogen_energy
     from ninefold.trust.errors import errors_of
     from ninefold.trust.phases import trust_set
 
     chosen = trust_set(name)
+    # what the fit looks at; the others would only take time
+    binaries = chosen.model_copy(update={"phases": chosen.of_class(["element", "molecule", *BINARY])})
     molecule = reference_phase("H2 molecule in a box")
     lines = [
         "# Energies of hydrogen gas fitted to binary hydrides, eV/atom. Written by tools/trust_set.py hydrogen.",
@@ -179,7 +181,7 @@ def fit_hydrogen(name: str) -> None:
     for engine_name, model in ENGINES:
         engine = make_engine(EngineSettings(name=engine_name, model=model))
         [relaxed] = engine.relax([molecule.structure], molecule.relax_settings)
-        found = hydrogen_energy(errors_of(engine, chosen, relaxed.energy_per_atom))
+        found = hydrogen_energy(errors_of(engine, binaries, relaxed.energy_per_atom))
         if found is None or relaxed.energy_per_atom is None:
             raise SystemExit(f"{engine.label}: too few binary hydrides in the set")
         energies = f"energy: {found.energy:.4f}, own: {relaxed.energy_per_atom:.4f}"

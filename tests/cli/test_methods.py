@@ -101,8 +101,8 @@ def run(path, monkeypatch, capsys):
 def test_show_lists_what_each_method_says(run):
     text = run("show", "K2ReH9")
     lines = [" ".join(line.split()) for line in text.split("Methods\n")[1].splitlines()[:6]]
-    assert "CHGNet 0.3.0 ML 0.000 −0.041 P-62m –" in lines
-    assert "SevenNet omni ML 0.000 −0.041 P-62m yes" in lines
+    assert "CHGNet 0.3.0 ML 0.000 −0.041 0.004 – P-62m –" in lines
+    assert "SevenNet omni ML 0.000 −0.041 0.004 – P-62m yes" in lines
     assert "Their E(sep) differ by 0.012 eV/atom." in text
     assert "Methods" not in run("show", "Mg3CrH8"), "one method alone"
 
@@ -190,7 +190,7 @@ def test_status_tells_what_the_machine_broke_and_what_to_do(run):
 def test_a_method_without_a_hull_distance_says_why(run):
     text = run("show", ALONE)
     lines = [" ".join(line.split()) for line in text.split("Methods\n")[1].splitlines()[:8]]
-    assert "SevenNet omni ML – – P2_1/c –" in lines
+    assert "SevenNet omni ML – – – – P2_1/c –" in lines
     assert "SevenNet omni: no hull" in text
 
 

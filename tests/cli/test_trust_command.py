@@ -75,3 +75,16 @@ def test_an_engine_on_the_set(capsys, monkeypatch, small_set):
     shown = printed(capsys, monkeypatch, "trust", "lj", "--phases")
     assert "saline hydrides" in shown
     assert "3 phases, 9 geometries" in shown
+
+
+def test_the_errors_are_drawn(capsys, monkeypatch, small_set, tmp_path):
+    folder = tmp_path / "new" / "pictures"
+    printed(capsys, monkeypatch, "trust", "lj", "lj", "--no-hessian", "--pictures", str(folder))
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "trust-bonds.svg", "trust-by-n.svg", "trust-energies.svg", "trust-volumes.svg"
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["ninefold", "trust", "lj", "--pictures", str(folder)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "--pictures" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import base64
 import copy
 import dataclasses
 import hashlib
+import html as html_lib
 import json
 import re
 from collections import Counter
@@ -21,7 +22,7 @@ from ninefold.chemistry.formula import parse_formula
 from ninefold.errors import InputError
 from ninefold.models.quantities import QUANTITIES, label
 from ninefold.report import check_report_path, render_report, write_report
-from ninefold.report.answer import uncertainty_note
+from ninefold.report.answer import answer, uncertainty_note
 from ninefold.report.below_hull import is_stable, lowest_pressures, sorted_by_stability
 from ninefold.report.overview import ROW_FIELDS
 
@@ -164,12 +165,12 @@ def test_shows_provenance_funnel_and_sources(page, fact):
 def test_ranked_table_can_be_sorted_and_filtered(html, page):
     table = re.search(r'<table class="sortable" id="ranked">(.*?)</table>', html, re.DOTALL)[1]
     headings = re.findall(r"<th scope=\"col\"[^>]*>", table)
-    assert len(headings) == 12
+    assert len(headings) == 13
     assert all('data-sort="' in heading and 'aria-sort="' in heading for heading in headings)
     assert sum('aria-sort="ascending"' in heading for heading in headings) == 1
     rows = re.findall(r"<tr data-text=\"([^\"]*)\">(.*?)</tr>", table, re.DOTALL)
     assert len(rows) == 22
-    assert all(cells.count("data-value=") == 12 for _, cells in rows)
+    assert all(cells.count("data-value=") == 13 for _, cells in rows)
     ranks = [re.search(r'data-value="(\d*)"', cells)[1] for _, cells in rows]
     assert ranks == [*(str(rank) for rank in range(1, 22)), ""]
     assert "k2reh9" in rows[0][0]
@@ -662,3 +663,35 @@ def test_heights_are_counted_from_the_lowest_minimum():
     first["structures"].insert(1, lower)
     text = Page(render_report(campaign, funnel, candidates, references)).text
     assert "−0.0003" not in text
+
+
+def with_model(distance, uncertainty, probability, formula="A", **more):
+    known = {
+        "model_error": uncertainty,
+        "model_error_source": "trust table against PBE",
+        "hull_probability": probability,
+    }
+    return row(distance, uncertainty, formula, evidence="ML", **known, **more)
+
+
+def test_the_note_says_what_uncertainties_consist_of():
+    rows = [with_model(-0.1, 0.04, 0.99), with_model(0.02, 0.05, 0.34, search_scatter=0.01), with_model(0.3, 0.06, 0.0)]
+    note = uncertainty_note(rows)
+    assert "error of the energy model (trust table against PBE)" in note
+    assert "scatter of repeated searches (measured for 1 of 3 compositions)" in note
+    assert "Median 0.050, largest 0.060 eV/atom" in note
+    assert "30 to 150 meV/atom" not in note
+
+
+def test_the_answer_names_what_is_most_probably_on_the_hull():
+    def candidate(*values, formula):
+        return with_model(*values, formula, id=formula, centre="Re")
+
+    rows = [
+        candidate(-0.02, 0.05, 0.66, formula="K2ReH9"), candidate(0.0, 0.05, 0.5, formula="K3ReH10"),
+        candidate(0.4, 0.05, 1e-9, formula="K4ReH7"), candidate(-0.4, 0.05, 1 - 1e-9, formula="Mg3CrH8"),
+    ]  # fmt: skip
+    text = html_lib.unescape(re.sub("<[^>]*>", "", str(answer({}, [], rows))))
+    assert "Most probably on the hull: Mg3CrH8 (above 99 %), K2ReH9 (66 %) and K3ReH10 (50 %)." in text
+    assert "1 composition lies below the hull of all other compositions by more than the uncertainty of it" in text
+    assert "For 2 more the uncertainties leave it open" in text

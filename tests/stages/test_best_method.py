@@ -4,14 +4,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from ninefold.stages.rank import best_methods, method_spreads
+from ninefold.stages.rank import best_methods
+from ninefold.stages.uncertainty import Comparisons
 
 TRUST = ["search", "better", "best"]
 
 
 def rows(**energies):
     return [
-        SimpleNamespace(composition="K2ReH9", method=method, phase_separation_energy=energy)
+        SimpleNamespace(
+            composition="K2ReH9", method=method, phase_separation_energy=energy, evidence="ML", model_error=None
+        )
         for method, energy in energies.items()
     ]
 
@@ -31,4 +34,5 @@ def rows(**energies):
 def test_the_most_trusted_method_with_a_hull_distance_stands_for_a_composition(given, method, spread):
     for order in (rows(**given), rows(**given)[::-1]):
         assert best_methods(order, TRUST) == {"K2ReH9": method}
-        assert method_spreads(order) == ({} if spread is None else {"K2ReH9": pytest.approx(spread)})
+        expected = None if spread is None else pytest.approx(spread)
+        assert all(Comparisons(order).of(row).spread == expected for row in order)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from ninefold.models.method import Method
 from ninefold.models.search import MinimaRecord, Minimum
 from ninefold.search.budget import SearchBudget
-from ninefold.stages.energies import passed_on, relaxed_id
+from ninefold.stages.energies import passed_on, relaxed_id, with_window
+from ninefold.trust import uncertainty
 
 
 def minimum(energy: float, is_valid: bool = True) -> Minimum:
@@ -39,7 +41,7 @@ def test_the_lowest_valid_ones_near_the_lowest(settings, expected):
         minimum(-3.97), minimum(-4.10, is_valid=False), minimum(-3.99), minimum(-4.00), minimum(-3.96), minimum(-3.98),
         minimum(-3.90),
     )  # fmt: skip
-    budget = SearchBudget(**settings)
+    budget = with_window(SearchBudget(**settings), None)
     assert [one.energy_per_atom for one in passed_on(record, budget)] == expected
 
 
@@ -51,3 +53,17 @@ def test_how_many_are_passed_on_is_part_of_the_id():
     ids = {relaxed_id("m", SearchBudget(**settings), "f") for settings in ({}, {"passed_on": 2}, {"final_fmax": 0.02})}
     assert len(ids) == 3
     assert relaxed_id("m", SearchBudget(pool=7), "f") == relaxed_id("m", SearchBudget(), "f")
+
+
+def test_the_window_is_what_the_trust_table_leaves_open(monkeypatch):
+    search = Method(id="f", name="chgnet", label="CHGNet 0.3.0", evidence="ML")
+    other = search.model_copy(update={"label": "another"})
+    values = {"shift": 0.1, "error": 0.04, "error_before": 0.1, "phases": 10**9, "groups": 9}
+    entry = {"engine": "CHGNet 0.3.0", "hydrogen": {"own": {"complex": values}}}
+    monkeypatch.setattr(uncertainty, "_table", lambda: {"reference": "PBE", "engines": [entry]})
+    # two structures of one composition, each with the independent error of its class: 0.04 times the root of 2
+    assert with_window(SearchBudget(), search).passed_on_window == pytest.approx(0.057)
+    assert with_window(SearchBudget(), other).passed_on_window == 0.05
+    assert with_window(SearchBudget(passed_on_window=0.2), search).passed_on_window == 0.2
+    ids = {relaxed_id("m", with_window(SearchBudget(), one), "f") for one in (search, other)}
+    assert len(ids) == 2

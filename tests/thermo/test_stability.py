@@ -185,7 +185,7 @@ def test_worked_example():
     assert stability.phase_separation_energy == stability.e_above_references
     assert stability.e_above_hull == 0
     assert stability.e_above_same_composition == 0
-    assert stability.e_above_hull_uncertainty is None
+    assert stability.search_scatter is None
     assert stability.formation_energy_per_atom == pytest.approx(-0.2)
     assert [(phase.formula, round(phase.fraction, 6)) for phase in stability.decomposition] == [
         ("H2", 0.583333), ("KH", 0.333333), ("Re", 0.083333)
@@ -218,12 +218,12 @@ def test_uncertainty_is_what_repeated_searches_scattered_by():
     once = phase("K2ReH9", -0.2, centre="Re")
     twice = phase("K2ReH9", -0.2, centre="Re", search_spread=0.003)
     rich = phase("K3ReH10", -0.28, name="K3ReH10 found", centre="Re", search_spread=0.014)
-    assert assess([once], references, STATIC)[0].e_above_hull_uncertainty is None
-    assert assess([twice], references, STATIC)[0].e_above_hull_uncertainty == 0.003
+    assert assess([once], references, STATIC)[0].search_scatter is None
+    assert assess([twice], references, STATIC)[0].search_scatter == 0.003
     stability = assess([twice, rich], references, STATIC)[0]
     [share] = [item.fraction for item in stability.decomposition if item.name == "K3ReH10 found"]
     assert share == pytest.approx(2 / 3 * 14 / 12)
-    assert stability.e_above_hull_uncertainty == pytest.approx(0.003 + share * 0.014)
+    assert stability.search_scatter == pytest.approx(0.003 + share * 0.014)
 
 
 def test_refuted_structures_carry_no_hull_and_stand_beside_their_composition():

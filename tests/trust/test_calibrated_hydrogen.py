@@ -48,7 +48,9 @@ def test_a_calibrated_engine_has_its_fitted_hydrogen_and_says_so():
 def test_else_it_is_the_engine_s_own_molecule(own, which, method):
     found = record(own, which, method=method)
     assert found.energy_per_atom == own
-    assert any("the engine's own molecule in a box" in note for note in found.notes)
+    [note] = [note for note in found.notes if note.startswith("energy of H2")]
+    assert "the engine's own molecule in a box" in note
+    assert note.endswith("no calibration is at hand") == (which == "calibrated")
 
 
 def test_solids_are_as_the_engine_has_them():

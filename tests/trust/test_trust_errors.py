@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.calculators.morse import MorsePotential
@@ -14,9 +16,10 @@ from ninefold.engines.base import Evaluation
 from ninefold.models.structure import pack_structure
 from ninefold.trust.calibration import class_shift, hydrogen_energy
 from ninefold.trust.curve import NoMinimumError, fit_curve
-from ninefold.trust.errors import compare, errors_of, parts_by_element, parts_of_reaction
+from ninefold.trust.errors import compare, errors_of
 from ninefold.trust.hessian import asymmetry, hessian
 from ninefold.trust.phases import Frame, TrustPhase, TrustSet
+from ninefold.trust.reactions import parts_by_element, parts_of_reaction
 from ninefold.trust.summary import summarise, with_hydrogen
 
 
@@ -210,11 +213,13 @@ def test_another_energy_of_hydrogen_needs_no_computation(trust):
 
 
 def test_a_summary_speaks_of_every_class_that_forms(engine, trust):
-    summary = summarise(engine, trust)
+    summary = summarise(engine, trust, crystal())
     assert [one.phase_class for one in summary.classes] == ["saline", "complex"]
     assert [one.computed for one in summary.classes] == [3, 3]
     assert summary.classes[1].reaction == pytest.approx(0, abs=1e-6)
     assert summary.by_n == {6: pytest.approx(0, abs=1e-6)}
+    assert list(summary.by_centre) == ["Fe", "Ru"]
+    assert list(summary.by_cation) == ["Mg", "Na"]
     assert summary.hessian_asymmetry == pytest.approx(0, abs=1e-9)  # harmonic forces
     assert summary.to_dict()["engine"] == "analytic"
 
@@ -245,6 +250,28 @@ def test_what_an_engine_cannot_compute_has_a_reason_and_spoils_no_other(trust):
     assert by_name["Ru element"].reason == "element unknown to the engine: Ru"
     assert by_name["Na2RuH6 complex"].formation_engine is None
     assert by_name["Mg2FeH6 complex"].formation_error == pytest.approx(0, abs=1e-9)
+
+
+def test_a_minimum_far_beyond_the_volumes_leaves_the_lowest_energy(trust):
+    phase = next(phase for phase in trust.phases if phase.formula == "MgH2")
+    found = results(trust)
+    expanding = [replace(one, stress=-0.1 * np.eye(3)) for one in found[phase.name]]
+    falling = [replace(one, energy_per_atom=-1.0 - 0.1 * place) for place, one in enumerate(expanding)]
+    errors = compare(trust, {**found, phase.name: falling}, "", "")
+    by_name = {one.name: one for one in errors.phases}
+    assert by_name[phase.name].reason is None
+    assert by_name[phase.name].volume_engine is None
+    lowest = falling[-1].energy_per_atom
+    before = {one.name: one for one in compare(trust, found, "", "").phases}[phase.name]
+    own = min(frame.energy_per_atom for frame in phase.curve)  # the analytic curve's minimum is one of its frames
+    change = by_name[phase.name].formation_engine - before.formation_engine
+    assert change == pytest.approx(lowest - own, abs=1e-6)
+    # and DFT's likewise: nothing fails
+    dft = [frame.model_copy(update={"energy_per_atom": -1.0 - 0.1 * place, "stress": (-0.1 * np.eye(3)).tolist()})
+           for place, frame in enumerate(phase.curve)]  # fmt: skip
+    changed = [one.model_copy(update={"frames": dft}) if one.name == phase.name else one for one in trust.phases]
+    again = compare(trust.model_copy(update={"phases": changed}), found, "", "")
+    assert {one.name: one for one in again.phases}[phase.name].volume is None
 
 
 @pytest.mark.parametrize("volumes", [(7.3, 8.0, 8.4), (7.2, 7.8, 8.1, 8.5), (7.8, 8.3)])

@@ -65,6 +65,10 @@ class CandidateRow:
     phase_separation_energy: float | None
     e_above_references: float | None
     e_above_hull_uncertainty: float | None
+    model_error: float | None
+    model_error_source: str | None
+    search_scatter: float | None
+    hull_probability: float | None
     e_above_same_composition: float | None
     reaction_energy_per_h2: float | None
     score: float | None
@@ -74,6 +78,7 @@ class CandidateRow:
     is_pareto: bool | None
     evidence: str
     method_spread: float | None
+    method_disagreement: float | None
     is_best: bool
     is_known: bool
     properties: Mapping[str, Any]

@@ -56,7 +56,7 @@ def check(
         load_foreign_code(model)
         for note in reading_notes(model.structures.sources):
             typer.echo(f"ninefold: note: {note}", err=True)
-    for note in (*shadowed_names(model), *_order_notes(model)):
+    for note in (*shadowed_names(model), *_notes_on_methods(model)):
         typer.echo(f"ninefold: note: {note}", err=True)
     model.known_compounds()
     counts = [count_assignments(space) for space in model.space]
@@ -95,13 +95,15 @@ def check(
             typer.echo(f"  {item.field}: {item.name} ({item.what})")
 
 
-def _order_notes(campaign: Campaign) -> list[str]:
-    """Of methods that do not stand by rising trust; engines of the user's are not made here: `run` tells of them."""
+def _notes_on_methods(campaign: Campaign) -> list[str]:
+    """Of methods in the wrong order, or not fit to be the last; engines of the user's are told of by `run`."""
     from ninefold.engines.registry import ENGINES, evidence_of, order_note
+    from ninefold.trust.uncertainty import roughness_note
 
     levels = {method.title: evidence_of(method) for method in campaign.methods if ENGINES.is_shipped(method.name)}
     note = order_note(campaign.methods, levels)
-    return [] if note is None else [note]
+    rough = roughness_note([method.title for method in campaign.methods])
+    return [told for told in (note, rough) if told is not None]
 
 
 def new(

@@ -114,7 +114,7 @@ def _execute(
     if fresh and not yes:
         _ask_before_discarding(campaign, address)
     fault: MachineFaultError | None = None
-    if note := _order_note(campaign):
+    for note in _notes_on_methods(campaign):
         typer.echo(f"ninefold: note: {note}", err=True)
     try:
         if fresh or not is_finished(campaign, address, workflow):
@@ -142,13 +142,16 @@ def _execute(
         raise fault
 
 
-def _order_note(campaign: Campaign) -> str | None:
-    """Of methods that do not stand by rising trust."""
-    if not campaign.energies:
-        return None
+def _notes_on_methods(campaign: Campaign) -> list[str]:
+    """Of methods that do not stand by rising trust, or are not fit to be the last."""
     from ninefold.engines.registry import evidence_of, order_note
+    from ninefold.trust.uncertainty import roughness_note
 
-    return order_note(campaign.methods, {method.title: evidence_of(method) for method in campaign.methods})
+    notes = [roughness_note([method.title for method in campaign.methods])]
+    if campaign.energies:
+        levels = {method.title: evidence_of(method) for method in campaign.methods}
+        notes.insert(0, order_note(campaign.methods, levels))
+    return [note for note in notes if note is not None]
 
 
 def _ask_before_discarding(campaign: Campaign, address: str) -> None:
@@ -220,7 +223,10 @@ def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> No
     rows = list(repository.find("candidates", equal=of_best, sort=[("rank", "asc")], limit=25))
     out.print(ranked_table(rows))
     evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows if row["energy_per_atom"] is not None)) or "none"
-    fields = ["e_above_hull_uncertainty", "phase_separation_energy", "evidence", "is_competitor"]
+    fields = [
+        "e_above_hull_uncertainty", "phase_separation_energy", "evidence", "is_competitor", "model_error",
+        "model_error_source", "search_scatter", "method_disagreement",
+    ]  # fmt: skip
     out.print(uncertainty_note(list(repository.find("candidates", equal=of_best, fields=fields, limit=None))))
     engines = Counter(row["engine"] for row in rows if row["energy_per_atom"] is not None)
     by = ", ".join(f"{engine} ({count})" for engine, count in engines.most_common()) if len(engines) > 1 else ""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ninefold.models.quantities import Kind, Quantity
 
 DEFAULT_FIELDS = (
-    "rank,formula,anion,m,e_above_hull,phase_separation_energy,e_above_hull_uncertainty,e_above_references,"
+    "rank,formula,anion,m,e_above_hull,phase_separation_energy,e_above_hull_uncertainty,hull_probability,"
     "space_group_symbol,evidence,is_known"
 )
 

@@ -26,7 +26,7 @@ def verify(
     ] = "static",
     window: Annotated[
         float | None,
-        typer.Option(help="Distance to the hull, eV/atom. Default: each candidate's uncertainty, 0.05 at least."),
+        typer.Option(help="Distance to the hull, eV/atom. Default: 1.645 times each candidate's uncertainty."),
     ] = None,
     top: Annotated[int | None, typer.Option(help="Candidates at most, the nearest to the hull first.")] = None,
     only: Annotated[
@@ -123,7 +123,8 @@ def _show_plan(plan: Plan, settings: Any, as_json: bool) -> None:
     table = table_of("role", "phase", ">meV/atom", ">window", ">atoms", ">core time")
     for item in plan.items:
         table.add_row(
-            item.role, plain(item.name), MISSING if item.distance is None else f"{1000 * item.distance:+.0f}",
+            item.role, plain(f"{item.name} (methods disagree)" if item.is_disputed else item.name),
+            MISSING if item.distance is None else f"{1000 * item.distance:+.0f}",
             MISSING if item.window is None else f"{1000 * item.window:.0f}", str(item.nsites),
             MISSING if item.seconds is None else duration(item.seconds),
         )  # fmt: skip

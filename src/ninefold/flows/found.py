@@ -62,14 +62,15 @@ class FoundMinima:
             found |= {key: item for key, item in wanted.items() if item.minima in there}
         return found
 
-    def relaxed(self, chosen: Iterable[str], before: Mapping[str, Found], method: Method) -> dict[str, Found]:
-        """What a further method has made of the minima, by composition; arguments as in `after_round`."""
+    def relaxed(
+        self, chosen: Iterable[str], before: Mapping[str, Found], search: Method, method: Method
+    ) -> dict[str, Found]:
+        """What a further method has made of the minima of the search's, by composition; else as in `after_round`."""
         found: dict[str, Found] = {}
+        budget = energies.with_window(self._campaign.structures, search)
         for page in pages(chosen, PAGE):
             wanted = {
-                key: Found(
-                    before[key].searches, energies.relaxed_id(before[key].minima, self._campaign.structures, method.id)
-                )
+                key: Found(before[key].searches, energies.relaxed_id(before[key].minima, budget, method.id))
                 for key in page
                 if key in before
             }

@@ -25,7 +25,7 @@ from ninefold.models.candidate import Candidate
 from ninefold.models.lines import encode_lines
 from ninefold.models.method import Method
 from ninefold.models.property import PropertyRecord
-from ninefold.stages import choose, own, rank, references, stability
+from ninefold.stages import choose, own, rank, references, stability, uncertainty
 from ninefold.store import StoreError
 from ninefold.store.filling import Tell, pages
 from ninefold.store.records import read_all
@@ -149,7 +149,7 @@ def _assess_own(store: Store, campaign: Campaign, methods: Sequence[Method], scr
 
     scratch.add(noted(told(assessed, methods[0].label)))
     for method in methods[1:]:
-        relaxed = minima.relaxed(searched, found, method)
+        relaxed = minima.relaxed(searched, found, methods[0], method)
         rows = told(_assessed(store, campaign, ids, method, relaxed), method.label)
         # the ranking says which method's row stands for a composition
         scratch.add(row.model_copy(update={"is_best": False}) for row in rows if row.minima_record)
@@ -182,20 +182,19 @@ def _ranked(store: Store, campaign: Campaign, methods: Sequence[str], scratch: _
 
     columns = own.columns_of(campaign.stages)
     best = rank.best_methods(scratch.rows(), methods)
-    spread = rank.method_spreads(scratch.rows())
-    ranking = rank.Ranking(
-        load_rule_set(campaign.rules, extra_columns=columns), campaign.ranking, campaign.stability.noise_eV_per_atom,
-        columns,
-    )  # fmt: skip
+    noise = campaign.stability.noise_eV_per_atom
+    comparisons = uncertainty.Comparisons(scratch.rows())
+    ranking = rank.Ranking(load_rule_set(campaign.rules, extra_columns=columns), campaign.ranking, noise, columns)
     computed = _computed_by(scratch)
 
     def rows() -> Iterator[Candidate]:
-        return _with_properties(store, campaign, scratch.rows(), computed) if campaign.stages else scratch.rows()
+        told = uncertainty.told(scratch.rows(), comparisons, noise)
+        return _with_properties(store, campaign, told, computed) if campaign.stages else iter(told)
 
     ranking.rank(row for row in rows() if best[row.composition] == row.method)
     for row in ranking.ranked(rows()):
         is_best = best[row.composition] == row.method
-        yield row.model_copy(update={"is_best": is_best, "method_spread": spread.get(row.composition)})
+        yield row.model_copy(update={"is_best": is_best})
 
 
 def _computed_by(scratch: _Scratch) -> dict[str, str]:

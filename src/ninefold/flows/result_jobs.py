@@ -33,7 +33,7 @@ from ninefold.models.candidate import Candidate
 from ninefold.models.composition import unpack_assignment
 from ninefold.models.property import PropertyRecord
 from ninefold.models.reference import ReferenceRecord
-from ninefold.stages import own, rank, references, stability
+from ninefold.stages import own, rank, references, stability, uncertainty
 from ninefold.stages.stage import name_with
 from ninefold.store import open_store
 from ninefold.store.records import read_many
@@ -212,29 +212,21 @@ def rank_rows(
 
     columns = own.columns_of(campaign.stages)
     best = rank.best_methods(_rows(store, hulls), methods)
-    spread = rank.method_spreads(_rows(store, hulls))
+    noise = campaign.stability.noise_eV_per_atom
+    comparisons = uncertainty.Comparisons(_rows(store, hulls))
     ranking = rank.Ranking(
-        load_rule_set(campaign.rules, extra_columns=columns), campaign.ranking,
-        campaign.stability.noise_eV_per_atom, columns,
+        load_rule_set(campaign.rules, extra_columns=columns), campaign.ranking, noise, columns,
     )  # fmt: skip
 
-    def rows_of_hulls(some: Sequence[Hull]) -> Iterator[Candidate]:
-        rows = _rows(store, some)
+    def rows_of_hulls(some: Sequence[Hull]) -> Iterable[Candidate]:
+        rows = uncertainty.told(_rows(store, some), comparisons, noise)
         return rows if properties is None else _with_properties(store, rows, properties)
 
     with counted(store, campaign.name, "rank", attempt=attempt, is_stored=instead is None) as funnel:
         ranking.rank(row for row in rows_of_hulls(hulls) if best[row.composition] == row.method)
         for hull in hulls:
             for page in pages(ranking.ranked(rows_of_hulls([hull]))):
-                told = [
-                    row.model_copy(
-                        update={
-                            "is_best": best[row.composition] == row.method,
-                            "method_spread": spread.get(row.composition),
-                        }
-                    )
-                    for row in page
-                ]
+                told = [row.model_copy(update={"is_best": best[row.composition] == row.method}) for row in page]
                 if instead is None:
                     write_rows(store, told, Step.RANKED, hull["attempt"])
                     continue

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ninefold.models.candidate import Candidate
 from ninefold.models.composition import CompositionRecord
 from ninefold.models.search import MinimaRecord
+from ninefold.stages import uncertainty
 from ninefold.stages.row import candidate_row
 from ninefold.store.records import read_many
 
@@ -107,9 +108,11 @@ def pages(rows: Iterable[Candidate]) -> Iterator[list[Candidate]]:
 def as_assessed(row: Candidate) -> Candidate:
     """A row as its hull left it: without what the ranking has added."""
     status = "searched" if row.structures_found else row.status
-    return row.model_copy(
+    # compared with no other method: its uncertainty is its own
+    alone = uncertainty.with_disagreement_flag(uncertainty.with_uncertainty(row), 0.0)
+    return alone.model_copy(
         update={
             "rank": None, "rank_best": None, "rank_worst": None, "score": None, "is_pareto": None, "terms": {},
-            "method_spread": None, "is_best": False, "status": status,
+            "is_best": False, "status": status,
         }
     )  # fmt: skip

@@ -116,15 +116,16 @@ def relax_minima_one(place: Workplace, line: dict[str, Any], method: int) -> Min
 
     campaign, store = place.campaign, place.store
     engine: CachedEngine = place.engine(campaign.methods[method])
-    identifier = energies.relaxed_id(line["minima"], campaign.structures, engine.fingerprint)
+    found = _there(store, MinimaRecord, line["minima"])
+    budget = energies.with_window(campaign.structures, read(store, Method, found.method))
+    identifier = energies.relaxed_id(line["minima"], budget, engine.fingerprint)
     known = read(store, MinimaRecord, identifier)
     if known is not None:
         return known
-    found = _there(store, MinimaRecord, line["minima"])
     structures = structures_of(store, (minimum.structure for minimum in found.minima))
     before = engine.faults.copy()
     result = energies.relax_minima(
-        campaign.name, unpack_assignment(line["assignment"]), found, structures, campaign.structures, engine
+        campaign.name, unpack_assignment(line["assignment"]), found, structures, budget, engine
     )
     if faults := engine.faults - before:
         return Failure(next(iter(faults)))

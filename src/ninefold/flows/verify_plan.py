@@ -14,7 +14,8 @@ from ninefold.models.campaign import CampaignRecord
 from ninefold.models.candidate import Candidate
 from ninefold.models.reference import ReferenceRecord
 from ninefold.stages import verify_cost
-from ninefold.stages.rank import best_methods, method_spreads
+from ninefold.stages.rank import best_methods
+from ninefold.stages.uncertainty import by_method
 from ninefold.stages.verify_plan import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -63,13 +64,8 @@ def plan_of(store: Store, campaign: Campaign, settings: VerifySettings) -> Plan:
     rows, references = rows_by_method(store, campaign), {}
     for method in rows:
         references[method] = read_references(store, campaign.name, method)
-    every = [row for some in rows.values() for row in some]
-    best = best_methods(every, list(rows))
-    spreads = method_spreads(every)
-    told = {
-        method: [row.model_copy(update={"method_spread": spreads.get(row.composition)}) for row in some]
-        for method, some in rows.items()
-    }
+    told = by_method(rows, campaign.stability.noise_eV_per_atom)
+    best = best_methods((row for some in told.values() for row in some), list(rows))
     known = {
         row.composition: row.phase_separation_energy
         for row in _rows(store, campaign.name, engine.fingerprint)

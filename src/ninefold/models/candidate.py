@@ -81,10 +81,17 @@ class Candidate(Record):
     phase_separation_energy: float | None = None
     e_above_references: float | None = None
     e_above_hull_uncertainty: float | None = None
+    """Of `model_error`, `search_scatter` and `method_disagreement` in quadrature; of a row of an earlier version, which
+    has none of these, the scatter of searches."""
+    model_error: float | None = None
+    model_error_source: str | None = None
+    search_scatter: float | None = None
+    hull_probability: float | None = None
     e_above_same_composition: float | None = None
     reaction_energy_per_h2: float | None = None
     method_spread: float | None = None
     """Highest less lowest phase separation energy of the campaign's methods, eV/atom; None with one method."""
+    method_disagreement: float | None = None
     # of the ranking
     score: float | None = None
     rank: int | None = None

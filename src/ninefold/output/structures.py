@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OF_CANDIDATE = (
     "campaign", "formula", "label", "is_known", "evidence", "engine", "e_above_hull", "phase_separation_energy",
-    "e_above_references", "rank", "flags",
+    "e_above_references", "e_above_hull_uncertainty", "model_error_source", "hull_probability", "rank", "flags",
 )  # fmt: skip
 _OF_STRUCTURE = (
     "energy_per_atom", "source", "structure_type", "is_converged", "max_force", "coordination_numbers", "notes",
@@ -164,6 +164,8 @@ def tags_of(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     values["energy_above_lowest_minimum"] = found["energy_per_atom"] - min(
         item["energy_per_atom"] for item in (_valid(row) or [found])
     )
+    if found["energy_per_atom"] != row.get("energy_per_atom"):
+        values["hull_probability"] = None  # of the minimum that stands for the candidate
     for key in _FOLLOWS_ENERGY:
         if values[key] is not None and row.get("energy_per_atom") is not None:
             values[key] += found["energy_per_atom"] - row["energy_per_atom"]

@@ -232,7 +232,8 @@ _KNOWN = {
     "shortest_h_h": 1.95, "shortest_m_m": 5.5, "shortest_m_interstitial": None, "max_force": 0.005,
     "formation_energy_per_atom": -0.5, "e_above_hull": 0.01, "phase_separation_energy": 0.01,
     "e_above_references": 0.01, "e_above_hull_uncertainty": 0.005, "e_above_same_composition": 0.0,
-    "reaction_energy_per_h2": -60.0, "search_spread": 0.005,
+    "reaction_energy_per_h2": -60.0, "search_spread": 0.005, "model_error": 0.04, "search_scatter": 0.005,
+    "hull_probability": 0.4, "method_disagreement": 0.0,
 }  # fmt: skip
 """A candidate like K2ReH9, complete as every one is that gets a rank, but for what such a compound lacks."""
 _TRIAL = Rankable(

@@ -15,21 +15,36 @@ from ninefold.report.below_hull import (
     sorted_by_stability,
 )
 from ninefold.report.hydrogen_tables import MOST_COLUMNS
-from ninefold.report.text import count, formula_html, listing, number, shown, uncertainty_text, unit_of
+from ninefold.report.text import (
+    count,
+    formula_html,
+    listing,
+    number,
+    percent,
+    quantity_of,
+    shown,
+    uncertainty_text,
+    unit_of,
+)
 
 MODEL_ERROR = (
     "The error of the energy model is not in these uncertainties: against DFT it is 30 to 150 "
     "meV/atom for such hydrides."
 )
-"""Beside every statement that rests on machine-learned energies; measured on nine complex hydrides, static PBE."""
+"""Beside what rests on machine-learned energies of an earlier version, whose rows have no model error; measured on nine
+complex hydrides, static PBE."""
 
 _MANY = 6
 """Names in a sentence."""
+_MOST_PROBABLE = 3
+"""Candidates whose probability the answer tells."""
 
 
 def uncertainty_note(candidates: list[dict[str, Any]]) -> str:
     """The sentence that stands beside every table of hull distances: what the uncertainties are, as measured."""
     candidates = [c for c in candidates if not c.get("is_competitor")]
+    if any(c.get("model_error") is not None for c in candidates):
+        return _note_of_parts(candidates)
     measured = sorted(
         c["e_above_hull_uncertainty"] for c in candidates if c.get("e_above_hull_uncertainty") is not None
     )
@@ -47,6 +62,22 @@ def uncertainty_note(candidates: list[dict[str, Any]]) -> str:
     return f"{text} {MODEL_ERROR}" if "ML" in evidence else text
 
 
+def _note_of_parts(candidates: list[dict[str, Any]]) -> str:
+    """Of what the uncertainties consist, where the error of the energy model is among them."""
+    every = sorted(c["e_above_hull_uncertainty"] for c in candidates if c.get("model_error") is not None)
+    sources = dict.fromkeys(str(c["model_error_source"]) for c in candidates if c.get("model_error_source"))
+    searched = sum(c.get("search_scatter") is not None for c in candidates)
+    compared = sum(c.get("method_disagreement") is not None for c in candidates)
+    return (
+        "Uncertainties are standard deviations, in quadrature of: error of the energy model "
+        f"({'; '.join(sources)}), scatter of repeated searches (measured for {searched} of "
+        f"{count(len(every), 'composition')}), disagreement of methods beyond their errors (compared for {compared}). "
+        f"Median {uncertainty_text(every[len(every) // 2])}, largest {uncertainty_text(every[-1])} "
+        f"{unit_of('e_above_hull')}. {quantity_of('hull_probability').symbol}: probability to lie on the hull, by a "
+        "normal error of that size."
+    )
+
+
 def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> Markup:
     """One paragraph: what was asked, what can be made, what is new, and on what evidence."""
     placed = [c for c in candidates if c.get("phase_separation_energy") is not None]
@@ -55,14 +86,16 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
         sentences.append(Markup("No candidate has a hull distance yet, so nothing can be said about what can be made."))
         return Markup(" ").join(sentences)
     stable, undecided = sorted_by_stability(candidates)
+    has_model_error = any(c.get("model_error") is not None for c in placed)
     if stable:
         verb = "lies" if len(stable) == 1 else "lie"
         sentences.append(
             Markup(
                 "<strong>Without hydrogen gas, {} {} below the hull of all other compositions by more than the "
-                "uncertainty measured for {}</strong>: {}."
+                "uncertainty {} {}</strong>: {}."
             ).format(
-                count(len(stable), "composition"), verb, "it" if len(stable) == 1 else "each", _names(stable)
+                count(len(stable), "composition"), verb, "of" if has_model_error else "measured for",
+                "it" if len(stable) == 1 else "each", _names(stable),
             )
         )  # fmt: skip
         listed = [c for c in stable if c.get("is_known")]
@@ -89,13 +122,27 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
     sentences += _made_as_a_test(candidates, stable)
     if undecided:
         sentences.append(
-            Markup("For {} more the searches leave it open: {}.").format(len(undecided), _names(undecided))
+            Markup("For {} more the {} it open: {}.").format(
+                len(undecided), "uncertainties leave" if has_model_error else "searches leave", _names(undecided)
+            )
         )
-    if any(c.get("evidence") == "ML" for c in placed):
+    if has_model_error:
+        sentences += _most_probable(placed)
+    elif any(c.get("evidence") == "ML" for c in placed):
         sentences.append(escape(MODEL_ERROR))
     sentences += _under_hydrogen(placed)
     sentences.append(_evidence(placed))
     return Markup(" ").join(sentences)
+
+
+def _most_probable(placed: list[dict[str, Any]]) -> list[Markup]:
+    """Which candidates lie on the hull with the highest probability."""
+    able = [c for c in placed if is_counted(c) and c.get("hull_probability") is not None]
+    best = sorted(able, key=lambda c: (-c["hull_probability"], c["formula"]))[:_MOST_PROBABLE]
+    if not best:
+        return []
+    names = listing(Markup("{} ({} %)").format(_name(c), percent(c["hull_probability"])) for c in best)
+    return [Markup("Most probably on the hull: {}.").format(names)]
 
 
 def _made_as_a_test(candidates: list[dict[str, Any]], stable: list[dict[str, Any]]) -> list[Markup]:

@@ -19,11 +19,12 @@ ROW_FIELDS = (
     "id", "formula", "chemical_system", "centre", "cations", "status", "anion_class", "is_known", "is_neighbour",
     "is_competitor", "is_best", "evidence", "engine", "method", "rank", "relaxations", "energy_per_atom",
     "e_above_hull", "phase_separation_energy", "e_above_hull_uncertainty", "e_above_same_composition",
+    "model_error", "model_error_source", "search_scatter", "method_disagreement", "hull_probability",
 )  # fmt: skip
 """What is read of a candidate that is not shown; all of them flat fields of the store."""
 
 _KEPT = tuple(key for key in ROW_FIELDS if key not in ("centre", "cations", "relaxations"))
-_REPEATED = ("chemical_system", "status", "anion_class", "evidence", "engine", "method")
+_REPEATED = ("chemical_system", "status", "anion_class", "evidence", "engine", "method", "model_error_source")
 
 
 @dataclass

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 
 FACTS = (
     "anion_class", "electron_count", "oxidation_state", "q", "m", "energy_per_atom", "formation_energy_per_atom",
-    "e_above_hull", "phase_separation_energy", "e_above_references", "e_above_same_composition",
+    "e_above_hull", "phase_separation_energy", "hull_probability", "e_above_hull_uncertainty", "model_error",
+    "model_error_source", "search_scatter", "method_disagreement", "e_above_references", "e_above_same_composition",
     "reaction_energy_per_h2", "nsites", "volume_per_formula_unit", "volume_ratio", "shortest_m_h", "shortest_h_h",
     "is_converged", "max_force", "structure_type", "source", "relaxations", "search_rounds", "search_spread",
     "is_pareto",
@@ -187,7 +188,7 @@ def _tiles(funnel: list[dict[str, Any]], every: Overview) -> list[dict[str, str]
             "meaning": f"below the hull beyond their uncertainty, of {count(counted_ones, 'candidate')}",
         },
         {"value": thousands(sum(not c.get("is_known") for c in stable)), "meaning": "of these not in ninefold's list"},
-        {"value": thousands(len(undecided)), "meaning": "left open by the searches"},
+        {"value": thousands(len(undecided)), "meaning": "left open by the uncertainty"},
         {"value": thousands(every.relaxations), "meaning": "relaxations with the engine"},
         {"value": duration(seconds), "meaning": "core time in all"},
     ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RANKED_FIELDS = (
     "rank", "formula", "anion", "m", "e_above_hull", "phase_separation_energy", "e_above_hull_uncertainty",
-    "e_above_references", "space_group_symbol", "evidence", "is_known",
+    "hull_probability", "space_group_symbol", "evidence", "is_known",
 )  # fmt: skip
 """Columns of the ranked table where none are asked for."""
 

@@ -44,6 +44,10 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     rank = f"rank {candidate['rank']}" if candidate.get("rank") is not None else candidate["status"].replace("_", " ")
     known = ", in ninefold's list of made compounds" if candidate.get("is_known") else ""
     parts: list[Any] = [Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}"), _facts(candidate)]
+    if candidate.get("model_error_source"):
+        parts.append(plain(f"Model error from: {candidate['model_error_source']}"))
+    if (candidate.get("provenance") or {}).get("hydrogen_reference"):
+        parts.append(plain(f"Hydrogen gas: {candidate['provenance']['hydrogen_reference']}"))
     if candidate.get("other_assignments"):
         parts.append(plain(f"Other assignments of the formula: {'; '.join(candidate['other_assignments'])}"))
     if candidate.get("neighbour_of"):
@@ -138,6 +142,7 @@ def _facts(candidate: Mapping[str, Any]) -> Table:
     pairs += [
         (quantity_of(key).symbol, f"{cell(key, candidate)} {quantity_of(key).unit}".rstrip())
         for key in (
+            "hull_probability", "model_error", "search_scatter", "method_disagreement",
             "evidence", "e_above_references", "engine", "formation_energy_per_atom", "space_group_symbol",
             "reaction_energy_per_h2", "nsites", "shortest_m_h", "shortest_h_h", "shortest_m_m",
             "volume_per_formula_unit", "volume_ratio", "is_coordination_kept", "is_converged", "prior",
@@ -157,13 +162,16 @@ def _methods(candidate: Mapping[str, Any]) -> Group:
     from rich.console import Group
 
     table = table_of(
-        "engine", "evidence", f">{heading('e_above_hull')}", f">{heading('phase_separation_energy')}", "SG",
-        "stands for it",
+        "engine", "evidence", f">{heading('e_above_hull')}", f">{heading('phase_separation_energy')}",
+        f">{heading('e_above_hull_uncertainty')}", f">{quantity_of('hull_probability').symbol}", "SG", "stands for it",
     )  # fmt: skip
     for row in candidate["methods"]:
+        is_placed = row["phase_separation_energy"] is not None
         table.add_row(
             plain(row["engine"] or MISSING), row["evidence"], number(row["e_above_hull"], 3),
-            number(row["phase_separation_energy"], 3, signed=True), plain(row["space_group_symbol"] or MISSING),
+            number(row["phase_separation_energy"], 3, signed=True),
+            number(row.get("e_above_hull_uncertainty") if is_placed else None, 3),
+            shown("hull_probability", row.get("hull_probability")), plain(row["space_group_symbol"] or MISSING),
             "yes" if row["is_best"] else MISSING,
         )  # fmt: skip
     told = [f"{row['engine']}: {row['reason']}" for row in candidate["methods"] if row.get("reason")]

@@ -123,6 +123,12 @@ def uncertainty_text(value: float) -> str:
     return number(max(value, 0.0005), 3)
 
 
+def percent(fraction: float) -> str:
+    """A probability in per cent, without the sign; what is not certain is never 0 or 100."""
+    value = 100 * fraction
+    return "below 1" if value < 1 else "above 99" if value > 99 else f"{value:.0f}"
+
+
 def duration(seconds: float | None) -> str:
     """A time in the two largest units that matter: 3 min 12 s."""
     if seconds is None:

@@ -46,9 +46,9 @@ class SearchBudget(Settings):
     """Steps of a refinement at most."""
     passed_on: int = Field(default=4, ge=1, le=1_000)
     """Minima of a composition, the lowest first, that each method of `energies` relaxes to the end."""
-    passed_on_window: float = Field(default=0.05, ge=0, le=5)
-    """eV/atom above the lowest within which they lie; two minima of one composition differ from method to method by
-    some 0.02."""
+    passed_on_window: float | None = Field(default=None, ge=0, le=5)
+    """eV/atom above the lowest within which they lie. Default: what the trust table leaves open between two structures
+    of one composition with the method of the search (docs/trust.md), or 0.05 where it has no table."""
 
     @classmethod
     def for_relaxations(cls, relaxations: int, withhold_types: tuple[str, ...] = ()) -> SearchBudget:

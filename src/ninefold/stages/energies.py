@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ninefold.chemistry.anions import Assignment
     from ninefold.engines.base import Engine
+    from ninefold.models.method import Method
     from ninefold.models.search import Minimum
     from ninefold.search.budget import SearchBudget
 
@@ -27,12 +28,33 @@ STAGE = Stage(
 LOST = "no structure of the anion is left after relaxation"
 
 
+USUAL_WINDOW = 0.05
+"""eV/atom above the lowest minimum, where the search's method has no trust table: two minima of one composition differ
+from method to method by some 0.02."""
+
+
+def with_window(budget: SearchBudget, search: Method | None) -> SearchBudget:
+    """A budget with a number for its window, so that what is made by it depends on that number.
+
+    Args:
+        budget: Of the campaign.
+        search: Method of the search, whose energies decide which minima are passed on.
+    """
+    if budget.passed_on_window is not None:
+        return budget
+    from ninefold.trust.uncertainty import model_errors
+
+    errors = None if search is None else model_errors(search.label, search.evidence)
+    error = None if errors is None else errors.of_minima()
+    return budget.model_copy(update={"passed_on_window": USUAL_WINDOW if error is None else round(error, 3)})
+
+
 def relaxed_id(minima: str, budget: SearchBudget, method: str) -> str:
     """Id of what a method makes of some minima.
 
     Args:
         minima: Id of the `MinimaRecord` that the search left.
-        budget: Its final force criterion and steps, and how many minima are passed on.
+        budget: Its final force criterion and steps, and how many minima are passed on; see `with_window`.
         method: Id of the method.
     """
     from ninefold.engines.base import RELAXATION_VERSION
@@ -56,7 +78,7 @@ def relax_minima(
         assignment: The composition.
         found: What the search left.
         structures: By id, those of the minima.
-        budget: The final force criterion and steps.
+        budget: The final force criterion and steps; see `with_window`.
         engine: Of the method.
     """
     from ninefold.engines import RelaxSettings
@@ -91,7 +113,7 @@ def passed_on(found: MinimaRecord, budget: SearchBudget) -> list[Minimum]:
     return [
         minimum
         for minimum in valid[: budget.passed_on]
-        if minimum.energy_per_atom <= valid[0].energy_per_atom + budget.passed_on_window
+        if minimum.energy_per_atom <= valid[0].energy_per_atom + (budget.passed_on_window or 0.0)
     ]
 
 

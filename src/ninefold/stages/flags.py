@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ninefold.trust.uncertainty import LARGEST_ASYMMETRY, hessian_asymmetry, rough
+
 if TYPE_CHECKING:
     from ninefold.models.candidate import Candidate
 
@@ -20,7 +22,8 @@ def flags(candidate: Candidate) -> list[str]:
     Args:
         candidate: With its minima and published structures.
     """
-    return list(dict.fromkeys([*_of_volume(candidate), *_of_published(candidate), *_of_minima(candidate)]))
+    told = [*_of_volume(candidate), *_of_published(candidate), *_of_minima(candidate), *_of_engine(candidate)]
+    return list(dict.fromkeys(told))
 
 
 def _of_volume(candidate: Candidate) -> list[str]:
@@ -40,6 +43,14 @@ def _of_published(candidate: Candidate) -> list[str]:
         for known in candidate.known
         if known["difference"] < -PUBLISHED_DIFFERENCE and not known.get("refuted")
     ]
+
+
+def _of_engine(candidate: Candidate) -> list[str]:
+    """Whether the engine that relaxed it is fit to relax final structures."""
+    found = hessian_asymmetry(candidate.engine or "")
+    if found is None or found <= LARGEST_ASYMMETRY:
+        return []
+    return [f"{candidate.engine} relaxed it to the end; {rough(found)}"]
 
 
 def _of_minima(candidate: Candidate) -> list[str]:

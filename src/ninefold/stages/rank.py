@@ -117,15 +117,6 @@ def best_methods(rows: Iterable[Candidate], methods: Sequence[str]) -> dict[str,
     return {composition: method for composition, (_, _, method) in best.items()}
 
 
-def method_spreads(rows: Iterable[Candidate]) -> dict[str, float]:
-    """Highest less lowest phase separation energy of each composition that several methods have one for, eV/atom."""
-    energies: dict[str, list[float]] = {}
-    for row in rows:
-        if row.phase_separation_energy is not None:
-            energies.setdefault(row.composition, []).append(row.phase_separation_energy)
-    return {key: max(values) - min(values) for key, values in energies.items() if len(values) > 1}
-
-
 def _values(row: Candidate) -> Mapping[str, Any]:
     """What rules on results may judge: the row's own scalars, and what stages of the user's have computed."""
     return {**row.properties, **dict(row)}

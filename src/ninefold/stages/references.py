@@ -102,7 +102,8 @@ def hydrogen_energy(engine: str, own: float, which: str) -> tuple[float, str]:
     found = calibrated_hydrogen(engine, own) if which == "calibrated" else None
     if found is not None:
         return found.energy, found.describe()
-    return own, f"{OF_HYDROGEN} {own:.3f} eV/atom: the engine's own molecule in a box"
+    why = "" if which == "own" else ", for which no calibration is at hand"
+    return own, f"{OF_HYDROGEN} {own:.3f} eV/atom: the engine's own molecule in a box{why}"
 
 
 def counts(record: ReferenceRecord) -> Counts:

@@ -11,6 +11,9 @@ from ninefold.errors import listed
 from ninefold.models.candidate import Candidate
 from ninefold.stages.flags import flags
 from ninefold.stages.stage import Counts, Resources, Stage
+from ninefold.stages.uncertainty import with_uncertainty
+from ninefold.trust.hydrogen import is_calibrated
+from ninefold.trust.uncertainty import model_errors
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from ninefold.thermo.phase import Phase
     from ninefold.thermo.results import Stability
     from ninefold.thermo.settings import StabilitySettings
+    from ninefold.trust.uncertainty import Hydrogen
 
 STAGE = Stage(
     "stability", "prescreen", evidence="ML", resources=Resources(memory_GB=2.0, minutes=120.0),
@@ -34,7 +38,7 @@ MACHINE_REASON = "no hull: a reference phase could not be computed in this run"
 
 _OF_STABILITY = (
     "e_above_hull", "phase_separation_energy", "e_above_references", "e_above_same_composition",
-    "e_above_hull_uncertainty", "formation_energy_per_atom", "reaction_energy_per_h2", "decomposition", "ternaries",
+    "search_scatter", "formation_energy_per_atom", "reaction_energy_per_h2", "decomposition", "ternaries",
     "conditions",
 )  # fmt: skip
 
@@ -57,6 +61,7 @@ class Hulls:
         settings: StabilitySettings,
     ) -> None:
         self._settings = settings
+        self._hydrogen: Hydrogen = "own"
         self._references: dict[str, Phase] = {}
         self._structures: dict[str, StructureRecord] = {}
         self._published: set[tuple[tuple[str, float], ...]] = set()
@@ -66,6 +71,8 @@ class Hulls:
                 structure = structures[reference.structure]
                 self._references[reference.name] = reference_phase(reference, structure)
                 self._structures[reference.name] = structure
+                if reference.kind == "molecule" and is_calibrated(reference.engine, reference.energy_per_atom):
+                    self._hydrogen = "calibrated"
                 self._published.add(self._references[reference.name].composition)
 
     def add(self, row: Candidate) -> None:
@@ -131,8 +138,22 @@ class Hulls:
             known | found_among(row, self._structures[known["name"]], structure_of) for known in values["known"]
         ]
         update["reaction"], update["stability_notes"] = result.reaction, result.notes
-        assessed = row.model_copy(update=update)
+        assessed = self._with_model_error(row.model_copy(update=update))
         return assessed.model_copy(update={"flags": flags(assessed)})
+
+    def _with_model_error(self, row: Candidate) -> Candidate:
+        """The row with what its method is wrong by, and with its uncertainty as far as one method tells it."""
+        if row.phase_separation_energy is None:
+            return row
+        errors = model_errors(row.engine or "", row.evidence, self._hydrogen)
+        if errors is None:
+            source = "none: a distance to the hull means nothing with this kind of energies"
+            return with_uncertainty(row.model_copy(update={"model_error_source": source}))
+        products = [(item["formula"], item["fraction"]) for item in row.decomposition]
+        update = {
+            "model_error": errors.of_distance(row.formula, products), "model_error_source": errors.describe(),
+        }  # fmt: skip
+        return with_uncertainty(row.model_copy(update=update))
 
 
 def found_among(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ninefold.errors import listed
-from ninefold.stages.verify import default_window
+from ninefold.stages.uncertainty import default_window
 
 if TYPE_CHECKING:
     from ninefold.models.candidate import Candidate

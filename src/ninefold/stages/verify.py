@@ -20,7 +20,6 @@ from ninefold.stages.stage import Counts, Resources, Stage, StageResult
 if TYPE_CHECKING:
     from ninefold.chemistry.anions import Assignment
     from ninefold.models.calculation import Calculation
-    from ninefold.models.candidate import Candidate
     from ninefold.models.method import Method
     from ninefold.models.reference import ReferenceRecord
     from ninefold.models.structure import StructureRecord
@@ -32,9 +31,6 @@ STAGE = Stage(
     meaning="candidates and competitors computed by `ninefold verify`",
 )  # fmt: skip
 
-SMALLEST_WINDOW = 0.05
-"""eV/atom; the smallest window that is taken by default: of the size of the potentials' error against PBE (30 to 76
-meV/atom on average for complex hydrides)."""
 SAME = 0.005
 """eV/atom above the lowest minimum up to which a smaller cell is computed in its place."""
 
@@ -49,8 +45,8 @@ class VerifySettings(Settings):
     mode: Mode = "static"
     """static: one energy at the geometry of the potential. relax: atoms and cell relaxed, some steps a run."""
     window: float | None = Field(default=None, ge=0, le=10)
-    """Distance to the hull up to which a candidate is verified, eV/atom. Default: the candidate's own uncertainty (as
-    measured, else the campaign's noise) and the spread of its methods, and no less than 0.05."""
+    """Distance to the hull up to which a candidate is verified, eV/atom. Default: 1.645 times the candidate's own
+    uncertainty, so that all are verified which lie on the hull with a probability of 5 % or more."""
     top: int | None = Field(default=None, ge=1)
     """Candidates at most, the nearest to the hull first."""
     max_steps: int = Field(default=20, ge=1, le=10_000)
@@ -208,17 +204,6 @@ def counts(calculations: Sequence[Calculation]) -> Counts:
     chosen = standing(calculations)
     reasons = Counter({chosen.error: 1}) if chosen.error else Counter()
     return Counts("phases", 1, int(chosen.error is None), reasons, sum(item.core_seconds for item in calculations))
-
-
-def default_window(row: Candidate, noise: float) -> float:
-    """The window of a candidate, see `VerifySettings.window`.
-
-    Args:
-        row: With the potential.
-        noise: Of the campaign, eV/atom.
-    """
-    own = noise if row.e_above_hull_uncertainty is None else row.e_above_hull_uncertainty
-    return max(SMALLEST_WINDOW, own + (row.method_spread or 0.0))
 
 
 def _as_relaxation(calculation: Calculation, first: Any, end: Any, is_converged: bool) -> Any:

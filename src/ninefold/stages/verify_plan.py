@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.errors import InputError
 from ninefold.stages import verify_cost
-from ninefold.stages.verify import SAME, VerifySettings, default_window
+from ninefold.stages.uncertainty import default_window, disagrees
+from ninefold.stages.uncertainty import distance_of as distance_if_any
+from ninefold.stages.verify import SAME, VerifySettings
 
 if TYPE_CHECKING:
     from ninefold.models.candidate import Candidate
@@ -45,6 +47,8 @@ class Item:
     distance: float | None = None
     """To the potential's hull, eV/atom."""
     window: float | None = None
+    is_disputed: bool = False
+    """Whether the campaign's methods differ by more than the window: computed before the others."""
     seconds: float | None = None
     """Estimated."""
 
@@ -58,7 +62,7 @@ class Plan:
     """What is computed, and what is not."""
 
     items: list[Item] = field(default_factory=list)
-    """Candidates by rising distance, then competitors, then references."""
+    """Candidates (those first on which the campaign's methods disagree) by rising distance, competitors, references."""
     left_out: list[dict[str, Any]] = field(default_factory=list)
     """name, elements and reason of phases that are left out of these systems' hulls."""
 
@@ -120,7 +124,7 @@ def make_plan(
                 plan.left_out.append({"name": phase.name, "elements": sorted(phase.amounts), "reason": reason})
     plan.items = list(items.values())
     order = (CANDIDATE, COMPETITOR, REFERENCE)
-    plan.items.sort(key=lambda item: order.index(item.role))  # stable: candidates stay by rising distance
+    plan.items.sort(key=lambda item: order.index(item.role))  # stable: candidates stay in their order
     names = {item.name for item in plan.items}
     plan.left_out = [out for out in plan.left_out if out["name"] not in names]
     return plan
@@ -150,8 +154,13 @@ def _chosen(
             problem=f"holds no candidate: the nearest, {nearest.label}, lies {distance_of(nearest):.3f} eV/atom above "
             "the hull",
         )  # fmt: skip
-    inside.sort(key=lambda row: (known.get(row.composition, distance_of(row)), row.composition))
-    return inside[: settings.top]
+
+    def place(row: Candidate) -> tuple[bool, float, str]:
+        """Where the potentials disagree this method is asked first, until it has answered."""
+        is_first = row.composition not in known and disagrees(row, noise)
+        return not is_first, known.get(row.composition, distance_of(row)), row.composition
+
+    return sorted(inside, key=place)[: settings.top]
 
 
 def _named(rows: list[Candidate], names: Sequence[str]) -> list[Candidate]:
@@ -176,9 +185,9 @@ def _named(rows: list[Candidate], names: Sequence[str]) -> list[Candidate]:
 
 def distance_of(row: Candidate) -> float:
     """To the hull of all others, or above the lowest structure of its own composition, eV/atom; negative if stable."""
-    assert row.phase_separation_energy is not None
-    above = row.e_above_same_composition or 0.0
-    return max(row.phase_separation_energy, above) if above > 0 else row.phase_separation_energy
+    distance = distance_if_any(row)
+    assert distance is not None
+    return distance
 
 
 def _heights(
@@ -248,7 +257,7 @@ def _item(record: Any, role: str, settings: VerifySettings, noise: float, height
         role, record.label, record.composition, record.formula, list(record.elements), minimum.structure,
         minimum.nsites, minima=record.minima_record or "", method=record.method,
         distance=record.phase_separation_energy if record.phase_separation_energy is not None else height,
-        window=window if is_chosen else None,
+        window=window if is_chosen else None, is_disputed=is_chosen and disagrees(record, noise),
     )  # fmt: skip
 
 

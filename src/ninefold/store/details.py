@@ -17,7 +17,8 @@ _AT_ONCE = 200
 """Candidates whose structures are held at once: some 10 kB each."""
 OF_METHOD = (
     "method", "engine", "evidence", "is_best", "status", "energy_per_atom", "e_above_hull", "phase_separation_energy",
-    "e_above_hull_uncertainty", "space_group_symbol", "structures_found",
+    "e_above_hull_uncertainty", "model_error", "model_error_source", "hull_probability", "space_group_symbol",
+    "structures_found",
 )  # fmt: skip
 """What `methods` of a candidate says of each; `is_best`: whether this method's row stands for the composition."""
 OF_FAILED = ("name", "engine", "reason")

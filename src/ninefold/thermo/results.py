@@ -60,7 +60,7 @@ class Stability:
     """To the hull of the other compositions among the references alone, eV/atom; negative below it."""
     e_above_same_composition: float | None = None
     """Above the lowest phase of its own composition, eV/atom; 0 for that one itself."""
-    e_above_hull_uncertainty: float | None = None
+    search_scatter: float | None = None
     """What repeated searches of it and of its decomposition products scatter by, eV/atom; None where the
     candidate was searched once. The error of the energy model is not in it."""
     formation_energy_per_atom: float | None = None

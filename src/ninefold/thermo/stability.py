@@ -128,7 +128,7 @@ class _System:
             phase_separation_energy=separation,
             e_above_references=references.distance(candidate),
             e_above_same_composition=above_same,
-            e_above_hull_uncertainty=self._uncertainty(candidate, competitors),
+            search_scatter=self._scatter(candidate, competitors),
             formation_energy_per_atom=formation_energy,
             reaction_energy_per_h2=energy,
             reaction=None if reaction is None else str(reaction),
@@ -163,7 +163,7 @@ class _System:
         lowest = min((ensemble.energy(phase) for phase in minima(own, ensemble)), default=ensemble.energy(candidate))
         return max(0.0, (ensemble.energy(candidate) - lowest) * ensemble.share(candidate))
 
-    def _uncertainty(self, candidate: Phase, competitors: Sequence[Competitor]) -> float | None:
+    def _scatter(self, candidate: Phase, competitors: Sequence[Competitor]) -> float | None:
         """Spread of the candidate's own searches, and of its decomposition products' in proportion to their share."""
         if candidate.search_spread is None:
             return None

@@ -47,6 +47,8 @@ class ClassShift:
     error: float
     """Likewise corrected, each group of phases left out of the fit that is applied to it."""
     phases: int
+    groups: int
+    """That were left out one after the other: the centres of complexes, else the phases."""
 
 
 def hydrogen_energy(errors: EngineErrors) -> HydrogenEnergy | None:
@@ -100,7 +102,8 @@ def class_shift(errors: EngineErrors, phase_class: str) -> ClassShift | None:
         return None
     shares, wrongs = np.array([share for share, _, _ in known]), np.array([wrong for _, wrong, _ in known])
     shift, left_out = _fit(shares, wrongs, groups)
-    return ClassShift(phase_class, shift, _root_mean_square(wrongs), _root_mean_square(left_out), len(known))
+    before, after = _root_mean_square(wrongs), _root_mean_square(left_out)
+    return ClassShift(phase_class, shift, before, after, len(known), len(set(groups)))
 
 
 def _fit(shares: np.ndarray, wrong: np.ndarray, groups: Sequence[Hashable]) -> tuple[float, np.ndarray]:

@@ -13,6 +13,8 @@ import numpy as np
 
 DEGREE = 3
 """Of the polynomial in V^(-2/3)."""
+MARGIN = 0.5
+"""Of the range of volumes, by which a minimum may lie outside: engines put soft potassium's volume up to 15 % off."""
 
 
 class NoMinimumError(ValueError):
@@ -40,7 +42,7 @@ def fit_curve(volumes: Sequence[float], energies: Sequence[float], pressures: Se
         pressures: k pressures, eV/Å³, positive under compression: -dE/dV.
 
     Raises:
-        NoMinimumError: if no minimum lies within a tenth of the range of volumes beyond its ends.
+        NoMinimumError: if no minimum lies within half the range of volumes beyond its ends.
     """
     v, e, p = (np.asarray(values, dtype=float) for values in (volumes, energies, pressures))
     scale = v.mean()
@@ -55,7 +57,7 @@ def fit_curve(volumes: Sequence[float], energies: Sequence[float], pressures: Se
     values = np.concatenate([e, p * weight])
     polynomial = np.polynomial.Polynomial(np.linalg.lstsq(matrix, values, rcond=None)[0])
     first, second = polynomial.deriv(1), polynomial.deriv(2)
-    margin = 0.1 * (weight if np.ptp(v) else 0)
+    margin = MARGIN * (weight if np.ptp(v) else 0)
     roots = np.atleast_1d(np.asarray(first.roots(), dtype=complex))
     for root in roots[np.abs(roots.imag) < 1e-9].real:
         curvature = float(np.real(second(root)))

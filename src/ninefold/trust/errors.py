@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ninefold.trust.bonds import STEP, length_difference, mean_length, stretched
 from ninefold.trust.curve import Curve, NoMinimumError, fit_curve
+from ninefold.trust.reactions import parts_by_element, parts_of_reaction
 
 if TYPE_CHECKING:
     from ninefold.engines.base import Engine, Evaluation
@@ -50,6 +53,14 @@ class PhaseErrors:
     """Root mean square of the difference, a component of a force, eV/Å."""
     pressure_error: float | None
     """Root mean square of the difference over the series of volumes, GPa."""
+    largest_force: float | None = None
+    """Of DFT at the geometry of lowest energy, eV/Å: how far that is from DFT's own minimum."""
+    shape_error: float | None = None
+    """Likewise of what is left of a stress without its pressure, a component, GPa: what changes a cell's shape."""
+    bond: float | None = None
+    """Mean M-H length of a complex hydride at the geometry of lowest energy, Å."""
+    bond_error: float | None = None
+    """Mean M-H length of the engine less DFT's at this cell, Å: see `ninefold.trust.bonds`."""
     reason: str | None = None
     """Why the engine has no values."""
 
@@ -92,7 +103,7 @@ class _Values:
     """What one method says of one phase."""
 
     energy: float
-    """At its minimum, eV/atom."""
+    """At its minimum, eV/atom; the lowest of the series where that lies far outside of it."""
     curve: Curve | None
 
 
@@ -104,10 +115,15 @@ def errors_of(engine: Engine, trust: TrustSet, hydrogen: float | None = None) ->
         trust: The set.
         hydrogen: Energy of hydrogen to use in place of the engine's own molecule, eV/atom of H2.
     """
-    frames = [frame for phase in trust.phases for frame in phase.frames]
-    results = iter(engine.evaluate([frame.to_structure() for frame in frames]))
+    frames = [frame.to_structure() for phase in trust.phases for frame in phase.frames]
+    complexes = [(phase, phase.centre) for phase in trust.of_class(["complex"]) if phase.centre and phase.curve]
+    moved = [
+        stretched(phase.lowest.to_structure(), centre, step) for phase, centre in complexes for step in (STEP, -STEP)
+    ]
+    results = iter(engine.evaluate([*frames, *moved]))
     found = {phase.name: [next(results) for _ in phase.frames] for phase in trust.phases}
-    return compare(trust, found, engine.label, engine.fingerprint, hydrogen)
+    of_bonds = {phase.name: (next(results), next(results)) for phase, _ in complexes}
+    return compare(trust, found, engine.label, engine.fingerprint, hydrogen, of_bonds)
 
 
 def compare(
@@ -116,6 +132,7 @@ def compare(
     label: str,
     fingerprint: str,
     hydrogen: float | None = None,
+    of_bonds: Mapping[str, tuple[Evaluation, Evaluation]] = MappingProxyType({}),
 ) -> EngineErrors:
     """Errors from energies, forces and stresses that an engine has computed.
 
@@ -125,13 +142,14 @@ def compare(
         label: Of the engine.
         fingerprint: Of the engine.
         hydrogen: As in `errors_of`.
+        of_bonds: Name of a complex hydride -> the engine's result with its bonds stretched, and compressed.
     """
     dft, own, reasons = {}, {}, {}
     for phase in trust.phases:
         dft[phase.name] = _dft_values(phase)
         try:
             own[phase.name] = _engine_values(phase, found[phase.name])
-        except (NoMinimumError, _NoValueError) as error:
+        except _NoValueError as error:
             reasons[phase.name] = str(error)
     molecule = trust.of_element("H")
     own_hydrogen = own[molecule.name].energy if molecule and molecule.name in own else None
@@ -139,6 +157,10 @@ def compare(
         own[molecule.name] = _Values(hydrogen, None)
     phases = [
         _phase_errors(trust, phase, dft, own, found[phase.name], reasons.get(phase.name)) for phase in trust.phases
+    ]
+    phases = [
+        _with_bond(errors, phase, found[phase.name], of_bonds.get(phase.name))
+        for errors, phase in zip(phases, trust.phases, strict=True)
     ]
     used = own[molecule.name].energy if molecule and molecule.name in own else None
     return EngineErrors(label, fingerprint, used, own_hydrogen, phases)
@@ -176,6 +198,7 @@ def _phase_errors(
         force_rms=None,
         force_error=None,
         pressure_error=None,
+        largest_force=_largest(phase.lowest.forces) if phase.curve else None,
         reason=reason,
     )
     if reason is not None:
@@ -185,56 +208,34 @@ def _phase_errors(
         for frame, result in zip(phase.frames, results, strict=True)
         if frame.kind == "displaced" and result.forces is not None
     ]
-    pressures = [
-        _pressure(result.stress) - _pressure(np.asarray(frame.stress))
+    stresses = [
+        np.asarray(result.stress) - np.asarray(frame.stress)
         for frame, result in zip(phase.frames, results, strict=True)
         if frame.kind == "curve" and result.stress is not None and phase.phase_class != "molecule"
     ]
+    pressures = [_pressure(stress) for stress in stresses]
     return replace(
         values,
         force_rms=_rms([forces for forces, _ in displaced]),
         force_error=_rms([mine - forces for forces, mine in displaced]),
         pressure_error=_scaled(_rms([np.asarray(pressures)])) if pressures else None,
+        shape_error=_scaled(_rms([stress + _pressure(stress) * np.eye(3) for stress in stresses])),
     )
 
 
-def parts_by_element(trust: TrustSet, phase: TrustPhase) -> dict[str, float] | None:
-    """Phases of the elements that a phase forms from -> share of its atoms; None where one is not in the set."""
-    if len(phase.elements) == 1:
-        return None
-    total = sum(phase.elements.values())
-    parts = {}
-    for symbol, count in phase.elements.items():
-        if (element := trust.of_element(symbol)) is None:
-            return None
-        parts[element.name] = count / total
-    return parts
-
-
-def parts_of_reaction(trust: TrustSet, phase: TrustPhase) -> dict[str, float] | None:
-    """What a complex hydride forms from by its usual synthesis: saline hydrides, the metal of its anion, hydrogen.
-
-    Returns:
-        Name of each phase -> its atoms per atom of the product; hydrogen's may be negative. None where the phase is
-        no complex hydride, or one of these is not in the set.
-    """
-    if phase.phase_class != "complex" or phase.centre is None:
-        return None
-    counts = dict(phase.elements)
-    total = sum(counts.values())
-    metal, molecule = trust.of_element(phase.centre), trust.of_element("H")
-    if metal is None or molecule is None:
-        return None
-    parts = {metal.name: counts.pop(phase.centre) / total}
-    hydrogens = float(counts.pop("H"))
-    for symbol, count in counts.items():
-        saline = next((one for one in trust.of_class(["saline"]) if set(one.elements) == {symbol, "H"}), None)
-        if saline is None:
-            return None
-        bound = saline.elements["H"] / saline.elements[symbol] * count
-        parts[saline.name] = (count + bound) / total
-        hydrogens -= bound
-    return {**parts, molecule.name: hydrogens / total}
+def _with_bond(
+    errors: PhaseErrors, phase: TrustPhase, results: Sequence[Evaluation], moved: tuple[Evaluation, Evaluation] | None
+) -> PhaseErrors:
+    """The errors with that of the M-H length, where an engine could compute it."""
+    if moved is None or phase.centre is None or errors.reason is not None:
+        return errors
+    frame = phase.lowest
+    own, longer, shorter = (result.forces for result in (results[phase.frames.index(frame)], *moved))
+    if own is None or longer is None or shorter is None:
+        return errors
+    structure = frame.to_structure()
+    difference = length_difference(structure, phase.centre, np.asarray(frame.forces), own, longer, shorter)
+    return replace(errors, bond=mean_length(structure, phase.centre), bond_error=difference)
 
 
 def _energy_from(values: Mapping[str, _Values], name: str, parts: Mapping[str, float] | None) -> float | None:
@@ -270,7 +271,10 @@ def _values(
 ) -> _Values:
     if is_molecule or len(volumes) == 1:  # bond lengths instead of volumes; one geometry alone
         return _Values(min(energies), None)
-    curve = fit_curve(volumes, energies, pressures)
+    try:
+        curve = fit_curve(volumes, energies, pressures)
+    except NoMinimumError:  # beyond the series; along it the energy changes by a few meV/atom for a soft phase
+        return _Values(min(energies), None)
     return _Values(curve.energy_per_atom, curve)
 
 
@@ -289,6 +293,10 @@ def _of(curve: Curve | None, name: str) -> float | None:
 
 def _scaled(value: float | None) -> float | None:
     return None if value is None else value * EV_PER_CUBIC_ANGSTROM
+
+
+def _largest(forces: Sequence[Sequence[float]]) -> float:
+    return float(np.linalg.norm(np.asarray(forces), axis=1).max())
 
 
 def _rms(arrays: Sequence[np.ndarray]) -> float | None:

@@ -55,8 +55,23 @@ def calibrated_hydrogen(engine: str, own: float) -> CalibratedHydrogen | None:
     Returns:
         None where the engine has not been measured, or its molecule is not the one that was.
     """
-    found = next((entry for entry in _table() if entry.engine == engine), None)
+    found = calibration_of(engine)
     return found if found is not None and abs(found.own - own) <= TOLERANCE else None
+
+
+def calibration_of(engine: str) -> CalibratedHydrogen | None:
+    """What was measured for an engine, by its label; None where nothing was."""
+    return next((entry for entry in _table() if entry.engine == engine), None)
+
+
+def is_calibrated(engine: str, energy: float) -> bool:
+    """Whether an energy of hydrogen gas is the calibrated one of an engine.
+
+    Args:
+        engine: Its label.
+        energy: That a hull is made with, eV/atom.
+    """
+    return any(entry.engine == engine and abs(entry.energy - energy) < 1e-6 for entry in _table())
 
 
 @functools.cache

@@ -78,6 +78,11 @@ class TrustPhase(_Model):
         """Frames of the series of volumes."""
         return [frame for frame in self.frames if frame.kind == "curve"]
 
+    @property
+    def lowest(self) -> Frame:
+        """That of the series with the lowest energy."""
+        return min(self.curve, key=lambda frame: frame.energy_per_atom)
+
 
 class TrustSet(_Model):
     """Phases with their DFT values, and how these were computed."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ninefold.chemistry.formula import parse_formula
 from ninefold.trust.calibration import ClassShift, HydrogenEnergy, class_shift, hydrogen_energy, mean_absolute
-from ninefold.trust.errors import EngineErrors, errors_of
+from ninefold.trust.errors import EngineErrors, PhaseErrors, errors_of
+from ninefold.trust.hessian import asymmetry, hessian
 
 if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
     from ninefold.engines.base import Engine
     from ninefold.trust.phases import TrustSet
+
+Key = TypeVar("Key", int, str)
 
 TITLES = {
     "saline": "saline hydrides", "interstitial": "interstitial hydrides", "ternary": "ternary hydrides",
@@ -38,8 +45,12 @@ class ClassSummary:
     """Relative."""
     pressure: float | None
     """GPa."""
+    shape: float | None
+    """Of a component of the stress without its pressure, GPa."""
     force: float | None
     """Of a component, eV/Å."""
+    bond: float | None
+    """Of the mean M-H length, Å."""
     shift: ClassShift | None
     """What corrects the class, and the error that is left."""
 
@@ -54,6 +65,10 @@ class TrustSummary:
     classes: list[ClassSummary]
     by_n: dict[int, float]
     """Hydrogens on the centre -> mean error (with sign) of the reaction energies of its complexes, eV/atom."""
+    by_centre: dict[str, float]
+    """Centre -> the same."""
+    by_cation: dict[str, float]
+    """Counter-cation -> the same."""
     hessian_asymmetry: float | None
     """Root mean square, relative; None if it was not computed."""
     own: EngineErrors
@@ -66,16 +81,17 @@ class TrustSummary:
         return asdict(self)
 
 
-def summarise(engine: Engine, trust: TrustSet, *, with_hessian: bool = True) -> TrustSummary:
+def summarise(engine: Engine, trust: TrustSet, hessian_of: Structure | None = None) -> TrustSummary:
     """Compute an engine's errors on a trust set.
 
     Args:
         engine: Computes every frame once.
         trust: The set.
-        with_hessian: Whether the symmetry of its Hessian is tested, on the smallest complex hydride: 6 n evaluations.
+        hessian_of: Structure of n atoms on which the symmetry of its Hessian is tested, by 6 n evaluations; None: it is
+            not. `ninefold.trust.hessian.structure_of_test` is the one for which the limit is meant.
     """
     own = errors_of(engine, trust)
-    return summary_of(own, trust, _asymmetry(engine, trust) if with_hessian else None)
+    return summary_of(own, trust, None if hessian_of is None else asymmetry(hessian(engine, hessian_of)))
 
 
 def summary_of(own: EngineErrors, trust: TrustSet, hessian_asymmetry: float | None = None) -> TrustSummary:
@@ -83,7 +99,18 @@ def summary_of(own: EngineErrors, trust: TrustSet, hessian_asymmetry: float | No
     hydrogen = hydrogen_energy(own)
     fitted = own if hydrogen is None else with_hydrogen(own, trust, hydrogen.energy)
     classes = [_class_summary(own, fitted, name) for name in TITLES if own.of_class(name)]
-    return TrustSummary(own.engine, own.fingerprint, hydrogen, classes, _by_n(fitted), hessian_asymmetry, own, fitted)
+    return TrustSummary(
+        engine=own.engine,
+        fingerprint=own.fingerprint,
+        hydrogen=hydrogen,
+        classes=classes,
+        by_n=_mean_reaction(fitted, lambda phase: [] if phase.n is None else [phase.n]),
+        by_centre=_mean_reaction(fitted, lambda phase: [] if phase.centre is None else [phase.centre]),
+        by_cation=_mean_reaction(fitted, lambda phase: sorted(set(parse_formula(phase.formula)) - {phase.centre, "H"})),
+        hessian_asymmetry=hessian_asymmetry,
+        own=own,
+        fitted=fitted,
+    )
 
 
 def with_hydrogen(errors: EngineErrors, trust: TrustSet, energy: float) -> EngineErrors:
@@ -96,7 +123,7 @@ def with_hydrogen(errors: EngineErrors, trust: TrustSet, energy: float) -> Engin
     """
     from dataclasses import replace
 
-    from ninefold.trust.errors import parts_by_element, parts_of_reaction
+    from ninefold.trust.reactions import parts_by_element, parts_of_reaction
 
     molecule = trust.of_element("H")
     if errors.hydrogen is None or molecule is None:
@@ -133,25 +160,18 @@ def _class_summary(own: EngineErrors, fitted: EngineErrors, name: str) -> ClassS
         reaction=mean_absolute(phases, "reaction_error"),
         volume=mean_absolute(phases, "volume_error"),
         pressure=mean_absolute(phases, "pressure_error"),
+        shape=mean_absolute(phases, "shape_error"),
         force=mean_absolute(phases, "force_error"),
+        bond=mean_absolute(phases, "bond_error"),
         shift=class_shift(fitted, name),
     )
 
 
-def _by_n(errors: EngineErrors) -> dict[int, float]:
-    found: dict[int, list[float]] = {}
+def _mean_reaction(errors: EngineErrors, keys: Callable[[PhaseErrors], Iterable[Key]]) -> dict[Key, float]:
+    """Mean error, with sign, of the reaction energies of complexes, by what a phase counts to."""
+    found: dict[Key, list[float]] = {}
     for phase in errors.of_class("complex"):
-        if phase.n is not None and phase.reaction_error is not None:
-            found.setdefault(phase.n, []).append(phase.reaction_error)
-    return {n: sum(values) / len(values) for n, values in sorted(found.items())}
-
-
-def _asymmetry(engine: Engine, trust: TrustSet) -> float | None:
-    from ninefold.trust.hessian import asymmetry, hessian
-
-    complexes = [phase for phase in trust.of_class(["complex"]) if phase.curve]
-    if not complexes:
-        return None
-    smallest = min(complexes, key=lambda phase: len(phase.curve[0].species))
-    frame = min(smallest.curve, key=lambda one: one.energy_per_atom)
-    return asymmetry(hessian(engine, frame.to_structure()))
+        if phase.reaction_error is not None:
+            for key in keys(phase):
+                found.setdefault(key, []).append(phase.reaction_error)
+    return {key: sum(found[key]) / len(found[key]) for key in sorted(found)}
