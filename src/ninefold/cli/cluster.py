@@ -144,8 +144,8 @@ def up(
     store: StoreOption = None,
 ) -> None:
     """Keep queue jobs alive while a cluster's campaigns have work; it may be ended and started again at any time."""
-    from ninefold.cli.cluster_runs import database_of, spool_folder
-    from ninefold.clusters import find_cluster, read_cluster
+    from ninefold.cli.cluster_runs import database_of
+    from ninefold.clusters import find_cluster, read_cluster, spool_folder
     from ninefold.run.launchpad_demand import LaunchpadDemand
     from ninefold.run.queue import queue_of
     from ninefold.run.up import Pilots, keep_up, pilot_command

@@ -9,8 +9,6 @@ import typer
 from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ninefold.campaign.model import Campaign
     from ninefold.clusters import Cluster
     from ninefold.stages.verify import VerifySettings
@@ -92,6 +90,7 @@ def work(
         import os
         from pathlib import Path
 
+        from ninefold.clusters import spool_folder
         from ninefold.run.spool_worker import work_from_spool
 
         scratch = os.environ.get("NINEFOLD_SCRATCH")
@@ -120,7 +119,7 @@ def serve_spool(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each job.")] = False,
 ) -> None:
     """Hand jobs to nodes that see no database, by the cluster's spool folder, and store what they give back."""
-    from ninefold.clusters import read_cluster
+    from ninefold.clusters import read_cluster, spool_folder
     from ninefold.errors import InputError
     from ninefold.run.spool_server import serve
 
@@ -133,16 +132,6 @@ def serve_spool(
         until_done=until_done, tell=_quiet if quiet else _to_stderr,
     )  # fmt: skip
     typer.echo(f"{ended} jobs came back from the nodes.")
-
-
-def spool_folder(cluster: Cluster) -> Path:
-    """The spool folder of a cluster that has one."""
-    import os
-
-    from ninefold.paths import user_path
-
-    assert cluster.spool is not None
-    return user_path(os.path.expandvars(cluster.spool), f"cluster {cluster.name}: spool").absolute()
 
 
 def _quiet(line: str) -> None:

@@ -117,3 +117,9 @@ def parse_cluster(data: Any, path: Path) -> Cluster:
     if cluster.template is not None:
         check_template(cluster)
     return cluster
+
+
+def spool_folder(cluster: Cluster) -> Path:
+    """The spool folder of a cluster that has one, as this machine sees it."""
+    assert cluster.spool is not None
+    return user_path(os.path.expandvars(cluster.spool), f"cluster {cluster.name}: spool").absolute()

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ninefold import __version__
+from ninefold.clusters.files import spool_folder
 from ninefold.clusters.finding import Finding
 from ninefold.clusters.scripts import queue_script
 from ninefold.clusters.settings import Cluster
 from ninefold.errors import InputError, NinefoldError
-from ninefold.run.probe import database_finding, folder_finding, spool_folder
+from ninefold.run.probe import database_finding, folder_finding
 from ninefold.run.queue import Queue, QueueError, QueueJob, queue_of
 from ninefold.run.up import end_of, job_name, pilot_command, work_folder
 from ninefold.stages.stage import ResourceKind

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ninefold.clusters.files import spool_folder
 from ninefold.clusters.finding import Finding
 from ninefold.clusters.settings import Cluster
 from ninefold.stages.stage import ResourceKind
@@ -91,11 +92,6 @@ def folder_finding(what: str, folder: Path, advice: str) -> Finding:
 def _scratch() -> Finding:
     folder = Path(os.environ["NINEFOLD_SCRATCH"])
     return folder_finding("scratch", folder, "set 'scratch' to a folder that every node can write to")
-
-
-def spool_folder(cluster: Cluster) -> Path:
-    """Where records are left by workers that reach no database."""
-    return Path(os.path.expandvars(str(cluster.spool))).expanduser()
 
 
 def _spool(cluster: Cluster, mark: str | None) -> Finding:
