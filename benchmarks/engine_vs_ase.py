@@ -1,6 +1,6 @@
-"""CHGNet here against CHGNet as it is shipped, through ASE: cost, memory, equality, relaxation steps.
+"""CHGNet or SevenNet here against the same as it is shipped, through ASE: cost, memory, equality, relaxation steps.
 
-Run: python benchmarks/engine_vs_ase.py [--relax]
+Run: python benchmarks/engine_vs_ase.py [--engine chgnet|sevennet] [--relax]
 Both sides run in this process, one thread, the same cells; memory is measured in a process of its own.
 """
 
@@ -45,7 +45,11 @@ def distorted(structure: Structure, seed: int = 0) -> Structure:
     return Structure(lattice, structure.species, positions, coords_are_cartesian=True)
 
 
-def shipped():
+def shipped(name: str):
+    if name == "sevennet":
+        from sevenn.calculator import SevenNetCalculator
+
+        return SevenNetCalculator("7net-0", device="cpu")
     from chgnet.model import CHGNetCalculator
 
     return CHGNetCalculator(use_device="cpu", verbose=False, on_isolated_atoms="ignore")
@@ -61,8 +65,8 @@ def median_cpu(function, arguments) -> float:
     return float(np.median(seconds))
 
 
-def evaluations() -> None:
-    engine, calculator = make_engine(EngineSettings()), shipped()
+def evaluations(name: str) -> None:
+    engine, calculator = make_engine(EngineSettings(name=name)), shipped(name)
 
     def through_ase(structure):
         atoms = structure.to_ase_atoms()
@@ -84,8 +88,8 @@ def evaluations() -> None:
         )
 
 
-def relaxations() -> None:
-    engine, calculator = make_engine(EngineSettings()), shipped()
+def relaxations(engine_name: str) -> None:
+    engine, calculator = make_engine(EngineSettings(name=engine_name)), shipped(engine_name)
     names = ("MgH2 rutile", "Mg2FeH6 K2PtCl6", "Mg3ReH7 Mg3ReH7", "Li4RuH6 K4CdCl6", "K2ReH9 K2ReH9")
     print("\nsteps, eV/atom, CPU s")
     print(f"{'fmax':>5} {'structure':>10} {'ninefold':>20} {'ASE BFGS':>20} {'ASE FIRE':>20}")
@@ -105,13 +109,13 @@ def relaxations() -> None:
             print(f"{fmax:5} {name.split()[0]:>10} " + " ".join(f"{cell:>20}" for cell in cells), flush=True)
 
 
-def memory(side: str) -> None:
+def memory(side: str, name: str) -> None:
     structure = literature("K2ReH9 K2ReH9") * (1, 1, 2)
     if side == "ninefold":
-        make_engine(EngineSettings()).evaluate([structure] * 3)
+        make_engine(EngineSettings(name=name)).evaluate([structure] * 3)
     else:
         atoms = structure.to_ase_atoms()
-        atoms.calc = shipped()
+        atoms.calc = shipped(name)
         for scale in (1.0, 1.01, 1.02):
             atoms.set_cell(atoms.cell * scale, scale_atoms=True)
             atoms.get_stress()
@@ -123,18 +127,19 @@ def memory(side: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", choices=("chgnet", "sevennet"), default="chgnet")
     parser.add_argument("--relax", action="store_true", help="relax too, a few minutes")
     parser.add_argument("--memory", choices=("ninefold", "shipped"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if options.memory:
-        memory(options.memory)
+        memory(options.memory, options.engine)
     else:
         import torch
 
         torch.set_num_threads(1)
-        evaluations()
+        evaluations(options.engine)
         for side in ("ninefold", "shipped"):
-            subprocess.run([sys.executable, __file__, "--memory", side], check=True)
+            subprocess.run([sys.executable, __file__, "--engine", options.engine, "--memory", side], check=True)
         if options.relax:
-            relaxations()
+            relaxations(options.engine)

@@ -9,6 +9,7 @@ import time
 CAMPAIGN = {
     "name": "tiny",
     "seed": 3,
+    "engine": {"name": "chgnet"},
     "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": [0, 1]}],
     "structures": {
         "pool": 8, "single_points": 4, "coarse_relaxations": 2, "refinements": 1, "formula_units": [1],

@@ -174,13 +174,13 @@ def test_check_tells_recall_time_and_what_the_rules_keep(tmp_path, narrow, monke
 def test_the_estimate_scales_with_budgets_rounds_and_workers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     base = {"pool": 100, "single_points": 20, "coarse_relaxations": 8, "refinements": 2, "rounds": 1}
-    alone = {"search_known_compounds": False}
-    one = check(campaign(tmp_path, structures=base, stability=alone, execution={"workers": 1}))["estimate"]
+    fixed = {"stability": {"search_known_compounds": False}, "engine": {"name": "chgnet"}}
+    one = check(campaign(tmp_path, structures=base, execution={"workers": 1}, **fixed))["estimate"]
     assert one["hours"]["middle"] == pytest.approx(2 * (100 * 0.075 + 10 * 3.9) / 3600)
     assert one["hours"]["low"] < one["hours"]["middle"] < one["hours"]["high"]
-    two = check(campaign(tmp_path, structures=base, stability=alone, execution={"workers": 2}))["estimate"]
+    two = check(campaign(tmp_path, structures=base, execution={"workers": 2}, **fixed))["estimate"]
     assert two["hours"]["middle"] == pytest.approx(one["hours"]["middle"] / 2)
-    twice = campaign(tmp_path, structures={**base, "rounds": 2}, stability=alone, execution={"workers": 1})
+    twice = campaign(tmp_path, structures={**base, "rounds": 2}, execution={"workers": 1}, **fixed)
     rounds = check(twice)["estimate"]
     assert rounds["searches"] == 3
     assert rounds["hours"]["middle"] == pytest.approx(one["hours"]["middle"] * 3 / 2)

@@ -46,3 +46,28 @@ def test_rates_are_those_of_the_same_engine(stored, engine, counts):
     if rates is not None:
         assert rates.per_relaxation.middle == pytest.approx(2.0)
         assert rates.per_structure.middle == pytest.approx(0.1)
+
+
+def test_further_methods_cost_what_they_relax_and_are_named_where_that_is_not_known():
+    given = {
+        "name": "a",
+        "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}],
+        "search": {"name": "chgnet"},
+    }
+    rates = estimate.SHIPPED["chgnet"]
+
+    def of(*energies, **structures):
+        methods = [{"name": name} for name in energies]
+        settings = {**given, "energies": methods, "structures": structures, "execution": {"workers": 1}}
+        return estimate.estimate(parse_campaign(settings), 10, rates)
+
+    alone, ladder = of(), of("sevennet")
+    seconds = 3600 * (ladder.hours.middle - alone.hours.middle)
+    assert seconds == pytest.approx(10 * 4 * estimate.PER_MINIMUM["sevennet"].middle)
+    fewer = of("sevennet", passed_on=1)
+    assert 3600 * (fewer.hours.high - alone.hours.high) == pytest.approx(10 * estimate.PER_MINIMUM["sevennet"].high)
+    assert ladder.searches == alone.searches
+    assert "reference phases left out" in ladder.summary()
+    unknown = of("gpaw")
+    assert unknown.hours == alone.hours
+    assert "reference phases, gpaw left out" in unknown.summary()

@@ -587,7 +587,7 @@ OF_POOL = {"sources", "withhold_types", "formula_units", "max_atoms", "pool", "s
 
 
 def test_every_setting_of_the_search_has_another_value_here():
-    of_flow = {"rounds", "passed_on", "passed_on_window"}
+    of_flow = {"rounds", "passed_on", "passed_on_window", "search_fmax"}
     assert {*OTHER_BUDGET} | of_flow == set(SearchBudget.model_fields)
 
 
@@ -602,6 +602,16 @@ def test_another_budget_is_another_search_and_another_pool_only_where_it_decides
     assert [getattr(budget, field) for *_, budget in searches.asked[::3]] == both
     asked = [getattr(budget, field) for _, budget, *_ in pools.asked[::3]]
     assert asked == (both if field in OF_POOL else both[:1])
+
+
+@pytest.mark.parametrize(
+    ("further", "criteria"), [({}, [0.01]), ({"energies": [{"name": "lj", "model": "x"}]}, [0.01, 0.05])]
+)
+def test_a_search_refines_roughly_only_where_a_further_method_follows(prepared, pools, searches, further, criteria):
+    for changes in ({}, {"structures": {"search_fmax": 0.05}}, {}):
+        prepared.search(**further, **changes)
+    assert [budget.final_fmax for *_, budget in searches.asked[::3]] == criteria
+    assert len(pools.asked) == 3
 
 
 def test_seed_and_round_draw_anew_and_the_number_of_rounds_does_not(prepared, pools, searches):

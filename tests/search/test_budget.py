@@ -16,7 +16,7 @@ def test_the_usual_budget_is_the_one_that_the_documentation_measures():
     assert usual == {
         "formula_units": (1, 2, 3, 4), "max_atoms": 60, "pool": 240, "single_points": 48, "coarse_relaxations": 10,
         "refinements": 3, "patience": 6, "rounds": 2, "coarse_fmax": 0.1, "coarse_steps": 40, "final_fmax": 0.01,
-        "final_steps": 250, "passed_on": 4, "passed_on_window": None,
+        "final_steps": 250, "search_fmax": None, "passed_on": 4, "passed_on_window": None,
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 from ninefold.models.method import Method
 from ninefold.models.search import MinimaRecord, Minimum
 from ninefold.search.budget import SearchBudget
-from ninefold.stages.energies import passed_on, relaxed_id, with_window
+from ninefold.stages.energies import passed_on, relaxed_id, rounds_of, with_window
 from ninefold.trust import uncertainty
 
 
@@ -67,3 +67,17 @@ def test_the_window_is_what_the_trust_table_leaves_open(monkeypatch):
     assert with_window(SearchBudget(passed_on_window=0.2), search).passed_on_window == 0.2
     ids = {relaxed_id("m", with_window(SearchBudget(), one), "f") for one in (search, other)}
     assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("searched", "lowest", "expected"),
+    [
+        ([-4.0], -3.5, [-3.5]),
+        ([-4.0, -4.01], -3.5, [-3.49, -3.5]),
+        ([None, -4.01], -3.5, [None, -3.5]),
+        ([None], -3.5, [-3.5]),
+        ([-4.0, -4.01], None, [None]),
+    ],
+)
+def test_the_noise_of_the_search_goes_along_with_its_minima(searched, lowest, expected):
+    assert rounds_of(searched, lowest) == pytest.approx(expected)

@@ -33,6 +33,11 @@ from ninefold.thermo.settings import StabilitySettings
 QueryName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+DEFAULT_ENERGIES = (EngineSettings(name="sevennet", model="7net-0"),)
+"""What judges where a campaign names no method: CHGNet searches, and is not fit to relax to the end (docs/trust.md)."""
+DEFAULT_SEARCH_FMAX = 0.05
+"""eV/Å, `structures.search_fmax` then: within some 1 meV/atom of the minimum."""
+
 
 class ExecutionSettings(Settings):
     """How the work is spread. Never changes a result."""
@@ -74,11 +79,12 @@ class Campaign(Settings):
     structures: SearchBudget = SearchBudget()
     """The structure search: sources and budgets. Budgets are counts, never seconds."""
     engine: EngineSettings = EngineSettings()
-    """What searches: many cheap relaxations. May be written as `search`. Without `energies` its energies also make the
-    hull."""
+    """What searches: many cheap relaxations. May be written as `search`. Named without `energies`, its energies also
+    make the hull."""
     energies: tuple[EngineSettings, ...] = ()
-    """Further methods, by rising trust. Each relaxes every minimum that the search kept, and the reference phases, and
-    has a hull of its own; a candidate is ranked by the last of them that has a hull distance for it."""
+    """Further methods, by rising trust. Each relaxes the lowest minima that the search kept, and the reference phases,
+    and has a hull of its own; a candidate is ranked by the last of them that has a hull distance for it. Default where
+    neither `engine` nor `search` is named: sevennet:7net-0."""
     stages: tuple[str, ...] = ()
     """Stages of your own, run for every candidate with a structure: `FILE.py:NAME`; see docs/extend.md."""
     stability: StabilitySettings = StabilitySettings()
@@ -93,6 +99,20 @@ class Campaign(Settings):
     """A YAML file of compounds that have been made, beside those in ninefold's list; relative to the campaign file."""
     store: str | None = None
     """Where results go, if neither --store nor NINEFOLD_STORE says: an SQLite file; a MongoDB address without login."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_methods(cls, values: Any) -> Any:
+        """A campaign that names one engine means that one alone; one that names none has the default ladder."""
+        if not isinstance(values, dict) or {"engine", "search", "energies"} & values.keys():
+            return values
+        budget = values.get("structures", {})
+        if isinstance(budget, dict):
+            budget = {"search_fmax": DEFAULT_SEARCH_FMAX, **budget}
+        elif isinstance(budget, SearchBudget) and budget.search_fmax is None:
+            budget = budget.model_copy(update={"search_fmax": DEFAULT_SEARCH_FMAX})
+        energies = [method.model_dump() for method in DEFAULT_ENERGIES]
+        return {**values, "energies": energies, "structures": budget}
 
     @model_validator(mode="before")
     @classmethod
@@ -144,6 +164,14 @@ class Campaign(Settings):
     def methods(self) -> tuple[EngineSettings, ...]:
         """The search's method first, then those of `energies`: by rising trust."""
         return (self.engine, *self.energies)
+
+    @property
+    def search_budget(self) -> SearchBudget:
+        """`structures` as the search takes it: refined only roughly where a further method relaxes to the end."""
+        budget = self.structures
+        if not self.energies or budget.search_fmax is None:
+            return budget
+        return budget.model_copy(update={"final_fmax": max(budget.final_fmax, budget.search_fmax)})
 
     @property
     def method_titles(self) -> tuple[str, ...]:
@@ -204,6 +232,8 @@ class Campaign(Settings):
         # a campaign of one method and no further stages has the fingerprint that it always had
         if not self.energies:
             settings.pop("energies")
+        if not self.energies or self.structures.search_fmax is None:
+            settings["structures"].pop("search_fmax")
         settings.pop("stages")
         if self.stages:
             settings["stages"] = STAGES.checksum(self.stages)

@@ -172,10 +172,9 @@ def _cause(error: Exception, atoms: Atoms | None, volume: float) -> Exception:
 
 def _optimizer(atoms: Atoms, settings: RelaxSettings) -> Any:
     from ase.constraints import FixSymmetry
-    from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
 
-    from ninefold.engines.cell_bfgs import SPRING, CellBFGS
+    from ninefold.engines.cell_bfgs import SPRING, CellBFGS, CellFilter
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -183,7 +182,7 @@ def _optimizer(atoms: Atoms, settings: RelaxSettings) -> Any:
             atoms.set_constraint(FixSymmetry(atoms, symprec=SYMMETRY_TOLERANCE))
         if not settings.relax_cell:
             return BFGS(atoms, logfile=None, maxstep=MAX_STEP, alpha=SPRING)
-        cell = FrechetCellFilter(atoms, exp_cell_factor=1.0, scalar_pressure=settings.pressure * GPa)
+        cell = CellFilter(atoms, exp_cell_factor=1.0, scalar_pressure=settings.pressure * GPa)
         return CellBFGS(cell, maxstep=MAX_STEP)
 
 

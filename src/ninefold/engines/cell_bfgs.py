@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 from ase.optimize.cellawarebfgs import calculate_isotropic_elasticity_tensor
 from ase.units import GPa
@@ -21,8 +22,28 @@ SPRING = 10.0
 """eV/Å² for every atom; ASE's 70 suits stiff molecules and takes half as many steps more (6 to 120 tried)."""
 
 
+class CellFilter(FrechetCellFilter):
+    """ASE's filter, which computes the forces of a step once.
+
+    The optimizer asks for them three times, and the derivative of the matrix exponential takes a tenth of a step of few
+    atoms.
+    """
+
+    _at: tuple[bytes, bytes] | None = None
+
+    def get_forces(self, **kwargs: Any) -> np.ndarray:
+        """Forces on atoms (eV/Å) and on the logarithm of the deformation (eV): shape (n_atoms + 3, 3)."""
+        at = self.atoms.positions.tobytes(), self.atoms.cell.array.tobytes()
+        if kwargs or at != self._at:
+            forces: np.ndarray = super().get_forces(**kwargs)
+            if kwargs:
+                return forces
+            self._at, self._forces = at, forces
+        return self._forces.copy()
+
+
 class CellBFGS(BFGS):
-    """BFGS for a `FrechetCellFilter` with `exp_cell_factor=1`.
+    """BFGS for a `CellFilter` with `exp_cell_factor=1`.
 
     Converged when the largest force on an atom and the largest row of the virial (with the external
     pressure) per atom are at most `fmax`: at 10 Å³ per atom, 0.01 eV/Å stands for 0.16 GPa.

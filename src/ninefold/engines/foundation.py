@@ -91,8 +91,12 @@ def _sevennet_models() -> dict[str, Path]:
 def _sevennet(weights: Path, head: str | None) -> Any:
     from sevenn.calculator import SevenNetCalculator
 
+    from ninefold.engines.sevennet_kernel import use_compiled_convolutions
+
     refuse_code(weights, _sevennet_models())
-    return SevenNetCalculator(str(weights), device="cpu", modal=head)
+    calculator = SevenNetCalculator(str(weights), device="cpu", modal=head)
+    use_compiled_convolutions(calculator.model)
+    return calculator
 
 
 @functools.cache

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ninefold.models.composition import CompositionRecord
     from ninefold.store import Store
 
+_LATER = ("passed_on", "passed_on_window", "search_fmax")
+"""Of a budget, what schema 2 did not have."""
 UNLABELLED = ""
 """Label of a record that a migration has entered."""
 
@@ -79,4 +81,4 @@ def _old_search_id(campaign: Campaign, assignment: Assignment, packings: str, me
 
 
 def _budget(campaign: Campaign) -> dict[str, Any]:
-    return campaign.structures.model_dump(mode="json", exclude={"rounds"})
+    return campaign.structures.model_dump(mode="json", exclude={"rounds", *_LATER})

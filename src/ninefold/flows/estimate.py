@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.errors import listed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,6 +45,8 @@ SHIPPED: dict[str, Rates] = {
     )
 }
 """Engine -> rates."""
+PER_MINIMUM = {"sevennet": Range(1.5, 3.3, 7.0)}
+"""Engine -> core-seconds to relax one minimum of a search to the end: of the demo, 7net-0, a busy x86 server."""
 
 
 class Estimate(NamedTuple):
@@ -55,14 +59,17 @@ class Estimate(NamedTuple):
     """Wall clock with all workers busy."""
     workers: int
     origin: str
+    left_out: tuple[str, ...] = ()
+    """Further methods whose rates are not known."""
 
     def summary(self) -> str:
         """One sentence with the rates and their source."""
         each, total = self.core_seconds_per_search, self.hours
+        left_out = listed(["reference phases", *self.left_out], 6)
         return (
             f"about {_hours(total.middle)} ({_hours(total.low)} to {_hours(total.high)}) on {self.workers} "
             f"worker{'' if self.workers == 1 else 's'}: {self.searches:,} searches of some {each.middle:.0f} "
-            f"({each.low:.0f} to {each.high:.0f}) core-seconds; an estimate, reference phases left out; "
+            f"({each.low:.0f} to {each.high:.0f}) core-seconds; an estimate, {left_out} left out; "
             f"rates: {self.origin}"
         )
 
@@ -86,7 +93,7 @@ def measured_rates(campaign: Campaign, store: Store | None = None) -> Rates | No
 
 
 def estimate(campaign: Campaign, compositions: int, rates: Rates, competitors: int = 0) -> Estimate:
-    """What the searches of a campaign take: rates times its budgets.
+    """What the searches of a campaign and its further methods take: rates times its budgets.
 
     Args:
         campaign: Budgets, rounds and workers.
@@ -109,7 +116,14 @@ def estimate(campaign: Campaign, compositions: int, rates: Rates, competitors: i
     searches = sum(in_round(compositions, number) + competitors for number in range(1, budget.rounds + 1))
     workers = campaign.execution.worker_count
     busy = max(1, min(workers, compositions))
-    return Estimate(searches, each, Range(*(searches * cost / busy / 3600 for cost in each)), workers, rates.origin)
+    minima = (compositions + competitors) * budget.passed_on
+    further = [PER_MINIMUM[method.name] for method in campaign.energies if method.name in PER_MINIMUM]
+    hours = (
+        (searches * cost + minima * sum(rate[place] for rate in further)) / busy / 3600
+        for place, cost in enumerate(each)
+    )
+    unknown = tuple(method.title for method in campaign.energies if method.name not in PER_MINIMUM)
+    return Estimate(searches, each, Range(*hours), workers, rates.origin, unknown)
 
 
 def _rates_of(store: Store, campaign: Campaign) -> Rates | None:

@@ -62,14 +62,14 @@ def prescreen_one(place: Workplace, line: dict[str, Any], number: int) -> tuple[
     campaign, store = place.campaign, place.store
     assignment = unpack_assignment(line["assignment"])
     engine = place.engine(campaign.engine)
-    identifier = prescreen.search_id(line["pool"], campaign.structures, engine.fingerprint)
+    identifier = prescreen.search_id(line["pool"], campaign.search_budget, engine.fingerprint)
     search = read(store, SearchRecord, identifier)
     if search is None:
         pool = _there(store, PoolRecord, line["pool"])
         proposals = build.proposals(decode_lines(store.blobs.get(pool.packings)))
         before = engine.faults.copy()
         result = prescreen.prescreen(
-            campaign.name, assignment, proposals, campaign.structures, engine, line["pool"], number
+            campaign.name, assignment, proposals, campaign.search_budget, engine, line["pool"], number
         )
         if faults := engine.faults - before:
             # what was computed is stored: the next run's search goes the same way, as far as the machine lets it

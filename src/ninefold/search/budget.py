@@ -44,6 +44,10 @@ class SearchBudget(Settings):
     """eV/Å, end of a refinement."""
     final_steps: int = Field(default=250, ge=1, le=100_000)
     """Steps of a refinement at most."""
+    search_fmax: float | None = Field(default=None, gt=0, le=5)
+    """eV/Å, end of a refinement by the search's method where `energies` names a further one, which relaxes to
+    `final_fmax` what it is passed on. Without `energies`, or below `final_fmax`, it has no effect. Default:
+    `final_fmax`; 0.05 where the campaign names no method and has the default ones."""
     passed_on: int = Field(default=4, ge=1, le=1_000)
     """Minima of a composition, the lowest first, that each method of `energies` relaxes to the end."""
     passed_on_window: float | None = Field(default=None, ge=0, le=5)

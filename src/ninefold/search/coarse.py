@@ -41,7 +41,7 @@ def relax_coarsely(state: SearchState, starts: Sequence[Proposal], at_once: int)
         has_type = any(is_type(proposal.source) for proposal in batch)
         if state.stop() or (without_progress >= state.budget.patience and not has_type):
             break
-        relaxations = yield from state.relax([proposal.structure for proposal in batch], _settings(state.budget))
+        relaxations = yield from state.relax([proposal.structure for proposal in batch], coarse_settings(state.budget))
         for done, (proposal, relaxation) in enumerate(zip(batch, relaxations, strict=True), start=first + 1):
             before = state.lowest
             found = state.add(relaxation, proposal.source)
@@ -72,7 +72,7 @@ def recompress(state: SearchState, minima: Sequence[FoundStructure]) -> Search[l
 
 def _compressed_and_released(state: SearchState, candidate: FoundStructure) -> Search[FoundStructure | None]:
     """An open structure relaxed under pressure and then without; None if that is not valid."""
-    settings = _settings(state.budget)
+    settings = coarse_settings(state.budget)
     [compressed] = yield from state.relax(
         [candidate.structure], settings.model_copy(update={"pressure": RECOMPRESSION_PRESSURE})
     )
@@ -83,5 +83,6 @@ def _compressed_and_released(state: SearchState, candidate: FoundStructure) -> S
     return replace(found, notes=[*found.notes, COMPRESSED])
 
 
-def _settings(budget: SearchBudget) -> RelaxSettings:
+def coarse_settings(budget: SearchBudget) -> RelaxSettings:
+    """Of a coarse relaxation."""
     return RelaxSettings(fmax=budget.coarse_fmax, max_steps=budget.coarse_steps)

@@ -32,7 +32,9 @@ def refine(state: SearchState, minima: Sequence[FoundStructure]) -> Search[tuple
     for done, candidate in enumerate(chosen, start=1):
         if state.stop() or state.relaxations_left <= 0:
             break
-        relaxation, spent = yield from _refine_one(state, candidate)
+        relaxation, spent = yield from refine_one(
+            state, candidate.structure, candidate.energy_per_atom, state.relaxations_left
+        )
         tried = done
         found = state.add(relaxation, candidate.source, spent=spent, is_final=True)
         if found is not None:
@@ -43,22 +45,27 @@ def refine(state: SearchState, minima: Sequence[FoundStructure]) -> Search[tuple
     return valid, tried
 
 
-def _refine_one(state: SearchState, found: FoundStructure) -> Search[tuple[Relaxation, int]]:
+def refine_one(state: SearchState, structure: Structure, energy: float, limit: int) -> Search[tuple[Relaxation, int]]:
     """Relax to the end in the highest symmetry that costs little, and from there on to a higher one while there is one.
+
+    Args:
+        state: Of the search.
+        structure: Coarsely relaxed.
+        energy: Of it, eV/atom.
+        limit: Relaxations at most, one or more.
 
     Returns:
         The relaxation that counts, and how many were run for it.
     """
-    limit = state.relaxations_left
-    settings = _settings(state.budget)
+    settings = final_settings(state.budget)
     # one relaxation is kept for that without added symmetry
-    best, spent = yield from _onto_symmetry(state, found.structure, found.energy_per_atom, limit - 1)
+    best, spent = yield from _onto_symmetry(state, structure, energy, limit - 1)
     if best is None:
-        [best] = yield from state.relax([state.symmetrised(found.structure)], settings)
+        [best] = yield from state.relax([state.symmetrised(structure)], settings)
         spent += 1
     # a refined structure is nearer to a higher symmetry than a coarse one is
-    while (energy := energy_of(best)) is not None:
-        higher, more = yield from _onto_symmetry(state, best.structure, energy, limit - spent)
+    while (end := energy_of(best)) is not None:
+        higher, more = yield from _onto_symmetry(state, best.structure, end, limit - spent)
         spent += more
         if higher is None:
             break
@@ -94,7 +101,7 @@ def _onto_symmetry(
         start = energy_of(evaluation)
         if start is None or start > energy + SYMMETRY_PENALTY:
             continue
-        [relaxation] = yield from state.relax([ordered], _settings(state.budget))
+        [relaxation] = yield from state.relax([ordered], final_settings(state.budget))
         spent += 1
         end = energy_of(relaxation)
         if end is not None and end <= energy + IMPROVEMENT:
@@ -102,5 +109,6 @@ def _onto_symmetry(
     return None, spent
 
 
-def _settings(budget: SearchBudget) -> RelaxSettings:
+def final_settings(budget: SearchBudget) -> RelaxSettings:
+    """Of a relaxation to the end."""
     return RelaxSettings(fmax=budget.final_fmax, max_steps=budget.final_steps, keep_symmetry=True)

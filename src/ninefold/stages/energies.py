@@ -12,7 +12,7 @@ from ninefold.stages.prescreen import minima_of, representative_first
 from ninefold.stages.stage import Counts, Resources, Stage, StageResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ninefold.chemistry.anions import Assignment
     from ninefold.engines.base import Engine
@@ -26,6 +26,10 @@ STAGE = Stage(
 )  # fmt: skip
 
 LOST = "no structure of the anion is left after relaxation"
+ALGORITHM = 2
+"""Rises when another minimum can come out of the same relaxations."""
+CRITERIA = ("coarse_fmax", "coarse_steps", "final_fmax", "final_steps", "passed_on", "passed_on_window")
+"""Of the budget, what the result depends on besides the minima."""
 
 
 USUAL_WINDOW = 0.05
@@ -54,13 +58,13 @@ def relaxed_id(minima: str, budget: SearchBudget, method: str) -> str:
 
     Args:
         minima: Id of the `MinimaRecord` that the search left.
-        budget: Its final force criterion and steps, and how many minima are passed on; see `with_window`.
+        budget: Its criteria, and how many minima are passed on; see `with_window`.
         method: Id of the method.
     """
     from ninefold.engines.base import RELAXATION_VERSION
 
-    criteria = budget.model_dump(mode="json", include={"final_fmax", "final_steps", "passed_on", "passed_on_window"})
-    return content_key("relaxed minima", minima, criteria, method, RELAXATION_VERSION, KEY_VERSION)
+    criteria = budget.model_dump(mode="json", include=set(CRITERIA))
+    return content_key("relaxed minima", ALGORITHM, minima, criteria, method, RELAXATION_VERSION, KEY_VERSION)
 
 
 def relax_minima(
@@ -71,24 +75,27 @@ def relax_minima(
     budget: SearchBudget,
     engine: Engine,
 ) -> StageResult:
-    """The lowest minima of one composition relaxed to the end with an engine, in the symmetry that they have.
+    """The lowest minima of one composition relaxed to the end with an engine.
+
+    Those that the search refined keep their symmetry; see `relax_again`.
 
     Args:
         campaign: That asks for it.
         assignment: The composition.
         found: What the search left.
         structures: By id, those of the minima.
-        budget: The final force criterion and steps; see `with_window`.
+        budget: Criteria of both kinds of relaxation; see `with_window`.
         engine: Of the method.
     """
-    from ninefold.engines import RelaxSettings
-    from ninefold.search.relaxed import described_minima
+    from ninefold.search import run_alone
+    from ninefold.search.minima import COARSE
+    from ninefold.search.relaxed import relax_again
 
     wanted = passed_on(found, budget)
-    settings = RelaxSettings(fmax=budget.final_fmax, max_steps=budget.final_steps, keep_symmetry=True)
     starts = [structures[minimum.structure].to_structure() for minimum in wanted]
-    relaxations = engine.relax(starts, settings)
-    outcome = described_minima(assignment, starts, relaxations, [minimum.source for minimum in wanted], budget)
+    sources = [minimum.source for minimum in wanted]
+    is_refined = [COARSE not in minimum.notes for minimum in wanted]
+    outcome = run_alone(relax_again(assignment, starts, sources, is_refined, budget), engine)
     minima, relaxed = minima_of(outcome)
     lowest = min((minimum.energy_per_atom for minimum in minima if minimum.is_valid), default=None)
     record = MinimaRecord(
@@ -99,12 +106,25 @@ def relax_minima(
         searches=found.searches,
         minima=representative_first(minima),
         origins=dict(outcome.origins),
-        lowest_by_round=[lowest],
+        lowest_by_round=rounds_of(found.lowest_by_round, lowest),
         reasons=dict(outcome.reasons),
-        relaxations=len(wanted),
+        relaxations=outcome.relaxations,
         core_seconds=outcome.core_seconds,
     )
     return StageResult([*relaxed, record], counts(record))
+
+
+def rounds_of(searched: Sequence[float | None], lowest: float | None) -> list[float | None]:
+    """The lowest energies of the rounds, as far apart as the search's method had them: noise is the search's.
+
+    Args:
+        searched: Of the rounds with the search's method, eV/atom; None where one found nothing.
+        lowest: Of the further method, eV/atom; None if no structure is left.
+    """
+    found = [energy for energy in searched if energy is not None]
+    if lowest is None or not found:
+        return [lowest]
+    return [None if energy is None else lowest + energy - min(found) for energy in searched]
 
 
 def passed_on(found: MinimaRecord, budget: SearchBudget) -> list[Minimum]:
