@@ -71,7 +71,15 @@ def main() -> None:
     action = sys.argv[1] if len(sys.argv) == 2 else ""
     if action not in ("start", "stop"):
         sys.exit("usage: services.py start|stop")
-    slurm_service.stop() if action == "stop" else slurm_service.start()
+    database(action)
+    if action == "stop":
+        slurm_service.stop()
+    elif not slurm_service.start():
+        sys.exit(1)  # told there; the database is up all the same
+
+
+def database(action: str) -> None:
+    """Start or stop the database's server."""
     if given := os.environ.get("NINEFOLD_TEST_MONGODB_URI"):
         print("services: NINEFOLD_TEST_MONGODB_URI is set: its server is used, and left as it is")
         if action == "start" and not answers(given):

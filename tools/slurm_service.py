@@ -100,8 +100,10 @@ end
 def main() -> None:
     """Start, stop or restart, as the arguments say."""
     action, *names = sys.argv[1:] or [""]
-    if action in ("start", "stop") and not names:
-        start() if action == "start" else stop()
+    if action == "start" and not names:
+        sys.exit(0 if start() else 1)
+    elif action == "stop" and not names:
+        stop()
     elif action == "restart" and set(names) <= {"slurmctld", *NODES}:
         for name in names or ("slurmctld", *NODES):
             end(name)
@@ -111,10 +113,10 @@ def main() -> None:
         sys.exit("usage: slurm_service.py start|stop|restart [slurmctld|n1|n2]")
 
 
-def start() -> None:
-    """Bring Slurm up, unless it is; without its programs, and without root to install them, say so."""
+def start() -> bool:
+    """Bring Slurm up, unless it is; False, and a line, where its programs are missing and cannot be installed."""
     with alone():
-        start_daemons()
+        return start_daemons()
 
 
 @contextmanager
@@ -126,20 +128,21 @@ def alone() -> Iterator[None]:
         yield
 
 
-def start_daemons() -> None:
+def start_daemons() -> bool:
     """What `start` does, under the lock."""
     if not install():
         print("services: no Slurm: its tests are skipped; as root: apt-get install " + " ".join(PACKAGES))
-        return
+        return False
     if pid_of("slurmctld") and is_ready():
         print("services: Slurm answers")
-        return
+        return True
     stop_daemons()
     configure()
     for name in ("munged", "slurmctld", *NODES):
         launch(name)
     wait_until_ready()
     print(f"services: Slurm is up; SLURM_CONF={CONFIGURATION}")
+    return True
 
 
 def stop() -> None:
