@@ -166,6 +166,36 @@ def test_bad_input_is_one_line(finished, folder, environment, arguments, words):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
+def test_retry_tries_one_class_of_failures_and_leaves_the_others(finished, folder, environment, address):
+    from ninefold.models.campaign import CampaignRecord
+    from ninefold.models.fault import Fault
+    from ninefold.store import open_store
+
+    with open_store(address, "write") as store:
+        labels = [row["label"] for row in store.find("compositions", limit=2)]
+        reasons = ["OSError: [Errno 28] No space left on device", "engine raised ValueError: shape (3, 4)"]
+        for label, reason in zip(labels, reasons, strict=True):
+            fault = {"campaign": "quick", "stage": "prescreen", "what": label, "reason": reason, "attempt": 1}
+            store.put("faults", [Fault(id=f"quick:prescreen:{label}", created="2026-01-01T00:00:00+00:00", **fault)])
+        record = store.get("campaigns", "quick")
+        store.put("campaigns", [CampaignRecord.model_validate({**record, "status": "incomplete"})])
+    told = json.loads(command("failures", "--json", folder=folder, environment=environment).stdout)
+    assert [group["cause"] for group in told] == [
+        "engine raised ValueError: shape (# #)", "machine: OSError: [Errno #] No space left on device",
+    ]  # fmt: skip
+    assert told[1]["retry"] == "ninefold retry quick --cause 'machine: OSError: [Errno #] No space left on device'"
+    for options, left in ((("--cause", told[1]["cause"]), [labels[1]]), ((), [])):
+        command("retry", "quick", *options, folder=folder, environment=environment)
+        command("work", "--cluster", "./here.yaml", folder=folder, environment=environment)
+        with open_store(address) as store:
+            assert [row["what"] for row in store.find("faults", equal={"campaign": "quick"})] == left
+            assert store.get("campaigns", "quick")["status"] == ("incomplete" if left else "finished")
+    with open_store(address) as store:
+        ranks = [row["rank"] for row in store.find("candidates", equal={"is_best": True}, fields=["rank"])]
+    assert sorted(filter(None, ranks)) == sorted(filter(None, (row["rank"] for row in finished["local"]["candidates"])))
+
+
 DEAR = """
 from ase.calculators.lj import LennardJones
 
@@ -196,6 +226,8 @@ def test_a_verification_by_dft_jobs_is_that_of_one_machine(finished, folder, env
         for job in database(address)["fireworks"].find({}):
             kinds.setdefault(job["spec"]["_category"], set()).add(job["name"])
     assert kinds["dft"] == {"compute a phase"}
+    again = command("retry", "quick", folder=folder, environment=environment, code=2)
+    assert "was submitted last for its verification" in again.stderr
     command(*asked, folder=folder, environment={**environment, "NINEFOLD_STORE": "ninefold.db"})
     here, there = without_times(what_matters(folder / "ninefold.db")), without_times(what_matters(address))
     differing = {
@@ -216,36 +248,6 @@ def without_times(value):
     if isinstance(value, dict):
         return {key: without_times(each) for key, each in value.items() if not key.endswith("seconds")}
     return [without_times(each) for each in value] if isinstance(value, list) else value
-
-
-@pytest.mark.slow
-def test_retry_tries_one_class_of_failures_and_leaves_the_others(finished, folder, environment, address):
-    from ninefold.models.campaign import CampaignRecord
-    from ninefold.models.fault import Fault
-    from ninefold.store import open_store
-
-    with open_store(address, "write") as store:
-        labels = [row["label"] for row in store.find("compositions", limit=2)]
-        reasons = ["OSError: [Errno 28] No space left on device", "engine raised ValueError: shape (3, 4)"]
-        for label, reason in zip(labels, reasons, strict=True):
-            fault = {"campaign": "quick", "stage": "prescreen", "what": label, "reason": reason, "attempt": 1}
-            store.put("faults", [Fault(id=f"quick:prescreen:{label}", created="2026-01-01T00:00:00+00:00", **fault)])
-        record = store.get("campaigns", "quick")
-        store.put("campaigns", [CampaignRecord.model_validate({**record, "status": "incomplete"})])
-    told = json.loads(command("failures", "--json", folder=folder, environment=environment).stdout)
-    assert [group["cause"] for group in told] == [
-        "engine raised ValueError: shape (# #)", "machine: OSError: [Errno #] No space left on device",
-    ]  # fmt: skip
-    assert told[1]["retry"] == "ninefold retry quick --cause 'machine: OSError: [Errno #] No space left on device'"
-    for options, left in ((("--cause", told[1]["cause"]), [labels[1]]), ((), [])):
-        command("retry", "quick", *options, folder=folder, environment=environment)
-        command("work", "--cluster", "./here.yaml", folder=folder, environment=environment)
-        with open_store(address) as store:
-            assert [row["what"] for row in store.find("faults", equal={"campaign": "quick"})] == left
-            assert store.get("campaigns", "quick")["status"] == ("incomplete" if left else "finished")
-    with open_store(address) as store:
-        ranks = [row["rank"] for row in store.find("candidates", equal={"is_best": True}, fields=["rank"])]
-    assert sorted(filter(None, ranks)) == sorted(filter(None, (row["rank"] for row in finished["local"]["candidates"])))
 
 
 # submissions that are cut short

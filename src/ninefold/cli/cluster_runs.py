@@ -217,6 +217,11 @@ def retry(
         reasons = repository.find("faults", equal={"campaign": campaign}, fields=["reason"])
     if before is None:
         raise not_submitted(campaign)
+    if before["what"] == "verify":
+        raise InputError(
+            "campaign", campaign, problem="was submitted last for its verification",
+            hint=f"the same 'ninefold verify {campaign} ... --cluster {before['cluster']}' computes what is missing",
+        )  # fmt: skip
     causes = {cause_of(row["reason"]) for row in reasons}
     if unknown := [one for one in cause or () if one not in causes]:
         raise InputError("--cause", unknown[0], problem="is the cause of no failure", allowed="; ".join(sorted(causes)))
