@@ -163,7 +163,10 @@ def _settings_of(settings: EngineSettings) -> dict[str, Any]:
 
 
 def fit_hydrogen(name: str) -> None:
-    """Write the energy of hydrogen that suits each engine to the binary hydrides of the set."""
+    """Write the energy of hydrogen that suits each engine to the binary hydrides of the set.
+
+    An engine whose own molecule does as well as the fit does for hydrides that it has not seen keeps its own.
+    """
     from ninefold.thermo.references import reference_phase
     from ninefold.trust.calibration import BINARY, hydrogen_energy
     from ninefold.trust.errors import errors_of
@@ -184,6 +187,10 @@ def fit_hydrogen(name: str) -> None:
         found = hydrogen_energy(errors_of(engine, binaries, relaxed.energy_per_atom))
         if found is None or relaxed.energy_per_atom is None:
             raise SystemExit(f"{engine.label}: too few binary hydrides in the set")
+        if found.error >= found.error_before:
+            print(f"  # {engine.label}: its own molecule is as good, {found.error_before:.4f} before and "
+                  f"{found.error:.4f} left out", flush=True)  # fmt: skip
+            continue
         energies = f"energy: {found.energy:.4f}, own: {relaxed.energy_per_atom:.4f}"
         lines.append(
             f"  - {{engine: {json.dumps(engine.label)}, {energies}, hydrides: {found.hydrides}, "
