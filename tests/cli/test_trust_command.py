@@ -59,6 +59,7 @@ def test_names_of_engines():
 
 
 def printed(capsys, monkeypatch, *arguments) -> str:
+    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr(sys, "argv", ["ninefold", *arguments])
     with pytest.raises(SystemExit) as end:
         main()

@@ -22,6 +22,7 @@ from campaign_run import CAMPAIGN, ninefold
 from ninefold.cli import signals
 from ninefold.cli.main import main
 from ninefold.models.collections import MODELS
+from ninefold.store import locate
 from ninefold.store.records import write
 from ninefold.store.sqlite import SQLiteStore
 
@@ -323,6 +324,7 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.delenv("NINEFOLD_STORE", raising=False)
     monkeypatch.delenv("NINEFOLD_DEBUG", raising=False)
+    monkeypatch.setattr(locate, "_opened", set())  # an error is blamed on damaged stores that this process has opened
 
     def run(*arguments: str) -> tuple[object, str, str]:
         monkeypatch.setattr(sys, "argv", ["ninefold", *arguments])

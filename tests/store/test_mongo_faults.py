@@ -71,7 +71,7 @@ def write_with_eight(backend, tmp_path, disturb):
     for process in others:
         own = process.communicate(timeout=180)[0].splitlines(keepends=True)
         assert process.returncode == 0
-        assert len(own) > 3
+        assert own
         lines += own
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
