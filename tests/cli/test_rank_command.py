@@ -133,6 +133,13 @@ def test_pareto_front(ask):
         (["rank", "--explain", "$ne"], "is no candidate"),
         (["rank", "--pareto", "stability", "--weights", "prior=1"], "two questions"),
         (["rank", "--pareto", "anion:max"], "is of kind string"),
+        (["rank", "--pareto", "e_above_hull:up"], "allowed: e_above_hull:min or e_above_hull:max"),
+        (["rank", "--pareto", "n"], "allowed: n:min or n:max"),
+        (
+            ["rank", "--pareto", "stability:min"],
+            "'stability:min' is a term, of which more is better; allowed: stability",
+        ),
+        (["rank", "--pareto", "nonsense"], "FILE.py:NAME, a field with :min or :max"),
         (["query", "--saved", "nothing"], "'nothing' is no saved query; allowed: near"),
         (["query", "n = 9", "--saved", "near"], "two questions"),
         (["query", "--saved", "near", "-c", "nope"], "is not in the store"),

@@ -227,6 +227,16 @@ def test_only_an_empty_store_is_filled(place, kind, what):
         assert whole(store) == before
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_store_holds_is_counted_to_the_end(place, kind):
+    source, target = place("SQLite by path"), place(kind)
+    source.open().close()
+    with target.open() as store:
+        store.put("structures", [structure(number) for number in range(1200)])
+    with pytest.raises(InputError, match="it holds 1200 documents"):
+        copy(source, target)
+
+
 def test_a_damaged_blob_of_the_source_ends_the_copy(place):
     source, target = place("SQLite by path"), place("SQLite by path")
     with source.open() as store:

@@ -149,16 +149,19 @@ def axes_of(text: str, columns: Mapping[str, Quantity], own_terms: Mapping[str, 
     fields = {**QUANTITIES, **columns}
     axes: list[Axis] = []
     for part in (part.strip() for part in text.split(",")):
-        name, _, direction = part.rpartition(":")
+        name, colon, direction = part.rpartition(":")
+        if colon and name in TERMS.names():
+            raise InputError("--pareto", part, problem="is a term, of which more is better", allowed=name)
         if direction in _BEST:
             [key] = fields_of(name, columns, "--pareto")
             if fields[key].kind not in _NUMBERS:
                 raise InputError("--pareto", part, problem=f"is of kind {fields[key].kind}, not a number")
             axes.append(Axis(key, 1.0 if direction == "max" else -1.0, is_term=False))
             continue
-        if part in fields and part not in TERMS.names():
+        name = name if colon else part
+        if name in fields and name not in TERMS.names():
             raise InputError(
-                "--pareto", part, problem="does not say which is better", allowed=f"{part}:min or {part}:max"
+                "--pareto", part, problem="does not say which is better", allowed=f"{name}:min or {name}:max"
             )  # fmt: skip
         axes.append(Axis(term_name(part, own_terms, "--pareto", fields)))
     if len({axis.name for axis in axes}) < len(axes):
@@ -234,7 +237,8 @@ def term_name(
         close = difflib.get_close_matches(name, dict.fromkeys(known), n=3)
         terms = list(dict.fromkeys([*TERMS.names(), *map(TERMS.label, own_terms)]))
         raise InputError(
-            option, name, problem="is not a ranking term", allowed=", ".join(terms) + ", FILE.py:NAME",
+            option, name, problem="is not a ranking term",
+            allowed=", ".join(terms) + ", FILE.py:NAME" + ", a field with :min or :max" * bool(fields),
             hint=f"did you mean {' or '.join(map(repr, close))}?" if close else None,
         )  # fmt: skip
     TERMS.check(name)

@@ -37,6 +37,9 @@ _ADDRESS = re.compile(
 )
 """Without both slashes too: a misspelt address must not become a file's name, nor be printed with its password."""
 
+_LOGIN = re.compile(r"[^/@:]+:[^/]*@(?=[^/])")
+"""`user:password@` at the beginning, of an address whose scheme was forgotten."""
+
 _opened: set[str] = set()
 _instead: dict[str, Callable[[Mode], Store]] = {}
 """Address -> what opens another store in its place."""
@@ -160,11 +163,12 @@ def masked(uri: str | Path) -> str:
     """
     text = str(uri)
     scheme, rest = _split(text)
-    if scheme is None or text.startswith("sqlite:///"):
+    if text.startswith("sqlite:///") or (scheme is None and not _LOGIN.match(text)):
         return text
     # to the last @: a password may hold one that nobody has escaped
     without_user = re.sub(r"^(/*).*@", r"\1***@", rest, flags=re.DOTALL)
-    return f"{scheme}:{re.sub(r'[?#].*', '?***', without_user, flags=re.DOTALL)}"
+    shown = re.sub(r"[?#].*", "?***", without_user, flags=re.DOTALL)
+    return shown if scheme is None else f"{scheme}:{shown}"
 
 
 def find_damage() -> StoreError | None:
@@ -192,6 +196,9 @@ def _backend_of(value: str, field: str) -> tuple[Any, str]:
     """The module that knows an address, and the address as that module takes it."""
     scheme, rest = _split(value)
     if scheme is None:
+        if _LOGIN.match(value):
+            problem = "holds a login and begins with no scheme"
+            raise InputError(field, masked(value), problem=problem, allowed=_ALLOWED)
         return import_module(BACKENDS["sqlite"]), value
     if scheme not in BACKENDS:
         problem = f"begins with {scheme}:, which is no kind of store or server that this version knows"

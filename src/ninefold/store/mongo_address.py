@@ -48,16 +48,17 @@ class Address(NamedTuple):
     def secrets(self) -> list[str]:
         """Texts that no message may hold, the longest first."""
         _, _, password = (self.login or "").partition(":")
-        values = [value for key, value in self._options() if key.lower() in _SECRET_OPTIONS]
+        values = [value for key, value in self.option_pairs() if key.lower() in _SECRET_OPTIONS]
         found = {text for value in (password, *values) for text in (value, unquote(value)) if text}
         return sorted(found, key=len, reverse=True)
 
     def public(self) -> str:
         """The address without login and secret options."""
-        kept = "&".join(f"{key}={value}" for key, value in self._options() if key.lower() not in _SECRET_OPTIONS)
+        kept = "&".join(f"{key}={value}" for key, value in self.option_pairs() if key.lower() not in _SECRET_OPTIONS)
         return f"{self.scheme}://{self.hosts}/{self.database}{'?' * bool(kept)}{kept}"
 
-    def _options(self) -> list[tuple[str, str]]:
+    def option_pairs(self) -> list[tuple[str, str]]:
+        """Names and values of the options, in their order."""
         pairs = (text.partition("=") for text in re.split("[&;]", self.options) if text)
         return [(key, value) for key, _, value in pairs]
 
@@ -103,7 +104,27 @@ def options_of(parts: Address, address: str, field: str) -> dict[str, Any]:
     try:
         return dict(parse_uri(plain, validate=True, warn=False)["options"])
     except (PyMongoError, ValueError, TypeError, OSError):
-        raise _refused(address, field) from None
+        raise _refused(address, field, _wrong_option(parts)) from None
+
+
+def _wrong_option(parts: Address) -> str | None:
+    """What is wrong with the first option that pymongo refuses alone, without its value; None if it takes each.
+
+    The name is told only where pymongo knows it: what follows a question mark may be the rest of a password.
+    """
+    from pymongo.errors import PyMongoError
+    from pymongo.uri_parser import parse_uri
+
+    for place, (key, value) in enumerate(parts.option_pairs(), 1):
+        try:
+            parse_uri(f"mongodb://host/?{key}={value}", validate=True, warn=False)
+        except OSError:
+            return f"option {key} names a file that cannot be read"
+        except (ValueError, TypeError):
+            return f"option {key} has a value that it does not take"
+        except PyMongoError:
+            return f"option {place} of the address is not known"
+    return None
 
 
 def with_login(address: str, *offered: str | None) -> str:
@@ -149,8 +170,9 @@ def _with_port(scheme: str, host: str) -> str:
     return host if scheme == "mongodb+srv" or re.search(r":\d+$", host) or host.endswith(".sock") else f"{host}:27017"
 
 
-def _refused(address: str, field: str) -> InputError:
-    return InputError(field, _masked(address), problem="is no address of a MongoDB server", allowed=ALLOWED)
+def _refused(address: str, field: str, hint: str | None = None) -> InputError:
+    problem = "is no address of a MongoDB server"
+    return InputError(field, _masked(address), problem=problem, allowed=None if hint else ALLOWED, hint=hint)
 
 
 def _masked(address: str) -> str:

@@ -83,8 +83,8 @@ def begin_filling(connection: Connection, source: str) -> bool:
             raise of_another_source(connection.place, str(found.get("source")), source)
         return True
     names = (*schema.COLLECTIONS, FILES)
-    held = connection.retried(lambda: sum(connection.database[name].count_documents({}, limit=1000) for name in names))
-    if held:
+    if connection.retried(lambda: any(connection.database[name].find_one({}, ["_id"]) for name in names)):
+        held = connection.retried(lambda: sum(connection.database[name].count_documents({}) for name in names))
         raise not_empty(connection.place, held)
     marked = {**own, "schema_version": UNFINISHED, "of_version": schema.SCHEMA_VERSION, "source": source}
     connection.retried(lambda: identity.replace_one(own, marked, upsert=True))
