@@ -18,6 +18,7 @@ from ninefold.errors import InputError
 from ninefold.flows.kept import Kept, calculations_of
 from ninefold.store import StoreError, mongo_lease, open_store, public_address, schema
 from ninefold.store.mongo_address import login_file
+from ninefold.store.mongo_queries import parts_of
 from ninefold.store.store import LeaseLostError
 
 
@@ -236,6 +237,16 @@ def test_every_declared_index_is_there_and_a_missing_one_is_made_when_the_store_
     assert there() == declared - {("candidates", "rank"), ("candidates", "label")}
     open_store(address, "write").close()
     assert there() == declared
+
+
+def test_unknown_values_come_by_id_whatever_index_is_read(backend, store):
+    # one that is absent and one that is null are two keys of an index, which is then no order of the ids
+    store.put("candidates", [record(f"{k:02d}", n=7, **({} if k % 3 else {"rank": None})) for k in range(12)])
+    collection = store._connection.database["candidates"]
+    [query] = [part.query for part in parts_of("candidates", {}, [("rank", "asc")], {}) if part.sort == [("_id", 1)]]
+    for index in collection.index_information():
+        found = [row["_id"] for row in collection.find(query, sort=[("_id", 1)], hint=index)]
+        assert found == [f"{k:02d}" for k in range(12)], index
 
 
 def test_no_more_than_a_page_comes_at_once(backend, store):
