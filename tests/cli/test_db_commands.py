@@ -189,6 +189,17 @@ def test_what_is_lost_is_found(db, stored, damage, expected):
     assert whole(stored) == before
 
 
+def test_what_mends_rows_is_told(db, stored):
+    with open_store(stored, "write") as store:
+        remove("candidates", is_best=True)(store)
+    told = db("check", "--store", stored, code=1).stdout
+    assert (
+        "Rows of an older ninefold differ where its rules or hulls did; 'ninefold db rebuild' makes them anew" in told
+    )
+    db("rebuild", "--store", stored)
+    assert "0 problems in " in db("check", "--store", stored).stdout
+
+
 def test_a_missing_index_is_found_and_made(db):
     mongo_server.server()
     name = mongo_server.unused_database()

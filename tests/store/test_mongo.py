@@ -204,7 +204,9 @@ def test_retries_have_an_end(store, monkeypatch):
     monkeypatch.setattr("ninefold.store.mongo_connection.RETRY_SECONDS", 0.3)
     left = lost(monkeypatch, "count_documents", times=10**9)
     begun = time.monotonic()
-    with pytest.raises(InputError, match=r"cannot be reached.*nothing acknowledged is lost"):
+    with pytest.raises(
+        InputError, match=r"cannot be reached.*then try again, a run by .ninefold resume.; nothing acknowledged is lost"
+    ):
         store.count("candidates")
     assert time.monotonic() - begun < 5
     assert left[0] < 10**9 - 2

@@ -95,7 +95,9 @@ def check(
             if counts[kind]:
                 typer.echo(f"{counts[kind]} {meaning}")
         if counts["views"]:
-            typer.echo("'ninefold db rebuild' makes the rows anew")
+            typer.echo(
+                "Rows of an older ninefold differ where its rules or hulls did; 'ninefold db rebuild' makes them anew"
+            )
         typer.echo(f"{numbered(counts.total(), 'problem')} in {masked(address)}")
     if counts.total():
         raise typer.Exit(1)

@@ -29,7 +29,10 @@ class BlobError(StoreError):
 
     def __init__(self, place: str, problem: str) -> None:
         self.place, self.problem = place, problem
-        super().__init__(f"blob: {shown(place)} {problem}; restore it, or delete it: 'ninefold resume' makes it anew")
+        super().__init__(
+            f"blob: {shown(place)} {problem}; restore it, or delete it: 'ninefold resume' makes it anew where a search "
+            "still needs it"
+        )
 
     def __reduce__(self) -> tuple[object, ...]:  # survives a worker process
         return (BlobError, (self.place, self.problem))

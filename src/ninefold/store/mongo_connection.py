@@ -48,7 +48,7 @@ _WRONG_LOGIN = frozenset({11, 18, 8000})
 """UserNotFound, AuthenticationFailed, and Atlas' own."""
 _NOT_ALLOWED = frozenset({13, 8005})
 _NO_ROOM = frozenset({14031, 12501})
-_RESUME = "then 'ninefold resume'; nothing acknowledged is lost"
+_RESUME = "then try again, a run by 'ninefold resume'; nothing acknowledged is lost"
 
 Result = TypeVar("Result")
 
