@@ -423,6 +423,14 @@ def test_a_copy_while_a_campaign_runs_says_so(db, folder):
         db("rebuild", "--dry-run")
 
 
+@pytest.mark.parametrize("command", [("copy", "ninefold.db", "c.db"), ("backup", "b.tar.gz")])
+def test_a_copy_of_a_store_that_lost_a_blob_says_so(db, folder, command):
+    assert "note" not in db("copy", "ninefold.db", "whole.db").stderr
+    with open_store(folder / "ninefold.db", "write") as store:
+        remove_a_pool_s_blob(store)
+    assert "note: 1 blob that pools name cannot be copied: missing in the source" in db(*command).stderr
+
+
 @pytest.mark.parametrize("command", [["init"], ["check"], ["migrate"], ["backup", "b.tar.gz"], ["rebuild"]])
 def test_no_message_shows_a_password(db, folder, command):
     address = f"mongodb://ada:{SECRET}@127.0.0.1:9/x?serverSelectionTimeoutMS=200"

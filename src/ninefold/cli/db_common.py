@@ -78,6 +78,17 @@ def note_writers(store: Any) -> None:
         typer.echo(f"ninefold: note: in use by {holder}: what it writes meanwhile may be left out", err=True)
 
 
+def note_lost_blobs(store: Any) -> None:
+    """Say that a copy lacks what its source has lost: it is verified against the source, not against what should be."""
+    named = {str(row["packings"]) for row in store.iterate("pools", fields=["packings"])}
+    if lost := len(named.difference(store.blobs.names())):
+        typer.echo(
+            f"ninefold: note: {numbered(lost, 'blob')} that pools name cannot be copied: missing in the source; "
+            "'ninefold db check' lists them",
+            err=True,
+        )
+
+
 def source_name(address: str) -> str:
     """A store as its copies name it: the same however the address was written, and without login and options."""
     from ninefold.store import public_address, store_file

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from ninefold.cli.db_common import check_current, counted_in, note_writers, progress, sized, source_name, state_at
+from ninefold.cli.db_common import (
+    check_current,
+    counted_in,
+    note_lost_blobs,
+    note_writers,
+    progress,
+    sized,
+    source_name,
+    state_at,
+)
 from ninefold.cli.options import StoreOption
 from ninefold.cli.outputs import ForceOption
 
@@ -32,6 +41,7 @@ def backup(
     head = {"source": source_name(address), "created": now(), "ninefold": ninefold.__version__}
     with open_store(address) as opened, progress("backup", f"{file} was not written") as tell:
         note_writers(opened)
+        note_lost_blobs(opened)
         tally = write_backup(file, parts_of(opened, tell, "back up"), head)
     typer.echo(f"{counted_in(tally)} of {masked(address)} in {file} ({sized(file.stat().st_size)})")
 
@@ -81,5 +91,6 @@ def copy(
         filled.lease(EXECUTOR, "copy"),
     ):
         note_writers(opened)
+        note_lost_blobs(opened)
         tally = fill(filled, parts_of(opened, tell, "copy"), name, tell, None)
     typer.echo(f"{counted_in(tally)} of {masked(origin)} in {masked(address)}; verified")
