@@ -137,10 +137,24 @@ def remove_run(launchpad: CampaignLaunchPad, run: str) -> None:
         launchpad.db[OUTPUTS].delete_many({"uuid": {"$in": [row["spec"][TAG].get("job") for row in part]}})
 
 
+def remove_previous(launchpad: CampaignLaunchPad, submission: dict[str, Any]) -> None:
+    """Delete the jobs of the submission that another has taken the place of, once that one is whole."""
+    previous = submission.get("previous")
+    if previous is not None:
+        remove_run(launchpad, previous["run"])
+        launchpad.submissions.update_one({"run": submission["run"]}, {"$unset": {"previous": True}})
+
+
 def held_runs(launchpad: CampaignLaunchPad) -> list[str]:
-    """Runs of which no job is taken now."""
-    rows = launchpad.submissions.find({"state": {"$ne": "submitted"}}, {"run": 1})
-    return [row["run"] for row in rows]
+    """Runs of which no job is taken now: of submissions that are held, and those that others take the place of."""
+    query = {"$or": [{"state": {"$ne": "submitted"}}, {"previous.run": {"$exists": True}}]}
+    held = []
+    for row in launchpad.submissions.find(query, {"state": 1, "run": 1, "previous.run": 1}):
+        if row["state"] != "submitted":
+            held.append(row["run"])
+        if row.get("previous"):
+            held.append(row["previous"]["run"])
+    return held
 
 
 def has_work(launchpad: CampaignLaunchPad, cluster: str) -> bool:
