@@ -314,7 +314,7 @@ def cancelled(launchpad):
 def test_jobs_of_a_cancelled_run_are_held_until_another_submission_is_whole(place, address, tmp_path, monkeypatch):
     from ninefold.run.fireworks import fireworker
 
-    store, launchpad = place
+    _, launchpad = place
     submit(place, cluster_jobs.count(str(tmp_path), "old"))
     previous = cancelled(launchpad)
     insert, remove, taken = submission._insert, submitted_runs.remove_run, []
@@ -367,16 +367,27 @@ def test_a_job_of_a_run_that_another_submission_has_removed_is_stopped(place, ad
     monkeypatch.setattr("ninefold.run.running_job.WATCH_SECONDS", 0.2)
     _, launchpad = place
     submit(place, cluster_jobs.wait_for(str(tmp_path), "old"))
-    worker = threading.Thread(target=lambda: (wait_until(lambda: cluster_jobs.runs(tmp_path, "old")), replace()))
+    run = submitted_runs.submission_of(launchpad, CAMPAIGN.name)["run"]
 
-    def replace():
-        submit(place, cluster_jobs.count(str(tmp_path), "new"), previous=cancelled(launchpad))
+    def remove():
+        wait_until(lambda: cluster_jobs.runs(tmp_path, "old"))
+        submitted_runs.remove_run(launchpad, run)
 
-    worker.start()
+    thread = threading.Thread(target=remove)
+    thread.start()
     done = run_all(address)
-    worker.join()
-    assert (done.jobs, done.given_back) == (1, 1)
-    assert cluster_jobs.runs(tmp_path, "new") == 1
+    thread.join()
+    assert (done.jobs, done.given_back) == (0, 1)
+    assert states(launchpad) == {}
+
+
+@pytest.mark.parametrize("state", ["paused", "cancelled"])
+def test_a_campaign_that_has_ended_is_not_paused_or_cancelled(place, address, tmp_path, state):
+    submit(place, cluster_jobs.count(str(tmp_path), "only"))
+    run_all(address)
+    with pytest.raises(InputError, match=f"'{CAMPAIGN.name}' has come to its end: no job of it is left"):
+        submitted_runs.set_state(place[1], CAMPAIGN.name, state, ("submitted", "paused"))
+    assert submitted_runs.submission_of(place[1], CAMPAIGN.name)["state"] == "submitted"
 
 
 def test_the_largest_shard_goes_first_and_a_shard_goes_on_before_the_next():
@@ -405,8 +416,10 @@ def test_the_work_of_a_cluster_is_counted_by_kind(place, address, tmp_path):
     assert source.demand() == {"cpu": Demand(4, 0, None)}
     take(place, datetime.now(UTC) + timedelta(minutes=4))
     assert source.demand()["cpu"][:2] == (3, 1)
+    assert source.paused() == []
     submitted_runs.set_state(place[1], CAMPAIGN.name, "paused", ("submitted",))
     assert source.demand() == {}
+    assert source.paused() == [CAMPAIGN.name]
     assert LaunchpadDemand(address, "elsewhere").demand() == {}
 
 

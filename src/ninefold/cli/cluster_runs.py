@@ -246,7 +246,9 @@ def pause(
 ) -> None:
     """Let no further job of a submitted campaign start; what runs goes on. --end goes on with it."""
     _set_state(campaign, cluster, store, "submitted" if end else "paused", ("paused",) if end else ("submitted",))
-    typer.echo(f"Campaign {campaign!r} " + ("goes on." if end else "is paused; 'ninefold pause --end' goes on."))
+    typer.echo(
+        f"Campaign {campaign!r} " + ("goes on." if end else f"is paused; 'ninefold pause {campaign} --end' goes on.")
+    )
 
 
 def cancel(

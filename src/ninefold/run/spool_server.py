@@ -218,7 +218,7 @@ class SpoolServer:
                 (self._folder / RUNNING / worker).rmdir()
 
     def _withdraw(self, launchpad: CampaignLaunchPad) -> None:
-        """Take jobs of paused, cancelled and removed runs out of the folder, and stop those that run of the last two."""
+        """Take jobs of paused, cancelled and removed runs out of the folder; of the last two, stop what runs."""
         held = set(held_runs(launchpad))
         cancelled = {row["run"] for row in launchpad.submissions.find({"state": "cancelled"}, {"run": 1})}
         (self._folder / CANCELLED).mkdir(exist_ok=True)

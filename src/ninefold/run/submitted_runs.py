@@ -85,7 +85,7 @@ def set_state(launchpad: CampaignLaunchPad, campaign: str, state: State, allowed
     """Pause, go on with or cancel a submission; its workers see it before their next job.
 
     Raises:
-        InputError: if there is none, or it is in another state.
+        InputError: if there is none, it is in another state, or no job of it is left.
     """
     found = submission_of(launchpad, campaign)
     if found is None:
@@ -94,6 +94,11 @@ def set_state(launchpad: CampaignLaunchPad, campaign: str, state: State, allowed
         raise InputError(
             "campaign", campaign, problem=f"is {found['state']}", allowed=f"a campaign that is {' or '.join(allowed)}"
         )
+    if not is_active(launchpad, found):
+        raise InputError(
+            "campaign", campaign, problem="has come to its end: no job of it is left",
+            hint=f"'ninefold status -c {campaign}' shows it, 'ninefold retry {campaign}' computes what is missing",
+        )  # fmt: skip
     launchpad.our.retried(
         lambda: launchpad.submissions.update_one(
             {"_id": campaign, "run": found["run"], "state": found["state"]}, {"$set": {"state": state}}
