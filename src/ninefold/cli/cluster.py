@@ -168,9 +168,8 @@ def up(
     if step.work_left:
         typer.echo(f"{step.work_left} jobs are left; 'ninefold up {cluster}' goes on.")
     elif step.paused:
-        typer.echo(
-            f"Paused: {', '.join(step.paused)}; 'ninefold pause NAME --end', then 'ninefold up {cluster}' goes on."
-        )
+        paused = ", ".join(step.paused)
+        typer.echo(f"Paused: {paused}; after 'ninefold pause NAME --end', 'ninefold up {cluster}' goes on.")
     elif step.delayed is None:
         typer.echo("No work is left.")
 
