@@ -150,8 +150,9 @@ def test_without_a_scheduler_one_line_says_so(tmp_path, monkeypatch):
         ("cpu", {"cores": 16, "memory_GB": 32}, "set jobs_at_once to 8, or memory_GB to 64"),
         ("cpu", {"cores": 16, "memory_GB": 32, "jobs_at_once": 8}, None),
         ("gpu", {"cores": 8, "memory_GB": 4, "gpus": 2}, "set jobs_at_once to 1, or memory_GB to 8"),
+        ("cpu", {"cores": 1, "memory_GB": 3}, "set memory_GB to 4"),
         ("dft", {"cores": 32, "memory_GB": 8}, None),
-        ("dft", {"cores": 32, "memory_GB": 7}, "set jobs_at_once to 1, or memory_GB to 8"),
+        ("dft", {"cores": 32, "memory_GB": 7}, "set memory_GB to 8"),
     ],
 )
 def test_a_note_on_memory_that_the_places_of_a_queue_job_do_not_have(tmp_path, kind, needs, advice):
@@ -200,6 +201,12 @@ def test_executables(node, command, missing):
     finding = node(executables={"vasp": command})["executable vasp"]
     assert (finding.status == "ok") == (missing is None)
     assert missing is None or missing in finding.text
+
+
+def test_gpaw_in_the_process_of_ninefold_needs_no_python_on_the_path(node, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert node(executables={"gpaw": "python"})["executable gpaw"].status == "ok"
+    assert node(executables={"gpaw": "gpaw python"})["executable gpaw"].status == "failed"
 
 
 def test_pseudopotentials(node, tmp_path, monkeypatch):

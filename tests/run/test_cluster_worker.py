@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -294,8 +295,6 @@ def test_a_paused_campaign_starts_no_job_and_a_cancelled_one_stops(place, addres
     with pytest.raises(InputError, match="is submitted; allowed: a campaign that is paused"):
         submitted_runs.set_state(launchpad, CAMPAIGN.name, "submitted", ("paused",))
 
-    import threading
-
     def cancel():
         wait_until(lambda: cluster_jobs.runs(tmp_path, "long"))
         submitted_runs.set_state(launchpad, CAMPAIGN.name, "cancelled", ("submitted", "paused"))
@@ -305,6 +304,90 @@ def test_a_paused_campaign_starts_no_job_and_a_cancelled_one_stops(place, addres
     done = run_all(address)
     thread.join()
     assert (done.jobs, done.given_back, done.reason) == (0, 1, "nothing is left to do")
+
+
+def cancelled(launchpad):
+    submitted_runs.set_state(launchpad, CAMPAIGN.name, "cancelled", ("submitted",))
+    return submitted_runs.submission_of(launchpad, CAMPAIGN.name)
+
+
+def test_jobs_of_a_cancelled_run_are_held_until_another_submission_is_whole(place, address, tmp_path, monkeypatch):
+    from ninefold.run.fireworks import fireworker
+
+    _, launchpad = place
+    submit(place, cluster_jobs.count(str(tmp_path), "old"))
+    previous = cancelled(launchpad)
+    insert, remove, taken = submission._insert, submitted_runs.remove_run, []
+
+    def take_now():
+        taker = fireworker("other", "here", ["cpu"], submitted_runs.held_runs(launchpad))
+        taken.append(launchpad.take(taker, "", "other")[0])
+
+    def inserted(*arguments):
+        take_now()
+        return insert(*arguments)
+
+    def removed(*arguments):
+        take_now()
+        remove(*arguments)
+
+    monkeypatch.setattr(submission, "_insert", inserted)
+    monkeypatch.setattr(submitted_runs, "remove_run", removed)
+    submit(place, cluster_jobs.count(str(tmp_path), "new"), previous=previous)
+    assert taken == [None, None]
+    assert list(states(launchpad).values()) == ["READY"]
+    assert submitted_runs.held_runs(launchpad) == []
+    run_all(address)
+    assert [cluster_jobs.runs(tmp_path, name) for name in ("old", "new")] == [0, 1]
+
+
+@pytest.mark.parametrize("place_of_death", ["_insert", "remove_previous"])
+def test_a_submission_killed_in_the_place_of_a_cancelled_one_runs_no_job_of_that(
+    place, address, tmp_path, monkeypatch, place_of_death
+):
+    """The cancelled one is found again, or its jobs are removed by the next recovery."""
+    store, launchpad = place
+    submit(place, cluster_jobs.count(str(tmp_path), "old"))
+    previous = cancelled(launchpad)
+    with monkeypatch.context() as patch:
+        patch.setattr(submission, "_undo", lambda *_: None)
+        patch.setattr(submission, place_of_death, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            submit(place, cluster_jobs.count(str(tmp_path), "new"), previous=previous)
+    recover(store, launchpad)
+    run_all(address, idle_seconds=0.5)
+    is_whole = place_of_death == "remove_previous"
+    assert [cluster_jobs.runs(tmp_path, name) for name in ("old", "new")] == [0, int(is_whole)]
+    found = submission._previous(launchpad, CAMPAIGN.name)
+    assert (found["run"] == previous["run"]) != is_whole
+    assert not found.get("previous")
+
+
+def test_a_job_of_a_run_that_another_submission_has_removed_is_stopped(place, address, tmp_path, monkeypatch):
+    monkeypatch.setattr("ninefold.run.running_job.WATCH_SECONDS", 0.2)
+    _, launchpad = place
+    submit(place, cluster_jobs.wait_for(str(tmp_path), "old"))
+    run = submitted_runs.submission_of(launchpad, CAMPAIGN.name)["run"]
+
+    def remove():
+        wait_until(lambda: cluster_jobs.runs(tmp_path, "old"))
+        submitted_runs.remove_run(launchpad, run)
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    done = run_all(address)
+    thread.join()
+    assert (done.jobs, done.given_back) == (0, 1)
+    assert states(launchpad) == {}
+
+
+@pytest.mark.parametrize("state", ["paused", "cancelled"])
+def test_a_campaign_that_has_ended_is_not_paused_or_cancelled(place, address, tmp_path, state):
+    submit(place, cluster_jobs.count(str(tmp_path), "only"))
+    run_all(address)
+    with pytest.raises(InputError, match=f"'{CAMPAIGN.name}' has come to its end: no job of it is left"):
+        submitted_runs.set_state(place[1], CAMPAIGN.name, state, ("submitted", "paused"))
+    assert submitted_runs.submission_of(place[1], CAMPAIGN.name)["state"] == "submitted"
 
 
 def test_the_largest_shard_goes_first_and_a_shard_goes_on_before_the_next():
@@ -333,8 +416,10 @@ def test_the_work_of_a_cluster_is_counted_by_kind(place, address, tmp_path):
     assert source.demand() == {"cpu": Demand(4, 0, None)}
     take(place, datetime.now(UTC) + timedelta(minutes=4))
     assert source.demand()["cpu"][:2] == (3, 1)
+    assert source.paused() == []
     submitted_runs.set_state(place[1], CAMPAIGN.name, "paused", ("submitted",))
     assert source.demand() == {}
+    assert source.paused() == [CAMPAIGN.name]
     assert LaunchpadDemand(address, "elsewhere").demand() == {}
 
 
@@ -357,8 +442,6 @@ def test_workers_of_one_queue_job_end_together(place, address, tmp_path):
 
 def test_a_server_that_is_away_for_a_while_costs_nothing(place, address, tmp_path, monkeypatch):
     """The worker waits, gives back its own job, and goes on under another name."""
-    import threading
-
     from pymongo.uri_parser import parse_uri
 
     import cut_connection

@@ -146,6 +146,22 @@ def test_a_node_gives_its_job_back_at_the_end_of_its_time(launchpad, address, fo
     assert launchpad.fireworks.find_one()["state"] == "READY"
 
 
+def test_a_job_that_another_submission_has_removed_is_withdrawn(launchpad, address, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_server, "POLL_SECONDS", 0.1)
+    submit(address, cluster_jobs.wait_for(str(tmp_path), "old"))
+    serve(folder, address, "here", ["cpu"], max_seconds=2.0)
+    [name] = names_in(folder / "jobs" / "cpu")
+    before = submitted_runs.submission_of(launchpad, CAMPAIGN.name)
+    submitted_runs.remove_run(launchpad, before["run"])
+    serve(folder, address, "here", ["cpu"], max_seconds=2.0)
+    assert names_in(folder / "jobs" / "cpu") == []
+    running = folder / "running" / "node"
+    running.mkdir(parents=True, exist_ok=True)
+    (running / name).touch()
+    serve(folder, address, "here", ["cpu"], max_seconds=2.0)
+    assert names_in(folder / "cancelled") == [name]  # its worker stops at this file
+
+
 @pytest.mark.slow
 def test_a_campaign_by_a_spool_folder_is_that_of_one_machine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("spooled")

@@ -117,6 +117,15 @@ def test_a_second_submission_is_refused_in_one_line(finished):
     assert "campaign: 'quick' is submitted to cluster 'here', and has jobs left" in finished["run here"].stderr
 
 
+def test_commands_that_come_next_name_the_cluster_as_the_user_did(finished, folder, environment):
+    """A file that lies elsewhere cannot be named otherwise, and the store is that of no variable."""
+    told = finished["submit"].stdout
+    assert "'ninefold up here.yaml' starts workers" in told
+    assert "'ninefold status --watch -c quick --cluster here.yaml' follows it" in told
+    shown = command("status", "-c", "quick", "--cluster", "here.yaml", folder=folder, environment=environment)
+    assert shown.stdout.startswith("Campaign quick: ")
+
+
 def test_status_tells_of_the_jobs(finished, folder, environment):
     told = json.loads(finished["status"].stdout)
     assert told["status"] == "submitted to cluster here"
@@ -150,6 +159,12 @@ def test_a_finished_campaign_is_not_submitted_again_and_nothing_failed(finished,
         (["work", "--cluster", "here.yaml", "--resources", "gpu"], "--resources: 'gpu' is none of cluster 'here'"),
         (["cancel", "other"], "campaign: 'other' is not in the store"),
         (["pause", "quick", "--end"], "campaign: 'quick' is submitted; allowed: a campaign that is paused"),
+        (["cancel", "quick"], "campaign: 'quick' has come to its end: no job of it is left"),
+        (
+            ["submit", "campaign.yaml", "--cluster", "here.yaml", "--store", "other.db"],
+            "--store: 'other.db' is not the database of cluster 'here'",
+        ),
+        (["status", "--cluster", "here.yaml", "--store", "other.db"], "--store: 'other.db' is not the database"),
         (["submit", "away.yaml", "--cluster", "away.yaml"], "cannot be reached"),
         (["work", "--cluster", "away.yaml"], "cannot be reached"),
     ],

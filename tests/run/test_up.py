@@ -38,6 +38,9 @@ class Files:
     def demand(self):
         return {"cpu": Demand(*(len(list((self.folder / state).iterdir())) for state in ("waiting", "running")))}
 
+    def paused(self):
+        return ()
+
     def worker(self):
         script = self.folder / "worker.sh"
         script.write_text(
@@ -81,9 +84,13 @@ class Memory:
 class Source:
     def __init__(self, **demand):
         self.now = {kind: Demand(*numbers) for kind, numbers in demand.items()}
+        self.held = []
 
     def demand(self):
         return self.now
+
+    def paused(self):
+        return self.held
 
 
 def pilots(one, queue):
@@ -115,6 +122,25 @@ def test_a_second_process_is_refused_while_one_runs(tmp_path):
 
     keep_up(first, Source(), once=True, report=report)
     keep_up(second, Source(), once=True)  # the lock goes with its holder
+
+
+def test_a_paused_campaign_is_waited_for(tmp_path):
+    queue, source, steps = Memory(), Source(cpu=(3,)), []
+
+    def report(step):
+        steps.append(step)
+        if len(steps) == 1:
+            source.now, source.held = {}, ["mine"]
+            for job in queue.alive:
+                queue.alive[job] = queue.alive[job]._replace(state="running")
+        if len(steps) == 3:
+            queue.alive.clear()  # three workers for which nothing was ready: no sign of a broken environment
+        if len(steps) == 5:
+            source.held = []
+
+    step = keep_up(pilots(cluster(tmp_path), queue), source, interval=0.05, report=report)
+    assert [step.paused for step in steps] == [(), *[("mine",)] * 4, ()]
+    assert step.work_left == 0
 
 
 def test_once_looks_once(tmp_path):

@@ -167,6 +167,9 @@ def up(
     step = keep_up(pilots, source, once=once, seconds=seconds, interval=interval, report=tell)
     if step.work_left:
         typer.echo(f"{step.work_left} jobs are left; 'ninefold up {cluster}' goes on.")
+    elif step.paused:
+        paused = ", ".join(step.paused)
+        typer.echo(f"Paused: {paused}; after 'ninefold pause NAME --end', 'ninefold up {cluster}' goes on.")
     elif step.delayed is None:
         typer.echo("No work is left.")
 
@@ -181,6 +184,8 @@ def line_of(step: Step) -> str:
     if step.cancelled:
         parts.append(f"cancelled, as no work is left: {step.cancelled}")
     parts += [f"queue job {job} will not start: {reason or 'it is held'}" for job, reason in step.held.items()]
+    if step.paused:
+        parts.append(f"paused, waited for: {', '.join(step.paused)}")
     if step.delayed:
         parts = [f"{step.delayed}; it is tried again"]
     return "; ".join(parts)

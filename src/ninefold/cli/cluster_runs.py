@@ -50,7 +50,7 @@ def submit(
         read, database_of(chosen, store), chosen.name, chosen.resources.kinds, workflow=workflow, update=update,
         shard_seconds=60 * shard_minutes, has_spool=chosen.spool is not None,
     )  # fmt: skip
-    _tell_submitted(done, chosen.name, json)
+    _tell_submitted(done, chosen.name, json, named=cluster)
 
 
 def work(
@@ -176,7 +176,7 @@ def failures(
     def again(cause: str) -> str:
         if standing is None:
             return f"ninefold resume {name}"
-        return f"ninefold retry {name} --cause {shlex.quote(cause)}"
+        return f"ninefold retry {name} --cause {shlex.quote(cause)}{_option(cluster)}"
 
     if json:
         print_json([{**group._asdict(), "retry": again(group.cause)} for group in groups])
@@ -235,7 +235,7 @@ def retry(
         parse_campaign(document["settings"]), address, name, kinds, workflow=document["workflow"], again=True,
         held_causes=tuple(sorted(causes - set(cause))) if cause else (), has_spool=has_spool,
     )  # fmt: skip
-    _tell_submitted(done, name, json)
+    _tell_submitted(done, name, json, named=cluster)
 
 
 def pause(
@@ -246,7 +246,8 @@ def pause(
 ) -> None:
     """Let no further job of a submitted campaign start; what runs goes on. --end goes on with it."""
     _set_state(campaign, cluster, store, "submitted" if end else "paused", ("paused",) if end else ("submitted",))
-    typer.echo(f"Campaign {campaign!r} " + ("goes on." if end else "is paused; 'ninefold pause --end' goes on."))
+    again = f"'ninefold pause {campaign} --end{_option(cluster)}' goes on"
+    typer.echo(f"Campaign {campaign!r} " + ("goes on." if end else f"is paused; {again}."))
 
 
 def cancel(
@@ -256,7 +257,15 @@ def cancel(
 ) -> None:
     """End a submitted campaign: no job starts any more, and what runs stops. What is finished is kept."""
     _set_state(campaign, cluster, store, "cancelled", ("submitted", "paused"))
-    typer.echo(f"Campaign {campaign!r} is cancelled; 'ninefold retry {campaign}' computes what is missing.")
+    again = f"ninefold retry {campaign}{_option(cluster)}"
+    typer.echo(f"Campaign {campaign!r} is cancelled; '{again}' computes what is missing.")
+
+
+def _option(cluster: str | None) -> str:
+    """The option that names a cluster, for a command that the user is told."""
+    import shlex
+
+    return "" if cluster is None else f" --cluster {shlex.quote(cluster)}"
 
 
 def submit_verification_to(
@@ -281,7 +290,7 @@ def submit_verification_to(
     done = submit_verification(
         campaign, address, chosen.name, chosen.resources.kinds, settings, workflow, chosen.spool is not None
     )
-    _tell_submitted(done, chosen.name, as_json)
+    _tell_submitted(done, chosen.name, as_json, named=cluster)
 
 
 def _set_state(campaign: str, cluster: str | None, store: str | None, state: Any, allowed: Any) -> None:
@@ -294,10 +303,23 @@ def _set_state(campaign: str, cluster: str | None, store: str | None, state: Any
 
 
 def database_of(cluster: Cluster, store: str | None) -> str:
-    """Address of the database of a cluster's launchpad and store: its own, or, for spool folders, the user's."""
-    from ninefold.cli.locate import store_address
+    """Address of the database of a cluster's launchpad and store: its own, or, for spool folders, the user's.
 
-    return store_address(store) if cluster.database is None else cluster.database
+    Raises:
+        InputError: if `--store` names another one than the cluster's own.
+    """
+    from ninefold.cli.locate import store_address
+    from ninefold.errors import InputError
+    from ninefold.store import masked, public_address
+
+    if cluster.database is None:
+        return store_address(store)
+    if store is not None and public_address(store_address(store)) != public_address(cluster.database):
+        raise InputError(
+            "--store", masked(store), problem=f"is not the database of cluster {cluster.name!r}",
+            allowed=masked(cluster.database), hint="leave --store out",
+        )  # fmt: skip
+    return cluster.database
 
 
 def _address(cluster: str | None, store: str | None) -> str:
@@ -310,12 +332,16 @@ def _address(cluster: str | None, store: str | None) -> str:
     return database_of(read_cluster(cluster), store)
 
 
-def _tell_submitted(done: Any, cluster: str, as_json: bool) -> None:
+def _tell_submitted(done: Any, cluster: str, as_json: bool, named: str | None) -> None:
+    """Say what was submitted and what comes next; a cluster is named as the user did: a file has no other name."""
+    import shlex
+
     if as_json:
         print_json({**done._asdict(), "cluster": cluster})
         return
     typer.echo(
         f"Campaign {done.campaign!r} is submitted to cluster {cluster!r}: {done.jobs} jobs at first, "
         f"{done.compositions_per_job} compositions in a job.\n"
-        f"'ninefold up {cluster}' starts workers; 'ninefold status --watch -c {done.campaign}' follows it."
+        f"'ninefold up {shlex.quote(named or cluster)}' starts workers; "
+        f"'ninefold status --watch -c {done.campaign}{_option(named)}' follows it."
     )

@@ -21,6 +21,7 @@ def status(
     store: StoreOption = None,
     watch: Annotated[bool, typer.Option("--watch", help="Again and again, until the campaign has ended.")] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks of --watch.")] = 10.0,
+    cluster: Annotated[str | None, typer.Option("--cluster", help="Look in the database of this cluster.")] = None,
     json: JsonOption = False,
 ) -> None:
     """How far a campaign is: the funnel so far, stage by stage; of a submitted one, its jobs too."""
@@ -29,6 +30,11 @@ def status(
 
     from ninefold.cli.locate import store_for_reading
 
+    if cluster is not None:
+        from ninefold.cli.cluster_runs import database_of
+        from ninefold.clusters import read_cluster
+
+        store = database_of(read_cluster(cluster), store)
     address, name = store_for_reading(store, campaign)
     while True:
         if watch and sys.stdout.isatty():

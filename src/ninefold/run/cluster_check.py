@@ -126,10 +126,12 @@ def memory_finding(cluster: Cluster, kind: ResourceKind) -> Finding | None:
     if not short:
         return None
     largest = max(short, key=lambda name: short[name])
-    text = f"{places} places share {needs.memory_GB:g} GB, {each:.3g} GB each; stage {largest!r} asks for up to "
+    have = f"{needs.memory_GB:g} GB" + (f" for {places} places, {each:.3g} GB each" if places > 1 else "")
+    text = f"{have}; stage {largest!r} asks for up to {short[largest]:g} GB"
     fits = max(1, int(needs.memory_GB / short[largest]))
-    advice = f"set jobs_at_once to {fits}, or memory_GB to {places * short[largest]:g}"
-    return Finding(f"{kind}: memory", "note", f"{text}{short[largest]:g} GB", advice)
+    fewer = f"jobs_at_once to {fits}, or " if fits < places else ""
+    advice = f"set {fewer}memory_GB to {places * short[largest]:g}"
+    return Finding(f"{kind}: memory", "note", text, advice)
 
 
 class _Probes:

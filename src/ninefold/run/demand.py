@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ninefold.clusters.settings import Cluster, QueueResources
@@ -35,6 +35,10 @@ class DemandSource(Protocol):
         Raises:
             NinefoldError: if it cannot be counted now; that is tried again.
         """
+        ...
+
+    def paused(self) -> Sequence[str]:
+        """Campaigns that are paused, which may go on at any time."""
         ...
 
 

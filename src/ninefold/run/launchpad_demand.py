@@ -32,6 +32,7 @@ class LaunchpadDemand:
 
     def __init__(self, address: str, cluster: str, spool: Path | None = None) -> None:
         self._address, self._cluster, self._spool = address, cluster, spool
+        self._paused: list[str] = []
 
     def demand(self) -> Mapping[ResourceKind, Demand]:
         """Work by kind of resource: jobs of campaigns that are not paused; first, lost ones are given back."""
@@ -39,6 +40,8 @@ class LaunchpadDemand:
 
         with launchpad_of(self._address) as (store, launchpad):
             recover_if_due(store, launchpad)
+            held = launchpad.submissions.find({"cluster": self._cluster, "state": "paused"})
+            self._paused = sorted(submission["_id"] for submission in held if is_active(launchpad, submission))
             submissions = list(launchpad.submissions.find({"cluster": self._cluster, "state": "submitted"}))
             found = _counted(launchpad, [submission["run"] for submission in submissions])
             if self._spool is not None:
@@ -46,6 +49,10 @@ class LaunchpadDemand:
             if not found and any(is_active(launchpad, submission) for submission in submissions):
                 return {"cpu": Demand(0, 1)}  # between the end of a job and the release of what waits for it
             return found
+
+    def paused(self) -> list[str]:
+        """Campaigns that were paused when the work was counted last."""
+        return self._paused
 
     def _in_folder(self, kind: ResourceKind, demand: Demand) -> Demand:
         """Jobs in the spool folder are with nobody yet, although the launchpad has given them out."""

@@ -174,9 +174,12 @@ def _finish_updates(launchpad: CampaignLaunchPad) -> int:
 
 def _finish_submissions(launchpad: CampaignLaunchPad) -> int:
     """Release the first jobs of submissions that were cut short after everything else."""
-    from ninefold.run.submitted_runs import release_first
+    from ninefold.run.submitted_runs import release_first, remove_previous
 
-    found = launchpad.our.retried(lambda: list(launchpad.submissions.find({"state": "submitted"}, {"run": 1})))
+    fields = {"run": 1, "previous.run": 1}
+    found = launchpad.our.retried(lambda: list(launchpad.submissions.find({"state": "submitted"}, fields)))
+    for submission in found:
+        remove_previous(launchpad, submission)
     return sum(release_first(launchpad, submission) for submission in found)
 
 

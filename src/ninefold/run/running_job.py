@@ -72,9 +72,20 @@ def at_place(place: Place) -> Iterator[None]:
         working_at.reset(token)
 
 
+def is_withdrawn(launchpad: CampaignLaunchPad, run: str) -> bool:
+    """Whether a run was cancelled, or its jobs removed."""
+    from ninefold.run.launchpad import RUN
+
+    if launchpad.submissions.find_one({"run": run, "state": "cancelled"}, {"_id": 1}):
+        return True
+    return launchpad.fireworks.find_one({RUN: run}, {"_id": 1}) is None
+
+
 @contextmanager
 def watching(launchpad: CampaignLaunchPad, run_now: Callable[[], str | None]) -> Iterator[None]:
-    """Look now and then whether the campaign of the job that runs was cancelled, or this worker's group killed.
+    """Look now and then whether the job that runs is wanted, and whether this worker's group was killed.
+
+    It is not wanted when its campaign was cancelled, nor when another submission has removed its run since.
 
     Args:
         launchpad: Where the campaign is.
@@ -89,7 +100,7 @@ def watching(launchpad: CampaignLaunchPad, run_now: Callable[[], str | None]) ->
                 os.kill(os.getpid(), signal.SIGTERM)
             run = run_now()
             with suppress(PyMongoError):
-                if run and launchpad.submissions.find_one({"run": run, "state": "cancelled"}, {"_id": 1}):
+                if run and is_withdrawn(launchpad, run):
                     os.kill(os.getpid(), signal.SIGUSR1)
 
     thread = threading.Thread(target=watch, name="watches the campaign", daemon=True)

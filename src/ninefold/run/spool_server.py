@@ -218,26 +218,25 @@ class SpoolServer:
                 (self._folder / RUNNING / worker).rmdir()
 
     def _withdraw(self, launchpad: CampaignLaunchPad) -> None:
-        """Take jobs of paused and cancelled campaigns out of the folder, and stop those that run of cancelled ones."""
-        runs = held_runs(launchpad)
-        if not runs:
-            return
-        query = {"spec.ninefold.run": {"$in": runs}, "state": "RUNNING"}
-        held_jobs = {row["fw_id"] for row in launchpad.fireworks.find(query, {"fw_id": 1})}
-        for kind in self._kinds:
-            for name in spool_jobs.names_in(self._folder / JOBS / kind):
-                job = JobName.of(name)
-                file = self._folder / JOBS / kind / name
-                if job.job in held_jobs and spool_jobs.moved(file, self._folder / CANCELLED / f"{name}.withdrawn"):
-                    (self._folder / CANCELLED / f"{name}.withdrawn").unlink()
-                    launchpad.release(job.job, [job.launch])
+        """Take jobs of paused, cancelled and removed runs out of the folder; of the last two, stop what runs."""
+        held = set(held_runs(launchpad))
         cancelled = {row["run"] for row in launchpad.submissions.find({"state": "cancelled"}, {"run": 1})}
+        (self._folder / CANCELLED).mkdir(exist_ok=True)
+        for kind in self._kinds:
+            names = spool_jobs.names_in(self._folder / JOBS / kind)
+            runs = _runs_of(launchpad, names)
+            for name in names:
+                job, run = JobName.of(name), runs.get(name)
+                file, aside = self._folder / JOBS / kind / name, self._folder / CANCELLED / f"{name}.withdrawn"
+                if (run is None or run in held) and spool_jobs.moved(file, aside):
+                    aside.unlink()
+                    launchpad.release(job.job, [job.launch])
         for worker in spool_jobs.names_in(self._folder / RUNNING):
-            for name in spool_jobs.names_in(self._folder / RUNNING / worker):
-                job = JobName.of(name)
-                of_job = launchpad.fireworks.find_one({"fw_id": job.job}, {"spec.ninefold.run": 1})
-                if of_job is not None and of_job["spec"]["ninefold"]["run"] in cancelled:
-                    (self._folder / CANCELLED).mkdir(exist_ok=True)
+            names = spool_jobs.names_in(self._folder / RUNNING / worker)
+            runs = _runs_of(launchpad, names)
+            for name in names:
+                job, run = JobName.of(name), runs.get(name)
+                if run is None or run in cancelled:
                     (self._folder / CANCELLED / name).touch()
                     launchpad.release(job.job, [job.launch])
 
@@ -287,3 +286,13 @@ def _address_in(job: Any) -> str:
     """The address of the store as a job has it; empty where it has none."""
     values = [*job.function_args, *job.function_kwargs.values()]
     return next((value for value in values if isinstance(value, str) and value.startswith("mongodb")), "")
+
+
+def _runs_of(launchpad: CampaignLaunchPad, names: list[str]) -> dict[str, str]:
+    """File of a job -> its run; those whose job was removed with its submission are left out."""
+    if not names:
+        return {}
+    ids = [JobName.of(name).job for name in names]
+    rows = launchpad.fireworks.find({"fw_id": {"$in": ids}}, {"fw_id": 1, "spec.ninefold.run": 1})
+    runs = {row["fw_id"]: row["spec"]["ninefold"]["run"] for row in rows}
+    return {name: runs[job] for name, job in zip(names, ids, strict=True) if job in runs}

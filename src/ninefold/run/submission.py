@@ -20,7 +20,14 @@ from ninefold.flows.resources import kind_of
 from ninefold.flows.runner import Run
 from ninefold.models.campaign import CampaignRecord
 from ninefold.run.local import flow_of, run_of
-from ninefold.run.submitted_runs import already_submitted, is_active, launchpad_of, release_first, remove_run
+from ninefold.run.submitted_runs import (
+    already_submitted,
+    is_active,
+    launchpad_of,
+    release_first,
+    remove_previous,
+    remove_run,
+)
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -200,7 +207,7 @@ def _submit(
     document = {
         "_id": name, "run": run.identifier, "what": what, "workflow": run.workflow,
         "workflow_content": run.workflow_content, "cluster": cluster, "kinds": list(kinds), "created": now(),
-        "state": "inserting", "held": held, "has_spool": has_spool,
+        "state": "inserting", "held": held, "has_spool": has_spool, "previous": previous,
     }  # fmt: skip
     submissions = launchpad.submissions
     submissions.replace_one({"_id": name}, document, upsert=True)
@@ -213,8 +220,7 @@ def _submit(
     except BaseException:
         _undo(launchpad, name, run.identifier, previous)
         raise
-    if previous is not None:
-        remove_run(launchpad, previous["run"])
+    remove_previous(launchpad, document)
     for fw_id in first:
         launchpad.resume_fw(fw_id)
     return Submission(name, run.identifier, len(workflow.fws), campaign.execution.compositions_per_job)
@@ -246,9 +252,12 @@ def _previous(launchpad: CampaignLaunchPad, campaign: str) -> dict[str, Any] | N
     if found is None:
         return None
     if found["state"] == "inserting":  # whoever wrote it holds the lease no more
-        _undo(launchpad, campaign, found["run"], found.get("previous"))
-        return None
+        previous: dict[str, Any] | None = found.get("previous")
+        _undo(launchpad, campaign, found["run"], previous)
+        return previous
+    remove_previous(launchpad, found)
     release_first(launchpad, found)
+    found.pop("previous", None)
     return found
 
 

@@ -85,7 +85,7 @@ def set_state(launchpad: CampaignLaunchPad, campaign: str, state: State, allowed
     """Pause, go on with or cancel a submission; its workers see it before their next job.
 
     Raises:
-        InputError: if there is none, or it is in another state.
+        InputError: if there is none, it is in another state, or no job of it is left.
     """
     found = submission_of(launchpad, campaign)
     if found is None:
@@ -94,6 +94,11 @@ def set_state(launchpad: CampaignLaunchPad, campaign: str, state: State, allowed
         raise InputError(
             "campaign", campaign, problem=f"is {found['state']}", allowed=f"a campaign that is {' or '.join(allowed)}"
         )
+    if not is_active(launchpad, found):
+        raise InputError(
+            "campaign", campaign, problem="has come to its end: no job of it is left",
+            hint=f"'ninefold status -c {campaign}' shows it, 'ninefold retry {campaign}' computes what is missing",
+        )  # fmt: skip
     launchpad.our.retried(
         lambda: launchpad.submissions.update_one(
             {"_id": campaign, "run": found["run"], "state": found["state"]}, {"$set": {"state": state}}
@@ -137,10 +142,24 @@ def remove_run(launchpad: CampaignLaunchPad, run: str) -> None:
         launchpad.db[OUTPUTS].delete_many({"uuid": {"$in": [row["spec"][TAG].get("job") for row in part]}})
 
 
+def remove_previous(launchpad: CampaignLaunchPad, submission: dict[str, Any]) -> None:
+    """Delete the jobs of the submission that another has taken the place of, once that one is whole."""
+    previous = submission.get("previous")
+    if previous is not None:
+        remove_run(launchpad, previous["run"])
+        launchpad.submissions.update_one({"run": submission["run"]}, {"$unset": {"previous": True}})
+
+
 def held_runs(launchpad: CampaignLaunchPad) -> list[str]:
-    """Runs of which no job is taken now."""
-    rows = launchpad.submissions.find({"state": {"$ne": "submitted"}}, {"run": 1})
-    return [row["run"] for row in rows]
+    """Runs of which no job is taken now: of submissions that are held, and those that others take the place of."""
+    query = {"$or": [{"state": {"$ne": "submitted"}}, {"previous.run": {"$exists": True}}]}
+    held = []
+    for row in launchpad.submissions.find(query, {"state": 1, "run": 1, "previous.run": 1}):
+        if row["state"] != "submitted":
+            held.append(row["run"])
+        if row.get("previous"):
+            held.append(row["previous"]["run"])
+    return held
 
 
 def has_work(launchpad: CampaignLaunchPad, cluster: str) -> bool:

@@ -49,6 +49,8 @@ class Step:
     """Waiting queue jobs for which there is no more work."""
     held: dict[str, str] = field(default_factory=dict)
     """Queue job -> why it will not start by itself."""
+    paused: tuple[str, ...] = ()
+    """Campaigns that somebody has paused: they are waited for."""
     delayed: str | None = None
     """Why nothing could be asked or submitted; the next step tries again."""
 
@@ -130,6 +132,7 @@ class Pilots:
         alive = Counter(self.names[job.name] for job in jobs)
         done = Step(demand, dict(alive), sum(job.state == "running" for job in jobs))
         done.held = {job.id: job.reason for job in jobs if job.state == "held"}
+        done.paused = tuple(source.paused())
         self._check_progress(demand, len(jobs))
         try:
             if done.work_left == 0:
@@ -168,7 +171,9 @@ class Pilots:
 
     def _check_progress(self, demand: Mapping[ResourceKind, Demand], alive: int) -> None:
         """Refuse to go on where queue jobs end and leave the work as it was."""
-        if demand != self._last_demand or any(one.running for one in demand.values()):
+        # without work, as while campaigns are paused, workers end by themselves
+        is_idle = not any(one.waiting for one in demand.values())
+        if is_idle or demand != self._last_demand or any(one.running for one in demand.values()):
             self._gone = 0
         else:
             self._gone += max(0, self._expected - alive)
@@ -186,7 +191,7 @@ def keep_up(
     pilots: Pilots, source: DemandSource, *, once: bool = False, seconds: float | None = None,
     interval: float = INTERVAL, report: Callable[[Step], None] = lambda step: None,
 ) -> Step:  # fmt: skip
-    """Keep queue jobs alive until no work is left.
+    """Keep queue jobs alive until no work is left; a campaign that is paused is waited for.
 
     Args:
         pilots: Of the cluster.
@@ -208,7 +213,7 @@ def keep_up(
         while True:
             step = pilots.step(source)
             report(step)
-            is_done = step.delayed is None and step.work_left == 0
+            is_done = step.delayed is None and step.work_left == 0 and not step.paused
             left = interval if last is None else min(interval, last - time.monotonic())
             if once or is_done or left <= 0:
                 return step

@@ -48,7 +48,7 @@ _WRONG_LOGIN = frozenset({11, 18, 8000})
 """UserNotFound, AuthenticationFailed, and Atlas' own."""
 _NOT_ALLOWED = frozenset({13, 8005})
 _NO_ROOM = frozenset({14031, 12501})
-_RESUME = "then try again, a run by 'ninefold resume'; nothing acknowledged is lost"
+_RESUME = "then try again, a campaign by 'ninefold resume'; nothing acknowledged is lost"
 
 Result = TypeVar("Result")
 
@@ -156,7 +156,10 @@ class Connection:
                 "?authSource= names the database that knows the user",
             )  # fmt: skip
         if isinstance(error, OperationFailure) and _says(error, "requires authentication", "authentication required"):
-            return self.refused("asks for a login", "give one by NINEFOLD_STORE=mongodb://USER:PASSWORD@HOST/DATABASE")
+            return self.refused(
+                "asks for a login", "give mongodb://USER:PASSWORD@HOST/DATABASE by NINEFOLD_STORE, or as a line of "
+                "~/.config/ninefold/stores",
+            )  # fmt: skip
         if isinstance(error, OperationFailure) and (
             code in _NOT_ALLOWED or _says(error, "not authorized", "permission denied", "read-only transaction")
         ):
