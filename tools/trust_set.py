@@ -30,6 +30,8 @@ from ninefold.models.structure import pack_structure, unpack_structure
 from ninefold.structures.known_types import prototype
 from ninefold.thermo.references import reference_phase
 from ninefold.trust import frames
+from ninefold.trust.bonds import bonds
+from ninefold.trust.phases import TrustPhase, TrustSet
 from ninefold.yaml_files import read_yaml
 
 DATA = Path(__file__).resolve().parent.parent / "src/ninefold/trust/data"
@@ -144,16 +146,26 @@ def compute(work: Path, settings: dict[bool, EngineSettings], workers: int, only
 
 def finish(work: Path, target: Path) -> None:
     """Write phases whose geometries are all computed, and name the others."""
-    from ninefold.trust.phases import TrustSet
-
     state = _read(work)
     whole = [phase for phase in state["phases"] if all("energy_per_atom" in frame for frame in phase["frames"])]
     for phase in state["phases"]:
         if phase not in whole:
-            print(f"left out: {phase['name']}")
+            print(f"left out: {phase['name']}, not computed yet")
     made = TrustSet.model_validate({**state, "phases": whole})
+    kept = [phase for phase in made.phases if phase.phase_class != "complex" or _keeps_anion(phase)]
+    for phase in made.phases:
+        if phase not in kept:
+            print(f"left out: {phase.name}, the relaxation took hydrogen from its anion")
+    made = made.model_copy(update={"phases": kept})
     _write(target, made.model_dump(mode="json"))
-    print(f"{target}: {len(whole)} phases, {sum(len(phase['frames']) for phase in whole)} geometries")
+    print(f"{target}: {len(kept)} phases, {sum(len(phase.frames) for phase in kept)} geometries")
+
+
+def _keeps_anion(phase: TrustPhase) -> bool:
+    """Whether every centre has as many hydrogens as the phase says."""
+    structure = phase.lowest.to_structure()
+    metals = sum(site.specie.symbol == phase.centre for site in structure)
+    return phase.n is not None and len(bonds(structure, phase.centre or "")[0]) == phase.n * metals
 
 
 def _settings_of(settings: EngineSettings) -> dict[str, Any]:
