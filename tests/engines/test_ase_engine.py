@@ -203,8 +203,8 @@ def test_lennard_jones_makes_argon_close_packed():
 
 def test_an_unknown_engine_lists_those_there_are():
     assert {"chgnet", "emt", "lj"} <= set(engine_names())
-    with pytest.raises(InputError, match=r"engine.name: 'vasp' is not an engine; allowed: .*chgnet.*emt.*lj"):
-        make_engine(EngineSettings(name="vasp"))
+    with pytest.raises(InputError, match=r"engine.name: 'castep' is not an engine; allowed: .*chgnet.*emt.*lj"):
+        make_engine(EngineSettings(name="castep"))
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -39,7 +39,7 @@ def kill_on_three(number, folder, times):
     if number == 3 and len(list(folder.glob("death-*"))) < times:
         (folder / f"death-{time.monotonic()}").touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.1)
+    time.sleep(0.3)
     return os.getpid(), begin, time.monotonic()
 
 
