@@ -58,7 +58,8 @@ def test_tasks_of_an_array_are_listed_one_by_one_and_cancelled(slurm, tmp_path):
     # two nodes of two cores: four run
     jobs = until(lambda: sum(found.state == "running" for found in queue.jobs([NAME])) == 4 and queue.jobs([NAME]))
     assert {found.id for found in jobs} == {f"{job}_{task}" for task in range(6)}
-    assert {found.reason for found in jobs if found.state == "waiting"} == {"Resources"}
+    # Slurm gives the reason when it has next looked at the job
+    assert {found.reason for found in jobs if found.state == "waiting"} <= {"", "Resources", "Priority"}
     assert queue.jobs(["ninefold-other-cpu"]) == []
     queue.cancel([f"{job}_0", f"{job}_5"])
     assert {found.id for found in queue.jobs([NAME]) if found.state == "waiting"} <= {f"{job}_4"}

@@ -205,7 +205,8 @@ def test_retries_have_an_end(store, monkeypatch):
     left = lost(monkeypatch, "count_documents", times=10**9)
     begun = time.monotonic()
     with pytest.raises(
-        InputError, match=r"cannot be reached.*then try again, a run by .ninefold resume.; nothing acknowledged is lost"
+        InputError,
+        match=r"cannot be reached.*then try again, a campaign by .ninefold resume.; nothing acknowledged is lost",
     ):
         store.count("candidates")
     assert time.monotonic() - begun < 5

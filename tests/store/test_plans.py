@@ -71,6 +71,7 @@ ASKED = [
     ("compositions", {"chemical_system": "x7"}, [], None),
     ("calculations", {"final": ["x7", "x8"], "kind": "relax"}, [], None),
     ("calculations", {"method": "x7"}, [], None),
+    ("calculations", {"start": ["x7", "x8"]}, [], None),
     ("references", {"structure": "x7"}, [], None),
     ("references", {"campaign": ["c7", "c8"]}, [], None),
     ("references", {"campaign": "c7", "method": "m"}, [], None),

@@ -155,7 +155,7 @@ INDEXED: dict[str, tuple[str, ...]] = {
     "pools": ("campaign", "label"),
     "searches": ("campaign",),
     "minima": ("campaign", "label", "method"),
-    "calculations": ("campaign", "final", "method"),
+    "calculations": ("campaign", "final", "method", "start"),
     "properties": ("campaign",),
     "references": ("campaign", "structure"),
     "candidates": (
