@@ -125,7 +125,7 @@ class AbinitEngine:
         with _core_seconds() as spent:
             try:
                 found = self._run(run_static, structure, self.settings.cutoff, "energy")
-            except Exception as error:  # whatever ABINIT brings up is this structure's fate, not the batch's
+            except Exception as error:  # an error of ABINIT's ends this structure, not the batch
                 return Evaluation.failed(error, spent())
             energy = found.energy / len(structure)
             return Evaluation(energy, found.forces, found.stress, spent(), notes=found.notes)
