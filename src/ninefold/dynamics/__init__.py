@@ -1,0 +1,1 @@
+"""Dynamics: what the hydrogens of an anion and the cations do in a trajectory."""

@@ -1,0 +1,252 @@
+"""The hydrogens of each centre along a trajectory, and which of them change their centre.
+
+A hydrogen belongs to a centre until it is far from it; then it is free until it is near a centre again. Both bounds
+are multiples of the mean M-H distance of the first frame, apart enough that vibration does not cross both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ninefold.dynamics.trajectory import Trajectory, nearest_image
+from ninefold.errors import InputError
+from ninefold.structures.checks import H2_LIGAND
+
+LEAVE = 1.55
+"""A hydrogen leaves its centre beyond this multiple of the mean M-H distance: 2.6 Å for 1.68 Å, half-way to the next
+shell of the known compounds. Vibration reaches 1.25."""
+JOIN = 1.25
+"""It joins a centre within this multiple, the bound of a shell in a relaxed structure."""
+FREE = -1
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A hydrogen has left its centre; where it went."""
+
+    frame: int
+    """The first in which it was beyond `LEAVE`."""
+    hydrogen: int
+    """Index of the atom."""
+    left: int
+    """Index of the centre that it left."""
+    joined: int | None
+    """Index of the centre that it joined, which may be the same; None where it stayed free to the end."""
+    joined_frame: int | None
+
+
+@dataclass
+class Segment:
+    """Frames in which a centre keeps the same ligands."""
+
+    centre: int
+    """Index of the atom."""
+    ligands: np.ndarray
+    """shape (n,), indices of the atoms."""
+    first: int
+    """Number of its first frame."""
+    pieces: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """Shape (f, n, 3), Å, from the centre to each ligand."""
+        return np.concatenate(self.pieces) if self.pieces else np.empty((0, len(self.ligands), 3), dtype=np.float32)
+
+    def __len__(self) -> int:
+        return sum(len(piece) for piece in self.pieces)
+
+
+@dataclass
+class Shells:
+    """The shells of all centres of one kind."""
+
+    centre: str
+    n: int
+    """Ligands of a whole shell."""
+    segments: list[Segment]
+    """Of whole shells, in order of centre and time."""
+    exchanges: list[Exchange]
+    mean_distance: float
+    """M-H of the first frame, Å."""
+    n_frames: int
+    h2_frames: int
+    """Frames, summed over centres, in which two ligands are closer than 1.0 Å."""
+    incomplete_frames: int
+    """Frames, summed over centres, in which a shell has more or fewer than n ligands."""
+
+
+def follow_shells(trajectory: Trajectory, centre: str, n: int | None = None) -> Shells:
+    """The shell of every centre, frame by frame.
+
+    Args:
+        trajectory: Wrapped or not.
+        centre: Symbol of the centres.
+        n: Ligands of a shell; default: those of the first frame within `JOIN` of the shortest M-H, if all centres
+            have the same number.
+
+    Raises:
+        InputError: if there is no such centre, or its shells are not alike in the first frame.
+    """
+    chunks = trajectory.chunks()
+    head = next(chunks, None)
+    symbols = trajectory.symbols
+    centres, hydrogens = np.flatnonzero(symbols == centre), np.flatnonzero(symbols == "H")
+    if head is None or not len(head):
+        raise InputError(trajectory.source or "trajectory", 0, problem="frames", allowed="one frame and more")
+    if not len(centres) or not len(hydrogens):
+        raise InputError(
+            "centre", centre, problem="or hydrogen is not in the trajectory",
+            allowed=", ".join(sorted(set(symbols.tolist()) - {"H"})) or "an element of it",
+        )  # fmt: skip
+    owners, mean = _first_owners(head.positions[0], head.cells[0], centres, hydrogens, centre, n)
+    n = n or int((owners == 0).sum())
+    following = _Following(centres, hydrogens, owners, mean, n)
+    following.add(head.positions, head.cells)
+    for frames in chunks:
+        following.add(frames.positions, frames.cells)
+    return following.result(centre)
+
+
+def _first_owners(
+    positions: np.ndarray, cell: np.ndarray, centres: np.ndarray, hydrogens: np.ndarray, centre: str, n: int | None
+) -> tuple[np.ndarray, float]:
+    """Place in `centres` of each hydrogen's centre, or `FREE`; and the mean distance of those bound, Å."""
+    steps = positions[hydrogens][:, None, :] - positions[centres][None, :, :]
+    distances = np.linalg.norm(nearest_image(steps, np.broadcast_to(cell, (len(steps), 3, 3))), axis=2)
+    owners = np.full(len(hydrogens), FREE)
+    if n is None:
+        bound = distances <= JOIN * distances.min()
+    else:
+        bound = np.zeros_like(distances, dtype=bool)
+        nearest = np.argsort(distances, axis=0, kind="stable")[:n]
+        np.put_along_axis(bound, nearest, values=True, axis=0)
+    counts = bound.sum(axis=0)
+    shared = bound.sum(axis=1) > 1
+    if shared.any() or len(set(counts.tolist())) > 1:
+        problem = "share a hydrogen" if shared.any() else f"have {', '.join(map(str, sorted(set(counts.tolist()))))}"
+        raise InputError(
+            "centre", centre, problem=f": centres {problem} in the first frame",
+            allowed="shells of the same number of hydrogens, none shared",
+            hint="start from a relaxed structure, or say how many hydrogens each has",
+        )  # fmt: skip
+    owners[bound.any(axis=1)] = np.argmax(bound[bound.any(axis=1)], axis=1)
+    return owners, float(distances[bound].mean())
+
+
+class _Following:
+    """Owners of the hydrogens, carried from chunk to chunk."""
+
+    def __init__(self, centres: np.ndarray, hydrogens: np.ndarray, owners: np.ndarray, mean: float, n: int) -> None:
+        self._centres, self._hydrogens, self._owners, self._mean, self._n = centres, hydrogens, owners, mean, n
+        self._frame = 0
+        self._open: dict[int, Segment] = {}
+        self._segments: list[Segment] = []
+        self._exchanges: list[Exchange] = []
+        self._away: dict[int, tuple[int, int]] = {}
+        self._h2 = self._incomplete = 0
+
+    def add(self, positions: np.ndarray, cells: np.ndarray) -> None:
+        start = 0
+        while start < len(positions):
+            start += self._add_until_change(positions[start:], cells[start:])
+
+    def _add_until_change(self, positions: np.ndarray, cells: np.ndarray) -> int:
+        """Frames taken: all, or those before a hydrogen leaves or joins."""
+        bound, free = np.flatnonzero(self._owners != FREE), np.flatnonzero(self._owners == FREE)
+        steps = positions[:, self._hydrogens[bound]] - positions[:, self._centres[self._owners[bound]]]
+        vectors = nearest_image(steps, cells)
+        distances = np.linalg.norm(vectors, axis=2)
+        leaving = distances > LEAVE * self._mean
+        change = _first_true(leaving.any(axis=1))
+        change = min(change, self._first_joining(positions[:change], cells[:change], free))
+        if change:
+            self._keep(bound, vectors[:change])
+        if change == len(positions):
+            self._frame += change
+            return change
+        self._frame += change
+        for place in bound[leaving[change]] if leaving[change].any() else ():
+            self._away[int(place)] = (self._frame, int(self._owners[place]))
+            self._owners[place] = FREE
+        self._join(positions[change], cells[change])
+        return change
+
+    def _first_joining(self, positions: np.ndarray, cells: np.ndarray, free: np.ndarray) -> int:
+        """The first frame in which a hydrogen that has left a centre is near one; hydride ions stay ions."""
+        free = np.array([place for place in free if int(place) in self._away], dtype=int)
+        if not len(free) or not len(positions):
+            return len(positions)
+        nearest = self._distances(positions, cells, free).min(axis=2)
+        return _first_true((nearest <= JOIN * self._mean).any(axis=1))
+
+    def _distances(self, positions: np.ndarray, cells: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Shape (f, places, centres), Å."""
+        steps = positions[:, self._hydrogens[places], None, :] - positions[:, None, self._centres, :]
+        shape = steps.shape
+        flat = nearest_image(steps.reshape(shape[0], -1, 3), cells)
+        return np.linalg.norm(flat, axis=2).reshape(shape[:3])
+
+    def _join(self, positions: np.ndarray, cells: np.ndarray) -> None:
+        for place, (frame, left) in list(self._away.items()):
+            distances = self._distances(positions[None], cells[None], np.array([place]))[0, 0]
+            nearest = int(np.argmin(distances))
+            if distances[nearest] <= JOIN * self._mean:
+                self._owners[place] = nearest
+                del self._away[place]
+                self._exchanges.append(
+                    Exchange(
+                        frame, int(self._hydrogens[place]), int(self._centres[left]), int(self._centres[nearest]),
+                        self._frame,
+                    )  # fmt: skip
+                )
+
+    def _keep(self, bound: np.ndarray, vectors: np.ndarray) -> None:
+        for place in range(len(self._centres)):
+            mine = np.flatnonzero(self._owners[bound] == place)
+            ligands = self._hydrogens[bound[mine]]
+            segment = self._open.get(place)
+            if len(ligands) != self._n:
+                self._incomplete += len(vectors)
+                self._open.pop(place, None)
+                continue
+            own = vectors[:, mine]
+            self._h2 += _frames_with_h2(own)
+            expected = None if segment is None else segment.first + len(segment)
+            if segment is None or expected != self._frame or not np.array_equal(segment.ligands, ligands):
+                segment = Segment(int(self._centres[place]), ligands, self._frame)
+                self._open[place] = segment
+                self._segments.append(segment)
+            segment.pieces.append(own.astype(np.float32))
+
+    def result(self, centre: str) -> Shells:
+        for place, (frame, left) in self._away.items():
+            self._exchanges.append(
+                Exchange(frame, int(self._hydrogens[place]), int(self._centres[left]), None, None)
+            )
+        segments = sorted(self._segments, key=lambda segment: (segment.centre, segment.first))
+        exchanges = sorted(self._exchanges, key=lambda exchange: exchange.frame)
+        return Shells(
+            centre, self._n, segments, exchanges, self._mean, self._frame, self._h2, self._incomplete
+        )
+
+
+def _frames_with_h2(vectors: np.ndarray) -> int:
+    """Frames in which two ligands are within `H2_LIGAND`; vectors of shape (f, n, 3), Å."""
+    first, second = np.triu_indices(vectors.shape[1], 1)
+    between = np.linalg.norm(vectors[:, first] - vectors[:, second], axis=2)
+    return int((between < H2_LIGAND).any(axis=1).sum())
+
+
+def _first_true(flags: np.ndarray) -> int:
+    """Index of the first True, or the length."""
+    return int(np.argmax(flags)) if flags.any() else len(flags)
+
+
+def ligand_vectors(shells: Shells) -> Iterator[tuple[Segment, np.ndarray]]:
+    """Each segment with its unit vectors, shape (f, n, 3)."""
+    for segment in shells.segments:
+        vectors = segment.vectors.astype(float)
+        yield segment, vectors / np.linalg.norm(vectors, axis=2, keepdims=True)
