@@ -1,0 +1,240 @@
+"""What the ligands of a centre do: permutations of the shell, turns of the whole, exchange, polyhedra.
+
+A permutation that no turn of the whole shell can make is a pseudorotation. It is followed on the polyhedron that
+the shells are closest to on average; the other polyhedra are followed beside it, for populations.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ninefold.dynamics.body_frame import Turn, orientation, turns
+from ninefold.dynamics.isomers import Isomers, isomers_of
+from ninefold.dynamics.rates import Rate, poisson_rate
+from ninefold.dynamics.shells import Exchange, Segment, Shells, follow_shells, ligand_vectors
+from ninefold.dynamics.tracking import COMMIT, Permutation, permutations, track
+from ninefold.dynamics.trajectory import Trajectory
+
+SHORTEST_STAY_FS = 60.0
+"""An isomer that is left again within this time was passed, or was a fluctuation: some two periods of the bending
+modes, 800 to 900 cm^-1."""
+FEWEST_FRAMES = 20
+"""Shorter segments are not followed: there is nothing to average over."""
+MOVED = 0.35
+"""A ligand has moved in a permutation if its direction in the body frame changes by more than this share of M-H."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One permutation of one shell."""
+
+    centre: int
+    """Index of the atom."""
+    time_fs: float
+    passage_fs: float
+    """From the last frame on the side of the old isomer to the first on that of the new one."""
+    kind: str
+    """Of the permutation: equal for those that rotations of the polyhedron turn into each other."""
+    ligands_moved: int
+    """Ligands whose direction in the body frame changes by more than 0.35 of M-H."""
+    path_length: float
+    """Root of the summed squares of the ligands' displacements in the body frame, Å: the shortest way of all of them
+    together. Times the root of hydrogen's mass it is the mass-weighted length."""
+    longest_displacement: float
+    """Of a single ligand, Å."""
+
+
+@dataclass(frozen=True)
+class Pseudorotation:
+    """All shells of one kind of centre."""
+
+    centre: str
+    n: int
+    polyhedron: str
+    """The one whose isomers are followed."""
+    time_ps: float
+    """Summed over the centres, as far as their shells were whole."""
+    duration_ps: float
+    """Of the trajectory."""
+    n_centres: int
+    temperature_K: float | None
+    populations: dict[str, float]
+    """Share of the frames in which each polyhedron is the nearest."""
+    shape_measures: dict[str, float]
+    """Mean continuous shape measure to each, without the centre; 0 for the ideal polyhedron."""
+    lifetimes_fs: dict[str, float]
+    """Mean time of an unbroken run of frames with the same nearest polyhedron, vibration included."""
+    events: tuple[Event, ...]
+    permutation_rate: Rate
+    """Per shell and ps."""
+    turns: tuple[tuple[int, Turn], ...]
+    """Index of the centre, and its turn."""
+    turn_rate: Rate
+    exchanges: tuple[Exchange, ...]
+    h2_frames: int
+    incomplete_frames: int
+    vibration_amplitude: float
+    """Root mean square deviation of a ligand's direction from its vertex, per direction, in units of M-H."""
+    separation: float
+    """Half the distance of the two closest isomers over the vibration's amplitude along it: below 3, permutations
+    and vibration cannot be told apart."""
+    mean_distance: float
+    """M-H, Å."""
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """Events by kind, the most frequent first."""
+        return dict(Counter(event.kind for event in self.events).most_common())
+
+
+def analyse_shells(
+    trajectory: Trajectory, centre: str, n: int | None = None, polyhedron: str | None = None, commit: float = COMMIT
+) -> Pseudorotation:
+    """Permutations, turns, exchange and polyhedra of all shells of one kind.
+
+    Args:
+        trajectory: Any.
+        centre: Symbol of the centres.
+        n: Ligands of a shell; default: as many as the first frame has.
+        polyhedron: Whose isomers are followed; default: the closest on average.
+        commit: Progress at which a permutation counts.
+
+    Raises:
+        InputError: if the shells cannot be followed.
+    """
+    shells = follow_shells(trajectory, centre, n)
+    return analyse_followed(shells, trajectory.time_step_fs, trajectory.temperature_K, polyhedron, commit)
+
+
+def analyse_followed(
+    shells: Shells,
+    time_step_fs: float,
+    temperature_K: float | None = None,
+    polyhedron: str | None = None,
+    commit: float = COMMIT,
+) -> Pseudorotation:
+    """The same for shells that have been followed."""
+    every = isomers_of(shells.n)
+    long_enough = [(segment, vectors) for segment, vectors in ligand_vectors(shells) if len(segment) >= FEWEST_FRAMES]
+    tracks = {
+        name: [track(vectors, isomers) for _, vectors in long_enough] for name, isomers in every.items()
+    }
+    squared = {name: np.concatenate([one.squared_distances for one in of] or [np.empty(0)]) for name, of in tracks.items()}
+    measures = {name: 100 * float(values.mean()) / shells.n if len(values) else 0.0 for name, values in squared.items()}
+    name = polyhedron or min(measures, key=lambda name: measures[name])
+    isomers = every[name]
+    events: list[Event] = []
+    turned: list[tuple[int, Turn]] = []
+    for (segment, vectors), found in zip(long_enough, tracks[name], strict=True):
+        raw = without_short_stays(permutations(vectors, found, isomers, commit), isomers, time_step_fs)
+        body = orientation(vectors, found.assignments[0], raw, isomers)
+        turned += [
+            (segment.centre, Turn(turn.frame + segment.first, turn.angle))
+            for turn in turns(body.rotations, [event.frame for event in raw], time_step_fs)
+        ]
+        events += [_event(one, segment, isomers, shells.mean_distance, time_step_fs) for one in raw]
+    frames = sum(len(segment) for segment, _ in long_enough)
+    time_ps = frames * time_step_fs / 1000
+    amplitude = float(np.sqrt(squared[name].mean() / (2 * shells.n - 3))) if frames else 0.0
+    closest = float(np.sqrt(isomers.squared_distances[0]))
+    return Pseudorotation(
+        centre=shells.centre,
+        n=shells.n,
+        polyhedron=name,
+        time_ps=time_ps,
+        duration_ps=shells.n_frames * time_step_fs / 1000,
+        n_centres=len({segment.centre for segment in shells.segments}),
+        temperature_K=temperature_K,
+        populations=_populations(squared),
+        shape_measures=measures,
+        lifetimes_fs=_lifetimes([len(segment) for segment, _ in long_enough], squared, time_step_fs),
+        events=tuple(sorted(events, key=lambda event: event.time_fs)),
+        permutation_rate=poisson_rate(len(events), time_ps),
+        turns=tuple(turned),
+        turn_rate=poisson_rate(len(turned), time_ps),
+        exchanges=tuple(shells.exchanges),
+        h2_frames=shells.h2_frames,
+        incomplete_frames=shells.incomplete_frames,
+        vibration_amplitude=amplitude,
+        separation=closest / 2 / amplitude if amplitude else np.inf,
+        mean_distance=shells.mean_distance,
+    )
+
+
+def without_short_stays(
+    events: Sequence[Permutation], isomers: Isomers, time_step_fs: float, shortest_fs: float = SHORTEST_STAY_FS
+) -> list[Permutation]:
+    """Permutations from one stay to the next: isomers that were only passed are left out.
+
+    Args:
+        events: Of one shell, by time.
+        isomers: Of the polyhedron.
+        time_step_fs: Between frames.
+        shortest_fs: A stay in an isomer that counts.
+
+    Returns:
+        A passage over several isomers is one permutation; one that ends where it began is none.
+    """
+    kept: list[Permutation] = []
+    for event in events:
+        if kept and (event.frame - kept[-1].frame) * time_step_fs < shortest_fs:
+            first = kept.pop()
+            if isomers.canonical(event.after) == isomers.canonical(first.before):
+                continue
+            relative = event.after[np.argsort(first.before)]
+            event = Permutation(event.frame, first.left, first.before, event.after, isomers.squared_distance_of(relative))
+        kept.append(event)
+    return kept
+
+
+def _event(
+    event: Permutation, segment: Segment, isomers: Isomers, distance: float, time_step_fs: float
+) -> Event:
+    relative = event.after[np.argsort(event.before)]
+    displacements = np.linalg.norm(_body_displacements(isomers, relative), axis=1)
+    return Event(
+        centre=segment.centre,
+        time_fs=(segment.first + event.frame) * time_step_fs,
+        passage_fs=(event.frame - event.left) * time_step_fs,
+        kind=" ".join(map(str, isomers.kind(relative))),
+        ligands_moved=int((displacements > MOVED).sum()),
+        path_length=float(np.sqrt((displacements**2).sum())) * distance,
+        longest_displacement=float(displacements.max()) * distance,
+    )
+
+
+def _body_displacements(isomers: Isomers, permutation: np.ndarray) -> np.ndarray:
+    """Shape (n, 3), of each ligand between two isomers that are turned onto each other, in units of M-H."""
+    from ninefold.dynamics.superposition import rotation_matrix
+
+    rotation = rotation_matrix(isomers.vertices, isomers.vertices, permutation)
+    return isomers.vertices - isomers.vertices[permutation] @ rotation.T
+
+
+def _populations(squared: dict[str, np.ndarray]) -> dict[str, float]:
+    names = list(squared)
+    values = np.array([squared[name] for name in names])
+    if not values.size:
+        return dict.fromkeys(names, 0.0)
+    nearest = np.argmin(values, axis=0)
+    return {name: float((nearest == place).mean()) for place, name in enumerate(names)}
+
+
+def _lifetimes(lengths: Sequence[int], squared: dict[str, np.ndarray], time_step_fs: float) -> dict[str, float]:
+    names = list(squared)
+    values = np.array([squared[name] for name in names])
+    frames, runs = Counter[str](), Counter[str]()
+    start = 0
+    for length in lengths:
+        nearest = np.argmin(values[:, start : start + length], axis=0)
+        begins = np.flatnonzero(np.diff(nearest, prepend=-1))
+        ends = np.append(begins[1:], length)
+        for begin, end in zip(begins, ends, strict=True):
+            frames[names[nearest[begin]]] += int(end - begin)
+            runs[names[nearest[begin]]] += 1
+        start += length
+    return {name: frames[name] / runs[name] * time_step_fs if runs[name] else 0.0 for name in names}

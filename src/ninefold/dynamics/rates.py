@@ -1,0 +1,121 @@
+"""Rates of rare events with their intervals, and what their dependence on temperature says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ninefold.errors import InputError
+
+BOLTZMANN = 8.617333262e-5
+"""eV/K, CODATA 2018."""
+CONFIDENCE = 0.95
+FEWEST_EVENTS = 5
+"""Events at a temperature below which its rate is an order of magnitude, and no fit rests on it alone."""
+
+
+class Rate(NamedTuple):
+    """Events per time, with the interval that holds the true rate in 95 % of all cases."""
+
+    events: int
+    time_ps: float
+    per_ps: float
+    low: float
+    high: float
+
+
+class Arrhenius(NamedTuple):
+    """rate = prefactor exp(-barrier / kT)."""
+
+    barrier_eV: float
+    low_eV: float
+    high_eV: float
+    prefactor_per_ps: float
+
+    def rate(self, temperature_K: float) -> float:
+        """Events per ps."""
+        return self.prefactor_per_ps * math.exp(-self.barrier_eV / BOLTZMANN / temperature_K)
+
+
+def poisson_rate(events: int, time_ps: float, confidence: float = CONFIDENCE) -> Rate:
+    """Rate of independent events, with Garwood's exact interval (Biometrika 28, 437 (1936)).
+
+    Args:
+        events: Seen.
+        time_ps: In which they were looked for.
+        confidence: Of the interval.
+    """
+    from scipy.stats import chi2
+
+    if time_ps <= 0:
+        return Rate(events, 0.0, math.nan, 0.0, math.inf)
+    tail = (1 - confidence) / 2
+    low = 0.0 if not events else float(chi2.ppf(tail, 2 * events)) / 2
+    high = float(chi2.ppf(1 - tail, 2 * events + 2)) / 2
+    return Rate(events, time_ps, events / time_ps, low / time_ps, high / time_ps)
+
+
+def fit_arrhenius(
+    temperatures: Sequence[float], rates: Sequence[Rate], samples: int = 2000, seed: int = 0
+) -> Arrhenius:
+    """Barrier and prefactor by the likelihood of the counts, with a bootstrap interval.
+
+    Counts are Poisson variables whose logarithm of the mean is linear in 1/T, so that a temperature without an event
+    counts too.
+
+    Args:
+        temperatures: K.
+        rates: At each of them.
+        samples: Of the parametric bootstrap.
+        seed: Of the bootstrap.
+
+    Raises:
+        InputError: if fewer than two temperatures have events.
+    """
+    inverse = np.array([1 / (BOLTZMANN * temperature) for temperature in temperatures])
+    counts = np.array([rate.events for rate in rates], dtype=float)
+    times = np.array([rate.time_ps for rate in rates])
+    if len({temperature for temperature, rate in zip(temperatures, rates, strict=True) if rate.events}) < 2:
+        raise InputError(
+            "temperatures", ", ".join(f"{temperature:g} K: {rate.events} events" for temperature, rate in
+                                      zip(temperatures, rates, strict=True)),
+            problem="give no barrier", allowed="events at two temperatures and more",
+            hint="longer runs, or higher temperatures",
+        )  # fmt: skip
+    slope, level = _poisson_line(inverse, counts, times)
+    random = np.random.default_rng(seed)
+    means = times * np.exp(level - slope * inverse)
+    slopes = []
+    for _ in range(samples):
+        drawn = random.poisson(means).astype(float)
+        if (drawn > 0).sum() >= 2:
+            slopes.append(_poisson_line(inverse, drawn, times)[0])
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(slopes, [tail, 100 - tail])
+    return Arrhenius(slope, float(low), float(high), math.exp(level))
+
+
+def _poisson_line(inverse: np.ndarray, counts: np.ndarray, times: np.ndarray) -> tuple[float, float]:
+    """Maximum of the likelihood for counts of mean times exp(level - slope inverse), by Newton's method."""
+    seen = counts > 0
+    logs = np.log(counts[seen] / times[seen])
+    design = np.column_stack([np.ones(seen.sum()), -inverse[seen]])
+    weights = np.sqrt(counts[seen])
+    start = np.linalg.lstsq(design * weights[:, None], logs * weights, rcond=None)[0]
+    centre = inverse.mean()
+    level, slope = float(start[0] - start[1] * centre), float(start[1])
+    x = inverse - centre
+    for _ in range(100):
+        means = times * np.exp(np.clip(level - slope * x, -700, 50))
+        gradient = np.array([(counts - means).sum(), -((counts - means) * x).sum()])
+        hessian = np.array([[means.sum(), -(means * x).sum()], [-(means * x).sum(), (means * x * x).sum()]])
+        step = np.linalg.solve(hessian + 1e-12 * np.eye(2), gradient)
+        largest = np.abs(step).max()
+        step *= min(1.0, 2.0 / largest) if largest else 1.0
+        level, slope = level + float(step[0]), slope + float(step[1])
+        if largest < 1e-10:
+            break
+    return slope, level + slope * centre

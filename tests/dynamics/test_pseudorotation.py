@@ -1,0 +1,104 @@
+"""Trajectories with known permutations, turns and exchanges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic_trajectories import Plan, crystal, shell
+from scipy.spatial.transform import Rotation
+
+from ninefold.dynamics.isomers import isomers_of
+from ninefold.dynamics.pseudorotation import analyse_shells
+
+AMPLITUDE = 0.06
+"""Of M-H: a bending mode of 850 cm^-1 at 300 K."""
+SHAPES = [
+    (7, "pentagonal bipyramid"),
+    (7, "capped octahedron"),
+    (8, "square antiprism"),
+    (8, "dodecahedron"),
+    (9, "tricapped trigonal prism"),
+    (9, "capped square antiprism"),
+]
+
+
+@pytest.mark.parametrize(("n", "name"), SHAPES)
+def test_vibration_alone_is_no_event(n: int, name: str) -> None:
+    rng = np.random.default_rng(1)
+    vectors = shell(isomers_of(n)[name].vertices, 8000, Plan(), 0.08, rng)
+    found = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
+    assert (found.n, len(found.events), len(found.turns), len(found.exchanges)) == (n, 0, 0, 0)
+    assert found.vibration_amplitude == pytest.approx(0.08, rel=0.05)
+
+
+@pytest.mark.parametrize(("n", "name"), SHAPES)
+def test_a_turn_of_the_whole_is_no_permutation(n: int, name: str) -> None:
+    rng = np.random.default_rng(2)
+    turned = {400 * k: Rotation.from_rotvec(np.radians(90) * _unit(rng)) for k in range(1, 10)}
+    vectors = shell(isomers_of(n)[name].vertices, 4400, Plan(turns=turned, passage=60), AMPLITUDE, rng)
+    found = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
+    assert len(found.events) == 0
+    assert len(found.turns) == 9
+
+
+@pytest.mark.parametrize(("n", "name"), SHAPES)
+@pytest.mark.parametrize("which", ["closest", "three-arm"])
+def test_every_permutation_is_counted_once(n: int, name: str, which: str) -> None:
+    rng = np.random.default_rng(3)
+    isomers = isomers_of(n)[name]
+    starts = np.cumsum(rng.integers(120, 400, size=30))
+    nearest = np.flatnonzero(isomers.squared_distances < isomers.squared_distances[0] + 1e-6)
+    choices = isomers.neighbours[nearest] if which == "closest" else _three_arm(isomers.vertices)
+    planned = {int(start): choices[rng.integers(len(choices))] for start in starts}
+    vectors = shell(isomers.vertices, int(starts[-1]) + 200, Plan(planned), AMPLITUDE, rng)
+    found = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
+    assert len(found.events) == 30
+    middle = [event.time_fs / 2.0 for event in found.events]
+    assert np.abs(np.array(middle) - starts - 10).max() <= 15
+    assert len(found.kinds) <= len({isomers.kind(choice) for choice in choices})
+
+
+def test_exchange_between_centres_is_told_apart() -> None:
+    rng = np.random.default_rng(4)
+    vertices = isomers_of(9)["tricapped trigonal prism"].vertices
+    shells = [shell(vertices, 1200, Plan(), 0.03, rng) for _ in range(2)]
+    trajectory = crystal(shells)
+    (frames,) = [*trajectory.chunks()][:1]
+    assert frames is not None
+    positions = np.concatenate([piece.positions for piece in trajectory.chunks()])
+    a, b = 1, 1 + 11  # a ligand of each centre
+    share = np.clip((np.arange(1200) - 500) / 200, 0, 1)[:, None]
+    cell = frames.cells[0]
+    there = _shortest(positions[:, b] - positions[:, a], cell)
+    positions[:, a], positions[:, b] = positions[:, a] + share * there, positions[:, b] - share * there
+    from ninefold.dynamics.trajectory import in_memory
+
+    found = analyse_shells(in_memory(trajectory.species, positions, cell, 2.0), "Re")
+    assert len(found.exchanges) == 2
+    assert {exchange.joined != exchange.left for exchange in found.exchanges} == {True}
+    assert len(found.events) == 0
+
+
+def _shortest(steps: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    fractional = steps @ np.linalg.inv(cell)
+    return (fractional - np.round(fractional[0])) @ cell
+
+
+def _three_arm(vertices: np.ndarray) -> np.ndarray:
+    """Cyclic permutations of the three ligands of each face that are all within 95 degrees of each other."""
+    close = vertices @ vertices.T > np.cos(np.radians(95))
+    n = len(vertices)
+    found = []
+    for a in range(n):
+        for b in range(a + 1, n):
+            for c in range(b + 1, n):
+                if close[a, b] and close[b, c] and close[a, c]:
+                    cycle = np.arange(n)
+                    cycle[[a, b, c]] = [b, c, a]
+                    found.append(cycle)
+    return np.array(found)
+
+
+def _unit(rng: np.random.Generator) -> np.ndarray:
+    vector = rng.normal(size=3)
+    return vector / np.linalg.norm(vector)
