@@ -1,0 +1,110 @@
+"""Second-rank correlation against a direct sum, rotational diffusion and planted jumps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic_trajectories import Plan, crystal, shell
+
+from ninefold.dynamics.correlation import fit_stretched, second_rank
+from ninefold.dynamics.isomers import isomers_of
+from ninefold.dynamics.rates import BOLTZMANN, Rate, fit_arrhenius, poisson_rate
+from ninefold.errors import InputError
+
+
+def _direct(vectors: np.ndarray, lag: int) -> float:
+    cosines = np.einsum("fni,fni->fn", vectors[: len(vectors) - lag], vectors[lag:])
+    return float(((3 * cosines**2 - 1) / 2).mean())
+
+
+def test_equals_the_direct_sum() -> None:
+    rng = np.random.default_rng(0)
+    steps = np.cumsum(rng.normal(size=(300, 4, 3)), axis=0)
+    vectors = steps / np.linalg.norm(steps, axis=2, keepdims=True)
+    found = second_rank(vectors, 100)
+    assert found == pytest.approx([_direct(vectors, lag) for lag in range(100)], abs=1e-9)
+
+
+def test_jumps_to_random_directions_decay_with_the_jump_rate() -> None:
+    """A vector that goes to a direction drawn anew at a rate k has C2 = exp(-k t)."""
+    rng = np.random.default_rng(1)
+    frames, rate = 200_000, 0.02
+    jump = rng.random((frames, 3)) < rate
+    fresh = rng.normal(size=(frames, 3, 3))
+    fresh /= np.linalg.norm(fresh, axis=2, keepdims=True)
+    last = np.maximum.accumulate(np.where(jump, np.arange(frames)[:, None], 0), axis=0)
+    vectors = np.take_along_axis(fresh, last[..., None].repeat(3, axis=2), axis=0)
+    found = second_rank(vectors, 600)
+    fit = fit_stretched(np.arange(600) * 0.01, found, 0.0)
+    assert fit.tau_ps == pytest.approx(0.01 / rate, rel=0.1)
+    assert fit.beta == pytest.approx(1.0, abs=0.1)
+    assert fit.plateau == pytest.approx(0.0, abs=0.03)
+    assert fit.is_resolved
+
+
+def test_a_run_too_short_is_told() -> None:
+    times = np.arange(400) * 0.01
+    assert not fit_stretched(times, np.exp(-times / 500.0)).is_resolved
+
+
+def test_too_few_points() -> None:
+    with pytest.raises(InputError, match="too few"):
+        fit_stretched(np.arange(5) * 0.01, np.ones(5))
+
+
+@pytest.mark.parametrize(("events", "low", "high"), [(0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.39)])
+def test_interval_of_a_count(events: int, low: float, high: float) -> None:
+    """The published exact limits of a Poisson mean (Garwood 1936)."""
+    found = poisson_rate(events, 1.0)
+    assert (found.low, found.high) == (pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-3))
+
+
+def test_planted_barrier_comes_back() -> None:
+    rng = np.random.default_rng(5)
+    temperatures = [150.0, 200.0, 300.0, 400.0]
+    inside = 0
+    for _ in range(40):
+        rates = []
+        for temperature in temperatures:
+            per_ps = 20 * np.exp(-0.040 / BOLTZMANN / temperature)
+            rates.append(poisson_rate(int(rng.poisson(per_ps * 400)), 400.0))
+        fit = fit_arrhenius(temperatures, rates, samples=150)
+        assert fit.barrier_eV == pytest.approx(0.040, rel=0.10)
+        inside += fit.low_eV <= 0.040 <= fit.high_eV
+    assert inside >= 34  # 95 % of 40, less three standard deviations
+
+
+def test_a_temperature_without_events_counts_against_a_low_barrier() -> None:
+    known = [poisson_rate(400, 100.0), poisson_rate(100, 100.0)]
+    silent = Rate(0, 1e5, 0.0, 0.0, 3.7e-5)
+    without = fit_arrhenius([600.0, 400.0], known)
+    with_silence = fit_arrhenius([600.0, 400.0, 200.0], [*known, silent])
+    assert with_silence.barrier_eV > without.barrier_eV
+
+
+def test_one_temperature_gives_no_barrier() -> None:
+    with pytest.raises(InputError, match="two temperatures"):
+        fit_arrhenius([300.0, 400.0], [poisson_rate(0, 10.0), poisson_rate(7, 10.0)])
+
+
+@pytest.mark.parametrize("n", [7, 8, 9])
+def test_random_permutations_with_noise_give_their_rate(n: int) -> None:
+    """A Poisson process of permutations, two shells, vibration: the number found is the number planned."""
+    from ninefold.dynamics.pseudorotation import SHORTEST_STAY_FS, analyse_shells
+
+    rng = np.random.default_rng(n)
+    name = {7: "capped octahedron", 8: "square antiprism", 9: "tricapped trigonal prism"}[n]
+    isomers = isomers_of(n)[name]
+    near = isomers.neighbours[isomers.squared_distances < isomers.squared_distances[0] + 1e-6]
+    shells, planned = [], 0
+    for _ in range(2):
+        waits = rng.exponential(180.0, size=60) + SHORTEST_STAY_FS / 2.0
+        starts = np.cumsum(waits).astype(int)
+        starts = starts[starts < 9000]
+        planned += len(starts)
+        plan = Plan({int(start): near[rng.integers(len(near))] for start in starts}, passage=16)
+        shells.append(shell(isomers.vertices, 9100, plan, 0.06, rng))
+    found = analyse_shells(crystal(shells), "Re", polyhedron=name)
+    assert found.permutation_rate.events == pytest.approx(planned, rel=0.05)
+    assert found.permutation_rate.low < planned / found.time_ps < found.permutation_rate.high
+    assert len(found.turns) == 0
