@@ -73,7 +73,9 @@ def vibration(frames: int, n: int, amplitude: float, rng: np.random.Generator, c
     return lfilter([1.0], [1.0, -keep], noise, axis=0)
 
 
-def crystal(shells: Sequence[np.ndarray], time_step_fs: float = 2.0, wrap: bool = True, symbol: str = "Re") -> Trajectory:
+def crystal(
+    shells: Sequence[np.ndarray], time_step_fs: float = 2.0, wrap: bool = True, symbol: str = "Re"
+) -> Trajectory:
     """Shells on a row of centres in one cell, with a cation between them."""
     count, frames = len(shells), len(shells[0])
     cell = np.diag([SPACING * count, SPACING, SPACING])

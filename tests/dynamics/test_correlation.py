@@ -104,7 +104,7 @@ def test_random_permutations_with_noise_give_their_rate(n: int) -> None:
         planned += len(starts)
         plan = Plan({int(start): near[rng.integers(len(near))] for start in starts}, passage=16)
         shells.append(shell(isomers.vertices, 9100, plan, 0.06, rng))
-    found = analyse_shells(crystal(shells), "Re", polyhedron=name)
+    found, _ = analyse_shells(crystal(shells), "Re", polyhedron=name)
     assert found.permutation_rate.events == pytest.approx(planned, rel=0.05)
     assert found.permutation_rate.low < planned / found.time_ps < found.permutation_rate.high
     assert len(found.turns) == 0

@@ -43,7 +43,7 @@ def test_without_periodic_images_nothing_percolates() -> None:
     assert tree.connection(tree.sites(0.010)) == pytest.approx(0.040, abs=0.0005)
 
 
-def test_sampled_two_wells_within_two_meV() -> None:
+def test_sampled_two_wells_within_two_millielectronvolt() -> None:
     """Positions drawn from the planted density, counted and smoothed as a trajectory's are."""
     rng = np.random.default_rng(0)
     barrier, length = 0.045, 6.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic_trajectories import Plan, crystal, shell
 from scipy.spatial.transform import Rotation
+from synthetic_trajectories import Plan, crystal, shell
 
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.pseudorotation import analyse_shells
@@ -26,7 +26,7 @@ SHAPES = [
 def test_vibration_alone_is_no_event(n: int, name: str) -> None:
     rng = np.random.default_rng(1)
     vectors = shell(isomers_of(n)[name].vertices, 8000, Plan(), 0.08, rng)
-    found = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
+    found, _ = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
     assert (found.n, len(found.events), len(found.turns), len(found.exchanges)) == (n, 0, 0, 0)
     assert found.vibration_amplitude == pytest.approx(0.08, rel=0.05)
 
@@ -36,7 +36,7 @@ def test_a_turn_of_the_whole_is_no_permutation(n: int, name: str) -> None:
     rng = np.random.default_rng(2)
     turned = {400 * k: Rotation.from_rotvec(np.radians(90) * _unit(rng)) for k in range(1, 10)}
     vectors = shell(isomers_of(n)[name].vertices, 4400, Plan(turns=turned, passage=60), AMPLITUDE, rng)
-    found = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
+    found, _ = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
     assert len(found.events) == 0
     assert len(found.turns) == 9
 
@@ -51,7 +51,7 @@ def test_every_permutation_is_counted_once(n: int, name: str, which: str) -> Non
     choices = isomers.neighbours[nearest] if which == "closest" else _three_arm(isomers.vertices)
     planned = {int(start): choices[rng.integers(len(choices))] for start in starts}
     vectors = shell(isomers.vertices, int(starts[-1]) + 200, Plan(planned), AMPLITUDE, rng)
-    found = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
+    found, _ = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
     assert len(found.events) == 30
     middle = [event.time_fs / 2.0 for event in found.events]
     assert np.abs(np.array(middle) - starts - 10).max() <= 15
@@ -73,7 +73,7 @@ def test_exchange_between_centres_is_told_apart() -> None:
     positions[:, a], positions[:, b] = positions[:, a] + share * there, positions[:, b] - share * there
     from ninefold.dynamics.trajectory import in_memory
 
-    found = analyse_shells(in_memory(trajectory.species, positions, cell, 2.0), "Re")
+    found, _ = analyse_shells(in_memory(trajectory.species, positions, cell, 2.0), "Re")
     assert len(found.exchanges) == 2
     assert {exchange.joined != exchange.left for exchange in found.exchanges} == {True}
     assert len(found.events) == 0

@@ -22,6 +22,7 @@ with signals.ending_at_once():
         cluster,
         cluster_runs,
         db,
+        dynamics,
         enumeration,
         explain,
         import_runs,
@@ -66,7 +67,7 @@ def _global_options(
 
 _MODULES = (
     run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, references, db,
-    cluster, cluster_runs,
+    cluster, cluster_runs, dynamics,
 )  # fmt: skip
 for module in _MODULES:
     module.register(app)

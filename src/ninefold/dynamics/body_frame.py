@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -38,8 +39,8 @@ class Orientation(NamedTuple):
 def orientation(vectors: np.ndarray, first: np.ndarray, events: Sequence[Permutation], isomers: Isomers) -> Orientation:
     """Rotation of each frame, for the isomer that the shell is in by `ninefold.dynamics.tracking.permutations`.
 
-    Of the equivalent assignments after a permutation that one is taken whose rotation differs least from the one before:
-    the body frame turns as little as it can.
+    Of the equivalent assignments after a permutation that one is taken whose rotation differs least from the one
+    before: the body frame turns as little as it can.
 
     Args:
         vectors: shape (f, n, 3), unit vectors.
@@ -51,7 +52,7 @@ def orientation(vectors: np.ndarray, first: np.ndarray, events: Sequence[Permuta
     assignments = np.empty(vectors.shape[:2], dtype=np.int64)
     bounds = [0, *(event.frame for event in events), len(vectors)]
     current = np.asarray(first)
-    for place, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for place, (start, end) in enumerate(pairwise(bounds)):
         if place:
             before = rotation_matrix(vectors[start], isomers.vertices, current)
             current = _least_turned(vectors[start], events[place - 1].after, before, isomers)
@@ -71,7 +72,7 @@ def turns(rotations: np.ndarray, permuted: Sequence[int], time_step_fs: float) -
     window = max(1, round(SMOOTHING_FS / time_step_fs))
     found: list[Turn] = []
     bounds = [0, *permuted, len(rotations)]
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         smooth = _averaged(rotations[start:end], window)
         if not len(smooth):
             continue

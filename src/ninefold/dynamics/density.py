@@ -68,8 +68,8 @@ class Merge(NamedTuple):
     """Voxel of the minimum of the pocket that goes on."""
 
     @property
-    def persistence_eV(self) -> float:
-        """Of the ended pocket: from its minimum to the saddle."""
+    def persistence(self) -> float:
+        """Of the ended pocket: from its minimum to the saddle, eV."""
         return self.energy_eV - self.higher_minimum_eV
 
 
@@ -84,7 +84,7 @@ class MergeTree(NamedTuple):
 
     def sites(self, persistence_eV: float) -> list[tuple[int, int, int]]:
         """Voxels of the minima that are deeper than the saddle around them by this much, the deepest first."""
-        kept = [merge for merge in self.merges if merge.persistence_eV >= persistence_eV]
+        kept = [merge for merge in self.merges if merge.persistence >= persistence_eV]
         return [self.deepest, *(merge.higher for merge in sorted(kept, key=lambda merge: merge.higher_minimum_eV))]
 
     def connection(self, voxels: Iterable[tuple[int, int, int]]) -> float | None:
@@ -129,7 +129,9 @@ def lab_density(
         raise InputError("temperature_K", temperature, problem="is needed for a free energy", allowed="above 0 K")
     chosen = trajectory.symbols == symbol
     if not chosen.any():
-        raise InputError("symbol", symbol, problem="is not in the trajectory", allowed=", ".join(sorted(set(trajectory.symbols))))
+        raise InputError(
+            "symbol", symbol, problem="is not in the trajectory", allowed=", ".join(sorted(set(trajectory.symbols)))
+        )
     counts: np.ndarray | None = None
     cells, frames = np.zeros((3, 3)), 0
     reference: np.ndarray | None = None

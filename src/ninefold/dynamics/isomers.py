@@ -162,9 +162,7 @@ def _count_near(vectors: np.ndarray, vertices: np.ndarray, farthest: float) -> i
 
 
 @numba.njit(cache=True)
-def _list_near(
-    vectors: np.ndarray, vertices: np.ndarray, farthest: float, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _list_near(vectors: np.ndarray, vertices: np.ndarray, farthest: float, count: int) -> tuple[np.ndarray, np.ndarray]:
     permutations = np.empty((count, len(vectors)), dtype=np.int64)
     squared = np.empty(count)
     permutation = np.arange(len(vectors))

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ninefold.dynamics.body_frame import Turn, orientation, turns
+from ninefold.dynamics.body_frame import Orientation, Turn, orientation, turns
 from ninefold.dynamics.isomers import Isomers, isomers_of
 from ninefold.dynamics.rates import Rate, poisson_rate
 from ninefold.dynamics.shells import Exchange, Segment, Shells, follow_shells, ligand_vectors
+from ninefold.dynamics.superposition import rotation_matrix
 from ninefold.dynamics.tracking import COMMIT, Permutation, permutations, track
 from ninefold.dynamics.trajectory import Trajectory
+from ninefold.errors import InputError
 
 SHORTEST_STAY_FS = 60.0
 """An isomer that is left again within this time was passed, or was a fluctuation: some two periods of the bending
@@ -91,9 +93,26 @@ class Pseudorotation:
         return dict(Counter(event.kind for event in self.events).most_common())
 
 
+@dataclass(frozen=True)
+class ShellHistory:
+    """One shell as long as it keeps its ligands."""
+
+    segment: Segment
+    vectors: np.ndarray
+    """shape (f, n, 3), unit vectors from the centre in the lab frame."""
+    permutations: tuple[Permutation, ...]
+    """Frames count from the segment's first."""
+    orientation: Orientation
+
+    @property
+    def body_vectors(self) -> np.ndarray:
+        """Shape (f, n, 3), the unit vectors in the anion's own frame."""
+        return np.einsum("fij,fni->fnj", self.orientation.rotations, self.vectors)
+
+
 def analyse_shells(
     trajectory: Trajectory, centre: str, n: int | None = None, polyhedron: str | None = None, commit: float = COMMIT
-) -> Pseudorotation:
+) -> tuple[Pseudorotation, list[ShellHistory]]:
     """Permutations, turns, exchange and polyhedra of all shells of one kind.
 
     Args:
@@ -103,55 +122,68 @@ def analyse_shells(
         polyhedron: Whose isomers are followed; default: the closest on average.
         commit: Progress at which a permutation counts.
 
+    Returns:
+        What all shells do together, and the history of each.
+
     Raises:
-        InputError: if the shells cannot be followed.
+        InputError: if the shells cannot be followed, or the polyhedron is none of n ligands.
     """
     shells = follow_shells(trajectory, centre, n)
-    return analyse_followed(shells, trajectory.time_step_fs, trajectory.temperature_K, polyhedron, commit)
-
-
-def analyse_followed(
-    shells: Shells,
-    time_step_fs: float,
-    temperature_K: float | None = None,
-    polyhedron: str | None = None,
-    commit: float = COMMIT,
-) -> Pseudorotation:
-    """The same for shells that have been followed."""
     every = isomers_of(shells.n)
+    if polyhedron is not None and polyhedron not in every:
+        raise InputError("--polyhedron", polyhedron, problem=f"is none of {shells.n} ligands", allowed=", ".join(every))
     long_enough = [(segment, vectors) for segment, vectors in ligand_vectors(shells) if len(segment) >= FEWEST_FRAMES]
-    tracks = {
-        name: [track(vectors, isomers) for _, vectors in long_enough] for name, isomers in every.items()
+    tracks = {name: [track(vectors, isomers) for _, vectors in long_enough] for name, isomers in every.items()}
+    squared = {
+        name: np.concatenate([one.squared_distances for one in of] or [np.empty(0)]) for name, of in tracks.items()
     }
-    squared = {name: np.concatenate([one.squared_distances for one in of] or [np.empty(0)]) for name, of in tracks.items()}
-    measures = {name: 100 * float(values.mean()) / shells.n if len(values) else 0.0 for name, values in squared.items()}
-    name = polyhedron or min(measures, key=lambda name: measures[name])
-    isomers = every[name]
-    events: list[Event] = []
-    turned: list[tuple[int, Turn]] = []
+    name = polyhedron or min(squared, key=lambda name: squared[name].mean() if len(squared[name]) else 0.0)
+    step = trajectory.time_step_fs
+    histories = []
     for (segment, vectors), found in zip(long_enough, tracks[name], strict=True):
-        raw = without_short_stays(permutations(vectors, found, isomers, commit), isomers, time_step_fs)
-        body = orientation(vectors, found.assignments[0], raw, isomers)
-        turned += [
-            (segment.centre, Turn(turn.frame + segment.first, turn.angle))
-            for turn in turns(body.rotations, [event.frame for event in raw], time_step_fs)
-        ]
-        events += [_event(one, segment, isomers, shells.mean_distance, time_step_fs) for one in raw]
-    frames = sum(len(segment) for segment, _ in long_enough)
-    time_ps = frames * time_step_fs / 1000
-    amplitude = float(np.sqrt(squared[name].mean() / (2 * shells.n - 3))) if frames else 0.0
+        raw = permutations(vectors, found, every[name], commit)
+        kept = without_short_stays(raw, every[name], step)
+        body = orientation(vectors, found.assignments[0], kept, every[name])
+        histories.append(ShellHistory(segment, vectors, tuple(kept), body))
+    lifetimes = _lifetimes([len(segment) for segment, _ in long_enough], squared, step)
+    return _summarise(shells, trajectory, every[name], histories, squared, lifetimes), histories
+
+
+def _summarise(
+    shells: Shells,
+    trajectory: Trajectory,
+    isomers: Isomers,
+    histories: Sequence[ShellHistory],
+    squared: dict[str, np.ndarray],
+    lifetimes: dict[str, float],
+) -> Pseudorotation:
+    step = trajectory.time_step_fs
+    events = [
+        _event(one, history.segment, isomers, shells.mean_distance, step)
+        for history in histories
+        for one in history.permutations
+    ]
+    turned = [
+        (history.segment.centre, Turn(turn.frame + history.segment.first, turn.angle))
+        for history in histories
+        for turn in turns(history.orientation.rotations, [one.frame for one in history.permutations], step)
+    ]
+    frames = sum(len(history.segment) for history in histories)
+    time_ps = frames * step / 1000
+    own = squared[isomers.name]
+    amplitude = float(np.sqrt(own.mean() / (2 * shells.n - 3))) if frames else 0.0
     closest = float(np.sqrt(isomers.squared_distances[0]))
     return Pseudorotation(
         centre=shells.centre,
         n=shells.n,
-        polyhedron=name,
+        polyhedron=isomers.name,
         time_ps=time_ps,
-        duration_ps=shells.n_frames * time_step_fs / 1000,
+        duration_ps=shells.n_frames * step / 1000,
         n_centres=len({segment.centre for segment in shells.segments}),
-        temperature_K=temperature_K,
+        temperature_K=trajectory.temperature_K,
         populations=_populations(squared),
-        shape_measures=measures,
-        lifetimes_fs=_lifetimes([len(segment) for segment, _ in long_enough], squared, time_step_fs),
+        shape_measures={name: 100 * float(of.mean()) / shells.n if len(of) else 0.0 for name, of in squared.items()},
+        lifetimes_fs=lifetimes,
         events=tuple(sorted(events, key=lambda event: event.time_fs)),
         permutation_rate=poisson_rate(len(events), time_ps),
         turns=tuple(turned),
@@ -186,14 +218,14 @@ def without_short_stays(
             if isomers.canonical(event.after) == isomers.canonical(first.before):
                 continue
             relative = event.after[np.argsort(first.before)]
-            event = Permutation(event.frame, first.left, first.before, event.after, isomers.squared_distance_of(relative))
+            event = Permutation(
+                event.frame, first.left, first.before, event.after, isomers.squared_distance_of(relative)
+            )
         kept.append(event)
     return kept
 
 
-def _event(
-    event: Permutation, segment: Segment, isomers: Isomers, distance: float, time_step_fs: float
-) -> Event:
+def _event(event: Permutation, segment: Segment, isomers: Isomers, distance: float, time_step_fs: float) -> Event:
     relative = event.after[np.argsort(event.before)]
     displacements = np.linalg.norm(_body_displacements(isomers, relative), axis=1)
     return Event(
@@ -209,8 +241,6 @@ def _event(
 
 def _body_displacements(isomers: Isomers, permutation: np.ndarray) -> np.ndarray:
     """Shape (n, 3), of each ligand between two isomers that are turned onto each other, in units of M-H."""
-    from ninefold.dynamics.superposition import rotation_matrix
-
     rotation = rotation_matrix(isomers.vertices, isomers.vertices, permutation)
     return isomers.vertices - isomers.vertices[permutation] @ rotation.T
 

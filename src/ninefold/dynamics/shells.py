@@ -198,9 +198,12 @@ class _Following:
                 del self._away[place]
                 self._exchanges.append(
                     Exchange(
-                        frame, int(self._hydrogens[place]), int(self._centres[left]), int(self._centres[nearest]),
+                        frame,
+                        int(self._hydrogens[place]),
+                        int(self._centres[left]),
+                        int(self._centres[nearest]),
                         self._frame,
-                    )  # fmt: skip
+                    )
                 )
 
     def _keep(self, bound: np.ndarray, vectors: np.ndarray) -> None:
@@ -223,14 +226,10 @@ class _Following:
 
     def result(self, centre: str) -> Shells:
         for place, (frame, left) in self._away.items():
-            self._exchanges.append(
-                Exchange(frame, int(self._hydrogens[place]), int(self._centres[left]), None, None)
-            )
+            self._exchanges.append(Exchange(frame, int(self._hydrogens[place]), int(self._centres[left]), None, None))
         segments = sorted(self._segments, key=lambda segment: (segment.centre, segment.first))
         exchanges = sorted(self._exchanges, key=lambda exchange: exchange.frame)
-        return Shells(
-            centre, self._n, segments, exchanges, self._mean, self._frame, self._h2, self._incomplete
-        )
+        return Shells(centre, self._n, segments, exchanges, self._mean, self._frame, self._h2, self._incomplete)
 
 
 def _frames_with_h2(vectors: np.ndarray) -> int:

@@ -80,7 +80,9 @@ def permutations(vectors: np.ndarray, found: Track, isomers: Isomers, commit: fl
         isomers: Of the polyhedron.
         commit: Progress at which a permutation counts, 0 to 1.
     """
-    frames, lefts, distances = _go_over(np.ascontiguousarray(vectors, dtype=float), found.assignments, isomers.vertices, commit)
+    frames, lefts, distances = _go_over(
+        np.ascontiguousarray(vectors, dtype=float), found.assignments, isomers.vertices, commit
+    )
     events = []
     current = found.assignments[0]
     for frame, left, distance in zip(frames, lefts, distances, strict=True):

@@ -1,0 +1,100 @@
+"""What `ninefold dynamics analyse` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ninefold.dynamics.analysis import DynamicsAnalysis
+    from ninefold.dynamics.correlation import Stretched
+    from ninefold.dynamics.density import Connection
+    from ninefold.dynamics.pseudorotation import Pseudorotation
+    from ninefold.dynamics.rates import Arrhenius, Rate
+
+MOST_KINDS = 6
+"""Kinds of permutations that are listed."""
+
+
+def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
+    """One trajectory."""
+    found = analysis.pseudorotation
+    at = "" if found.temperature_K is None else f", {found.temperature_K:g} K"
+    out.print(
+        f"{analysis.source}{at}: {found.duration_ps:.4g} ps, "
+        f"{_count(found.n_centres, 'anion')} [{found.centre}H{found.n}]"
+    )
+    rows = [
+        ("nearest polyhedron", _populations(found)),
+        ("vibration", f"{found.vibration_amplitude:.3f} of M-H ({found.mean_distance:.2f} Å) in each direction"),
+        ("permutations", _rate(found.permutation_rate)),
+        ("turns of the whole", _rate(found.turn_rate)),
+        ("exchange of H", _exchange(found)),
+        ("C2, lab frame", _stretched(analysis.lab_correlation)),
+        ("C2, anion's frame", _stretched(analysis.body_correlation)),
+        ("sites of an anion", _surface(analysis.body_surface, within=True)),
+        ("H in the crystal", _surface(analysis.lab_surface, within=False)),
+    ]
+    for name, text in rows:
+        out.print(f"  {name:<19} {text}")
+    for place, (kind, count) in enumerate(found.kinds.items()):
+        if place == MOST_KINDS:
+            out.print(f"  ... and {len(found.kinds) - MOST_KINDS} more kinds of permutations")
+            break
+        one = next(event for event in found.events if event.kind == kind)
+        out.print(
+            f"  kind {place + 1:<14} {count} times: {one.ligands_moved} ligands move, path {one.path_length:.2f} Å, "
+            f"farthest {one.longest_displacement:.2f} Å"
+        )
+    for note in analysis.notes:
+        out.print(f"  note: {note}")
+
+
+def print_barrier(out: Any, fit: Arrhenius) -> None:
+    """Of several temperatures."""
+    out.print(
+        f"Barrier of the permutations: {fit.barrier_eV * 1000:.0f} meV (95 %: {fit.low_eV * 1000:.0f} to "
+        f"{fit.high_eV * 1000:.0f}), prefactor {fit.prefactor_per_ps:.3g} per ps; at 300 K {fit.rate(300.0):.2g} per ps"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _populations(found: Pseudorotation) -> str:
+    parts = [
+        f"{name} {share:.0%} (S = {found.shape_measures[name]:.2f})"
+        for name, share in sorted(found.populations.items(), key=lambda item: -item[1])
+    ]
+    return f"{', '.join(parts)}; isomers of: {found.polyhedron}"
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.events}; {rate.per_ps:.3g} per anion and ps (95 %: {rate.low:.2g} to {rate.high:.2g})"
+
+
+def _exchange(found: Pseudorotation) -> str:
+    to_other = sum(exchange.joined not in (None, exchange.left) for exchange in found.exchanges)
+    back = sum(exchange.joined == exchange.left for exchange in found.exchanges)
+    free = len(found.exchanges) - to_other - back
+    return f"{to_other} to another centre, {back} back, {free} left free"
+
+
+def _stretched(fit: Stretched | None) -> str:
+    if fit is None:
+        return "too short a run"
+    if not fit.is_resolved:
+        return f"does not decay in this run (starts at {fit.amplitude + fit.plateau:.2f})"
+    start = fit.amplitude + fit.plateau
+    return f"tau {fit.mean_tau_ps:.3g} ps (beta {fit.beta:.2f}), from {start:.2f} to {fit.plateau:.2f}"
+
+
+def _surface(surface: Connection | None, *, within: bool) -> str:
+    if surface is None:
+        return "needs a temperature"
+    joined = "never" if surface.connected_eV is None else f"at {surface.connected_eV * 1000:.0f} meV"
+    text = f"{_count(len(surface.sites), 'site')}, connected {joined}"
+    if within:
+        return text
+    through = "never" if surface.percolation_eV is None else f"at {surface.percolation_eV * 1000:.0f} meV"
+    return f"{text}; through the crystal {through}"

@@ -1,0 +1,142 @@
+"""Everything that the analysis says of one trajectory, and of several at different temperatures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ninefold.dynamics.correlation import Stretched, fit_stretched, mean_of, second_rank
+from ninefold.dynamics.density import Connection, body_density, connection, lab_density
+from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
+from ninefold.dynamics.rates import FEWEST_EVENTS, Arrhenius, fit_arrhenius
+from ninefold.dynamics.tracking import COMMIT
+from ninefold.dynamics.trajectory import Trajectory
+from ninefold.errors import InputError
+
+SMOOTHING = 0.12
+"""Å, of the hydrogen density; its effect is extrapolated away."""
+SITE_DEPTH_KT = 1.0
+"""Depth below its saddle, in kT, from which a minimum of the free energy counts as a site."""
+CLEAR_SEPARATION = 3.0
+"""Half the distance of the closest isomers over the vibration's amplitude, below which permutations are not told."""
+
+
+@dataclass(frozen=True)
+class DynamicsAnalysis:
+    """One trajectory."""
+
+    source: str
+    pseudorotation: Pseudorotation
+    lab_correlation: Stretched | None
+    """Of M-H vectors in the lab frame; None where the run is too short to fit."""
+    body_correlation: Stretched | None
+    """In the anion's own frame: permutations alone."""
+    body_surface: Connection | None
+    """Of the ligands in the anion's own frame: where their sites connect within one anion."""
+    lab_surface: Connection | None
+    """Of all hydrogen in the crystal; its percolation is transport of hydrogen from anion to anion."""
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values with stable keys; events in full."""
+        values = asdict(self)
+        values["pseudorotation"]["kinds"] = self.pseudorotation.kinds
+        return values
+
+
+def analyse(
+    trajectory: Trajectory,
+    centre: str,
+    n: int | None = None,
+    polyhedron: str | None = None,
+    commit: float = COMMIT,
+) -> DynamicsAnalysis:
+    """Shells, correlation and free-energy surfaces of one trajectory.
+
+    Args:
+        trajectory: Any; with a temperature for free-energy surfaces.
+        centre: Symbol of the centres.
+        n: Ligands of a shell; default: as many as the first frame has.
+        polyhedron: Whose isomers are followed; default: the closest on average.
+        commit: Progress at which a permutation counts.
+
+    Raises:
+        InputError: if the shells cannot be followed.
+    """
+    found, histories = analyse_shells(trajectory, centre, n, polyhedron, commit)
+    lab = _fit([history.vectors for history in histories], trajectory.time_step_fs)
+    body = _fit([history.body_vectors for history in histories], trajectory.time_step_fs)
+    body_surface = lab_surface = None
+    if trajectory.temperature_K is not None:
+        depth = SITE_DEPTH_KT * 8.617333262e-5 * trajectory.temperature_K
+        if histories:
+            body_surface = _body_surface(histories, found, trajectory.temperature_K, depth)
+        lab_surface = connection(lab_density(trajectory), SMOOTHING, depth)
+    return DynamicsAnalysis(
+        trajectory.source, found, lab, body, body_surface, lab_surface, tuple(_notes(found, trajectory))
+    )
+
+
+def barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
+    """Barrier of the permutations, from their rates at several temperatures.
+
+    Raises:
+        InputError: without events at two temperatures and more, or a trajectory without a temperature.
+    """
+    temperatures = [analysis.pseudorotation.temperature_K for analysis in analyses]
+    if any(temperature is None for temperature in temperatures):
+        raise InputError("--temperature", None, problem="is needed of every trajectory for a barrier")
+    return fit_arrhenius(
+        [float(temperature) for temperature in temperatures if temperature is not None],
+        [analysis.pseudorotation.permutation_rate for analysis in analyses],
+    )
+
+
+def _fit(vectors: Sequence[np.ndarray], time_step_fs: float) -> Stretched | None:
+    """Of shells that keep their ligands for most of the longest's time."""
+    if not vectors:
+        return None
+    longest = max(map(len, vectors))
+    chosen = [one for one in vectors if len(one) >= longest / 2]
+    shortest = min(map(len, chosen))
+    correlation = mean_of([second_rank(one, max(1, shortest // 2)) for one in chosen], [len(one) for one in chosen])
+    try:
+        return fit_stretched(np.arange(len(correlation)) * time_step_fs / 1000, correlation)
+    except InputError:
+        return None
+
+
+def _body_surface(
+    histories: Sequence[ShellHistory], found: Pseudorotation, temperature: float, depth: float
+) -> Connection:
+    scaled = (
+        history.body_vectors * np.linalg.norm(history.segment.vectors, axis=2, keepdims=True) for history in histories
+    )
+    return connection(body_density(scaled, 1.5 * found.mean_distance, temperature, 0.12), SMOOTHING, depth)
+
+
+def _notes(found: Pseudorotation, trajectory: Trajectory) -> list[str]:
+    notes = []
+    events = found.permutation_rate.events
+    if not events:
+        notes.append(
+            f"no permutation in {found.time_ps:.3g} ps of shells: the rate is below "
+            f"{found.permutation_rate.high:.2g} per ps (95 %), a barrier cannot be told"
+        )
+    elif events < FEWEST_EVENTS:
+        notes.append(f"{events} permutations: the run is too short for more than the order of their rate")
+    if found.separation < CLEAR_SEPARATION:
+        notes.append(
+            f"vibration (amplitude {found.vibration_amplitude:.2f} of M-H) reaches half-way to the closest isomer "
+            f"({found.separation:.1f} amplitudes off): permutations cannot be told from it"
+        )
+    if found.incomplete_frames:
+        notes.append(f"shells had another number of ligands in {found.incomplete_frames} frames, which are left out")
+    if found.h2_frames:
+        notes.append(f"two ligands are closer than 1.0 Å in {found.h2_frames} frames: an H2 ligand forms")
+    if trajectory.temperature_K is None:
+        notes.append("no temperature given: no free-energy surface")
+    return notes

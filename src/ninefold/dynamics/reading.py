@@ -1,0 +1,157 @@
+"""Trajectories from files: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dumps.
+
+A file is read again for each pass over its frames, some hundred frames at a time, so that its length does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ninefold.dynamics.trajectory import Frames, Trajectory
+from ninefold.errors import InputError, description
+from ninefold.paths import readable_file
+
+FRAMES_AT_ONCE = 200
+_FORMATS = {
+    "extxyz": "extended XYZ", "xyz": "extended XYZ", "traj": "ASE trajectory", "vasp-xdatcar": "XDATCAR",
+    "lammps-dump-text": "LAMMPS dump",
+}  # fmt: skip
+"""ASE's name of a format -> ours."""
+_DUMPS = (".lammpstrj", ".dump", ".lammpsdump")
+
+
+def read_trajectory(
+    path: Path,
+    time_step_fs: float | None,
+    temperature_K: float | None = None,
+    types: Sequence[str] = (),
+    skip: int = 0,
+    every: int = 1,
+) -> Trajectory:
+    """A trajectory from a file, its first frame looked at.
+
+    Args:
+        path: The file.
+        time_step_fs: Between the frames of the file.
+        temperature_K: Of the thermostat.
+        types: Element of each atom type, for LAMMPS dumps without a column `element`.
+        skip: Frames to leave out at the start.
+        every: Take every so many frames; the time between frames follows.
+
+    Raises:
+        InputError: if the file is missing, in no such format, has no frames or no cell, or the time step is missing.
+    """
+    path = readable_file(path, "trajectory", what="a trajectory")
+    kind = _format_of(path)
+    if time_step_fs is None:
+        raise InputError(
+            "--time-step", None, problem=f"is needed: {path.name} does not say the time between its frames",
+            allowed="fs between two frames of the file, not of the integrator",
+        )  # fmt: skip
+    if every < 1 or skip < 0:
+        raise InputError(
+            "--every" if every < 1 else "--skip", every if every < 1 else skip, allowed="1 and more; 0 and more"
+        )
+    first = next(_atoms(path, kind, types, 0), None)
+    if first is None:
+        raise InputError("trajectory", str(path), problem="holds no frame", allowed="one and more")
+    species = tuple(first.get_chemical_symbols())
+    if 0 in first.numbers:
+        raise InputError("trajectory", str(path), problem="holds atoms of no element")
+    if not all(first.pbc):
+        raise InputError(
+            "trajectory", str(path), problem="is not periodic in three directions", allowed="a cell in every frame",
+            hint="extended XYZ: Lattice=\"...\" and pbc=\"T T T\" in the second line of each frame",
+        )  # fmt: skip
+
+    def read() -> Iterator[Frames]:
+        return _pieces(path, kind, types, species, skip, every)
+
+    return Trajectory(species, time_step_fs * every, read, temperature_K, path.name)
+
+
+def _format_of(path: Path) -> str:
+    from ase.io.formats import UnknownFileTypeError, filetype
+
+    if path.suffix.lower() in _DUMPS:
+        return "lammps-dump-text"
+    try:
+        kind = str(filetype(str(path), read=True))
+    except UnknownFileTypeError:
+        kind = ""
+    if kind not in _FORMATS:
+        raise InputError(
+            "trajectory", str(path), problem="is in no format of trajectories that is read",
+            allowed=", ".join(dict.fromkeys(_FORMATS.values())), hint="ase convert changes formats",
+        )  # fmt: skip
+    return kind
+
+
+def _atoms(path: Path, kind: str, types: Sequence[str], skip: int) -> Iterator[Any]:
+    """Frames as ASE's atoms.
+
+    Raises:
+        InputError: with the frame at which ASE's parser stops; it raises whatever a broken file makes it.
+    """
+    import ase.io
+
+    options: dict[str, Any] = {}
+    if kind == "lammps-dump-text":
+        _check_types(path, types)
+        options = {"specorder": list(types)} if types else {}
+    number = skip
+    try:
+        for atoms in ase.io.iread(str(path), index=f"{skip}:", format=kind, **options):
+            yield atoms
+            number += 1
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise InputError(
+            "trajectory",
+            str(path),
+            problem=f"is no {_FORMATS[kind]} that can be read, at frame {number}: {description(error)}",
+        ) from error
+
+
+def _check_types(path: Path, types: Sequence[str]) -> None:
+    """A dump without elements gives types, which ASE would take for atomic numbers."""
+    from ase.data import chemical_symbols
+
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        header = next((line for line in lines if line.startswith("ITEM: ATOMS")), "")
+    if "element" in header.split():
+        return
+    if unknown := [name for name in types if name not in chemical_symbols[1:]]:
+        raise InputError("--types", unknown[0], problem="is no element", allowed="symbols, e.g. K,Re,H")
+    if not types:
+        raise InputError(
+            "--types", None, problem=f"is needed: {path.name} numbers its atom types and does not name elements",
+            allowed="the element of type 1, 2, ..., e.g. K,Re,H",
+        )  # fmt: skip
+
+
+def _pieces(
+    path: Path, kind: str, types: Sequence[str], species: tuple[str, ...], skip: int, every: int
+) -> Iterator[Frames]:
+    positions: list[np.ndarray] = []
+    cells: list[np.ndarray] = []
+    for number, atoms in enumerate(_atoms(path, kind, types, skip)):
+        if number % every:
+            continue
+        if len(atoms) != len(species) or tuple(atoms.get_chemical_symbols()) != species:
+            raise InputError(
+                "trajectory", f"{path.name}, frame {skip + number}", problem="has other atoms than the first frame",
+                allowed=f"the same {len(species)} atoms in the same order",
+            )  # fmt: skip
+        positions.append(atoms.positions)
+        cells.append(atoms.cell.array)
+        if len(positions) == FRAMES_AT_ONCE:
+            yield Frames(np.array(positions), np.array(cells))
+            positions, cells = [], []
+    if positions:
+        yield Frames(np.array(positions), np.array(cells))
