@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
     from ninefold.dynamics.correlation import Stretched
     from ninefold.dynamics.density import Connection
+    from ninefold.dynamics.passage import Passage
     from ninefold.dynamics.pseudorotation import Pseudorotation
     from ninefold.dynamics.rates import Arrhenius, Rate
 
@@ -31,8 +32,9 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
         ("exchange of H", _exchange(found)),
         ("C2, lab frame", _stretched(analysis.lab_correlation)),
         ("C2, anion's frame", _stretched(analysis.body_correlation)),
-        ("sites of an anion", _surface(analysis.body_surface, within=True)),
-        ("H in the crystal", _surface(analysis.lab_surface, within=False)),
+        ("way to an isomer", _passage(analysis.passage)),
+        ("sites of an anion", _anions(list(analysis.anion_surfaces.values()))),
+        ("H in the crystal", _crystal(analysis.lab_surface)),
     ]
     for name, text in rows:
         out.print(f"  {name:<19} {text}")
@@ -89,12 +91,30 @@ def _stretched(fit: Stretched | None) -> str:
     return f"tau {fit.mean_tau_ps:.3g} ps (beta {fit.beta:.2f}), from {start:.2f} to {fit.plateau:.2f}"
 
 
-def _surface(surface: Connection | None, *, within: bool) -> str:
+def _passage(way: Passage | None) -> str:
+    if way is None:
+        return "needs a temperature"
+    if way.barrier_eV is None:
+        return "never in the middle between two isomers in this run"
+    return f"free energy in the middle {way.barrier_eV * 1000:.0f} meV above the isomer"
+
+
+def _anions(surfaces: list[Connection]) -> str:
+    """The anions' surfaces: in how many all sites connect, and at which energies."""
+    if not surfaces:
+        return "needs a temperature"
+    sites = sorted({len(surface.sites) for surface in surfaces})
+    energies = sorted(surface.connected_eV * 1000 for surface in surfaces if surface.connected_eV is not None)
+    text = f"{' to '.join(str(count) for count in dict.fromkeys((sites[0], sites[-1])))} sites"
+    if not energies:
+        return f"{text}, not connected in this run"
+    span = " to ".join(dict.fromkeys(f"{energy:.0f}" for energy in (energies[0], energies[-1])))
+    return f"{text}, connected in {len(energies)} of {_count(len(surfaces), 'anion')}, at {span} meV"
+
+
+def _crystal(surface: Connection | None) -> str:
     if surface is None:
         return "needs a temperature"
-    joined = "never" if surface.connected_eV is None else f"at {surface.connected_eV * 1000:.0f} meV"
-    text = f"{_count(len(surface.sites), 'site')}, connected {joined}"
-    if within:
-        return text
-    through = "never" if surface.percolation_eV is None else f"at {surface.percolation_eV * 1000:.0f} meV"
-    return f"{text}; through the crystal {through}"
+    if surface.percolation_eV is None:
+        return "no way through the crystal in this run"
+    return f"a way through the crystal at {surface.percolation_eV * 1000:.0f} meV"

@@ -10,14 +10,18 @@ import numpy as np
 
 from ninefold.dynamics.correlation import Stretched, fit_stretched, mean_of, second_rank
 from ninefold.dynamics.density import Connection, body_density, connection, lab_density
+from ninefold.dynamics.isomers import isomers_of
+from ninefold.dynamics.passage import Passage, passage
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
-from ninefold.dynamics.rates import FEWEST_EVENTS, Arrhenius, fit_arrhenius
+from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Arrhenius, fit_arrhenius
 from ninefold.dynamics.tracking import COMMIT
 from ninefold.dynamics.trajectory import Trajectory
 from ninefold.errors import InputError
 
 SMOOTHING = 0.12
 """Å, of the hydrogen density; its effect is extrapolated away."""
+SHELL_RESOLUTION = 0.12
+"""Å, voxels around one centre."""
 SITE_DEPTH_KT = 1.0
 """Depth below its saddle, in kT, from which a minimum of the free energy counts as a site."""
 CLEAR_SEPARATION = 3.0
@@ -34,8 +38,11 @@ class DynamicsAnalysis:
     """Of M-H vectors in the lab frame; None where the run is too short to fit."""
     body_correlation: Stretched | None
     """In the anion's own frame: permutations alone."""
-    body_surface: Connection | None
-    """Of the ligands in the anion's own frame: where their sites connect within one anion."""
+    anion_surfaces: dict[int, Connection]
+    """Index of a centre -> free-energy surface of its ligands about it, in the lab frame: where the sites of one anion
+    connect, by permutations or by turns of the whole."""
+    passage: Passage | None
+    """Free energy on the way to the closest isomers: of permutations alone."""
     lab_surface: Connection | None
     """Of all hydrogen in the crystal; its percolation is transport of hydrogen from anion to anion."""
     notes: tuple[str, ...]
@@ -69,14 +76,18 @@ def analyse(
     found, histories = analyse_shells(trajectory, centre, n, polyhedron, commit)
     lab = _fit([history.vectors for history in histories], trajectory.time_step_fs)
     body = _fit([history.body_vectors for history in histories], trajectory.time_step_fs)
-    body_surface = lab_surface = None
+    surfaces: dict[int, Connection] = {}
+    lab_surface = way = None
     if trajectory.temperature_K is not None:
-        depth = SITE_DEPTH_KT * 8.617333262e-5 * trajectory.temperature_K
-        if histories:
-            body_surface = _body_surface(histories, found, trajectory.temperature_K, depth)
+        depth = SITE_DEPTH_KT * BOLTZMANN * trajectory.temperature_K
+        surfaces = _anion_surfaces(histories, found, trajectory.temperature_K, depth)
         lab_surface = connection(lab_density(trajectory), SMOOTHING, depth)
+        isomers = isomers_of(found.n)[found.polyhedron]
+        way = passage(
+            [(one.vectors, one.orientation.assignments) for one in histories], isomers, trajectory.temperature_K
+        )
     return DynamicsAnalysis(
-        trajectory.source, found, lab, body, body_surface, lab_surface, tuple(_notes(found, trajectory))
+        trajectory.source, found, lab, body, surfaces, way, lab_surface, tuple(_notes(found, trajectory))
     )
 
 
@@ -109,13 +120,15 @@ def _fit(vectors: Sequence[np.ndarray], time_step_fs: float) -> Stretched | None
         return None
 
 
-def _body_surface(
+def _anion_surfaces(
     histories: Sequence[ShellHistory], found: Pseudorotation, temperature: float, depth: float
-) -> Connection:
-    scaled = (
-        history.body_vectors * np.linalg.norm(history.segment.vectors, axis=2, keepdims=True) for history in histories
-    )
-    return connection(body_density(scaled, 1.5 * found.mean_distance, temperature, 0.12), SMOOTHING, depth)
+) -> dict[int, Connection]:
+    surfaces = {}
+    for centre in sorted({history.segment.centre for history in histories}):
+        vectors = [history.segment.vectors for history in histories if history.segment.centre == centre]
+        density = body_density(vectors, 1.5 * found.mean_distance, temperature, SHELL_RESOLUTION)
+        surfaces[centre] = connection(density, SMOOTHING, depth)
+    return surfaces
 
 
 def _notes(found: Pseudorotation, trajectory: Trajectory) -> list[str]:
