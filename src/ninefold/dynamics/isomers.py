@@ -20,7 +20,7 @@ from ninefold.errors import InputError
 from ninefold.structures.polyhedra import polyhedra
 
 LARGEST_SHELL = 9
-"""Ligands; all n! permutations are looked at, in some 0.2 s for nine."""
+"""Ligands of the polyhedra that are known here; of ten there are no classical anions."""
 FARTHEST = 3.0
 """Squared distance of the isomers that are kept as neighbours, for vectors of length one. A permutation of three
 ligands of nine has about 1."""
@@ -83,7 +83,7 @@ def make_isomers(name: str, vertices: np.ndarray) -> Isomers:
 
     Args:
         name: For people.
-        vertices: shape (n, 3), n at most 9.
+        vertices: shape (n, 3).
     """
     permutations, squared = _near_permutations(vertices, vertices, FARTHEST)
     rotations = permutations[squared < _SAME]
@@ -124,57 +124,40 @@ def cycles(permutation: np.ndarray) -> Iterator[tuple[int, ...]]:
             yield tuple(cycle)
 
 
-@numba.njit(cache=True)
-def _next_permutation(a: np.ndarray) -> bool:
-    """The next in lexicographic order, in place; False after the last."""
-    i = len(a) - 2
-    while i >= 0 and a[i] >= a[i + 1]:
-        i -= 1
-    if i < 0:
-        return False
-    j = len(a) - 1
-    while a[j] <= a[i]:
-        j -= 1
-    a[i], a[j] = a[j], a[i]
-    left, right = i + 1, len(a) - 1
-    while left < right:
-        a[left], a[right] = a[right], a[left]
-        left += 1
-        right -= 1
-    return True
-
-
 def _near_permutations(vectors: np.ndarray, vertices: np.ndarray, farthest: float) -> tuple[np.ndarray, np.ndarray]:
     """All permutations within a squared distance, in lexicographic order, and their squared distances."""
-    count = _count_near(vectors, vertices, farthest)
-    return _list_near(vectors, vertices, farthest, count)
+    permutations, squared = _list_near(vectors, vertices, farthest)
+    return np.array(permutations), np.array(squared)
 
 
 @numba.njit(cache=True)
-def _count_near(vectors: np.ndarray, vertices: np.ndarray, farthest: float) -> int:
-    permutation = np.arange(len(vectors))
-    count = 0
-    while True:
-        if squared_distance(vectors, vertices, permutation) < farthest:
-            count += 1
-        if not _next_permutation(permutation):
-            return count
-
-
-@numba.njit(cache=True)
-def _list_near(vectors: np.ndarray, vertices: np.ndarray, farthest: float, count: int) -> tuple[np.ndarray, np.ndarray]:
-    permutations = np.empty((count, len(vectors)), dtype=np.int64)
-    squared = np.empty(count)
-    permutation = np.arange(len(vectors))
-    place = 0
-    while place < count:
-        distance = squared_distance(vectors, vertices, permutation)
-        if distance < farthest:
-            permutations[place] = permutation
-            squared[place] = distance
-            place += 1
-        if not _next_permutation(permutation):
-            break
+def _list_near(vectors: np.ndarray, vertices: np.ndarray, farthest: float) -> tuple[list[np.ndarray], list[float]]:
+    """Branch and bound: the squared distance of the first few ligands alone is never above that of all."""
+    n = len(vectors)
+    permutations, squared = [np.arange(n) for _ in range(0)], [0.0 for _ in range(0)]
+    trial = np.full(n, -1)
+    is_used = np.zeros(n, dtype=np.bool_)
+    depth = 0
+    while depth >= 0:
+        if trial[depth] >= 0:
+            is_used[trial[depth]] = False
+        vertex = trial[depth] + 1
+        while vertex < n and is_used[vertex]:
+            vertex += 1
+        if vertex == n:
+            trial[depth] = -1
+            depth -= 1
+            continue
+        trial[depth] = vertex
+        is_used[vertex] = True
+        distance = squared_distance(vectors, vertices, trial[: depth + 1])
+        if distance >= farthest:
+            continue
+        if depth == n - 1:
+            permutations.append(trial.copy())
+            squared.append(distance)
+        else:
+            depth += 1
     return permutations, squared
 
 

@@ -20,6 +20,10 @@ LEAVE = 1.55
 shell of the known compounds. Vibration reaches 1.25."""
 JOIN = 1.25
 """It joins a centre within this multiple, the bound of a shell in a relaxed structure."""
+COUNTED = 1.35
+"""In the first frame, which may be a hot one, hydrogens within this multiple of the typical M-H count as ligands."""
+NEAREST = 4
+"""The typical M-H is the median of so many nearest hydrogens of each centre: all are ligands."""
 FREE = -1
 
 
@@ -84,8 +88,8 @@ def follow_shells(trajectory: Trajectory, centre: str, n: int | None = None) -> 
     Args:
         trajectory: Wrapped or not.
         centre: Symbol of the centres.
-        n: Ligands of a shell; default: those of the first frame within `JOIN` of the shortest M-H, if all centres
-            have the same number.
+        n: Ligands of a shell; default: those of the first frame within `COUNTED` times the typical M-H, if all
+            centres have the same number.
 
     Raises:
         InputError: if there is no such centre, or its shells are not alike in the first frame.
@@ -118,7 +122,8 @@ def _first_owners(
     distances = np.linalg.norm(nearest_image(steps, np.broadcast_to(cell, (len(steps), 3, 3))), axis=2)
     owners = np.full(len(hydrogens), FREE)
     if n is None:
-        bound = distances <= JOIN * distances.min()
+        typical = np.median(np.sort(distances, axis=0)[:NEAREST])
+        bound = distances <= COUNTED * typical
     else:
         bound = np.zeros_like(distances, dtype=bool)
         nearest = np.argsort(distances, axis=0, kind="stable")[:n]
