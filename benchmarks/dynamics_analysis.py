@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,11 +44,11 @@ def trajectory(frames: int) -> Trajectory:
                 origin = np.array([6.5 * anion, 0.0, 0.0])
                 first = 12 * anion
                 positions[:, first] = origin
-                positions[:, first + 10] = origin + [3.2, 1.6, 1.6]
-                positions[:, first + 11] = origin + [3.2, 4.8, 4.8]
+                positions[:, first + 10] = origin + np.array([3.2, 1.6, 1.6])
+                positions[:, first + 11] = origin + np.array([3.2, 4.8, 4.8])
                 shells = np.empty((count, 9, 3))
                 changes = [0, *np.flatnonzero(rng.random(count) < RATE), count]
-                for begin, end in zip(changes[:-1], changes[1:], strict=True):
+                for begin, end in pairwise(changes):
                     if begin:
                         assignments[anion] = near[rng.integers(3)][assignments[anion]]
                     shells[begin:end] = isomers.vertices[assignments[anion]]
