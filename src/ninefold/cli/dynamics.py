@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ninefold.cli.calculation import EngineOption, ModelOption, refuse
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
@@ -15,15 +16,104 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(no_args_is_help=True, help="Pseudorotation of anions in trajectories of molecular dynamics.")
-    group.command()(analyse)
+    group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
+    for command in (run, analyse):
+        group.command()(command)
     app.add_typer(group, name="dynamics")
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="Relaxed structure: CIF, POSCAR, ...; docs/files.md.")],
+    temperature: Annotated[list[float], typer.Option("--temperature", help="K; repeat for several runs.")],
+    picoseconds: Annotated[float, typer.Option(help="Of each run; a run that is there goes on to it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder; each run has its own in it.")],
+    engine: EngineOption = "sevennet",
+    model: ModelOption = None,
+    width: Annotated[float, typer.Option(help="Narrowest width of the supercell, Å.")] = 7.0,
+    time_step: Annotated[float, typer.Option("--time-step", help="Of the integrator, fs.")] = 0.5,
+    save_every: Annotated[int, typer.Option("--save-every", min=1, help="Steps between frames that are kept.")] = 10,
+    deuterium: Annotated[bool, typer.Option("--deuterium", help="Mass of D for the hydrogens.")] = False,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Fixes the velocities and the thermostat.")] = 0,
+    max_atoms: Annotated[int, typer.Option("--max-atoms", min=1, help="Larger supercells are refused.")] = 300,
+) -> None:
+    """Run molecular dynamics at constant temperature and volume. Ctrl-C ends after a piece; the same command goes on.
+
+    The folder of a run is what `ninefold dynamics analyse` takes.
+    """
+    from ninefold.cli.calculation import step_progress, stopping
+    from ninefold.dynamics.runs import RunSettings
+    from ninefold.dynamics.runs import run as run_one
+    from ninefold.engines import EngineSettings, make_engine
+
+    if not 0 < picoseconds <= 1e6:
+        refuse("--picoseconds", picoseconds, "is no length of a run", "above 0, up to 1000000 ps")
+    if not 0 < time_step <= 5:
+        refuse("--time-step", time_step, "is no time step", "above 0, up to 5 fs; 0.5 fs for hydrogen")
+    for kelvin in temperature:
+        if not 0 < kelvin <= 5000:
+            refuse("--temperature", kelvin, "is out of range", "above 0, up to 5000 K")
+    made = make_engine(EngineSettings(name=engine, model=model))
+    calculator = getattr(made, "calculator", None)
+    if calculator is None:
+        refuse(
+            "--engine", engine, "has no calculator for dynamics", "chgnet, sevennet, gpaw, or another ASE calculator"
+        )
+    atoms = _supercell(file, width, max_atoms)
+    frames = max(1, round(picoseconds * 1000 / time_step / save_every))
+    typer.echo(
+        f"{file.name}: supercell of {len(atoms)} atoms, {frames} frames for {picoseconds:g} ps, {made.label}", err=True
+    )
+    for kelvin in temperature:
+        settings = RunSettings(
+            temperature_K=kelvin, time_step_fs=time_step, save_every=save_every, seed=seed,
+            isotope="D" if deuterium else "H",
+        )  # fmt: skip
+        folder = out / f"{kelvin:g}K"
+        with stopping(None) as stop, step_progress() as notify:
+            name = f"dynamics {kelvin:g} K"
+            atoms.calc = calculator()
+            done = run_one(
+                atoms, settings, folder, frames, made.fingerprint, frames_per_piece=20,
+                notify=lambda at, total, name=name: notify(name, at, total), stop=stop,  # type: ignore[misc]
+            )  # fmt: skip
+        by_species = ", ".join(f"{symbol} {value:.0f}" for symbol, value in done.temperatures.items())
+        typer.echo(f"{folder}: {done.time_ps:g} ps, mean temperature {done.mean_temperature:.0f} K ({by_species})")
+        if stop.reason:
+            typer.echo(f"Stopped: {stop.reason}; the same command goes on.", err=True)
+            raise typer.Exit(130)
+
+
+def _supercell(file: Path, width: float, max_atoms: int) -> Any:
+    """The structure of a file as ASE's atoms, repeated to a width."""
+    import numpy as np
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    from ninefold.structures.files import read_structure
+
+    if not 0 < width <= 100:
+        refuse("--width", width, "is no width", "above 0, up to 100 Å")
+    read = read_structure(file)
+    for note in read.notes:
+        typer.echo(f"ninefold: note: {file}: {note}", err=True)
+    structure = read.structure
+    # the distance of two opposite faces, which is less than the edge in an oblique cell
+    widths = 1 / np.linalg.norm(np.linalg.inv(structure.lattice.matrix), axis=0)
+    repeats = np.maximum(1, np.ceil(width / widths - 1e-6)).astype(int)
+    atoms = len(structure) * int(repeats.prod())
+    if atoms > max_atoms:
+        refuse(
+            "--width", width, f"needs a supercell of {atoms} atoms ({' x '.join(map(str, repeats))})",
+            f"at most --max-atoms {max_atoms}",
+        )  # fmt: skip
+    return AseAtomsAdaptor.get_atoms(structure.make_supercell(repeats, in_place=False), msonable=False)
 
 
 def analyse(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Trajectories: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dump; one a temperature."),
+        typer.Argument(
+            help="Folders of runs; or files: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dump. One a temperature."
+        ),
     ],
     centre: Annotated[str, typer.Option(help="Element at the centre of the anions, e.g. Re.")],
     time_step: Annotated[
@@ -56,12 +146,13 @@ def analyse(
     from ninefold.dynamics.analysis import analyse as analyse_one
     from ninefold.dynamics.analysis import barrier
     from ninefold.dynamics.reading import read_trajectory
+    from ninefold.dynamics.runs import is_run, read_run
     from ninefold.errors import InputError
 
     temperatures = _one_each(temperature, files)
     elements = [name.strip() for name in types.split(",")] if types else []
     trajectories = [
-        read_trajectory(path, time_step, kelvin, elements, skip, every)
+        read_run(path, skip) if is_run(path) else read_trajectory(path, time_step, kelvin, elements, skip, every)
         for path, kelvin in zip(files, temperatures, strict=True)
     ]
     found: list[DynamicsAnalysis] = []
@@ -71,7 +162,7 @@ def analyse(
             found.append(analyse_one(trajectory, centre, ligands, polyhedron))
         notify("trajectories", len(trajectories), len(trajectories))
     fit = None
-    if len(set(temperatures)) > 1:
+    if len({trajectory.temperature_K for trajectory in trajectories}) > 1:
         try:
             fit = barrier(found)
         except InputError as error:

@@ -208,7 +208,11 @@ def _piece(dynamics: Any, atoms: Atoms, settings: RunSettings, count: int) -> di
                 allowed=f"temperatures near {settings.temperature_K:g} K",
                 hint="relax the structure first, take a shorter time step, or another engine",
             )  # fmt: skip
-        positions[frame], energies[frame], temperatures[frame] = atoms.positions, atoms.get_potential_energy(), per_species
+        positions[frame], energies[frame], temperatures[frame] = (
+            atoms.positions,
+            atoms.get_potential_energy(),
+            per_species,
+        )
     return {"positions": positions, "energies": energies, "temperatures": temperatures}
 
 
