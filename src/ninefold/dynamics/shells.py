@@ -99,7 +99,9 @@ def follow_shells(trajectory: Trajectory, centre: str, n: int | None = None) -> 
     symbols = trajectory.symbols
     centres, hydrogens = np.flatnonzero(symbols == centre), np.flatnonzero(symbols == "H")
     if head is None or not len(head):
-        raise InputError(trajectory.source or "trajectory", 0, problem="frames", allowed="one frame and more")
+        raise InputError(
+            "trajectory", trajectory.source, problem="has no frame left to analyse", allowed="one frame and more"
+        )
     if not len(centres) or not len(hydrogens):
         raise InputError(
             "centre", centre, problem="or hydrogen is not in the trajectory",

@@ -1,0 +1,119 @@
+"""Foreign trajectories, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from synthetic_trajectories import Plan, crystal, shell
+
+from campaign_run import ninefold
+from ninefold.dynamics.isomers import isomers_of
+from ninefold.dynamics.pseudorotation import analyse_shells
+from ninefold.dynamics.reading import read_trajectory
+from ninefold.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Atoms]:
+    rng = np.random.default_rng(0)
+    isomers = isomers_of(9)["tricapped trigonal prism"]
+    trajectory = crystal([shell(isomers.vertices, 300, Plan({150: isomers.neighbours[0]}), 0.05, rng)])
+    return [
+        Atoms(trajectory.species, positions=positions, cell=cell, pbc=True)
+        for piece in trajectory.chunks()
+        for positions, cell in zip(piece.positions, piece.cells, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("name", "form"), [("run.xyz", "extxyz"), ("run.traj", "traj"), ("XDATCAR", "vasp-xdatcar")])
+def test_formats_give_the_same_events(frames: list[Atoms], tmp_path: Path, name: str, form: str) -> None:
+    ordered = [atoms[np.argsort(atoms.numbers, kind="stable")] for atoms in frames]
+    ase.io.write(tmp_path / name, ordered, format=form)
+    found, _ = analyse_shells(read_trajectory(tmp_path / name, 2.0), "Re")
+    assert (len(found.events), found.n, found.duration_ps) == (1, 9, pytest.approx(0.6))
+
+
+def test_lammps_dump_needs_its_elements(frames: list[Atoms], tmp_path: Path) -> None:
+    path = tmp_path / "run.lammpstrj"
+    _write_dump(path, frames[:3], ["K", "Re", "H"])
+    with pytest.raises(InputError, match="--types"):
+        read_trajectory(path, 2.0)
+    read = read_trajectory(path, 2.0, types=["K", "Re", "H"])
+    assert sorted(read.species) == sorted(frames[0].get_chemical_symbols())
+    [piece] = read.chunks()
+    assert piece.positions[0] == pytest.approx(frames[0].positions, abs=1e-4)
+
+
+def _write_dump(path: Path, frames: list[Atoms], types: list[str]) -> None:
+    with path.open("w") as file:
+        for step, atoms in enumerate(frames):
+            lengths = atoms.cell.lengths()
+            file.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{len(atoms)}\nITEM: BOX BOUNDS pp pp pp\n")
+            file.writelines(f"0 {length}\n" for length in lengths)
+            file.write("ITEM: ATOMS id type x y z\n")
+            for number, (symbol, place) in enumerate(zip(atoms.symbols, atoms.positions, strict=True), start=1):
+                file.write(f"{number} {types.index(symbol) + 1} {place[0]:.6f} {place[1]:.6f} {place[2]:.6f}\n")
+
+
+def test_every_and_skip(frames: list[Atoms], tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "run.traj", frames)
+    read = read_trajectory(tmp_path / "run.traj", 2.0, skip=100, every=4)
+    assert read.time_step_fs == 8.0
+    assert sum(len(piece) for piece in read.chunks()) == 50
+
+
+def _broken(frames: list[Atoms], what: str) -> list[Atoms]:
+    changed = [atoms.copy() for atoms in frames[:30]]
+    if what == "fewer atoms":
+        del changed[20][0]
+    if what == "no number":
+        changed[20].positions[3, 1] = np.nan
+    if what == "no cell":
+        for atoms in changed:
+            atoms.pbc = False
+    if what == "flat cell":
+        changed[20].cell[:] = 0.0
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("fewer atoms", "frame 20"), ("no number", "frame 20"), ("no cell", "not periodic"), ("flat cell", "frame 20"),
+    ],
+)  # fmt: skip
+def test_broken_frames_are_named(frames: list[Atoms], tmp_path: Path, what: str, said: str) -> None:
+    ase.io.write(tmp_path / "run.traj", _broken(frames, what))
+    with pytest.raises(InputError, match=said):
+        for _ in read_trajectory(tmp_path / "run.traj", 1.0).chunks():
+            pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run.traj", "--centre", "Re"], "--time-step"),
+        (["run.traj", "--centre", "Mo", "--time-step", "1"], "Mo"),
+        (["run.traj", "--centre", "Re", "--time-step", "-1"], "time_step_fs"),
+        (
+            ["run.traj", "--centre", "Re", "--time-step", "1", "--temperature", "300", "--temperature", "400"],
+            "one for each",
+        ),
+        (["run.traj", "--centre", "Re", "--time-step", "1", "--polyhedron", "cube"], "tricapped"),
+        (["run.traj", "--centre", "Re", "--time-step", "1", "--skip", "999"], "no frame"),
+        (["gone.traj", "--centre", "Re", "--time-step", "1"], "does not exist"),
+        (["notes.txt", "--centre", "Re", "--time-step", "1"], "no format"),
+    ],
+)
+def test_wrong_input_is_one_line(frames: list[Atoms], tmp_path: Path, arguments: list[str], said: str) -> None:
+    ase.io.write(tmp_path / "run.traj", frames[:30])
+    (tmp_path / "notes.txt").write_text("what I did\n")
+    process = ninefold("dynamics", "analyse", *arguments, cwd=tmp_path)
+    assert process.returncode == 2, process.stderr
+    assert said in process.stderr
+    assert "Traceback" not in process.stderr
+    assert len(process.stderr.strip().splitlines()) == 1
