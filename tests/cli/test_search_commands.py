@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from campaign_run import ninefold
+from campaign_run import ninefold, with_pairs
+from ninefold.campaign.model import Campaign
+from ninefold.cli.calculation import StopSignal
+from ninefold.cli.search import _methods, _rougher
+from ninefold.engines import EngineSettings
+from ninefold.errors import InputError
+from ninefold.search.budget import SearchBudget
 
 STRUCTURE_KEYS = {
     "energy_per_atom", "space_group_number", "coordination_numbers", "volume", "source", "relaxations", "path",
@@ -67,6 +73,97 @@ def test_search_into_one_file_that_says_what_made_it(tmp_path):
         assert frame.get_volume() / len(frame) == pytest.approx(description["volume"] / description["nsites"], rel=1e-5)
 
 
+def test_without_engines_a_search_has_those_of_a_campaign():
+    campaign = Campaign.model_validate({"name": "a", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9}]})
+    assert _methods(None, None, None) == campaign.methods
+    assert campaign.methods[-1].title == "sevennet:7net-0"
+    rougher = _rougher(SearchBudget(), judge=object())
+    assert rougher.final_fmax == campaign.search_budget.final_fmax > SearchBudget().final_fmax
+
+
+@pytest.mark.parametrize(
+    ("named", "titles"),
+    [
+        (("chgnet", None, None), ["chgnet"]),  # an engine that is named does all
+        ((None, "r2scan", None), ["chgnet:r2scan"]),
+        ((None, None, "none"), ["chgnet"]),
+        (("lj", None, "sevennet:7net-l3i5"), ["lj", "sevennet:7net-l3i5"]),
+        ((None, None, "sevennet"), ["chgnet", "sevennet"]),
+    ],
+)
+def test_which_methods_a_search_has(named, titles):
+    searching, judging = _methods(*named)
+    assert [searching.title, *([] if judging is None else [judging.title])] == titles
+    assert _rougher(SearchBudget(), judging).final_fmax == (0.01 if judging is None else 0.05)
+
+
+def test_what_searches_is_no_second_method():
+    with pytest.raises(InputError, match="--energies: 'lj' is what searches"):
+        _methods("lj", None, "lj")
+
+
+def test_relax_has_the_engine_that_relaxes_the_final_structures_of_a_campaign(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from ninefold.cli.main import app
+
+    asked = []
+
+    def make_engine(settings):
+        asked.append(settings)
+        raise InputError("engine", settings.title)
+
+    monkeypatch.setattr("ninefold.engines.make_engine", make_engine)
+    for options in ([], ["--model", "7net-l3i5"], ["--engine", "chgnet"]):
+        CliRunner().invoke(app, ["relax", "x.cif", *options])
+    assert asked == [
+        EngineSettings(name="sevennet", model="7net-0"), EngineSettings(name="sevennet", model="7net-l3i5"),
+        EngineSettings(name="chgnet"),
+    ]  # fmt: skip
+
+
+def test_another_method_relaxes_the_lowest_minima_to_the_end(tmp_path):
+    """Its energies stand with its structures: as a calculator of ASE has them that knows nothing of the search."""
+    import ase.io
+    from ase.calculators.lj import LennardJones
+
+    done = ninefold(
+        "search", "K2ReH9", "--engine", "lj", "--energies", "pairs", "--relaxations", "4", "--json", "--out", "x.extxyz",
+        cwd=tmp_path, env=with_pairs(tmp_path / "pairs"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["engine"], told["searched_by"]) == ("weak Lennard-Jones", "Lennard-Jones")
+    final = told["final_relaxations"]
+    assert final["engine"] == "weak Lennard-Jones"
+    assert 1 <= final["relaxed"] == final["minima"] <= SearchBudget().passed_on
+    rows = told["structures"]
+    assert 1 <= len(rows) <= final["minima"]
+    for row, frame in zip(rows, ase.io.read(tmp_path / "x.extxyz", ":"), strict=True):
+        frame.calc = LennardJones(sigma=1.15, epsilon=0.02, rc=5.0, smooth=True)
+        assert frame.get_potential_energy() / len(frame) == pytest.approx(row["energy_per_atom"], abs=1e-6)
+        assert abs(frame.get_forces()).max() <= 0.01 or not row["is_converged"]
+        assert 1 <= row["relaxations"] <= told["relaxations"] <= 4, "spent by the search"
+
+
+def test_of_the_seconds_some_are_left_for_the_final_relaxations(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    stop = StopSignal(100)
+    search = stop.first(0.75)
+    clock[0] = 74
+    assert not search()
+    clock[0] = 76
+    assert search()
+    assert search.was_cut
+    assert not stop()
+    clock[0] = 100
+    assert stop()
+    assert stop.reason == "time is up"
+    endless = StopSignal(None)
+    assert not endless.first(0.75)()
+
+
 def test_known_types_are_offered_and_can_be_withheld(tmp_path):
     sources = {
         name: {row["source"] for row in json.loads(search(*options, "--json", cwd=tmp_path).stdout)["structures"]}
@@ -119,6 +216,8 @@ def test_ctrl_c_ends_with_what_there_is(tmp_path):
         (["search", "K2ReH9", "--engine", "mace"], ["mace", "mace-torch", "pip install"]),
         (["search", "K2ReH9", "--engine", "sevennet", "--model", "7net-9"], ["7net-9", "7net-0"]),
         (["search", "K2ReH9", "--engine", "lj", "--out", "x.csv"], ["--out", "x.csv", ".xyz"]),
+        (["search", "K2ReH9", "--engine", "lj", "--energies", "oracle"], ["oracle", "sevennet"]),
+        (["search", "K2ReH9", "--engine", "lj", "--energies", "sevennet:7net-9"], ["7net-9", "7net-0"]),
         (["relax", "nowhere.cif", "--engine", "lj"], ["nowhere.cif", "does not exist"]),
         (["relax", "file", "--engine", "lj"], ["file", "cannot be read"]),
         (["relax", "file", "--fmax", "0"], ["--fmax"]),

@@ -12,6 +12,7 @@ from ninefold.flows.register import _forget_other_methods
 from ninefold.imported.read import ImportOptions, read_all
 from ninefold.models.campaign import CampaignRecord
 from ninefold.store import open_store
+from optimade_server import document, served
 from vasp_stand_in import read_incar, read_poscar, vasprun_text
 
 
@@ -153,6 +154,45 @@ def test_nothing_is_stored_of_a_batch_with_a_bad_run(folder, broken):
 def test_a_store_without_a_campaign(folder):
     told = imported(folder, "runs", store="new.db")
     assert (told.rows, told.references, told.calculations) == ([], 0, len(manifest(folder / "runs")))
+
+
+def test_an_optimade_server_s_energies_give_the_same_hull_and_two_fields_of_it_two(folder):
+    """The energies of another method of the same provider are 0.3 eV/atom lower for half of the phases: never mixed."""
+    from pymatgen.core import Structure
+
+    entries = manifest(folder / "runs")
+    structures = [Structure.from_file(folder / "runs" / entry["folder"] / "POSCAR") for entry in entries]
+    documents_of_server = []
+    with open_store(str(folder / "ninefold.db")) as store:
+        for place, (entry, structure) in enumerate(zip(entries, structures, strict=True)):
+            kind = "candidates" if entry["kind"] == "candidate" else "references"
+            energy = store.get(kind, entry["id"])["energy_per_atom"]
+            other = energy - 0.3 if place % 2 else None
+            documents_of_server.append(document(structure, f"nfold-{place}", energy=energy, other=other))
+    first = entries[0]
+    composition = first["id"].split("-")[0]
+
+    def imported_field(address, field):
+        options = ImportOptions(method="PBE", energy_field=f"_nfold_{field}", filter=f"_nfold_{field} IS KNOWN")
+        runs, _ = read_all([address], options)
+        with open_store(str(folder / "ninefold.db"), mode="write") as opened:
+            return import_runs(opened, runs, CampaignRecord.model_validate(opened.find("campaigns")[0]))
+
+    with served(documents_of_server, ["energy", "other"]) as address:
+        told = imported_field(address, "energy")
+        again = imported_field(address, "energy")
+        partly = imported_field(address, "other")
+    [method] = told.methods
+    assert (told.calculations, again.calculations, again.known) == (len(entries), 0, len(entries))
+    [row] = rows(folder, method=method, composition=composition)
+    [ours] = rows(folder, id=first["id"])
+    for key in ("energy_per_atom", "e_above_hull", "phase_separation_energy", "formation_energy_per_atom"):
+        assert row[key] == pytest.approx(ours[key], abs=1e-5), key
+    [other] = partly.methods
+    assert other != method
+    assert any("_nfold_energy" in note and "_nfold_other" in note for note in partly.notes), partly.notes
+    assert rows(folder, method=other) == [], "half of the phases make no hull"
+    assert rows(folder, method=method, composition=composition) == [row]
 
 
 def test_the_command(folder):

@@ -6,8 +6,10 @@ import pytest
 from ninefold.chemistry.anions import Assignment, Cation
 from ninefold.engines import Relaxation
 from ninefold.engines.base import Evaluation
-from ninefold.search import run_alone
+from ninefold.search import FoundStructure, run_alone
 from ninefold.search.budget import SearchBudget
+from ninefold.search.judged import relax_found
+from ninefold.search.minima import COARSE
 from ninefold.search.relaxed import relax_again
 from ninefold.structures.symmetry import space_group
 from ninefold.thermo.references import reference_phase
@@ -83,3 +85,36 @@ def test_a_structure_without_energy_is_a_reason(published, shaken):
     assert outcome.found == ()
     assert outcome.reasons == {"engine: forces explode": 2}
     assert np.isfinite(outcome.core_seconds)
+
+
+def found(structure, energy, spent, notes=()):
+    return FoundStructure(
+        structure=structure, energy_per_atom=energy, space_group_number=1, space_group_symbol="P1", nsites=12,
+        volume_per_formula_unit=140.0, volume_ratio=1.0, coordination_numbers=[9], shortest_m_h=1.7, shortest_h_h=1.9,
+        max_force=0.05, is_converged=True, source=f"after {spent}", is_valid=True, notes=list(notes), relaxations=spent,
+    )  # fmt: skip
+
+
+def test_minima_of_a_search_one_after_the_other(published, shaken):
+    engine = Still()
+    told = []
+    starts = [found(shaken, -3.9, 2, [COARSE]), found(published, -3.8, 5)]
+    outcome = relax_found(K2REH9, starts, BUDGET, engine, lambda *step: told.append(step))
+    assert [settings.fmax for _, settings in engine.settings] == [
+        BUDGET.coarse_fmax,
+        BUDGET.final_fmax,
+        BUDGET.final_fmax,
+    ]
+    assert told == [("final relaxation", 1, 2), ("final relaxation", 2, 2)]
+    assert (outcome.counts, outcome.relaxations) == ({"relaxed": 2}, 3)
+    [one] = outcome.found  # both end in the published structure
+    assert (one.energy_per_atom, one.space_group_number, one.relaxations) == (-4.0, 189, 2)
+
+
+def test_what_is_stopped_keeps_what_is_relaxed(published):
+    engine = Still()
+    outcome = relax_found(K2REH9, [found(published, -3.9, 1)] * 3, BUDGET, engine, stop=lambda: bool(engine.settings))
+    assert outcome.counts == {"relaxed": 1}
+    assert len(outcome.found) == 1
+    nothing = relax_found(K2REH9, [found(published, -3.9, 1)], BUDGET, engine, stop=lambda: True)
+    assert (nothing.found, nothing.counts) == ((), {"relaxed": 0})

@@ -207,3 +207,90 @@ def test_the_shipped_table_is_whole():
                 assert one.phases >= 3
                 assert 2 <= one.groups <= one.phases
                 assert abs(one.shift) < 1
+
+
+# laws
+
+
+FORMULAS = ("K2ReH9", "K3ReH10", "K4ReH7", "KH", "ReH", "K", "H2", "Re")
+CLASSES = st.builds(
+    ClassError, shift=st.floats(-0.2, 0.2), error=st.floats(0, 0.1), error_before=st.just(0.1),
+    phases=st.integers(3, 40), groups=st.just(2),
+)  # fmt: skip
+TABLES = st.fixed_dictionaries({"complex": CLASSES, "saline": CLASSES, "interstitial": CLASSES})
+PRODUCTS = st.lists(st.tuples(st.sampled_from(FORMULAS[1:]), st.floats(0, 1)), max_size=4)
+
+
+def times(formula: str, units: int) -> str:
+    """The same compound, written with more formula units."""
+    from ninefold.chemistry.formula import parse_formula
+
+    return "".join(f"{symbol}{units * count}" for symbol, count in parse_formula(formula).items())
+
+
+@given(TABLES, PRODUCTS, st.integers(2, 6))
+def test_errors_are_per_atom_however_the_formulas_are_written(table, products, units):
+    one = errors(**table)
+    found = one.of_distance("K2ReH9", products)
+    assert one.of_distance(times("K2ReH9", units), [(times(f, units), share) for f, share in products]) == (
+        pytest.approx(found, abs=1e-12)
+    )
+    assert one.of_distance("K2ReH9", reversed(products)) == pytest.approx(found, abs=1e-12)
+
+
+@given(TABLES, PRODUCTS, st.floats(0.1, 10))
+def test_errors_scale_with_what_was_measured(table, products, factor):
+    larger = {
+        name: ClassError(factor * one.shift, factor * one.error, factor * one.error_before, one.phases, one.groups)
+        for name, one in table.items()
+    }
+    found = ModelErrors(0.1, "test", table).of_distance("K2ReH9", products)
+    scaled = ModelErrors(0.1 * factor, "test", larger).of_distance("K2ReH9", products)
+    assert scaled == pytest.approx(factor * found, rel=1e-9, abs=1e-12)
+
+
+@given(TABLES, st.sampled_from([-1.0, 1.0]))
+def test_the_sign_of_the_engine_s_errors_makes_no_difference(table, sign):
+    products = [("K3ReH10", 0.5), ("KH", 0.2), ("Re", 0.1), ("H2", 0.2)]
+    other = {name: ClassError(-one.shift, *_rest(one)) for name, one in table.items()}
+    assert errors(**other).of_distance("K2ReH9", products) == errors(**table).of_distance("K2ReH9", products)
+
+
+def _rest(one: ClassError):
+    return one.error, one.error_before, one.phases, one.groups
+
+
+@given(CLASSES, CLASSES)
+def test_a_reaction_within_a_class_has_less_error_than_its_phases_apart(complexes, saline):
+    """Of two complex hydrides the shared parts differ by the hydrogen content alone, whatever their size."""
+    one = errors(complex=complexes, saline=saline)
+    own = complexes.of_phase(0.1)
+    # K3ReH10 -> K2ReH9 + KH, by atoms 12 and 2 of 14
+    found = one.of_distance("K3ReH10", [("K2ReH9", 12 / 14), ("KH", 2 / 14)])
+    hydrogens = 10 / 14 - 12 / 14 * 9 / 12
+    # the potassium hydride of both sides is one phase: 6/14 of K3ReH10, 12/14 * 4/12 of K2ReH9, 2/14 by itself
+    independent = math.hypot(own, 12 / 14 * own)
+    assert found == pytest.approx(math.hypot(independent, complexes.shift * hydrogens), abs=1e-12)
+    assert abs(hydrogens) < 0.1
+
+
+@given(st.floats(0, 0.2), st.integers(3, 50), st.floats(0.01, 0.2))
+def test_few_phases_are_believed_less_and_none_beyond_what_is_known_of_no_phase(error, phases, default):
+    """Between what was measured and the default: nearer to the first, the more phases it rests on."""
+    few, more = (ClassError(0, error, error, count, 2).of_phase(default) for count in (phases, phases + 1))
+    assert min(error, default) - 1e-12 <= few <= max(error, default) + 1e-12
+    assert abs(more - error) <= abs(few - error) + 1e-12
+
+
+@given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0.001, 0.3), st.floats(0.001, 0.3))
+def test_the_nearer_to_the_hull_the_likelier_and_the_less_certain_the_nearer_to_one_half(one, other, sharp, blunt):
+    low, high = sorted((one, other))
+    assert hull_probability(low, sharp) >= hull_probability(high, sharp)
+    sharp, blunt = sorted((sharp, blunt))
+    assert abs(hull_probability(one, blunt) - 0.5) <= abs(hull_probability(one, sharp) - 0.5) + 1e-12
+
+
+@given(st.floats(-0.5, 0.5), st.floats(0.001, 0.3))
+def test_inside_the_window_is_five_percent_and_more(distance, error):
+    if abs(distance - window(error)) > 1e-9:
+        assert (distance < window(error)) == (hull_probability(distance, error) > NormalDist().cdf(-1.645))

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from ninefold.output.target import Target
 
 EngineOption = Annotated[
-    str, typer.Option("--engine", help="What computes energies: chgnet, sevennet, gpaw, a plug-in or FILE.py:NAME.")
+    str | None,
+    typer.Option("--engine", help="What computes energies: chgnet, sevennet, gpaw, a plug-in or FILE.py:NAME."),
 ]
 
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="Model or weight file of the engine; settings of gpaw.")
 ]
 
+TIME_IS_UP = "time is up"
 ONE_FILE = "a file for all that ends with .cif, .xyz or .extxyz"
 
 
@@ -31,15 +33,38 @@ class StopSignal:
     def __init__(self, seconds: float | None) -> None:
         import time
 
-        self._clock = time.monotonic
-        self._end = None if seconds is None else self._clock() + seconds
+        self._clock, self._start, self._seconds = time.monotonic, time.monotonic(), seconds
         self.reason: str | None = None
 
     def __call__(self) -> bool:
         """Whether to end now."""
-        if self.reason is None and self._end is not None and self._clock() >= self._end:
-            self.reason = "time is up"
+        if self.reason is None and self._is_spent(1.0):
+            self.reason = TIME_IS_UP
         return self.reason is not None
+
+    def first(self, share: float) -> FirstPart:
+        """Says when to end the first part of the work, so that time is left for the rest.
+
+        Args:
+            share: Of the time that the first part may take.
+        """
+        return FirstPart(lambda: self() or self._is_spent(share))
+
+    def _is_spent(self, share: float) -> bool:
+        return self._seconds is not None and self._clock() >= self._start + share * self._seconds
+
+
+class FirstPart:
+    """Says when a part of the work is to end; remembers that it has said so."""
+
+    def __init__(self, is_over: Callable[[], bool]) -> None:
+        self._is_over = is_over
+        self.was_cut = False
+
+    def __call__(self) -> bool:
+        """Whether to end now."""
+        self.was_cut = self.was_cut or self._is_over()
+        return self.was_cut
 
 
 @contextmanager

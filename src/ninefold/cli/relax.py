@@ -43,7 +43,7 @@ def relax(
     steps: Annotated[int, typer.Option(min=0, max=100_000, help="Steps at most; 0 for a single point.")] = 500,
     pressure: Annotated[float, typer.Option(help="External pressure, GPa.")] = 0.0,
     keep_symmetry: Annotated[bool, typer.Option("--keep-symmetry", help="Hold the space group of the start.")] = False,
-    engine: EngineOption = "chgnet",
+    engine: EngineOption = None,
     model: ModelOption = None,
     out: Annotated[
         str | None,
@@ -58,7 +58,11 @@ def relax(
     ] = MAX_ATOMS,
     json: JsonOption = False,
 ) -> None:
-    """Relax structures from files, as a search ends. A bad file is reported and the others go on."""
+    """Relax structures from files, as a search ends. A bad file is reported and the others go on.
+
+    Default of --engine: sevennet, whose 7net-0 relaxes the final structures of a campaign.
+    """
+    from ninefold.campaign.model import DEFAULT_ENERGIES
     from ninefold.engines import EngineSettings, make_engine
     from ninefold.engines.settings import RelaxSettings
     from ninefold.errors import InputError
@@ -70,7 +74,8 @@ def relax(
     settings = RelaxSettings(fmax=fmax, max_steps=steps, pressure=pressure, keep_symmetry=keep_symmetry)
     names = _output_names(files)
     read = [*files, *([Path(model)] if model else [])]
-    calculator = make_engine(EngineSettings(name=engine, model=model))
+    named = DEFAULT_ENERGIES[-1] if engine is None else EngineSettings(name=engine)
+    calculator = make_engine(named if model is None else named.model_copy(update={"model": model}))
     written = names + [f"{name}-[0-9]*" for name in names if all_frames]
     target = structure_target(out, written, force, read) if out is not None else None
     rows: list[dict[str, Any]] = []
@@ -81,7 +86,7 @@ def relax(
             if stop():
                 break
             try:
-                frames = _frames(file, all_frames, max_atoms, engine)
+                frames = _frames(file, all_frames, max_atoms, calculator.name)
             except InputError as error:
                 rows.append({"file": str(file), "error": str(error)})
                 continue

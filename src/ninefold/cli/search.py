@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ninefold.cli.calculation import (
     ONE_FILE,
+    TIME_IS_UP,
     EngineOption,
     ModelOption,
     refuse,
@@ -19,14 +20,19 @@ from ninefold.cli.calculation import (
 from ninefold.cli.options import JsonOption, print_json
 from ninefold.cli.outputs import ForceOption, record_written
 from ninefold.cli.relax import relax
-from ninefold.cli.search_output import print_search, search_summary, write_found
+from ninefold.cli.search_output import Judged, print_search, search_summary, write_found
 
 if TYPE_CHECKING:
     from ninefold.chemistry.anions import Assignment
+    from ninefold.cli.calculation import StopSignal
+    from ninefold.engines import Engine, EngineSettings
     from ninefold.search import SearchOutcome
     from ninefold.search.budget import SearchBudget
 
 ALL = "all"
+NONE = "none"
+SEARCH_SHARE = 0.75
+"""Of `--seconds`, for the search where another method relaxes what it finds."""
 
 
 def register(app: typer.Typer) -> None:
@@ -63,8 +69,16 @@ def search(
     centre: Annotated[
         str | None, typer.Option(help="Which metal is the centre, where a formula has two assignments.")
     ] = None,
-    engine: EngineOption = "chgnet",
+    engine: EngineOption = None,
     model: ModelOption = None,
+    energies: Annotated[
+        str | None,
+        typer.Option(
+            "--energies",
+            help="What relaxes the lowest minima to the end and orders them, NAME or NAME:MODEL; 'none': what searched. "
+            "Default: sevennet:7net-0, where --engine is not given.",
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option("--out", "-o", help=f"Folder for CIFs, or {ONE_FILE}. Default: FORMULA-structures/."),
@@ -74,9 +88,9 @@ def search(
 ) -> None:
     """Search the structure of one composition: pool, single points, relaxations, checks; best first, as CIFs.
 
-    Files carry energy, engine, evidence, seed and label as _ninefold_ items (CIF), or as keys that ASE reads (extxyz).
+    As in a campaign, CHGNet searches and SevenNet relaxes the lowest minima to the end; --engine alone does both. Files carry energy, engine, evidence, seed and label as _ninefold_ items (CIF), or as keys that ASE reads (extxyz).
     """
-    from ninefold.engines import EngineSettings, make_engine
+    from ninefold.engines import make_engine
     from ninefold.errors import MachineFaultError
     from ninefold.flows.faults import blamed
     from ninefold.search import search_composition
@@ -88,25 +102,78 @@ def search(
     assignment = _assignment(formula, electrons, centre)
     read = [Path(name.rpartition(":")[0] or name) for name in source or []] + ([Path(model)] if model else [])
     command = f"search {assignment.formula}"
-    calculator = make_engine(EngineSettings(name=engine, model=model))
+    searching, judging = _methods(engine, model, energies)
+    calculator = make_engine(searching)
+    judge = None if judging is None else make_engine(judging)
     target = structure_target(out or f"{assignment.formula}-structures/", ["*"], force, read, command)
     with stopping(seconds) as stop, step_progress() as notify:
-        outcome = search_composition(assignment, budget, calculator, seed, notify, stop)
-        stopped = stop.reason
-    faults = [reason.removeprefix(OF_MACHINE) for reason in outcome.reasons if reason.startswith(OF_MACHINE)]
+        searched = stop.first(1.0 if judge is None else SEARCH_SHARE)
+        outcome = search_composition(assignment, _rougher(budget, judge), calculator, seed, notify, searched)
+        judged = None if judge is None else _judged(assignment, outcome, budget, calculator, judge, notify, stop)
+        stopped = stop.reason or (TIME_IS_UP if searched.was_cut else None)
+    reasons = outcome.reasons if judged is None else outcome.reasons + judged.outcome.reasons
+    faults = [reason.removeprefix(OF_MACHINE) for reason in reasons if reason.startswith(OF_MACHINE)]
     if faults and not outcome.counts["single_points"]:
-        raise MachineFaultError(f"engine: {engine!r} cannot compute on this machine: {faults[0]}; nothing was written")
+        raise MachineFaultError(
+            f"engine: {searching.name!r} cannot compute on this machine: {faults[0]}; nothing was written"
+        )
     if outcome.counts["pool"] and not outcome.counts["single_points"] and not stopped:
-        refuse("--engine", engine, f"computes no structure of {formula}: {_commonest(outcome)}", "another engine")
-    rows = write_found(outcome.found, target, assignment, calculator, seed)
+        refuse(
+            "--engine", searching.name, f"computes no structure of {formula}: {_commonest(outcome)}", "another engine"
+        )
+    found = outcome.found if judged is None or not judged.stands else judged.outcome.found
+    orders = calculator if judged is None or not judged.stands else judged.engine
+    rows = write_found(found, target, assignment, orders, seed)
     if target.is_folder:  # with --force: ranks of an earlier search must not stand among these
         record_written(target.path, command, [Path(row["path"]) for row in rows if row["path"] is not None])
     if json:
-        print_json(search_summary(assignment, calculator, outcome, rows, seed, stopped))
+        print_json(search_summary(assignment, calculator, outcome, rows, seed, stopped, judged))
     else:
-        print_search(assignment, calculator, outcome, rows, target, stopped)
+        print_search(assignment, calculator, outcome, rows, target, stopped, judged)
     if faults:
         raise MachineFaultError(f"some calculations failed, and their structures are left out: {blamed(faults[0])}")
+
+
+def _methods(
+    engine: str | None, model: str | None, energies: str | None
+) -> tuple[EngineSettings, EngineSettings | None]:
+    """What searches, and what relaxes its minima to the end: a campaign's default where neither is named."""
+    from ninefold.campaign.model import DEFAULT_ENERGIES
+    from ninefold.cli.trust import engine_settings
+    from ninefold.engines import EngineSettings
+
+    searching = EngineSettings(model=model) if engine is None else EngineSettings(name=engine, model=model)
+    if energies is None:
+        return searching, DEFAULT_ENERGIES[-1] if engine is None and model is None else None
+    if energies == NONE:
+        return searching, None
+    judging = engine_settings(energies)
+    if judging.title == searching.title:
+        refuse("--energies", energies, "is what searches", f"another engine, or {NONE!r}")
+    return searching, judging
+
+
+def _rougher(budget: SearchBudget, judge: Engine | None) -> SearchBudget:
+    """A search whose minima another method relaxes to the end need not be refined so far."""
+    from ninefold.campaign.model import DEFAULT_SEARCH_FMAX
+
+    if judge is None:
+        return budget
+    return budget.model_copy(update={"final_fmax": max(budget.final_fmax, DEFAULT_SEARCH_FMAX)})
+
+
+def _judged(
+    assignment: Assignment, outcome: SearchOutcome, budget: SearchBudget, searched: Engine, judge: Engine, notify: Any,
+    stop: StopSignal,
+) -> Judged:  # fmt: skip
+    """The lowest minima of a search relaxed to the end, as many of them as in a campaign."""
+    from ninefold.search.judged import relax_found
+    from ninefold.search.minima import lowest_valid
+    from ninefold.stages.energies import with_window
+
+    budget = with_window(budget, searched)
+    wanted = lowest_valid(outcome.found, budget.passed_on, budget.passed_on_window or 0.0)
+    return Judged(judge, relax_found(assignment, wanted, budget, judge, notify, stop), len(wanted))
 
 
 def _budget(relaxations: int | None, excluded: list[str], sources: list[str]) -> SearchBudget:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ninefold.cli.options import console
@@ -12,6 +13,33 @@ if TYPE_CHECKING:
     from ninefold.engines import Engine
     from ninefold.output.target import Target
     from ninefold.search import FoundStructure, SearchOutcome
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What another method has made of the lowest minima of a search."""
+
+    engine: Engine
+    outcome: SearchOutcome
+    wanted: int
+    """Minima that were passed on to it."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether its structures are the result: not where none was passed on or relaxed."""
+        return bool(self.outcome.found)
+
+    def describe(self, searched: Engine) -> str:
+        """Which method the structures are by, in words."""
+        if not self.wanted:
+            return f"structures by {searched.label}; it found none that {self.engine.label} could relax to the end"
+        relaxed = self.outcome.counts["relaxed"]
+        count = (
+            f"{relaxed} of the {self.wanted} lowest minima" if relaxed < self.wanted else f"the {relaxed} lowest minima"
+        )
+        if relaxed == 0 or not self.stands:
+            return f"structures by {searched.label} alone: {self.engine.label} has relaxed none of the {self.wanted} lowest"
+        return f"found by {searched.label}; {count if relaxed > 1 else 'the lowest minimum'} relaxed to the end and ordered by {self.engine.label}"
 
 
 def write_found(
@@ -67,15 +95,21 @@ def write_found(
 
 def search_summary(
     assignment: Assignment, engine: Engine, outcome: SearchOutcome, rows: list[dict[str, Any]], seed: int,
-    stopped: str | None,
+    stopped: str | None, judged: Judged | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """A search as JSON: composition, engine, structures, counts."""
+    """A search as JSON: composition, engines, structures, counts.
+
+    `engine` and `evidence` are of the energies of `structures`; counts, reasons and `best_by_relaxation` of the search.
+    """
+    orders = engine if judged is None or not judged.stands else judged.engine
     return {
         "formula": assignment.formula,
         "assignment": assignment.label,
-        "engine": engine.label,
-        "engine_fingerprint": engine.fingerprint,
-        "evidence": engine.evidence,
+        "engine": orders.label,
+        "engine_fingerprint": orders.fingerprint,
+        "evidence": orders.evidence,
+        "searched_by": engine.label,
+        "final_relaxations": None if judged is None else _final(judged),
         "seed": seed,
         "structures": rows,
         "relaxations": outcome.relaxations,
@@ -87,9 +121,20 @@ def search_summary(
     }
 
 
+def _final(judged: Judged) -> dict[str, Any]:
+    outcome = judged.outcome
+    return {
+        "engine": judged.engine.label,
+        "minima": judged.wanted,
+        "relaxed": outcome.counts["relaxed"],
+        "core_seconds": round(outcome.core_seconds, 2),
+        "reasons": dict(outcome.reasons),
+    }
+
+
 def print_search(
     assignment: Assignment, engine: Engine, outcome: SearchOutcome, rows: list[dict[str, Any]], target: Target,
-    stopped: str | None,
+    stopped: str | None, judged: Judged | None = None,
 ) -> None:  # fmt: skip
     """Print the structures found, the first with its cell and sites, and what was spent and rejected."""
     from rich.table import Table
@@ -123,7 +168,10 @@ def print_search(
             str(row["nsites"]), row["structure_type"] or "", row["source"], str(row["relaxations"]),
             "; ".join(row["notes"]),
         )  # fmt: skip
-    printer.print(f"{assignment.label}   {engine.label}; evidence {engine.evidence}, static, 0 K", markup=False)
+    orders = engine if judged is None or not judged.stands else judged.engine
+    printer.print(f"{assignment.label}   {orders.label}; evidence {orders.evidence}, static, 0 K", markup=False)
+    if judged is not None:
+        printer.print(judged.describe(engine), markup=False)
     if rows:
         printer.print(table)
         printer.print(structure_view(rows[0]["description"]))
@@ -134,10 +182,20 @@ def print_search(
         printer.print("No structure found.")
     counts = ", ".join(f"{number} {step.replace('_', ' ')}" for step, number in outcome.counts.items())
     printer.print(
-        f"{counts}; {outcome.relaxations} relaxations, {outcome.core_seconds:.0f} core-s with the engine", markup=False
+        f"{counts}; {outcome.relaxations} relaxations, {outcome.core_seconds:.0f} core-s with {engine.label}",
+        markup=False,
     )
-    if outcome.reasons:
-        lost = ", ".join(f"{reason} ({number})" for reason, number in outcome.reasons.most_common(6))
-        printer.print(f"Structures rejected: {lost}", markup=False)
+    if judged is not None and judged.outcome.relaxations:
+        final = judged.outcome
+        printer.print(
+            f"{final.relaxations} relaxations, {final.core_seconds:.0f} core-s with {judged.engine.label}", markup=False
+        )
+    for label, reasons in [
+        ("", outcome.reasons),
+        *([] if judged is None else [(orders.label, judged.outcome.reasons)]),
+    ]:
+        if reasons:
+            lost = ", ".join(f"{reason} ({number})" for reason, number in reasons.most_common(6))
+            printer.print(f"Structures rejected{f' by {label}' if label else ''}: {lost}", markup=False)
     if stopped:
         printer.print(f"Stopped early: {stopped}; this is what there was.")

@@ -6,22 +6,15 @@ Source: Evans et al., Digital Discovery 3, 1509 (2024), doi:10.1039/D4DD00039K.
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode, urljoin, urlsplit
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
 
 from ninefold.errors import InputError, description, listed
 from ninefold.imported.run import ImportedMethod, ImportedRun
 
 FIELD = "import"
 UNITS = ("eV/atom", "eV/cell")
-MOST_PAGES = 1000
-MOST_BYTES = 200_000_000
-SECONDS = 60
-"""Without an answer."""
 
 
 def is_optimade(data: Any) -> bool:
@@ -31,36 +24,9 @@ def is_optimade(data: Any) -> bool:
     return isinstance(first, dict) and first.get("type") == "structures" and isinstance(first.get("attributes"), dict)
 
 
-def fetch(url: str, filter: str | None = None) -> list[dict[str, Any]]:
-    """All pages of an answer.
-
-    Args:
-        url: A provider's base URL, or one that ends with `/structures`.
-        filter: In OPTIMADE's language.
-
-    Raises:
-        InputError: if the server cannot be reached, refuses the filter, or answers something else.
-    """
-    address = url if "/structures" in urlsplit(url).path else f"{_versioned(url)}/structures"
-    if filter is not None:
-        address += ("&" if "?" in address else "?") + urlencode({"filter": filter})
-    found: list[dict[str, Any]] = []
-    for _ in range(MOST_PAGES):
-        answer = _get(address)
-        if not isinstance(answer.get("data"), list):
-            raise InputError(FIELD, address, problem="is no answer of an OPTIMADE server: it has no data")
-        found += answer["data"]
-        following = (answer.get("links") or {}).get("next")
-        following = following.get("href") if isinstance(following, dict) else following
-        if not following:
-            return found
-        address = urljoin(address, following)
-    raise InputError(FIELD, url, problem=f"has more than {MOST_PAGES} pages", hint="narrow it with --filter")
-
-
 def read_structures(
     data: Any, source: str, method: str | None, energy_field: str | None, unit: str = "eV/atom",
-    variant: str | None = None,
+    variant: str | None = None, left_out: list[InputError] | None = None,
 ) -> list[ImportedRun]:  # fmt: skip
     """Structures with their energies.
 
@@ -71,6 +37,7 @@ def read_structures(
         energy_field: The provider's; a dot leads into a nested one.
         unit: Of it, one of `UNITS`.
         variant: Keeps its method apart.
+        left_out: Collects the errors of structures that cannot be used; None: the first is raised.
 
     Raises:
         InputError: if field or method is not named, or a structure has no energy or cannot be read.
@@ -82,7 +49,7 @@ def read_structures(
     if energy_field is None:
         raise InputError(
             "--energy-field", None, problem="is needed: OPTIMADE has no standard field for energies",
-            allowed=listed(_numbers(items[0]["attributes"]), 12) or f"none in {source}",
+            allowed=listed(_numbers(_attributes(items[0])), 12) or f"none in {source}",
         )  # fmt: skip
     if not method:
         raise InputError(
@@ -90,21 +57,35 @@ def read_structures(
             hint='name functional and settings, e.g. --method "PBE, 520 eV"',
         )  # fmt: skip
     made = ImportedMethod(_provider(source), "", method, {"energy_field": energy_field, "unit": unit}, "none", variant)
-    return [_run(item, source, made, energy_field, unit) for item in items]
+    runs = []
+    for item in items:
+        try:
+            runs.append(_run(item, source, made, energy_field, unit))
+        except InputError as error:
+            if left_out is None:
+                raise
+            left_out.append(error)
+    return runs
 
 
-def _run(item: dict[str, Any], source: str, method: ImportedMethod, energy_field: str, unit: str) -> ImportedRun:
+def _run(item: Any, source: str, method: ImportedMethod, energy_field: str, unit: str) -> ImportedRun:
     from optimade.adapters import Structure as Adapter
     from pymatgen.core import Structure
 
-    where = f"{source}, structure {item.get('id')}"
-    value: Any = item["attributes"]
+    attributes = _attributes(item)
+    where = f"{source}, structure {item.get('id')}" if isinstance(item, dict) else source
+    if not attributes or item.get("type") != "structures":
+        raise InputError(FIELD, where, problem="is no structure of OPTIMADE")
+    value: Any = attributes
     for part in [energy_field] if energy_field in value else energy_field.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    energy = _finite(value)
+    if energy is None:
+        numbers = _numbers(attributes)
         raise InputError(
-            FIELD, where, problem=f"has no number in {energy_field}",
-            allowed=listed(_numbers(item["attributes"]), 12) or "none is there",
+            FIELD, where, problem=f"has no number in {energy_field}", allowed=listed(numbers, 12) if numbers else None,
+            # a provider is asked for this field alone
+            hint=None if numbers else "without --energy-field the import lists the fields that are there",
         )  # fmt: skip
     try:
         structure = Adapter(item).as_pymatgen
@@ -112,8 +93,23 @@ def _run(item: dict[str, Any], source: str, method: ImportedMethod, energy_field
         raise InputError(FIELD, where, problem=f"cannot be read: {description(error)}") from error
     if not isinstance(structure, Structure) or not structure.is_ordered:
         raise InputError(FIELD, where, problem="is no ordered crystal")
-    energy = float(value) / (len(structure) if unit == "eV/cell" else 1)
-    return ImportedRun(structure, energy, method, {}, where)
+    return ImportedRun(structure, energy / (len(structure) if unit == "eV/cell" else 1), method, {}, where)
+
+
+def _attributes(item: Any) -> dict[str, Any]:
+    found = item.get("attributes") if isinstance(item, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _finite(value: Any) -> float | None:
+    """A number; None for everything else, NaN and infinity among it, which Python's JSON reader lets pass."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _numbers(attributes: dict[str, Any], before: str = "") -> list[str]:
@@ -123,47 +119,10 @@ def _numbers(attributes: dict[str, Any], before: str = "") -> list[str]:
         name = f"{before}{key}"
         if isinstance(value, dict):
             names += _numbers(value, f"{name}.") if name.startswith("_") else []
-        elif name.startswith("_") and isinstance(value, (int, float)) and not isinstance(value, bool):
+        elif name.startswith("_") and _finite(value) is not None:
             names.append(name)
     return names
 
 
 def _provider(source: str) -> str:
     return urlsplit(source).netloc or "OPTIMADE"
-
-
-def _versioned(url: str) -> str:
-    base = url.rstrip("/")
-    return base if base.rsplit("/", 1)[-1] in ("v0", "v1") else f"{base}/v1"
-
-
-def _get(address: str) -> dict[str, Any]:
-    if urlsplit(address).scheme not in ("http", "https"):
-        raise InputError(FIELD, address, problem="is no address", allowed="http:// or https://")
-    try:
-        request = Request(address, headers={"Accept": "application/json", "User-Agent": "ninefold"})
-        with urlopen(request, timeout=SECONDS) as answer:
-            content = answer.read(MOST_BYTES + 1)
-    except HTTPError as error:
-        raise InputError(FIELD, address, problem=f"was refused: {error.code}{_detail(error)}") from error
-    except (URLError, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise InputError(FIELD, address, problem=f"cannot be reached: {reason}") from error
-    if len(content) > MOST_BYTES:
-        raise InputError(FIELD, address, problem=f"answers more than {MOST_BYTES} bytes")
-    try:
-        data = json.loads(content)
-    except ValueError as error:
-        raise InputError(FIELD, address, problem="answers no JSON") from error
-    if not isinstance(data, dict):
-        raise InputError(FIELD, address, problem="is no answer of an OPTIMADE server")
-    return data
-
-
-def _detail(error: HTTPError) -> str:
-    """What the server says of the error."""
-    try:
-        errors = json.loads(error.read(100_000)).get("errors") or []
-        return f" ({errors[0]['detail']})" if errors else ""
-    except (ValueError, OSError, AttributeError, KeyError, IndexError, TypeError):
-        return ""

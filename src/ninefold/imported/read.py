@@ -44,7 +44,7 @@ def read_all(
     Args:
         named: As the user wrote them.
         options: Of all of them.
-        skips_bad: Whether a file that cannot be used is left out.
+        skips_bad: Whether a file, or a structure of an OPTIMADE answer, that cannot be used is left out.
 
     Returns:
         Runs, and why files were left out.
@@ -57,7 +57,7 @@ def read_all(
     errors: list[InputError] = []
     for source in [source for name in named for source in _sources(name)]:
         try:
-            runs += _read(source, options)
+            runs += _read(source, options, errors if skips_bad else None)
         except InputError as error:
             errors.append(error)
     if errors and not skips_bad:
@@ -91,21 +91,21 @@ def _sources(name: str) -> Iterator[str | Path]:
         raise InputError(FIELD, name, problem="is not there", allowed=KINDS)
 
 
-def _read(source: str | Path, options: ImportOptions) -> list[ImportedRun]:
+def _read(source: str | Path, options: ImportOptions, left_out: list[InputError] | None) -> list[ImportedRun]:
     from ninefold.imported.ase_files import is_ase_file, read_ase
     from ninefold.imported.vasp import read_vasprun
 
     if isinstance(source, str):
-        from ninefold.imported.optimade import fetch
+        from ninefold.imported.provider import fetch
 
-        return _of_json({"data": fetch(source, options.filter)}, source, options)
+        return _of_json({"data": fetch(source, options.filter, options.energy_field)}, source, options, left_out)
     if source.name.startswith("vasprun"):
         return [_tied(read_vasprun(source, options.variant), source)]
     if source.suffix == ".gpw":
         return [_tied(read_ase(source, "gpw", options.variant), source)]
     start = _start(source)
     if start.lstrip()[:1] in (b"{", b"["):
-        return _of_json(_json(source), str(source), options)
+        return _of_json(_json(source), str(source), options, left_out)
     if start.lstrip().startswith(b"<?xml"):
         return [_tied(read_vasprun(source, options.variant), source)]
     if kind := is_ase_file(start):
@@ -113,7 +113,7 @@ def _read(source: str | Path, options: ImportOptions) -> list[ImportedRun]:
     raise InputError(FIELD, str(source), problem="is none of the files that can be imported", allowed=KINDS)
 
 
-def _of_json(data: Any, source: str, options: ImportOptions) -> list[ImportedRun]:
+def _of_json(data: Any, source: str, options: ImportOptions, left_out: list[InputError] | None) -> list[ImportedRun]:
     from ninefold.imported.entries import are_entries, read_entries
     from ninefold.imported.optimade import is_optimade, read_structures
 
@@ -121,7 +121,8 @@ def _of_json(data: Any, source: str, options: ImportOptions) -> list[ImportedRun
         return read_entries(data, source, options.corrections, options.variant)
     is_empty = isinstance(data, dict) and data.get("data") == []
     if is_optimade(data) or is_empty:
-        return read_structures(data, source, options.method, options.energy_field, options.unit, options.variant)
+        named = (options.method, options.energy_field, options.unit, options.variant)
+        return read_structures(data, source, *named, left_out)
     raise InputError(FIELD, source, problem="is JSON of neither pymatgen's entries nor OPTIMADE", allowed=KINDS)
 
 

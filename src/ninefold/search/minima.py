@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pymatgen.core import Structure
 
@@ -17,6 +17,17 @@ from ninefold.structures.labels import structure_type
 from ninefold.structures.symmetry import operation_count, space_group
 
 Found = TypeVar("Found")
+
+
+class _Judged(Protocol):
+    @property
+    def is_valid(self) -> bool: ...
+
+    @property
+    def energy_per_atom(self) -> float: ...
+
+
+Valued = TypeVar("Valued", bound=_Judged)
 
 TYPE_SOURCE = "type:"
 """What the source of a structure of a known type begins with."""
@@ -72,6 +83,18 @@ def kept(found: Sequence[Found], source: Callable[[Found], str]) -> list[Found]:
         source: Names where one comes from.
     """
     return [item for place, item in enumerate(found) if place < KEPT_STRUCTURES or is_type(source(item))]
+
+
+def lowest_valid(found: Sequence[Valued], most: int, window: float) -> list[Valued]:
+    """The lowest valid minima and those near the lowest, in order of energy.
+
+    Args:
+        found: Of one composition and method.
+        most: How many.
+        window: eV/atom above the lowest.
+    """
+    valid = sorted((item for item in found if item.is_valid), key=lambda item: item.energy_per_atom)
+    return [item for item in valid[:most] if item.energy_per_atom <= valid[0].energy_per_atom + window]
 
 
 def is_type(source: str) -> bool:

@@ -37,12 +37,12 @@ USUAL_WINDOW = 0.05
 from method to method by some 0.02."""
 
 
-def with_window(budget: SearchBudget, search: Method | None) -> SearchBudget:
+def with_window(budget: SearchBudget, search: Method | Engine | None) -> SearchBudget:
     """A budget with a number for its window, so that what is made by it depends on that number.
 
     Args:
         budget: Of the campaign.
-        search: Method of the search, whose energies decide which minima are passed on.
+        search: Method of the search, or its engine, whose energies decide which minima are passed on.
     """
     if budget.passed_on_window is not None:
         return budget
@@ -129,12 +129,9 @@ def rounds_of(searched: Sequence[float | None], lowest: float | None) -> list[fl
 
 def passed_on(found: MinimaRecord, budget: SearchBudget) -> list[Minimum]:
     """The minima that a further method relaxes: valid, the lowest, and near the lowest."""
-    valid = sorted((minimum for minimum in found.minima if minimum.is_valid), key=lambda one: one.energy_per_atom)
-    return [
-        minimum
-        for minimum in valid[: budget.passed_on]
-        if minimum.energy_per_atom <= valid[0].energy_per_atom + (budget.passed_on_window or 0.0)
-    ]
+    from ninefold.search.minima import lowest_valid
+
+    return lowest_valid(found.minima, budget.passed_on, budget.passed_on_window or 0.0)
 
 
 def counts(record: MinimaRecord) -> Counts:
