@@ -128,8 +128,8 @@ def test_another_method_relaxes_the_lowest_minima_to_the_end(tmp_path):
     from ase.calculators.lj import LennardJones
 
     done = ninefold(
-        "search", "K2ReH9", "--engine", "lj", "--energies", "pairs", "--relaxations", "4", "--json", "--out", "x.extxyz",
-        cwd=tmp_path, env=with_pairs(tmp_path / "pairs"),
+        "search", "K2ReH9", "--engine", "lj", "--energies", "pairs", "--relaxations", "4", "--json",
+        "--out", "x.extxyz", cwd=tmp_path, env=with_pairs(tmp_path / "pairs"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)

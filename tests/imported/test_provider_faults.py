@@ -136,7 +136,7 @@ def test_pages_are_followed_as_texts_objects_and_relative_addresses():
             "has no structures: the field _other_x is not known",
         ),
         (lambda path, address: page({"id": 3}), "is JSON of neither"),
-        (lambda path, address: page(STRUCTURE, {"id": "two", "type": "references"}), "two' is no structure of OPTIMADE"),
+        (lambda path, address: page(STRUCTURE, {"id": "2", "type": "references"}), "2' is no structure of OPTIMADE"),
         (lambda path, address: page(STRUCTURE, 7), "is no structure of OPTIMADE"),
     ],
 )  # fmt: skip

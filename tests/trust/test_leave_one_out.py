@@ -17,9 +17,9 @@ from ninefold.trust.errors import compare
 from ninefold.trust.phases import Frame, TrustPhase, TrustSet
 from ninefold.trust.summary import summary_of, with_hydrogen
 
-BINARIES = {"LiH": "saline", "NaH": "saline", "KH": "saline", "MgH2": "saline", "CaH2": "saline"} | {
-    name: "interstitial" for name in ("TiH2", "VH", "CrH", "PdH", "Pd4H")
-}
+BINARIES = dict.fromkeys(("LiH", "NaH", "KH", "MgH2", "CaH2"), "saline") | dict.fromkeys(
+    ("TiH2", "VH", "CrH", "PdH", "Pd4H"), "interstitial"
+)
 COMPLEXES = {
     "Mg2FeH6": "Fe", "Ca2FeH6": "Fe", "Mg2RuH6": "Ru", "Na4RuH6": "Ru", "Mg3ReH7": "Re", "K2ReH9": "Re", "K2PdH4": "Pd",
     "Mg3CrH8": "Cr",

@@ -75,8 +75,8 @@ def search(
         str | None,
         typer.Option(
             "--energies",
-            help="What relaxes the lowest minima to the end and orders them, NAME or NAME:MODEL; 'none': what searched. "
-            "Default: sevennet:7net-0, where --engine is not given.",
+            help="What relaxes the lowest minima to the end and orders them, NAME or NAME:MODEL; 'none': what "
+            "searched. Default: sevennet:7net-0, where --engine is not given.",
         ),
     ] = None,
     out: Annotated[
@@ -88,7 +88,8 @@ def search(
 ) -> None:
     """Search the structure of one composition: pool, single points, relaxations, checks; best first, as CIFs.
 
-    As in a campaign, CHGNet searches and SevenNet relaxes the lowest minima to the end; --engine alone does both. Files carry energy, engine, evidence, seed and label as _ninefold_ items (CIF), or as keys that ASE reads (extxyz).
+    As in a campaign, CHGNet searches and SevenNet relaxes the lowest minima to the end; --engine alone does both.
+    Files carry energy, engine, evidence, seed and label as _ninefold_ items (CIF), or as keys that ASE reads (extxyz).
     """
     from ninefold.engines import make_engine
     from ninefold.errors import MachineFaultError

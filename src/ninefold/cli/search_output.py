@@ -31,15 +31,14 @@ class Judged:
 
     def describe(self, searched: Engine) -> str:
         """Which method the structures are by, in words."""
+        judge, relaxed = self.engine.label, self.outcome.counts["relaxed"]
         if not self.wanted:
-            return f"structures by {searched.label}; it found none that {self.engine.label} could relax to the end"
-        relaxed = self.outcome.counts["relaxed"]
-        count = (
-            f"{relaxed} of the {self.wanted} lowest minima" if relaxed < self.wanted else f"the {relaxed} lowest minima"
-        )
-        if relaxed == 0 or not self.stands:
-            return f"structures by {searched.label} alone: {self.engine.label} has relaxed none of the {self.wanted} lowest"
-        return f"found by {searched.label}; {count if relaxed > 1 else 'the lowest minimum'} relaxed to the end and ordered by {self.engine.label}"
+            return f"structures by {searched.label}; it found none that {judge} could relax to the end"
+        if not self.stands:
+            return f"structures by {searched.label} alone: {judge} has relaxed none of the {self.wanted} lowest"
+        minima = "the lowest minimum" if self.wanted == 1 else f"the {self.wanted} lowest minima"
+        minima = minima if relaxed == self.wanted else f"{relaxed} of {minima}"
+        return f"found by {searched.label}; {minima} relaxed to the end and ordered by {judge}"
 
 
 def write_found(

@@ -38,7 +38,7 @@ def fetch(url: str, filter: str | None = None, energy_field: str | None = None) 
         energy_field: The provider's; some send fields of their own only where they are asked for.
 
     Raises:
-        InputError: if the server cannot be reached, refuses the filter, or answers something else; if a page is missing.
+        InputError: if the server cannot be reached, refuses the filter or answers something else; if a page is missing.
     """
     address = _address(url, filter, energy_field)
     asked: set[str] = set()

@@ -1,4 +1,4 @@
-"""Minima of one composition's search relaxed to the end by a further method, one after the other, without a campaign."""
+"""Minima of one composition's search relaxed to the end by a further method, one after the other."""
 
 from __future__ import annotations
 
