@@ -61,6 +61,7 @@ def query(
     """List candidates: filter, sort, choose columns."""
     from ninefold.cli.locate import store_for_reading
     from ninefold.errors import InputError
+    from ninefold.report.disagreement import FIELDS, disagreement_note
     from ninefold.store import open_store
 
     if saved is not None and filter is not None:
@@ -76,16 +77,17 @@ def query(
             fields = DEFAULT_FIELDS.replace(",m,", ",m,engine,") if all_methods else DEFAULT_FIELDS
         columns = stage_columns(repository, name)
         keys = fields_of(fields, columns)
+        is_table = not json and format is TableFormat.TABLE
         rows = repository.find(
             "candidates",
             filter,
             equal=campaign_filter(repository, name, all_methods=all_methods),
             sort=sort_order(sort),
-            fields=keys,
+            fields=list(dict.fromkeys([*keys, *FIELDS])) if is_table else keys,
             limit=limit or None,
             properties=kinds_of(columns),
         )
-        of_verify = [] if json or format is not TableFormat.TABLE else _verified(repository, filter, name)
+        of_verify = _verified(repository, filter, name) if is_table else []
     if json or format is TableFormat.JSON:
         print_json(rows)
     elif format is TableFormat.CSV:
@@ -94,6 +96,7 @@ def query(
         typer.echo(rows_to_csv(rows, keys), nl=False)
     else:
         from ninefold.report.terminal import candidate_rows
+        from ninefold.report.terminal_parts import plain
 
         out = console()
         out.print(candidate_rows(rows, keys, out.width, columns))
@@ -101,8 +104,9 @@ def query(
             f"{len(rows)} {'row' if all_methods else 'candidate'}(s)"
             + (f" (the first {limit})" if len(rows) == limit else "")
         )
+        if note := disagreement_note(rows):
+            out.print(plain(note))
         if of_verify:
-            from ninefold.report.terminal_parts import plain
             from ninefold.report.verification import sentences, verification_table
 
             out.print("\nVerified:")

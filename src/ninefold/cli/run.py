@@ -213,6 +213,7 @@ def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> No
 
     from ninefold.flows.funnel import total
     from ninefold.report.answer import uncertainty_note
+    from ninefold.report.disagreement import FIELDS, disagreement_note
     from ninefold.report.terminal import funnel_table, ranked_table
     from ninefold.store import masked
 
@@ -225,9 +226,12 @@ def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> No
     evidence = ", ".join(dict.fromkeys(row["evidence"] for row in rows if row["energy_per_atom"] is not None)) or "none"
     fields = [
         "e_above_hull_uncertainty", "phase_separation_energy", "evidence", "is_competitor", "model_error",
-        "model_error_source", "search_scatter", "method_disagreement",
+        "model_error_source", "search_scatter", "method_disagreement", *FIELDS,
     ]  # fmt: skip
-    out.print(uncertainty_note(list(repository.find("candidates", equal=of_best, fields=fields, limit=None))))
+    every = list(repository.find("candidates", equal=of_best, fields=fields, limit=None))
+    out.print(uncertainty_note(every))
+    if note := disagreement_note(every):
+        out.print(note, markup=False)
     engines = Counter(row["engine"] for row in rows if row["energy_per_atom"] is not None)
     by = ", ".join(f"{engine} ({count})" for engine, count in engines.most_common()) if len(engines) > 1 else ""
     out.print(f"Evidence: {evidence}, static, 0 K." + (f" Energies shown are of {by}." if by else ""))

@@ -14,6 +14,7 @@ from ninefold.report.below_hull import (
     lowest_pressures,
     sorted_by_stability,
 )
+from ninefold.report.disagreement import disputed
 from ninefold.report.hydrogen_tables import MOST_COLUMNS
 from ninefold.report.text import (
     count,
@@ -131,6 +132,7 @@ def answer(campaign: dict[str, Any], funnel: list[dict[str, Any]], candidates: l
     elif any(c.get("evidence") == "ML" for c in placed):
         sentences.append(escape(MODEL_ERROR))
     sentences += _under_hydrogen(placed)
+    sentences += _disputed(placed)
     sentences.append(_evidence(placed))
     return Markup(" ").join(sentences)
 
@@ -143,6 +145,21 @@ def _most_probable(placed: list[dict[str, Any]]) -> list[Markup]:
         return []
     names = listing(Markup("{} ({} %)").format(_name(c), percent(c["hull_probability"])) for c in best)
     return [Markup("Most probably on the hull: {}.").format(names)]
+
+
+def _disputed(placed: list[dict[str, Any]]) -> list[Markup]:
+    """Where the campaign's methods disagree by more than the window, and DFT is asked first."""
+    found = disputed(placed)
+    if not found:
+        return []
+    parts: list[str | Markup] = [
+        Markup("{} (by {} {})").format(_name(c), number(c["method_spread"], 3), unit_of("method_spread"))
+        for c in found[:_MANY]
+    ]
+    if len(found) > _MANY:
+        parts.append(f"{len(found) - _MANY} more")
+    text = "The methods disagree by more than the window on {}, which DFT (ninefold verify) is asked for first."
+    return [Markup(text).format(listing(parts))]
 
 
 def _made_as_a_test(candidates: list[dict[str, Any]], stable: list[dict[str, Any]]) -> list[Markup]:
