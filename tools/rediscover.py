@@ -22,7 +22,8 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ[
 
 import typer
 
-from ninefold.engines import EngineSettings, make_engine
+from ninefold.cli.trust import engine_settings
+from ninefold.engines import make_engine
 from ninefold.errors import NinefoldError
 from ninefold.flows.rediscover import GOAL, Run, headline, read_settings, rediscover, runs, table
 from ninefold.machine import usable_cores
@@ -36,18 +37,23 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("rediscovery"),
     workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = usable_cores(),
     engine: Annotated[str, typer.Option(help="What computes energies.")] = "chgnet",
+    energies: Annotated[
+        str | None,
+        typer.Option(help="What relaxes the lowest minima to the end and orders them: sevennet:7net-0. Default: none."),
+    ] = None,
 ) -> None:
     """Search, compare, report."""
     chosen = read_settings(settings or Path(__file__).with_name("rediscovery.yaml"))
     out.mkdir(parents=True, exist_ok=True)
-    file = out / f"searches-{engine}.jsonl"
-    version = search_version(make_engine(EngineSettings(name=engine)))
+    names = [engine] if energies is None else [engine, energies]
+    file = out / f"searches-{'-'.join(name.replace(':', '-') for name in names)}.jsonl"
+    version = "-".join(search_version(make_engine(engine_settings(name))) for name in names)
     wanted = {f"{run.key}|{version}": run for run in runs(chosen)}
     done = {row["key"]: row for row in _rows(file) if row["key"] in wanted}
     left = [run for key, run in wanted.items() if key not in done]
     began = time.monotonic()
     with ProcessPoolExecutor(workers) as pool, file.open("a", encoding="utf-8") as results:
-        futures = {pool.submit(_one, run, engine): run for run in left}
+        futures = {pool.submit(_one, run, names): run for run in left}
         for count, future in enumerate(as_completed(futures), start=1):
             try:
                 row = future.result()
@@ -72,13 +78,14 @@ def main(
     typer.echo(f"{table(rows)}\n\n{summary}\n\n{out / 'rediscovery.md'}, {out / 'rediscovery.svg'}")
 
 
-def _one(run: Run, engine: str) -> dict[str, Any]:
+def _one(run: Run, names: list[str]) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(1)
-    if engine not in _ENGINES:
-        _ENGINES[engine] = make_engine(EngineSettings(name=engine))
-    return rediscover(run, _ENGINES[engine])
+    for name in names:
+        if name not in _ENGINES:
+            _ENGINES[name] = make_engine(engine_settings(name))
+    return rediscover(run, *(_ENGINES[name] for name in names))
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:

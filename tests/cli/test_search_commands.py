@@ -15,10 +15,11 @@ from pymatgen.core import Lattice, Structure
 from campaign_run import ninefold, with_pairs
 from ninefold.campaign.model import Campaign
 from ninefold.cli.calculation import StopSignal
-from ninefold.cli.search import _methods, _rougher
+from ninefold.cli.search import _methods
 from ninefold.engines import EngineSettings
 from ninefold.errors import InputError
 from ninefold.search.budget import SearchBudget
+from ninefold.stages.energies import rougher
 
 STRUCTURE_KEYS = {
     "energy_per_atom", "space_group_number", "coordination_numbers", "volume", "source", "relaxations", "path",
@@ -77,8 +78,7 @@ def test_without_engines_a_search_has_those_of_a_campaign():
     campaign = Campaign.model_validate({"name": "a", "space": [{"centres": ["Re"], "cations": ["K"], "n": 9}]})
     assert _methods(None, None, None) == campaign.methods
     assert campaign.methods[-1].title == "sevennet:7net-0"
-    rougher = _rougher(SearchBudget(), judge=object())
-    assert rougher.final_fmax == campaign.search_budget.final_fmax > SearchBudget().final_fmax
+    assert rougher(SearchBudget()).final_fmax == campaign.search_budget.final_fmax > SearchBudget().final_fmax
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,6 @@ def test_without_engines_a_search_has_those_of_a_campaign():
 def test_which_methods_a_search_has(named, titles):
     searching, judging = _methods(*named)
     assert [searching.title, *([] if judging is None else [judging.title])] == titles
-    assert _rougher(SearchBudget(), judging).final_fmax == (0.01 if judging is None else 0.05)
 
 
 def test_what_searches_is_no_second_method():

@@ -26,6 +26,7 @@ from ninefold.ranking.settings import RankingSettings
 from ninefold.rules.settings import RuleSettings
 from ninefold.search.budget import SearchBudget
 from ninefold.settings import Settings
+from ninefold.stages.energies import DEFAULT_SEARCH_FMAX
 from ninefold.stages.own import STAGES
 from ninefold.structures.sources import OUR_NAMES, sources_checksum
 from ninefold.thermo.settings import StabilitySettings
@@ -35,8 +36,6 @@ CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9
 
 DEFAULT_ENERGIES = (EngineSettings(name="sevennet", model="7net-0"),)
 """What judges where a campaign names no method: CHGNet searches, and is not fit to relax to the end (docs/trust.md)."""
-DEFAULT_SEARCH_FMAX = 0.05
-"""eV/Å, `structures.search_fmax` then: within some 1 meV/atom of the minimum."""
 
 
 class ExecutionSettings(Settings):

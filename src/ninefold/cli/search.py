@@ -96,6 +96,7 @@ def search(
     from ninefold.flows.faults import blamed
     from ninefold.search import search_composition
     from ninefold.search.state import OF_MACHINE
+    from ninefold.stages.energies import rougher
 
     budget = _budget(relaxations, exclude_types or [], source or [])
     if seconds is not None and not seconds > 0:
@@ -109,7 +110,8 @@ def search(
     target = structure_target(out or f"{assignment.formula}-structures/", ["*"], force, read, command)
     with stopping(seconds) as stop, step_progress() as notify:
         searched = stop.first(1.0 if judge is None else SEARCH_SHARE)
-        outcome = search_composition(assignment, _rougher(budget, judge), calculator, seed, notify, searched)
+        roughly = budget if judge is None else rougher(budget)
+        outcome = search_composition(assignment, roughly, calculator, seed, notify, searched)
         judged = None if judge is None else _judged(assignment, outcome, budget, calculator, judge, notify, stop)
         stopped = stop.reason or (TIME_IS_UP if searched.was_cut else None)
     reasons = outcome.reasons if judged is None else outcome.reasons + judged.outcome.reasons
@@ -154,26 +156,15 @@ def _methods(
     return searching, judging
 
 
-def _rougher(budget: SearchBudget, judge: Engine | None) -> SearchBudget:
-    """A search whose minima another method relaxes to the end need not be refined so far."""
-    from ninefold.campaign.model import DEFAULT_SEARCH_FMAX
-
-    if judge is None:
-        return budget
-    return budget.model_copy(update={"final_fmax": max(budget.final_fmax, DEFAULT_SEARCH_FMAX)})
-
-
 def _judged(
     assignment: Assignment, outcome: SearchOutcome, budget: SearchBudget, searched: Engine, judge: Engine, notify: Any,
     stop: StopSignal,
 ) -> Judged:  # fmt: skip
     """The lowest minima of a search relaxed to the end, as many of them as in a campaign."""
     from ninefold.search.judged import relax_found
-    from ninefold.search.minima import lowest_valid
-    from ninefold.stages.energies import with_window
+    from ninefold.stages.energies import to_relax
 
-    budget = with_window(budget, searched)
-    wanted = lowest_valid(outcome.found, budget.passed_on, budget.passed_on_window or 0.0)
+    wanted = to_relax(outcome.found, budget, searched)
     return Judged(judge, relax_found(assignment, wanted, budget, judge, notify, stop), len(wanted))
 
 

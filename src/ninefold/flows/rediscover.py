@@ -104,25 +104,36 @@ def published(compound: Compound) -> tuple[ReferencePhase, Assignment]:
     return phase, found[0]
 
 
-def rediscover(run: Run, engine: Engine) -> dict[str, Any]:
-    """Search one composition and compare with the published structure, relaxed with the same engine.
+def rediscover(run: Run, engine: Engine, judge: Engine | None = None) -> dict[str, Any]:
+    """Search one composition and compare with the published structure, relaxed with the engine that orders.
+
+    Args:
+        run: The search.
+        engine: Searches.
+        judge: Relaxes the lowest minima to the end and orders them, as in a campaign; None: the engine does.
 
     Returns:
         Plain values: energies in eV/atom, differences in meV/atom, core-seconds of everything.
     """
     from ninefold.search import search_composition
     from ninefold.search.budget import SearchBudget
+    from ninefold.search.judged import relax_found
     from ninefold.search.state import OF_MACHINE
+    from ninefold.stages.energies import rougher, to_relax
     from ninefold.structures.duplicates import distinct
     from ninefold.structures.symmetry import space_group
 
     phase, assignment = published(run.compound)
-    [reference] = engine.relax([phase.structure], phase.relax_settings)
+    [reference] = (judge or engine).relax([phase.structure], phase.relax_settings)
     if reference.energy_per_atom is None:
         return {"key": run.key, "error": f"the published structure: {reference.error}"}
     start = time.process_time()
     budget = SearchBudget.for_relaxations(run.relaxations, (run.compound.type,) if run.is_withheld else ())
-    outcome = search_composition(assignment, budget, engine, run.seed)
+    outcome = search_composition(assignment, budget if judge is None else rougher(budget), engine, run.seed)
+    relaxations, history = outcome.relaxations, outcome.history
+    if judge is not None:
+        outcome = relax_found(assignment, to_relax(outcome.found, budget, engine), budget, judge)
+        history = ()  # of the search's method, which has no published energy here
     spent = time.process_time() - start
     if faults := [reason for reason in outcome.reasons if reason.startswith(OF_MACHINE)]:
         return {"key": run.key, "error": faults[0]}
@@ -137,7 +148,7 @@ def rediscover(run: Run, engine: Engine) -> dict[str, Any]:
         "apart": run.compound.apart,
         "seed": run.seed,
         "is_withheld": run.is_withheld,
-        "engine": engine.label,
+        "engine": engine.label if judge is None else f"{engine.label}, then {judge.label}",
         "published_energy": published_energy,
         "published_space_group": space_group(reference.structure).symbol,
         "found_energy": best.energy_per_atom if best else None,
@@ -145,9 +156,9 @@ def rediscover(run: Run, engine: Engine) -> dict[str, Any]:
         "found_source": best.source if best else None,
         "difference": 1000 * (best.energy_per_atom - published_energy) if best else None,
         "is_match": best is not None and len(distinct([reference.structure, best.structure], [0.0, 0.0])) == 1,
-        "relaxations": outcome.relaxations,
+        "relaxations": relaxations,
         "core_seconds": round(spent, 2),
-        "history": [None if energy is None else 1000 * (energy - published_energy) for energy in outcome.history],
+        "history": [None if energy is None else 1000 * (energy - published_energy) for energy in history],
     }
 
 

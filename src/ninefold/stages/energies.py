@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ninefold.engines.base import Engine
     from ninefold.models.method import Method
     from ninefold.models.search import Minimum
+    from ninefold.search import FoundStructure
     from ninefold.search.budget import SearchBudget
 
 STAGE = Stage(
@@ -32,6 +33,8 @@ CRITERIA = ("coarse_fmax", "coarse_steps", "final_fmax", "final_steps", "passed_
 """Of the budget, what the result depends on besides the minima."""
 
 
+DEFAULT_SEARCH_FMAX = 0.05
+"""eV/Å, to which a search refines its minima where the default methods follow: within some 1 meV/atom."""
 USUAL_WINDOW = 0.05
 """eV/atom above the lowest minimum, where the search's method has no trust table: two minima of one composition differ
 from method to method by some 0.02."""
@@ -125,6 +128,25 @@ def rounds_of(searched: Sequence[float | None], lowest: float | None) -> list[fl
     if lowest is None or not found:
         return [lowest]
     return [None if energy is None else lowest + energy - min(found) for energy in searched]
+
+
+def rougher(budget: SearchBudget) -> SearchBudget:
+    """A search without a campaign, whose minima another method relaxes to the end, refines them as far as one with."""
+    return budget.model_copy(update={"final_fmax": max(budget.final_fmax, DEFAULT_SEARCH_FMAX)})
+
+
+def to_relax(found: Sequence[FoundStructure], budget: SearchBudget, searched: Engine) -> list[FoundStructure]:
+    """As `passed_on`, of a search without a campaign.
+
+    Args:
+        found: What it found.
+        budget: How many, and how near to the lowest.
+        searched: Whose energies they have.
+    """
+    from ninefold.search.minima import lowest_valid
+
+    budget = with_window(budget, searched)
+    return lowest_valid(found, budget.passed_on, budget.passed_on_window or 0.0)
 
 
 def passed_on(found: MinimaRecord, budget: SearchBudget) -> list[Minimum]:
