@@ -1,11 +1,28 @@
 """Rediscovery: every compound of the shipped list can be set up; what is counted is what was found."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ninefold.engines import Relaxation
+from ninefold.engines.base import Evaluation
 from ninefold.errors import InputError
-from ninefold.flows.rediscover import Compound, headline, matches, published, read_settings, runs, success, table
+from ninefold.flows.rediscover import (
+    Compound,
+    Run,
+    headline,
+    matches,
+    published,
+    read_settings,
+    rediscover,
+    runs,
+    success,
+    table,
+)
+from ninefold.search import SearchOutcome
+from ninefold.search.minima import describe_minimum
 from ninefold.structures.checks import check_shells
 from ninefold.structures.known_types import type_names
 
@@ -41,6 +58,50 @@ def test_success_counts_what_is_within_the_goal_and_nothing_apart():
     assert success(rows, True) == (2, 4)
     assert success(rows, False) == (0, 1)
     assert "none" in table(rows)
+
+
+class Flat:
+    """One energy for everything; relaxations move nothing."""
+
+    evidence = "test"
+
+    def __init__(self, label, energy):
+        self.label, self.energy, self.relaxed = label, energy, []
+
+    def evaluate(self, structures):
+        return [Evaluation(self.energy, None, None, 1.0) for _ in structures]
+
+    def relax(self, structures, settings):
+        self.relaxed += [settings.fmax for _ in structures]
+        return [Relaxation(item, self.energy, 0.001, 0.0, 3, True, 2.0) for item in structures]
+
+
+def test_another_method_orders_what_is_found_and_relaxes_the_published_structure_too(monkeypatch):
+    compound = Compound(phase="K2ReH9 K2ReH9", type="K2ReH9")
+    structure = published(compound)[0].structure
+    budgets = []
+
+    def search(assignment, budget, engine, seed):
+        budgets.append(budget)
+        minimum = describe_minimum(
+            assignment, structure, Relaxation(structure, -1.0, 0.04, 0.0, 3, True, 1.0),
+            check_shells(structure, assignment), "test", is_final=True,
+        )  # fmt: skip
+        far = replace(minimum, energy_per_atom=-0.8)
+        return SearchOutcome((minimum, far), Counter(), {}, relaxations=7, core_seconds=1.0, history=(-1.0,))
+
+    monkeypatch.setattr("ninefold.search.search_composition", search)
+    searching, judge = Flat("one", -1.0), Flat("other", -5.0)
+    run = Run(compound, 0, False, 12)
+    found = rediscover(run, searching, judge)
+    assert (found["engine"], found["published_energy"], found["found_energy"]) == ("one, then other", -5.0, -5.0)
+    assert (found["difference"], found["is_match"], found["relaxations"]) == (0.0, True, 7)
+    assert searching.relaxed == []
+    assert judge.relaxed == [0.01, 0.01], "the published structure, and what lies near the lowest"
+    assert (budgets[0].final_fmax, found["history"]) == (0.05, [])
+    alone = rediscover(run, searching)
+    assert (alone["engine"], alone["published_energy"], alone["history"]) == ("one", -1.0, [0.0])
+    assert budgets[1].final_fmax == 0.01
 
 
 def test_unknown_phase():
