@@ -75,8 +75,8 @@ def relax(
     settings = RelaxSettings(fmax=fmax, max_steps=steps, pressure=pressure, keep_symmetry=keep_symmetry)
     names = _output_names(files)
     read = [*files, *([Path(model)] if model else [])]
-    named = DEFAULT_ENERGIES[-1] if engine is None else EngineSettings(name=engine)
-    calculator = make_engine(named if model is None else named.model_copy(update={"model": model}))
+    asked = DEFAULT_ENERGIES[-1] if engine is None else EngineSettings(name=engine)
+    calculator = make_engine(asked if model is None else asked.model_copy(update={"model": model}))
     written = names + [f"{name}-[0-9]*" for name in names if all_frames]
     target = structure_target(out, written, force, read) if out is not None else None
     rows: list[dict[str, Any]] = []

@@ -14,7 +14,7 @@ _MANY = 6
 """Names in a sentence."""
 
 
-def disputed(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def disputed(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those that a flag says it of, the most disputed first: not where DFT has judged.
 
     Args:
@@ -29,7 +29,7 @@ def named(row: Mapping[str, Any]) -> str:
     return f"{row['formula']} ({number(row.get('method_spread'), 3)} {unit_of('method_spread')})"
 
 
-def disagreement_note(rows: Iterable[Mapping[str, Any]]) -> str | None:
+def disagreement_note(rows: Iterable[dict[str, Any]]) -> str | None:
     """One sentence, or None where the methods agree.
 
     Args:
