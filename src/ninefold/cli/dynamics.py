@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse
+from ninefold.cli.dynamics_paths import paths
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
-    for command in (run, analyse):
+    for command in (run, analyse, paths):
         group.command()(command)
     app.add_typer(group, name="dynamics")
 
@@ -58,7 +59,7 @@ def run(
         refuse(
             "--engine", engine, "has no calculator for dynamics", "chgnet, sevennet, gpaw, or another ASE calculator"
         )
-    atoms = _supercell(file, width, max_atoms)
+    atoms = supercell(file, width, max_atoms)
     frames = max(1, round(picoseconds * 1000 / time_step / save_every))
     typer.echo(
         f"{file.name}: supercell of {len(atoms)} atoms, {frames} frames for {picoseconds:g} ps, {made.label}", err=True
@@ -83,7 +84,7 @@ def run(
             raise typer.Exit(130)
 
 
-def _supercell(file: Path, width: float, max_atoms: int) -> Any:
+def supercell(file: Path, width: float, max_atoms: int) -> Any:
     """The structure of a file as ASE's atoms, repeated to a width."""
     import numpy as np
     from pymatgen.io.ase import AseAtomsAdaptor
@@ -105,7 +106,7 @@ def _supercell(file: Path, width: float, max_atoms: int) -> Any:
             "--width", width, f"needs a supercell of {atoms} atoms ({' x '.join(map(str, repeats))})",
             f"at most --max-atoms {max_atoms}",
         )  # fmt: skip
-    return AseAtomsAdaptor.get_atoms(structure.make_supercell(repeats, in_place=False), msonable=False)
+    return AseAtomsAdaptor.get_atoms(structure.makesupercell(repeats, in_place=False), msonable=False)
 
 
 def analyse(

@@ -1,0 +1,95 @@
+"""Ways of permutation, and their barriers in a model whose saddle is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.optimize import BFGS
+
+from ninefold.dynamics.paths import barrier, sites, ways
+from ninefold.structures.polyhedra import polyhedra
+
+M_H = 1.7
+STIFFNESS, REPULSION = 40.0, 0.5
+
+
+class Repelling(Calculator):
+    """Ligands on stiff springs from one centre, which repel each other as r^-6."""
+
+    implemented_properties = ("energy", "forces")
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:  # type: ignore[no-untyped-def]
+        super().calculate(atoms, properties, system_changes)
+        vectors = self.atoms.positions[1:] - self.atoms.positions[0]
+        lengths = np.linalg.norm(vectors, axis=1)
+        energy = 0.5 * STIFFNESS * ((lengths - M_H) ** 2).sum()
+        push = -STIFFNESS * ((lengths - M_H) / lengths)[:, None] * vectors
+        between = vectors[:, None] - vectors[None]
+        distances = np.linalg.norm(between, axis=2) + 1e9 * np.eye(len(vectors))
+        energy += 0.5 * REPULSION * ((M_H / distances) ** 6).sum()
+        push += 6 * REPULSION * M_H**6 * (between / distances[..., None] ** 8).sum(axis=1)
+        self.results = {"energy": energy, "forces": np.vstack([-push.sum(axis=0), push])}
+
+
+def _octahedron() -> Atoms:
+    """Along the axes of a cubic cell, whose symmetry it then has."""
+    return _relaxed(np.vstack([np.eye(3), -np.eye(3)]))
+
+
+def _anion(name: str, n: int) -> Atoms:
+    return _relaxed(polyhedra(n)[name])
+
+
+def _relaxed(vertices: np.ndarray) -> Atoms:
+    """As far as its symmetry lets it."""
+    n = len(vertices)
+    atoms = Atoms(f"ReH{n}", positions=[[5, 5, 5], *(5 + M_H * vertices)], cell=np.eye(3) * 10, pbc=True)
+    atoms.calc = Repelling()
+    BFGS(atoms, logfile=None).run(fmax=1e-4, steps=200)
+    return atoms
+
+
+def test_the_way_of_nine_ligands_leads_over_the_capped_antiprism() -> None:
+    """With repulsion alone the saddle between two tricapped prisms is the capped square antiprism."""
+    prism, antiprism = (_anion(name, 9) for name in ("tricapped trigonal prism", "capped square antiprism"))
+    saddle = antiprism.get_potential_energy() - prism.get_potential_energy()
+    assert saddle > 0
+    [site] = sites(prism, "Re")
+    assert (site.polyhedron, site.equivalent) == ("tricapped trigonal prism", 1)
+    isomer = next(way for way in ways(prism, site) if way.kind == "isomer")
+    found = barrier(prism, site, isomer, Repelling(), fmax=0.01, max_steps=600)
+    assert found.is_converged
+    assert found.barrier_eV == pytest.approx(saddle, abs=0.003)
+
+
+def test_ways_are_reduced_by_the_symmetry_of_the_site() -> None:
+    """D3h has three rectangular faces that open alike: one way of three."""
+    prism = _anion("tricapped trigonal prism", 9)
+    [site] = sites(prism, "Re")
+    found = ways(prism, site)
+    isomers = [way for way in found if way.kind == "isomer"]
+    assert isomers[0].multiplicity >= 3
+    assert len({way.permutation for way in found}) == len(found)
+    total = sum(way.multiplicity for way in found if way.kind == "turn")
+    assert total == 5  # the rotations of D3 less the identity
+
+
+def test_octahedron_turns_and_pairs() -> None:
+    octahedron = _octahedron()
+    [site] = sites(octahedron, "Re")
+    found = ways(octahedron, site)
+    assert sum(way.multiplicity for way in found if way.kind == "turn") == 23
+    [ring] = [way for way in found if way.kind == "ring of three"]
+    assert (ring.multiplicity, ring.ligands_moved) == (16, 3)
+    [pair] = [way for way in found if way.kind == "exchange of two"]
+    assert pair.multiplicity == 12
+
+
+def test_displacement_of_a_ring_is_that_of_three_edges() -> None:
+    octahedron = _octahedron()
+    [site] = sites(octahedron, "Re")
+    ring = next(way for way in ways(octahedron, site) if way.kind == "ring of three")
+    bond = octahedron.get_distance(0, 1)
+    assert ring.displacement == pytest.approx(np.sqrt(3 * 2) * bond, rel=1e-3)
