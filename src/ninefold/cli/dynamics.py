@@ -106,7 +106,7 @@ def supercell(file: Path, width: float, max_atoms: int) -> Any:
             "--width", width, f"needs a supercell of {atoms} atoms ({' x '.join(map(str, repeats))})",
             f"at most --max-atoms {max_atoms}",
         )  # fmt: skip
-    return AseAtomsAdaptor.get_atoms(structure.makesupercell(repeats, in_place=False), msonable=False)
+    return AseAtomsAdaptor.get_atoms(structure.make_supercell(repeats, in_place=False), msonable=False)
 
 
 def analyse(

@@ -117,7 +117,7 @@ def _one(
 def _row(site: Site, way: Way, found: Barrier | None) -> dict[str, Any]:
     row = {
         "site": site.centre, "equivalent_anions": site.equivalent, "polyhedron": site.polyhedron,
-        "kind": way.kind, "permutation": way.cycles, "ligands": [site.ligands[place] for place in range(len(site.ligands))],
+        "kind": way.kind, "permutation": way.cycles, "ligands": list(site.ligands),
         "multiplicity": way.multiplicity, "ligands_moved": way.ligands_moved, "displacement": way.displacement,
     }  # fmt: skip
     if found is not None:

@@ -153,8 +153,8 @@ def ways(atoms: Atoms, site: Site) -> list[Way]:
         if key != tuple(range(len(key))):
             found.setdefault(key, kind)
     groups: dict[tuple[int, ...], set[tuple[int, ...]]] = {}
-    for permutation in found:
-        equivalents = _equivalents(permutation, site.operations)
+    for one in found:
+        equivalents = _equivalents(one, site.operations)
         groups.setdefault(min(equivalents), set()).update(equivalents & found.keys())
     result = []
     for members in groups.values():
