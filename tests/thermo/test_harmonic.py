@@ -44,7 +44,8 @@ def test_classical_limit_is_that_of_dulong_and_petit():
     assert soft.heat_capacity(3000.0) == pytest.approx(3 * BOLTZMANN, rel=1e-5)
     assert soft.internal_energy(3000.0) == pytest.approx(3 * kt, rel=1e-5)
     classical = 1.5 * kt * (math.log(0.001 / kt) + math.log(0.002 / kt))
-    assert soft.free_energy(3000.0) == pytest.approx(classical, abs=1e-6)
+    correction = kt * 1.5 * ((0.001 / kt) ** 2 + (0.002 / kt) ** 2) / 24  # Wigner and Kirkwood's first
+    assert soft.free_energy(3000.0) == pytest.approx(classical + correction, abs=1e-9)
 
 
 @given(st.floats(5.0, 2500.0))
@@ -82,7 +83,7 @@ def test_a_condensed_spectrum_has_the_same_energies():
     assert short.n_imaginary == 2
     assert short.zero_point_energy == pytest.approx(full.zero_point_energy, abs=1e-13)
     for temperature in (10.0, 298.0, 973.0):
-        assert short.free_energy(temperature) == pytest.approx(full.free_energy(temperature), abs=1e-8)
+        assert short.free_energy(temperature) == pytest.approx(full.free_energy(temperature), abs=1e-7)
 
 
 def test_it_is_plain_json_pickled_compared_and_immutable():
@@ -96,7 +97,7 @@ def test_it_is_plain_json_pickled_compared_and_immutable():
 
 @pytest.mark.parametrize("temperature", [-1.0, 3001.0, math.nan, math.inf])
 def test_a_temperature_out_of_range_is_refused(temperature):
-    with pytest.raises(InputError, match="temperature_K: .* allowed: 0 to 3000"):
+    with pytest.raises(InputError, match=r"temperature_K: .* allowed: 0 to 3000"):
         SPECTRUM.free_energy(temperature)
 
 

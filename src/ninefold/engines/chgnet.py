@@ -55,6 +55,8 @@ class CHGNetEngine(ASEEngine):
             (version("chgnet"), model, _weight_checksum(model)),
             frozenset(chemical_symbols[1 : LAST_ELEMENT + 1]),
         )
+        self.zero_point = "none" if model == "r2scan" else "included"
+        """Of `Method`: energies with Materials Project's corrections, which were fitted to enthalpies at 298 K."""
 
 
 class _LeanCalculator(Calculator):

@@ -49,6 +49,7 @@ class CachedEngine:
         self._engine, self._store, self._campaign = engine, store, campaign
         self.name, self.label, self.fingerprint = engine.name, engine.label, engine.fingerprint
         self.evidence, self.batch = engine.evidence, getattr(engine, "batch", 1)
+        self.zero_point = getattr(engine, "zero_point", "none")
         self.faults: Counter[str] = Counter()
         """Reasons, as `of_engine` words them, of results with an undeclared error: handed on, and not stored."""
 

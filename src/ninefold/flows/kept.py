@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ninefold.models.campaign import Attempt
     from ninefold.store import Store
 
-_COMPUTED = ("pools", "searches", "minima", "calculations", "properties")
+_COMPUTED = ("pools", "searches", "minima", "calculations", "properties", "vibrations")
 """Collections of what a fresh start discards."""
 _TIMED = ("pools", "calculations", "properties")
 """Those whose core time is their own: a search's is that of the energies and relaxations in it."""

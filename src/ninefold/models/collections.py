@@ -14,12 +14,13 @@ from ninefold.models.record import Record
 from ninefold.models.reference import ReferenceRecord
 from ninefold.models.search import MinimaRecord, PoolRecord, SearchRecord
 from ninefold.models.structure import StructureRecord
+from ninefold.models.vibrations import VibrationRecord
 
 MODELS: dict[str, type[Record]] = {
     model.collection: model
     for model in (
         CampaignRecord, CompositionRecord, Method, StructureRecord, PoolRecord, SearchRecord, MinimaRecord, Calculation,
-        PropertyRecord, ReferenceRecord, Candidate, FunnelRecord, Fault,
+        PropertyRecord, VibrationRecord, ReferenceRecord, Candidate, FunnelRecord, Fault,
     )
 }  # fmt: skip
 """Collection -> what it holds."""

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 JOBS, RUNNING, WORKERS, DONE, CANCELLED = "jobs", "running", "workers", "done", "cancelled"
 _HIGHEST = 10**9
-_FACTS = ("compositions", "references", "pools", "searches", "minima", "structures", "calculations", "properties")
+_FACTS = (
+    "compositions", "references", "pools", "searches", "minima", "structures", "calculations", "properties",
+    "vibrations",
+)  # fmt: skip
 _LONGEST_ID = 200
 
 

@@ -6,6 +6,7 @@ Documents pass a page at a time. Of the blobs, the names that documents give are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 from ninefold.errors import shown
@@ -70,6 +71,11 @@ LINKS: dict[str, tuple[Link, ...]] = {
         Link("minima_record", "minima", _field("minima_record")), _MINIMA,
     ),
     "properties": (Link("structure", "structures", _field("structure")), _METHOD),
+    "vibrations": (
+        _METHOD,
+        *(Link(name, "structures", _field(name)) for name in ("start", "relaxed", "structure")),
+        Link("trials", "structures", lambda document: [one.get("structure") for one in document.get("trials") or ()]),
+    ),
     "minima": (Link("searches", "searches", lambda document: document.get("searches") or ()), _METHOD, _MINIMA),
     "searches": (Link("pool", "pools", _field("pool")), _METHOD, _MINIMA),
     "calculations": (
@@ -77,6 +83,10 @@ LINKS: dict[str, tuple[Link, ...]] = {
     ),
 }  # fmt: skip
 """Collection -> what its documents name. The campaign of a fact is the one that made it, and need not be there."""
+
+
+_BLOBS = {"packings": "pools", "force_constants": "vibrations", "spectrum": "vibrations"}
+"""Field that names a blob -> the collection that has it."""
 
 
 class Findings:
@@ -157,15 +167,16 @@ def _names(link: Link, document: Mapping[str, Any]) -> list[str]:
 
 
 def _lost_blobs(store: Store, page: list[dict[str, Any]], named: set[bytes]) -> Iterator[Problem]:
-    for document in page:
-        name = document.get("packings")
+    for document, field in product(page, _BLOBS):
+        name = document.get(field)
+        of = f"{_BLOBS[field]} {shown(document['id'])}"
         try:
             if isinstance(name, str):
                 named.add(bytes.fromhex(name))
                 if not store.blobs.has(name):
-                    yield Problem("blobs", f"pools {shown(document['id'])}: its blob {name} is missing")
+                    yield Problem("blobs", f"{of}: its blob {name} is missing")
         except (BlobError, ValueError):
-            yield Problem("blobs", f"pools {shown(document['id'])}: {shown(name)} is no name of a blob")
+            yield Problem("blobs", f"{of}: {shown(name)} is no name of a blob")
 
 
 def _of_blobs(store: Store, findings: Findings, named: set[bytes], tell: Tell) -> Iterator[Problem]:

@@ -39,6 +39,7 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "label": "string",
         "evidence": "string",
         "hydrogen_reference": "string",
+        "zero_point": "string",
     },
     "structures": {"id": "string"},
     "pools": {
@@ -94,6 +95,30 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "core_seconds": "float",
         "created": "string",
     },
+    "vibrations": {
+        **_FACT,
+        "label": "string",
+        "method": "string",
+        "start": "string",
+        "relaxed": "string",
+        "structure": "string",
+        "relaxed_energy": "float",
+        "energy_per_atom": "float",
+        "gain": "float",
+        "nsites": "integer",
+        "supercell_atoms": "integer",
+        "displacements": "integer",
+        "n_imaginary": "integer",
+        "noise_meV": "float",
+        "translation_meV": "float",
+        "zero_point_energy": "float",
+        "free_energy_298": "float",
+        "missing_modes": "float",
+        "force_constants": "string",
+        "spectrum": "string",
+        "error": "string",
+        "created": "string",
+    },
     "references": {
         **_FACT,
         "method": "string",
@@ -141,7 +166,7 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
 }
 """Collection -> field -> kind: the flat scalars, and lists of strings, that filters and sorting know."""
 
-FACTS = frozenset({"methods", "structures", "pools", "searches", "minima", "calculations", "properties"})
+FACTS = frozenset({"methods", "structures", "pools", "searches", "minima", "calculations", "properties", "vibrations"})
 """Collections whose documents are written once and have the hash of their content as id."""
 
 REVISIONS = {"candidates": "revision", "funnel": "attempt", "faults": "attempt"}
@@ -157,6 +182,7 @@ INDEXED: dict[str, tuple[str, ...]] = {
     "minima": ("campaign", "label", "method"),
     "calculations": ("campaign", "final", "method", "start"),
     "properties": ("campaign",),
+    "vibrations": ("campaign", "method", "start"),
     "references": ("campaign", "structure"),
     "candidates": (
         "campaign", "composition", "rank", "e_above_hull", "formula", "label", "anion", "chemical_system", "centre",
@@ -172,6 +198,7 @@ SORTED: dict[str, tuple[tuple[str, ...], ...]] = {
     "searches": (("campaign", "created"),),
     "calculations": (("campaign", "created"),),
     "properties": (("campaign", "created"),),
+    "vibrations": (("campaign", "created"),),
     "candidates": (("campaign", "rank"),),
 }
 """Collection -> fields with an index in common: what is asked for by the first is read in the order of the next."""

@@ -89,6 +89,24 @@ def symmetrised(structure: Structure, symprec: float = SYMPREC) -> Structure:
     )
 
 
+def standard_cells(structure: Structure, symprec: float = SYMPREC) -> tuple[Structure, np.ndarray]:
+    """Symmetrised primitive cell, and the conventional cell as multiples of its vectors.
+
+    Args:
+        structure: Any cell.
+        symprec: Å.
+
+    Returns:
+        The primitive cell, see `symmetrised`; and shape (3, 3), integers: each row is a vector of the conventional
+        cell in vectors of the primitive one. Where no symmetry is found, the structure itself and the unit matrix.
+    """
+    data = _dataset(structure, symprec)
+    if data is None:
+        return structure, np.eye(3, dtype=int)
+    primitive, conventional = (np.array(cell.basis).reshape(3, 3) for cell in (data.prim_std_cell, data.std_cell))
+    return symmetrised(structure, symprec), np.rint(conventional @ np.linalg.inv(primitive)).astype(int)
+
+
 def _dataset(structure: Structure, symprec: float) -> Any:
     cell = moyopy.Cell(
         structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), [site.specie.Z for site in structure]

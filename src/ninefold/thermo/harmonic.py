@@ -89,7 +89,7 @@ class HarmonicVibrations:
     def condensed(self, width_meV: float = 0.02) -> Self:
         """The same with fewer oscillators: frequencies within a width become their weighted mean.
 
-        The zero-point energy stays exactly the same; free energies change by less than 1e-8 eV/atom at the default.
+        The zero-point energy stays exactly the same; free energies change by less than 1e-7 eV/atom at the default.
 
         Args:
             width_meV: Of the intervals, meV.
