@@ -35,6 +35,7 @@ with signals.ending_at_once():
         stages,
         trust,
         verify,
+        vibrations,
     )  # fmt: skip
     from ninefold.errors import NinefoldError, description, shown
 
@@ -66,8 +67,8 @@ def _global_options(
 
 
 _MODULES = (
-    run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, import_runs, references, db,
-    cluster, cluster_runs, dynamics,
+    run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, vibrations, import_runs,
+    references, db, cluster, cluster_runs, dynamics,
 )  # fmt: skip
 for module in _MODULES:
     module.register(app)

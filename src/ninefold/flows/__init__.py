@@ -17,11 +17,12 @@ if TYPE_CHECKING:
         SearchMaker,
     )
     from ninefold.flows.verify_makers import PhasesMaker, VerifyMaker
+    from ninefold.flows.vibration_makers import VibrationsMaker
 
 _OF_VERIFY = ("PhasesMaker", "VerifyMaker")
 __all__ = [
     "EnergiesMaker", "HullMaker", "PhasesMaker", "RankMaker", "ReferencesMaker", "ScreenMaker", "SearchMaker",
-    "VerifyMaker",
+    "VerifyMaker", "VibrationsMaker",
 ]  # fmt: skip
 
 
@@ -32,6 +33,10 @@ def __getattr__(name: str) -> Any:
         from ninefold.flows import verify_makers
 
         return getattr(verify_makers, name)
+    if name == "VibrationsMaker":
+        from ninefold.flows import vibration_makers
+
+        return vibration_makers.VibrationsMaker
     from ninefold.flows import makers
 
     return getattr(makers, name)

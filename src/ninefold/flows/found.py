@@ -88,7 +88,9 @@ class FoundMinima:
             StoreError: if a composition has several, and no row says which.
         """
         by_label: dict[str, list[str]] = {}
-        for row in self._store.iterate("minima", equal={"method": method.id}, fields=["label"]):
+        for row in self._store.iterate("minima", equal={"method": method.id}, fields=["label", "before_vibrations"]):
+            if row["before_vibrations"] is not None:
+                continue
             by_label.setdefault(row["label"], []).append(row["id"])
         found: dict[str, Found] = {}
         for page in pages(chosen if by_label else (), PAGE):

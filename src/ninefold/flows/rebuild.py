@@ -66,7 +66,7 @@ def changes(store: Store, done: Rebuilt, tell: Tell) -> Iterator[Change]:
             done.unfinished[record.name] = record.status
             continue
         try:
-            yield from _of_campaign(store, record, done, tell)
+            yield from changes_of(store, record, done, tell)
         except NinefoldError as error:  # a fact that is lost, a file of the user's that is gone
             done.failed[record.name] = str(error)
         except (ValueError, LookupError) as error:  # a fact that is damaged
@@ -82,7 +82,8 @@ def apply(store: Store, found: Iterable[Change]) -> None:
             store.put("candidates", [change.row])
 
 
-def _of_campaign(store: Store, record: CampaignRecord, done: Rebuilt, tell: Tell) -> Iterator[Change]:
+def changes_of(store: Store, record: CampaignRecord, done: Rebuilt, tell: Tell) -> Iterator[Change]:
+    """The rows of one finished campaign that are not what follows from the facts; see `changes`."""
     campaign = parse_campaign(record.settings)
     count = len(campaign.methods)
     if len(record.methods) < count:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ninefold.engines.registry import evidence_of
-from ninefold.stages import build, energies, own, prescreen, references, verify
+from ninefold.stages import build, energies, own, prescreen, references, verify, vibrations
 from ninefold.stages.stage import Resources
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _STAGES = {
     "relax_references_of": references.STAGE,
     "relax_minima_of": energies.STAGE,
     "compute_phase": verify.STAGE,
+    "compute_vibrations_of": vibrations.STAGE,
 }
 """Function of a job that computes a shard -> its stage."""
 _METHOD = 3

@@ -7,6 +7,7 @@ from enum import IntEnum
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from ninefold.flows.followed import with_followed
 from ninefold.models.candidate import Candidate
 from ninefold.models.composition import CompositionRecord
 from ninefold.models.search import MinimaRecord
@@ -93,7 +94,7 @@ def rows_of(
         page = order[start : start + PAGE]
         compositions = read_many(store, CompositionRecord, page)
         wanted = {key: found[key].minima for key in page if key in found}
-        minima = read_many(store, MinimaRecord, list(wanted.values()))
+        minima = with_followed(store, read_many(store, MinimaRecord, list(wanted.values())))
         for key in page:
             if key in compositions:
                 yield compositions[key], candidate_row(compositions[key], method, minima.get(wanted.get(key, "")))

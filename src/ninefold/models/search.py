@@ -117,3 +117,5 @@ class MinimaRecord(Record):
     relaxations: int
     core_seconds: float = 0.0
     """Of calculations made for this record; the searches' own time is theirs."""
+    before_vibrations: str | None = None
+    """Id of the minima as they were before vibrations led from saddle points among them to lower structures."""

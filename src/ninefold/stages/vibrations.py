@@ -106,7 +106,7 @@ def vibration_id(structure: Structure, settings: PhononSettings, method: str) ->
     packed = pack_structure(structure)
     geometry = structure_key(packed["lattice"], packed["species"], packed["positions"])
     return content_key(
-        "vibrations", VERSION, geometry, _of_course(settings), method, RELAXATION_VERSION, KEY_VERSION
+        "vibrations", VERSION, geometry, of_course(settings), method, RELAXATION_VERSION, KEY_VERSION
     )  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def compute(
     structure = start.to_structure()
     base = VibrationRecord(
         id=vibration_id(structure, settings, method), campaign=campaign, label=label, method=method, start=start.id,
-        settings=_of_course(settings), created=now(),
+        settings=of_course(settings), created=now(),
     )  # fmt: skip
     try:
         fault_of = no_fault if assignment is None else _fault_of(assignment)
@@ -226,7 +226,7 @@ def _size(matrix: Sequence[Sequence[int]]) -> int:
     return abs(round(float(np.linalg.det(np.array(matrix)))))
 
 
-def _of_course(settings: PhononSettings) -> dict[str, Any]:
+def of_course(settings: PhononSettings) -> dict[str, Any]:
     """What the result depends on."""
     names = set(PhononSettings.model_fields) - {"max_atoms"}
     return settings.model_dump(mode="json", include=names)

@@ -68,6 +68,7 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "method": "string",
         "relaxations": "integer",
         "core_seconds": "float",
+        "before_vibrations": "string",
     },
     "calculations": {
         **_FACT,

@@ -101,7 +101,7 @@ class EnergyScale:
         if self.zero_point == "included":
             raise InputError(
                 "zero_point", self.zero_point, allowed="none",
-                problem="says that corrections fitted to enthalpies at 298 K hold an average zero-point energy: it would "
-                "be counted twice",
+                problem="says that corrections fitted to enthalpies at 298 K hold an average zero-point energy: it "
+                "would be counted twice",
                 hint="a method of raw energies, or F(T) less the vibrational energy at 298 K (EnergyScale.of_solid)",
             )  # fmt: skip

@@ -1,0 +1,278 @@
+"""`ninefold vibrations`: zero-point and free energies, imaginary modes, and the minima that they lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.options import JsonOption, StoreOption, console, print_json
+from ninefold.cli.outputs import ForceOption
+
+if TYPE_CHECKING:
+    from ninefold.flows.vibration_plan import VibrationPlan
+    from ninefold.stages.vibrations import VibrationsSettings
+    from ninefold.store import Store
+
+COMMAND = "vibrations"
+_PATTERN = "*-vibrations.svg"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(vibrations)
+
+
+def vibrations(
+    campaign: Annotated[str | None, typer.Argument(help="Campaign in the store; not needed if there is one.")] = None,
+    store: StoreOption = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--file", help="A structure file in place of a campaign; may be given again.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="What gives the forces, NAME or NAME:MODEL.")] = "sevennet:7net-0",
+    top: Annotated[int, typer.Option(min=1, help="Candidates, the nearest to the hull first.")] = 5,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Formula or chemical system (Cr-H-Mg); may be given again.")
+    ] = None,
+    references: Annotated[
+        bool, typer.Option("--references/--no-references", help="Reference phases that compete, too.")
+    ] = True,
+    min_width: Annotated[
+        float, typer.Option("--min-width", help="Least distance of an atom to its image, Å; 0: the cell itself.")
+    ] = 8.0,
+    displacement: Annotated[float, typer.Option(help="Of one atom, Å.")] = 0.01,
+    fmax: Annotated[float, typer.Option(help="Force to which a structure is relaxed before, eV/Å.")] = 0.002,
+    follow: Annotated[
+        int,
+        typer.Option(help="How often an unstable structure is displaced along its modes and relaxed; 0: told only."),
+    ] = 2,
+    max_atoms: Annotated[int, typer.Option("--max-atoms", help="Of a supercell; larger ones are left out.")] = 600,
+    temperature: Annotated[
+        list[float] | None, typer.Option("--temperature", help="Of free energies, K; may be given again. Default: 973.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option("--pictures", metavar="FOLDER", help="Draw dispersion and density of states there.")
+    ] = None,
+    force: ForceOption = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Phases at once. Default: the campaign's, else every core.")
+    ] = None,
+    workflow: Annotated[
+        str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
+    ] = "vibrations",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed, and its cost.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Compute vibrations: of a finished campaign's best candidates and their competitors, or of structure files.
+
+    Resumable: the forces of each displaced supercell are stored as soon as they are there. A candidate that is a saddle
+    point gives way to the lower structure beside it, and hulls and ranks are made anew.
+    """
+    from ninefold.cli.outputs import check_output_folder
+
+    if pictures is not None:
+        check_output_folder(pictures, "--pictures", pattern=_PATTERN, force=force)
+    settings = _settings(
+        method=method, top=top, only=tuple(only or ()), references=references, min_width=min_width,
+        displacement=displacement, fmax=fmax, follow=follow, max_atoms=max_atoms,
+    )  # fmt: skip
+    temperatures = _temperatures(temperature)
+    if files:
+        from ninefold.cli.vibration_files import of_files
+
+        rows, failed = of_files(files, store, settings, temperatures, pictures, dry_run)
+        if json:
+            print_json({"method": settings.method.title, "phases": rows})
+        elif rows:
+            _print_rows(rows, temperatures)
+        if failed:
+            raise typer.Exit(2)
+        return
+    from ninefold.campaign import parse_campaign
+    from ninefold.cli.locate import campaign_document, store_address
+    from ninefold.flows.vibration_plan import plan_of
+    from ninefold.store import masked, open_store
+
+    address = store_address(store)
+    with open_store(address) as repository:
+        screened = parse_campaign(campaign_document(repository, campaign)["settings"])
+        plan = plan_of(repository, screened, settings)
+    if workers is not None:
+        screened = screened.model_copy(update={"execution": screened.execution.model_copy(update={"workers": workers})})
+    if dry_run:
+        _show_plan(plan, settings, json)
+        return
+    if not json:
+        typer.echo(_announcement(plan), err=True)
+    fault = _run(screened, address, settings, workflow)
+    with open_store(address) as repository:
+        rows = _rows(repository, plan, settings, temperatures)
+        if pictures is not None:
+            _draw(repository, rows, pictures)
+    if json:
+        print_json(
+            {"campaign": screened.name, "method": settings.method.title, "phases": rows, "left_out": plan.left_out}
+        )
+    else:
+        _print_rows(rows, temperatures)
+        for left in plan.left_out:
+            typer.echo(f"left out: {left['name']}: {left['reason']}")
+        typer.echo(f"Forces: {settings.method.title}; harmonic, volume of 0 K.\nStore:  {masked(address)}")
+    if fault is not None:
+        raise fault
+
+
+def _settings(**values: Any) -> VibrationsSettings:
+    from ninefold.cli.trust import engine_settings
+    from ninefold.engines.registry import ENGINES, anchored_model
+    from ninefold.stages.vibrations import VibrationsSettings
+
+    engine = engine_settings(values["method"])
+    # jobs run in other folders, and must find a user's files, too
+    model = None if engine.model is None else anchored_model(engine.model, Path.cwd())
+    engine = engine.model_copy(update={"name": ENGINES.anchored(engine.name, Path.cwd()), "model": model})
+    return VibrationsSettings.checked(values | {"method": engine}, COMMAND)
+
+
+def _temperatures(asked: list[float] | None) -> list[float]:
+    from ninefold.errors import InputError
+    from ninefold.thermo.harmonic import HARMONIC_TEMPERATURES
+
+    low, high = HARMONIC_TEMPERATURES
+    for value in asked or ():
+        if not low <= value <= high:
+            raise InputError("--temperature", value, problem="is out of range", allowed=f"{low:g} to {high:g} K")
+    return list(dict.fromkeys(asked or [973.0]))
+
+
+def _run(screened: Any, address: str, settings: VibrationsSettings, workflow: str) -> Any:
+    """Run the flow; what the machine kept from being computed is given back, and raised when the rest is shown."""
+    from ninefold.cli.progress import progress_display
+    from ninefold.errors import MachineFaultError
+    from ninefold.flows.progress import listening
+    from ninefold.run.vibrations import compute_vibrations
+
+    try:
+        with progress_display(quiet_seconds=5.0) as show, listening(show):
+            compute_vibrations(screened, address, settings, workflow)
+    except MachineFaultError as error:
+        if not error.is_at_end:
+            raise
+        return error
+    return None
+
+
+def _announcement(plan: VibrationPlan) -> str:
+    from ninefold.report.text import duration
+
+    new = [phase for phase in plan.phases if not phase.is_known]
+    known = len(plan.phases) - len(new)
+    cells = sum(phase.displacements for phase in new)
+    memory = max((phase.memory_GB for phase in new if phase.memory_GB is not None), default=None)
+    words = f"Vibrations: {len(new)} phases, {cells} supercells"
+    words += f", {known} phases are known" if known else ""
+    if new and plan.seconds is not None:
+        words += f"; some {duration(plan.seconds)} of core time for the forces"
+    if memory is not None:
+        words += f", {memory:.1f} GB at most"
+    return words
+
+
+def _show_plan(plan: VibrationPlan, settings: VibrationsSettings, as_json: bool) -> None:
+    from ninefold.report.terminal_parts import plain, table_of
+    from ninefold.report.text import MISSING, duration
+
+    if as_json:
+        lines = [phase.line() for phase in plan.phases]
+        print_json({"phases": lines, "left_out": plan.left_out, "core_seconds": plan.seconds})
+        return
+    table = table_of("role", "phase", ">atoms", ">supercell\natoms", ">supercells", ">memory\nGB", ">core time")
+    for phase in plan.phases:
+        time = "known" if phase.is_known else MISSING if phase.seconds is None else duration(phase.seconds)
+        table.add_row(
+            phase.item.role, plain(phase.item.name), str(phase.item.nsites), str(phase.supercell_atoms),
+            str(phase.displacements), MISSING if phase.memory_GB is None else f"{phase.memory_GB:.1f}", time,
+        )  # fmt: skip
+    out = console()
+    out.print(table)
+    for left in plan.left_out:
+        out.print(plain(f"left out: {left['name']}: {left['reason']}"))
+    out.print(plain(f"{settings.method.title}: {_announcement(plan)}"))
+
+
+def _rows(
+    store: Store, plan: VibrationPlan, settings: VibrationsSettings, temperatures: list[float]
+) -> list[dict[str, Any]]:
+    """What was found of each phase, as plain values."""
+    from ninefold.cli.vibration_files import row_of
+    from ninefold.flows.vibration_tasks import known_vibrations
+    from ninefold.flows.workplace import method_of
+
+    method = method_of(settings.method).id
+    rows = []
+    for phase in plan.phases:
+        record = known_vibrations(store, phase.item.structure, method, settings.phonons())
+        base = {"role": phase.item.role, "name": phase.item.name, "formula": phase.item.formula}
+        if record is None:
+            rows.append(base | {"error": "not computed"})
+            continue
+        spectrum = None if record.spectrum is None else store.blobs.get(record.spectrum)
+        rows.append(base | row_of(record, phase.item.formula, spectrum, temperatures))
+    return rows
+
+
+def _draw(store: Store, rows: list[dict[str, Any]], folder: Path) -> None:
+    from ninefold.cli.vibration_files import draw
+    from ninefold.flows.tasks import structures_of
+
+    for row in rows:
+        if row.get("force_constants"):
+            cell = structures_of(store, [row["structure"]])[row["structure"]].to_structure()
+            draw(folder, row["name"], cell, row["supercell"], store.blobs.get(row["force_constants"]))
+
+
+def _print_rows(rows: list[dict[str, Any]], temperatures: list[float]) -> None:
+    from ninefold.report.terminal_parts import plain, table_of
+    from ninefold.report.text import MISSING
+
+    table = table_of(
+        "phase", ">atoms", ">supercell", "imaginary, meV", ">gain\nmeV/atom", ">ZPE\nmeV/atom", ">ZPE\nmeV/f.u.",
+        *(f">F {temperature:g} K\nmeV/atom" for temperature in temperatures),
+    )  # fmt: skip
+    for row in rows:
+        if row.get("error"):
+            table.add_row(plain(row["name"]), *[MISSING] * 2, plain(row["error"]))
+            continue
+        table.add_row(
+            plain(row["name"]), str(row["nsites"]), str(row["supercell_atoms"]), plain(_imaginary(row)),
+            f"{1000 * row['gain']:.1f}" if row["gain"] else "0", f"{1000 * row['zero_point_energy']:.1f}",
+            f"{1000 * row['zero_point_energy_per_formula']:.0f}",
+            *(f"{1000 * row['free_energy'][f'{temperature:g}']:.1f}" for temperature in temperatures),
+        )  # fmt: skip
+    out = console()
+    out.print(table)
+    for row in rows:
+        for trial in row.get("trials") or ():
+            out.print(plain(f"{row['name']}: {_trial(trial)}"))
+        for note in row.get("notes") or ():
+            out.print(plain(f"{row['name']}: {note}"))
+
+
+def _imaginary(row: dict[str, Any]) -> str:
+    def told(modes: list[dict[str, Any]]) -> str:
+        if not modes:
+            return "none"
+        return f"{len(modes)} (to {abs(modes[0]['frequency_meV']):.1f}i)"
+
+    before, now = told(row["start_imaginary"]), told(row["imaginary"])
+    return now if before == now else f"{before}, then {now}"
+
+
+def _trial(trial: dict[str, Any]) -> str:
+    point = "Γ" if not any(trial["q"]) else f"q = ({', '.join(f'{value:.3g}' for value in trial['q'])})"
+    gain = "" if trial["gain"] is None else f", {1000 * trial['gain']:+.2f} meV/atom"
+    return (
+        f"{abs(trial['frequency_meV']):.1f}i meV at {point}, displaced by {trial['amplitude']:+g} Å: "
+        f"{trial['outcome']}{gain}"
+    )

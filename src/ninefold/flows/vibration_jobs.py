@@ -1,0 +1,122 @@
+"""Jobs of `ninefold vibrations`: planned, one job for each phase, gathered into the candidates' minima."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobflow import Flow, Response, job
+
+from ninefold.campaign import parse_campaign
+from ninefold.flows import vibration_tasks
+from ninefold.flows.compute import compute_shard
+from ninefold.flows.followed import store_followed
+from ninefold.flows.shards import (
+    WHATEVER_IS_THERE,
+    Settings,
+    Shard,
+    each_line,
+    forget_other_shards,
+    key_of,
+    method_name,
+    shards_of,
+)
+from ninefold.flows.tasks import records_of
+from ninefold.flows.verify_plan import check_finished
+from ninefold.flows.vibration_plan import campaign_with, plan_of
+from ninefold.flows.workplace import method_of
+from ninefold.models.composition import CompositionRecord
+from ninefold.models.search import MinimaRecord
+from ninefold.models.vibrations import VibrationRecord
+from ninefold.stages import vibrations
+from ninefold.stages.followed import has_left
+from ninefold.stages.stage import name_with
+from ninefold.stages.verify_plan import REFERENCE
+from ninefold.stages.vibrations import VibrationsSettings
+from ninefold.store import open_store
+
+
+@job(name="plan vibrations")
+def plan_vibrations(campaign: Settings, store: str, settings: Settings) -> dict[str, Any]:
+    """Choose the phases, the small ones first, as shards of one phase each.
+
+    Args:
+        campaign: As plain values.
+        store: Its address.
+        settings: `VibrationsSettings` as plain values.
+
+    Returns:
+        `shards`; `left_out`, names and reasons; `attempt`.
+    """
+    screened, asked = parse_campaign(campaign), VibrationsSettings.model_validate(settings)
+    with open_store(store, mode="write") as opened:
+        plan = plan_of(opened, screened, asked)
+        opened.insert("methods", [method_of(asked.method)])
+        attempt = check_finished(opened, screened.name).attempt
+        order = sorted(plan.phases, key=lambda phase: phase.supercell_atoms * phase.displacements)
+        shards = shards_of(opened, (phase.line() for phase in order), 1, attempt)
+        extended, method = campaign_with(screened, asked)
+        stage = name_with(vibrations.STAGE.name, method_name(extended, method))
+        forget_other_shards(opened, screened.name, (stage,), map(key_of, shards), attempt)
+        return {"shards": shards, "left_out": plan.left_out, "attempt": attempt}
+
+
+@job(name="compute vibrations")
+def compute_vibrations(
+    campaign: Settings, store: str, shards: list[Shard], method: int, settings: Settings
+) -> Response:
+    """Replace itself by a job for each phase.
+
+    Args:
+        campaign: As plain values, the method among its methods.
+        store: Its address.
+        shards: Of one phase each.
+        method: Its place among the campaign's methods.
+        settings: `VibrationsSettings` as plain values.
+    """
+    jobs = [compute_vibrations_of(campaign, store, shard, method, settings) for shard in shards]
+    if not jobs:
+        return Response(output=[])
+    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name="vibrations"))
+
+
+@job(name="compute vibrations of a phase")
+def compute_vibrations_of(
+    campaign: Settings, store: str, shard: Shard, method: int, settings: Settings
+) -> Shard | None:
+    """One phase; its line is handed on with `vibrations`, the id of a `VibrationRecord`."""
+    return compute_shard(
+        campaign, store, shard, name_with(vibrations.STAGE.name, method_name(parse_campaign(campaign), method)),
+        vibration_tasks.vibrations_one, method, settings,
+        counts_of=vibrations.counts, unit="phases", method=method,
+        handed_on=lambda _, line, found: {**line, "vibrations": found.id},
+    )  # fmt: skip
+
+
+@job(name="gather vibrations", config=WHATEVER_IS_THERE)
+def gather_vibrations(
+    campaign: Settings, store: str, planned: dict[str, Any], computed: list[Shard | None] | None
+) -> dict[str, Any]:
+    """Let lower structures take their saddle points' places among the candidates' minima.
+
+    Args:
+        campaign: As plain values.
+        store: Its address.
+        planned: Output of `plan_vibrations`.
+        computed: Lines with the ids of what was found.
+
+    Returns:
+        `vibrations`, ids; `moved`, ids of compositions whose minima have changed; `left_out`.
+    """
+    moved, ids = [], []
+    with open_store(store, mode="write") as opened:
+        for line in each_line(opened, computed):
+            record = records_of(opened, VibrationRecord, [line["vibrations"]])[line["vibrations"]]
+            ids.append(record.id)
+            if line["role"] == REFERENCE or not has_left(record):
+                continue
+            # a verification's or an import's minima are those of another method, and stay as they are
+            found = records_of(opened, MinimaRecord, [line["minima"]])[line["minima"]]
+            composition = records_of(opened, CompositionRecord, [line["id"]])[line["id"]]
+            if found.method == record.method and store_followed(opened, found, composition.to_assignment()):
+                moved.append(line["id"])
+    return {"vibrations": ids, "moved": moved, "left_out": planned["left_out"]}

@@ -1,0 +1,122 @@
+"""What a worker does for the vibrations of one phase: relax, displace, forces one by one, follow soft modes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ninefold.engines.base import Evaluation
+from ninefold.flows.compute import Line
+from ninefold.flows.progress import announce
+from ninefold.flows.tasks import records_of, store_result, structures_of
+from ninefold.flows.workplace import Failure, Workplace, isolated
+from ninefold.models.calculation import Calculation
+from ninefold.models.composition import CompositionRecord
+from ninefold.models.vibrations import VibrationRecord
+from ninefold.stages import vibrations
+from ninefold.stages.verify_plan import REFERENCE
+from ninefold.stages.vibrations import VibrationsSettings
+from ninefold.store.records import read, read_all
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from ninefold.engines.base import Relaxation
+    from ninefold.engines.settings import RelaxSettings
+    from ninefold.flows.cached_engine import CachedEngine
+    from ninefold.store import Store
+    from ninefold.vibrations.settings import PhononSettings
+
+
+class StoredForces:
+    """Energies and forces, each in the store as soon as it is finished: a course that is killed goes on from there.
+
+    Args:
+        engine: Looks up and stores.
+        store: The same one's.
+    """
+
+    def __init__(self, engine: CachedEngine, store: Store) -> None:
+        self._engine, self._store = engine, store
+
+    def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
+        """See `Source.relax`."""
+        return self._engine.relax(structures, settings)
+
+    def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
+        """See `Source.evaluate`."""
+        return self._engine.evaluate(structures)
+
+    def forces(self, structure: Structure) -> Evaluation:
+        """See `Source.forces`."""
+        key, result = self._engine.static(structure)
+        if key is None or result.error is not None:
+            return result
+        record = read(self._store, Calculation, key)
+        if record is None or record.forces is None:
+            return Evaluation(None, None, None, result.core_seconds, "the engine gives no forces")
+        return Evaluation(result.energy_per_atom, np.array(record.forces), None, result.core_seconds)
+
+
+@isolated
+def vibrations_one(place: Workplace, line: Line, method: int, settings: dict[str, Any]) -> VibrationRecord | Failure:
+    """Vibrations of one phase, made or found."""
+    from ninefold.vibrations.course import CourseError
+
+    engine, store = place.engine(place.campaign.methods[method]), place.store
+    asked = VibrationsSettings.model_validate(settings).phonons()
+    known = known_vibrations(store, line["structure"], engine.fingerprint, asked)
+    if known is not None:
+        return known
+    assignment = None
+    if line["role"] != REFERENCE:
+        composition = records_of(store, CompositionRecord, [line["id"]])[line["id"]]
+        assignment = composition.to_assignment()
+    start = structures_of(store, [line["structure"]])[line["structure"]]
+
+    def tell(step: str, done: int, total: int) -> None:
+        announce(f"{step} of {line['name']}", done, total, unit="supercells")
+
+    try:
+        result = vibrations.compute(
+            place.campaign.name, line["label"], start, StoredForces(engine, store), engine.fingerprint, asked,
+            assignment, tell,
+        )  # fmt: skip
+    except CourseError as error:
+        return Failure(str(error))
+    store_result(store, result)
+    record = result.records[-1]
+    assert isinstance(record, VibrationRecord)
+    return record
+
+
+def known_vibrations(store: Store, structure: str, method: str, settings: PhononSettings) -> VibrationRecord | None:
+    """Finished vibrations of a structure: those that began with it, or ended there.
+
+    Args:
+        store: Where.
+        structure: Its id.
+        method: Id of the method.
+        settings: They must have been computed with.
+    """
+    from ninefold.models.structure import StructureRecord
+
+    cell = read(store, StructureRecord, structure)
+    if cell is None:
+        return None
+    own = read(store, VibrationRecord, vibrations.vibration_id(cell.to_structure(), settings, method))
+    if own is not None and _is_whole(store, own):
+        return own
+    wanted = vibrations.of_course(settings)
+    for record in read_all(store, VibrationRecord, equal={"method": method, "structure": structure}):
+        if record.settings == wanted and _is_whole(store, record):
+            return record
+    return None
+
+
+def _is_whole(store: Store, record: VibrationRecord) -> bool:
+    if record.error is not None:
+        return True
+    return all(name is not None and store.blobs.is_whole(name) for name in (record.force_constants, record.spectrum))
