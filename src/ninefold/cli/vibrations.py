@@ -35,14 +35,17 @@ def vibrations(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Formula or chemical system (Cr-H-Mg); may be given again.")
     ] = None,
-    references: Annotated[
-        bool, typer.Option("--references/--no-references", help="Reference phases that compete, too.")
+    competitors: Annotated[
+        bool, typer.Option("--competitors/--no-competitors", help="What competes with them, too: references first.")
     ] = True,
     min_width: Annotated[
         float, typer.Option("--min-width", help="Least distance of an atom to its image, Å; 0: the cell itself.")
     ] = 8.0,
     displacement: Annotated[float, typer.Option(help="Of one atom, Å.")] = 0.01,
     fmax: Annotated[float, typer.Option(help="Force to which a structure is relaxed before, eV/Å.")] = 0.002,
+    max_steps: Annotated[
+        int, typer.Option("--max-steps", help="Of each relaxation; 0: the structure as it stands.")
+    ] = 500,
     follow: Annotated[
         int,
         typer.Option(help="How often an unstable structure is displaced along its modes and relaxed; 0: told only."),
@@ -74,8 +77,8 @@ def vibrations(
     if pictures is not None:
         check_output_folder(pictures, "--pictures", pattern=_PATTERN, force=force)
     settings = _settings(
-        method=method, top=top, only=tuple(only or ()), references=references, min_width=min_width,
-        displacement=displacement, fmax=fmax, follow=follow, max_atoms=max_atoms,
+        method=method, top=top, only=tuple(only or ()), competitors=competitors, min_width=min_width,
+        displacement=displacement, fmax=fmax, max_steps=max_steps, follow=follow, max_atoms=max_atoms,
     )  # fmt: skip
     temperatures = _temperatures(temperature)
     if files:

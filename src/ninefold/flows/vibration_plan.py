@@ -15,7 +15,7 @@ from ninefold.stages import vibrations
 from ninefold.stages.rank import best_methods
 from ninefold.stages.uncertainty import by_method
 from ninefold.stages.verify import VerifySettings
-from ninefold.stages.verify_plan import REFERENCE, Item, make_plan
+from ninefold.stages.verify_plan import CANDIDATE, REFERENCE, Item, make_plan
 from ninefold.vibrations.cost import available_memory, check_memory, cost_of
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def plan_of(store: Store, campaign: Campaign, settings: VibrationsSettings) -> V
     plan = VibrationPlan(left_out=list(chosen.left_out))
     lowest = {row.composition: row for some in told.values() for row in some if best[row.composition] == row.method}
     for item in chosen.items:
-        if item.is_molecule or (item.role == REFERENCE and not settings.references):
+        if item.is_molecule or (item.role != CANDIDATE and not settings.competitors):
             continue
         if item.role != REFERENCE:
             _take_lowest(item, lowest[item.id])

@@ -49,8 +49,8 @@ class VibrationsSettings(PhononSettings):
     """Candidates, the best placed first."""
     only: tuple[str, ...] = ()
     """Formulas, or chemical systems (Cr-H-Mg); others are left out."""
-    references: bool = True
-    """Whether the reference phases that compete with them are computed, too."""
+    competitors: bool = True
+    """Whether what competes with them is computed, too: reference phases, and other candidates on their hulls."""
 
     def phonons(self) -> PhononSettings:
         """Those of one phase."""

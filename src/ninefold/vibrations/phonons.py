@@ -184,32 +184,33 @@ class Phonons:
 
 
 def dense_path(primitive: Structure, step: float = 0.02) -> tuple[np.ndarray, np.ndarray, list[tuple[float, str]]]:
-    """The path through the zone that is usual for a lattice.
+    """The path through the zone that is usual for a lattice: Setyawan & Curtarolo, doi:10.1016/j.commatsci.2010.05.010.
 
     Args:
-        primitive: The standard primitive cell.
+        primitive: Any primitive cell.
         step: Between two points, 1/Å with 2π.
 
     Returns:
-        Points, shape (n, 3); their places along the path, shape (n,), 1/Å; places and names of the special points. A
-        break in the path stands as one place with two names.
+        Points, shape (n, 3), in vectors of this cell's reciprocal cell; their places along the path, shape (n,), 1/Å;
+        places and names of the special points. A break in the path stands as one place with two names.
     """
-    from pymatgen.symmetry.bandstructure import HighSymmKpath
+    from ase.cell import Cell
+    from ase.dft.kpoints import parse_path_string
 
-    path: Any = HighSymmKpath(primitive, path_type="setyawan_curtarolo").kpath
+    # ASE finds the lattice of a cell as it stands, and names its points in the vectors of that cell
+    path: Any = Cell(primitive.lattice.matrix).bandpath()
     reciprocal = primitive.lattice.reciprocal_lattice.matrix
     points: list[np.ndarray] = []
     places: list[float] = []
     marks: list[tuple[float, str]] = []
     here = 0.0
-    for names in path["path"]:
+    for names in parse_path_string(path.path):
         first = _plain(names[0])
         marks.append((here, f"{marks.pop()[1]}|{first}" if marks else first))
         for start, end in pairwise(names):
-            a, b = np.array(path["kpoints"][start]), np.array(path["kpoints"][end])
+            a, b = np.array(path.special_points[start]), np.array(path.special_points[end])
             length = float(np.linalg.norm((b - a) @ reciprocal))
-            number = max(2, round(length / step) + 1)
-            for part in np.linspace(0, 1, number):
+            for part in np.linspace(0, 1, max(2, round(length / step) + 1)):
                 points.append(a + part * (b - a))
                 places.append(here + part * length)
             here += length
@@ -218,4 +219,4 @@ def dense_path(primitive: Structure, step: float = 0.02) -> tuple[np.ndarray, np
 
 
 def _plain(name: str) -> str:
-    return name.replace("\\Gamma", "Γ").replace("\\Sigma", "Σ").replace("$", "")
+    return "Γ" if name == "G" else name
