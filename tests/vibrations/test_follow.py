@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from lattices import EDGES, Direct, DoubleWell, double_well, pair
 
+from ninefold.errors import InputError
 from ninefold.thermo.harmonic import MEV_PER_THZ
-from ninefold.vibrations import PhononSettings, vibrations_of
+from ninefold.vibrations import PhononSettings, displacements_of, vibrations_of
 from ninefold.vibrations.follow import displaced_along, wave_cell
 from ninefold.vibrations.phonons import THZ, ImaginaryMode
 
@@ -87,6 +88,21 @@ def test_the_number_of_times_is_bounded():
     """Displaced by steps that are too short for the other well: each time is one saddle more, and no more."""
     course = course_of(-0.05, follow=1)
     assert len(course.saddles) == 1
+
+
+def test_a_lower_structure_whose_supercell_is_too_large_is_left_aside_with_a_word(monkeypatch):
+    from ninefold.vibrations import course as module
+
+    def of_pairs_only(structure, settings):
+        if len(structure) > 2:
+            raise InputError("min_width", 6.0, problem="needs a supercell of 999 atoms")
+        return displacements_of(structure, settings)
+
+    monkeypatch.setattr(module, "displacements_of", of_pairs_only)
+    course = course_of(0.25)
+    assert not course.has_moved
+    assert "meV/atom lower was left aside: min_width: 6.0 needs a supercell of 999 atoms" in course.notes[-1]
+    assert len(course.structure) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """LiH with the default engine."""
 
 import pytest
-
 from lattices import Direct
+
 from ninefold.engines import EngineSettings, make_engine
 from ninefold.thermo.references import reference_phase
 from ninefold.vibrations import PhononSettings, vibrations_of

@@ -27,7 +27,7 @@ def followed_id(minima: str, vibrations: Sequence[str]) -> str:
 
 def has_left(record: VibrationRecord) -> bool:
     """Whether a lower structure was found."""
-    return record.error is None and any(trial.outcome == "lower" for trial in record.trials)
+    return record.error is None and (record.gain or 0.0) < 0
 
 
 def followed(

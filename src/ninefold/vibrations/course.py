@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ninefold.engines.settings import RelaxSettings
+from ninefold.errors import InputError
 from ninefold.structures.symmetry import symmetrised
 from ninefold.vibrations.displacements import displacements_of
 from ninefold.vibrations.follow import displaced_along
@@ -115,7 +116,7 @@ class Course:
     @property
     def has_moved(self) -> bool:
         """Whether a lower structure has taken its place."""
-        return any(any(tried.is_lower for tried in saddle.tried) for saddle in self.saddles)
+        return self.energy_per_atom < self.relaxed_energy
 
 
 def no_fault(_: Structure) -> str | None:
@@ -162,8 +163,16 @@ def vibrations_of(
             break
         best = min(lower, key=lambda each: each.gain or 0.0)
         assert best.structure is not None
-        here, energy = best.structure, energy + (best.gain or 0.0)
-        phonons, count = _phonons(here, source, settings, tell)
+        moved, its_energy = _relaxed(best.structure, source, settings, notes)
+        if its_energy > energy - GAIN:
+            notes.append("the structure beside the saddle point returns to it when its symmetry is restored")
+            break
+        try:
+            phonons, count = _phonons(moved, source, settings, tell)
+        except InputError as error:
+            notes.append(f"a structure {1000 * (its_energy - energy):.1f} meV/atom lower was left aside: {error}")
+            break
+        here, energy = moved, its_energy
     return Course(relaxed, relaxed_energy, here, energy, phonons, count, saddles, notes)
 
 
