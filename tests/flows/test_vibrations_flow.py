@@ -3,13 +3,15 @@
 import json
 import os
 import shutil
+import signal
 import sys
+import time
 from typing import NamedTuple
 
 import pytest
 import yaml
 
-from campaign_run import QUICK, ninefold, with_pairs
+from campaign_run import QUICK, ninefold, start, with_pairs
 from ninefold.cli import signals
 from ninefold.cli.main import main
 from ninefold.flows import rebuild
@@ -26,6 +28,7 @@ from ninefold.thermo.harmonic import HarmonicVibrations
 
 COUNTING = """
 import os
+import time
 from pathlib import Path
 
 from ase.calculators.lj import LennardJones
@@ -41,6 +44,7 @@ class Counting(ASEEngine):
     def evaluate(self, structures):
         with LOG.open("a") as file:
             file.write("evaluate\\n" * len(structures))
+        time.sleep(float(os.environ.get("SLOW", 0)))
         if len(LOG.read_text().splitlines()) > int(os.environ.get("BREAKS_AFTER", 10**9)):
             return [Evaluation.failed(OSError(28, "No space left on device")) for _ in structures]
         return super().evaluate(structures)
@@ -154,6 +158,24 @@ def test_a_course_that_is_broken_off_goes_on_where_it_was(folder, command):
     assert record.error is None
     assert computed(folder) == record.displacements + 1  # the one that failed is the only one computed twice
     assert {one.id for one in kept} <= {one.id for one in records(folder, Calculation, kind="static")}
+
+
+def test_killed_half_way_the_same_command_computes_no_force_twice(folder, command, pairs):
+    asked = ("vibrations", "--method", "counting.py:engine", *SMALL, "--follow", "0")
+    process = start(*asked, cwd=folder, env={**pairs, "SLOW": "0.2"})
+    while computed(folder) < 8:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    kept = {one.id for one in records(folder, Calculation, kind="static")}
+    assert len(kept) >= 6
+    assert records(folder) == []
+    before = computed(folder)
+    command(*asked)
+    [record] = records(folder)
+    assert computed(folder) == before + record.displacements - len(kept), "all that was stored is found"
+    assert kept < {one.id for one in records(folder, Calculation, kind="static")}
 
 
 @pytest.mark.parametrize(
