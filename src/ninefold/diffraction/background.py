@@ -37,6 +37,18 @@ class Reduced:
         """Degrees."""
         return float(self.two_theta[1] - self.two_theta[0])
 
+    def bunched(self, step: float) -> Reduced:
+        """With neighbouring points averaged, so that the grid is no coarser than a step, degrees."""
+        bunch = int(step / self.step)
+        if bunch < 2:
+            return self
+        size = len(self.two_theta) // bunch * bunch
+        angles, net, base, noise = (
+            part[:size].reshape(-1, bunch).mean(axis=1)
+            for part in (self.two_theta, self.net, self.background, self.noise)
+        )
+        return Reduced(angles, net, base, noise / np.sqrt(bunch))
+
 
 def reduced(pattern: MeasuredPattern, broadest: float = BROADEST, most_points: int = 12_000) -> Reduced:
     """Take the background off.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import next_fast_len
 
 from ninefold.diffraction.background import Reduced, peak_places
 from ninefold.diffraction.library import LOG_STEP, LogGrid, PhaseGroup
@@ -31,9 +32,15 @@ STRONG_LEFT = 0.1
 """Of the strongest peak: an unexplained peak of this height is a phase that is missing."""
 ALTERNATIVE = 1.25
 """Weighted sum of squares over the best one's, up to which another phase in the place of one is told."""
+_POINTS = 4
+"""Of a fit per width of a peak."""
 _BEAM = 2
 _TRIED = 8
 """Phases whose cells are fitted at each step."""
+_REFINED = 3
+"""Of these, how many are fitted sharply."""
+_ROUGH = 3.0
+"""Typical widths by which pattern and model are blurred for the first fit of a cell."""
 _TILT = 0.009
 """Change of shape with which a cell is tried besides its own, where the metal lattice allows one."""
 
@@ -116,6 +123,7 @@ def match(
         most_phases: Of the mixture.
         progress: Is told what goes on.
     """
+    pattern = pattern.bunched(width / _POINTS)
     search = _Search(pattern, groups, radiation, width, most_strain, progress or (lambda text: None))
     best = search.run(most_phases)
     if best is None:
@@ -136,7 +144,8 @@ class _Search:
         ends = float(pattern.two_theta[0]), float(pattern.two_theta[-1])
         self.grid = LogGrid(radiation, ends, most_strain + 0.01)
         self.allowed = round(most_strain / LOG_STEP)
-        self.size = 2 * len(self.grid.log_d)
+        # both ends are empty by more than a shift: nothing comes round from the other one
+        self.size = next_fast_len(len(self.grid.log_d), real=True)
         self._templates = [
             (place, tilt, *self._spectra(group, tilt))
             for place, group in enumerate(self.groups)
@@ -174,11 +183,23 @@ class _Search:
         zero = 0.0 if mixture is None else mixture.zero_shift
         shape = self.shape if mixture is None else mixture.shape
         has = {id(part.group) for part in parts}
-        found = []
-        for place, strain in self._promising(self.fitter.residual(mixture), has):
-            new = Part(self.groups[place], strain)
-            found.append(self.fitter.refined([*parts, new], zero, shape, free=[len(parts)]))
-        return found
+        return [
+            self.fitter.refined(each.parts, zero, shape, free=[len(parts)], blurs=(1.0, 0.0), steps=6)
+            for each in self._roughly(parts, zero, shape, self.fitter.residual(mixture), has)[:_REFINED]
+        ]
+
+    def _roughly(
+        self, parts: Sequence[Part], zero: float, shape: Profile, residual: NDArray[np.float64], has: set[int]
+    ) -> list[Mixture]:
+        """Mixtures with one of the most promising phases more, its cell roughly fitted; best first."""
+        rough = [
+            self.fitter.refined(
+                [*parts, Part(self.groups[place], strain)], zero, shape, free=[len(parts)], blurs=(_ROUGH,), steps=5,
+                blurred=True,
+            )
+            for place, strain in self._promising(residual, has)
+        ]  # fmt: skip
+        return sorted(rough, key=lambda each: each.cost)
 
     def _promising(
         self, residual: NDArray[np.float64], without: set[int]
@@ -274,13 +295,15 @@ class _Search:
         """Groups that fit nearly as well in the place of a phase."""
         has = {id(part.group) for part in mixture.parts}
         rest = without.parts
-        tried = [
-            (self.fitter.refined([*rest, Part(self.groups[at], strain)], mixture.zero_shift, mixture.shape,
-                                 free=[len(rest)]), self.groups[at])
-            for at, strain in self._promising(self.fitter.residual(without), has)
-        ]  # fmt: skip
-        close = [(each.cost, group) for each, group in tried if each.cost <= ALTERNATIVE * mixture.cost]
-        return tuple(group for _, group in sorted(close, key=lambda pair: pair[0]))
+        rough = self._roughly(rest, mixture.zero_shift, mixture.shape, self.fitter.residual(without), has)
+        close = []
+        for each in rough[:_REFINED]:
+            sharp = self.fitter.refined(
+                each.parts, mixture.zero_shift, mixture.shape, free=[len(rest)], blurs=(1.0, 0.0), steps=6
+            )
+            if sharp.cost <= ALTERNATIVE * mixture.cost:
+                close.append((sharp.cost, len(close), sharp.parts[-1].group))
+        return tuple(group for _, _, group in sorted(close))
 
     def result(self, mixture: Mixture | None, phases: tuple[FoundPhase, ...]) -> Match:
         """With what is left over, and the verdict."""

@@ -12,7 +12,7 @@ from scipy.optimize import least_squares, nnls
 
 from ninefold.diffraction.background import Reduced
 from ninefold.diffraction.library import PhaseGroup
-from ninefold.diffraction.pattern import scattered
+from ninefold.diffraction.pattern import scattered, scattered_with_slopes
 from ninefold.diffraction.profile import Profile
 from ninefold.diffraction.radiation import Radiation
 
@@ -22,6 +22,8 @@ FLOOR = 0.004
 """Of the strongest peak: what a background may be wrong by."""
 MOST_ZERO = 0.25
 """Degrees of 2θ."""
+REACH = 6.0
+"""FWHM on either side over which a peak is drawn in a fit."""
 _SIGMA = 1 / 2.3548
 """Standard deviation over FWHM of a Gaussian."""
 
@@ -63,7 +65,12 @@ class Fitter:
         smooth = np.maximum(gaussian_filter1d(pattern.net, max(1.0, width / pattern.step * _SIGMA / 2)), 0.0)
         variance = pattern.noise**2 + (MODEL_ERROR * smooth) ** 2 + (FLOOR * smooth.max()) ** 2
         self.weights = 1 / np.sqrt(variance)
-        self.empty_cost = self._solved(np.zeros((0, len(pattern.net))), pattern.net)[1]
+        line = np.vstack([np.ones(len(smooth)), np.linspace(-1, 1, len(smooth))])
+        basis, triangle = np.linalg.qr((line * self.weights).T)
+        self.basis = basis.T
+        """shape (2, n): a straight line under the pattern, weighted and orthonormal."""
+        self._line, self._triangle = line, triangle
+        self.empty_cost = self.solved(np.zeros((0, len(smooth))), pattern.net)[1]
 
     def residual(self, mixture: Mixture | None) -> NDArray[np.float64]:
         """What a mixture leaves of the pattern, shape (n,)."""
@@ -71,8 +78,10 @@ class Fitter:
 
     def evaluated(self, parts: Sequence[Part], zero_shift: float, shape: Profile) -> Mixture:
         """The best shares of phases with given cells."""
-        curves = np.array([self._curve(part, zero_shift, shape) for part in parts]).reshape(len(parts), len(self.pattern.net))
-        scales, cost, rest = self._solved(curves, self.pattern.net)
+        curves = np.zeros((len(parts), len(self.pattern.net)))
+        for place, part in enumerate(parts):
+            curves[place] = self.curve(part, zero_shift, shape)
+        scales, cost, rest = self.solved(curves, self.pattern.net)
         kept = tuple(replace(part, scale=float(scale)) for part, scale in zip(parts, scales, strict=True))
         return Mixture(kept, zero_shift, shape, cost, scales @ curves + rest, curves * scales[:, None])
 
@@ -83,9 +92,10 @@ class Fitter:
         shape: Profile,
         *,
         free: Sequence[int] | None = None,
-        blurs: Sequence[float] = (4.0, 0.0),
+        blurs: Sequence[float] = (1.5, 0.0),
         shapes: bool = False,
-        steps: int = 12,
+        steps: int = 10,
+        blurred: bool = False,
     ) -> Mixture:
         """Cells and zero shift that fit best, from a start.
 
@@ -97,117 +107,151 @@ class Fitter:
             blurs: Of pattern and model in turn, in typical widths: peaks that do not overlap yet attract each other.
             shapes: Whether the width of peaks and its growth with the angle are refined, too.
             steps: Of each refinement.
+            blurred: Whether `cost` is that of the last blur; else of the pattern as it is.
         """
         moving = list(range(len(parts))) if free is None else list(free)
-        sizes = [len(parts[place].strain) for place in moving]
-        with_zero = free is None
+        cost = 0.0
         for blur in blurs:
-            do_shape = shapes and blur == blurs[-1]
-            start = [parts[place].strain for place in moving]
-            if with_zero:
-                start.append(np.array([zero_shift]))
-            if do_shape:
-                start.append(np.array([np.sqrt(shape.w), np.sqrt(max(shape.u, 0.0)) + 1e-3]))
-            lower, upper = self._bounds(sizes, with_zero, do_shape)
-            x = np.clip(np.concatenate(start), lower + 1e-9, upper - 1e-9) if start else np.zeros(0)
-            problem = _Problem(self, parts, moving, sizes, zero_shift, shape, with_zero, do_shape, blur * self.width)
-            if len(x):
-                scale = np.where(np.arange(len(x)) < sum(sizes), 1e-3, 2e-2)
-                x = least_squares(
-                    problem.residuals, x, jac=problem.jacobian, bounds=(lower, upper), x_scale=scale, max_nfev=steps,
-                    xtol=1e-5, ftol=1e-5,
-                ).x  # fmt: skip
+            problem = _Problem(
+                self, parts, moving, zero_shift, shape, moves_zero=free is None,
+                widens=shapes and blur == blurs[-1], blur=blur * self.width,
+            )  # fmt: skip
+            x, cost = problem.solution(steps)
             parts, zero_shift, shape = problem.unpacked(x)
-        return self.evaluated(parts, zero_shift, shape)
+        mixture = self.evaluated(parts, zero_shift, shape)
+        return replace(mixture, cost=cost) if blurred else mixture
 
-    def _bounds(
-        self, sizes: Sequence[int], with_zero: bool, do_shape: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        limits = [np.array([self.most_strain, *[self.most_strain * 0.8] * (size - 1)]) for size in sizes]
-        upper = np.concatenate([*limits, *([np.array([MOST_ZERO])] if with_zero else [])]) if limits else np.zeros(0)
-        lower = -upper
-        if do_shape:
-            upper = np.append(upper, [6 * self.width, 6 * self.width])
-            lower = np.append(lower, [0.3 * self.width, 0.0])
-        return lower, upper
-
-    def _curve(self, part: Part, zero_shift: float, shape: Profile) -> NDArray[np.float64]:
+    def curve(self, part: Part, zero_shift: float, shape: Profile) -> NDArray[np.float64]:
+        """Of one unit of volume of a phase, shape (n,)."""
         return scattered(
-            part.group.reflections, self.radiation, self.pattern.two_theta, shape, part.strain, zero_shift
+            part.group.reflections, self.radiation, self.pattern.two_theta, shape, part.strain, zero_shift, REACH
         )  # fmt: skip
 
-    def _solved(
+    def solved(
         self, curves: NDArray[np.float64], values: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
         """Shares that are not negative, weighted sum of squares, and a straight line under the pattern."""
-        line = np.vstack([np.ones(len(values)), np.linspace(-1, 1, len(values))])
-        basis, triangle = np.linalg.qr((line * self.weights).T)
         target = values * self.weights
-        flat = target - basis @ (basis.T @ target)
+        onto = self.basis @ target
+        flat = target - onto @ self.basis
         if not len(curves):
-            coefficients = np.linalg.solve(triangle, basis.T @ target)
-            return np.zeros(0), float(flat @ flat), coefficients @ line
-        weighted = (curves * self.weights).T
-        columns = weighted - basis @ (basis.T @ weighted)
-        lengths = np.maximum(np.linalg.norm(columns, axis=0), 1e-30)
-        q, r = np.linalg.qr(columns / lengths)
-        scales = nnls(r, q.T @ flat)[0] / lengths
-        left = flat - columns @ scales
-        coefficients = np.linalg.solve(triangle, basis.T @ (target - weighted @ scales))
-        return scales, float(left @ left), coefficients @ line
+            return np.zeros(0), float(flat @ flat), np.linalg.solve(self._triangle, onto) @ self._line
+        weighted = curves * self.weights
+        along = weighted @ self.basis.T
+        columns = weighted - along @ self.basis
+        products = columns @ columns.T
+        lengths = np.sqrt(np.maximum(np.diag(products), 1e-60))
+        normal = products / np.outer(lengths, lengths) + 1e-10 * np.eye(len(curves))
+        triangle = np.linalg.cholesky(normal)
+        scales = nnls(triangle.T, np.linalg.solve(triangle, columns @ flat / lengths))[0] / lengths
+        left = flat - scales @ columns
+        rest = np.linalg.solve(self._triangle, onto - scales @ along) @ self._line
+        return scales, float(left @ left), rest
 
 
 class _Problem:
-    """Residuals as a function of strains, zero shift and widths; curves of phases that did not move are kept."""
+    """Weighted residuals as a function of strains, zero shift and widths, the shares being the best for each."""
 
     def __init__(
-        self, fitter: Fitter, parts: Sequence[Part], moving: Sequence[int], sizes: Sequence[int], zero_shift: float,
-        shape: Profile, with_zero: bool, do_shape: bool, blur: float,
+        self, fitter: Fitter, parts: Sequence[Part], moving: Sequence[int], zero_shift: float, shape: Profile, *,
+        moves_zero: bool, widens: bool, blur: float,
     ) -> None:  # fmt: skip
-        self.fitter, self.parts, self.moving, self.sizes = fitter, list(parts), moving, sizes
-        self.zero_shift, self.shape, self.with_zero, self.do_shape = zero_shift, shape, with_zero, do_shape
+        self.fitter, self.parts, self.moving = fitter, list(parts), moving
+        self.zero_shift, self.shape, self.moves_zero, self.widens = zero_shift, shape, moves_zero, widens
         self.blur = blur
         net = fitter.pattern.net
         self.values = gaussian_filter1d(net, blur / fitter.pattern.step * _SIGMA) if blur else net
-        self._kept: dict[int, tuple[bytes, NDArray[np.float64]]] = {}
+        self._still = {
+            place: fitter.curve(part, zero_shift, self._seen(shape))
+            for place, part in enumerate(parts)
+            if place not in moving and not moves_zero and not widens
+        }
+
+    def solution(self, steps: int) -> tuple[NDArray[np.float64], float]:
+        """The best vector, and its weighted sum of squares."""
+        width, most = self.fitter.width, self.fitter.most_strain
+        start = [self.parts[place].strain for place in self.moving]
+        upper = [np.array([most, *[most * 0.8] * (len(each) - 1)]) for each in start]
+        lower = [-each for each in upper]
+        if self.moves_zero:
+            start.append(np.array([self.zero_shift]))
+            upper.append(np.array([MOST_ZERO]))
+            lower.append(np.array([-MOST_ZERO]))
+        scale = [np.full(len(each), 1e-3) for each in start]
+        if self.widens:
+            start.append(np.array([np.sqrt(self.shape.w), np.sqrt(max(self.shape.u, 0.0)) + 0.01 * width]))
+            upper.append(np.array([6 * width, 6 * width]))
+            lower.append(np.array([0.3 * width, 0.0]))
+            scale.append(np.full(2, 0.2 * width))
+        if not start:
+            x = np.zeros(0)
+            return x, float(np.sum(self.residuals(x) ** 2))
+        low, high = np.concatenate(lower), np.concatenate(upper)
+        x = np.clip(np.concatenate(start), low + 1e-9, high - 1e-9)
+        found = least_squares(
+            self.residuals, x, jac=self.jacobian, bounds=(low, high), x_scale=np.concatenate(scale), max_nfev=steps,
+            xtol=1e-5, ftol=1e-4,
+        )  # fmt: skip
+        return found.x, 2 * float(found.cost)
 
     def unpacked(self, x: NDArray[np.float64]) -> tuple[list[Part], float, Profile]:
         """Parts, zero shift and shape of a vector."""
         parts, zero_shift, shape, place = list(self.parts), self.zero_shift, self.shape, 0
-        for index, size in zip(self.moving, self.sizes, strict=True):
+        for index in self.moving:
+            size = len(parts[index].strain)
             parts[index] = replace(parts[index], strain=x[place : place + size])
             place += size
-        if self.with_zero:
+        if self.moves_zero:
             zero_shift = float(x[place])
             place += 1
-        if self.do_shape:
+        if self.widens:
             shape = replace(shape, w=float(x[place] ** 2), u=float(x[place + 1] ** 2))
         return parts, zero_shift, shape
 
-    def residuals(self, x: NDArray[np.float64], keep: bool = True) -> NDArray[np.float64]:
-        """Weighted, shape (n,), with the best shares."""
-        parts, zero_shift, shape = self.unpacked(x)
-        seen = replace(shape, w=shape.w + self.blur**2)
-        curves = np.empty((len(parts), len(self.values)))
-        for index, part in enumerate(parts):
-            key = part.strain.tobytes() + np.array([zero_shift, shape.w, shape.u]).tobytes()
-            kept = self._kept.get(index)
-            if kept is not None and kept[0] == key:
-                curves[index] = kept[1]
-                continue
-            curves[index] = self.fitter._curve(part, zero_shift, seen)
-            if keep:
-                self._kept[index] = (key, curves[index].copy())
-        scales, _, rest = self.fitter._solved(curves, self.values)
+    def residuals(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weighted, shape (n,)."""
+        curves = self._curves(x)
+        scales, _, rest = self.fitter.solved(curves, self.values)
         return np.asarray((scales @ curves + rest - self.values) * self.fitter.weights)
 
     def jacobian(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """By differences, shape (n, parameters)."""
-        base = self.residuals(x)
-        steps = np.concatenate([np.full(sum(self.sizes), 5e-5), np.full(len(x) - sum(self.sizes), 1e-3)])
-        columns = []
-        for place, step in enumerate(steps):
-            moved = x.copy()
-            moved[place] += step
-            columns.append((self.residuals(moved, keep=False) - base) / step)
-        return np.array(columns).T
+        """shape (n, parameters); what the shares and the line take up is taken off (Kaufman's approximation)."""
+        parts, zero_shift, shape = self.unpacked(x)
+        seen = self._seen(shape)
+        fitter = self.fitter
+        curves = np.empty((len(parts), len(self.values)))
+        slopes = {}
+        for place, part in enumerate(parts):
+            if place in self._still:
+                curves[place] = self._still[place]
+                continue
+            curves[place], slopes[place] = scattered_with_slopes(
+                part.group.reflections, fitter.radiation, fitter.pattern.two_theta, seen, part.strain, zero_shift,
+                REACH,
+            )  # fmt: skip
+        scales, _, _ = fitter.solved(curves, self.values)
+        rows = [scales[place] * slope for place in self.moving for slope in slopes[place][:-1]]
+        if self.moves_zero:
+            rows.append(sum(scales[place] * slope[-1] for place, slope in slopes.items()))
+        if self.widens:
+            base = scales @ curves
+            for place in (len(x) - 2, len(x) - 1):
+                moved = x.copy()
+                moved[place] += 0.01 * fitter.width
+                rows.append((scales @ self._curves(moved) - base) / (0.01 * fitter.width))
+        weighted = np.array(rows) * fitter.weights
+        active = np.vstack([fitter.basis, curves[scales > 0] * fitter.weights])
+        span = np.linalg.qr(active.T)[0]
+        return np.asarray((weighted - (weighted @ span) @ span.T).T)
+
+    def _seen(self, shape: Profile) -> Profile:
+        return replace(shape, w=shape.w + self.blur**2)
+
+    def _curves(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        parts, zero_shift, shape = self.unpacked(x)
+        seen = self._seen(shape)
+        curves = np.empty((len(parts), len(self.values)))
+        for place, part in enumerate(parts):
+            still = self._still.get(place)
+            curves[place] = self.fitter.curve(part, zero_shift, seen) if still is None else still
+        return curves

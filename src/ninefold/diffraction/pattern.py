@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ninefold.diffraction.profile import Profile, drawn
+from ninefold.diffraction.profile import REACH, Profile, drawn, drawn_with_slopes
 from ninefold.diffraction.radiation import Radiation, d_of, two_theta_of
 from ninefold.diffraction.reflections import Reflections, reflections
 from ninefold.errors import InputError
@@ -115,6 +116,7 @@ def scattered(
     shape: Profile,
     strain: NDArray[np.float64] | None = None,
     zero_shift: float = 0.0,
+    reach: float = REACH,
 ) -> NDArray[np.float64]:
     """Intensity on a grid of angles, shape (n,), of one unit of volume of a phase.
 
@@ -125,16 +127,48 @@ def scattered(
         shape: Of peaks.
         strain: As in `Reflections.spacings`.
         zero_shift: Degrees, added to every angle.
+        reach: FWHM on either side over which a peak is drawn.
     """
-    d = found.spacings(strain)
     total = np.zeros(len(grid))
+    for seen, at, areas in _sticks(found, radiation, found.spacings(strain)):
+        del seen
+        total += drawn(grid, at + zero_shift, areas, shape.fwhm(at), shape.eta, reach)
+    return total
+
+
+def scattered_with_slopes(
+    found: Reflections,
+    radiation: Radiation,
+    grid: NDArray[np.float64],
+    shape: Profile,
+    strain: NDArray[np.float64],
+    zero_shift: float,
+    reach: float = REACH,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """As `scattered`, and its derivatives by the strains and the zero shift, shape (m + 1, n).
+
+    Intensities are taken as constant where peaks move.
+    """
+    total, slopes = np.zeros(len(grid)), np.zeros((len(found.strains) + 1, len(grid)))
+    for seen, at, areas in _sticks(found, radiation, found.spacings(strain)):
+        moves = np.empty((len(seen), len(found.strains) + 1))
+        moves[:, :-1] = -np.degrees(2 * np.tan(np.radians(at) / 2))[:, None] * found.changes[seen]
+        moves[:, -1] = 1.0
+        value, slope = drawn_with_slopes(grid, at + zero_shift, areas, shape.fwhm(at), shape.eta, moves, reach)
+        total += value
+        slopes += slope
+    return total, slopes
+
+
+def _sticks(
+    found: Reflections, radiation: Radiation, d: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]]:
+    """For each line of the radiation: reflections in reach, their angles in degrees, integrated intensities."""
     for wavelength, weight in radiation.lines:
         angles = two_theta_of(d, wavelength)
         seen = np.flatnonzero(np.isfinite(angles) & (angles < 179))
         at = angles[seen]
-        areas = weight * found.strength[seen] * radiation.lorentz_polarisation(at)
-        total += drawn(grid, at + zero_shift, areas, shape.fwhm(at), shape.eta)
-    return total
+        yield seen, at, weight * found.strength[seen] * radiation.lorentz_polarisation(at)
 
 
 def at_volume(structure: Structure, ratio: float) -> Structure:

@@ -63,6 +63,7 @@ def drawn(
     areas: NDArray[np.float64],
     widths: NDArray[np.float64],
     eta: float,
+    reach: float = REACH,
 ) -> NDArray[np.float64]:
     """The sum of peaks on a grid.
 
@@ -72,15 +73,47 @@ def drawn(
         areas: Integrated intensities.
         widths: FWHM.
         eta: Share of the Lorentzian.
+        reach: FWHM on either side over which a peak is drawn.
 
     Returns:
         shape (n,), intensity per degree.
     """
     if not len(grid) or not len(centres):
         return np.zeros(len(grid))
-    first = np.searchsorted(grid, centres - REACH * widths)
-    last = np.searchsorted(grid, centres + REACH * widths)
+    first = np.searchsorted(grid, centres - reach * widths)
+    last = np.searchsorted(grid, centres + reach * widths)
     return np.asarray(_kernel(grid, centres, areas, widths, eta, first, last))
+
+
+def drawn_with_slopes(
+    grid: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    areas: NDArray[np.float64],
+    widths: NDArray[np.float64],
+    eta: float,
+    moves: NDArray[np.float64],
+    reach: float = REACH,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """As `drawn`, and its derivatives by parameters that move the peaks.
+
+    Args:
+        grid: As in `drawn`; likewise the next four, and `reach`.
+        centres: See there.
+        areas: See there.
+        widths: See there.
+        eta: See there.
+        moves: shape (m, parameters), derivative of each centre.
+        reach: See there.
+
+    Returns:
+        shape (n,), and shape (parameters, n).
+    """
+    if not len(grid) or not len(centres):
+        return np.zeros(len(grid)), np.zeros((moves.shape[1], len(grid)))
+    first = np.searchsorted(grid, centres - reach * widths)
+    last = np.searchsorted(grid, centres + reach * widths)
+    total, slopes = _kernel_with_slopes(grid, centres, areas, widths, eta, first, last, np.ascontiguousarray(moves))
+    return np.asarray(total), np.asarray(slopes)
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,3 +140,30 @@ def _kernel(grid, centres, areas, widths, eta, first, last):  # type: ignore[no-
                 value += gaussian * np.exp(-log_2 * squared)
             total[place] += value
     return total
+
+
+@_compiled
+def _kernel_with_slopes(  # type: ignore[no-untyped-def]  # numba infers them
+    grid, centres, areas, widths, eta, first, last, moves
+):
+    total = np.zeros(len(grid))
+    slopes = np.zeros((moves.shape[1], len(grid)))
+    log_2 = np.log(2.0)
+    for peak in range(len(centres)):
+        half = widths[peak] / 2
+        lorentzian = areas[peak] * eta / (np.pi * half)
+        gaussian = areas[peak] * (1 - eta) * np.sqrt(log_2 / np.pi) / half
+        for place in range(first[peak], last[peak]):
+            apart = (grid[place] - centres[peak]) / half
+            squared = apart * apart
+            value = lorentzian / (1 + squared)
+            slope = value * 2 * apart / (1 + squared)
+            if squared < 40.0:
+                part = gaussian * np.exp(-log_2 * squared)
+                value += part
+                slope += part * 2 * log_2 * apart
+            total[place] += value
+            slope /= half
+            for parameter in range(moves.shape[1]):
+                slopes[parameter, place] += slope * moves[peak, parameter]
+    return total, slopes

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import moyopy
 import numpy as np
 from numpy.typing import NDArray
 
-from ninefold.diffraction.radiation import Radiation
+from ninefold.diffraction.radiation import Radiation, two_theta_of
 from ninefold.diffraction.scattering import amplitudes
 
 if TYPE_CHECKING:
@@ -55,6 +56,26 @@ class Reflections:
             return np.asarray(1 / np.linalg.norm(self.q, axis=1))
         metric = _exponential(-2 * np.einsum("i,ijk->jk", strain, self.strains))
         return np.asarray(1 / np.sqrt(np.einsum("ni,ij,nj->n", self.q, metric, self.q)))
+
+    @functools.cached_property
+    def changes(self) -> NDArray[np.float64]:
+        """shape (n, m), derivatives of ln d by the strains, at none."""
+        squared = np.einsum("ni,ni->n", self.q, self.q)
+        return np.asarray(np.einsum("ni,mij,nj->nm", self.q, self.strains, self.q) / squared[:, None])
+
+    def strongest(self, radiation: Radiation, share: float) -> Reflections:
+        """The fewest reflections that hold a share of the intensity."""
+        angles = two_theta_of(1 / np.linalg.norm(self.q, axis=1), radiation.wavelength)
+        seen = np.isfinite(angles) & (angles < 175)
+        areas = np.zeros(len(angles))
+        areas[seen] = self.strength[seen] * radiation.lorentz_polarisation(angles[seen])
+        order = np.argsort(-areas, kind="stable")
+        enough = int(np.searchsorted(np.cumsum(areas[order]), share * areas.sum())) + 1
+        kept = np.sort(order[:enough])
+        return replace(
+            self, hkl=self.hkl[kept], q=self.q[kept], strength=self.strength[kept],
+            multiplicity=self.multiplicity[kept],
+        )  # fmt: skip
 
     def strained_lattice(self, strain: NDArray[np.float64]) -> NDArray[np.float64]:
         """The conventional cell after a strain, shape (3, 3), Å."""
