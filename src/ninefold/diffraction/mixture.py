@@ -111,7 +111,7 @@ class Fitter:
         """
         moving = list(range(len(parts))) if free is None else list(free)
         cost = 0.0
-        for blur in blurs:
+        for blur in blurs if parts else ():
             problem = _Problem(
                 self, parts, moving, zero_shift, shape, moves_zero=free is None,
                 widens=shapes and blur == blurs[-1], blur=blur * self.width,
