@@ -28,6 +28,7 @@ with signals.ending_at_once():
         import_runs,
         rank,
         read,
+        recipe,
         references,
         rules,
         run,
@@ -36,6 +37,7 @@ with signals.ending_at_once():
         trust,
         verify,
         vibrations,
+        xrd,
     )  # fmt: skip
     from ninefold.errors import NinefoldError, description, shown
 
@@ -68,7 +70,7 @@ def _global_options(
 
 _MODULES = (
     run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, vibrations, import_runs,
-    references, db, cluster, cluster_runs, dynamics,
+    references, db, cluster, cluster_runs, dynamics, xrd, recipe,
 )  # fmt: skip
 for module in _MODULES:
     module.register(app)

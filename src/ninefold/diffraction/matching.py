@@ -29,7 +29,7 @@ FOUND_SHARE = 0.65
 """Of a phase's own calculated intensity: what must be in the pattern, else the phase is no part of it."""
 EXPLAINED = 0.5
 """Of the pattern's intensity: a mixture that explains less explains nothing."""
-WELL_EXPLAINED = 0.8
+WELL_EXPLAINED = 0.65
 """From here on, without a strong peak left, the mixture is the whole sample as far as the pattern tells."""
 STRONG_LEFT = 0.1
 """Of the strongest peak: an unexplained peak of this height is a phase that is missing."""
@@ -37,6 +37,8 @@ ALTERNATIVE = 1.25
 """Weighted sum of squares over the best one's, up to which another phase in the place of one is told."""
 _POINTS = 4
 """Of a fit per width of a peak."""
+FEW_PEAKS = 6
+"""A phase that rests on fewer peaks may be another one with such a lattice: five peaks of gold fit CrH2."""
 _BEAM = 2
 _TRIED = 8
 """Phases whose cells are fitted at each step."""
@@ -67,6 +69,8 @@ class FoundPhase:
     """shape (3,), relative changes of a, b, c from the phase's own cell."""
     volume_change: float
     """Relative."""
+    peaks: int
+    """Of the pattern, to which the phase gives more than any other: what it rests on."""
     alternatives: tuple[PhaseGroup, ...] = ()
     """Groups that explain the pattern nearly as well in its place."""
 
@@ -281,6 +285,9 @@ class _Search:
         """The phases of a mixture with their shares, cells and alternatives."""
         masses = np.array([part.scale * part.group.density for part in mixture.parts])
         light = mixture.curves.sum(axis=1)
+        places = peak_places(self.pattern, self.pattern.net, self.width)
+        largest = mixture.curves[:, places].argmax(axis=0)
+        has_half = mixture.calculated[places] >= 0.5 * self.pattern.net[places]
         phases = []
         for place, part in enumerate(mixture.parts):
             gain, without = self._gain(mixture, place)
@@ -290,7 +297,7 @@ class _Search:
                     part.group, float(masses[place] / masses.sum()), float(light[place] / light.sum()),
                     self._found_share(mixture, place), gain, new,
                     np.linalg.norm(new, axis=1) / np.linalg.norm(old, axis=1) - 1,
-                    float(np.linalg.det(new) / np.linalg.det(old) - 1),
+                    float(np.linalg.det(new) / np.linalg.det(old) - 1), int(np.sum((largest == place) & has_half)),
                     self._alternatives(mixture, place, without),
                 )
             )  # fmt: skip

@@ -1,0 +1,174 @@
+"""`ninefold recipe`: what to weigh in for a synthesis under hydrogen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
+
+if TYPE_CHECKING:
+    from ninefold.chemistry.compounds import KnownCompound
+    from ninefold.chemistry.recipe import Charge, Recipe, Weighed
+
+HANDLING = (
+    "Alkali metals and hydrides burn in moist air, and a sealed capsule that is heated outside of a press bursts: weigh "
+    "and load under argon, and read docs/recipe.md before."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(recipe)
+
+
+def recipe(
+    formula: Annotated[str, typer.Argument(help="Compound to make, e.g. Li5MoH11.")],
+    mg: Annotated[float, typer.Option("--mg", help="Of it, mg.")] = 100.0,
+    starting: Annotated[
+        str | None, typer.Option("--from", help="Solids to start from, e.g. LiH,Mo. Default: hydrides; and metals.")
+    ] = None,
+    excess: Annotated[
+        list[str] | None,
+        typer.Option("--excess", help="FORMULA=FRACTION more than the equation says; H2=1 (twice) by default."),
+    ] = None,
+    store: StoreOption = None,
+    campaign: CampaignOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Masses of starting materials and of a source of hydrogen, by balanced equations."""
+    from ninefold.chemistry.compounds import known_compounds
+    from ninefold.chemistry.recipe import recipe as make_recipe
+    from ninefold.cli.selection import note_isotopes
+
+    note_isotopes(formula)
+    solids = None if starting is None else [part.strip() for part in starting.split(",") if part.strip()]
+    found = make_recipe(formula, mg, known_compounds(), starting=solids, excess=_excess(excess or []))
+    competing = _stored(found.formula, store, campaign)
+    if json:
+        print_json({**_plain(found), "stored": competing})
+        return
+    _print(found, competing)
+
+
+def _excess(options: list[str]) -> dict[str, float]:
+    """Raises InputError for what is no FORMULA=FRACTION."""
+    from ninefold.errors import InputError
+
+    found = {}
+    for option in options:
+        name, sign, value = option.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            sign = ""
+        if not sign or not name.strip():
+            raise InputError("--excess", option, problem="is no excess", allowed="FORMULA=FRACTION, such as LiH=0.05")
+    return found
+
+
+def _stored(formula: str, store: str | None, campaign: str | None) -> list[dict[str, Any]]:
+    """What a store says that the compound competes with; nothing where there is no store and none is named."""
+    from ninefold.cli.locate import store_for_reading
+    from ninefold.store import open_store, resolve_store, store_file
+
+    if store is None and campaign is None:
+        file = store_file(resolve_store(None, None))
+        if file is None or not Path(file).is_file():
+            return []
+    from ninefold.chemistry.equations import decomposition
+    from ninefold.cli.selection import campaign_filter
+
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
+        equal = {"formula": formula, **campaign_filter(repository, name)}
+        rows = repository.find("candidates", equal=equal, sort=[("rank", "asc")], limit=None)
+    told = []
+    for row in rows[:1]:
+        places = [{"temperature_K": None, "pressure_GPa": None, **row}, *row["conditions"]]
+        for at in places:
+            products = [str(part["formula"]) for part in at.get("decomposition") or []]
+            equation = decomposition(formula, products) if products else None
+            told.append({
+                "candidate": row["label"], "temperature_K": at["temperature_K"], "pressure_GPa": at["pressure_GPa"],
+                "phase_separation_energy": at.get("phase_separation_energy"),
+                "competes_with": products, "equation": None if equation is None else str(equation),
+            })  # fmt: skip
+    return told
+
+
+def _plain(found: Recipe) -> dict[str, Any]:
+    return {
+        "formula": found.formula, "mg": found.mg, "mmol": found.mmol,
+        "charges": [
+            {
+                "equation": str(charge.equation), "solids": [vars(each) for each in charge.solids],
+                "hydrogen": None if charge.hydrogen is None else vars(charge.hydrogen),
+            }
+            for charge in found.charges
+        ],
+        "hydrogen_sources": [
+            {**vars(each.source), "mmol": each.mmol, "mg": each.mg} for each in found.sources
+        ],
+        "made": [_made(each) for each in found.made], "relatives": [_made(each) for each in found.relatives],
+    }  # fmt: skip
+
+
+def _made(compound: KnownCompound) -> dict[str, Any]:
+    keys = ("formula", "synthesis", "pressure_GPa", "temperature_K", "source", "doi", "provenance")
+    return {key: getattr(compound, key) for key in keys}
+
+
+def _print(found: Recipe, competing: list[dict[str, Any]]) -> None:
+    from ninefold.report.terminal_parts import plain, table_of
+
+    out = console()
+    out.print(plain(f"{found.mg:g} mg of {found.formula} are {found.mmol:.4g} mmol."))
+    for charge in found.charges:
+        out.print(plain(f"\n{charge.equation}"))
+        table = table_of("weigh in", ">mmol", ">mg", "excess")
+        for each in _weighed(charge):
+            table.add_row(each.formula, f"{each.mmol:.4f}", f"{each.mg:.2f}", f"{100 * each.excess:g} %" if each.excess else "")
+        out.print(table)
+    if found.sources:
+        hydrogen = found.charges[0].hydrogen
+        amount = "" if hydrogen is None else f"{hydrogen.mmol:.4g} mmol H2"
+        out.print(plain(f"\nHydrogen in the capsule, {amount} for the first mixture:"))
+        for source in found.sources:
+            its = source.source
+            out.print(plain(
+                f"- {its.formula}: {source.mg:.1f} mg ({source.mmol:.4g} mmol), {its.equation}; {its.conditions}; "
+                f"{its.releases} [{its.source}]"
+            ))  # fmt: skip
+    else:
+        out.print(plain("\nThe first mixture binds no hydrogen."))
+    for title, compounds in (("Made before", found.made), ("Relatives", found.relatives)):
+        for compound in compounds:
+            out.print(plain(f"{title}: {compound.formula}: {_how(compound)}"))
+    for at in competing:
+        out.print(plain(_competes(at)))
+    out.print(plain(HANDLING))
+
+
+def _weighed(charge: Charge) -> list[Weighed]:
+    return [*charge.solids, *([charge.hydrogen] if charge.hydrogen else [])]
+
+
+def _how(compound: KnownCompound) -> str:
+    conditions = [
+        f"{value:g} {unit}"
+        for value, unit in ((compound.pressure_GPa, "GPa"), (compound.temperature_K, "K"))
+        if value is not None
+    ]
+    lowest = f" (lowest reported: {', '.join(conditions)})" if conditions else ""
+    return f"{compound.synthesis or 'not recorded'}{lowest}; {compound.source} [{compound.provenance}]"
+
+
+def _competes(at: dict[str, Any]) -> str:
+    place = "static" if at["temperature_K"] is None else f"{at['temperature_K']:g} K, {at['pressure_GPa']:g} GPa H2"
+    beside = at["equation"] or " + ".join(at["competes_with"]) or "nothing else"
+    value = at["phase_separation_energy"]
+    energy = "" if value is None else f", {value:+.3f} eV/atom from its hull (below 0: stable)"
+    return f"Stored, {place}: competes with {beside}{energy}"
