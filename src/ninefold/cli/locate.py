@@ -99,6 +99,7 @@ def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[An
     from ninefold.flows.funnel import total
     from ninefold.report import DEFAULT_TOP
     from ninefold.report.overview import ROW_FIELDS
+    from ninefold.store.competition import with_competing_structures
     from ninefold.store.details import details
     from ninefold.store.schema import COLLECTIONS
 
@@ -112,7 +113,7 @@ def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[An
     return (
         repository.get("campaigns", name),
         total(repository.find("funnel", equal=of_campaign, limit=None)),
-        list(details(repository, [shown[row["id"]] for row in best])),
+        with_competing_structures(repository, list(details(repository, [shown[row["id"]] for row in best]))),
         repository.find("references", equal=of_campaign, limit=None),
         (row for row in repository.iterate("candidates", equal=of_campaign, fields=fields) if row["id"] not in shown),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, minimum_filter1d, uniform_filter1d
 from scipy.signal import find_peaks, peak_widths
 
 from ninefold.diffraction.measured import MeasuredPattern
@@ -61,8 +61,9 @@ def reduced(pattern: MeasuredPattern, broadest: float = BROADEST, most_points: i
     grid, intensity, error = _even(pattern, most_points)
     noise = error if error is not None else _noise(intensity)
     step = grid[1] - grid[0]
-    # clipping noisy points goes to the lower edge of the noise
-    base = snip(gaussian_filter1d(intensity, 2.0), max(2, round(broadest / step)))
+    half_window = max(2, round(broadest / step))
+    base = snip(gaussian_filter1d(intensity, 2.0), half_window)
+    base = base + _lift(intensity - base, noise, half_window)
     return Reduced(grid, intensity - base, base, np.maximum(noise, 1e-9 * (intensity.max() - intensity.min())))
 
 
@@ -89,6 +90,19 @@ def snip(intensity: NDArray[np.float64], half_window: int) -> NDArray[np.float64
     return np.asarray((np.exp(np.exp(values) - 1) - 1) ** 2 - 1 + lowest)
 
 
+def _lift(above: NDArray[np.float64], noise: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """What clipping, which goes to the lower edge of the noise, leaves between a background and its mean; shape (n,).
+
+    A multiple of the noise beside peaks, such that half of the points without peaks lie below.
+    """
+    beside = uniform_filter1d(minimum_filter1d(noise, 2 * window + 1), 2 * window + 1)
+    ratio = above / np.maximum(beside, 1e-300)
+    level = float(np.median(ratio))
+    for _ in range(10):
+        level = float(np.median(ratio[ratio < level + 3]))
+    return np.asarray(max(level, 0.0) * beside)
+
+
 def typical_width(pattern: Reduced) -> float:
     """Median full width at half maximum of the clearest peaks, degrees; three steps where there are none."""
     smooth = gaussian_filter1d(pattern.net, 1.0)
@@ -113,7 +127,7 @@ def peak_places(pattern: Reduced, values: NDArray[np.float64], width: float) -> 
     smooth = gaussian_filter1d(values, points / 2.355)
     # averaging over the width of a peak lowers the noise
     level = np.maximum(_PEAK_SIGMA * pattern.noise / np.sqrt(points), 0.01 * pattern.net.max())
-    found, _ = find_peaks(smooth, height=level, prominence=0.7 * level, distance=max(1, round(points)))
+    found, _ = find_peaks(smooth, height=level, prominence=level, distance=max(1, round(points)))
     return [int(place) for place in found]
 
 

@@ -283,6 +283,8 @@ class _Search:
 
     def found(self, mixture: Mixture) -> tuple[FoundPhase, ...]:
         """The phases of a mixture with their shares, cells and alternatives."""
+        if not mixture.parts:
+            return ()
         masses = np.array([part.scale * part.group.density for part in mixture.parts])
         light = mixture.curves.sum(axis=1)
         places = peak_places(self.pattern, self.pattern.net, self.width)

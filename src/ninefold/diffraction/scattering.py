@@ -2,7 +2,8 @@
 
 Four Gaussians and a constant for the form factor (International Tables for Crystallography C, 1992, table 6.1.1.4),
 f' and f'' by Cromer and Liberman, coherent lengths of neutrons (Neutron News 3, 1992): all three from gemmi. pymatgen's
-calculator has no dispersion, which takes 2 of chromium's or iron's 24 to 26 electrons away under copper radiation.
+calculator has no dispersion, which under copper radiation takes 1.1 of iron's 26
+electrons away, 2.3 of cobalt's 27 and 6 of rhenium's 75.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from ninefold.chemistry.equations import decomposition
 from ninefold.errors import InputError
 from ninefold.report.phase_diagram import signed_distance
 from ninefold.report.picture import colours, structure_svg, viewer_data
+from ninefold.report.powder_section import powder_picture
 from ninefold.report.scene import make_scene
 from ninefold.report.text import (
     MISSING,
@@ -46,6 +47,7 @@ def candidate_section(candidate: dict[str, Any], shared: Mapping[str, str]) -> d
         "picture": structure_svg(scene, f"Structure of {candidate['formula']}") if scene else None,
         "viewer": viewer_data(scene) if scene else None,
         "legend": colours(scene) if scene else {},
+        "powder": powder_picture(candidate, seen["structure"]) if seen and scene else None,
         "pictured": seen,
         "description": describe(seen["structure"]) if seen and scene else None,
         "structures": [

@@ -9,6 +9,7 @@ from ninefold.chemistry.formula import parse_formula
 from ninefold.models.quantities import QUANTITIES
 from ninefold.report.explanation import verdict_lines
 from ninefold.report.history import history_lines
+from ninefold.report.terminal_diffraction import disorder_lines, powder_view
 from ninefold.report.terminal_parts import cell, heading, plain, section, table_of
 from ninefold.report.text import (
     MISSING,
@@ -81,6 +82,9 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         if candidate.get("history"):
             parts += section("Where it comes from", plain("\n".join(history_lines(candidate["history"]))))
         parts += section("Structures found", _structures(candidate, descriptions))
+        if is_valid:
+            parts += section("Powder pattern", powder_view(candidate["structures"][shown_first]["structure"]))
+            parts += section("Disorder", plain("\n".join(disorder_lines(candidate))))
     if candidate.get("reasons"):
         lost = ", ".join(f"{reason} ({amount})" for reason, amount in candidate["reasons"].items())
         parts.append(plain(f"Structures rejected: {lost}"))

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.thermo.phase import MOLECULE
+
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
@@ -66,12 +68,40 @@ def to_compute(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[ToComput
     ]  # fmt: skip
 
 
-def competing_phases(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[Competing]:
+def with_competing_structures(store: Store, candidates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whole candidates, each with `competing_structures`: (name, pymatgen's `as_dict`) of the solids of its hull.
+
+    Args:
+        store: Where they are.
+        candidates: As `ninefold.store.details` gives them.
+    """
+    from ninefold.models.structure import unpack_structure
+
+    # a candidate competes with others that stand in the same list
+    rows = [{**row, "minima": []} for row in candidates]
+    of: dict[str, list[tuple[str, str]]] = {row["id"]: [] for row in rows}
+    for phase in competing_phases(store, rows, all_candidates=True):
+        if phase.document.get("kind") != MOLECULE:
+            name = str(phase.document["label" if phase.kind == "candidate" else "name"])
+            for key in phase.of:
+                of[key].append((name, phase.structure))
+    structures = store.get_many("structures", list({key for some in of.values() for _, key in some}))
+    plain = {key: dict(unpack_structure(document).as_dict()) for key, document in structures.items()}
+    return [
+        {**row, "competing_structures": [(name, plain[key]) for name, key in of[row["id"]] if key in plain]}
+        for row in candidates
+    ]
+
+
+def competing_phases(
+    store: Store, rows: Sequence[Mapping[str, Any]], *, all_candidates: bool = False
+) -> list[Competing]:
     """Corners of the facets below candidates, at every condition; the elements; published phases of their compositions.
 
     Args:
         store: Where they are.
         rows: Whole candidates, with `decomposition`, `conditions` and `known`.
+        all_candidates: Also those that are among the rows.
 
     Returns:
         Each phase once, references first, by name; those without a structure and the refuted ones are left out, and so
@@ -96,7 +126,7 @@ def competing_phases(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[Co
                 found.append(Competing("reference", document, document["structure"], tuple(dict.fromkeys(of))))
         labels = {key[3]: of for key, of in wanted.items() if key[:3] == (campaign, method, "candidate")}
         if labels:
-            found += _candidates(store, of_method, labels, {row["id"] for row in rows})
+            found += _candidates(store, of_method, labels, set() if all_candidates else {row["id"] for row in rows})
     return found
 
 
