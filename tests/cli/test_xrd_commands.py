@@ -1,0 +1,190 @@
+"""`ninefold xrd`, `xrd match` and `recipe` as a user meets them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+import results_sample
+from powder_samples import DATA, mgh2, molybdenum, rock_salt
+from typer.testing import CliRunner
+
+from ninefold.cli.main import app
+from ninefold.errors import InputError
+from ninefold.store import open_store
+from ninefold.store.powder_phases import powder_phases
+
+
+def out(*arguments):
+    done = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def refused(*arguments):
+    done = CliRunner().invoke(app, [str(each) for each in arguments])
+    assert isinstance(done.exception, InputError), done.exception
+    assert done.exception.exit_code == 2
+    assert "\n" not in str(done.exception)
+    return str(done.exception)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """CIFs of three phases, and the current folder; no store."""
+    for name, structure in (("mo", molybdenum()), ("lih", rock_salt()), ("mgh2", mgh2())):
+        (tmp_path / f"{name}.cif").write_text(structure.to(fmt="cif", symprec=0.01))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NINEFOLD_STORE", raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    return tmp_path
+
+
+def test_pattern_of_a_file(files):
+    printed = out("xrd", "lih.cif", "--range", "20,80")
+    assert "lih.cif (file), CuKa" in printed
+    assert "1 1 1" in printed and "2 0 0" in printed
+    assert "Hydrogen hardly scatters X-rays" in printed
+    assert "hardly" not in out("xrd", "lih.cif", "-w", "1.5", "--neutrons", "--deuterium")
+    data = json.loads(out("xrd", "pattern", "mo.cif", "-w", "0.4132", "--json"))
+    first = data["phases"][0]["peaks"][0]
+    assert first["hkl"] == [1, 1, 0]
+    assert first["two_theta"] == pytest.approx(2 * np.degrees(np.arcsin(0.4132 / (2 * first["d"]))))
+
+
+def test_pressure_moves_peaks_up(files):
+    at_0, at_5 = (
+        json.loads(out("xrd", "mo.cif", "--json", *more))["phases"][0]["peaks"][0]["d"]
+        for more in ([], ["--pressure", "5", "--bulk-modulus", "260"])
+    )
+    assert at_5 / at_0 == pytest.approx((1 + 4 * 5 / 260) ** (-1 / 12), abs=1e-5)
+
+
+def test_a_written_profile_is_matched(files):
+    """A pattern of our own making, shrunk by 1 % in length, in counts on a background; the other phase is not named."""
+    out("xrd", "mgh2.cif", "--volume-ratio", 0.97, "--range", "20,80", "--fwhm", 0.15, "--out", "own.xy")
+    table = np.loadtxt("own.xy")
+    counts = np.random.default_rng(0).poisson(40 * table[:, 1] + 80)
+    np.savetxt("scan.xy", np.column_stack([table[:, 0], counts]), fmt="%.4f")
+    found = json.loads(
+        out("xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mgh2.cif", "--phase", "mo.cif", "--json", "-o", "fit.svg")
+    )
+    assert found["verdict"] == "explained"
+    (phase,) = found["phases"]
+    assert phase["name"] == "mgh2.cif"
+    assert phase["volume_change"] == pytest.approx(-0.03, abs=0.002)
+    assert found["unexplained"] == []
+    assert (files / "fit.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize("ending", ["svg", "png", "xy"])
+def test_pictures_and_profiles(files, ending):
+    out("xrd", "mgh2.cif", "--out", f"one.{ending}")
+    content = (files / f"one.{ending}").read_bytes()
+    assert content[:4] in (b"<svg", b"\x89PNG", b"# 2t")
+    assert "exists already" in refused("xrd", "mgh2.cif", "--out", f"one.{ending}")
+
+
+def test_printed_match_says_what_is_left(files):
+    scan = DATA / "foreign01.xy.gz"
+    printed = out("xrd", "match", scan, "-w", "CuKa", "--phase", "mgh2.cif", "--phase", "lih.cif")
+    assert "No mixture of these phases explains the pattern." in printed
+    assert "Unexplained: 5 of 5 peaks" in printed
+    assert "3.13" in printed  # silicon 111
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["xrd", "match", "scan.xy", "--phase", "mo.cif"], "--wavelength: None is missing"),
+        (["xrd", "match", "scan.xy", "-w", "12", "--phase", "mo.cif"], "0.1 to 3 Å"),
+        (["xrd", "match", "none.xy", "-w", "CuKa", "--phase", "mo.cif"], "does not exist"),
+        (["xrd", "match", "empty.xy", "-w", "CuKa", "--phase", "mo.cif"], "is empty"),
+        (["xrd", "match", "scan.xy", "-w", "CuKa", "--elements", "Li,Xx"], "names no element: 'Xx'"),
+        (["xrd", "match", "scan.xy", "-w", "CuKa", "--elements", ","], "is empty"),
+        (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "--range", "70,20"], "two rising angles"),
+        (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "--range", "20,20.1"], "points of the pattern"),
+        (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "--strain", "0.5"], "0 to 0.1"),
+        (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "--axis", "x"], "2theta, q, d"),
+        (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "-o", "fit.pdf"], ".svg, .png"),
+        (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "-o", "scan.xy"], "has no ending"),
+        (["xrd", "match", "scan.xy", "-w", "CuKa"], "store"),
+        (["xrd", "mo.cif", "-w", "Unobtainium"], "is no wavelength"),
+        (["xrd", "mo.cif", "--range", "wide"], "is no range"),
+        (["xrd", "mo.cif", "--pressure", "5"], "needs --bulk-modulus"),
+        (["xrd", "mo.cif", "--bulk-modulus", "5"], "says nothing without --pressure"),
+        (["xrd", "mo.cif", "--fwhm", "-1"], "above 0"),
+        (["xrd", "mo.cif", "--competitors"], "no hull is stored"),
+        (["xrd", "mo.cif", "--out", "mo.pdf"], ".xy, .svg, .png"),
+        (["recipe", "Li5MoH11", "--mg", "-5"], "above 0"),
+        (["recipe", "Li5XxH11"], "Xx"),
+        (["recipe", "Li5MoH11", "--excess", "LiH"], "FORMULA=FRACTION"),
+        (["recipe", "Li5MoH11", "--from", "NaH,Mo"], "cannot make Li5MoH11"),
+    ],
+    ids=lambda value: " ".join(value[:2] + value[-2:]) if isinstance(value, list) else "",
+)
+def test_wrong_input_is_one_line(files, arguments, words):
+    (files / "scan.xy").write_bytes(gzip.decompress((DATA / "foreign01.xy.gz").read_bytes()))
+    (files / "empty.xy").write_text("")
+    before = sorted(files.iterdir())
+    assert words in refused(*arguments)
+    assert sorted(files.iterdir()) == before
+
+
+def test_a_command_of_no_name_shows_help():
+    done = CliRunner().invoke(app, ["xrd"])
+    assert "match" in done.output and "pattern" in done.output
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("powder") / "ninefold.db"
+    with open_store(path, mode="write") as repository:
+        results_sample.fill(repository)
+    return path
+
+
+def test_pattern_of_a_candidate_and_of_what_it_competes_with(files, store):
+    data = json.loads(out("xrd", "K2ReH9", "--competitors", "--store", store, "--json"))
+    first, *others = data["phases"]
+    assert first["kind"] == "candidate" and first["name"].startswith("K2ReH9")
+    # K2ReH9, P-62m, a = 9.607, c = 5.508 Å: d of 100 is a sin 60°
+    assert first["peaks"][0]["hkl"] == [1, 0, 0]
+    assert first["peaks"][0]["d"] == pytest.approx(9.607 * 3**0.5 / 2, abs=1e-3)
+    with open_store(store) as repository:
+        row = repository.find("candidates", equal={"formula": "K2ReH9", "is_best": True}, limit=None)[0]
+        hull = {part["name"] for part in repository.get("candidates", row["id"])["decomposition"]}
+    assert {each["name"] for each in others} >= {name for name in hull if "molecule" not in name}
+
+
+def test_store_and_phases_of_a_match(files, store):
+    message = refused("xrd", "match", DATA / "foreign01.xy.gz", "-w", "CuKa", "--elements", "U", "--store", store)
+    assert "no phase" in message
+    message = refused("xrd", "Na2ReH9", "--store", store)
+    assert "neither in the store" in message
+    with open_store(store) as repository:
+        phases = powder_phases(repository, {"K", "Re", "H"})
+    assert {each.kind for each in phases} == {"candidate", "reference"}
+    assert all(set(site.specie.symbol for site in each.structure) <= {"K", "Re", "H"} for each in phases)
+    assert not any("molecule" in each.name for each in phases)
+    assert len({each.id for each in phases}) == len(phases)
+
+
+def test_recipe_with_and_without_a_store(files, store):
+    printed = out("recipe", "K2ReH9", "--mg", 50, "--store", store)
+    assert "2 KH + Re + 7/2 H2 -> K2ReH9" in printed
+    assert "Stored, static: competes with" in printed
+    assert "NH3BH3" in printed
+    data = json.loads(out("recipe", "K2ReH9", "--mg", 50, "--json"))
+    assert data["stored"] == []
+    assert sum(each["mg"] for each in data["charges"][0]["solids"]) < 50
+
+
+def test_show_has_the_pattern_and_the_bound_of_disorder(files, store):
+    printed = out("show", "K2ReH9", "--store", store)
+    assert "Powder pattern" in printed
+    assert "Disorder" in printed
+    assert "in no energy here" in printed
+    assert "Metal lattice: P-62m (189)" in printed
