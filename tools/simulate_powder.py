@@ -30,6 +30,7 @@ FOREIGN = ("Sapphire", "Silicon", "ZnO", "Rutile", "LiCoO2", "Copper", "Gold", "
 
 
 def main() -> None:
+    """Write every pattern and what is in it."""
     folder = Path(sys.argv[1])
     phases = json.loads(gzip.decompress((folder / "phases.json.gz").read_bytes()))
     by_system = {
@@ -82,7 +83,9 @@ def _made(
     for phase, share in chosen:
         curve, changes = _phase(phase, lines, grid, zero, random)
         curves.append(curve * share)
-        records.append({"name": phase["name"], "id": phase.get("id"), "volume_share": round(float(share), 4), **changes})
+        records.append(
+            {"name": phase["name"], "id": phase.get("id"), "volume_share": round(float(share), 4), **changes}
+        )
     total = np.sum(curves, axis=0)
     top = total.max()
     for record, curve in zip(records, curves, strict=True):
@@ -138,13 +141,17 @@ def _phase(
         theta = np.arcsin(sine[seen])
         factor = 1 / (np.sin(theta) ** 2 * np.cos(theta))
         factor *= 1 if is_narrow else (1 + np.cos(2 * theta) ** 2) / 2
-        fwhm = (0.25 if is_narrow else 1) * (width + size / np.cos(theta) * (0.5 if is_narrow else 1) + micro * np.tan(theta))
+        fwhm = (0.25 if is_narrow else 1) * (
+            width + size / np.cos(theta) * (0.5 if is_narrow else 1) + micro * np.tan(theta)
+        )
         for angle, area, wide in zip(np.degrees(2 * theta), weight * strength[seen] * factor, fwhm, strict=True):
             around = np.abs(grid - angle - zero) < 15 * wide
             apart = grid[around] - angle - zero
             skew = 1 + 0.25 * np.clip((40 - angle) / 40, 0, 1) * (apart < 0)  # axial divergence
             x = 2 * apart / (wide * skew)
-            shape = eta * 2 / (np.pi * (1 + x**2)) + (1 - eta) * 2 * np.sqrt(np.log(2) / np.pi) * np.exp(-np.log(2) * x**2)
+            shape = eta * 2 / (np.pi * (1 + x**2)) + (1 - eta) * 2 * np.sqrt(np.log(2) / np.pi) * np.exp(
+                -np.log(2) * x**2
+            )
             total[around] += area * shape / wide
     changes = {"length_change": round(length_change, 5), "strain": np.round(strain, 5).tolist(), "march": round(r, 3)}
     return total, changes
@@ -190,7 +197,7 @@ def _shipped(name: str) -> Path:
     return Path(Dans_Diffraction.__file__).parent / "Structures" / f"{name}.cif"
 
 
-def _quiet(call):  # noqa: ANN001, ANN202
+def _quiet(call):
     """What the package prints is left out."""
     import contextlib
     import io

@@ -64,7 +64,8 @@ def test_shares_of_mass_of_two_phases():
 
 
 @pytest.mark.parametrize(
-    ("name", "system"), [("foreign01", "Li-Mo-H"), ("foreign03", "K-Re-H"), ("other00", "Li-Mo-H"), ("other04", "Mg-Cr-H")]
+    ("name", "system"),
+    [("foreign01", "Li-Mo-H"), ("foreign03", "K-Re-H"), ("other00", "Li-Mo-H"), ("other04", "Mg-Cr-H")],
 )
 def test_nothing_explains_a_pattern_of_other_phases(name, system):
     found = matched(name, system)
@@ -86,7 +87,7 @@ def test_a_phase_that_is_not_known_is_left_as_peaks_with_their_spacings():
 
 
 def test_phases_that_fit_nearly_as_well_are_told():
-    """Minima of Li3MoH9 whose metals are stacked alike but for a shift: the true one is named or told beside another."""
+    """Minima of Li3MoH9 whose metals are stacked alike but for a shift: the true one is named or told."""
     found = matched("mix00", "Li-Mo-H")
     (phase,) = found.phases
     told = {m.name for group in (phase.group, *phase.alternatives) for m in group.members}
@@ -122,7 +123,9 @@ def test_few_peaks_are_told():
 
     net = powder_pattern(molybdenum(3.12), beam, (20, 90)).profile(grid, Profile(w=0.02))
     measured = MeasuredPattern(grid, np.random.default_rng(1).poisson(50 + 3000 * net / net.max()).astype(float))
-    found = explained(measured, beam, [MatchPhase("Mo", "Mo", "Mo", molybdenum()), MatchPhase("LiH", "LiH", "LiH", rock_salt())])
+    found = explained(
+        measured, beam, [MatchPhase("Mo", "Mo", "Mo", molybdenum()), MatchPhase("LiH", "LiH", "LiH", rock_salt())]
+    )
     (phase,) = found.phases
     assert phase.group.first.name == "Mo"
     assert phase.peaks == 4

@@ -144,4 +144,6 @@ def test_averages_of_neighbours_keep_the_intensity():
     coarse = found.bunched(0.08)
     assert coarse.step == pytest.approx(0.08)
     assert coarse.net.mean() == pytest.approx(found.net.mean(), rel=0.01)
-    assert np.median(coarse.noise / np.interp(coarse.two_theta, found.two_theta, found.noise)) == pytest.approx(0.5, rel=0.05)
+    assert np.median(coarse.noise / np.interp(coarse.two_theta, found.two_theta, found.noise)) == pytest.approx(
+        0.5, rel=0.05
+    )

@@ -62,7 +62,9 @@ def assert_alike(own, theirs, within=0.01):
     assert ours / ours.max() == pytest.approx(other / other.max(), abs=0.03, rel=0.06)
 
 
-@pytest.mark.parametrize("structure", [molybdenum(), mg2feh6(), mgh2(), triclinic()], ids=["Mo", "Mg2FeH6", "MgH2", "P1"])
+@pytest.mark.parametrize(
+    "structure", [molybdenum(), mg2feh6(), mgh2(), triclinic()], ids=["Mo", "Mg2FeH6", "MgH2", "P1"]
+)
 @pytest.mark.parametrize("wavelength", [0.5594, 0.7093])
 def test_pattern_is_pymatgens(structure, wavelength):
     """Away from absorption edges, where the dispersion that pymatgen leaves out is small."""
@@ -121,14 +123,17 @@ def test_pattern_does_not_depend_on_the_cell_or_its_origin(matrix):
     other = structure.copy()
     other.make_supercell(matrix)
     other.translate_sites(list(range(len(other))), [0.13, 0.21, 0.34])
-    for one, two in zip(powder_pattern(structure, beam).peaks(0.1), powder_pattern(other, beam).peaks(0.1), strict=True):
+    for one, two in zip(
+        powder_pattern(structure, beam).peaks(0.1), powder_pattern(other, beam).peaks(0.1), strict=True
+    ):
         assert one.two_theta == pytest.approx(two.two_theta, abs=1e-6)
         assert one.intensity == pytest.approx(two.intensity, abs=1e-4)
         assert (one.hkl, one.multiplicity) == (two.hkl, two.multiplicity)
 
 
 def test_multiplicities_of_a_cubic_metal():
-    assert [(peak.hkl, peak.multiplicity) for peak in powder_pattern(molybdenum(), radiation("CuKa1"), (5, 120)).peaks()] == [
+    peaks = powder_pattern(molybdenum(), radiation("CuKa1"), (5, 120)).peaks()
+    assert [(peak.hkl, peak.multiplicity) for peak in peaks] == [
         ((1, 1, 0), 12), ((2, 0, 0), 6), ((2, 1, 1), 24), ((2, 2, 0), 12), ((3, 1, 0), 24), ((2, 2, 2), 8),
     ]  # fmt: skip
 
@@ -150,7 +155,9 @@ def test_strained_spacings_are_those_of_a_strained_lattice():
 
 
 @pytest.mark.parametrize(
-    ("structure", "count"), [(molybdenum(), 1), (mg2feh6(), 1), (mgh2(), 2), (triclinic(), 6)], ids=["bcc", "fcc", "P4", "P1"]
+    ("structure", "count"),
+    [(molybdenum(), 1), (mg2feh6(), 1), (mgh2(), 2), (triclinic(), 6)],
+    ids=["bcc", "fcc", "P4", "P1"],
 )
 def test_a_cell_strains_as_its_metals_symmetry_allows(structure, count):
     strains = reflections(structure, radiation("CuKa1"), 1.5).strains
@@ -181,7 +188,7 @@ def test_slopes_are_differences():
 
 
 def test_neutrons_see_deuterium():
-    """LiD: b of Li -1.90, of D 6.67 fm: odd reflections are the sum's of opposite signs, strong; X-rays hardly see H."""
+    """LiD: b of Li -1.90, of D 6.67 fm: odd reflections, of the difference, are strong."""
     beam = radiation("1.8", neutrons=True, deuterated=True)
     found = reflections(rock_salt(), beam, 1.3, b_iso=0.0)
     odd, even = found.strength[0] / found.multiplicity[0], found.strength[1] / found.multiplicity[1]

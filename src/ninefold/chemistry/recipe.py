@@ -40,7 +40,7 @@ class HydrogenSource:
 
 SOURCES = (
     HydrogenSource(
-        "AlH3", "AlH3 -> Al + 3/2 H2", 1.5, "complete from some 400 to 500 K on at 1 bar; it forms again above some 9 GPa",
+        "AlH3", "AlH3 -> Al + 3/2 H2", 1.5, "complete above some 400 to 500 K at 1 bar; it forms again above 9 GPa",
         "leaves aluminium metal, which alloys with transition metals: keep it apart by a layer of BN",
         "Saitoh et al., Appl. Phys. Lett. 93, 151918 (2008), for its formation under pressure; from memory",
     ),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ninefold.chemistry.recipe import Charge, Recipe, Weighed
 
 HANDLING = (
-    "Alkali metals and hydrides burn in moist air, and a sealed capsule that is heated outside of a press bursts: weigh "
-    "and load under argon, and read docs/recipe.md before."
+    "Alkali metals and hydrides burn in moist air, and a sealed capsule that is heated outside of a press bursts: "
+    "weigh and load under argon, and read docs/recipe.md before."
 )
 
 
@@ -130,7 +130,9 @@ def _print(found: Recipe, competing: list[dict[str, Any]]) -> None:
         out.print(plain(f"\n{charge.equation}"))
         table = table_of("weigh in", ">mmol", ">mg", "excess")
         for each in _weighed(charge):
-            table.add_row(each.formula, f"{each.mmol:.4f}", f"{each.mg:.2f}", f"{100 * each.excess:g} %" if each.excess else "")
+            table.add_row(
+                each.formula, f"{each.mmol:.4f}", f"{each.mg:.2f}", f"{100 * each.excess:g} %" if each.excess else ""
+            )
         out.print(table)
     if found.sources:
         hydrogen = found.charges[0].hydrogen

@@ -68,9 +68,7 @@ def pattern(
     wavelength: Annotated[
         str, typer.Option("--wavelength", "-w", help="CuKa (both lines), CuKa1, MoKa ..., or a wavelength in Å.")
     ] = "CuKa",
-    range_: Annotated[
-        str, typer.Option("--range", help="Angles 2θ, LOW,HIGH in degrees.")
-    ] = "5,90",
+    range_: Annotated[str, typer.Option("--range", help="Angles 2θ, LOW,HIGH in degrees.")] = "5,90",
     fwhm: Annotated[float, typer.Option(help="Width of peaks, degrees; W of Caglioti's formula is its square.")] = 0.1,
     u: Annotated[float, typer.Option("--caglioti-u", help="U of Caglioti's formula, degrees².")] = 0.0,
     v: Annotated[float, typer.Option("--caglioti-v", help="V of Caglioti's formula, degrees².")] = 0.0,
@@ -233,9 +231,7 @@ def _reference(repository: Any, equal: dict[str, Any]) -> dict[str, Any] | None:
     return next((each for each in found if each["structure"] and each["kind"] != "molecule"), None)
 
 
-def _write(
-    target: Path, shown: list[_Shown], patterns: list[PowderPattern], shape: Profile, beam: Radiation
-) -> None:
+def _write(target: Path, shown: list[_Shown], patterns: list[PowderPattern], shape: Profile, beam: Radiation) -> None:
     import numpy as np
 
     from ninefold.output.target import write_whole

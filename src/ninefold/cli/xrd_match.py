@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ninefold.diffraction.library import MatchPhase, PhaseGroup
     from ninefold.diffraction.matching import FoundPhase, Match
 
+SHORTEST_USED = 0.75
+"""Å; peaks of shorter spacings overlap and tell phases no better. --range goes on beyond."""
 _LISTED = 12
 """Unexplained peaks that are listed."""
 _MEMBERS = 6
@@ -22,7 +24,9 @@ _MEMBERS = 6
 
 
 def match(
-    pattern: Annotated[Path, typer.Argument(help="Text file of columns: 2θ, intensity, and its error if there is one.")],
+    pattern: Annotated[
+        Path, typer.Argument(help="Text file of columns: 2θ, intensity, and its error if there is one.")
+    ],
     wavelength: Annotated[
         str | None, typer.Option("--wavelength", "-w", help="CuKa (both lines), CuKa1, MoKa ..., or Å. Needed.")
     ] = None,
@@ -32,8 +36,12 @@ def match(
     phase: Annotated[
         list[Path] | None, typer.Option("--phase", help="A structure file of a further phase; may be repeated.")
     ] = None,
-    axis: Annotated[str, typer.Option("--axis", help="What the first column is: 2theta (degrees), q (1/Å), d (Å).")] = "2theta",
-    range_: Annotated[str | None, typer.Option("--range", help="Angles 2θ to use, LOW,HIGH. Default: all.")] = None,
+    axis: Annotated[
+        str, typer.Option("--axis", help="What the first column is: 2theta (degrees), q (1/Å), d (Å).")
+    ] = "2theta",
+    range_: Annotated[
+        str | None, typer.Option("--range", help="Angles 2θ to use, LOW,HIGH. Default: all down to d = 0.75 Å.")
+    ] = None,
     strain: Annotated[
         float, typer.Option("--strain", help="By how much the lengths of a cell may differ from the calculated ones.")
     ] = 0.03,
@@ -88,15 +96,16 @@ def _matched(
     from ninefold.diffraction.matching import match as match_pattern
     from ninefold.diffraction.measured import FEWEST_POINTS, read_pattern
     from ninefold.diffraction.profile import Profile
-    from ninefold.diffraction.radiation import d_of
+    from ninefold.diffraction.radiation import d_of, two_theta_of
     from ninefold.errors import InputError
 
     measured = read_pattern(path, beam, axis)
-    if range_ is not None:
-        measured = measured.within(*_ends(range_))
-        if len(measured.two_theta) < FEWEST_POINTS:
-            problem = f"leaves {len(measured.two_theta)} points of the pattern"
-            raise InputError("--range", range_, problem=problem, allowed=f"at least {FEWEST_POINTS}")
+    low, high = (None, None) if range_ is None else _ends(range_)
+    farthest = float(np.nan_to_num(two_theta_of(np.array(SHORTEST_USED), beam.wavelength), nan=180.0))
+    measured = measured.within(low, farthest if high is None else high)
+    if len(measured.two_theta) < FEWEST_POINTS:
+        problem = f"leaves {len(measured.two_theta)} points of the pattern"
+        raise InputError("--range", range_, problem=problem, allowed=f"at least {FEWEST_POINTS}")
     pattern = reduced(measured)
     width = typical_width(pattern)
     ends = float(pattern.two_theta[0]), float(pattern.two_theta[-1])
@@ -109,9 +118,7 @@ def _matched(
     )  # fmt: skip
 
 
-def _phases(
-    symbols: set[str] | None, files: list[Path], store: str | None, campaign: str | None
-) -> list[MatchPhase]:
+def _phases(symbols: set[str] | None, files: list[Path], store: str | None, campaign: str | None) -> list[MatchPhase]:
     """Of the store, and of files; a file alone needs no store.
 
     Raises:
@@ -168,7 +175,8 @@ def _plain(found: Match) -> dict[str, Any]:
     """For JSON, with stable keys."""
     return {
         "verdict": found.verdict, "explained": round(found.explained, 4), "zero_shift": round(found.zero_shift, 4),
-        "fwhm": round(found.fwhm, 4), "peaks": found.peaks,
+        "fwhm": round(found.fwhm, 4),
+        "two_theta_range": [round(float(found.pattern.two_theta[place]), 4) for place in (0, -1)], "peaks": found.peaks,
         "phases": [
             {
                 "name": phase.group.first.name, "formula": phase.group.first.formula, "kind": phase.group.first.kind,
@@ -195,12 +203,13 @@ def _print(found: Match) -> None:
     said = {
         "explained": "These phases explain the pattern.",
         "partly explained": "These phases explain part of the pattern.",
-        "not explained": "No mixture of these phases explains the pattern."
-        + (" The nearest:" if found.phases else ""),
+        "not explained": "No mixture of these phases explains the pattern." + (" The nearest:" if found.phases else ""),
     }
     out.print(plain(said[found.verdict]))
     if found.phases:
-        table = table_of("phase", ">% of mass", ">% of intensity", ">a, Å", ">b", ">c", ">change of a, b, c, %", ">of V, %")
+        table = table_of(
+            "phase", ">% of mass", ">% of intensity", ">a, Å", ">b", ">c", ">change of a, b, c, %", ">of V, %"
+        )
         for phase in found.phases:
             table.add_row(*_row(phase))
         out.print(table)

@@ -28,7 +28,7 @@ Minima of one metal lattice have 0.98 to 1; another metal lattice of the same co
 
 _REACH = 6.0
 _SHARE = 0.997
-"""Of a phase's intensity: the reflections that hold it are drawn, a third to a tenth of all in cells without symmetry."""
+"""Of a phase's intensity: the reflections that hold it are drawn, in cells without symmetry some tenth of all."""
 
 
 @dataclass(frozen=True)

@@ -210,9 +210,7 @@ class _Search:
         ]  # fmt: skip
         return sorted(rough, key=lambda each: each.cost)
 
-    def _promising(
-        self, residual: NDArray[np.float64], without: set[int]
-    ) -> list[tuple[int, NDArray[np.float64]]]:
+    def _promising(self, residual: NDArray[np.float64], without: set[int]) -> list[tuple[int, NDArray[np.float64]]]:
         """Phases, and scales of their cells, that take most off the weighted squares of a residual."""
         values, weights = self._on_grid(residual)
         data = np.fft.rfft(values * weights, self.size)
@@ -310,7 +308,7 @@ class _Search:
         has = {id(part.group) for part in mixture.parts}
         rest = without.parts
         rough = self._roughly(rest, mixture.zero_shift, mixture.shape, self.fitter.residual(without), has)
-        close = []
+        close: list[tuple[float, int, PhaseGroup]] = []
         for each in rough[:_REFINED]:
             sharp = self.fitter.refined(
                 each.parts, mixture.zero_shift, mixture.shape, free=[len(rest)], blurs=(1.0, 0.0), steps=6
@@ -339,7 +337,9 @@ class _Search:
         middle = np.array(float(np.median(step.two_theta)))
         width = self.width if model is None else float(model.shape.fwhm(middle))
         zero = 0.0 if model is None else model.zero_shift
-        return Match(phases, explained, zero, width, len(places), left, verdict, model, step, self.radiation.lines[0][0])
+        return Match(
+            phases, explained, zero, width, len(places), left, verdict, model, step, self.radiation.lines[0][0]
+        )
 
     def _unexplained(self, mixture: Mixture | None, places: Sequence[int]) -> tuple[UnexplainedPeak, ...]:
         net, grid = self.pattern.net, self.pattern.two_theta

@@ -1,4 +1,4 @@
-"""Least squares of a mixture of phases against a pattern: cells, zero shift and widths are free, shares not negative."""
+"""Least squares of a mixture of phases against a pattern: cells, zero shift and widths free, shares not negative."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ class _Problem:
         return np.asarray((scales @ curves + rest - self.values) * self.fitter.weights)
 
     def jacobian(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """shape (n, parameters); what the shares and the line take up is taken off (Kaufman's approximation)."""
+        """Shape (n, parameters); what the shares and the line take up is taken off (Kaufman's approximation)."""
         parts, zero_shift, shape = self.unpacked(x)
         seen = self._seen(shape)
         fitter = self.fitter

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ninefold.errors import InputError
 
 REACH = 12.0
-"""Full widths at half maximum on either side over which a peak is drawn; beyond it a Lorentzian has 0.2 % of its height."""
+"""FWHM on either side over which a peak is drawn; beyond it a Lorentzian has 0.2 % of its height."""
 WIDEST = 5.0
 """Degrees."""
 NARROWEST = 0.002
@@ -39,9 +39,7 @@ class Profile:
         return np.asarray(np.sqrt(np.clip(squared, NARROWEST**2, None)))
 
 
-def profile(
-    fwhm: float = 0.1, u: float = 0.0, v: float = 0.0, eta: float = 0.5, field: str = "--fwhm"
-) -> Profile:
+def profile(fwhm: float = 0.1, u: float = 0.0, v: float = 0.0, eta: float = 0.5, field: str = "--fwhm") -> Profile:
     """A profile from a width and Caglioti's other two terms.
 
     Raises:

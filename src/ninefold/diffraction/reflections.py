@@ -59,7 +59,7 @@ class Reflections:
 
     @functools.cached_property
     def changes(self) -> NDArray[np.float64]:
-        """shape (n, m), derivatives of ln d by the strains, at none."""
+        """Shape (n, m), derivatives of ln d by the strains, at none."""
         squared = np.einsum("ni,ni->n", self.q, self.q)
         return np.asarray(np.einsum("ni,mij,nj->nm", self.q, self.strains, self.q) / squared[:, None])
 
@@ -93,7 +93,7 @@ def reflections(structure: Structure, radiation: Radiation, d_min: float, b_iso:
     """
     lattice, symbols, positions = _conventional(structure)
     volume = abs(float(np.linalg.det(lattice)))
-    reciprocal = np.linalg.inv(lattice).T
+    reciprocal = np.asarray(np.linalg.inv(lattice).T, dtype=float)
     hkl = _half_sphere(lattice, reciprocal, d_min)
     q = hkl @ reciprocal
     squares = _squared_factors(hkl, np.linalg.norm(q, axis=1), symbols, positions, radiation, b_iso)
@@ -154,10 +154,17 @@ def _squared_factors(
     plus, minus = np.zeros(len(hkl), dtype=complex), np.zeros(len(hkl), dtype=complex)
     for row, kind in enumerate(kinds):
         own = positions[[symbol == kind for symbol in symbols]]
-        geometry = np.exp(2j * np.pi * (hkl @ own.T)).sum(axis=1)
+        geometry = np.concatenate(
+            [np.exp(2j * np.pi * (some @ own.T)).sum(axis=1) for some in np.array_split(hkl, _pieces(hkl, own))]
+        )
         plus += factors[row] * geometry
         minus += factors[row] * geometry.conj()
     return np.asarray((np.abs(plus) ** 2 + np.abs(minus) ** 2) / 2)
+
+
+def _pieces(hkl: NDArray[np.int64], positions: NDArray[np.float64]) -> int:
+    """So many that none needs more than some 30 MB."""
+    return max(1, len(hkl) * len(positions) // 2_000_000)
 
 
 def _strains(lattice: NDArray[np.float64], symbols: list[str], positions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -172,11 +179,11 @@ def _strains(lattice: NDArray[np.float64], symbols: list[str], positions: NDArra
     for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)):
         unit = np.zeros((3, 3))
         unit[i, j] = unit[j, i] = 1.0
-        mean = sum(turn @ unit @ turn.T for turn in turns) / len(turns)
+        mean: NDArray[np.float64] = np.mean([turn @ unit @ turn.T for turn in turns], axis=0)
         for known in units:
             mean = mean - known * (np.sum(mean * known) / np.sum(known * known))
-        if (length := np.linalg.norm(mean)) > 1e-3:
-            units.append(mean / length)
+        if (length := float(np.linalg.norm(mean))) > 1e-3:
+            units.append(np.asarray(mean / length))
     return np.array(units)
 
 
@@ -197,7 +204,7 @@ def _merged(
         apart = np.abs(np.diff(keys[order], axis=0)).max(axis=1) > _SAME
         groups[order[1:]] = np.cumsum(apart)
     count = int(groups.max()) + 1 if len(groups) else 0
-    strength = np.bincount(groups, weights=2 * squares, minlength=count)
+    strength: NDArray[np.float64] = np.asarray(np.bincount(groups, weights=2 * squares, minlength=count), dtype=float)
     multiplicity = 2 * np.bincount(groups, minlength=count)
     chosen = _printed_members(hkl, groups, count)
     kept = np.flatnonzero(strength > WEAKEST * strength.max(initial=0.0))

@@ -46,7 +46,7 @@ def amplitudes(
 
 
 def _dispersion(atomic_number: int, wavelength: float) -> complex:
-    """f' + i f'', electrons; hydrogen and helium have none worth the name."""
+    """F' + i f'', electrons; hydrogen and helium have none worth the name."""
     import gemmi
 
     if atomic_number < 3:

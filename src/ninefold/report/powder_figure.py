@@ -128,8 +128,7 @@ def powder_svg(figure: PowderFigure) -> Markup:
         parts.append(
             _line(figure.x, figure.difference, across, middle, _CURVES / top, "#d55e00", low, high, _DIFFERENCE / 2)
         )
-    for mark in figure.marks:
-        parts.append(f"<path d='M{across(mark) - 4:.1f} {_TOP - 8:g}h8l-4 7z' fill='#d55e00'/>")
+    parts += [f"<path d='M{across(mark) - 4:.1f} {_TOP - 8:g}h8l-4 7z' fill='#d55e00'/>" for mark in figure.marks]
     for place, row in enumerate(figure.ticks):
         y = end + _ROW * place
         seen = "".join(f"M{across(angle):.1f} {y + 3:g}v9" for angle in row.two_theta if low <= angle <= high)

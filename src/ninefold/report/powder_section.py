@@ -46,7 +46,9 @@ def powder_picture(candidate: Mapping[str, Any], structure: Mapping[str, Any]) -
         for name, each in (candidate.get("competing_structures") or [])[:COMPETITORS]
     ]
     peaks = [peak for peak in candidate_peaks(structure) if peak.intensity >= WEAKEST]
-    figure = pattern_figure(f"{candidate['formula']}, Cu Kα1 (1.5406 Å), and phases that it competes with", peaks, others)
+    figure = pattern_figure(
+        f"{candidate['formula']}, Cu Kα1 (1.5406 Å), and phases that it competes with", peaks, others
+    )
     return powder_svg(figure)
 
 

@@ -62,7 +62,8 @@ def disorder_lines(candidate: Mapping[str, Any]) -> list[str]:
 
 def _average_lines(average: AverageStructure) -> list[str]:
     metals = average.metals
-    cell = f"a {metals.a:.3f}  b {metals.b:.3f}  c {metals.c:.3f} Å, {metals.alpha:.1f} {metals.beta:.1f} {metals.gamma:.1f}°"
+    angles = f"{metals.alpha:.1f} {metals.beta:.1f} {metals.gamma:.1f}°"
+    cell = f"a {metals.a:.3f}  b {metals.b:.3f}  c {metals.c:.3f} Å, {angles}"
     sites = ", ".join(f"{site.element} {site.label}" for site in average.metal_sites)
     lines = [
         f"Metal lattice: {metals.space_group_symbol} ({metals.space_group_number}), {cell}; {sites}",
@@ -74,6 +75,6 @@ def _average_lines(average: AverageStructure) -> list[str]:
     more = f" and {len(average.hydrogens) - len(kinds)} more kinds" if len(average.hydrogens) > len(kinds) else ""
     return [
         *lines,
-        f"It allows {average.operations} equivalent variants of this {average.ordered.symbol} arrangement; averaged over "
-        f"them, hydrogen sites by occupancy: {told}{more}",
+        f"It allows {average.operations} equivalent variants of this {average.ordered.symbol} arrangement; averaged "
+        f"over them, hydrogen sites by occupancy: {told}{more}",
     ]

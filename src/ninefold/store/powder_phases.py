@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ninefold.store.store import Store
 
 
-def powder_phases(store: Store, elements: Collection[str] | None = None, campaign: str | None = None) -> list[MatchPhase]:
+def powder_phases(
+    store: Store, elements: Collection[str] | None = None, campaign: str | None = None
+) -> list[MatchPhase]:
     """Every valid minimum of the candidates, by the method that stands for each, and every solid reference phase.
 
     Args:

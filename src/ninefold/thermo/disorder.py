@@ -53,7 +53,9 @@ def disorder_bound(
         ValueError: without a minimum, for a temperature that is not above 0, or less than one atom.
     """
     if not energies_per_atom or temperature_K <= 0 or atoms_per_anion < 1:
-        raise ValueError(f"{len(energies_per_atom)} minima, {temperature_K=} K, {atoms_per_anion=}: all must be above 0")
+        raise ValueError(
+            f"{len(energies_per_atom)} minima, {temperature_K=} K, {atoms_per_anion=}: all must be above 0"
+        )
     lowest = min(energies_per_atom)
     above = [(energy - lowest) * atoms_per_anion for energy in energies_per_atom if energy - lowest <= near]
     unit = BOLTZMANN * temperature_K
