@@ -1,8 +1,8 @@
 """How often `ninefold xrd match` names what is in a simulated mixture, and what it names where nothing is.
 
-    python benchmarks/xrd_match.py [NAME ...]
+    python benchmarks/xrd_match.py [FOLDER] [NAME ...]
 
-The patterns of tests/diffraction/data are simulated by another program (tools/simulate_powder.py). A phase counts as
+The patterns of a folder, tests/diffraction/data by default, are simulated by another program (tools/simulate_powder.py). A phase counts as
 named if it is in a group that the match reports, in its place or as an alternative to it; as visible if its strongest
 peak has at least 3 % of the pattern's.
 """
@@ -40,10 +40,13 @@ def phases_of(system: str) -> list[MatchPhase]:
     ]
 
 
+FOLDER = Path(sys.argv.pop(1)) if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir() else DATA
+
+
 def matched(name: str, system: str, wavelength: str) -> tuple[Match, float]:
     start = time.perf_counter()
     beam = radiation(wavelength)
-    pattern = reduced(read_pattern(DATA / f"{name}.xy.gz", beam))
+    pattern = reduced(read_pattern(FOLDER / f"{name}.xy.gz", beam))
     width = typical_width(pattern)
     ends = float(pattern.two_theta[0]), float(pattern.two_theta[-1])
     d_min = float(d_of(np.array(ends[1]), beam.wavelength)) * 0.96
@@ -53,9 +56,9 @@ def matched(name: str, system: str, wavelength: str) -> tuple[Match, float]:
 
 
 def main() -> None:
-    truth = json.loads((DATA / "truth.json").read_text())
+    truth = json.loads((FOLDER / "truth.json").read_text())
     names = sys.argv[1:] or list(truth)
-    matched("mix00", "Li-Mo-H", "CuKa")  # compiled code is loaded
+    matched(names[0], "Li-Mo-H", "CuKa")  # compiled code is loaded
     visible = named = exact = clean = mixtures = hidden = hidden_named = extra = 0
     silent, foreign, seconds = 0, 0, []
     for name in names:

@@ -1,13 +1,14 @@
 """Powder patterns for the tests of `ninefold xrd match`, simulated by another program: Dans_Diffraction (Apache 2.0).
 
     pip install Dans_Diffraction
-    python tools/simulate_powder.py tests/diffraction/data
+    python tools/simulate_powder.py tests/diffraction/data           # the patterns recorded there
+    python tools/simulate_powder.py FOLDER 7000                      # others, by another first seed
 
 Structure factors with dispersion come from that package. What a diffractometer adds is written here, apart from
 ninefold: cells that differ from the calculated ones, atoms off their places, preferred orientation (March and Dollase),
 broadening by size and strain of each phase, the Kα doublet, asymmetry at low angles, a background with a hump, a zero
-shift and counting noise. `phases.json.gz` in the folder holds the phases of the demo; `truth.json` is written beside
-the patterns.
+shift and counting noise. `phases.json.gz` beside the recorded patterns holds the phases of the demo; `truth.json` is
+written with the patterns.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 
 warnings.simplefilter("ignore")
 
+DATA = Path(__file__).parents[1] / "tests" / "diffraction" / "data"
 COPPER = ((1.540593, 2 / 3), (1.544427, 1 / 3))
 SYNCHROTRON = ((0.4132, 1.0),)
 FOREIGN = ("Sapphire", "Silicon", "ZnO", "Rutile", "LiCoO2", "Copper", "Gold", "KCl", "Ca2RuO4", "Graphite")
@@ -32,26 +34,27 @@ FOREIGN = ("Sapphire", "Silicon", "ZnO", "Rutile", "LiCoO2", "Copper", "Gold", "
 def main() -> None:
     """Write every pattern and what is in it."""
     folder = Path(sys.argv[1])
-    phases = json.loads(gzip.decompress((folder / "phases.json.gz").read_bytes()))
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
+    phases = json.loads(gzip.decompress((DATA / "phases.json.gz").read_bytes()))
     by_system = {
         system: [phase for phase in phases if set(phase["species"]) <= set(system.split("-"))]
         for system in ("Li-Mo-H", "K-Re-H", "Mg-Cr-H")
     }
     truth = {}
     for number in range(30):
-        random = np.random.default_rng(1000 + number)
+        random = np.random.default_rng(seed + number)
         system = tuple(by_system)[number % 3]
         chosen = _mixture(by_system[system], random, count=1 + number // 3 % 3)
         truth[f"mix{number:02d}"] = _made(folder / f"mix{number:02d}.xy.gz", chosen, system, random, number % 5 == 4)
     for number, name in enumerate(FOREIGN):
-        random = np.random.default_rng(2000 + number)
+        random = np.random.default_rng(seed + 1000 + number)
         import Dans_Diffraction
 
         crystal = _quiet(lambda name=name: Dans_Diffraction.Crystal(str(_shipped(name))))
         file = f"foreign{number:02d}"
         truth[file] = _made(folder / f"{file}.xy.gz", [({"name": name, "crystal": crystal}, 1.0)], "", random, False)
     for number, (system, other) in enumerate((a, b) for a in by_system for b in by_system if a != b):
-        random = np.random.default_rng(3000 + number)
+        random = np.random.default_rng(seed + 2000 + number)
         chosen = _mixture([each for each in by_system[other] if len(set(each["species"])) == 3], random, count=1)
         file = f"other{number:02d}"
         truth[file] = _made(folder / f"{file}.xy.gz", chosen, system, random, False)

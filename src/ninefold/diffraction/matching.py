@@ -24,7 +24,7 @@ PENALTY = 0.06
 """Of the weighted sum of squares: what one more phase has to take away of it for the search to go on."""
 NEEDED = 0.15
 """Of the weighted sum of squares without a phase: what the phase has to take away of it to stay. In simulated mixtures
-phases that were not there took up to 0.12, visible ones that were there 0.4 and more (docs/diffraction.md)."""
+phases that were not there took up to 0.19, visible ones that were there 0.36 and more (docs/diffraction.md)."""
 FOUND_SHARE = 0.65
 """Of a phase's own calculated intensity: what must be in the pattern, else the phase is no part of it."""
 EXPLAINED = 0.5
