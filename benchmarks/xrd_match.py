@@ -2,9 +2,9 @@
 
     python benchmarks/xrd_match.py [FOLDER] [NAME ...]
 
-The patterns of a folder, tests/diffraction/data by default, are simulated by another program (tools/simulate_powder.py). A phase counts as
-named if it is in a group that the match reports, in its place or as an alternative to it; as visible if its strongest
-peak has at least 3 % of the pattern's.
+The patterns of a folder, tests/diffraction/data by default, are simulated by another program: tools/simulate_powder.py.
+A phase counts as named if it is in a group that the match reports, in its place or as an alternative to it; as visible
+if its strongest peak has at least 3 % of the pattern's.
 """
 
 from __future__ import annotations
