@@ -108,7 +108,7 @@ def powder_svg(figure: PowderFigure) -> Markup:
 
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH:g} {height:g}' role='img' "
-        f"font-family='sans-serif' font-size='12' style='max-width:100%'><title>{escape(figure.title)}</title>",
+        f"aria-label='{escape(figure.title)}' font-family='sans-serif' font-size='12' style='max-width:100%'><title>{escape(figure.title)}</title>",
         _text(_LEFT, 14, figure.title, weight="bold"),
     ]
     top = max((float(curve.y.max()) for curve in figure.curves), default=1.0) or 1.0
@@ -214,9 +214,8 @@ def _text(
     x: float, y: float, text: str, anchor: str = "start", *, weight: str = "normal", colour: str = "",
     halo: bool = False,
 ) -> str:  # fmt: skip
-    style = f" style='fill:{colour}'" if colour else ""
-    behind = " paint-order='stroke' stroke='#ffffff' stroke-opacity='0.8' stroke-width='3'" if halo else ""
-    return (
-        f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' font-weight='{weight}'{style}{behind}>"
-        f"{escape(text)}</text>"
-    )
+    # the page's paper, light or dark; white in a file of its own
+    behind = "paint-order:stroke;stroke:var(--paper,#fff);stroke-width:3px" if halo else ""
+    fill = f"fill:{colour}" if colour else ""
+    style = f" style='{behind}{fill}'" if behind or fill else ""
+    return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' font-weight='{weight}'{style}>{escape(text)}</text>"
