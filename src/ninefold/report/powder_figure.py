@@ -108,7 +108,8 @@ def powder_svg(figure: PowderFigure) -> Markup:
 
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH:g} {height:g}' role='img' "
-        f"aria-label='{escape(figure.title)}' font-family='sans-serif' font-size='12' style='max-width:100%'><title>{escape(figure.title)}</title>",
+        f"aria-label='{escape(figure.title)}' font-family='sans-serif' font-size='12' "
+        f"style='max-width:100%'><title>{escape(figure.title)}</title>",
         _text(_LEFT, 14, figure.title, weight="bold"),
     ]
     top = max((float(curve.y.max()) for curve in figure.curves), default=1.0) or 1.0
