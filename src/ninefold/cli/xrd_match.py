@@ -244,10 +244,12 @@ def _row(phase: FoundPhase) -> tuple[str, ...]:
 
 def _told(phase: FoundPhase) -> list[str]:
     """Which phases have the same pattern, and which fit nearly as well."""
-    from ninefold.diffraction.matching import FEW_PEAKS
+    from ninefold.diffraction.matching import FEW_PEAKS, WEAK
 
     lines = []
     name = phase.group.first.name
+    if phase.gain < WEAK:
+        lines.append(f"{name} is weakly supported: without it the fit is {100 * phase.gain:.0f} % worse.")
     if phase.peaks < FEW_PEAKS:
         lines.append(f"{name} rests on {phase.peaks} peak(s): any phase with such a lattice looks like it.")
     if same := _names(phase.group)[1:]:

@@ -37,6 +37,9 @@ ALTERNATIVE = 1.25
 """Weighted sum of squares over the best one's, up to which another phase in the place of one is told."""
 _POINTS = 4
 """Of a fit per width of a peak."""
+WEAK = 0.25
+"""Of the weighted sum of squares without a phase: one that takes less of it is told as weakly supported. The two phases
+of 60 simulated mixtures that were not there took 0.17 and 0.19."""
 FEW_PEAKS = 6
 """A phase that rests on fewer peaks may be another one with such a lattice: five peaks of gold fit CrH2."""
 _BEAM = 2
