@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ninefold.diffraction.pattern import Peak
 
 _WIDTH, _LEFT, _RIGHT, _TOP = 860.0, 56.0, 12.0, 34.0
-_CURVES, _DIFFERENCE, _ROW, _BOTTOM = 260.0, 70.0, 16.0, 46.0
+_CURVES, _DIFFERENCE, _ROW, _BOTTOM = 260.0, 70.0, 27.0, 46.0
 _FEWEST_PIXELS = 0.7
 """Between points of a drawn curve."""
 
@@ -132,9 +132,9 @@ def powder_svg(figure: PowderFigure) -> Markup:
     parts += [f"<path d='M{across(mark) - 4:.1f} {_TOP - 8:g}h8l-4 7z' fill='#d55e00'/>" for mark in figure.marks]
     for place, row in enumerate(figure.ticks):
         y = end + _ROW * place
-        seen = "".join(f"M{across(angle):.1f} {y + 3:g}v9" for angle in row.two_theta if low <= angle <= high)
+        seen = "".join(f"M{across(angle):.1f} {y + 16:g}v9" for angle in row.two_theta if low <= angle <= high)
         parts.append(f"<path d='{seen}' stroke='{row.colour}' fill='none'/>")
-        parts.append(_text(_WIDTH - _RIGHT, y + 12, row.label, "end", halo=True))
+        parts.append(_text(_LEFT, y + 13, row.label))
     floor = end + _ROW * len(figure.ticks) + 4
     parts += _axis(low, high, across, floor)
     parts.append("</svg>")
@@ -212,11 +212,7 @@ def _axis(low: float, high: float, across: Any, y: float) -> list[str]:
 
 
 def _text(
-    x: float, y: float, text: str, anchor: str = "start", *, weight: str = "normal", colour: str = "",
-    halo: bool = False,
+    x: float, y: float, text: str, anchor: str = "start", *, weight: str = "normal", colour: str = ""
 ) -> str:  # fmt: skip
-    # the page's paper, light or dark; white in a file of its own
-    behind = "paint-order:stroke;stroke:var(--paper,#fff);stroke-width:3px" if halo else ""
-    fill = f"fill:{colour}" if colour else ""
-    style = f" style='{behind}{fill}'" if behind or fill else ""
+    style = f" style='fill:{colour}'" if colour else ""
     return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' font-weight='{weight}'{style}>{escape(text)}</text>"
