@@ -19,7 +19,8 @@ import numpy as np
 
 from ninefold.diffraction.background import reduced, typical_width
 from ninefold.diffraction.library import MatchPhase, grouped
-from ninefold.diffraction.matching import Match, match
+from ninefold.diffraction.match_results import Match
+from ninefold.diffraction.matching import match
 from ninefold.diffraction.measured import read_pattern
 from ninefold.diffraction.profile import Profile
 from ninefold.diffraction.radiation import d_of, radiation

@@ -13,7 +13,7 @@ from ninefold.cli.outputs import ForceOption
 
 if TYPE_CHECKING:
     from ninefold.diffraction.library import MatchPhase, PhaseGroup
-    from ninefold.diffraction.matching import FoundPhase, Match
+    from ninefold.diffraction.match_results import FoundPhase, Match
 
 SHORTEST_USED = 0.75
 """Å; peaks of shorter spacings overlap and tell phases no better. --range goes on beyond."""

@@ -26,6 +26,8 @@ ALIKE = 0.97
 
 Minima of one metal lattice have 0.98 to 1; another metal lattice of the same composition comes to 0.5 to 0.9."""
 
+_TILT = 0.009
+"""Change of shape with which a cell is tried besides its own, where the metal lattice allows one."""
 _REACH = 6.0
 _SHARE = 0.997
 """Of a phase's intensity: the reflections that hold it are drawn, in cells without symmetry some tenth of all."""
@@ -137,3 +139,15 @@ def grouped(
         else:
             leaders.append((spectrum, [phase], found))
     return [PhaseGroup(tuple(members), found) for _, members, found in leaders]
+
+
+def tilts(group: PhaseGroup) -> list[NDArray[np.float64]]:
+    """No strain, and for up to two changes of shape one in either direction."""
+    size = len(group.reflections.strains)
+    tilts = [np.zeros(size)]
+    for place in range(1, min(size, 3)):
+        for sign in (-1, 1):
+            tilt = np.zeros(size)
+            tilt[place] = sign * _TILT
+            tilts.append(tilt)
+    return tilts

@@ -8,14 +8,14 @@ the fit worse by a set fraction, and if most of what it should scatter is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
 from ninefold.diffraction.background import Reduced, peak_places
-from ninefold.diffraction.library import LOG_STEP, LogGrid, PhaseGroup
+from ninefold.diffraction.library import LOG_STEP, LogGrid, PhaseGroup, tilts
+from ninefold.diffraction.match_results import FoundPhase, Match, UnexplainedPeak
 from ninefold.diffraction.mixture import Fitter, Mixture, Part
 from ninefold.diffraction.profile import Profile
 from ninefold.diffraction.radiation import Radiation, d_of
@@ -49,69 +49,6 @@ _REFINED = 3
 """Of these, how many are fitted sharply."""
 _ROUGH = 3.0
 """Typical widths by which pattern and model are blurred for the first fit of a cell."""
-_TILT = 0.009
-"""Change of shape with which a cell is tried besides its own, where the metal lattice allows one."""
-
-
-@dataclass(frozen=True)
-class FoundPhase:
-    """A phase of the mixture that explains the pattern."""
-
-    group: PhaseGroup
-    weight_share: float
-    """Of the mixture's mass, 0 to 1; absorption and preferred orientation neglected."""
-    intensity_share: float
-    """Of the intensity that the mixture explains."""
-    found_share: float
-    """Of the phase's calculated intensity: what is in the pattern."""
-    gain: float
-    """By how much the weighted sum of squares grows without the phase, over what it is then."""
-    lattice: NDArray[np.float64]
-    """shape (3, 3), Å, fitted conventional cell; rows are vectors."""
-    length_changes: NDArray[np.float64]
-    """shape (3,), relative changes of a, b, c from the phase's own cell."""
-    volume_change: float
-    """Relative."""
-    peaks: int
-    """Of the pattern, to which the phase gives more than any other: what it rests on."""
-    alternatives: tuple[PhaseGroup, ...] = ()
-    """Groups that explain the pattern nearly as well in its place."""
-
-
-@dataclass(frozen=True)
-class UnexplainedPeak:
-    """A peak of which the mixture explains less than half."""
-
-    two_theta: float
-    """Degrees, as measured."""
-    d: float
-    """Å, corrected for the zero shift."""
-    height: float
-    """Of the strongest peak of the pattern, 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Match:
-    """What a pattern comes to."""
-
-    phases: tuple[FoundPhase, ...]
-    """Largest share of intensity first."""
-    explained: float
-    """Of the intensity above the background, 0 to 1: 1 less the sum of differences over the sum of intensities."""
-    zero_shift: float
-    """Degrees."""
-    fwhm: float
-    """Degrees, fitted, in the middle of the pattern."""
-    peaks: int
-    """In the pattern."""
-    unexplained: tuple[UnexplainedPeak, ...]
-    """By falling height."""
-    verdict: str
-    """explained | partly explained | not explained."""
-    mixture: Mixture | None
-    pattern: Reduced
-    wavelength: float
-    """Å, of the first line."""
 
 
 def match(
@@ -161,7 +98,7 @@ class _Search:
         self._templates = [
             (place, tilt, *self._spectra(group, tilt))
             for place, group in enumerate(self.groups)
-            for tilt in _tilts(group)
+            for tilt in tilts(group)
         ]
 
     def run(self, most_phases: int) -> Mixture | None:
@@ -357,18 +294,6 @@ class _Search:
                 d = float(d_of(grid[place] - zero, self.radiation.wavelength))
                 left.append(UnexplainedPeak(float(grid[place]), d, float(net[place] / top)))
         return tuple(sorted(left, key=lambda peak: -peak.height))
-
-
-def _tilts(group: PhaseGroup) -> list[NDArray[np.float64]]:
-    """No strain, and for up to two changes of shape one in either direction."""
-    size = len(group.reflections.strains)
-    tilts = [np.zeros(size)]
-    for place in range(1, min(size, 3)):
-        for sign in (-1, 1):
-            tilt = np.zeros(size)
-            tilt[place] = sign * _TILT
-            tilts.append(tilt)
-    return tilts
 
 
 def _distinct(mixtures: Sequence[Mixture]) -> list[Mixture]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ninefold.report.palette import TERMS
 
 if TYPE_CHECKING:
-    from ninefold.diffraction.matching import Match
+    from ninefold.diffraction.match_results import Match
     from ninefold.diffraction.pattern import Peak
 
 _WIDTH, _LEFT, _RIGHT, _TOP = 860.0, 56.0, 12.0, 34.0
