@@ -98,3 +98,28 @@ def test_the_campaigns_own_compounds_compete(store, tmp_path):
     found = {row["formula"]: row for row in rows(store)}
     assert found["K3ReH10"]["is_competitor"]
     assert found["K3ReH10"]["is_known"]
+
+
+SCORED = """
+from ninefold.rules import Mode, Rule
+few = Rule("few", lambda table: table.m, "m", "test", levels={0: 0.2, 1: 0.9, 2: 0.5}, mode=Mode.SCORE)
+"""
+
+
+def test_the_best_by_the_rules_stand_first_in_the_shards(store, tmp_path):
+    from ninefold.flows.shards import each_line
+
+    (tmp_path / "mine.py").write_text(SCORED)
+    given = {
+        "name": "x", "space": [RHENIUM | {"m": [0, 2]}], "engine": {"name": "lj"},
+        "rules": {"files": [str(tmp_path / "mine.py")]}, "execution": {"compositions_per_job": 1},
+    }  # fmt: skip
+    campaign = parse_campaign(given)
+    shards = campaign_jobs.select_compositions.original(campaign.to_dict(), store, {"attempt": 1})
+    with open_store(store) as opened:
+        labels = [line["label"] for line in each_line(opened, shards)]
+        found = opened.find("compositions", limit=None)
+    prior = {row["label"]: row["prior"] for row in found if not row["is_competitor"]}
+    assert len(set(prior.values())) == 3
+    assert labels[:3] == sorted(prior, key=lambda label: -prior[label])
+    assert sorted(labels[3:]) == sorted(row["label"] for row in found if row["is_competitor"])

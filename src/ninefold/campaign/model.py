@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from ninefold.campaign.budget import Budget
 from ninefold.campaign.queries import SavedQuery, check_query
 from ninefold.chemistry.compounds import KnownCompound, with_own_compounds
 from ninefold.engines.registry import ENGINES
@@ -39,12 +40,18 @@ DEFAULT_ENERGIES = (EngineSettings(name="sevennet", model="7net-0"),)
 
 
 class ExecutionSettings(Settings):
-    """How the work is spread. Never changes a result."""
+    """How the work is spread. Never changes a result; a budget leaves compositions without one for now."""
 
     workers: int | None = Field(default=None, ge=1, le=1024)
     """Worker processes, one thread each; default: the cores this process may use."""
     compositions_per_job: int = Field(default=50, ge=1, le=100_000)
     """Compositions in one job of the flow; a job is what a cluster's queue runs."""
+    budget: Budget | None = None
+    """Release compositions in parts, the most promising first, until one of its limits is reached; default: all at
+    once."""
+    released_at_once: int = Field(default=1, ge=1, le=1000)
+    """With a budget: jobs that are released at first; another one follows each that ends. `ninefold submit` takes as
+    many as the cluster has places for."""
 
     @property
     def worker_count(self) -> int:

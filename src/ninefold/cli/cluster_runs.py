@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from ninefold.stages.verify import VerifySettings
 
 ClusterOption = Annotated[str, typer.Option("--cluster", help="A cluster: name or YAML file; see 'ninefold cluster'.")]
+BudgetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        help="Release compositions in parts, the most promising first, until this is spent: core-hours=NUMBER, "
+        "candidates=NUMBER, until=DATE, may be given again; none: no limit. Default: the campaign's.",
+    ),
+]
 NameArgument = Annotated[str, typer.Argument(help="Campaign by name in the store.")]
 
 
@@ -37,6 +45,7 @@ def submit(
     shard_minutes: Annotated[
         float, typer.Option(help="Core time that a job should take, by measured rates.", min=0.1)
     ] = 60.0,
+    budget: BudgetOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -45,10 +54,10 @@ def submit(
     from ninefold.clusters import read_cluster
     from ninefold.run.submission import submit_campaign
 
-    chosen, read = read_cluster(cluster), read_campaign(campaign)
+    chosen, read = read_cluster(cluster), with_budget(read_campaign(campaign), budget)
     done = submit_campaign(
         read, database_of(chosen, store), chosen.name, chosen.resources.kinds, workflow=workflow, update=update,
-        shard_seconds=60 * shard_minutes, has_spool=chosen.spool is not None,
+        shard_seconds=60 * shard_minutes, has_spool=chosen.spool is not None, places=places_of(chosen),
     )  # fmt: skip
     _tell_submitted(done, chosen.name, json, named=cluster)
 
@@ -199,6 +208,7 @@ def retry(
         typer.Option("--cause", help="Try only failures of this cause again, as 'ninefold failures' words it."),
     ] = None,
     cluster: Annotated[str | None, typer.Option("--cluster", help="Another cluster than before.")] = None,
+    budget: BudgetOption = None,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -225,15 +235,22 @@ def retry(
     causes = {cause_of(row["reason"]) for row in reasons}
     if unknown := [one for one in cause or () if one not in causes]:
         raise InputError("--cause", unknown[0], problem="is the cause of no failure", allowed="; ".join(sorted(causes)))
-    name, kinds, has_spool = before["cluster"], tuple(before["kinds"]), before["has_spool"]
+    name, kinds, has_spool, places = (
+        before["cluster"],
+        tuple(before["kinds"]),
+        before["has_spool"],
+        before.get("places"),
+    )
     if cluster is not None:
         from ninefold.clusters import read_cluster
 
         chosen = read_cluster(cluster)
         name, kinds, has_spool = chosen.name, chosen.resources.kinds, chosen.spool is not None
+        places = places_of(chosen)
     done = submit_campaign(
-        parse_campaign(document["settings"]), address, name, kinds, workflow=document["workflow"], again=True,
-        held_causes=tuple(sorted(causes - set(cause))) if cause else (), has_spool=has_spool,
+        with_budget(parse_campaign(document["settings"]), budget), address, name, kinds,
+        workflow=document["workflow"], again=True,
+        held_causes=tuple(sorted(causes - set(cause))) if cause else (), has_spool=has_spool, places=places,
     )  # fmt: skip
     _tell_submitted(done, name, json, named=cluster)
 
@@ -320,6 +337,26 @@ def database_of(cluster: Cluster, store: str | None) -> str:
             allowed=masked(cluster.database), hint="leave --store out",
         )  # fmt: skip
     return cluster.database
+
+
+def places_of(cluster: Cluster) -> int:
+    """Jobs of machine-learned potentials that a cluster runs at once, by its limits."""
+    needs = cluster.of("cpu" if "cpu" in cluster.resources.kinds else cluster.resources.kinds[0])
+    return (needs.max_queue_jobs or cluster.max_queue_jobs) * (needs.jobs_at_once or 1)
+
+
+def with_budget(campaign: Campaign, texts: list[str] | None) -> Campaign:
+    """A campaign with the budget of the command line, where that names one.
+
+    Raises:
+        InputError: naming the option and what came.
+    """
+    from ninefold.campaign.budget import Budget
+
+    if not texts:
+        return campaign
+    execution = campaign.execution.model_copy(update={"budget": Budget.parse(texts)})
+    return campaign.model_copy(update={"execution": execution})
 
 
 def _address(cluster: str | None, store: str | None) -> str:

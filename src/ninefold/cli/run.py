@@ -212,6 +212,7 @@ def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> No
     from collections import Counter
 
     from ninefold.flows.funnel import total
+    from ninefold.flows.spending import left_out
     from ninefold.report.answer import uncertainty_note
     from ninefold.report.disagreement import FIELDS, disagreement_note
     from ninefold.report.terminal import funnel_table, ranked_table
@@ -235,6 +236,13 @@ def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> No
     engines = Counter(row["engine"] for row in rows if row["energy_per_atom"] is not None)
     by = ", ".join(f"{engine} ({count})" for engine, count in engines.most_common()) if len(engines) > 1 else ""
     out.print(f"Evidence: {evidence}, static, 0 K." + (f" Energies shown are of {by}." if by else ""))
+    document = repository.get("campaigns", campaign.name)
+    if document is not None and (left := left_out(repository, document)) is not None:
+        out.print(
+            f"{left.number} compositions were not computed: the budget is spent ({left.budget}); a larger "
+            "execution.budget in the campaign file, or none, and the same command computes more.",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
     out.print(f"Store:  {masked(address)}\nReport: {target.resolve()}", soft_wrap=True)
 
 

@@ -61,6 +61,7 @@ def _tell(address: str, name: str | None, json: bool) -> bool:
         faults = repository.find("faults", equal={"campaign": document["name"]})
         holder, progress = repository.lease_holder(), repository.lease_progress()
         attempts = _attempts(repository, document)
+        budget = _budget(repository, document, kept.searched)
         if store_file(address) is None:
             from ninefold.run.watch import standing_of
 
@@ -91,6 +92,7 @@ def _tell(address: str, name: str | None, json: bool) -> bool:
                 "running": running,
                 "faults": [{key: fault[key] for key in ("stage", "what", "reason", "created")} for fault in faults],
                 "funnel": funnel,
+                "budget": budget,
                 "cluster": None if standing is None else _of_cluster(standing),
             }
         )
@@ -112,11 +114,39 @@ def _tell(address: str, name: str | None, json: bool) -> bool:
     for line in _faults(faults):
         out.print(line, markup=False)
     again = "resume" if standing is None else "retry"
-    if state == "incomplete":
+    if budget is not None:
+        out.print(_of_budget(budget, document["name"], is_submitted=standing is not None), markup=False, soft_wrap=True)
+    if state == "incomplete" and (faults or budget is None or not budget["left_out"]):
         out.print(f"'ninefold {again} {document['name']}' computes what is missing, and only that.")
     if state == "interrupted":
         out.print(f"'ninefold {again} {document['name']}' goes on where it stopped; what is finished is kept.")
     return is_submitted or running is not None
+
+
+def _budget(repository: Any, document: Mapping[str, Any], searched: int) -> dict[str, Any] | None:
+    """The budget of a campaign, what is spent of it, and what it has left out; plain values with stable keys."""
+    from ninefold.flows.spending import budget_of, core_hours_of, left_out
+
+    budget = budget_of(document["settings"])
+    if budget is None:
+        return None
+    left = left_out(repository, document)
+    return {
+        **budget.model_dump(), "core_hours_spent": core_hours_of(repository, document["name"]),
+        "candidates_searched": searched, "left_out": 0 if left is None else left.number, "limits": str(budget),
+    }  # fmt: skip
+
+
+def _of_budget(budget: Mapping[str, Any], name: str, *, is_submitted: bool) -> str:
+    """One line: limits, what is spent; at the end what was left out, and how to go on."""
+    spent = f"{budget['core_hours_spent']:.2f} core-hours and {budget['candidates_searched']} candidates"
+    if not budget["left_out"]:
+        return f"Budget: {budget['limits']}; {spent} so far."
+    more = f"'ninefold retry {name} --budget core-hours=NUMBER' computes more"
+    if not is_submitted:
+        more = "a larger execution.budget in the campaign file, or none, and 'ninefold run' computes more"
+    number = budget["left_out"]
+    return f"{number} compositions were not computed: the budget is spent ({budget['limits']}; {spent}); {more}."
 
 
 MOST_RUNNING = 10

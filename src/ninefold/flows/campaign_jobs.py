@@ -32,9 +32,11 @@ from ninefold.flows.shards import (
     shards_of,
     take,
 )
+from ninefold.flows.spending import FIRST_STAGES
 from ninefold.flows.workplace import method_of
 from ninefold.models.candidate import Candidate
 from ninefold.models.composition import CompositionRecord
+from ninefold.models.lines import decode_lines, encode_lines
 from ninefold.stages import choose
 from ninefold.stages import select as selecting
 from ninefold.stages.own import columns_of
@@ -66,7 +68,7 @@ def finish_campaign(campaign: Settings, store: str, ranked: Any) -> dict[str, An
 
 @job(name="select compositions")
 def select_compositions(campaign: Settings, store: str, registered: dict[str, Any]) -> list[Shard]:
-    """Enumerate the spaces and apply the rules; gives shards of compositions."""
+    """Enumerate the spaces and apply the rules; gives shards of compositions, the best by the rules first."""
     from ninefold.rules import load_rule_set
 
     screened, attempt = parse_campaign(campaign), registered["attempt"]
@@ -78,6 +80,7 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
     method = method_of(screened.engine)
     with open_store(store, mode="write") as opened:
         stored: set[str] = set()
+        chosen: list[tuple[float, bytes]] = []
 
         def lines() -> Iterator[dict[str, Any]]:
             with (
@@ -85,11 +88,18 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
                 counted(opened, name, "select", attempt=attempt) as selected,
             ):
                 for records in selection:
-                    yield from _select(opened, screened, records, method, stored)
+                    kept = _select(opened, screened, records, method, stored)
+                    # as text: a hundred thousand of them are held at once
+                    chosen.extend(
+                        (-record.prior, encode_lines([line])) for record, line in zip(records, kept, strict=True)
+                    )
                     announce("select", selection.kept, None)
                 take(enumerated, selection.enumerated)
                 take(selected, selection.selected)
                 _check_selection(screened, selection)
+            chosen.sort(key=lambda item: item[0])  # of equal ones, in the order of the enumeration
+            for _, text in chosen:
+                yield from decode_lines(text)
             if screened.stability.search_known_compounds:
                 with counted(opened, name, "competitors", attempt=attempt) as funnel:
                     records, counts = selection.competitors(compounds)
@@ -99,7 +109,10 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
         shards = shards_of(opened, lines(), screened.execution.compositions_per_job, attempt)
         if not is_late(opened, name, attempt):  # a later selection may have kept others
             _forget_others(opened, name, stored)
-        forget_other_shards(opened, name, ("build", "prescreen"), map(key_of, shards), attempt)
+        if screened.execution.budget is None:
+            forget_other_shards(opened, name, FIRST_STAGES, map(key_of, shards), attempt)
+        else:  # those that will be released are not known yet
+            forget_other_shards(opened, name, FIRST_STAGES, (), attempt - 1)
         return shards
 
 
@@ -116,7 +129,12 @@ def choose_compositions(campaign: Settings, store: str, assessed: dict[str, Any]
     screened, attempt = parse_campaign(campaign), assessed["attempt"]
     with open_store(store, mode="write") as opened:
         with counted(opened, screened.name, name_with("choose", number), attempt=attempt) as funnel:
-            outcomes = (choose.outcome_of(Candidate.model_validate(line["row"])) for line in _lines(opened, assessed))
+            # what a budget has not released is no composition of the rounds
+            outcomes = (
+                choose.outcome_of(Candidate.model_validate(line["row"]))
+                for line in _lines(opened, assessed)
+                if line["searches"] or screened.execution.budget is None
+            )
             chosen, counts = choose.choose(outcomes, number)
             take(funnel, counts)
         wanted = set(chosen)

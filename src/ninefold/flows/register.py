@@ -10,6 +10,7 @@ from ninefold.clock import now
 from ninefold.errors import InputError, shown
 from ninefold.flows.importing import imported_methods
 from ninefold.flows.kept import last_stored
+from ninefold.flows.spending import budget_of, unreleased
 from ninefold.flows.workplace import method_of
 from ninefold.models.campaign import Attempt, CampaignRecord, Status
 from ninefold.stages.own import stored_columns
@@ -119,7 +120,7 @@ def _plain(campaign: Campaign) -> dict[str, Any]:
 
 
 def finish(store: Store, campaign: str, *, is_ranked: bool = True, attempt: int | None = None) -> str:
-    """Mark a campaign finished, or incomplete where faults of the machine are left.
+    """Mark a campaign finished, or incomplete where faults of the machine are left or its budget left something out.
 
     Args:
         store: Where.
@@ -134,7 +135,8 @@ def finish(store: Store, campaign: str, *, is_ranked: bool = True, attempt: int 
     if attempt is not None and attempt < record.attempt:
         return record.status
     has_faults = bool(store.count("faults", equal={"campaign": campaign}))
-    status: Status = "incomplete" if has_faults or not is_ranked else "finished"
+    is_left_out = budget_of(record.settings) is not None and unreleased(store, campaign) > 0
+    status: Status = "incomplete" if has_faults or is_left_out or not is_ranked else "finished"
     if record.status != status:
         end = now()
         attempts = [*record.attempts[:-1], *(run.model_copy(update={"ended": end}) for run in record.attempts[-1:])]

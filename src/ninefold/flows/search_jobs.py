@@ -39,7 +39,7 @@ NOT_BUILT = "no pool of structures: it could not be built"
 
 @job(name="search structures")
 def search_structures(campaign: Settings, store: str, shards: list[Shard], number: int) -> Response:
-    """Replace itself by a build and a prescreen job for each shard of compositions.
+    """Replace itself by a build and a prescreen job for each shard of compositions; with a budget, by lanes of them.
 
     Args:
         campaign: As plain values, here and in every job.
@@ -47,6 +47,10 @@ def search_structures(campaign: Settings, store: str, shards: list[Shard], numbe
         shards: Compositions of the round.
         number: Of the round.
     """
+    if number == 1 and parse_campaign(campaign).execution.budget is not None:
+        from ninefold.flows.release_jobs import released_search
+
+        return Response(replace=released_search(campaign, store, shards))
     jobs, searched = [], []
     for shard in shards:
         built = build_structures(campaign, store, shard, number)

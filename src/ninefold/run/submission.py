@@ -18,6 +18,7 @@ from ninefold.clock import now
 from ninefold.errors import InputError, NinefoldError
 from ninefold.flows.resources import kind_of
 from ninefold.flows.runner import Run
+from ninefold.flows.spending import is_over
 from ninefold.models.campaign import CampaignRecord
 from ninefold.run.local import flow_of, run_of
 from ninefold.run.submitted_runs import (
@@ -63,6 +64,7 @@ def submit_campaign(
     has_spool: bool = False,
     held_causes: tuple[str, ...] = (),
     shard_seconds: float = SHARD_SECONDS,
+    places: int | None = None,
 ) -> Submission:
     """Put a campaign's flow into the launchpad.
 
@@ -77,12 +79,22 @@ def submit_campaign(
         has_spool: Whether the cluster's nodes see no database.
         held_causes: Faults of these causes are not tried again.
         shard_seconds: Core-seconds that a job should take.
+        places: Jobs that the cluster runs at once: with a budget so many are released at first. None: what the
+            campaign says.
 
     Raises:
         InputError: if it is submitted already or finished, or cannot run there; nothing is written then.
     """
     from ninefold.engines import make_engine
 
+    budget = campaign.execution.budget
+    if budget is not None and is_over(budget):
+        raise InputError("budget", budget.until, problem="is over", hint="'--budget until=DATE' names a later one")
+    if budget is not None and places is not None:
+        at_once = max(1, min(places, MOST_SHARDS))
+        campaign = campaign.model_copy(
+            update={"execution": campaign.execution.model_copy(update={"released_at_once": at_once})}
+        )
     make_flow = workflows().load(workflow)
     for method in campaign.methods:
         make_engine(method)
@@ -98,7 +110,7 @@ def submit_campaign(
         held = _held_faults(store, campaign.name, held_causes)
         return _submit(
             store, launchpad, sized, flow, run, cluster, kinds, previous, what="screen", accept_changes=update,
-            has_spool=has_spool, held=held,
+            has_spool=has_spool, held=held, places=places,
         )  # fmt: skip
 
 
@@ -197,6 +209,7 @@ def _submit(
     accept_changes: bool = False,
     has_spool: bool = False,
     held: str | None = None,
+    places: int | None = None,
 ) -> Submission:
     from ninefold.flows.register import register
     from ninefold.flows.resources import ACCELERATED
@@ -207,7 +220,7 @@ def _submit(
     document = {
         "_id": name, "run": run.identifier, "what": what, "workflow": run.workflow,
         "workflow_content": run.workflow_content, "cluster": cluster, "kinds": list(kinds), "created": now(),
-        "state": "inserting", "held": held, "has_spool": has_spool, "previous": previous,
+        "state": "inserting", "held": held, "has_spool": has_spool, "places": places, "previous": previous,
     }  # fmt: skip
     submissions = launchpad.submissions
     submissions.replace_one({"_id": name}, document, upsert=True)
