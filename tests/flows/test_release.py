@@ -14,6 +14,7 @@ from ninefold.flows import ScreenMaker, campaign_jobs, release_jobs
 from ninefold.flows.funnel import total
 from ninefold.flows.shards import lines_of
 from ninefold.flows.spending import left_out
+from ninefold.search.release import release_order
 from ninefold.store import open_store
 
 ENGINE = """
@@ -110,11 +111,30 @@ def test_a_budget_that_is_not_reached_gives_what_none_gives(folder, whole, tmp_p
     assert what_matters(tmp_path / "ninefold.db") == before
 
 
+KNOWN = []
+"""What each release of `part` knew of earlier results."""
+
+
 @pytest.fixture(scope="module")
 def part(folder, tmp_path_factory):
     """With a budget of three candidates, and the calls of its jobs."""
+
+    def noting(untried, tried):
+        KNOWN.append(tried)
+        return release_order(untried, tried)
+
     store = tmp_path_factory.mktemp("part") / "ninefold.db"
-    return store, run(folder, store, budget={"candidates": 3}, released_at_once=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(release_jobs, "release_order", noting)
+        return store, run(folder, store, budget={"candidates": 3}, released_at_once=2)
+
+
+def test_what_has_been_found_so_far_orders_what_comes_next(part):
+    """Lanes of two and one: the part that comes last knows the separation energy of those before it."""
+    assert [len(tried) for tried in KNOWN] == [0, 1, 1] or [len(tried) for tried in KNOWN] == [0, 1, 2]
+    traits, separation = KNOWN[-1][-1]
+    assert "centre Re" in traits
+    assert -5 < separation < 5
 
 
 def test_a_number_of_candidates_is_kept_exactly(part, whole):

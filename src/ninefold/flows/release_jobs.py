@@ -227,7 +227,7 @@ def _assess(store: Store, campaign: Campaign, shard: Shard) -> None:
     found = {key: Found(line["searches"], line["minima"]) for key, line in lines.items()}
     rows = [row for _, row in rows_of(store, sorted(found), method, found) if row.energy_per_atom is not None]
     of_method = store.iterate("references", equal=_of(campaign, method=method.id))
-    phases = [record for row in of_method if (record := ReferenceRecord.model_validate(row)).structure is not None]
+    phases = [ReferenceRecord.model_validate(row) for row in of_method]
     names = {phase.name for phase in phases}
     rows = [row for row in rows if names.issuperset(references.phases_of([row.elements]))]
     cells = tasks.structures_of(store, (phase.structure for phase in phases if phase.structure is not None))
