@@ -1,5 +1,5 @@
 # Every target sets up what it needs; nothing has to be prepared.
-# make demo | demo-dft | services | services-stop | test | test-slow | test-dft | test-browser | setup-dft | setup-abinit | mutants | lint | bench | docs | clean
+# make demo | demo-dft | services | services-stop | test | test-slow | test-dft | test-browser | test-jobflow-remote | setup-dft | setup-abinit | mutants | lint | bench | docs | clean
 
 VENV    ?= .venv
 BIN     := $(VENV)/bin
@@ -17,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dft setup-abinit demo demo-dft services services-stop test test-slow test-dft test-browser mutants lint types contracts bench rediscover docs constraints clean
+.PHONY: help setup setup-dft setup-abinit demo demo-dft services services-stop test test-slow test-dft test-browser test-jobflow-remote mutants lint types contracts bench rediscover docs constraints clean
 
 help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
@@ -29,6 +29,7 @@ help:
 	@echo "make setup-abinit  ABINIT, to check GPAW by another code: its Debian package, 30 MB, and abipy"
 	@echo "make test-dft      DFT against experiment (about 10 CPU minutes)"
 	@echo "make test-browser  the report in a real browser (needs chromium)"
+	@echo "make test-jobflow-remote  a flow by jobflow-remote, in an environment of its own (20 MB; needs services)"
 	@echo "make mutants       changes of the code that no test notices (MUTANTS=40 per package, or all: hours)"
 	@echo "make lint          ruff, mypy, import contracts"
 	@echo "make rediscover    known structures found again from their compositions (about 40 min on 2 cores)"
@@ -119,6 +120,10 @@ test-dft: setup-dft
 
 test-browser: setup
 	$(BIN)/python -m pytest -q -m browser
+
+test-jobflow-remote: setup
+	@$(BIN)/python tools/remote_flow.py setup
+	$(BIN)/python -m pytest -q -m remote tests/run/test_remote_flow.py
 
 mutants: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'

@@ -52,6 +52,17 @@ def test_one_and_many_agree():
         assert together.prior[row] == pytest.approx(soft, abs=1e-5)
 
 
+@pytest.mark.parametrize("name", ["takagi", "exploratory", "group-wall"])
+def test_verdicts_of_many_are_those_of_each(name):
+    rules = load_rule_set(RuleSettings(set=name))
+    made = [compound.assignment for compound in COMPOUNDS.values()]
+    others = [other for assignment in made[:20] for other in neighbours(assignment)]
+    together = rules.explain_all([*made, *others])
+    assert together == [rules.explain(assignment) for assignment in [*made, *others]]
+    assert len({tuple(verdict.bound for verdict in verdicts) for verdicts in together}) > 1, "bounds by composition"
+    assert rules.explain_all([]) == []
+
+
 def test_bounds_are_inclusive_in_floats():
     verdict = {v.rule: v for v in TAKAGI.explain(COMPOUNDS["Mg3CrH8 = [CrH7]5- + 1 H-"].assignment)}
     assert verdict["electronegativity_difference"].passed

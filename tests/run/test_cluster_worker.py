@@ -521,5 +521,20 @@ def test_what_is_left_is_told_from_what_jobs_of_the_same_name_have_taken(place, 
     )
     found = standing_of(store, CAMPAIGN.name)
     assert found.states == {"READY": 2, "COMPLETED": 1}
-    assert (found.core_hours, found.core_hours_left, found.hours_left) == (2.0, 1.0, 1.0)
+    assert (found.core_hours, found.core_hours_left, found.hours_left) == (2.0, 1.0, None)  # nobody is at it
     assert found.jobs_per_hour > 3
+
+
+def test_what_running_jobs_have_done_is_not_left():
+    from ninefold.run.watch import RunningJob, _hours_left
+
+    def job(name, seconds):
+        return RunningJob(1, name, "worker", seconds, None, None, None)
+
+    taken = {"build": [3600.0, 7200.0], "search": [1800.0]}
+    assert _hours_left({}, ["build"], []) is None
+    assert _hours_left(taken, [], []) is None
+    assert _hours_left(taken, ["build", "build", "search"], []) == 3.5
+    assert _hours_left(taken, ["build", "build", "search"], [job("build", 1800.0)]) == 3.0
+    assert _hours_left(taken, ["build", "search"], [job("build", 9e9), job("other", 60.0)]) == 0.5
+    assert _hours_left(taken, ["rank"], []) == pytest.approx(3.5 / 3)  # as any other

@@ -141,7 +141,10 @@ def _of_budget(budget: Mapping[str, Any], name: str, *, is_submitted: bool) -> s
     """One line: limits, what is spent; at the end what was left out, and how to go on."""
     spent = f"{budget['core_hours_spent']:.2f} core-hours and {budget['candidates_searched']} candidates"
     if not budget["left_out"]:
-        return f"Budget: {budget['limits']}; {spent} so far."
+        left = ""
+        if budget["core_hours"] is not None:
+            left = f", {max(0.0, budget['core_hours'] - budget['core_hours_spent']):.2f} core-hours left"
+        return f"Budget: {budget['limits']}; {spent} so far{left}."
     more = f"'ninefold retry {name} --budget core-hours=NUMBER' computes more"
     if not is_submitted:
         more = "a larger execution.budget in the campaign file, or none, and 'ninefold run' computes more"
@@ -173,9 +176,11 @@ def _jobs(standing: Standing) -> list[str]:
     parts = [f"{standing.workers} worker{many}", f"{standing.core_hours:.2f} core-hours spent"]
     if standing.jobs_per_hour is not None:
         parts.append(f"{standing.jobs_per_hour:.0f} jobs/h")
-    if standing.hours_left is not None and standing.core_hours_left is not None:
-        left = f"about {standing.core_hours_left:.2f} core-hours and {duration(3600 * standing.hours_left)}"
-        parts.append(f"{left} left for the jobs planned so far")
+    if standing.core_hours_left is not None:
+        left = f"about {standing.core_hours_left:.2f} core-hours"
+        if standing.hours_left is not None:
+            left += f" and {duration(3600 * standing.hours_left)}"
+        parts.append(f"{left} left for the jobs planned so far" + ("" if standing.hours_left else "; none runs now"))
     if standing.lost:
         parts.append(f"{standing.lost} lost and started again")
     lines.append("; ".join(parts))

@@ -133,7 +133,7 @@ def _dealt(store: Store, campaign: Campaign, shards: list[Shard]) -> tuple[list[
     competitors = {
         row["id"] for row in store.iterate("compositions", equal=_of(campaign, is_competitor=True), fields=[])
     }
-    searches = {"campaign": campaign.name, "round": 1}
+    searches = _of(campaign, round=1)
     labels = {row["id"]: row["label"] for row in store.iterate("searches", equal=searches, fields=["label"])}
     before, method = set(labels.values()), method_of(campaign.engine).id
     before = {
@@ -141,7 +141,8 @@ def _dealt(store: Store, campaign: Campaign, shards: list[Shard]) -> tuple[list[
         for line in each_line(store, shards)
         if line["label"] in before and _search_of(campaign, line, method) in labels
     }
-    known, left = [], []
+    known: list[dict[str, Any]] = []
+    left: list[dict[str, Any]] = []
     for line in each_line(store, shards):
         (known if line["id"] in competitors or line["label"] in before else left).append(line)
     cost = _cost(store, campaign)

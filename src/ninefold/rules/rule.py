@@ -111,20 +111,16 @@ class Rule:
         scores[misses] = np.exp(-outside[misses] / self.softness)
         return scores
 
-    def bound_text(self, table: Table) -> str:
-        """The bound of a table's first row, for people."""
+    def bound_texts(self, table: Table) -> list[str]:
+        """The bound of each row of a table, for people."""
         if self.levels is not None:
-            return "score by value"
+            return ["score by value"] * len(table)
         if self.allowed is not None:
-            return f"in {{{', '.join(f'{value:g}' for value in self.allowed)}}}"
-        low, high = (float(np.atleast_1d(bound)[0]) for bound in self.bounds(table))
-        if np.isinf(low) and np.isinf(high):
-            return "none"
-        if np.isinf(low):
-            return f"<= {high:g}"
-        if np.isinf(high):
-            return f">= {low:g}"
-        return f"= {low:g}" if low == high else f"{low:g} to {high:g}"
+            return [f"in {{{', '.join(f'{value:g}' for value in self.allowed)}}}"] * len(table)
+        every = (np.broadcast_to(np.atleast_1d(bound), (len(table),)).tolist() for bound in self.bounds(table))
+        pairs = list(zip(*every, strict=True))
+        texts = {pair: _interval_text(*map(float, pair)) for pair in set(pairs)}
+        return [texts[pair] for pair in pairs]
 
     def to_dict(self) -> dict[str, Any]:
         """What it is and how it is set, as plain values."""
@@ -164,6 +160,16 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def _interval_text(low: float, high: float) -> str:
+    if np.isinf(low) and np.isinf(high):
+        return "none"
+    if np.isinf(low):
+        return f"<= {high:g}"
+    if np.isinf(high):
+        return f">= {low:g}"
+    return f"= {low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def _distance_to_set(values: np.ndarray, allowed: tuple[float, ...]) -> np.ndarray:

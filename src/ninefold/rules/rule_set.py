@@ -85,8 +85,15 @@ class RuleSet:
 
     def explain(self, assignment: Assignment) -> list[Verdict]:
         """Every rule's verdict on one composition, from the formula alone."""
-        table = CandidateTable.from_assignments([assignment])
-        return [_verdict(rule, table) for rule in self.active(Stage.COMPOSITION)]
+        return self.explain_all([assignment])[0]
+
+    def explain_all(self, assignments: Sequence[Assignment]) -> list[list[Verdict]]:
+        """As `explain`, of many compositions at once, in their order."""
+        if not assignments:
+            return []
+        table = CandidateTable.from_assignments(assignments)
+        by_rule = [_verdicts(rule, table) for rule in self.active(Stage.COMPOSITION)]
+        return [[verdicts[row] for verdicts in by_rule] for row in range(len(assignments))]
 
     def explain_anion(self, anion: Assignment) -> tuple[list[Verdict], list[str]]:
         """The verdicts on a bare anion, and the rules that need counter-cations to judge it.
@@ -233,20 +240,29 @@ def _set(rule: Rule, parameters: RuleParameters) -> Rule:
 
 def _verdict(rule: Rule, table: Table) -> Verdict:
     """Of the table's only row."""
+    return _verdicts(rule, table)[0]
+
+
+def _verdicts(rule: Rule, table: Table) -> list[Verdict]:
+    """Of each row of a table."""
     values = values_of(rule, table)
-    value = float(values[0])
     with named(rule):
-        bound = rule.bound_text(table)
-        passed = bool(rule.passed(table, values)[0])
-        score = float(rule.score(table, values)[0]) if rule.mode is Mode.SCORE else float(passed)
-    if np.isnan(value):
-        reason = f"{rule.meaning}: not known yet"
-        return Verdict(rule.name, rule.mode.value, None, rule.unit, bound, None, 1.0, reason, rule.source)
-    if rule.levels is not None and rule.mode is Mode.SCORE:
-        passed = score >= 1.0
+        bounds = rule.bound_texts(table)
+        passed = [bool(each) for each in rule.passed(table, values)]
+        scores = rule.score(table, values).tolist() if rule.mode is Mode.SCORE else list(map(float, passed))
     unit = f" {rule.unit}" if rule.unit else ""
-    outcome = f"scores {score:g}" if rule.levels is not None else f"{'meets' if passed else 'misses'} {bound}"
-    return Verdict(
-        rule.name, rule.mode.value, round(value, 6), rule.unit, bound, passed, round(score, _SCORE_DIGITS),
-        f"{rule.meaning}: {value:.4g}{unit}, {outcome}", rule.source,
-    )  # fmt: skip
+    verdicts = []
+    for value, bound, is_within, score in zip(map(float, values), bounds, passed, scores, strict=True):
+        if np.isnan(value):
+            reason = f"{rule.meaning}: not known yet"
+            verdicts.append(Verdict(rule.name, rule.mode.value, None, rule.unit, bound, None, 1.0, reason, rule.source))
+            continue
+        is_met = score >= 1.0 if rule.levels is not None and rule.mode is Mode.SCORE else is_within
+        outcome = f"scores {score:g}" if rule.levels is not None else f"{'meets' if is_met else 'misses'} {bound}"
+        verdicts.append(
+            Verdict(
+                rule.name, rule.mode.value, round(value, 6), rule.unit, bound, is_met, round(score, _SCORE_DIGITS),
+                f"{rule.meaning}: {value:.4g}{unit}, {outcome}", rule.source,
+            )
+        )  # fmt: skip
+    return verdicts

@@ -56,9 +56,10 @@ class Standing(NamedTuple):
     jobs_per_hour: float | None
     """Of those that ended in the last hour."""
     core_hours_left: float | None
-    """Of the jobs that are planned so far, by what jobs of their name have taken; later stages plan more."""
+    """Of the jobs that are planned so far, by what jobs of their name have taken, without what those that run have
+    done; later stages plan more."""
     hours_left: float | None
-    """That, shared by the jobs that run now."""
+    """That, shared by the jobs that run now; None while none runs."""
     lost: int
     """Times that a job was lost with its worker or given back because of its machine."""
 
@@ -103,16 +104,17 @@ def standing_of(store: Store, campaign: str) -> Standing | None:
     running = _running(connection, campaign)
     left = [row["name"] for row in fireworks if row["state"] in _LEFT]
     every = [seconds for some in taken.values() for seconds in some]
-    hours = sum(fmean(taken.get(name) or every) for name in left) / 3600 if every and left else None
+    busy = states["RUNNING"]
+    hours = _hours_left(taken, left, running)
     is_over = not any(states[state] for state in _LEFT if state != "WAITING") and _is_over(connection, found["run"])
     return Standing(
         state="ended" if is_over and found["state"] != "cancelled" else found["state"],
         cluster=found["cluster"], what=found["what"], created=found["created"],
         states={state: states[state] for state in _STATES if states[state]}, waiting=dict(waiting),
-        failed=dict(failed.most_common()), logs=logs, running=[job for job in running if job is not None],
+        failed=dict(failed.most_common()), logs=logs, running=running,
         workers=len(all_held(connection, "worker ")), core_hours=sum(every) / 3600, jobs_per_hour=_rate(ended),
         core_hours_left=hours,
-        hours_left=None if hours is None else hours / max(1, states["RUNNING"]),
+        hours_left=None if hours is None or not busy else hours / busy,
         lost=sum(row["spec"].get("ninefold", {}).get("lost", 0) for row in fireworks),
     )  # fmt: skip
 
@@ -162,6 +164,17 @@ def _is_over(connection: Any, run: str) -> bool:
         lambda: connection.database["workflows"].find_one({"metadata.run": run}, {"state": 1})
     )
     return workflow is None or workflow["state"] in ("COMPLETED", "DEFUSED", "FIZZLED", "ARCHIVED")
+
+
+def _hours_left(taken: dict[str, list[float]], left: list[str], running: list[RunningJob]) -> float | None:
+    """Core-hours that some jobs by name will take, those that run among them; None where nothing has ended."""
+    every = [seconds for some in taken.values() for seconds in some]
+    if not every or not left:
+        return None
+    expected = {name: fmean(taken.get(name) or every) for name in left}
+    # one that takes longer than others of its name will end at any moment
+    done = sum(min(job.seconds, expected[job.name]) for job in running if job.name in expected)
+    return max(0.0, sum(expected[name] for name in left) - done) / 3600
 
 
 def _rate(ended: list[tuple[float | None, float]]) -> float | None:

@@ -29,6 +29,8 @@ COMPETITORS = Stage(
     meaning="made compounds of the candidates' systems, searched beside them",
 )  # fmt: skip
 
+RECORDS = 1000
+"""Held at once."""
 FEWEST_LIGANDS = 2
 """Of a made compound, for a search by the polyhedra that ninefold has."""
 
@@ -63,7 +65,7 @@ class Selection:
         self._without_neighbours: list[Assignment] = []
 
     def __iter__(self) -> Iterator[list[CompositionRecord]]:
-        """Records of what is kept, a table of the enumeration at a time; the counts are whole at the end."""
+        """Records of what is kept, some at a time; the counts are whole at the end."""
         from ninefold.enumeration import enumerate_assignments
 
         seen: set[str] = set()
@@ -71,7 +73,7 @@ class Selection:
             for table in enumerate_assignments(space):
                 self.enumerated.count_in += len(table)
                 verdicts = self._rule_set.apply(table)
-                records = []
+                rows, kept = [], []
                 for row, assignment in zip(verdicts.kept_rows, table.assignments(verdicts.kept_rows), strict=True):
                     if assignment.label in seen:
                         self.selected.reasons["in another space already"] += 1
@@ -80,11 +82,14 @@ class Selection:
                     self._keep(assignment)
                     if self._with_neighbours:
                         self._without_neighbours.append(assignment)
-                    records.append(
-                        self._record(assignment, float(verdicts.prior[row]), self._rule_set.explain(assignment))
-                    )
+                    rows.append(row)
+                    kept.append(assignment)
                 self.selected.reasons.update(verdicts.reasons)
-                yield records
+                for start in range(0, len(kept), RECORDS):
+                    part = kept[start : start + RECORDS]
+                    priors = (float(verdicts.prior[row]) for row in rows[start : start + RECORDS])
+                    explained = self._rule_set.explain_all(part)
+                    yield [self._record(*each) for each in zip(part, priors, explained, strict=True)]
         self.enumerated.count_out = self.selected.count_in = self.enumerated.count_in
         if self._with_neighbours:
             yield self._neighbours(seen)
