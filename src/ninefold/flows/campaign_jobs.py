@@ -79,6 +79,8 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
     )
     method = method_of(screened.engine)
     with open_store(store, mode="write") as opened:
+        # of a campaign that was never selected
+        has_some = opened.count("compositions", equal={"campaign": name}) > 0
         stored: set[str] = set()
         chosen: list[tuple[float, bytes]] = []
 
@@ -88,7 +90,7 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
                 counted(opened, name, "select", attempt=attempt) as selected,
             ):
                 for records in selection:
-                    kept = _select(opened, screened, records, method, stored)
+                    kept = _select(opened, screened, records, method, stored, has_some=has_some)
                     # as text: a hundred thousand of them are held at once
                     chosen.extend(
                         (-record.prior, encode_lines([line])) for record, line in zip(records, kept, strict=True)
@@ -103,7 +105,7 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
             if screened.stability.search_known_compounds:
                 with counted(opened, name, "competitors", attempt=attempt) as funnel:
                     records, counts = selection.competitors(compounds)
-                    yield from _select(opened, screened, records, method, stored)
+                    yield from _select(opened, screened, records, method, stored, has_some=has_some)
                     take(funnel, counts)
 
         shards = shards_of(opened, lines(), screened.execution.compositions_per_job, attempt)
@@ -155,12 +157,21 @@ def _lines(store: Store, assessed: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _select(
-    store: Store, campaign: Campaign, records: list[CompositionRecord], method: Method, stored: set[str]
+    store: Store,
+    campaign: Campaign,
+    records: list[CompositionRecord],
+    method: Method,
+    stored: set[str],
+    *,
+    has_some: bool,
 ) -> list[dict[str, Any]]:
     """Store compositions, and a row of each that has none yet; gives what the search needs of them."""
     if has_unlabelled(store):
         adopt(store, campaign, records, method.id)
-    store.put("compositions", records)
+    if has_some:
+        store.put("compositions", records)
+    else:  # a server takes what is new in two thirds of the time
+        store.insert("compositions", records)
     store.insert("candidates", [candidate_row(record, method, None) for record in records])
     stored.update(record.id for record in records)
     return [line_of(record) for record in records]
