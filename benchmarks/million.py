@@ -35,7 +35,7 @@ class Rates:
     """The workflow's document is written anew at the end of each of its jobs, by one process at a time."""
     bytes_per_second: float = 20e6
     """Of such a document: encoded, sent, stored."""
-    plan_seconds_per_candidate: float = 0.0026
+    plan_seconds_per_candidate: float = 0.0025
     """Enumeration, rules, a row: one process."""
     blobs_per_candidate: float = 1.0
     """Pools."""
