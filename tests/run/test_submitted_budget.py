@@ -122,3 +122,14 @@ def test_what_is_submitted_next_gives_the_ranking_of_a_run_and_computes_nothing_
     there, here = what_matters(address), what_matters(folder / "ninefold.db")
     for name in here.keys() - {"campaigns", "funnel"}:
         assert there[name] == here[name], name
+
+
+def test_a_date_that_is_over_is_refused_before_the_database_is_asked():
+    from ninefold.campaign import parse_campaign
+    from ninefold.errors import InputError
+    from ninefold.run.submission import submit_campaign
+
+    budget = {"until": "2020-01-01"}
+    campaign = parse_campaign({**SMALL, "engine": {"name": "lj"}, "execution": {"budget": budget}})
+    with pytest.raises(InputError, match=r"budget: '2020-01-02T00:00:00\+00:00' is over; '--budget until=DATE'"):
+        submit_campaign(campaign, "mongodb://127.0.0.1:9/x", "here", ("cpu",))
