@@ -18,12 +18,13 @@ from ase.units import Bohr, GPa, Hartree
 from pymatgen.core import Structure
 
 from ninefold.engines.base import CalculationError
+from ninefold.flows.paw_grid import refined
 
 if TYPE_CHECKING:
     from ninefold.engines.dft_settings import DFTSettings
     from ninefold.engines.settings import RelaxSettings
 
-INPUT_VERSION = 1
+INPUT_VERSION = 2
 """Rises when what is handed to ABINIT changes energies; in the fingerprint."""
 FINE_GRID = 2.0
 """`pawecutdg` over `ecut`; four times moves LiH by 0.0004 meV/atom and 0.0001 GPa."""
@@ -174,11 +175,12 @@ def _generator(
 
 
 def _unpacked(file: Path, folder: Path) -> Path:
-    """A data set under a name by which ABINIT and pymatgen know XML."""
+    """A data set under a name by which ABINIT and pymatgen know XML, on a grid that ABINIT integrates well."""
     path = folder / f"{file.name.removesuffix('.gz')}.xml"
     if not path.exists():
         content = file.read_bytes()
-        path.write_bytes(gzip.decompress(content) if file.suffix == ".gz" else content)
+        text = (gzip.decompress(content) if file.suffix == ".gz" else content).decode()
+        path.write_text(refined(text))
     return path
 
 
