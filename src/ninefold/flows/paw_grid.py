@@ -3,7 +3,7 @@
 ABINIT integrates the local potential's tail, r (r V + Z), out to 20 bohr on the grid of the data set. A relative error
 of 4e-6 in a charge, as on hydrogen's 150 points, puts the integral 1.2 % (0.0097 Ha bohr³) too low, and with it the
 energy by that times the valence electrons of the cell and its hydrogens over its volume: 27 meV for FeH, 13 meV/atom
-for Mg2FeH6, nothing for a molecule in its box. Four times the points leave 0.00004 Ha bohr³.
+for Mg2FeH6, nothing for a molecule in its box. Four times the points leave 0.00004 Ha bohr³ (docs/dft.md).
 """
 
 from __future__ import annotations
