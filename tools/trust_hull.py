@@ -17,8 +17,8 @@ from trust_page import Remembered
 from ninefold.atomic_files import write_atomically
 from ninefold.chemistry.formula import parse_formula
 from ninefold.engines import EngineSettings, make_engine
+from ninefold.report.trust_hulls import HullPlace, heights_by_method
 from ninefold.trust.errors import errors_of
-from ninefold.trust.hulls import HullPlace, heights_by_method
 from ninefold.trust.hydrogen import calibration_of
 from ninefold.trust.phases import trust_set
 from ninefold.trust.summary import with_hydrogen

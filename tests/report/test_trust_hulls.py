@@ -7,8 +7,8 @@ from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core import Composition
 
 from ninefold.chemistry.formula import parse_formula
+from ninefold.report.trust_hulls import heights, heights_by_method
 from ninefold.trust.errors import EngineErrors, PhaseErrors
-from ninefold.trust.hulls import heights, heights_by_method
 
 FORMATIONS = {
     "K bcc": ("K", 0.0), "Re hcp": ("Re", 0.0), "H2 molecule": ("H2", 0.0), "KH rocksalt": ("KH", -0.40),
