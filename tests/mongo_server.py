@@ -21,7 +21,7 @@ _free: list[str] = []
 
 @functools.cache
 def server() -> str:
-    """The server's address; without one the test is skipped, or fails where a server is required."""
+    """The server's address. One that does not answer fails the test; without any it is skipped, unless required."""
     from pymongo import MongoClient
     from pymongo.errors import PyMongoError
 
@@ -32,9 +32,11 @@ def server() -> str:
                 client.admin.command("listDatabases")
             return address
         except PyMongoError as error:
-            missing = f"the MongoDB server of the tests does not answer: {type(error).__name__}"
-    else:
-        missing = "no MongoDB server: 'make services' starts one"
+            pytest.fail(
+                f"the MongoDB server of the tests does not answer ({type(error).__name__}): 'make services' starts it, "
+                "'make services-stop' forgets it"
+            )
+    missing = "no MongoDB server: 'make services' starts one"
     if os.environ.get(REQUIRED) == "required":
         pytest.fail(missing)
     pytest.skip(missing)

@@ -19,11 +19,10 @@ PARTITION = "debug"
 
 @functools.cache
 def configuration():
-    """Path of slurm.conf; without a Slurm that answers the test is skipped, or fails where one is required."""
+    """Path of slurm.conf. A Slurm that does not answer fails the test; without any it is skipped, unless required."""
     given = os.environ.get("NINEFOLD_TEST_SLURM_CONF")
     path = Path(given) if given else ROOT / ".services" / "slurm" / "slurm.conf"
-    missing = "no Slurm: 'make services' starts one"
-    if path.exists():
+    if given or path.exists():
         try:
             answer = subprocess.run(
                 ["sinfo", "-h", "-p", PARTITION, "-o", "%t"],
@@ -31,9 +30,14 @@ def configuration():
             )  # fmt: skip
             if answer.returncode == 0 and answer.stdout.strip():
                 return path
-            missing = f"the Slurm of the tests does not answer: {answer.stderr.strip()}"
+            told = answer.stderr.strip()
         except (OSError, subprocess.TimeoutExpired) as error:
-            missing = f"the Slurm of the tests does not answer: {type(error).__name__}"
+            told = type(error).__name__
+        pytest.fail(
+            f"the Slurm of the tests does not answer ({told}): 'make services' starts it, 'make services-stop' "
+            "forgets it"
+        )
+    missing = "no Slurm: 'make services' starts one"
     if os.environ.get(REQUIRED) == "required":
         pytest.fail(missing)
     pytest.skip(missing)

@@ -4,6 +4,7 @@ The first that there is: the server of NINEFOLD_TEST_MONGODB_URI, which is left 
 FerretDB 2 on PostgreSQL with the DocumentDB extension, which Debian has from forky on: hence a folder with a Debian
 of its own, made by mmdebstrap, whose programs are run by chroot. It needs root, about two minutes the first time, and
 1 GB; and, the first time, a mirror of Debian and Go's module proxy. What is missing of Debian's packages is installed.
+Where the machine lacks one of these, the exit code is 69 and a line says which; what fails otherwise is a failure.
 
 Everything lies in `.services` beside this folder: programs, data, logs, and `mongodb.uri` with the address for the
 tests. The servers listen on loopback only, on ports that are free when they are first started.
@@ -25,6 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import slurm_service
+from service_needs import CANNOT, lacking
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".services"
@@ -33,6 +35,9 @@ DEBIAN = FOLDER / "debian"
 FERRETDB = FOLDER / "ferretdb"
 FERRETDB_VERSION = "v2.7.0"
 """Fits DocumentDB 1.0 of Debian forky, the first Debian that has it."""
+MODULE_FILE = f"github.com/!ferret!d!b/!ferret!d!b/v2/@v/{FERRETDB_VERSION}.info"
+"""Below a module proxy; a capital is written as ! and the small letter."""
+DEBIAN_RELEASE = "forky"
 PACKAGES = "postgresql-18,postgresql-18-documentdb"
 NOT_ASKING = {"DEBIAN_FRONTEND": "noninteractive"}
 GO_HINT = (
@@ -71,11 +76,27 @@ def main() -> None:
     action = sys.argv[1] if len(sys.argv) == 2 else ""
     if action not in ("start", "stop"):
         sys.exit("usage: services.py start|stop")
+    if action == "start" and (reason := why_not()) is not None:
+        print(f"services: cannot be built on this machine: {reason}", file=sys.stderr)
+        sys.exit(CANNOT)
     database(action)
     if action == "stop":
         slurm_service.stop()
     elif not slurm_service.start():
         sys.exit(1)  # told there; the database is up all the same
+
+
+def why_not() -> str | None:
+    """What this machine lacks to build what is not there yet, in words."""
+    has_slurm = all(shutil.which(program) for program in slurm_service.PROGRAMS)
+    has_database = (
+        "NINEFOLD_TEST_MONGODB_URI" in os.environ
+        or shutil.which("mongod") is not None
+        or (is_debian_built() and FERRETDB.exists())
+    )
+    if has_database and has_slurm:
+        return None
+    return lacking(None if has_database else f"{mirror()}/dists/{DEBIAN_RELEASE}/Release", MODULE_FILE)
 
 
 def database(action: str) -> None:
@@ -165,9 +186,14 @@ def start_ferretdb() -> None:
     publish(f"mongodb://postgres:{secret('postgres')}@127.0.0.1:{port}/")
 
 
+def is_debian_built() -> bool:
+    """Whether the folder with Debian is whole: it is made under another name."""
+    return (DEBIAN / POSTGRES.lstrip("/") / "initdb").exists()
+
+
 def build_debian() -> None:
     """A folder with Debian's PostgreSQL and DocumentDB."""
-    if (DEBIAN / POSTGRES.lstrip("/") / "initdb").exists():
+    if is_debian_built():
         return
     if os.geteuid() != 0:
         sys.exit(
@@ -186,9 +212,9 @@ def build_debian() -> None:
             '--aptopt=APT::Install-Recommends "false"',
             '--aptopt=Acquire::Check-Valid-Until "false"',  # a mirror may lag
             '--aptopt=Acquire::Retries "3"', '--aptopt=Acquire::http::Timeout "60"',
-            "forky", str(part), mirror(),
+            DEBIAN_RELEASE, str(part), mirror(),
         ],
-        hint=f"Debian forky is fetched from {mirror()}: check that this machine reaches it",
+        hint=f"Debian {DEBIAN_RELEASE} is fetched from {mirror()}: check that this machine reaches it",
     )  # fmt: skip
     part.rename(whole)
 

@@ -117,6 +117,7 @@ def test_an_insert_whose_answer_is_lost_on_the_way_is_done_once(backend, proxy):
 def services(tmp_path, monkeypatch):
     """Servers of this test alone, from the programs that `make services` has built."""
     file = Path(__file__).resolve().parents[2] / "tools" / "services.py"
+    monkeypatch.syspath_prepend(file.parent)  # its modules are beside it
     spec = importlib.util.spec_from_file_location("services", file)
     found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
@@ -173,7 +174,7 @@ def test_what_was_not_stored_is_told_kept_and_stored_by_the_next_run(backend, pr
     assert "cannot be reached" in told
     assert 'not stored: 1200 of calculations, "0000" the first: kept in ' in told.replace("'", '"')
     assert "\n" not in told
-    [file] = undelivered.folder_of(store._public).glob("*")
+    [file] = undelivered.folder_of(store._place).glob("*")
     assert str(file) in told
     proxy.start()
     with backend.open("read") as store:
@@ -194,7 +195,7 @@ def test_what_is_made_from_facts_is_not_kept(backend, proxy, impatient):
             store.put_unless_newer("candidates", [record("a", revision=1)])
         with pytest.raises(InputError, match="cannot be reached"):
             store.blobs.put(b"content")
-        assert not undelivered.folder_of(store._public).exists()
+        assert not undelivered.folder_of(store._place).exists()
 
 
 def test_where_nothing_can_be_kept_it_is_told(backend, proxy, impatient, monkeypatch, tmp_path):
@@ -208,12 +209,12 @@ def test_where_nothing_can_be_kept_it_is_told(backend, proxy, impatient, monkeyp
 
 def test_what_cannot_be_delivered_stays_where_it_is(backend, proxy, impatient):
     with backend.open() as store:
-        undelivered.keep(store._public, "calculations", ['{"id": "a"}'])
-        [file] = undelivered.folder_of(store._public).glob("*")
+        undelivered.keep(store._place, "calculations", ['{"id": "a"}'])
+        [file] = undelivered.folder_of(store._place).glob("*")
         proxy.stop()
         with pytest.raises(InputError, match="not stored"):
-            undelivered.deliver(store._public, lambda *what: store._insert(*what, keeps=False))
-        assert [file] == list(undelivered.folder_of(store._public).glob("*"))
+            undelivered.deliver(store._place, lambda *what: store._insert(*what, keeps=False))
+        assert [file] == list(undelivered.folder_of(store._place).glob("*"))
 
 
 def test_an_unreachable_server_is_one_line_and_nothing_else(proxy, monkeypatch, capsys):
