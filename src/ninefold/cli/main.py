@@ -98,6 +98,8 @@ def main() -> None:
             raise
         code = _print_unexpected(error)
     _silence_stdout()
+    if (module := sys.modules.get("ninefold.store.mongo_connection")) is not None:  # not imported for this alone
+        module.leave_threads()
     sys.exit(code if isinstance(code, int) else 0)
 
 
