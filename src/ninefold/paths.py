@@ -26,10 +26,15 @@ def user_path(value: str | Path, field: str) -> Path:
         field: Where it stands, for the error.
 
     Raises:
-        InputError: if no file can have this name, its folder may not be read, or `~name` names no user.
+        InputError: if no file can have this name, its folder may not be read, `~name` names no user, or it is `-`.
     """
     if not str(value):
         raise InputError(field, str(value), problem="is no path: it is empty")
+    if str(value) == "-":
+        raise InputError(
+            field, "-", problem="is not taken for standard input or output", allowed="a path",
+            hint="./- is a file of that name",
+        )  # fmt: skip
     try:
         path = Path(value).expanduser()
     except RuntimeError as error:

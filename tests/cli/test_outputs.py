@@ -374,6 +374,14 @@ def test_the_home_folder_of_nobody_is_refused(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dash_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"FILE: '-' is not taken for standard input or output; .*\./- is a file"):
+        check_output(Path("-"), "FILE")
+    assert check_output(Path("./-").absolute()).name == "-"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_home_folder_is_filled_in(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert check_output(Path("~/x.html")) == tmp_path / "x.html"

@@ -7,6 +7,7 @@ import pytest
 from ninefold.cli.main import main
 from ninefold.errors import InputError
 from ninefold.store import masked, open_store, public_address, resolve_store, store_file
+from ninefold.store.locate import is_same_store, store_place
 
 ORDER = [
     # --store, NINEFOLD_STORE, the campaign's store -> the store
@@ -118,6 +119,8 @@ SHOWN = [
     ("mongodb://host:27017/db", "mongodb://host:27017/db"),
     ("mongodb://ada:p@ss@one,two/db", "mongodb://***@one,two/db"),
     ("mongodb://host/db?password=x", "mongodb://host/db?***"),
+    ("mongodb://ada:hush@host", "mongodb://***@host/ninefold"),
+    ("mongodb://host/?tls=true", "mongodb://host/ninefold?***"),
 ]
 
 
@@ -143,6 +146,35 @@ PUBLIC = [
 def test_an_address_that_is_stored_with_jobs_has_no_login(address, expected):
     assert public_address(address) == expected
     assert public_address(expected) == expected
+
+
+SAME = [
+    # two addresses, whether they name one store
+    ("mongodb://localhost/db", "mongodb://127.0.0.1/db", True),
+    ("mongodb://localhost:27017/db", "mongodb://[::1]/db", True),
+    ("mongodb://ada:hush@LOCALHOST/db?tls=true", "mongodb://127.0.0.1:27017/db", True),
+    ("mongodb://localhost", "mongodb://127.0.0.1/ninefold", True),
+    ("mongodb://one,two:27018/db", "mongodb://two:27018,one:27017/db", True),
+    ("mongodb://localhost/db", "mongodb://127.0.0.1:27018/db", False),
+    ("mongodb://localhost/db", "mongodb://127.0.0.2/db", False),
+    ("mongodb://localhost/db", "mongodb://localhost/other", False),
+    ("mongodb://localhost/db", "localhost/db", False),
+    ("folder/../a.db", "sqlite:///a.db", True),
+    ("a.db", "b.db", False),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "is_same"), SAME)
+def test_one_store_has_one_place_however_its_address_is_written(first, second, is_same):
+    assert is_same_store(first, second) == is_same_store(second, first) == is_same
+    assert (store_place(first) == store_place(second)) == is_same
+    assert "hush" not in store_place(first)
+
+
+def test_a_hard_link_is_the_same_store(tmp_path):
+    (tmp_path / "a.db").write_text("")
+    (tmp_path / "b.db").hardlink_to(tmp_path / "a.db")
+    assert is_same_store("a.db", "b.db")
 
 
 def test_folder(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import subprocess
 import sys
 import time
 
@@ -17,6 +18,7 @@ from ninefold.cli.main import main
 from ninefold.errors import InputError
 from ninefold.flows.kept import Kept, calculations_of
 from ninefold.store import StoreError, mongo_lease, open_store, public_address, schema
+from ninefold.store.conditions import queryable, sorted_by
 from ninefold.store.mongo_address import login_file
 from ninefold.store.mongo_queries import parts_of
 from ninefold.store.store import LeaseLostError
@@ -102,6 +104,29 @@ def test_a_wrong_password(backend, monkeypatch, capsys):
     assert "refuses the login: user or password is wrong" in line
     assert "geheim" not in line
     assert user not in line
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("authMechanism=PLAIN", "takes no login by the authMechanism of the address"),
+        ("authMechanism=SCRAM-SHA-256", None),
+        ("authMechanism=MONGODB-X509", "the authMechanism of the address needs an option or a package"),
+        ("authMechanism=MONGODB-OIDC", "the authMechanism of the address needs an option or a package"),
+        ("compressors=zstd", None),
+    ],
+)
+def test_another_way_of_login(backend, monkeypatch, capsys, options, words):
+    """A server that takes each of these with a password is none that we know."""
+    backend.open().close()
+    arguments = ("db", "init", "--store", f"{backend.address}&{options}")
+    if words is None:
+        monkeypatch.setattr(sys, "argv", ["ninefold", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert (end.value.code, capsys.readouterr().err) == (0, "")
+    else:
+        assert words in refused(monkeypatch, capsys, *arguments)
 
 
 def test_a_login_that_is_missing(backend, monkeypatch, capsys, home):
@@ -246,10 +271,21 @@ def test_unknown_values_come_by_id_whatever_index_is_read(backend, store):
     # one that is absent and one that is null are two keys of an index, which is then no order of the ids
     store.put("candidates", [record(f"{k:02d}", n=7, **({} if k % 3 else {"rank": None})) for k in range(12)])
     collection = store._connection.database["candidates"]
-    [query] = [part.query for part in parts_of("candidates", {}, [("rank", "asc")], {}) if part.sort == [("_id", 1)]]
+    by_rank = sorted_by(queryable("candidates"), [("rank", "asc")])
+    [query] = [part.query for part in parts_of({}, by_rank) if part.sort == [("_id", 1)]]
     for index in collection.index_information():
         found = [row["_id"] for row in collection.find(query, sort=[("_id", 1)], hint=index)]
         assert found == [f"{k:02d}" for k in range(12)], index
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_process_need_not_wait_for_the_threads_of_its_connection(leaves):
+    code = (
+        "from pymongo.synchronous import monitor\nimport ninefold.store.mongo_connection as m\n"
+        "monitor._shutdown_executors = lambda: print('waits')\n" + "m.leave_threads()\n" * leaves
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ("" if leaves else "waits\n")
 
 
 def test_no_more_than_a_page_comes_at_once(backend, store):

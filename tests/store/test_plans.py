@@ -20,6 +20,7 @@ import ninefold
 from ninefold.cli.main import main
 from ninefold.models.quantities import QUANTITIES
 from ninefold.store import mongo_reads, open_store, schema
+from ninefold.store.conditions import queryable, sorted_by
 from ninefold.store.sqlite import SQLiteStore
 from ninefold.store.sqlite_queries import order, where
 
@@ -105,7 +106,8 @@ def empty(tmp_path_factory):
 
 def sqlite_plan(store, collection, equal, sort, text, after=None):
     condition = where(collection, text, equal, after)
-    sql = f'EXPLAIN QUERY PLAN SELECT doc FROM "{collection}" WHERE {condition.sql} ORDER BY {order(collection, sort)}'
+    by = order(sorted_by(queryable(collection), sort))
+    sql = f'EXPLAIN QUERY PLAN SELECT doc FROM "{collection}" WHERE {condition.sql} ORDER BY {by}'
     return [row[3] for row in store._connection.execute(f"{sql} LIMIT 50", condition.parameters)]
 
 

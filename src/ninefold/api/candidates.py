@@ -12,7 +12,8 @@ from ninefold.store.listing import fields_of
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from ninefold.store.store import Order, Store
+    from ninefold.store.arguments import Order
+    from ninefold.store.store import Store
 
 PAGE = 1000
 """Rows read at once."""

@@ -296,10 +296,11 @@ def submit_verification_to(
     from ninefold.clusters import read_cluster
     from ninefold.errors import InputError
     from ninefold.run.submission import submit_verification
-    from ninefold.store import masked, public_address
+    from ninefold.store import masked
+    from ninefold.store.locate import is_same_store
 
     chosen = read_cluster(cluster)
-    if chosen.database is not None and public_address(chosen.database) != public_address(address):
+    if chosen.database is not None and not is_same_store(chosen.database, address):
         raise InputError(
             "--store", masked(address), problem=f"is not the database of cluster {chosen.name!r}",
             allowed=masked(chosen.database), hint="the campaign must be in the store that the cluster's nodes write",
@@ -327,11 +328,12 @@ def database_of(cluster: Cluster, store: str | None) -> str:
     """
     from ninefold.cli.locate import store_address
     from ninefold.errors import InputError
-    from ninefold.store import masked, public_address
+    from ninefold.store import masked
+    from ninefold.store.locate import is_same_store
 
     if cluster.database is None:
         return store_address(store)
-    if store is not None and public_address(store_address(store)) != public_address(cluster.database):
+    if store is not None and not is_same_store(store_address(store), cluster.database):
         raise InputError(
             "--store", masked(store), problem=f"is not the database of cluster {cluster.name!r}",
             allowed=masked(cluster.database), hint="leave --store out",

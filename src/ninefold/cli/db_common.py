@@ -89,14 +89,6 @@ def note_lost_blobs(store: Any) -> None:
         )
 
 
-def source_name(address: str) -> str:
-    """A store as its copies name it: the same however the address was written, and without login and options."""
-    from ninefold.store import public_address, store_file
-
-    file = store_file(address)
-    return public_address(address).partition("?")[0] if file is None else str(file.resolve())
-
-
 def room_for(address: str, state: StoreState) -> str:
     """How much room a migration needs, and how much there is."""
     import shutil

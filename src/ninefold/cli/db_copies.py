@@ -14,7 +14,6 @@ from ninefold.cli.db_common import (
     note_writers,
     progress,
     sized,
-    source_name,
     state_at,
 )
 from ninefold.cli.options import StoreOption
@@ -34,11 +33,12 @@ def backup(
     from ninefold.store import masked, open_store, store_file
     from ninefold.store.backup import write_backup
     from ninefold.store.filling import parts_of
+    from ninefold.store.locate import store_place
 
     address = store_address(store)
     check_current(address, state_at(address, must_exist=True))
     file = check_output(file, "FILE", force=force, store=store_file(address))
-    head = {"source": source_name(address), "created": now(), "ninefold": ninefold.__version__}
+    head = {"source": store_place(address), "created": now(), "ninefold": ninefold.__version__}
     with open_store(address) as opened, progress("backup", f"{file} was not written") as tell:
         note_writers(opened)
         note_lost_blobs(opened)
@@ -76,14 +76,14 @@ def copy(
     from ninefold.errors import InputError
     from ninefold.store import masked, open_store
     from ninefold.store.filling import fill, parts_of
-    from ninefold.store.locate import checked_address, is_same_store
+    from ninefold.store.locate import checked_address, is_same_store, store_place
     from ninefold.store.store import EXECUTOR
 
     origin, address = checked_address(source, "SOURCE"), checked_address(target, "TARGET")
     check_current(origin, state_at(origin, must_exist=True))
     if is_same_store(origin, address):
         raise InputError("TARGET", masked(address), problem="is the source", allowed="another store")
-    name = f"the store {source_name(origin)}"
+    name = f"the store {store_place(origin)}"
     with (
         open_store(origin) as opened,
         progress("copy", "the same command goes on") as tell,

@@ -24,7 +24,8 @@ import typer
 from ninefold.atomic_files import is_database, write_atomically
 from ninefold.errors import InputError
 from ninefold.paths import user_path
-from ninefold.store import masked, store_file
+from ninefold.store import store_file
+from ninefold.store.locate import store_place
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -97,7 +98,7 @@ def store_identity(address: str, report: Path) -> str:
     """
     file = store_file(address)
     folder = user_path(report, "report").absolute().parent.resolve()
-    where = masked(address) if file is None else os.path.relpath(file.resolve(), folder)
+    where = store_place(address) if file is None else os.path.relpath(file.resolve(), folder)
     return hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

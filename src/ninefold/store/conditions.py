@@ -1,16 +1,16 @@
-"""What of a document can be asked for, and code's conditions on it: checked once for every backend."""
+"""What of a document can be asked for, and what is asked of it: checked once for every backend."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ninefold.errors import InputError, listed
 from ninefold.models.quantities import Kind
+from ninefold.store.arguments import NO_PROPERTIES, NOTHING, PROPERTIES, Condition, Order, Properties, Scalar
 from ninefold.store.schema import COLLECTIONS
-from ninefold.store.store import NO_PROPERTIES, PROPERTIES, Condition, Properties, Scalar
 
 _TYPES: dict[Kind, tuple[type, ...]] = {
     "string": (str,), "integer": (int, float), "float": (int, float), "boolean": (bool,),
@@ -35,6 +35,23 @@ class Field(NamedTuple):
     def is_flat(self) -> bool:
         """Whether it is one of the collection's flat fields, which a backend may keep and index apart."""
         return len(self.path) == 1
+
+
+class Page(NamedTuple):
+    """What `Store.find` was asked for, with the fields that it names."""
+
+    collection: str
+    known: Mapping[str, Field]
+    """See `queryable`."""
+    filter: str | None = None
+    equal: Mapping[str, Condition] = NOTHING
+    after: str | None = None
+    sort: Sequence[tuple[Field, str]] = ()
+    """Each with its direction."""
+    fields: Sequence[str] | None = None
+    limit: int | None = None
+    offset: int = 0
+    properties: Properties = NO_PROPERTIES
 
 
 def queryable(collection: str, properties: Properties = NO_PROPERTIES) -> dict[str, Field]:
@@ -115,6 +132,22 @@ def _can_be_stored(value: Scalar) -> bool:
         except UnicodeEncodeError:
             return False
     return True
+
+
+def values_at(document: Mapping[str, Any], fields: Sequence[str], known: Mapping[str, Field]) -> dict[str, Any]:
+    """The wanted fields of a document as it was put; None for what is not there."""
+    found = {}
+    for name in fields:
+        value: Any = document
+        for key in known[name].path if name in known else (name,):
+            value = (value or {}).get(key)
+        found[name] = value
+    return found
+
+
+def sorted_by(known: Mapping[str, Field], sort: Sequence[Order]) -> list[tuple[Field, str]]:
+    """The fields that rows are sorted by, each with its direction; raises as `sortable`."""
+    return [(sortable(known, field, direction), direction) for field, direction in sort]
 
 
 def sortable(known: Mapping[str, Field], field: str, direction: str) -> Field:

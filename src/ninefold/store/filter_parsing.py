@@ -12,10 +12,10 @@ from lark import Lark
 from lark.exceptions import UnexpectedInput, VisitError
 
 from ninefold.errors import InputError
+from ninefold.store.arguments import NO_PROPERTIES, Properties
 from ninefold.store.conditions import queryable
 from ninefold.store.filter_advice import syntax_error
 from ninefold.store.grammar import FilterTransformer
-from ninefold.store.store import NO_PROPERTIES, Properties
 
 Result = TypeVar("Result")
 

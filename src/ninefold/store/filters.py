@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ninefold.store.arguments import NO_PROPERTIES, Properties
 from ninefold.store.conditions import Field
 from ninefold.store.filter_parsing import transform
 from ninefold.store.grammar import FilterTransformer, Match, Membership, Value
 from ninefold.store.sqlite_queries import column_of
-from ninefold.store.store import NO_PROPERTIES, Properties
 
 _GLOBS = {"CONTAINS": "*{}*", "STARTS": "{}*", "ENDS": "*{}"}
 

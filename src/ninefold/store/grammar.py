@@ -21,10 +21,10 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from lark import Token, Transformer
 
 from ninefold.errors import InputError
+from ninefold.store.arguments import NO_PROPERTIES, Properties
 from ninefold.store.conditions import Field, queryable
 from ninefold.store.filter_advice import EXAMPLE, hint
 from ninefold.store.filter_fields import STANDARD_FIELDS, checked, key_of
-from ninefold.store.store import NO_PROPERTIES, Properties
 from ninefold.store.values import Match, exact, part
 
 MAX_TERMS = 500

@@ -121,15 +121,20 @@ def store_state(uri: str | Path) -> StoreState:
 def is_same_store(first: str, second: str) -> bool:
     """Whether two addresses name one store: by the file that they lead to, or by hosts and database."""
     files = [store_file(uri) for uri in (first, second)]
-    if None in files:
-        from ninefold.store.mongo_address import parse
+    here, there = files
+    if here is not None and there is not None and here.exists() and there.exists():
+        return here.samefile(there)  # a link with another name, too
+    return store_place(first) == store_place(second)
 
-        places = [parse(uri) for uri in (first, second)]
-        return all(place is not None for place in places) and len({place.place for place in places if place}) == 1
-    here, there = (file for file in files if file is not None)
-    if here.exists() and there.exists():
-        return here.samefile(there)
-    return here.resolve() == there.resolve()
+
+def store_place(uri: str | Path) -> str:
+    """What is the same in every address of one store, however it is written: its file, or hosts and database."""
+    from ninefold.store.mongo_address import parse
+
+    if (file := store_file(uri)) is not None:
+        return str(file.resolve())
+    parts = parse(str(uri))
+    return masked(uri) if parts is None else f"{parts.place[0]}://{','.join(parts.place[1:-1])}/{parts.place[-1]}"
 
 
 def public_address(uri: str | Path) -> str:
@@ -160,11 +165,18 @@ def masked(uri: str | Path) -> str:
 
     >>> masked("mongodb://ada:secret@db.example.org/screen?tls=true")
     'mongodb://***@db.example.org/screen?***'
+    >>> masked("mongodb://db.example.org")
+    'mongodb://db.example.org/ninefold'
     """
     text = str(uri)
     scheme, rest = _split(text)
     if text.startswith("sqlite:///") or (scheme is None and not _LOGIN.match(text)):
         return text
+    if scheme in ("mongodb", "mongodb+srv"):
+        from ninefold.store.mongo_address import parse
+
+        if (parts := parse(text)) is not None:
+            return parts.shown()
     # to the last @: a password may hold one that nobody has escaped
     without_user = re.sub(r"^(/*).*@", r"\1***@", rest, flags=re.DOTALL)
     shown = re.sub(r"[?#].*", "?***", without_user, flags=re.DOTALL)

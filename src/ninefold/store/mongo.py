@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +17,9 @@ from functools import partial
 from typing import Any
 
 from ninefold.errors import InputError, shown
+from ninefold.store.arguments import Condition, RecordLike, Scalar, check_lease_name
 from ninefold.store.conditions import expected_values, fields_of
-from ninefold.store.locate import ENVIRONMENT, LOGIN_ENVIRONMENT, public_address
+from ninefold.store.locate import ENVIRONMENT, LOGIN_ENVIRONMENT, store_place
 from ninefold.store.mongo_address import check_address, with_login
 from ninefold.store.mongo_blobs import MongoBlobs
 from ninefold.store.mongo_connection import Connection, NoAnswerError, connection_to
@@ -27,10 +27,10 @@ from ninefold.store.mongo_lease import MongoLease, held, holder, progress_of
 from ninefold.store.mongo_queries import WRITE_MARK, expected_query, restored, stored, where
 from ninefold.store.mongo_reads import MongoReads
 from ninefold.store.mongo_schema import begin_filling, end_filling, missing_indexes, prepare, state
-from ninefold.store.mongo_writes import batches, inserted, replaced
+from ninefold.store.mongo_writes import Written, inserted, replaced, write_all
 from ninefold.store.schema import FACTS, REVISIONS
 from ninefold.store.state import StoreState
-from ninefold.store.store import EXECUTOR, NOTHING, Condition, Mode, RecordLike, Scalar, Store, StoreError
+from ninefold.store.store import EXECUTOR, Mode, Store, StoreError
 from ninefold.store.undelivered import deliver, keep
 
 __all__ = ["MongoStore", "check_address", "connection_of", "open_address", "state_of"]
@@ -81,11 +81,11 @@ class MongoStore(MongoReads, Store):
         self._mode, self._process, self._is_closed = mode, os.getpid(), False
         self._connection = connection_to(address)
         self.blobs = MongoBlobs(self._own, self._check_writable)
-        self._public = public_address(address)
+        self._place = store_place(address)
         try:
             prepare(self._connection, mode)
             if mode == "write":
-                deliver(self._public, partial(self._insert, keeps=False))
+                deliver(self._place, partial(self._insert, keeps=False))
         except BaseException:
             self._connection.close()
             raise
@@ -114,15 +114,10 @@ class MongoStore(MongoReads, Store):
             document = stored(record.model_dump_json())
             documents.setdefault(document["_id"], document)
         self._check_writable()
-        number = 0
-        for part in batches(list(documents.values())):
-            try:
-                number += self._retried(partial(inserted, self._collection(collection), part))
-            except NoAnswerError as error:
-                rest = list(documents.values())
-                rest = rest[rest.index(part[0]) :]
-                raise self._not_stored(error, collection, rest, keeps=keeps and collection in FACTS) from error
-        return number
+        found = self._collection(collection)
+        done = write_all(list(documents.values()), lambda part: self._retried(partial(inserted, found, part)))
+        self._check_written(done, collection, keeps=keeps and collection in FACTS)
+        return done.number
 
     def replace(self, collection: str, record: RecordLike, expected: Mapping[str, Scalar]) -> bool:
         """See `Store.replace`; the mark tells this call's own replacement where its answer was lost."""
@@ -153,20 +148,24 @@ class MongoStore(MongoReads, Store):
             if kept is None or unless_higher is None or kept[unless_higher] <= document[unless_higher]:
                 documents[document["_id"]] = document
         self._check_writable()
-        rest = list(documents.values())
-        for part in batches(rest):
-            try:
-                self._retried(partial(replaced, self._collection(collection), part, unless_higher))
-            except NoAnswerError as error:
-                raise self._not_stored(error, collection, rest, keeps=False) from error
-            rest = rest[len(part) :]
+        found = self._collection(collection)
+        done = write_all(
+            list(documents.values()), lambda part: self._retried(partial(replaced, found, part, unless_higher))
+        )
+        self._check_written(done, collection, keeps=False)
+
+    def _check_written(self, done: Written, collection: str, *, keeps: bool) -> None:
+        if isinstance(done.error, NoAnswerError):
+            raise self._not_stored(done.error, collection, done.left, keeps=keeps) from done.error
+        if done.error is not None:
+            raise done.error
 
     def _not_stored(
         self, error: NoAnswerError, collection: str, documents: list[dict[str, Any]], *, keeps: bool
     ) -> InputError:
         """What a write could not do, and where it is kept."""
         number, first = len(documents), shown(documents[0]["_id"])
-        file = keep(self._public, collection, [json.dumps(restored(each)) for each in documents]) if keeps else None
+        file = keep(self._place, collection, [json.dumps(restored(each)) for each in documents]) if keeps else None
         told = (
             f"kept in {file}, from which the next run on this store stores them" if file is not None
             else "lost, as no file can be written for them; a further run computes them anew" if keeps
@@ -175,10 +174,8 @@ class MongoStore(MongoReads, Store):
         problem = f"{error.problem}; not stored: {number} of {collection}, {first} the first: {told}"
         return InputError("store", self.location, problem=problem, hint=error.hint)
 
-    def delete(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
-        """See `Store.delete`. After a lost answer, what it had deleted does not count."""
-        if not (filter and filter.strip()) and not equal:
-            raise ValueError("deletes everything: give a filter or values")
+    def delete_matching(self, collection: str, filter: str | None, equal: Mapping[str, Condition]) -> int:
+        """See `Store.delete_matching`. After a lost answer, what it had deleted does not count."""
         query = where(collection, filter, equal)
         self._check_writable()
         return self._retried(lambda: self._collection(collection).delete_many(query).deleted_count)
@@ -186,20 +183,20 @@ class MongoStore(MongoReads, Store):
     @contextmanager
     def lease(self, name: str, purpose: str) -> Iterator[MongoLease]:
         """See `Store.lease`."""
-        _check_lease_name(name)
+        check_lease_name(name)
         self._check_writable()
         with held(self._own(), name, purpose) as lease:
             yield lease
 
     def lease_holder(self, name: str = EXECUTOR) -> str | None:
         """See `Store.lease_holder`."""
-        _check_lease_name(name)
+        check_lease_name(name)
         found = holder(self._own(), name)
         return None if found is None else str(found["holder"])
 
     def lease_progress(self, name: str = EXECUTOR) -> dict[str, Any]:
         """See `Store.lease_progress`."""
-        _check_lease_name(name)
+        check_lease_name(name)
         return progress_of(holder(self._own(), name))
 
     def begin_filling(self, source: str) -> bool:
@@ -235,8 +232,3 @@ class MongoStore(MongoReads, Store):
             raise InputError("store", self.location, problem="cannot be written: it is open for reading")
         for lease in self._own().leases:
             lease.check()
-
-
-def _check_lease_name(name: str) -> None:
-    if not re.fullmatch("[a-z_]+", name):
-        raise ValueError(f"a lease's name has small letters only, and {name!r} has others")

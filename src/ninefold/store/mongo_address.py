@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -18,6 +19,8 @@ from ninefold.errors import InputError
 ALLOWED = "mongodb://USER:PASSWORD@HOST:PORT/DATABASE, what is special in user and password percent-encoded"
 DATABASE = "ninefold"
 """Where the address names none."""
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_PORT = 27017
 _SECRET_OPTIONS = frozenset(
     {"tlscertificatekeyfilepassword", "authmechanismproperties", "proxyusername", "proxypassword"}
 )
@@ -41,7 +44,7 @@ class Address(NamedTuple):
     @property
     def place(self) -> tuple[str, ...]:
         """What is the same in every address of one store."""
-        hosts = sorted(_with_port(self.scheme, host) for host in self.hosts.lower().split(","))
+        hosts = sorted(_host_and_port(self.scheme, host) for host in self.hosts.lower().split(","))
         return (self.scheme, *hosts, self.database)
 
     @property
@@ -56,6 +59,11 @@ class Address(NamedTuple):
         """The address without login and secret options."""
         kept = "&".join(f"{key}={value}" for key, value in self.option_pairs() if key.lower() not in _SECRET_OPTIONS)
         return f"{self.scheme}://{self.hosts}/{self.database}{'?' * bool(kept)}{kept}"
+
+    def shown(self) -> str:
+        """The address as it may be shown: with the database that it means, and without what may be secret."""
+        login, options = "***@" * (self.login is not None), "?***" * bool(self.options)
+        return f"{self.scheme}://{login}{self.hosts}/{self.database}{options}"
 
     def option_pairs(self) -> list[tuple[str, str]]:
         """Names and values of the options, in their order."""
@@ -102,7 +110,9 @@ def options_of(parts: Address, address: str, field: str) -> dict[str, Any]:
     # the hosts of mongodb+srv are asked for where the connection is made
     plain = address.replace("mongodb+srv://", "mongodb://", 1)
     try:
-        return dict(parse_uri(plain, validate=True, warn=False)["options"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return dict(parse_uri(plain, validate=True, warn=False)["options"])
     except (PyMongoError, ValueError, TypeError, OSError):
         raise _refused(address, field, _wrong_option(parts)) from None
 
@@ -166,8 +176,12 @@ def _own_addresses() -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-def _with_port(scheme: str, host: str) -> str:
-    return host if scheme == "mongodb+srv" or re.search(r":\d+$", host) or host.endswith(".sock") else f"{host}:27017"
+def _host_and_port(scheme: str, host: str) -> str:
+    """A host in one spelling: this machine's own has several names, and one port need not be given."""
+    if scheme == "mongodb+srv" or host.endswith(".sock"):
+        return host
+    name, _, port = host.rpartition(":") if re.search(r":\d+$", host) else (host, "", str(_PORT))
+    return f"{'localhost' if name in _LOOPBACK else name}:{port}"
 
 
 def _refused(address: str, field: str, hint: str | None = None) -> InputError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -48,6 +50,7 @@ _WRONG_LOGIN = frozenset({11, 18, 8000})
 """UserNotFound, AuthenticationFailed, and Atlas' own."""
 _NOT_ALLOWED = frozenset({13, 8005})
 _NO_ROOM = frozenset({14031, 12501})
+_NO_MECHANISM = 334
 _RESUME = "then try again, a campaign by 'ninefold resume'; nothing acknowledged is lost"
 
 Result = TypeVar("Result")
@@ -75,6 +78,18 @@ def one_connection() -> Iterator[None]:
         for (process, _), connection in connections.items():
             if process == os.getpid():
                 connection.client.close()
+
+
+def leave_threads() -> None:
+    """Let the process end at once: pymongo would wait half a second for its threads, which sleep between two looks.
+
+    They are daemons, and have nothing left to do where every connection is closed. For a process of ours alone: a
+    user's program has its own clients.
+    """
+    from pymongo.synchronous import monitor
+
+    if (wait := getattr(monitor, "_shutdown_resources", None)) is not None:
+        atexit.unregister(wait)
 
 
 def connection_to(address: str) -> Connection:
@@ -107,11 +122,14 @@ class Connection:
         assert parts is not None
         self.place, self._secrets, self._seconds = masked(address), parts.secrets, SELECTION_SECONDS
         given = {text.partition("=")[0].lower() for text in parts.options.replace(";", "&").split("&")}
+        self._names_mechanism = "authmechanism" in given
         options: dict[str, Any] = {key: value for key, value in _DEFAULTS.items() if key.lower() not in given}
         if "serverselectiontimeoutms" in given:
             self._seconds = options_of(parts, address, "store")["serverSelectionTimeoutMS"]
         try:
-            self.client: MongoClient[dict[str, Any]] = MongoClient(address, connect=False, **options)
+            with warnings.catch_warnings():  # of a compressor that is missing here: nothing is compressed then
+                warnings.simplefilter("ignore")
+                self.client: MongoClient[dict[str, Any]] = MongoClient(address, connect=False, **options)
             self.database: Database[dict[str, Any]] = self.client.get_database(
                 parts.database,
                 # what has returned is on disk, at a replica set on most of its members; what was written is read
@@ -150,6 +168,11 @@ class Connection:
     def explained(self, error: Exception) -> NinefoldError:
         """An error of pymongo as one of ours: whose mistake it is decides the exit code."""
         code = getattr(error, "code", None)
+        if isinstance(error, OperationFailure) and (code == _NO_MECHANISM or _says(error, "unsupported mechanism")):
+            return self.refused(
+                "takes no login by the authMechanism of the address", "leave the option out: user and password are "
+                "then checked in the way that the server prefers",
+            )  # fmt: skip
         if isinstance(error, OperationFailure) and (code in _WRONG_LOGIN or _says(error, "authentication failed")):
             return self.refused(
                 "refuses the login: user or password is wrong", "special characters are percent-encoded; "
@@ -174,6 +197,11 @@ class Connection:
             seconds = self._seconds if isinstance(error, ServerSelectionTimeoutError) else SOCKET_SECONDS
             problem = "cannot be reached: TLS fails" if is_tls else f"cannot be reached: no answer within {seconds:g} s"
             return self.refused(problem, f"check host, port, network and ?tls=, {_RESUME}")
+        if isinstance(error, ConfigurationError) and self._names_mechanism:
+            return self.refused(
+                "cannot be used: the authMechanism of the address needs an option or a package that is missing",
+                "leave the option out for a user with a password",
+            )
         if isinstance(error, ConfigurationError | InvalidName | ValueError | OSError):
             return self.refused(
                 "cannot be used", "check hosts and options of the address, and that its host name resolves"

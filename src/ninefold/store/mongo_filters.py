@@ -13,11 +13,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ninefold.store.arguments import NO_PROPERTIES, Properties
 from ninefold.store.conditions import Field
 from ninefold.store.filter_parsing import transform
 from ninefold.store.grammar import FilterTransformer, Match, Membership, Value
 from ninefold.store.mongo_queries import UNKNOWN, Query, path_of
-from ninefold.store.store import NO_PROPERTIES, Properties
 
 _SIGNS = {"=": "$eq", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 _OPPOSITES = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}

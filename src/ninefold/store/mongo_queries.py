@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ninefold.store.conditions import Field, allowed_values, queryable, sortable
-from ninefold.store.store import NO_PROPERTIES, Condition, Order, Properties
+from ninefold.models.quantities import Kind
+from ninefold.store.arguments import NO_PROPERTIES, Condition, Properties
+from ninefold.store.conditions import Field, allowed_values
 
 Query = dict[str, Any]
 
@@ -26,7 +27,11 @@ WRITE_MARK = "_written"
 """Which call has replaced a document: tells one whose answer was lost that it was the one."""
 _ESCAPED = "_escaped"
 _SPECIAL = re.compile(r"[.$%\0]")
+_MAY_BE_SPECIAL = re.compile(r'[.$%\0][^"]*"\s*:')
+"""In JSON without a backslash: a key that holds one of them. Rarely text or a number before such a colon."""
 _ORDERS = {"asc": 1, "desc": -1}
+_LOWEST: dict[Kind, Any] = {"string": "", "integer": float("-inf"), "float": float("-inf"), "boolean": False}
+"""Kind that can be sorted by -> its lowest value; values of other kinds, and unknown ones, are in no range from it."""
 _plain_keys: set[str] = set()
 """Keys without anything special, which most documents share; to look at each again costs as much as the parser."""
 _MOST_KEYS = 10_000
@@ -71,27 +76,25 @@ def joined(parts: Sequence[Query]) -> Query:
     return there[0] if len(there) == 1 else {"$and": there} if there else {}
 
 
-def parts_of(collection: str, query: Query, sort: Sequence[Order], properties: Properties) -> list[Part]:
+def parts_of(query: Query, sort: Sequence[tuple[Field, str]]) -> list[Part]:
     """A query in the order of a store: unknown values last both ways, ties by id.
 
     MongoDB sorts unknown values first where it ascends. Of the first field they are asked for apart, so that an index
     can serve both; of later ones they are told by a computed field.
-
-    Raises:
-        InputError: if a field or a direction cannot be sorted by.
     """
-    known = queryable(collection, properties)
-    return _parts(query, [_sorted_by(known, field, direction) for field, direction in sort])
-
-
-def _parts(query: Query, order: Sequence[tuple[str, int]]) -> list[Part]:
+    order = [(path_of(field), _ORDERS[direction]) for field, direction in sort]
     if order and order[0][0] == "_id":  # decides everything
         return [Part(query, [order[0]], {})]
     if order and order[0][1] > 0:
         path = order[0][0]
-        first = _part(joined([query, {path: {"$ne": None}}]), order)
-        return [first, *_parts(joined([query, {path: UNKNOWN}]), order[1:])]
+        first = _part(joined([query, {path: _known(sort[0][0])}]), order)
+        return [first, *parts_of(joined([query, {path: UNKNOWN}]), sort[1:])]
     return [_part(query, order)]
+
+
+def _known(field: Field) -> dict[str, Any]:
+    """The condition that a value is known: of a flat field, whose kind its model holds to, as a range of an index."""
+    return {"$gte": _LOWEST[field.kind]} if field.is_flat else {"$ne": None}
 
 
 def _part(query: Query, order: Sequence[tuple[str, int]]) -> Part:
@@ -125,19 +128,13 @@ def projection_of(fields: Sequence[str], known: Mapping[str, Field]) -> dict[str
     }
 
 
-def values_of(document: Mapping[str, Any], fields: Sequence[str], known: Mapping[str, Field]) -> dict[str, Any]:
-    """The wanted fields of a document as it was put; None for what is not there."""
-    found = {}
-    for name in fields:
-        value: Any = document
-        for key in known[name].path if name in known else (name,):
-            value = (value or {}).get(key)
-        found[name] = value
-    return found
-
-
 def stored(text: str) -> dict[str, Any]:
     """A record, given as JSON, as the document that is stored."""
+    if "\\" not in text and not _MAY_BE_SPECIAL.search(text):
+        from pydantic_core import from_json  # twice as fast as the parser below, which looks at each key
+
+        document = from_json(text)
+        return {"_id": document.pop("id"), **document}
     escaped = False
 
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -183,11 +180,6 @@ def _path(field: str) -> str:
 
 def _path_in(known: Mapping[str, Field], name: str) -> str:
     return path_of(known[name]) if name in known else _escape(name)
-
-
-def _sorted_by(known: Mapping[str, Field], field: str, direction: str) -> tuple[str, int]:
-    found = sortable(known, field, direction)
-    return path_of(found), _ORDERS[direction]
 
 
 def _escape(key: str) -> str:

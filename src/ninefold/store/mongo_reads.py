@@ -11,12 +11,22 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from ninefold.store.conditions import fields_of, queryable
+from ninefold.store.arguments import NO_PROPERTIES, NOTHING, Condition, Properties
+from ninefold.store.conditions import Page, fields_of, queryable, values_at
 from ninefold.store.mongo_connection import Connection, Result
-from ninefold.store.mongo_plans import SCANNED, ordered_index, prefix_pipeline, rare_index
-from ninefold.store.mongo_queries import MOST_ROWS, Part, parts_of, pipeline, projection_of, restored, values_of, where
-from ninefold.store.mongo_writes import BATCH
-from ninefold.store.store import NO_PROPERTIES, NOTHING, Condition, Order, Properties, page_size
+from ninefold.store.mongo_plans import FEW, SCANNED, indexed_conditions, ordered_index, prefix_pipeline, rare_index
+from ninefold.store.mongo_queries import (
+    MOST_ROWS,
+    Part,
+    Query,
+    joined,
+    parts_of,
+    pipeline,
+    projection_of,
+    restored,
+    where,
+)
+from ninefold.store.store import page_size
 
 
 class MongoReads(ABC):
@@ -29,48 +39,31 @@ class MongoReads(ABC):
     def _own(self) -> Connection:
         """The connection, where it may be used."""
 
-    def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """See `Store.get_many`."""
-        fields_of(collection)
-        found: dict[str, dict[str, Any]] = {}
-        for start in range(0, len(ids), BATCH):
-            query = where(collection, None, {"id": ids[start : start + BATCH]})
-            rows = self._retried(partial(_all, self._collection(collection), query))
-            found.update((row["_id"], restored(row)) for row in rows)
-        return found
+    def read_documents(self, collection: str, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """See `Store.read_documents`."""
+        query = where(collection, None, {"id": ids})
+        for row in self._retried(partial(_all, self._collection(collection), query)):
+            yield row["_id"], restored(row)
 
-    def find(
-        self,
-        collection: str,
-        filter: str | None = None,
-        *,
-        equal: Mapping[str, Condition] = NOTHING,
-        after: str | None = None,
-        sort: Sequence[Order] = (),
-        fields: Sequence[str] | None = None,
-        limit: int | None = None,
-        offset: int = 0,
-        properties: Properties = NO_PROPERTIES,
-    ) -> list[dict[str, Any]]:
-        """See `Store.find`."""
-        if after is not None and sort:
-            raise ValueError("pages by key are in the order of the ids: give after or sort")
-        known = queryable(collection, properties)
-        query = where(collection, filter, equal, after, properties)
-        projection = None if fields is None else projection_of(fields, known)
-        most = MOST_ROWS if limit is None else min(limit, MOST_ROWS)
-        parts = parts_of(collection, query, sort, properties)
+    def read_page(self, page: Page) -> list[dict[str, Any]]:
+        """See `Store.read_page`."""
+        collection, fields = page.collection, page.fields
+        filter = where(collection, page.filter, NOTHING, None, page.properties)
+        rest = where(collection, None, page.equal, page.after)
+        projection = None if fields is None else projection_of(fields, page.known)
+        most = MOST_ROWS if page.limit is None else min(page.limit, MOST_ROWS)
         rows = []
-        if sort and 0 < most < SCANNED and not offset:
-            begin = parts_of(collection, where(collection, None, equal), sort, properties)[0]
-            rows = self._begin(collection, begin, where(collection, filter, {}, None, properties), projection, most)
+        if page.sort and 0 < most < SCANNED and not page.offset:
+            rows = self._begin(collection, parts_of(rest, page.sort)[0], filter, projection, most)
         if len(rows) < most:
-            rows = self._rows(collection, parts, projection, min(offset, MOST_ROWS), most, is_limited=limit is not None)
+            parts = parts_of(joined([filter, rest]), page.sort)
+            offset, hint = min(page.offset, MOST_ROWS), self._fewest(collection, filter) if page.sort else None
+            rows = self._rows(collection, parts, projection, offset, most, hint, is_limited=page.limit is not None)
         documents = [restored(row) for row in rows]
-        return documents if fields is None else [values_of(document, fields, known) for document in documents]
+        return documents if fields is None else [values_at(document, fields, page.known) for document in documents]
 
     def _begin(
-        self, collection: str, part: Part, filter: dict[str, Any], projection: dict[str, int] | None, most: int
+        self, collection: str, part: Part, filter: Query, projection: dict[str, int] | None, most: int
     ) -> list[dict[str, Any]]:
         """As many documents as wanted, where those at the beginning of an index are enough; else fewer."""
         index = ordered_index(collection, part.query, part.sort)
@@ -81,11 +74,21 @@ class MongoReads(ABC):
         stages = prefix_pipeline(part.query, part.sort, filter, projection, most)
         return self._retried(lambda: list(self._collection(collection).aggregate(stages, hint=index)))
 
+    def _fewest(self, collection: str, filter: Query) -> str | None:
+        """The index whose range within a filter has the fewest documents of this store, if that is few."""
+        fewest, best = FEW, None
+        for index, condition in indexed_conditions(collection, filter):
+            if index in self._index_names(collection):
+                count = partial(self._collection(collection).count_documents, condition, limit=fewest + 1, hint=index)
+                if (number := self._retried(count)) <= fewest:
+                    fewest, best = max(number, 1), index
+        return best
+
     def _rows(
-        self, collection: str, parts: Sequence[Part], projection: dict[str, int] | None, skip: int, most: int, *,
-        is_limited: bool,
+        self, collection: str, parts: Sequence[Part], projection: dict[str, int] | None, skip: int, most: int,
+        few: str | None, *, is_limited: bool,
     ) -> list[dict[str, Any]]:  # fmt: skip
-        """The documents of parts that follow one another."""
+        """The documents of parts that follow one another, read by the index `few` where no other is rarer."""
         rows: list[dict[str, Any]] = []
         for place, part in enumerate(parts):
             if len(rows) == most:
@@ -93,8 +96,8 @@ class MongoReads(ABC):
             # 0 would be no limit
             wanted = most - len(rows) if is_limited else 0
             hint = rare_index(collection, part.query)
-            if hint is not None and hint not in self._index_names(collection):
-                hint = None
+            if hint is None or hint not in self._index_names(collection):
+                hint = few
 
             def read(part: Part = part, skip: int = skip, wanted: int = wanted, hint: str | None = hint) -> Any:
                 found = self._collection(collection)
@@ -151,7 +154,7 @@ class MongoReads(ABC):
                 after = rows[-1]["_id"]
                 for row in rows:
                     document = restored(row)
-                    yield document if keys is None else values_of(document, keys, known)
+                    yield document if keys is None else values_at(document, keys, known)
         finally:
             if cursor is not None:
                 cursor.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from pymongo import ReplaceOne
 from pymongo.collection import Collection
@@ -12,8 +13,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from ninefold.store.mongo_queries import joined
 from ninefold.store.store import StoreError
 
-BATCH = 1000
-"""Documents sent at once."""
+MOST = 1000
+"""Documents of one message."""
+FEWEST = 100
+"""Of which two messages are under way at once."""
 _DUPLICATE = 11000
 _ATTEMPTS = 20
 """Of an upsert that meets another's of the same id."""
@@ -30,13 +33,14 @@ def inserted(collection: Collection[dict[str, Any]], documents: Sequence[dict[st
 
 def replaced(
     collection: Collection[dict[str, Any]], documents: Sequence[dict[str, Any]], unless_higher: str | None
-) -> None:
-    """Insert or replace by id, except where a field of what is there is higher than in the new document."""
+) -> int:
+    """Insert or replace by id, except where a field of what is there is higher than in the new document; how many."""
+    number = len(documents)
     for _ in range(_ATTEMPTS):
         writes = [ReplaceOne(_present(document, unless_higher), document, upsert=True) for document in documents]
         try:
             collection.bulk_write(writes, ordered=False)
-            return
+            return number
         except (BulkWriteError, DuplicateKeyError) as error:
             # another process has inserted the same id between the look and the insertion; or what is there is newer
             again = _check_duplicates(error) if isinstance(error, BulkWriteError) else range(len(documents))
@@ -52,7 +56,7 @@ def replaced(
                     if (there.get(document["_id"]) is None or there[document["_id"]] <= document[unless_higher])
                 ]  # fmt: skip
             if not documents:
-                return
+                return number
     raise StoreError("store: documents of one id are written over and over by other processes")
 
 
@@ -71,7 +75,49 @@ def _check_duplicates(error: BulkWriteError) -> list[int]:
     return [int(one["index"]) for one in errors]
 
 
-def batches(documents: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Documents in the numbers that are sent at once."""
-    for start in range(0, len(documents), BATCH):
-        yield documents[start : start + BATCH]
+class Written(NamedTuple):
+    """What has become of some documents."""
+
+    number: int
+    """The sum of what the writes gave."""
+    left: list[dict[str, Any]]
+    """Those that may not have been written."""
+    error: Exception | None
+    """What ended it."""
+
+
+def write_all(documents: list[dict[str, Any]], write: Callable[[list[dict[str, Any]]], int]) -> Written:
+    """Write many documents, two messages at once: a server has several cores, and waits for none that we encode.
+
+    Args:
+        documents: In any number.
+        write: Sends one message; called in two threads.
+    """
+    size = min(MOST, max(FEWEST, (len(documents) + 1) // 2))
+    parts = [documents[start : start + size] for start in range(0, len(documents), size)]
+    counts: dict[int, int] = {}
+    errors: dict[int, Exception] = {}
+    is_over = threading.Event()
+
+    def work(first: int) -> None:
+        for place in range(first, len(parts), 2):
+            if is_over.is_set():
+                return
+            try:
+                counts[place] = write(parts[place])
+            except Exception as error:
+                errors[place] = error
+                is_over.set()
+
+    # a daemon: an interrupt of this thread must not wait for the server's answer to the other
+    other = threading.Thread(target=work, args=(1,), daemon=True) if len(parts) > 1 else None
+    try:
+        if other is not None:
+            other.start()
+        work(0)
+        if other is not None:
+            other.join()
+    finally:
+        is_over.set()
+    left = [document for place, part in enumerate(parts) if place not in counts for document in part]
+    return Written(sum(counts.values()), left, errors[min(errors)] if errors else None)

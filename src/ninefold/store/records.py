@@ -10,7 +10,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from ninefold.errors import LONGEST_SHOWN, shown
-from ninefold.store.store import NOTHING, Condition, Scalar, Store, StoreError
+from ninefold.store.arguments import NOTHING, Condition, Scalar
+from ninefold.store.store import Store, StoreError
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

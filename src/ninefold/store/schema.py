@@ -200,7 +200,7 @@ SORTED: dict[str, tuple[tuple[str, ...], ...]] = {
     "calculations": (("campaign", "created"),),
     "properties": (("campaign", "created"),),
     "vibrations": (("campaign", "created"),),
-    "candidates": (("campaign", "rank"),),
+    "candidates": (("campaign", "rank"), ("campaign", "score"), ("campaign", "e_above_hull")),
 }
 """Collection -> fields with an index in common: what is asked for by the first is read in the order of the next."""
 

@@ -21,20 +21,10 @@ from typing import Any, NamedTuple
 
 from ninefold.atomic_files import write_atomically
 from ninefold.errors import InputError
+from ninefold.store.arguments import NOTHING, Condition, RecordLike, Scalar
 from ninefold.store.blobs import Blobs
-from ninefold.store.store import (
-    EXECUTOR,
-    NO_PROPERTIES,
-    NOTHING,
-    Condition,
-    Lease,
-    Order,
-    Properties,
-    RecordLike,
-    Scalar,
-    Store,
-    StoreError,
-)
+from ninefold.store.conditions import Page
+from ninefold.store.store import EXECUTOR, Lease, Store, StoreError
 
 FLUSH_SECONDS = 10.0
 """Longest time for which a record waits for others to share a file with; a job's end does not wait."""
@@ -166,35 +156,20 @@ class SpoolStore(Store):
             self._spool.add("replace", collection, values)
         return is_done
 
-    def delete(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
-        """See `Store.delete`."""
-        count = self._inner.delete(collection, filter, equal=equal)
+    def delete_matching(self, collection: str, filter: str | None, equal: Mapping[str, Condition]) -> int:
+        """See `Store.delete_matching`."""
+        count = self._inner.delete_matching(collection, filter, equal)
         plain = {key: _plain(value) for key, value in equal.items()}
         self._spool.add("delete", collection, {"filter": filter, "equal": plain})
         return count
 
-    def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """See `Store.get_many`."""
-        return self._inner.get_many(collection, ids)
+    def read_documents(self, collection: str, ids: Sequence[str]) -> Iterable[tuple[str, dict[str, Any]]]:
+        """See `Store.read_documents`."""
+        return self._inner.read_documents(collection, ids)
 
-    def find(
-        self,
-        collection: str,
-        filter: str | None = None,
-        *,
-        equal: Mapping[str, Condition] = NOTHING,
-        after: str | None = None,
-        sort: Sequence[Order] = (),
-        fields: Sequence[str] | None = None,
-        limit: int | None = None,
-        offset: int = 0,
-        properties: Properties = NO_PROPERTIES,
-    ) -> list[dict[str, Any]]:
-        """See `Store.find`."""
-        return self._inner.find(
-            collection, filter, equal=equal, after=after, sort=sort, fields=fields, limit=limit, offset=offset,
-            properties=properties,
-        )  # fmt: skip
+    def read_page(self, page: Page) -> list[dict[str, Any]]:
+        """See `Store.read_page`."""
+        return self._inner.read_page(page)
 
     def count(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
         """See `Store.count`."""

@@ -13,7 +13,6 @@ call here, where a relaxation takes seconds.
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,13 +22,13 @@ from typing import Any
 
 from ninefold.errors import description
 from ninefold.store import schema
+from ninefold.store.arguments import NOTHING, Condition, RecordLike, Scalar, check_lease_name
 from ninefold.store.blobs import FolderBlobs, blob_folder
-from ninefold.store.conditions import Field, expected_values, fields_of, queryable
+from ninefold.store.conditions import Page, expected_values, fields_of, values_at
 from ninefold.store.locking import Lock, exclusive, holder, progress_of
 from ninefold.store.sqlite_file import check_address, connected, explained, state, transaction
 from ninefold.store.sqlite_queries import (
     MOST_ROWS,
-    PARAMETERS,
     insertion,
     order,
     quoted,
@@ -48,19 +47,7 @@ from ninefold.store.sqlite_upgrade import (
     source_of,
 )
 from ninefold.store.state import StoreState, not_empty, of_another_source
-from ninefold.store.store import (
-    EXECUTOR,
-    NO_PROPERTIES,
-    NOTHING,
-    Condition,
-    Mode,
-    Order,
-    Properties,
-    RecordLike,
-    Scalar,
-    Store,
-    StoreError,
-)
+from ninefold.store.store import EXECUTOR, Mode, Store, StoreError
 
 __all__ = ["SQLiteStore", "check_address", "open_address", "state_of"]
 
@@ -143,42 +130,24 @@ class SQLiteStore(Store):
         with transaction(self._own(), self._path) as connection:
             return connection.execute(*statement).rowcount == 1
 
-    def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """See `Store.get_many`."""
-        fields_of(collection)
-        found: dict[str, dict[str, Any]] = {}
-        for start in range(0, len(ids), PARAMETERS):
-            part = ids[start : start + PARAMETERS]
-            marks = ", ".join("?" * len(part))
-            rows = self._read(f'SELECT id, doc FROM "{collection}" WHERE id IN ({marks})', part)
-            found.update((identifier, parsed_document(text, collection, self._path)) for identifier, text in rows)
-        return found
+    def read_documents(self, collection: str, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """See `Store.read_documents`."""
+        marks = ", ".join("?" * len(ids))
+        for identifier, text in self._read(f'SELECT id, doc FROM "{collection}" WHERE id IN ({marks})', ids):
+            yield identifier, parsed_document(text, collection, self._path)
 
-    def find(
-        self,
-        collection: str,
-        filter: str | None = None,
-        *,
-        equal: Mapping[str, Condition] = NOTHING,
-        after: str | None = None,
-        sort: Sequence[Order] = (),
-        fields: Sequence[str] | None = None,
-        limit: int | None = None,
-        offset: int = 0,
-        properties: Properties = NO_PROPERTIES,
-    ) -> list[dict[str, Any]]:
-        """See `Store.find`."""
-        if after is not None and sort:
-            raise ValueError("pages by key are in the order of the ids: give after or sort")
-        known = queryable(collection, properties)
-        condition = where(collection, filter, equal, after, properties)
+    def read_page(self, page: Page) -> list[dict[str, Any]]:
+        """See `Store.read_page`."""
+        collection, known, fields = page.collection, page.known, page.fields
+        condition = where(collection, page.filter, page.equal, page.after, page.properties)
         # what stands in columns is read from there; anything nested needs the document
         wanted = [known[field] for field in fields or () if field in known]
         is_known = bool(fields) and len(wanted) == len(fields or ())
+        limit = -1 if page.limit is None else min(page.limit, MOST_ROWS)
         rows = self._read(
             f'SELECT {selected(wanted) if is_known else "doc"} FROM "{collection}" WHERE {condition.sql} '
-            f"ORDER BY {order(collection, sort, properties)} LIMIT ? OFFSET ?",
-            (*condition.parameters, -1 if limit is None else min(limit, MOST_ROWS), min(offset, MOST_ROWS)),
+            f"ORDER BY {order(page.sort)} LIMIT ? OFFSET ?",
+            (*condition.parameters, limit, min(page.offset, MOST_ROWS)),
         )
         if is_known:
             try:
@@ -186,9 +155,7 @@ class SQLiteStore(Store):
             except (ValueError, TypeError, RecursionError) as error:
                 raise damaged(self._path, collection, description(error)) from error
         documents = [parsed_document(text, collection, self._path) for (text,) in rows]
-        if fields is None:
-            return documents
-        return [{field: _value_at(document, known, field) for field in fields} for document in documents]
+        return documents if fields is None else [values_at(document, fields, known) for document in documents]
 
     def count(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
         """See `Store.count`."""
@@ -196,10 +163,8 @@ class SQLiteStore(Store):
         [(number,)] = self._read(f'SELECT count(*) FROM "{collection}" WHERE {condition.sql}', condition.parameters)
         return int(number)
 
-    def delete(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
-        """See `Store.delete`."""
-        if not (filter and filter.strip()) and not equal:
-            raise ValueError("deletes everything: give a filter or values")
+    def delete_matching(self, collection: str, filter: str | None, equal: Mapping[str, Condition]) -> int:
+        """See `Store.delete_matching`."""
         condition = where(collection, filter, equal)
         with transaction(self._own(), self._path) as connection:
             cursor = connection.execute(f'DELETE FROM "{collection}" WHERE {condition.sql}', condition.parameters)
@@ -221,8 +186,7 @@ class SQLiteStore(Store):
 
     def _beside(self, lease: str) -> Path:
         """What a lease locks: the store itself for the executor's."""
-        if not re.fullmatch("[a-z_]+", lease):
-            raise ValueError(f"a lease's name has small letters only, and {lease!r} has others")
+        check_lease_name(lease)
         path = self._path.resolve()
         return path if lease == EXECUTOR else path.with_name(f"{path.name}.{lease}")
 
@@ -282,10 +246,3 @@ class SQLiteStore(Store):
             yield from self._own().execute(sql)
         except sqlite3.DatabaseError as error:
             raise explained(error, self._path) from error
-
-
-def _value_at(document: dict[str, Any], known: Mapping[str, Field], name: str) -> Any:
-    value: Any = document
-    for key in known[name].path if name in known else (name,):
-        value = (value or {}).get(key)
-    return value

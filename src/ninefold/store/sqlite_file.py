@@ -30,6 +30,8 @@ from ninefold.store.store import Mode, StoreError
 
 BUSY_SECONDS = 60.0
 """How long a writer waits for another."""
+CACHE_KB = 65_536
+"""Of pages that a writer holds at most: values fall anywhere into 16 indexes of the candidates."""
 OLDEST_SQLITE = (3, 30)
 """The first that sorts NULLS LAST."""
 
@@ -151,6 +153,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, mode: Mode, blobs: Blob
         return
     _use_write_ahead_log(connection)
     run("PRAGMA synchronous=FULL")
+    run(f"PRAGMA cache_size=-{CACHE_KB}")
     with transaction(connection, path):  # finds out at once whether we may write, and whether another was first
         if not is_current(connection):
             bring_up_to_date(connection, path, blobs)

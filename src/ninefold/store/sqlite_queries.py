@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ninefold.models.quantities import Kind
-from ninefold.store.conditions import Field, allowed_values, fields_of, queryable, sortable
+from ninefold.store.arguments import NO_PROPERTIES, PROPERTIES, Condition, Properties, Scalar
+from ninefold.store.conditions import Field, allowed_values, fields_of
 from ninefold.store.schema import SHARED, indexes_of
-from ninefold.store.store import NO_PROPERTIES, PROPERTIES, Condition, Order, Properties, Scalar
 
 MOST_ROWS = 2**62
 """SQLite's integers end at 2**63."""
@@ -82,19 +82,9 @@ def column_of(field: Field) -> str:
     return f'"{field.key}"' if field.is_flat else f"json_extract(doc, '$.{'.'.join(field.path)}')"
 
 
-def order(collection: str, sort: Sequence[Order], properties: Properties = NO_PROPERTIES) -> str:
-    """What comes after ORDER BY.
-
-    Raises:
-        InputError: if a field or a direction cannot be sorted by.
-    """
-    known = queryable(collection, properties)
-    return ", ".join([*(_ordered(known, field, direction) for field, direction in sort), "id"])
-
-
-def _ordered(known: Mapping[str, Field], field: str, direction: str) -> str:
-    found = sortable(known, field, direction)
-    return f"{column_of(found)} {_ORDERS[direction]} NULLS LAST"
+def order(sort: Sequence[tuple[Field, str]]) -> str:
+    """What comes after ORDER BY."""
+    return ", ".join([*(f"{column_of(field)} {_ORDERS[direction]} NULLS LAST" for field, direction in sort), "id"])
 
 
 def creation(collection: str) -> list[str]:

@@ -7,13 +7,14 @@ states, and nothing about more than one document at a time: a server without tra
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from ninefold.errors import NinefoldError
-from ninefold.models.quantities import Kind
+from ninefold.store.arguments import NO_PROPERTIES, NOTHING, Condition, Order, Properties, RecordLike, Scalar
+from ninefold.store.conditions import Page, fields_of, queryable, sorted_by
 
 if TYPE_CHECKING:
     from ninefold.store.blobs import Blobs
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 Mode = Literal["read", "write", "fill"]
 """`read` never makes a store and writes nothing; `write` makes one where there is none; `fill` takes one that holds
 nothing, or what a copy or a restore that was interrupted has left in it: see `Store.begin_filling`."""
-Order = tuple[str, str]
-"""A field and `asc` or `desc`."""
-Scalar = str | int | float | bool | None
-"""The value of a flat field; None stands for an unknown one."""
-Condition = Scalar | Collection[Scalar]
-"""A value that a field must have; of a collection, one of its members."""
 
 EXECUTOR = "executor"
 """The lease of whoever runs a campaign on the store."""
@@ -34,12 +29,8 @@ PAGE = 2000
 """Documents held at once where only some fields are read: about 2 MB."""
 PAGE_OF_WHOLE = 200
 """Documents held at once where all of each is read: about 30 MB for the largest."""
-NOTHING: Mapping[str, Condition] = MappingProxyType({})
-PROPERTIES = "properties"
-"""The key of a document below which the values of `Properties` stand."""
-Properties = Mapping[str, Kind]
-"""Key -> kind of values that a store does not know beforehand: those of the stages of a user's."""
-NO_PROPERTIES: Properties = MappingProxyType({})
+IDS_AT_ONCE = 500
+"""In one question of a backend; old builds of SQLite allow 999."""
 
 Self = TypeVar("Self", bound="Store")
 
@@ -50,19 +41,6 @@ class StoreError(NinefoldError):
 
 class LeaseLostError(StoreError):
     """Another process may have taken over a lease: its former holder must stop."""
-
-
-class RecordLike(Protocol):
-    """What can be stored: an identifier and a way to become JSON, as a pydantic model has them."""
-
-    @property
-    def id(self) -> str:
-        """Unique in its collection."""
-        ...
-
-    def model_dump_json(self) -> str:
-        """The document as JSON."""
-        ...
 
 
 class Lease(Protocol):
@@ -140,11 +118,18 @@ class Store(Protocol):
         """One document, or None."""
         return self.get_many(collection, [id]).get(id)
 
-    @abstractmethod
     def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The documents that are there, by id."""
+        fields_of(collection)
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            found.update(self.read_documents(collection, ids[start : start + IDS_AT_ONCE]))
+        return found
 
     @abstractmethod
+    def read_documents(self, collection: str, ids: Sequence[str]) -> Iterable[tuple[str, dict[str, Any]]]:
+        """For `get_many`: of at most `IDS_AT_ONCE` ids those that are there, each with its document."""
+
     def find(
         self,
         collection: str,
@@ -177,8 +162,18 @@ class Store(Protocol):
             InputError: if the filter or the sorting cannot be understood.
             KeyError: if `equal` names no flat field of the collection, or the collection is unknown.
             TypeError: if `equal` has a value of another kind than the field.
-            ValueError: if a property's key is none that a filter could name: small letters, digits and underscores.
+            ValueError: if a property's key is none that a filter could name: small letters, digits and underscores;
+                or both `after` and `sort` are given.
         """
+        if after is not None and sort:
+            raise ValueError("pages by key are in the order of the ids: give after or sort")
+        known = queryable(collection, properties)
+        order = sorted_by(known, sort)
+        return self.read_page(Page(collection, known, filter, equal, after, order, fields, limit, offset, properties))
+
+    @abstractmethod
+    def read_page(self, page: Page) -> list[dict[str, Any]]:
+        """For `find`: the documents, or their wanted fields; filter and `equal` are still to be checked."""
 
     def iterate(
         self,
@@ -218,13 +213,19 @@ class Store(Protocol):
     def count(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
         """How many documents match; arguments as in `find`."""
 
-    @abstractmethod
     def delete(self, collection: str, filter: str | None = None, *, equal: Mapping[str, Condition] = NOTHING) -> int:
         """Delete what matches; how many there were.
 
         Raises:
             ValueError: if neither a filter nor a value is given, which would delete everything.
         """
+        if not (filter and filter.strip()) and not equal:
+            raise ValueError("deletes everything: give a filter or values")
+        return self.delete_matching(collection, filter, equal)
+
+    @abstractmethod
+    def delete_matching(self, collection: str, filter: str | None, equal: Mapping[str, Condition]) -> int:
+        """For `delete`, which refuses to delete everything."""
 
     @abstractmethod
     def lease(self, name: str, purpose: str) -> AbstractContextManager[Lease]:

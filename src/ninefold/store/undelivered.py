@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ninefold.atomic_files import write_atomically
-from ninefold.store.store import RecordLike
+from ninefold.store.arguments import RecordLike
 
 
 class Kept(NamedTuple):
@@ -31,23 +31,23 @@ class Kept(NamedTuple):
         return self.text
 
 
-def folder_of(address: str) -> Path:
+def folder_of(place: str) -> Path:
     """Where what is meant for a store is kept on this machine.
 
     Args:
-        address: Of the store, without its login.
+        place: Of the store: see `ninefold.store.locate.store_place`.
     """
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "ninefold" / "undelivered" / hashlib.sha256(address.encode()).hexdigest()[:16]
+    return Path(base) / "ninefold" / "undelivered" / hashlib.sha256(place.encode()).hexdigest()[:16]
 
 
-def keep(address: str, collection: str, texts: Sequence[str]) -> Path | None:
+def keep(place: str, collection: str, texts: Sequence[str]) -> Path | None:
     """Write documents, one a line, to a file of their own.
 
     Returns:
         The file; None where it cannot be written.
     """
-    file = folder_of(address) / f"{collection}-{uuid.uuid4().hex}.jsonl"
+    file = folder_of(place) / f"{collection}-{uuid.uuid4().hex}.jsonl"
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomically(file, "".join(f"{text}\n" for text in texts).encode())
@@ -56,18 +56,18 @@ def keep(address: str, collection: str, texts: Sequence[str]) -> Path | None:
     return file
 
 
-def deliver(address: str, insert: Callable[[str, Sequence[RecordLike]], int]) -> int:
+def deliver(place: str, insert: Callable[[str, Sequence[RecordLike]], int]) -> int:
     """Insert what is kept for a store, and forget it; two processes may do so at once.
 
     Args:
-        address: Of the store, without its login.
+        place: Of the store: see `ninefold.store.locate.store_place`.
         insert: `Store.insert`; what it raises leaves the file as it is.
 
     Returns:
         How many documents were new.
     """
     number = 0
-    for file in sorted(folder_of(address).glob("*.jsonl")):
+    for file in sorted(folder_of(place).glob("*.jsonl")):
         with suppress(FileNotFoundError):  # another process has delivered it
             lines = file.read_text(encoding="utf-8").splitlines()
             number += insert(file.name.rpartition("-")[0], [Kept(json.loads(line)["id"], line) for line in lines])
