@@ -256,6 +256,21 @@ def test_mongodb_sorts_nothing_for_the_first_page_of_a_ranking(filled, plans, eq
     assert "SORT" not in words(plans[0])
 
 
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("n = 3999 AND e_above_hull > 0.5", "n_id"),
+        ("n >= 0 AND e_above_hull > 39.9", "e_above_hull_id"),
+    ],
+)
+def test_mongodb_reads_the_range_of_the_fewest_where_an_order_begins_with_too_few(filled, plans, text, index):
+    found = filled.find("candidates", text, sort=RANK, fields=["rank"], limit=20)
+    assert [row["rank"] for row in found] == ([3999] if index == "n_id" else list(range(3991, 4000)))
+    assert len(plans) == 3  # the beginning of the order; the known ranks, and the unknown ones
+    assert "rank_id" in str(plans[0])
+    assert all(index in str(plan) for plan in plans[1:])
+
+
 _examples = itertools.count()
 
 

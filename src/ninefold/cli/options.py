@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -20,21 +17,6 @@ CampaignOption = Annotated[
     str | None, typer.Option("--campaign", "-c", help="Campaign by name in the store (or a campaign file).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Without the collector of cyclic garbage, for a command that reads and ends.
-
-    Of a query's half second it takes 40 ms: it looks through what the imports have made, and finds nothing.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def print_json(value: Any) -> None:

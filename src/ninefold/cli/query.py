@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json, without_collector
+from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, console, print_json
 from ninefold.cli.selection import (
     DEFAULT_FIELDS,
     FilterArgument,
@@ -33,7 +33,6 @@ class TableFormat(StrEnum):
     CSV = "csv"
 
 
-@without_collector()
 def query(
     filter: FilterArgument = None,
     sort: Annotated[

@@ -14,6 +14,8 @@ from ninefold.store.schema import SHARED, indexes_of
 
 SCANNED = 2000
 """Documents that are looked through in the order of an index before all that match are sorted."""
+_DENSE = "rank"
+"""The field whose values are 1, 2, 3 and so on in each campaign: as many documents have one up to a number."""
 _RARE = 500
 """Documents of one value that are read and sorted faster than any order is followed."""
 FEW = 20_000
@@ -62,14 +64,22 @@ def prefix_pipeline(
 ) -> list[dict[str, Any]]:
     """The first documents of an order that meet a further condition, among its first `SCANNED` ones.
 
-    What the condition says of the sorted field bounds what is looked through.
+    What the condition says of the sorted field bounds what is looked through. Ranks bound it by themselves, so that one
+    pass through the index tests everything, in half the time.
     """
+    ends: list[dict[str, Any]] = [{"$limit": limit}]
+    if projection:
+        ends.append({"$project": dict(projection)})
+    if sort[0] == (_DENSE, 1):
+        first = joined([query, {_DENSE: {"$lte": SCANNED}}, further])
+        return [{"$match": first}, {"$sort": dict(sort)}, *ends]
     bounds = [part for part in _conjuncts(further) if list(part) == [sort[0][0]]]
-    stages: list[dict[str, Any]] = [
-        {"$match": joined([query, *bounds])}, {"$sort": dict(sort)}, {"$limit": SCANNED},
-        {"$match": further}, {"$limit": limit},
-    ]  # fmt: skip
-    return [*stages, {"$project": dict(projection)}] if projection else stages
+    looked_through: list[dict[str, Any]] = [
+        {"$match": joined([query, *bounds])},
+        {"$sort": dict(sort)},
+        {"$limit": SCANNED},
+    ]
+    return [*looked_through, {"$match": further}, *ends]
 
 
 def _equal_fields(query: Query) -> Iterator[str]:
