@@ -1,7 +1,7 @@
 """The store against maggma's stores: python benchmarks/store_vs_maggma.py [rows].
 
-On files and in memory, and on the MongoDB server of NINEFOLD_TEST_MONGODB_URI or of `make services` if there is one. The
-table of 27 November 2026 stands in docs/mongodb.md.
+On files and in memory, and on the MongoDB server of NINEFOLD_TEST_MONGODB_URI or of `make services` if there is one.
+The table of 27 November 2026 stands in docs/mongodb.md.
 """
 
 import copy
