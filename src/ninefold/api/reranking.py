@@ -88,6 +88,7 @@ def rerank(
     from ninefold.rules import RuleSettings, load_rule_set
 
     stored = campaign.get("settings") or {}
+    _check_condition(settings, (stored.get("ranking") or {}).get("at"))
     columns = columns_of(campaign)
     kinds = {key: column.kind for key, column in columns.items()}
     rule_set = load_rule_set(RuleSettings.checked(stored.get("rules") or {}, "rules"), extra_columns=kinds)
@@ -107,6 +108,21 @@ def rerank(
         for key, values in further.items():
             values += [row[key] for row in page]
     return Reranking(campaign["name"], settings, scores, before, further)
+
+
+def _check_condition(settings: RankingSettings, stored: Mapping[str, Any] | None) -> None:
+    """Refuse to rank at a condition at which the rows were not assessed.
+
+    Raises:
+        InputError: with how to assess them.
+    """
+    wanted = None if settings.at is None else settings.at.model_dump(mode="json")
+    if wanted is not None and wanted != stored:
+        raise InputError(
+            "ranking.at", f"{wanted['temperature_K']:g} K and {wanted['pressure_GPa']:g} GPa",
+            problem="is not where the stored rows were assessed",
+            hint="'ninefold run FILE --update' assesses them there",
+        )  # fmt: skip
 
 
 def pareto(reranking: Reranking, axes: Sequence[Axis]) -> tuple[list[int], int]:
@@ -202,11 +218,9 @@ def checked_weights(weights: Mapping[str, float], campaign: Mapping[str, Any]) -
     Raises:
         InputError: if no weight counts, or they cannot be summed.
     """
-    scale = ((campaign.get("settings") or {}).get("ranking") or {}).get("stability_scale_eV_per_atom")
-    values: dict[str, Any] = {"weights": dict(weights)}
-    return RankingSettings.checked(
-        values if scale is None else {**values, "stability_scale_eV_per_atom": scale}, "ranking"
-    )
+    stored = (campaign.get("settings") or {}).get("ranking") or {}
+    kept = {key: stored[key] for key in ("stability_scale_eV_per_atom", "at") if stored.get(key) is not None}
+    return RankingSettings.checked({**kept, "weights": dict(weights)}, "ranking")
 
 
 def term_name(

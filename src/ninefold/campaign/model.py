@@ -30,7 +30,7 @@ from ninefold.settings import Settings
 from ninefold.stages.energies import DEFAULT_SEARCH_FMAX
 from ninefold.stages.own import STAGES
 from ninefold.structures.sources import OUR_NAMES, sources_checksum
-from ninefold.thermo.settings import StabilitySettings
+from ninefold.thermo.settings import SYNTHESIS, Condition, StabilitySettings
 
 QueryName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 CampaignName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -211,6 +211,11 @@ class Campaign(Settings):
                     f"queries.{name}.{error.field}", error.value,
                     problem=error.problem, allowed=error.allowed, hint=error.hint,
                 ) from error  # fmt: skip
+
+    @property
+    def synthesis(self) -> Condition:
+        """Where candidates are to be made: `ranking.at`, else a large-volume press."""
+        return self.ranking.at or SYNTHESIS
 
     def known_compounds(self) -> tuple[KnownCompound, ...]:
         """Compounds that have been made: ninefold's list and the campaign's own.

@@ -23,11 +23,13 @@ with signals.ending_at_once():
         campaign,
         cluster,
         cluster_runs,
+        compress,
         db,
         dynamics,
         enumeration,
         explain,
         import_runs,
+        map,
         rank,
         read,
         recipe,
@@ -76,7 +78,7 @@ _QUICK = "query"
 """The command that ends before any garbage matters."""
 _MODULES = (
     run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, vibrations, import_runs,
-    references, db, cluster, cluster_runs, dynamics, xrd, recipe,
+    references, db, cluster, cluster_runs, dynamics, xrd, recipe, compress, map,
 )  # fmt: skip
 for module in _MODULES:
     module.register(app)

@@ -171,7 +171,7 @@ class ImportedRows:
                     )
                     continue
                 rows.append(self._row(composition, own, settings))
-        hulls = Hulls(references.values(), self._structures, settings.stability)
+        hulls = Hulls(references.values(), self._structures, settings.stability, synthesis=settings.synthesis)
         for row in rows:
             hulls.add(row)
         by_system: dict[str, list[Candidate]] = defaultdict(list)

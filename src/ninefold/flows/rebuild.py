@@ -19,6 +19,7 @@ from ninefold.flows.found import FoundMinima
 from ninefold.flows.row_changes import Change, compared
 from ninefold.flows.rows import Found, as_assessed, rows_of
 from ninefold.flows.tasks import records_of, structures_of
+from ninefold.flows.thermal import thermal_of
 from ninefold.flows.verify_plan import read_references
 from ninefold.models.campaign import CampaignRecord
 from ninefold.models.candidate import Candidate
@@ -53,15 +54,16 @@ class Rebuilt:
         self.failed: dict[str, str] = {}
 
 
-def changes(store: Store, done: Rebuilt, tell: Tell) -> Iterator[Change]:
+def changes(store: Store, done: Rebuilt, tell: Tell, only: str | None = None) -> Iterator[Change]:
     """The rows of every finished campaign that are not what follows from the facts.
 
     Args:
         store: Open; nothing is written to it.
         done: Filled while the changes are read.
         tell: Told how far it is.
+        only: Name of the one campaign that is looked at; default: all.
     """
-    for record in list(read_all(store, CampaignRecord)):
+    for record in list(read_all(store, CampaignRecord, equal={} if only is None else {"name": only})):
         if record.status != "finished":
             done.unfinished[record.name] = record.status
             continue
@@ -162,7 +164,7 @@ def _assessed(
     """Rows of all compositions with their hull distances, as `result_jobs.assess_stability` makes them."""
     phases = sorted(read_references(store, campaign.name, method.id), key=lambda record: record.id)
     cells = structures_of(store, (phase.structure for phase in phases if phase.structure is not None))
-    hulls = stability.Hulls(phases, cells, campaign.stability)
+    hulls = stability.Hulls(phases, cells, campaign.stability, thermal_of(store, method.id), campaign.synthesis)
     there = {phase.name for phase in phases}
     for _, row in rows_of(store, ids, method, found):
         hulls.add(row)

@@ -28,6 +28,7 @@ from ninefold.flows.shards import (
     shards_of,
     take,
 )  # fmt: skip
+from ninefold.flows.thermal import thermal_of
 from ninefold.flows.workplace import method_of
 from ninefold.models.candidate import Candidate
 from ninefold.models.composition import unpack_assignment
@@ -93,7 +94,7 @@ def assess_stability(
         lost = sorted(item["name"] for item in relaxed or () if item["reference"] is None)
         phases = list(_references(opened, relaxed or ()))
         cells = tasks.structures_of(opened, (phase.structure for phase in phases if phase.structure is not None))
-        hulls = stability.Hulls(phases, cells, screened.stability)
+        hulls = stability.Hulls(phases, cells, screened.stability, thermal_of(opened, of_method.id), screened.synthesis)
         ids = [identifier for _, identifier in order]
         for _, row in rows_of(opened, ids, of_method, found):
             hulls.add(row)

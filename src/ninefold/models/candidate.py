@@ -92,6 +92,14 @@ class Candidate(Record):
     method_spread: float | None = None
     """Highest less lowest phase separation energy of the campaign's methods, eV/atom; None with one method."""
     method_disagreement: float | None = None
+    # of where it forms
+    lowest_pressure_GPa: float | None = None
+    lowest_pressure_uncertainty: float | None = None
+    window_width_GPa: float | None = None
+    synthesis_separation: float | None = None
+    ambient_separation: float | None = None
+    survives_ambient: bool | None = None
+    decomposition_temperature_K: float | None = None
     # of the ranking
     score: float | None = None
     rank: int | None = None
@@ -118,6 +126,8 @@ class Candidate(Record):
     conditions: list[dict[str, Any]] = Field(default_factory=list)
     """Per (temperature_K, pressure_GPa), with hydrogen gas: e_above_hull, phase_separation_energy,
     e_above_references, minimum (the structure taken), decomposition, notes."""
+    formation: dict[str, Any] = Field(default_factory=dict)
+    """Where it forms: see `ninefold.thermo.results.Formation`; empty without a hull under hydrogen."""
     reaction: str | None = None
     """Hydrides of the cations + metal + x H2 -> candidate."""
     stability_notes: list[str] = Field(default_factory=list)

@@ -185,6 +185,58 @@ _TABLE = (
         "ΔE(H2)",
         "static energy of hydrides of the cations + metal + H2 -> compound, per H2",
     ),
+    # where it forms
+    (
+        "lowest_pressure_GPa",
+        "float",
+        "GPa",
+        "p(min)",
+        "lowest hydrogen pressure at which it is stable at the temperature of the synthesis (ranking.at, default "
+        "973 K); none where it is at none to 10 GPa",
+    ),
+    (
+        "lowest_pressure_uncertainty",
+        "float",
+        "GPa",
+        "± p(min)",
+        "standard deviation of the lowest pressure: that of the hull distance over its slope with the pressure",
+    ),
+    (
+        "window_width_GPa",
+        "float",
+        "GPa",
+        "window",
+        "width of the range of pressures, to 10 GPa, in which it is stable at the temperature of the synthesis",
+    ),
+    (
+        "synthesis_separation",
+        "float",
+        "eV/atom",
+        "G(synthesis)",
+        "signed distance to the hull of other compositions under hydrogen at the synthesis (ranking.at, default 973 K "
+        "and 5 GPa), or above the lowest structure of its composition",
+    ),
+    (
+        "ambient_separation",
+        "float",
+        "eV/atom",
+        "G(ambient)",
+        "the same at 300 K and 1 bar of hydrogen; negative where it is stable there",
+    ),
+    (
+        "survives_ambient",
+        "boolean",
+        "",
+        "survives",
+        "at 300 K and 1 bar stable, or metastable by no more than 0.067 eV/atom",
+    ),
+    (
+        "decomposition_temperature_K",
+        "float",
+        "K",
+        "T(dec)",
+        "highest temperature at which it is stable under 1 bar of hydrogen, to 1200 K; none: at none from 100 K on",
+    ),
     # ranking
     ("score", "float", "", "score", "weighted sum of the ranking terms, 0 to 1"),
     ("rank", "integer", "", "rank", "place in the campaign, 1 is best"),

@@ -95,6 +95,8 @@ class Scores:
         Raises:
             InputError: if a term raises, or gives anything but a number from 0 to 1.
         """
+        if self._settings.at is not None:
+            items = [at_synthesis(item) for item in items]
         reasons = [_reason(item) for item in items]
         placed = [item for item, reason in zip(items, reasons, strict=True) if reason is None]
         self.ids += [item.id for item in items]
@@ -216,6 +218,11 @@ def _shifted(item: Rankable, energy: float) -> Rankable:
         phase_separation_energy=(item.phase_separation_energy or 0.0) + energy,
         quantities=item.quantities.shifted(energy),
     )
+
+
+def at_synthesis(item: Rankable) -> Rankable:
+    """As ranked at a condition: by its distance there, which lower structures of its composition are part of."""
+    return replace(item, phase_separation_energy=item.synthesis_separation, e_above_same_composition=0.0)
 
 
 def _reason(item: Rankable) -> str | None:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from ninefold.ranking.terms import TERMS
 from ninefold.settings import Settings
+from ninefold.thermo.settings import Condition
 
 DEFAULT_WEIGHTS = {"stability": 0.6, "prior": 0.2, "hydrogen": 0.1, "convergence": 0.1}
 
@@ -16,10 +17,14 @@ class RankingSettings(Settings):
     """Weights of the ranking's terms; a term that is not named weighs nothing."""
 
     weights: dict[str, float] = Field(default=DEFAULT_WEIGHTS, min_length=1)
-    """Term -> weight: stability, prior, hydrogen, convergence, novelty, or FILE.py:NAME of your own, relative to the
-    campaign file. Only their ratios count."""
+    """Term -> weight: stability, prior, hydrogen, convergence, novelty, free_energy, window, survival, or FILE.py:NAME
+    of your own, relative to the campaign file. Only their ratios count."""
     stability_scale_eV_per_atom: float = Field(default=0.05, gt=0, le=1)
     """Hull distance at which the stability term has fallen to 1/e."""
+
+    at: Condition | None = None
+    """Temperature and hydrogen pressure at which candidates are ranked: by hull distances there, and the fields of the
+    synthesis (`lowest_pressure_GPa`, ...) are of there. Default: by the static hull, and of 973 K and 5 GPa."""
 
     @field_validator("weights")
     @classmethod
@@ -38,5 +43,7 @@ class RankingSettings(Settings):
     def content(self) -> dict[str, Any]:
         """The settings with the bytes of their files in place of paths: what decides, wherever the files lie."""
         values = self.model_dump(mode="json")
+        if self.at is None:
+            values.pop("at")  # a ranking without it is what it always was
         values["weights"] = {TERMS.checksum([name]) or name: weight for name, weight in self.weights.items()}
         return values

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from ninefold.models.quantities import Kind
     from ninefold.rules import RuleSet
 
+OF_CONDITIONS = ("synthesis_separation", "ambient_separation", "window_width_GPa", "survives_ambient")
+"""What terms and a ranking at a condition read."""
 FIELDS = (
     "id", "formula", "phase_separation_energy", "e_above_same_composition", "e_above_hull_uncertainty", "prior", "n",
-    "m", "group", "is_converged", "anion_class", "is_competitor",
+    "m", "group", "is_converged", "anion_class", "is_competitor", *OF_CONDITIONS,
 )  # fmt: skip
 """What the ranking reads of a row, besides what rules on results and terms of a user's read."""
 _AMOUNT = re.compile(r"[A-Z][a-z]?(\d*)")
@@ -46,6 +48,7 @@ def rankables(
             anion_class=row["anion_class"],
             is_competitor=bool(row["is_competitor"]),
             is_rejected=not is_kept,
+            **{key: row[key] for key in OF_CONDITIONS},
             quantities=Quantities(row, columns) if with_quantities else _NONE,
         )
         for row, is_kept, score in zip(rows, kept.tolist(), scores.tolist(), strict=True)

@@ -93,6 +93,14 @@ class Rankable:
     """Whether it is no candidate but a made compound that was searched as a competitor."""
     is_rejected: bool = False
     """Whether a rule on results rejects it."""
+    synthesis_separation: float | None = None
+    """eV/atom, signed, under hydrogen where it is to be made; None without a hull there. `ranking.at` ranks by it."""
+    ambient_separation: float | None = None
+    """Likewise at 300 K and 1 bar."""
+    window_width_GPa: float | None = None
+    """Of the pressures at which it is stable at the temperature of the synthesis."""
+    survives_ambient: bool | None = None
+    """Whether it is stable at 300 K and 1 bar, or little above."""
     quantities: Quantities = field(default_factory=lambda: Quantities({}), compare=False, repr=False)
     """Everything that is stored with it, by key, for terms of a user's."""
 
@@ -107,11 +115,15 @@ class RankableColumns:
     group: NDArray[np.int_]
     is_converged: NDArray[np.bool_]
     e_above_same_composition: NDArray[np.float64]
+    ambient_separation: NDArray[np.float64]
+    """NaN where there is none, as the next."""
+    window_width_GPa: NDArray[np.float64]
+    survives_ambient: NDArray[np.bool_]
 
     @classmethod
     def of(cls, items: Sequence[Rankable]) -> RankableColumns:
         """The columns of some candidates, each of which has a hull distance."""
-        types = {"group": int, "is_converged": bool}
+        types = {"group": int, "is_converged": bool, "survives_ambient": bool}
         return cls(
             *(
                 np.array([getattr(item, column.name) for item in items], dtype=types.get(column.name, float))
@@ -121,18 +133,26 @@ class RankableColumns:
 
     def shifted(self, energies: NDArray[np.float64]) -> RankableColumns:
         """With hull distances moved by energies, shape (n,), eV/atom."""
-        return replace(self, phase_separation_energy=self.phase_separation_energy + energies)
+        return replace(
+            self, phase_separation_energy=self.phase_separation_energy + energies,
+            ambient_separation=self.ambient_separation + energies,
+        )  # fmt: skip
 
 
 Term = Callable[[Any, "RankingSettings"], Any]
 """A term of a user's takes a `Rankable`; those that ninefold ships take `RankableColumns` too."""
 
+SHIPPED_TERMS = (
+    "stability", "prior", "hydrogen", "convergence", "novelty", "free_energy", "window", "survival",
+)  # fmt: skip
+WIDEST_WINDOW = 10.0
+"""GPa; where the equations of state end, and presses that make a gram."""
 TERMS = Registry(
     group="ninefold.ranking_terms",
     setting="ranking.weights",
     what="a ranking term",
     wanted="a function (item, settings) that gives a number from 0 to 1",
-    shipped={name: f"{__name__}:{name}" for name in ("stability", "prior", "hydrogen", "convergence", "novelty")},
+    shipped={name: f"{__name__}:{name}" for name in SHIPPED_TERMS},
 )
 
 
@@ -162,6 +182,23 @@ def novelty(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
     """Left of the old group wall: 1 in groups 3 and 4, 0.5 in 5 and 6, 0 from 7 on."""
     group = np.asarray(item.group)
     return np.where(group <= 4, 1.0, np.where(group <= 6, 0.5, 0.0))
+
+
+def free_energy(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
+    """As `stability`, by the free energy at 300 K and 1 bar of hydrogen: what decides whether a synthesis is tried."""
+    distance = np.asarray(item.ambient_separation, dtype=float)
+    return np.nan_to_num(np.exp(-np.maximum(distance, 0.0) / settings.stability_scale_eV_per_atom), nan=0.0)
+
+
+def window(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
+    """Width of the range of pressures in which it is stable at the temperature of the synthesis, over 10 GPa."""
+    width = np.nan_to_num(np.asarray(item.window_width_GPa, dtype=float), nan=0.0)
+    return np.minimum(width / WIDEST_WINDOW, 1.0)
+
+
+def survival(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
+    """1 if it is stable at 300 K and 1 bar, or little above the hull there."""
+    return np.where(np.asarray(item.survives_ambient, dtype=bool), 1.0, 0.0)
 
 
 def load_terms(names: Iterable[str]) -> dict[str, Term]:

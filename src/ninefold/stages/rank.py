@@ -80,6 +80,7 @@ class Ranking:
 
     def _item(self, row: Candidate) -> Any:
         from ninefold.ranking import Rankable
+        from ninefold.ranking.stored import OF_CONDITIONS
         from ninefold.ranking.terms import Quantities
 
         verdicts = self._judged(row)
@@ -94,6 +95,7 @@ class Ranking:
             is_converged=bool(row.is_converged),
             anion_class=row.anion_class,
             is_competitor=row.is_competitor,
+            **{key: getattr(row, key) for key in OF_CONDITIONS},
             is_rejected=any(verdict.mode == "gate" and verdict.passed is False for verdict in verdicts),
             quantities=Quantities(_values(row), self._columns),
         )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.errors import listed
 from ninefold.models.candidate import Candidate
 from ninefold.stages.flags import flags
 from ninefold.stages.stage import Counts, Resources, Stage
 from ninefold.stages.uncertainty import with_uncertainty
+from ninefold.thermo.settings import SYNTHESIS
 from ninefold.trust.hydrogen import is_calibrated
-from ninefold.trust.uncertainty import model_errors
+from ninefold.trust.uncertainty import class_of, model_errors
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from ninefold.models.reference import ReferenceRecord
     from ninefold.models.search import Minimum
     from ninefold.models.structure import StructureRecord
-    from ninefold.thermo.phase import Phase
-    from ninefold.thermo.results import Stability
-    from ninefold.thermo.settings import StabilitySettings
+    from ninefold.thermo.equation_of_state import EquationOfState
+    from ninefold.thermo.phase import Phase, Vibrations
+    from ninefold.thermo.results import Formation, Stability
+    from ninefold.thermo.settings import Condition, StabilitySettings
+    from ninefold.thermo.system import ChemicalSystem
     from ninefold.trust.uncertainty import Hydrogen
 
 STAGE = Stage(
@@ -43,6 +46,13 @@ _OF_STABILITY = (
 )  # fmt: skip
 
 
+class Thermal(NamedTuple):
+    """What is known of structures beyond their static energy, with one method, by the structure's id."""
+
+    states: Mapping[str, EquationOfState] = {}
+    vibrations: Mapping[str, Vibrations] = {}
+
+
 class Hulls:
     """The phases of one method, from which the hull of any chemical system is made.
 
@@ -52,6 +62,8 @@ class Hulls:
         references: Relaxed with the method.
         structures: By id, those of the references.
         settings: Conditions, and whether candidates compete.
+        thermal: Equations of state and vibrations of structures, as far as they are known.
+        synthesis: Where candidates are to be made.
     """
 
     def __init__(
@@ -59,26 +71,39 @@ class Hulls:
         references: Iterable[ReferenceRecord],
         structures: Mapping[str, StructureRecord],
         settings: StabilitySettings,
+        thermal: Thermal | None = None,
+        synthesis: Condition = SYNTHESIS,
     ) -> None:
-        self._settings = settings
+        self._settings, self._synthesis = settings, synthesis
+        self._thermal = thermal or Thermal()
         self._hydrogen: Hydrogen = "own"
         self._references: dict[str, Phase] = {}
         self._structures: dict[str, StructureRecord] = {}
         self._published: set[tuple[tuple[str, float], ...]] = set()
         self._candidates: dict[frozenset[str], dict[str, Phase]] = {}
+        self._held: str | None = None
+        kept: list[ReferenceRecord] = []
         for reference in references:
             if reference.energy_per_atom is not None and reference.structure is not None:
                 structure = structures[reference.structure]
-                self._references[reference.name] = reference_phase(reference, structure)
                 self._structures[reference.name] = structure
                 if reference.kind == "molecule" and is_calibrated(reference.engine, reference.energy_per_atom):
                     self._hydrogen = "calibrated"
-                self._published.add(self._references[reference.name].composition)
+                kept.append(reference)
+        if kept and (held := holds_vibrations(kept[0].engine, self._hydrogen)):
+            self._thermal = self._thermal._replace(vibrations={})
+            self._held = held
+        for reference in kept:
+            phase = reference_phase(reference, structures[reference.structure or ""], self._thermal)
+            self._references[reference.name] = phase
+            self._published.add(phase.composition)
 
     def add(self, row: Candidate) -> None:
         """A candidate that competes with others; one without a structure is left out."""
         if row.energy_per_atom is not None:
-            self._candidates.setdefault(frozenset(row.elements), {})[row.composition] = candidate_phase(row)
+            self._candidates.setdefault(frozenset(row.elements), {})[row.composition] = candidate_phase(
+                row, self._thermal
+            )
 
     def systems(self) -> list[tuple[str, ...]]:
         """Chemical systems that hold candidates, sorted."""
@@ -98,8 +123,6 @@ class Hulls:
         Raises:
             ninefold.thermo.stability.MixedMethodsError: if not all energies are of one method.
         """
-        from ninefold.thermo.stability import assess
-
         counts = Counts(count_in=len(rows))
         assessed: list[Candidate] = []
         placed = [row for row in rows if row.energy_per_atom is not None]
@@ -114,7 +137,7 @@ class Hulls:
             phase for system, members in self._candidates.items() if system < elements for phase in members.values()
         ]
         references = [phase for phase in self._references.values() if elements >= set(phase.amounts)]
-        results = dict(zip(own, assess(list(own.values()), references, self._settings, others), strict=True))
+        results = dict(zip(own, self._assessed(list(own.values()), references, others), strict=True))
         for row in rows:
             result = results.get(row.composition)
             if row.energy_per_atom is None or result is None:
@@ -125,6 +148,27 @@ class Hulls:
                 counts.reasons.update(result.notes or ["no hull"])
             assessed.append(self._with(row, result, structure_of))
         return assessed, _without_zeros(counts)
+
+    def system(self, elements: Iterable[str]) -> ChemicalSystem:
+        """The phases of a chemical system, for its hulls at any condition."""
+        from ninefold.thermo.system import ChemicalSystem
+
+        wanted = frozenset(elements)
+        members = [phase for system, some in self._candidates.items() if system <= wanted for phase in some.values()]
+        references = [phase for phase in self._references.values() if wanted >= set(phase.amounts)]
+        return ChemicalSystem(wanted, members, references, self._settings)
+
+    def phase_of(self, row: Candidate) -> Phase | None:
+        """A candidate that has been added, as it competes; None without a structure."""
+        return self._candidates.get(frozenset(row.elements), {}).get(row.composition)
+
+    def _assessed(
+        self, candidates: Sequence[Phase], references: Sequence[Phase], others: Sequence[Phase]
+    ) -> list[Stability]:
+        from ninefold.thermo.stability import assess
+
+        found = assess(candidates, references, self._settings, others, self._synthesis)
+        return found if self._held is None else [replace(one, notes=[*one.notes, self._held]) for one in found]
 
     def needs_structures(self, row: Candidate) -> bool:
         """Whether a published structure of the candidate's composition is to be looked for among its minima."""
@@ -138,6 +182,7 @@ class Hulls:
             known | found_among(row, self._structures[known["name"]], structure_of) for known in values["known"]
         ]
         update["reaction"], update["stability_notes"] = result.reaction, result.notes
+        update |= _of_formation(result.formation)
         assessed = self._with_model_error(row.model_copy(update=update))
         return assessed.model_copy(update={"flags": flags(assessed)})
 
@@ -154,6 +199,44 @@ class Hulls:
             "model_error": errors.of_distance(row.formula, products), "model_error_source": errors.describe(),
         }  # fmt: skip
         return with_uncertainty(row.model_copy(update=update))
+
+
+def _of_formation(formation: Formation | None) -> dict[str, Any]:
+    """What a row says of where its candidate forms."""
+    if formation is None:
+        return {}
+    lowest, highest = formation.lowest_pressure_GPa, formation.highest_pressure_GPa
+    return {
+        "lowest_pressure_GPa": lowest,
+        "window_width_GPa": 0.0 if lowest is None or highest is None else highest - lowest,
+        "synthesis_separation": formation.synthesis_separation,
+        "ambient_separation": formation.ambient_separation,
+        "survives_ambient": formation.survives_ambient,
+        "decomposition_temperature_K": formation.decomposition_temperature_K,
+        "formation": asdict(formation),
+    }
+
+
+def holds_vibrations(engine: str, hydrogen: str) -> str | None:
+    """Why a method's energies must not be given a zero-point energy: they hold an average one; None where they do not.
+
+    Materials Project's corrections are fitted to enthalpies at 298 K. Hydrogen that is calibrated against static DFT
+    takes their part per hydrogen atom out of every reaction.
+
+    Args:
+        engine: Label of the method.
+        hydrogen: calibrated | own.
+    """
+    if hydrogen == "calibrated" or not engine.startswith(CORRECTED):
+        return None
+    return (
+        f"{engine} with its own hydrogen: energies hold corrections fitted to 298 K, and so an average zero-point "
+        "energy: vibrations are left out"
+    )
+
+
+CORRECTED = ("CHGNet",)
+"""How the labels of methods begin whose energies hold corrections fitted to enthalpies at 298 K."""
 
 
 def found_among(
@@ -184,12 +267,24 @@ def found_among(
     }
 
 
-def candidate_phase(row: Candidate) -> Phase:
-    """With every other valid minimum as a polymorph, named by its place in the list of structures and its symmetry."""
+def candidate_phase(row: Candidate, thermal: Thermal | None = None) -> Phase:
+    """With every other valid minimum as a polymorph, named by its place in the list of structures and its symmetry.
+
+    A minimum without an equation of state of its own is compressed as the nearest one in energy that has one.
+    """
     from ninefold.thermo.phase import CANDIDATE, KNOWN_SEARCHED, Phase
 
     amounts = amounts_of(row)
     atoms = sum(amounts.values())
+    known = thermal or Thermal()
+    valid = [minimum for minimum in row.minima if minimum.is_valid]
+    compressed = [minimum for minimum in valid if minimum.structure in known.states]
+
+    def state(minimum: Minimum) -> EquationOfState | None:
+        if minimum in compressed or not compressed:
+            return known.states.get(minimum.structure)
+        nearest = min(compressed, key=lambda each: abs(each.energy_per_atom - minimum.energy_per_atom))
+        return known.states[nearest.structure].at_volume(minimum.volume_per_formula_unit / atoms)
 
     def phase(minimum: Minimum, name: str, **more: Any) -> Phase:
         return Phase(
@@ -202,10 +297,13 @@ def candidate_phase(row: Candidate) -> Phase:
             centre=row.centre,
             search_spread=row.search_spread,
             method=row.method,
+            phase_class=class_of(row.formula) or "",
+            equation_of_state=state(minimum),
+            vibrations=known.vibrations.get(minimum.structure),
             **more,
         )
 
-    best, *others = [minimum for minimum in row.minima if minimum.is_valid]
+    best, *others = valid
     polymorphs = tuple(
         phase(minimum, f"{row.label}, minimum {place} ({minimum.space_group_symbol})")
         for place, minimum in enumerate(others, start=2)
@@ -213,10 +311,11 @@ def candidate_phase(row: Candidate) -> Phase:
     return phase(best, row.label, polymorphs=polymorphs)
 
 
-def reference_phase(reference: ReferenceRecord, structure: StructureRecord) -> Phase:
+def reference_phase(reference: ReferenceRecord, structure: StructureRecord, thermal: Thermal | None = None) -> Phase:
     """A reference, with its relaxed structure, as the hull takes it."""
     from ninefold.thermo.phase import Phase
 
+    known = thermal or Thermal()
     assert reference.energy_per_atom is not None
     return Phase(
         name=reference.name,
@@ -229,6 +328,9 @@ def reference_phase(reference: ReferenceRecord, structure: StructureRecord) -> P
         provenance=reference.provenance,
         refuted=reference.refuted,
         method=reference.method,
+        phase_class=class_of(reference.formula) or "",
+        equation_of_state=known.states.get(structure.id),
+        vibrations=known.vibrations.get(structure.id),
     )
 
 

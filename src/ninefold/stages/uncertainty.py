@@ -86,6 +86,8 @@ def with_uncertainty(row: Candidate, comparison: Comparison = ALONE) -> Candidat
         has_error = row.model_error is not None and total is not None and distance is not None
         update["e_above_hull_uncertainty"] = total
         update["hull_probability"] = hull_probability(distance, total) if has_error else None  # type: ignore[arg-type]
+        slope = row.formation.get("pressure_slope")  # dp = sigma / |dG/dp|
+        update["lowest_pressure_uncertainty"] = total / abs(slope) if slope and total is not None else None
     return row.model_copy(update=update)
 
 

@@ -2,22 +2,24 @@
 
 Closed: every element is conserved. Open: every phase exchanges hydrogen with the gas at its chemical potential, and
 the hull is that of the grand potential over the other elements, each composition represented by whichever of its
-stored minima has the lowest E + pV.
+stored minima has the lowest E + H-term(p) + F(T): the static energy, what the pressure adds, and the free energy of
+vibrations, where all phases have one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ninefold.thermo.equation_of_state import EV_PER_GPA_A3
+from ninefold.thermo.free_energy import FreeEnergies
 from ninefold.thermo.lower_hull import LowerHull, fractions_of
 from ninefold.thermo.phase import HYDROGEN, MOLECULE, Phase
 from ninefold.thermo.results import Competitor
 
-EV_PER_GPA_A3 = 1 / 160.21766208
-"""eV in one GPa Å³, CODATA."""
+__all__ = ["EV_PER_GPA_A3", "Closed", "Ensemble", "Open", "PhaseHull", "minima"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Closed:
 
 @dataclass(frozen=True)
 class Open:
-    """Hydrogen comes from and goes to a reservoir; solids carry pV."""
+    """Hydrogen comes from and goes to a reservoir; solids carry the pressure and, all or none, their vibrations."""
 
     elements: tuple[str, ...]
     molecule: str
@@ -56,6 +58,8 @@ class Open:
     """eV per hydrogen atom, on the engine's scale."""
     pressure: float
     """GPa."""
+    free_energies: FreeEnergies | None = field(default=None, compare=False)
+    """Of the vibrations of every phase at the temperature; None: the condition is static."""
     compares_polymorphs = True
 
     @property
@@ -69,11 +73,10 @@ class Open:
 
     def energy(self, phase: Phase) -> float:
         """Grand potential per atom of the components, eV."""
-        enthalpy = phase.energy_per_atom
-        if self.pressure:
-            assert phase.volume_per_atom is not None
-            enthalpy += self.pressure * phase.volume_per_atom * EV_PER_GPA_A3
-        return (enthalpy - phase.hydrogen * self.potential) / (1 - phase.hydrogen)
+        free_energy = phase.energy_per_atom + phase.pressure_term(self.pressure)
+        if self.free_energies is not None:
+            free_energy += self.free_energies.of(phase).energy
+        return (free_energy - phase.hydrogen * self.potential) / (1 - phase.hydrogen)
 
     def share(self, phase: Phase) -> float:
         """Atoms of the components per atom."""
@@ -111,6 +114,10 @@ class PhaseHull:
         )
         self.corners = frozenset(self._phases[index].composition for index in self._hull.vertices)
         """Compositions without which the hull would be another."""
+        self.stable = [self._phases[index] for index in sorted(self._hull.vertices)]
+        """The phases on the hull."""
+        self.facets = [tuple(self._phases[index] for index in facet) for facet in self._hull.facets]
+        """The phases at the corners of each facet."""
 
     def distance(self, candidate: Phase) -> float:
         """Of a phase that is not in the hull, eV per atom of it."""

@@ -28,6 +28,12 @@ _SECOND_RADIATION_CONSTANT = 1.438776877
 
 # levels of the molecule, cm^-1: Huber & Herzberg, Constants of Diatomic Molecules (1979), from memory
 _OMEGA, _OMEGA_X, _B, _ALPHA, _D = 4401.21, 121.34, 60.853, 3.062, 0.0471
+ZERO_POINT_ENERGY = (
+    _OMEGA / 2 - _OMEGA_X / 4
+    + (_B - _OMEGA_X) / 4 + _ALPHA * _OMEGA / (12 * _B) + (_ALPHA * _OMEGA) ** 2 / (144 * _B**3)
+) / 8065.543937  # fmt: skip
+"""Of the molecule, eV: 0.2702, Dunham's expansion (Phys. Rev. 41, 721 (1932)) with the levels above; 8065.5 cm^-1 in an
+eV (CODATA 2018). `chemical_potential` counts from the molecule that holds it; a static energy of H2 does not."""
 # ln of the translational partition function per molecule of 2.01588 u at 1 K and 1 bar: the
 # Sackur-Tetrode constant of 1 u (CODATA 2018) - 5/2 + 3/2 ln(mass)
 _TRANSLATION = -1.15170753706 - 2.5 + 1.5 * math.log(2.01588)
@@ -61,6 +67,18 @@ def chemical_potential(temperature: float, pressure: float) -> float:
 def chemical_potential_per_atom(temperature: float, pressure: float) -> float:
     """The same per hydrogen atom, in eV."""
     return chemical_potential(temperature, pressure) / KJ_PER_MOL / 2
+
+
+def enthalpy(temperature: float) -> float:
+    """Enthalpy of the gas at 1 bar above the molecule at rest at 0 K, kJ/mol H2: H(T) - H(0).
+
+    Args:
+        temperature: K, 100 to 1200.
+    """
+    _check(temperature, 1e-4)
+    step = 1e-3 * temperature
+    above, below = (_ideal_potential(value) / value for value in (temperature + step, temperature - step))
+    return -(temperature**2) * (above - below) / (2 * step) / 1e3
 
 
 def is_solid(temperature: float, pressure: float) -> bool:

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
+
+from ninefold.thermo.equation_of_state import EV_PER_GPA_A3, EquationOfState
 
 CANDIDATE = "candidate"
 KNOWN_SEARCHED = "known, searched"
 """Kind of a compound that has been made and is no candidate here; its structure was searched as the candidates' are."""
 MOLECULE = "molecule"
 HYDROGEN = "H"
+
+
+class Vibrations(Protocol):
+    """What a free energy takes of the vibrations of a structure; `HarmonicVibrations` is one."""
+
+    n_imaginary: int
+    """Imaginary modes: with any, the structure is no minimum and has no free energy of its own."""
+
+    def free_energy(self, temperature: float) -> float:
+        """Zero-point energy included, eV/atom, at a temperature in K."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,13 @@ class Phase:
     method: str = ""
     """What computed the energy; phases of two methods never share a hull."""
     polymorphs: tuple[Phase, ...] = ()
-    """Other stored minima of the same composition; at a condition the lowest E + pV of all of them counts."""
+    """Other stored minima of the same composition; at a condition the one with the lowest free energy counts."""
+    phase_class: str = ""
+    """saline, interstitial, ternary, complex, ...: phases of one class lend each other a free energy of vibrations."""
+    equation_of_state: EquationOfState | None = None
+    """Of this structure; None: the volume of 0 GPa stands for that at any pressure."""
+    vibrations: Vibrations | None = None
+    """Of this structure; None: estimated, or left out, see `ninefold.thermo.free_energy`."""
 
     @cached_property
     def composition(self) -> tuple[tuple[str, float], ...]:
@@ -51,6 +71,25 @@ class Phase:
     def hydrogen(self) -> float:
         """Fraction of its atoms that are hydrogen."""
         return self.amounts.get(HYDROGEN, 0) / self._size
+
+    @property
+    def own_vibrations(self) -> Vibrations | None:
+        """The vibrations, where every mode has a real frequency."""
+        return None if self.vibrations is None or self.vibrations.n_imaginary else self.vibrations
+
+    def pressure_term(self, pressure: float) -> float:
+        """What a pressure in GPa adds to the enthalpy, eV/atom; with no equation of state p V at the volume of 0 GPa.
+
+        Raises:
+            ValueError: if there is a pressure and no volume.
+        """
+        if not pressure:
+            return 0.0
+        if self.equation_of_state is not None:
+            return self.equation_of_state.pressure_term(pressure)
+        if self.volume_per_atom is None:
+            raise ValueError(f"{self.name} has no volume")
+        return pressure * self.volume_per_atom * EV_PER_GPA_A3
 
     @cached_property
     def _size(self) -> float:

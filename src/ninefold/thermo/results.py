@@ -43,9 +43,39 @@ class ConditionStability:
     e_above_references: float | None = None
     """The same against the reference phases alone."""
     minimum: str | None = None
-    """Name of the candidate's minimum that has the lowest E + pV here."""
+    """Name of the candidate's minimum that has the lowest free energy here."""
+    vibration_uncertainty: float | None = None
+    """Of free energies of vibrations that are estimated, eV/atom; None where the condition is static."""
     decomposition: list[Competitor] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Formation:
+    """Where a candidate forms under hydrogen, and what becomes of it at ambient conditions."""
+
+    temperature_K: float
+    """Of the synthesis."""
+    synthesis_separation: float
+    """To the hull of other compositions at the temperature and pressure of the synthesis, eV/atom, signed."""
+    lowest_pressure_GPa: float | None
+    """From which on it is stable at that temperature; None where it is at none to 10 GPa; 1e-9 where it is at every."""
+    highest_pressure_GPa: float | None
+    """To which it is stable from there on; 10 where nothing ends it."""
+    pressure_slope: float | None
+    """Of its distance to the hull at the lowest pressure, eV/atom per GPa; None where that is no root."""
+    is_monotone: bool
+    """Whether the distance changes its sign once at most."""
+    ambient_separation: float
+    """To the hull of other compositions at 300 K and 1 bar, eV/atom, signed."""
+    survives_ambient: bool
+    """Whether it is stable there, or no more above the hull than metastable phases that have been made."""
+    decomposition_temperature_K: float | None
+    """To which it is stable at 1 bar; None where it is at no temperature from 100 K on; 1200 where it is to there."""
+    formed_from: list[str]
+    """Formulas of the solids that it forms from at the lowest pressure."""
+    reaction: str | None
+    """Of its formation there, balanced."""
 
 
 @dataclass(frozen=True)
@@ -75,4 +105,6 @@ class Stability:
     """Reference phases of other compositions in this system with three elements or more."""
     known: list[KnownPhase] = field(default_factory=list)
     conditions: list[ConditionStability] = field(default_factory=list)
+    formation: Formation | None = None
+    """At the temperature of the synthesis; None without a hull under hydrogen."""
     notes: list[str] = field(default_factory=list)

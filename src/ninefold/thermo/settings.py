@@ -23,6 +23,10 @@ class Condition(Settings):
     """GPa; 1 bar is 1e-4."""
 
 
+SYNTHESIS = Condition(temperature_K=973, pressure_GPa=5)
+"""Of a large-volume press, where candidates are to be made unless a campaign says otherwise."""
+
+
 class StabilitySettings(Settings):
     """How compositions are judged against their competitors."""
 

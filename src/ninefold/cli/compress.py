@@ -1,0 +1,124 @@
+"""`ninefold compress`: equations of state of a finished campaign's candidates and of what they compete with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.options import JsonOption, StoreOption, console, print_json
+
+if TYPE_CHECKING:
+    from ninefold.store import Store
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(compress)
+
+
+def compress(
+    campaign: Annotated[str | None, typer.Argument(help="Campaign in the store; not needed if there is one.")] = None,
+    store: StoreOption = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Distance to the hull, static or at a condition, eV/atom. Default: 1.645 times the uncertainty."
+        ),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Candidates of each method at most, the nearest first.")
+    ] = None,
+    minima: Annotated[int, typer.Option(min=1, max=20, help="Stored minima of each candidate at most.")] = 3,
+    all_methods: Annotated[
+        bool, typer.Option("--all-methods", help="With every method of the campaign, not the most trusted alone.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Structures at once. Default: the campaign's, else every core."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Relax candidates and competitors at 2.5, 5 and 10 GPa, fit equations of state, assess anew. Resumable."""
+    from ninefold.campaign import parse_campaign
+    from ninefold.cli.locate import campaign_document, store_address
+    from ninefold.cli.progress import progress_display
+    from ninefold.errors import MachineFaultError
+    from ninefold.flows.compress import plan
+    from ninefold.flows.progress import listening
+    from ninefold.run.compress import compress_campaign
+    from ninefold.store import open_store
+
+    address = store_address(store)
+    with open_store(address) as repository:
+        screened = parse_campaign(campaign_document(repository, campaign)["settings"])
+        lines = plan(repository, screened, window, top, minima, all_methods=all_methods)
+    if workers is not None:
+        screened = screened.model_copy(update={"execution": screened.execution.model_copy(update={"workers": workers})})
+    titles = screened.method_titles
+    if dry_run:
+        rows = [{"label": line["label"], "method": titles[line["method"]]} for line in lines]
+        if json:
+            print_json({"structures": rows})
+            return
+        for row in rows:
+            typer.echo(f"{row['method']}: {row['label']}")
+        typer.echo(f"{len(rows)} structures, three relaxations each")
+        return
+    fault: MachineFaultError | None = None
+    try:
+        with progress_display() as show, listening(show):
+            compress_campaign(screened, address, lines)
+    except MachineFaultError as error:
+        if not error.is_at_end:
+            raise
+        fault = error
+    with open_store(address) as repository:
+        _show(repository, lines, titles, json)
+    if fault is not None:
+        raise fault
+
+
+def _show(repository: Store, lines: list[dict[str, Any]], titles: tuple[str, ...], as_json: bool) -> None:
+    from ninefold.report.terminal_parts import plain, table_of
+    from ninefold.stages.compress import STAGE, state_of
+    from ninefold.thermo.equation_of_state import EV_PER_GPA_A3
+
+    wanted = {line["structure"]: line for line in lines}
+    records = [row for row in repository.iterate("properties", equal={"stage": STAGE}) if row["structure"] in wanted]
+    records.sort(key=lambda row: (wanted[row["structure"]]["method"], row["label"]))
+    found = []
+    for row in records:
+        state, method = state_of(row), titles[wanted[row["structure"]]["method"]]
+        entry: dict[str, Any] = {"label": row["label"], "method": method, "structure": row["structure"]}
+        if state is None:
+            found.append({**entry, "reason": row["reason"]})
+            continue
+        simple = 5 * state.volume_per_atom * EV_PER_GPA_A3
+        found.append(
+            {
+                **entry, "volume_per_atom": state.volume_per_atom, "bulk_modulus": state.bulk_modulus,
+                "derivative": state.derivative, "misfit": state.misfit, "term_at_5_GPa": state.pressure_term(5),
+                "p_V_at_5_GPa": simple, "notes": row["values"]["notes"],
+            }
+        )  # fmt: skip
+    if as_json:
+        print_json({"equations_of_state": found})
+        return
+    table = table_of("phase", "method", ">V Å³/atom", ">B GPa", ">B'", ">misfit meV", ">H(5)-H(0) meV", ">p V meV")
+    for each in found:
+        if "reason" in each:
+            table.add_row(plain(each["label"]), each["method"], *[""] * 6)
+            continue
+        table.add_row(
+            plain(each["label"]), each["method"], f"{each['volume_per_atom']:.2f}", f"{each['bulk_modulus']:.1f}",
+            f"{each['derivative']:.1f}", f"{1000 * each['misfit']:.1f}", f"{1000 * each['term_at_5_GPa']:.0f}",
+            f"{1000 * each['p_V_at_5_GPa']:.0f}",
+        )  # fmt: skip
+    out = console()
+    out.print(table)
+    for each in found:
+        if "reason" in each:
+            out.print(plain(f"{each['label']}: {each['reason']}"))
+    out.print(f"{sum('reason' not in each for each in found)} of {len(found)} structures have an equation of state.")

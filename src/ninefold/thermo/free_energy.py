@@ -1,0 +1,169 @@
+"""The free energy of vibrations of every phase of a hull at one temperature, or of none.
+
+A hull never holds phases with it beside phases without: zero-point energy alone is 0.1 to 0.2 eV per hydrogen atom. The
+rule, phase by phase:
+
+1. A phase with vibrations of its own, all modes real, has F(T) of these.
+2. One without takes that of another minimum of its composition, the lowest that has one.
+3. One without that either is given an estimate: g(T) for each atom of its metals and h(T) for each hydrogen atom. g is
+   the mean of the phases without hydrogen that have vibrations; h, of its own class, the mean of what these have above
+   g. Both carry the scatter within what they are the mean of.
+4. Where a class that a phase needs has no member with vibrations, the whole condition is static, and says so.
+
+The free energy is that of the volume at 0 GPa, at every pressure.
+
+Hydrogen gas then counts from the static molecule, E(H2) + ZPE(H2) + mu(T, p), mu above the molecule at rest at 0 K with
+its zero-point energy; in a static condition ZPE(H2) is left out with that of the solids. So it is counted once.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ninefold.thermo.phase import Phase
+
+METALS = "without hydrogen"
+SAME_COMPOSITION_ERROR = 0.005
+"""eV/atom, of a free energy taken from another minimum of the composition: two minima of one composition keep their
+M-H bonds. Our choice."""
+HYDROGEN_ERROR = 0.020
+"""eV per hydrogen atom, of an estimate by class; counts as one phase beside the scatter of its members. Our choice,
+of the size by which the zero-point energies of LiH and MgH2 (0.19 and 0.25 eV per formula unit) differ per hydrogen."""
+METAL_ERROR = 0.030
+"""eV per metal atom, likewise: what a Debye temperature of 100 instead of 150 K makes at 300 K."""
+
+
+class FreeEnergy(NamedTuple):
+    """Of one phase."""
+
+    energy: float
+    """eV/atom, zero-point energy included."""
+    uncertainty: float
+    """Standard deviation, eV/atom; 0 of a phase's own."""
+    source: str
+    """own | other minimum | class."""
+
+
+class FreeEnergies:
+    """Of the phases of one system at one temperature.
+
+    Args:
+        model: Of the system.
+        temperature: K.
+    """
+
+    def __init__(self, model: VibrationModel, temperature: float) -> None:
+        self._model, self._temperature = model, temperature
+        self._known: dict[int, tuple[Phase, FreeEnergy]] = {}
+        metals = [phase.own_vibrations.free_energy(temperature) for phase in model.metals if phase.own_vibrations]
+        self._metal = _mean(metals, METAL_ERROR)
+        self._hydrogen = {
+            name: _mean([self._per_hydrogen(phase) for phase in phases], HYDROGEN_ERROR)
+            for name, phases in model.hydrides.items()
+        }
+
+    def of(self, phase: Phase) -> FreeEnergy:
+        """By the rule above.
+
+        Raises:
+            KeyError: if the phase is of a class without vibrations, and not among those that the model was made of.
+        """
+        found = self._known.get(id(phase))
+        if found is None or found[0] is not phase:  # by identity: a phase holds a mapping, and has no hash
+            self._known[id(phase)] = found = phase, self._of(phase)
+        return found[1]
+
+    def _of(self, phase: Phase) -> FreeEnergy:
+        if phase.own_vibrations is not None:
+            return FreeEnergy(phase.own_vibrations.free_energy(self._temperature), 0.0, "own")
+        sibling = self._model.of_composition.get(phase.composition)
+        if sibling is not None and sibling.own_vibrations is not None:
+            energy = sibling.own_vibrations.free_energy(self._temperature)
+            return FreeEnergy(energy, SAME_COMPOSITION_ERROR, "other minimum")
+        metal, metal_error = self._metal
+        if not phase.hydrogen:
+            return FreeEnergy(metal, metal_error, "class")
+        hydrogen, hydrogen_error = self._hydrogen[phase.phase_class]
+        share = phase.hydrogen
+        return FreeEnergy(
+            share * hydrogen + (1 - share) * metal,
+            math.hypot(share * hydrogen_error, (1 - share) * metal_error),
+            "class",
+        )
+
+    def _per_hydrogen(self, phase: Phase) -> float:
+        assert phase.own_vibrations is not None
+        energy = phase.own_vibrations.free_energy(self._temperature)
+        return (energy - (1 - phase.hydrogen) * self._metal[0]) / phase.hydrogen
+
+
+class VibrationModel:
+    """Whose vibrations are known among the phases of a system, and whether that is enough for all.
+
+    Args:
+        phases: Every phase of the system that can be on the hull, with its other minima; hydrogen gas is left out.
+    """
+
+    def __init__(self, phases: Iterable[Phase]) -> None:
+        every = [each for phase in phases for each in (phase, *phase.polymorphs) if each.hydrogen < 1]
+        known = [phase for phase in every if phase.own_vibrations is not None]
+        self.of_composition: dict[tuple[tuple[str, float], ...], Phase] = {}
+        for phase in sorted(known, key=lambda phase: phase.energy_per_atom):
+            self.of_composition.setdefault(phase.composition, phase)
+        self.metals = [phase for phase in known if not phase.hydrogen]
+        self.hydrides: dict[str, list[Phase]] = defaultdict(list)
+        for phase in known:
+            if phase.hydrogen:
+                self.hydrides[phase.phase_class].append(phase)
+        self.hydrides = dict(self.hydrides)
+        self.known, self.count = len(known), len(every)
+        self.reason = self._reason(every, known)
+        """Why every condition is static; None where none is."""
+        self._at: dict[float, FreeEnergies] = {}
+
+    def at(self, temperature: float) -> FreeEnergies | None:
+        """The free energies at a temperature in K; None where the condition is static."""
+        if self.reason is not None:
+            return None
+        if temperature not in self._at:
+            self._at[temperature] = FreeEnergies(self, temperature)
+        return self._at[temperature]
+
+    def describe(self) -> str:
+        """What a reader must know of it."""
+        if self.reason is not None:
+            return self.reason
+        return f"free energy of vibrations: own of {self.known} of {self.count} structures, others' estimated"
+
+    def _reason(self, every: Sequence[Phase], known: Sequence[Phase]) -> str | None:
+        if not known:
+            return STATIC_SOLIDS
+        wanting = [phase for phase in every if phase.composition not in self.of_composition]
+        lacking = sorted(
+            {
+                phase.phase_class or phase.formula if phase.hydrogen else METALS
+                for phase in wanting
+                if (phase.phase_class not in self.hydrides or not self.metals if phase.hydrogen else not self.metals)
+            }
+        )
+        if not lacking:
+            return None
+        return f"{STATIC_SOLIDS}: vibrations are known of {len(known)} of {len(every)} structures, and of none of: " + (
+            ", ".join(lacking)
+        )
+
+
+STATIC_SOLIDS = "no zero-point energy, no vibrational entropy of solids"
+
+
+def _mean(values: Sequence[float], error: float) -> tuple[float, float]:
+    """Mean and standard deviation of one more; a default counts as one of the values."""
+    if not values:
+        return 0.0, error
+    mean = statistics.fmean(values)
+    squares = sum((value - mean) ** 2 for value in values)
+    return mean, math.sqrt((squares + error**2) / len(values)) if len(values) > 1 else error

@@ -1,0 +1,177 @@
+"""Where a candidate forms: pressures at which it is stable at a temperature, whether it survives, when it decomposes.
+
+All of it follows from one signed distance, that to the hull of other compositions under hydrogen: roots are bracketed
+on a grid and found by bisection, and more than one change of sign is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ninefold.chemistry.equations import formation
+from ninefold.thermo.phase import Phase
+from ninefold.thermo.results import Competitor, Formation
+from ninefold.thermo.settings import PRESSURE_RANGE, TEMPERATURE_RANGE, Condition
+from ninefold.thermo.system import ChemicalSystem
+
+AMBIENT = (300.0, 1e-4)
+"""K and GPa: where a product of the press ends."""
+QUENCH_LIMIT = 0.067
+"""eV/atom above the hull at 300 K and 1 bar up to which a compound is taken to survive: 90 % of the metastable phases
+that were made lie no higher (Sun et al., Sci. Adv. 2, e1600225 (2016), doi:10.1126/sciadv.1600225; from memory)."""
+PRESSURES = np.concatenate([np.logspace(-9, -1, 9), np.logspace(-1, 1, 11)[1:]])
+"""GPa, between which roots are looked for."""
+TEMPERATURES = np.linspace(*TEMPERATURE_RANGE, 12)
+"""K, likewise."""
+_ROOT = 1e-4
+"""Relative, to which a root is found."""
+_STEP = 0.02
+"""Relative, by which a slope with the pressure is taken."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a function of one variable changes its sign, from the first value of a grid on."""
+
+    at: float
+    rises: bool
+    """Whether it is above 0 beyond."""
+
+
+def formation_of(system: ChemicalSystem, candidate: Phase, synthesis: Condition) -> Formation:
+    """Where a candidate forms at the temperature of a synthesis, and what becomes of it at ambient conditions.
+
+    Args:
+        system: Its chemical system, with every element and hydrogen.
+        candidate: With a volume.
+        synthesis: Where it is to be made.
+    """
+    temperature = synthesis.temperature_K
+
+    def at_pressure(pressure: float) -> float:
+        return system.separation(candidate, temperature, pressure)
+
+    crossings, first = crossings_of(at_pressure, PRESSURES)
+    falls = [crossing.at for crossing in crossings if not crossing.rises]
+    lowest = PRESSURE_RANGE[0] if first <= 0 else falls[0] if falls else None
+    rises = [crossing.at for crossing in crossings if crossing.rises and lowest is not None and crossing.at > lowest]
+    highest = None if lowest is None else rises[0] if rises else PRESSURE_RANGE[1]
+    ambient = system.separation(candidate, *AMBIENT)
+    slope = None
+    products: list[Competitor] = []
+    if lowest is not None and lowest > PRESSURE_RANGE[0]:
+        above, below = lowest * (1 + _STEP), lowest * (1 - _STEP)
+        above = min(above, PRESSURE_RANGE[1])
+        slope = (at_pressure(above) - at_pressure(below)) / (above - below)
+        products = _products(system, candidate, temperature, below)
+    equation = formation(candidate.formula, [*(item.formula for item in products if item.formula != "H2"), "H2"])
+    return Formation(
+        temperature_K=temperature,
+        synthesis_separation=at_pressure(synthesis.pressure_GPa),
+        lowest_pressure_GPa=lowest,
+        highest_pressure_GPa=highest,
+        pressure_slope=slope,
+        is_monotone=len(crossings) <= 1,
+        ambient_separation=ambient,
+        survives_ambient=ambient <= QUENCH_LIMIT,
+        decomposition_temperature_K=decomposition_temperature(system, candidate),
+        formed_from=[item.formula for item in products if item.formula != "H2"],
+        reaction=None if equation is None or not products else str(equation),
+    )
+
+
+def decomposition_temperature(system: ChemicalSystem, candidate: Phase, pressure: float = AMBIENT[1]) -> float | None:
+    """The highest temperature, K, at which a candidate is stable at a pressure in GPa.
+
+    Returns:
+        None where it is stable at none from 100 to 1200 K; 1200 where it is stable there.
+    """
+    crossings, first = crossings_of(
+        lambda temperature: system.separation(candidate, temperature, pressure), TEMPERATURES
+    )
+    is_stable_at_end = (first <= 0) == (len(crossings) % 2 == 0)
+    if is_stable_at_end:
+        return TEMPERATURE_RANGE[1]
+    rises = [crossing.at for crossing in crossings if crossing.rises]
+    return rises[-1] if rises else None
+
+
+def crossings_of(
+    function: Callable[[float], float], grid: Sequence[float] | np.ndarray
+) -> tuple[list[Crossing], float]:
+    """Every change of sign between neighbours of a grid, each found by bisection.
+
+    Args:
+        function: Of one variable above 0; 0 counts as below.
+        grid: Rising values, all above 0.
+
+    Returns:
+        The changes in rising order; and the function at the grid's first value.
+    """
+    values = [function(float(place)) for place in grid]
+    found = []
+    for left, right, low, high in zip(grid[:-1], grid[1:], values[:-1], values[1:], strict=True):
+        if (low > 0) != (high > 0):
+            found.append(Crossing(_bisect(function, float(left), float(right), low > 0), high > 0))
+    return found, values[0]
+
+
+def _bisect(function: Callable[[float], float], left: float, right: float, is_above: bool) -> float:
+    """Between a value above 0 and one that is not; geometric, since pressures span ten decades."""
+    while right / left > 1 + _ROOT:
+        middle = float(np.sqrt(left * right))
+        if (function(middle) > 0) == is_above:
+            left = middle
+        else:
+            right = middle
+    return float(np.sqrt(left * right))
+
+
+def _products(system: ChemicalSystem, candidate: Phase, temperature: float, pressure: float) -> list[Competitor]:
+    ensemble = system.ensemble(temperature, pressure)
+    taken = system.lowest_minimum(candidate, ensemble)
+    assert taken is not None
+    return system.hull_without(candidate, ensemble).competitors(taken)
+
+
+def sentence(formation: Formation, formula: str, uncertainty_GPa: float | None = None) -> str:
+    """What a chemist asks first, in one sentence.
+
+    Args:
+        formation: Of the candidate.
+        formula: Its.
+        uncertainty_GPa: Standard deviation of the lowest pressure.
+    """
+    temperature, lowest = formation.temperature_K, formation.lowest_pressure_GPa
+    if lowest is None:
+        first = f"{formula} is stable at no pressure to {PRESSURE_RANGE[1]:g} GPa at {temperature:g} K"
+    elif lowest <= PRESSURE_RANGE[0]:
+        first = f"{formula} is stable at {temperature:g} K at any hydrogen pressure from {lowest:g} GPa on"
+    else:
+        width = "" if uncertainty_GPa is None else f" ± {pressure_text(uncertainty_GPa)}"
+        beside = f" from {' + '.join(formation.formed_from)} + H2" if formation.formed_from else ""
+        first = f"{formula} forms{beside} above {pressure_text(lowest)}{width} GPa at {temperature:g} K"
+    highest = formation.highest_pressure_GPa
+    if highest is not None and highest < PRESSURE_RANGE[1]:
+        first += f", up to {pressure_text(highest)} GPa"
+    ambient = formation.ambient_separation
+    if ambient <= 0:
+        second = f"stable at {AMBIENT[0]:g} K and 1 bar, by {-ambient:.3f} eV/atom"
+    elif formation.survives_ambient:
+        second = f"metastable at {AMBIENT[0]:g} K and 1 bar by {ambient:.3f} eV/atom"
+    else:
+        second = f"not expected to survive at {AMBIENT[0]:g} K and 1 bar, {ambient:.3f} eV/atom above its products"
+    third = ""
+    decomposes = formation.decomposition_temperature_K
+    if ambient <= 0 and decomposes is not None:
+        is_end = decomposes >= TEMPERATURE_RANGE[1]
+        third = f"; decomposes above {decomposes:.0f} K at 1 bar" if not is_end else "; stable to 1200 K at 1 bar"
+    return f"{first}; {second}{third}"
+
+
+def pressure_text(pressure: float) -> str:
+    """A pressure in GPa with two significant digits: 3.1, 0.012, 2e-05."""
+    return f"{pressure:.1f}" if pressure >= 1 else f"{pressure:.2g}"
