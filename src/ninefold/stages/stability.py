@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.errors import listed
@@ -19,11 +19,13 @@ from ninefold.trust.uncertainty import class_of, model_errors
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+    from ninefold.models.method import ZeroPoint
     from ninefold.models.reference import ReferenceRecord
     from ninefold.models.search import Minimum
     from ninefold.models.structure import StructureRecord
     from ninefold.thermo.equation_of_state import EquationOfState
-    from ninefold.thermo.phase import Phase, Vibrations
+    from ninefold.thermo.harmonic import HarmonicVibrations
+    from ninefold.thermo.phase import Phase
     from ninefold.thermo.results import Formation, Stability
     from ninefold.thermo.settings import Condition, StabilitySettings
     from ninefold.thermo.system import ChemicalSystem
@@ -50,7 +52,9 @@ class Thermal(NamedTuple):
     """What is known of structures beyond their static energy, with one method, by the structure's id."""
 
     states: Mapping[str, EquationOfState] = {}
-    vibrations: Mapping[str, Vibrations] = {}
+    vibrations: Mapping[str, HarmonicVibrations] = {}
+    zero_point: ZeroPoint = "none"
+    """Whether the method's energies hold an average zero-point energy, with its own hydrogen; see `EnergyScale`."""
 
 
 class Hulls:
@@ -74,6 +78,8 @@ class Hulls:
         thermal: Thermal | None = None,
         synthesis: Condition = SYNTHESIS,
     ) -> None:
+        from ninefold.thermo.zero_point import EnergyScale
+
         self._settings, self._synthesis = settings, synthesis
         self._thermal = thermal or Thermal()
         self._hydrogen: Hydrogen = "own"
@@ -81,7 +87,6 @@ class Hulls:
         self._structures: dict[str, StructureRecord] = {}
         self._published: set[tuple[tuple[str, float], ...]] = set()
         self._candidates: dict[frozenset[str], dict[str, Phase]] = {}
-        self._held: str | None = None
         kept: list[ReferenceRecord] = []
         for reference in references:
             if reference.energy_per_atom is not None and reference.structure is not None:
@@ -90,9 +95,8 @@ class Hulls:
                 if reference.kind == "molecule" and is_calibrated(reference.engine, reference.energy_per_atom):
                     self._hydrogen = "calibrated"
                 kept.append(reference)
-        if kept and (held := holds_vibrations(kept[0].engine, self._hydrogen)):
-            self._thermal = self._thermal._replace(vibrations={})
-            self._held = held
+        is_calibrated_gas = self._hydrogen == "calibrated"
+        self._scale = EnergyScale("none" if is_calibrated_gas else self._thermal.zero_point)
         for reference in kept:
             phase = reference_phase(reference, structures[reference.structure or ""], self._thermal)
             self._references[reference.name] = phase
@@ -156,7 +160,7 @@ class Hulls:
         wanted = frozenset(elements)
         members = [phase for system, some in self._candidates.items() if system <= wanted for phase in some.values()]
         references = [phase for phase in self._references.values() if wanted >= set(phase.amounts)]
-        return ChemicalSystem(wanted, members, references, self._settings)
+        return ChemicalSystem(wanted, members, references, self._settings, self._scale)
 
     def phase_of(self, row: Candidate) -> Phase | None:
         """A candidate that has been added, as it competes; None without a structure."""
@@ -167,8 +171,7 @@ class Hulls:
     ) -> list[Stability]:
         from ninefold.thermo.stability import assess
 
-        found = assess(candidates, references, self._settings, others, self._synthesis)
-        return found if self._held is None else [replace(one, notes=[*one.notes, self._held]) for one in found]
+        return assess(candidates, references, self._settings, others, self._synthesis, self._scale)
 
     def needs_structures(self, row: Candidate) -> bool:
         """Whether a published structure of the candidate's composition is to be looked for among its minima."""
@@ -215,28 +218,6 @@ def _of_formation(formation: Formation | None) -> dict[str, Any]:
         "decomposition_temperature_K": formation.decomposition_temperature_K,
         "formation": asdict(formation),
     }
-
-
-def holds_vibrations(engine: str, hydrogen: str) -> str | None:
-    """Why a method's energies must not be given a zero-point energy: they hold an average one; None where they do not.
-
-    Materials Project's corrections are fitted to enthalpies at 298 K. Hydrogen that is calibrated against static DFT
-    takes their part per hydrogen atom out of every reaction.
-
-    Args:
-        engine: Label of the method.
-        hydrogen: calibrated | own.
-    """
-    if hydrogen == "calibrated" or not engine.startswith(CORRECTED):
-        return None
-    return (
-        f"{engine} with its own hydrogen: energies hold corrections fitted to 298 K, and so an average zero-point "
-        "energy: vibrations are left out"
-    )
-
-
-CORRECTED = ("CHGNet",)
-"""How the labels of methods begin whose energies hold corrections fitted to enthalpies at 298 K."""
 
 
 def found_among(

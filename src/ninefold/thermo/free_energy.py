@@ -12,8 +12,8 @@ rule, phase by phase:
 
 The free energy is that of the volume at 0 GPa, at every pressure.
 
-Hydrogen gas then counts from the static molecule, E(H2) + ZPE(H2) + mu(T, p), mu above the molecule at rest at 0 K with
-its zero-point energy; in a static condition ZPE(H2) is left out with that of the solids. So it is counted once.
+What is added to a method's energies, and what its energy of hydrogen stands for, says `ninefold.thermo.zero_point`, for
+solids and gas by one rule: so no zero-point energy is counted twice. In a static condition it is left out of both.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ninefold.thermo.phase import Phase
+from ninefold.thermo.zero_point import EnergyScale
 
 METALS = "without hydrogen"
 SAME_COMPOSITION_ERROR = 0.005
@@ -37,11 +38,15 @@ METAL_ERROR = 0.030
 """eV per metal atom, likewise: what a Debye temperature of 100 instead of 150 K makes at 300 K."""
 
 
+AT_REST = EnergyScale("none")
+"""Of methods whose energies are those of nuclei at rest."""
+
+
 class FreeEnergy(NamedTuple):
     """Of one phase."""
 
     energy: float
-    """eV/atom, zero-point energy included."""
+    """What it adds to the method's energy, eV/atom."""
     uncertainty: float
     """Standard deviation, eV/atom; 0 of a phase's own."""
     source: str
@@ -59,7 +64,7 @@ class FreeEnergies:
     def __init__(self, model: VibrationModel, temperature: float) -> None:
         self._model, self._temperature = model, temperature
         self._known: dict[int, tuple[Phase, FreeEnergy]] = {}
-        metals = [phase.own_vibrations.free_energy(temperature) for phase in model.metals if phase.own_vibrations]
+        metals = [self._own(phase) for phase in model.metals]
         self._metal = _mean(metals, METAL_ERROR)
         self._hydrogen = {
             name: _mean([self._per_hydrogen(phase) for phase in phases], HYDROGEN_ERROR)
@@ -79,11 +84,10 @@ class FreeEnergies:
 
     def _of(self, phase: Phase) -> FreeEnergy:
         if phase.own_vibrations is not None:
-            return FreeEnergy(phase.own_vibrations.free_energy(self._temperature), 0.0, "own")
+            return FreeEnergy(self._own(phase), 0.0, "own")
         sibling = self._model.of_composition.get(phase.composition)
-        if sibling is not None and sibling.own_vibrations is not None:
-            energy = sibling.own_vibrations.free_energy(self._temperature)
-            return FreeEnergy(energy, SAME_COMPOSITION_ERROR, "other minimum")
+        if sibling is not None:
+            return FreeEnergy(self._own(sibling), SAME_COMPOSITION_ERROR, "other minimum")
         metal, metal_error = self._metal
         if not phase.hydrogen:
             return FreeEnergy(metal, metal_error, "class")
@@ -95,10 +99,12 @@ class FreeEnergies:
             "class",
         )
 
-    def _per_hydrogen(self, phase: Phase) -> float:
+    def _own(self, phase: Phase) -> float:
         assert phase.own_vibrations is not None
-        energy = phase.own_vibrations.free_energy(self._temperature)
-        return (energy - (1 - phase.hydrogen) * self._metal[0]) / phase.hydrogen
+        return self._model.scale.of_solid(phase.own_vibrations, self._temperature)
+
+    def _per_hydrogen(self, phase: Phase) -> float:
+        return (self._own(phase) - (1 - phase.hydrogen) * self._metal[0]) / phase.hydrogen
 
 
 class VibrationModel:
@@ -106,9 +112,11 @@ class VibrationModel:
 
     Args:
         phases: Every phase of the system that can be on the hull, with its other minima; hydrogen gas is left out.
+        scale: Of the method's energies.
     """
 
-    def __init__(self, phases: Iterable[Phase]) -> None:
+    def __init__(self, phases: Iterable[Phase], scale: EnergyScale = AT_REST) -> None:
+        self.scale = scale
         every = [each for phase in phases for each in (phase, *phase.polymorphs) if each.hydrogen < 1]
         known = [phase for phase in every if phase.own_vibrations is not None]
         self.of_composition: dict[tuple[tuple[str, float], ...], Phase] = {}

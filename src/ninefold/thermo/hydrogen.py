@@ -28,12 +28,6 @@ _SECOND_RADIATION_CONSTANT = 1.438776877
 
 # levels of the molecule, cm^-1: Huber & Herzberg, Constants of Diatomic Molecules (1979), from memory
 _OMEGA, _OMEGA_X, _B, _ALPHA, _D = 4401.21, 121.34, 60.853, 3.062, 0.0471
-ZERO_POINT_ENERGY = (
-    _OMEGA / 2 - _OMEGA_X / 4
-    + (_B - _OMEGA_X) / 4 + _ALPHA * _OMEGA / (12 * _B) + (_ALPHA * _OMEGA) ** 2 / (144 * _B**3)
-) / 8065.543937  # fmt: skip
-"""Of the molecule, eV: 0.2702, Dunham's expansion (Phys. Rev. 41, 721 (1932)) with the levels above; 8065.5 cm^-1 in an
-eV (CODATA 2018). `chemical_potential` counts from the molecule that holds it; a static energy of H2 does not."""
 # ln of the translational partition function per molecule of 2.01588 u at 1 K and 1 bar: the
 # Sackur-Tetrode constant of 1 u (CODATA 2018) - 5/2 + 3/2 ln(mass)
 _TRANSLATION = -1.15170753706 - 2.5 + 1.5 * math.log(2.01588)

@@ -5,26 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 from ninefold.thermo.equation_of_state import EV_PER_GPA_A3, EquationOfState
+from ninefold.thermo.harmonic import HarmonicVibrations
 
 CANDIDATE = "candidate"
 KNOWN_SEARCHED = "known, searched"
 """Kind of a compound that has been made and is no candidate here; its structure was searched as the candidates' are."""
 MOLECULE = "molecule"
 HYDROGEN = "H"
-
-
-class Vibrations(Protocol):
-    """What a free energy takes of the vibrations of a structure; `HarmonicVibrations` is one."""
-
-    n_imaginary: int
-    """Imaginary modes: with any, the structure is no minimum and has no free energy of its own."""
-
-    def free_energy(self, temperature: float) -> float:
-        """Zero-point energy included, eV/atom, at a temperature in K."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ class Phase:
     """saline, interstitial, ternary, complex, ...: phases of one class lend each other a free energy of vibrations."""
     equation_of_state: EquationOfState | None = None
     """Of this structure; None: the volume of 0 GPa stands for that at any pressure."""
-    vibrations: Vibrations | None = None
+    vibrations: HarmonicVibrations | None = None
     """Of this structure; None: estimated, or left out, see `ninefold.thermo.free_energy`."""
 
     @cached_property
@@ -73,8 +62,8 @@ class Phase:
         return self.amounts.get(HYDROGEN, 0) / self._size
 
     @property
-    def own_vibrations(self) -> Vibrations | None:
-        """The vibrations, where every mode has a real frequency."""
+    def own_vibrations(self) -> HarmonicVibrations | None:
+        """The vibrations, where no mode is imaginary: else the structure is no minimum, and they are no free energy."""
         return None if self.vibrations is None or self.vibrations.n_imaginary else self.vibrations
 
     def pressure_term(self, pressure: float) -> float:

@@ -16,11 +16,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ninefold.errors import NinefoldError
+from ninefold.thermo.free_energy import AT_REST
 from ninefold.thermo.phase import Phase
 from ninefold.thermo.results import Stability
 from ninefold.thermo.settings import SYNTHESIS, Condition, StabilitySettings
 from ninefold.thermo.system import ChemicalSystem
 from ninefold.thermo.window import formation_of
+from ninefold.thermo.zero_point import EnergyScale
 
 
 class MixedMethodsError(NinefoldError):
@@ -33,6 +35,7 @@ def assess(
     settings: StabilitySettings,
     others: Sequence[Phase] = (),
     synthesis: Condition = SYNTHESIS,
+    scale: EnergyScale = AT_REST,
 ) -> list[Stability]:
     """Distances to the hull, static and at each condition.
 
@@ -43,6 +46,7 @@ def assess(
         settings: Conditions, and whether other candidates compete.
         others: Further candidates that compete, and for which no result is asked.
         synthesis: Where the candidates are to be made.
+        scale: What the energies hold of zero-point energies already.
 
     Returns:
         One result per candidate, in their order. A candidate whose system lacks an element's
@@ -58,7 +62,7 @@ def assess(
     for candidate in candidates:
         elements = frozenset(symbol for symbol, amount in candidate.amounts.items() if amount)
         if elements not in systems:
-            systems[elements] = ChemicalSystem(elements, competing, references, settings)
+            systems[elements] = ChemicalSystem(elements, competing, references, settings, scale)
         system = systems[elements]
         result = system.assess(candidate)
         if result.phase_separation_energy is not None and system.has_hydrides and candidate.volume_per_atom is not None:

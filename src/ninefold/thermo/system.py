@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from ninefold.chemistry.equations import Equation, formation
 from ninefold.chemistry.formula import parse_formula
 from ninefold.thermo.ensembles import Closed, Ensemble, Open, PhaseHull, minima
-from ninefold.thermo.free_energy import STATIC_SOLIDS, VibrationModel
-from ninefold.thermo.hydrogen import KJ_PER_MOL, ZERO_POINT_ENERGY, chemical_potential_per_atom, is_solid
+from ninefold.thermo.free_energy import AT_REST, STATIC_SOLIDS, VibrationModel
+from ninefold.thermo.hydrogen import KJ_PER_MOL, is_solid
 from ninefold.thermo.phase import HYDROGEN, KNOWN_SEARCHED, Phase
 from ninefold.thermo.results import Competitor, ConditionStability, KnownPhase, Stability
 from ninefold.thermo.settings import Condition, StabilitySettings
+from ninefold.thermo.zero_point import EnergyScale
 
 AT_ZERO_PRESSURE = "p V at the volume of 0 GPa"
 """How the note on structures without an equation of state begins."""
@@ -28,6 +29,7 @@ class ChemicalSystem:
         candidates: Phases that compete, those of other systems are left out.
         references: Competing phases, likewise.
         settings: Conditions, and whether candidates compete.
+        scale: Of the energies.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class ChemicalSystem:
         candidates: Sequence[Phase],
         references: Sequence[Phase],
         settings: StabilitySettings,
+        scale: EnergyScale = AT_REST,
     ) -> None:
         self._settings = settings
         self._elements = tuple(sorted(elements))
@@ -54,7 +57,7 @@ class ChemicalSystem:
             symbol: min(phases, key=lambda phase: phase.energy_per_atom) for symbol, phases in pure.items() if phases
         }
         self._hulls: dict[tuple[object, ...], PhaseHull] = {}
-        self._vibrations = VibrationModel([*self._competing, *searched])
+        self._vibrations = VibrationModel([*self._competing, *searched], scale)
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -98,10 +101,10 @@ class ChemicalSystem:
             KeyError: if the system has no hydrogen.
         """
         molecule = self._elemental[HYDROGEN]
-        potential = molecule.energy_per_atom + chemical_potential_per_atom(temperature, pressure)
-        free_energies = self._vibrations.at(temperature)
-        if free_energies is not None:
-            potential += ZERO_POINT_ENERGY / 2
+        free_energies, scale = self._vibrations.at(temperature), self._vibrations.scale
+        potential = molecule.energy_per_atom + scale.of_hydrogen(temperature, pressure)
+        if free_energies is None and scale == AT_REST:
+            potential -= scale.zero_point_of_hydrogen()  # left out of the gas as of the solids
         return Open(self._elements, molecule.name, potential, pressure, free_energies)
 
     def lowest_minimum(self, phase: Phase, ensemble: Ensemble) -> Phase | None:
