@@ -115,6 +115,15 @@ def test_points_that_give_no_curve_are_refused(volumes, energies, given_pressure
         fit(volumes, energies, given_pressures)
 
 
+def test_a_volume_far_beyond_the_points_is_refused():
+    """Points on two branches: a soft one at first, that of the collapsed structure then."""
+    soft, dense = EquationOfState(-3.0, 17.0, 1.0, 4.0), EquationOfState(-2.9, 13.0, 30.0, 4.0)
+    volumes = [17.0, *(dense.volume(p) for p in (2.5, 5, 10))]
+    energies = [soft.energy(17.0), *(dense.energy(volume) for volume in volumes[1:])]
+    with pytest.raises(EquationOfStateError, match="structure changes under pressure"):
+        fit(volumes, energies, [0, 2.5, 5, 10])
+
+
 def test_a_curve_that_turns_is_refused():
     with pytest.raises(EquationOfStateError, match="does not fall with pressure"):
         check_monotone(EquationOfState(0.0, 20.0, 5.0, -2.0, "murnaghan"))

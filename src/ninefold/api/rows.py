@@ -71,6 +71,13 @@ class CandidateRow:
     hull_probability: float | None
     e_above_same_composition: float | None
     reaction_energy_per_h2: float | None
+    lowest_pressure: float | None
+    lowest_pressure_uncertainty: float | None
+    window_width: float | None
+    synthesis_separation: float | None
+    ambient_separation: float | None
+    survives_ambient: bool | None
+    decomposition_temperature: float | None
     score: float | None
     rank: int | None
     rank_best: int | None

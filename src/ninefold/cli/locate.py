@@ -117,3 +117,21 @@ def report_parts(repository: Any, name: str, top: int | None = None) -> tuple[An
         repository.find("references", equal=of_campaign, limit=None),
         (row for row in repository.iterate("candidates", equal=of_campaign, fields=fields) if row["id"] not in shown),
     )
+
+
+MOST_MAPS = 5
+"""Chemical systems that a report has a map of: a second each."""
+
+
+def report_maps(repository: Any, name: str, candidates: list[dict[str, Any]]) -> dict[str, Any]:
+    """Maps over temperature and pressure of the first systems of a report.
+
+    Args:
+        repository: The store.
+        name: Of the campaign.
+        candidates: Those that the report shows, the best first.
+    """
+    from ninefold.flows.stored_hulls import synthesis_maps
+
+    systems = dict.fromkeys(row["chemical_system"] for row in candidates if row.get("formation"))
+    return synthesis_maps(repository, name, list(systems), MOST_MAPS)

@@ -28,6 +28,7 @@ with signals.ending_at_once():
         dynamics,
         enumeration,
         explain,
+        facts,
         import_runs,
         map,
         rank,
@@ -78,7 +79,7 @@ _QUICK = "query"
 """The command that ends before any garbage matters."""
 _MODULES = (
     run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, vibrations, import_runs,
-    references, db, cluster, cluster_runs, dynamics, xrd, recipe, compress, map,
+    references, db, cluster, cluster_runs, dynamics, xrd, recipe, compress, map, facts,
 )  # fmt: skip
 for module in _MODULES:
     module.register(app)

@@ -55,7 +55,7 @@ def map_(
     with open_store(address) as repository:
         document = campaign_document(repository, name)
         chosen = None if method is None else find_method(repository, method, method_ids(repository, [document]))
-        found = stored_hulls(repository, document["name"], chosen)
+        found = stored_hulls(repository, document["name"], chosen, _systems_of(what))
     rows, drawn = _wanted(found, what)
     told = [_told(found, row, Ts) for row in rows]
     elements = what.split("-") if drawn is None else rows[0].elements
@@ -69,6 +69,19 @@ def map_(
         print_json({"campaign": document["name"], "method": found.method.label, "candidates": told, **about})
         return
     _show(found, told, about)
+
+
+def _systems_of(what: str) -> list[str] | None:
+    """The chemical system that is meant; None where only the candidates tell."""
+    from ninefold.chemistry.formula import parse_formula
+    from ninefold.errors import InputError
+
+    if "-" in what and "[" not in what:
+        return ["-".join(sorted(what.split("-")))]
+    try:
+        return ["-".join(sorted(parse_formula(what)))]
+    except InputError:
+        return None
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -164,16 +177,10 @@ def _map(found: StoredHulls, what: str, drawn: Candidate | None) -> PhaseMap:
 
 def _about(found: StoredHulls, elements: list[str]) -> dict[str, Any]:
     """What the hulls rest on."""
-    from ninefold.thermo.competition import facets_of
-    from ninefold.thermo.references import missing_phases
-
-    system = found.system(elements)
-    facets = facets_of(system, [item.formula for item in missing_phases(elements)])
     searched = found.searched(elements)
-    notes = [system.vibrations_note(), *filter(None, [system.pressure_note()])]
     return {
-        "system": "-".join(system.elements), "notes": notes, "facets": facets.describe(),
-        "searched": searched.describe(), "is_completely_searched": searched.is_complete,
+        "system": "-".join(sorted(elements)), "notes": found.notes(elements),
+        "is_completely_searched": searched.is_complete,
     }  # fmt: skip
 
 
@@ -198,5 +205,5 @@ def _show(found: StoredHulls, told: list[dict[str, Any]], about: dict[str, Any])
             )  # fmt: skip
         out.print(table)
     out.print(f"{found.method.label}; {about['system']}")
-    for line in (*about["notes"], about["facets"], about["searched"]):
+    for line in about["notes"]:
         out.print(plain(f"- {line}"), soft_wrap=True)

@@ -26,7 +26,7 @@ def report(
     json: JsonOption = False,
 ) -> None:
     """Write the HTML report: one file, no network needed to read it."""
-    from ninefold.cli.locate import campaign_document, input_files, report_parts, store_for_reading
+    from ninefold.cli.locate import campaign_document, input_files, report_maps, report_parts, store_for_reading
     from ninefold.report import render_report, write_report
     from ninefold.store import open_store, store_file
 
@@ -39,7 +39,9 @@ def report(
             report_of=(name, store_identity(address, target)), makes_folders=True,
         )  # fmt: skip
         identity = store_identity(address, target)
-        write_report(target, render_report(*report_parts(repository, name, top), store=identity))
+        parts = report_parts(repository, name, top)
+        maps = report_maps(repository, name, parts[2])
+        write_report(target, render_report(*parts, store=identity, maps=maps))
     if json:
         print_json({"report": str(target.resolve())})
     else:

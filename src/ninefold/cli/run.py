@@ -247,8 +247,10 @@ def _show(repository: Any, campaign: Campaign, address: str, target: Path) -> No
 
 
 def _write_report(repository: Any, name: str, target: Path, address: str) -> None:
-    from ninefold.cli.locate import report_parts
+    from ninefold.cli.locate import report_maps, report_parts
     from ninefold.cli.outputs import store_identity
     from ninefold.report import render_report, write_report
 
-    write_report(target, render_report(*report_parts(repository, name), store=store_identity(address, target)))
+    parts = report_parts(repository, name)
+    maps = report_maps(repository, name, parts[2])
+    write_report(target, render_report(*parts, store=store_identity(address, target), maps=maps))

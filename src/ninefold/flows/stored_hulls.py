@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
     from ninefold.store import Store
     from ninefold.thermo.phase import Phase
+    from ninefold.thermo.phase_map import PhaseMap
     from ninefold.thermo.system import ChemicalSystem
 
 
@@ -54,6 +56,16 @@ class StoredHulls:
         with_structure = [row.formula for row in self.rows.values() if frozenset(row.elements) == wanted]
         return searched_of(wanted, found, with_structure)
 
+    def notes(self, elements: Iterable[str]) -> list[str]:
+        """What the hulls of a system rest on: vibrations, compression, guesses, what was searched."""
+        from ninefold.thermo.competition import facets_of
+        from ninefold.thermo.references import missing_phases
+
+        system = self.system(elements)
+        facets = facets_of(system, [item.formula for item in missing_phases(system.elements)])
+        told = [system.vibrations_note(), system.pressure_note(), facets.describe()]
+        return [*filter(None, told), self.searched(system.elements).describe()]
+
     def candidate(self, text: str) -> tuple[Candidate, Phase]:
         """A candidate by its formula or assignment; of several assignments the lowest.
 
@@ -78,13 +90,26 @@ class StoredHulls:
         return row, phase
 
 
-def stored_hulls(store: Store, name: str, method: str | None = None) -> StoredHulls:
+@dataclass(frozen=True)
+class SystemMap:
+    """Of one chemical system."""
+
+    phases: PhaseMap
+    engine: str
+    notes: list[str]
+    """What its hulls rest on, one sentence each."""
+
+
+def stored_hulls(
+    store: Store, name: str, method: str | None = None, systems: Iterable[str] | None = None
+) -> StoredHulls:
     """The phases of one method of a campaign.
 
     Args:
         store: Open.
         name: Of the campaign.
         method: Id; default: the most trusted of the campaign's own methods that has a candidate with a structure.
+        systems: Chemical systems that are asked about (H-K-Re); their subsystems are read with them. Default: all.
 
     Raises:
         InputError: if there is no such candidate.
@@ -92,9 +117,10 @@ def stored_hulls(store: Store, name: str, method: str | None = None) -> StoredHu
     record = CampaignRecord.model_validate(store.get("campaigns", name))
     campaign = parse_campaign(record.settings)
     own = record.methods[: len(campaign.methods)]
+    among: dict[str, Any] = {} if systems is None else {"chemical_system": sorted(_with_subsystems(systems))}
     for identifier in [method] if method is not None else list(reversed(own)):
         rows = [
-            row for row in read_all(store, Candidate, equal={"campaign": name, "method": identifier})
+            row for row in read_all(store, Candidate, equal={"campaign": name, "method": identifier, **among})
             if row.energy_per_atom is not None
         ]  # fmt: skip
         if not rows:
@@ -105,9 +131,48 @@ def stored_hulls(store: Store, name: str, method: str | None = None) -> StoredHu
         for row in rows:
             hulls.add(row)
         document = store.get("methods", identifier)
-        compositions = list(read_all(store, CompositionRecord, equal={"campaign": name}))
+        compositions = list(read_all(store, CompositionRecord, equal={"campaign": name, **among}))
         by_label = {row.label: row for row in rows}
         return StoredHulls(
             campaign, Method.model_validate(document), hulls, by_label, references, compositions
         )  # fmt: skip
     raise InputError("campaign", name, problem="has no candidate with a structure", hint="'ninefold status' says why")
+
+
+def _with_subsystems(systems: Iterable[str]) -> set[str]:
+    return {
+        "-".join(some)
+        for system in systems
+        for size in range(1, system.count("-") + 2)
+        for some in combinations(sorted(system.split("-")), size)
+    }
+
+
+def synthesis_maps(store: Store, name: str, systems: Sequence[str], most: int) -> dict[str, SystemMap]:
+    """Maps of a campaign's chemical systems over temperature and hydrogen pressure, with what their hulls rest on.
+
+    Args:
+        store: Open.
+        name: Of the campaign.
+        systems: As candidates' `chemical_system` has them, those wanted most first.
+        most: How many at most.
+
+    Returns:
+        By system; those without a hull under hydrogen are left out.
+    """
+    from ninefold.thermo.phase_map import coarse_system_map
+
+    wanted = list(systems)[:most]
+    if not wanted:
+        return {}
+    try:
+        found = stored_hulls(store, name, systems=wanted)
+    except InputError:  # no candidate of these has a structure
+        return {}
+    maps = {}
+    for label in wanted:
+        system = found.system(label.split("-"))
+        if label not in found.systems() or system.missing or not system.has_hydrides:
+            continue
+        maps[label] = SystemMap(coarse_system_map(system), found.method.label, found.notes(label.split("-")))
+    return maps

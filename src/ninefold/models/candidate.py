@@ -93,13 +93,13 @@ class Candidate(Record):
     """Highest less lowest phase separation energy of the campaign's methods, eV/atom; None with one method."""
     method_disagreement: float | None = None
     # of where it forms
-    lowest_pressure_GPa: float | None = None
+    lowest_pressure: float | None = None
     lowest_pressure_uncertainty: float | None = None
-    window_width_GPa: float | None = None
+    window_width: float | None = None
     synthesis_separation: float | None = None
     ambient_separation: float | None = None
     survives_ambient: bool | None = None
-    decomposition_temperature_K: float | None = None
+    decomposition_temperature: float | None = None
     # of the ranking
     score: float | None = None
     rank: int | None = None

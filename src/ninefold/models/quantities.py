@@ -187,7 +187,7 @@ _TABLE = (
     ),
     # where it forms
     (
-        "lowest_pressure_GPa",
+        "lowest_pressure",
         "float",
         "GPa",
         "p(min)",
@@ -202,7 +202,7 @@ _TABLE = (
         "standard deviation of the lowest pressure: that of the hull distance over its slope with the pressure",
     ),
     (
-        "window_width_GPa",
+        "window_width",
         "float",
         "GPa",
         "window",
@@ -231,7 +231,7 @@ _TABLE = (
         "at 300 K and 1 bar stable, or metastable by no more than 0.067 eV/atom",
     ),
     (
-        "decomposition_temperature_K",
+        "decomposition_temperature",
         "float",
         "K",
         "T(dec)",

@@ -24,7 +24,7 @@ class RankingSettings(Settings):
 
     at: Condition | None = None
     """Temperature and hydrogen pressure at which candidates are ranked: by hull distances there, and the fields of the
-    synthesis (`lowest_pressure_GPa`, ...) are of there. Default: by the static hull, and of 973 K and 5 GPa."""
+    synthesis (`lowest_pressure`, ...) are of there. Default: by the static hull, and of 973 K and 5 GPa."""
 
     @field_validator("weights")
     @classmethod

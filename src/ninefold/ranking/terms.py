@@ -97,7 +97,7 @@ class Rankable:
     """eV/atom, signed, under hydrogen where it is to be made; None without a hull there. `ranking.at` ranks by it."""
     ambient_separation: float | None = None
     """Likewise at 300 K and 1 bar."""
-    window_width_GPa: float | None = None
+    window_width: float | None = None
     """Of the pressures at which it is stable at the temperature of the synthesis."""
     survives_ambient: bool | None = None
     """Whether it is stable at 300 K and 1 bar, or little above."""
@@ -117,7 +117,7 @@ class RankableColumns:
     e_above_same_composition: NDArray[np.float64]
     ambient_separation: NDArray[np.float64]
     """NaN where there is none, as the next."""
-    window_width_GPa: NDArray[np.float64]
+    window_width: NDArray[np.float64]
     survives_ambient: NDArray[np.bool_]
 
     @classmethod
@@ -192,7 +192,7 @@ def free_energy(item: Rankable | RankableColumns, settings: RankingSettings) -> 
 
 def window(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
     """Width of the range of pressures in which it is stable at the temperature of the synthesis, over 10 GPa."""
-    width = np.nan_to_num(np.asarray(item.window_width_GPa, dtype=float), nan=0.0)
+    width = np.nan_to_num(np.asarray(item.window_width, dtype=float), nan=0.0)
     return np.minimum(width / WIDEST_WINDOW, 1.0)
 
 

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import unescape
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from ninefold.report import verification
 from ninefold.report.answer import answer, uncertainty_note
 from ninefold.report.below_hull import sorted_by_stability
 from ninefold.report.hydrogen_tables import under_hydrogen, windows
+from ninefold.report.map_svg import map_svg
 from ninefold.report.overview import Overview, overview
 from ninefold.report.page_candidate import candidate_section, flat_lines
 from ninefold.report.page_systems import MOST_SYSTEMS, methods_used, not_shown, system_section
@@ -49,11 +50,15 @@ from ninefold.report.text import (
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from ninefold.flows.stored_hulls import SystemMap
+
 FACTS = (
     "anion_class", "electron_count", "oxidation_state", "q", "m", "energy_per_atom", "formation_energy_per_atom",
     "e_above_hull", "phase_separation_energy", "hull_probability", "e_above_hull_uncertainty", "model_error",
     "model_error_source", "search_scatter", "method_disagreement", "e_above_references", "e_above_same_composition",
-    "reaction_energy_per_h2", "nsites", "volume_per_formula_unit", "volume_ratio", "shortest_m_h", "shortest_h_h",
+    "reaction_energy_per_h2", "lowest_pressure", "lowest_pressure_uncertainty", "window_width",
+    "synthesis_separation", "ambient_separation", "survives_ambient", "decomposition_temperature",
+    "nsites", "volume_per_formula_unit", "volume_ratio", "shortest_m_h", "shortest_h_h",
     "is_converged", "max_force", "structure_type", "source", "relaxations", "search_rounds", "search_spread",
     "is_pareto",
 )  # fmt: skip
@@ -68,6 +73,7 @@ def render_report(
     rest: Iterable[dict[str, Any]] = (),
     *,
     store: str = "",
+    maps: Mapping[str, SystemMap] | None = None,
 ) -> str:
     """Make the report of a campaign.
 
@@ -80,6 +86,7 @@ def render_report(
             `ninefold.report.overview`; they are counted, and their energies take part in the hulls. Read once, so an
             iterator that pages through a store will do.
         store: What tells its store from another, as the page is to say it; empty to say nothing.
+        maps: Of chemical systems over temperature and hydrogen pressure, see `ninefold.flows.stored_hulls`.
 
     Returns:
         One HTML file that needs nothing else: no network, no other file. Its tables and pictures work without a
@@ -118,6 +125,10 @@ def render_report(
             systems=[
                 system_section(name, every, references, shown_ids, _candidates_compete(campaign), methods)
                 for name in systems[:MOST_SYSTEMS]
+            ],
+            maps=[
+                {"name": name, "picture": map_svg(one.phases), "engine": one.engine, "notes": one.notes}
+                for name, one in (maps or {}).items()
             ],
             systems_left_out=len(every.systems) - len(systems[:MOST_SYSTEMS]),
             references=sorted(references, key=lambda r: (r["chemical_system"].count("-"), r["formula"], r["name"])),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.chemistry.compounds import KnownCompound, known_compounds
 from ninefold.chemistry.equations import decomposition
 from ninefold.errors import InputError
+from ninefold.report.formation import formation_sentence
 from ninefold.report.phase_diagram import signed_distance
 from ninefold.report.picture import colours, structure_svg, viewer_data
 from ninefold.report.powder_section import powder_picture
@@ -54,6 +55,7 @@ def candidate_section(candidate: dict[str, Any], shared: Mapping[str, str]) -> d
             {**found, "difference": None if lowest is None else found["energy_per_atom"] - lowest}
             for found in structures
         ],
+        "formation": formation_sentence(candidate),
         "conditions": _conditions(candidate.get("conditions") or [], candidate["formula"]),
         "segments": [
             {"name": name, "width": max(0.0, 100 * term["contribution"]), **term}

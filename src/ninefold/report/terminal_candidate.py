@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.chemistry.formula import parse_formula
 from ninefold.models.quantities import QUANTITIES
 from ninefold.report.explanation import verdict_lines
+from ninefold.report.formation import formation_sentence
 from ninefold.report.history import history_lines
 from ninefold.report.terminal_diffraction import disorder_lines, powder_view
 from ninefold.report.terminal_parts import cell, heading, plain, section, table_of
@@ -73,6 +74,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         parts += section("Reference structures of this composition", published)
     if candidate.get("conditions"):
         parts += section("Under hydrogen", _conditions(candidate))
+        if where := formation_sentence(candidate):
+            parts.append(plain(where))
     if candidate.get("structures"):
         descriptions = [describe(found["structure"]).as_dict() for found in candidate["structures"]]
         shown_first = next((place for place, found in enumerate(candidate["structures"]) if found["is_valid"]), 0)

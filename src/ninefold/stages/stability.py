@@ -210,12 +210,12 @@ def _of_formation(formation: Formation | None) -> dict[str, Any]:
         return {}
     lowest, highest = formation.lowest_pressure_GPa, formation.highest_pressure_GPa
     return {
-        "lowest_pressure_GPa": lowest,
-        "window_width_GPa": 0.0 if lowest is None or highest is None else highest - lowest,
+        "lowest_pressure": lowest,
+        "window_width": 0.0 if lowest is None or highest is None else highest - lowest,
         "synthesis_separation": formation.synthesis_separation,
         "ambient_separation": formation.ambient_separation,
         "survives_ambient": formation.survives_ambient,
-        "decomposition_temperature_K": formation.decomposition_temperature_K,
+        "decomposition_temperature": formation.decomposition_temperature_K,
         "formation": asdict(formation),
     }
 

@@ -30,6 +30,8 @@ LARGEST_PRESSURE = PRESSURE_RANGE[1]
 """GPa up to which a fit must be monotone and finite: where hydrogen's own equation of state ends."""
 LARGEST_MISFIT = 0.005
 """eV/atom, root mean square; above it the energies belong to more than one structure."""
+LARGEST_EXTRAPOLATION = 0.05
+"""Of the volume at zero pressure beyond the points, relative."""
 ENERGY_ERROR = 0.0005
 """eV/atom, by which energies count in a fit against pressures: what a relaxation leaves."""
 PRESSURE_ERROR = 0.2
@@ -196,6 +198,11 @@ def fit(
         raise EquationOfStateError(
             f"equation of state: energies are {1000 * misfit:.0f} meV/atom (root mean square) off one curve, more than "
             f"{1000 * LARGEST_MISFIT:.0f}: the structure changes under pressure"
+        )
+    if V0 > V.max() * (1 + LARGEST_EXTRAPOLATION):
+        raise EquationOfStateError(
+            f"equation of state: the volume at zero pressure comes out at {V0:.1f} Å³/atom, {100 * (V0 / V.max() - 1):.0f} % "
+            "above the largest computed one: the structure changes under pressure"
         )
     check_monotone(state)
     return EquationOfState(*_fields(state), misfit=misfit, points=len(V))

@@ -105,6 +105,11 @@ def system_map(
     return PhaseMap("-".join(system.elements), Ts, ps, tuple(names), indices)
 
 
+def coarse_system_map(system: ChemicalSystem) -> PhaseMap:
+    """As `system_map`, on every second point of the grid: a second where that takes four."""
+    return system_map(system, GRID_TEMPERATURES[::2], GRID_PRESSURES[::2])
+
+
 def _grid(
     temperatures: Sequence[float] | NDArray[np.float64], pressures: Sequence[float] | NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

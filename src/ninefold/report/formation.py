@@ -1,0 +1,18 @@
+"""Where a candidate forms, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def formation_sentence(candidate: Mapping[str, Any]) -> str | None:
+    """Where a candidate forms and whether it survives, with the reaction; None without a hull under hydrogen."""
+    from ninefold.thermo.results import Formation
+    from ninefold.thermo.window import sentence
+
+    if not candidate.get("formation"):
+        return None
+    formation = Formation(**candidate["formation"])
+    told = sentence(formation, candidate["formula"], candidate.get("lowest_pressure_uncertainty"))
+    return f"{told}." + (f" {formation.reaction}." if formation.reaction else "")

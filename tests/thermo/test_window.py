@@ -1,0 +1,138 @@
+"""Windows of pressure and maps: roots against the equation of hydrogen alone, and the laws between the two."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ninefold.errors import InputError
+from ninefold.thermo import Condition, Phase, StabilitySettings
+from ninefold.thermo.ensembles import EV_PER_GPA_A3
+from ninefold.thermo.hydrogen import KJ_PER_MOL, chemical_potential
+from ninefold.thermo.phase_map import composition_map, system_map
+from ninefold.thermo.system import ChemicalSystem
+from ninefold.thermo.window import (
+    QUENCH_LIMIT,
+    crossings_of,
+    decomposition_temperature,
+    formation_of,
+    sentence,
+)
+
+PRESS = Condition(temperature_K=973, pressure_GPa=5)
+MOLECULE = Phase("H2", "H2", {"H": 2}, 0.0, None, "molecule")
+
+
+def binary(energy, volume=10.0):
+    """Li and LiH; with 10 Å³ per atom of LiH the solids' volumes are the same and p V cancels.
+
+    Args:
+        energy: Of Li + H2/2 -> LiH, eV.
+        volume: Å³/atom of LiH.
+    """
+    hydride = Phase("LiH", "LiH", {"Li": 1, "H": 1}, energy / 2, volume)
+    metal = Phase("Li bcc", "Li", {"Li": 1}, 0.0, 20.0, "element")
+    return ChemicalSystem(frozenset({"Li", "H"}), [hydride], [metal, MOLECULE], StabilitySettings()), hydride
+
+
+@pytest.mark.parametrize("energy", [-0.6, -0.4, -0.2])
+@pytest.mark.parametrize("temperature", [500.0, 973.0, 1200.0])
+def test_the_lowest_pressure_is_where_hydrogen_s_potential_is_the_reaction_energy(energy, temperature):
+    system, hydride = binary(energy)
+    found = formation_of(system, hydride, Condition(temperature_K=temperature, pressure_GPa=5))
+    assert found.lowest_pressure_GPa is not None
+    if found.lowest_pressure_GPa > 1e-9:
+        potential = chemical_potential(temperature, found.lowest_pressure_GPa) / KJ_PER_MOL
+        assert potential == pytest.approx(2 * energy, abs=2e-4)
+        assert found.reaction == "Li + 1/2 H2 -> LiH"
+        assert found.pressure_slope < 0
+    assert found.highest_pressure_GPa == 10
+    assert found.is_monotone
+
+
+def test_a_hydride_of_larger_volume_has_a_window():
+    """p V of the solids ends it where the gas's own volume is the smaller one: the root is that of G by hand."""
+    system, hydride = binary(-0.35, volume=17.5)  # 15 Å³ more per formula unit
+    found = formation_of(system, hydride, PRESS)
+    assert found.lowest_pressure_GPa is not None
+    assert found.highest_pressure_GPa < 10
+
+    def by_hand(pressure):
+        return -0.35 + pressure * 15 * EV_PER_GPA_A3 - chemical_potential(973, pressure) / KJ_PER_MOL / 2
+
+    for root in (found.lowest_pressure_GPa, found.highest_pressure_GPa):
+        assert by_hand(root) == pytest.approx(0, abs=2e-4)
+    assert not found.is_monotone
+    told = sentence(found, "LiH", 0.3)
+    assert f"up to {found.highest_pressure_GPa:.1f} GPa" in told
+
+
+def test_decomposition_at_one_bar_is_the_temperature_of_that_potential():
+    system, hydride = binary(-0.4)
+    temperature = decomposition_temperature(system, hydride)
+    assert chemical_potential(temperature, 1e-4) / KJ_PER_MOL == pytest.approx(-0.8, abs=1e-3)
+    assert decomposition_temperature(*binary(0.1)) is None
+    assert decomposition_temperature(*binary(-3.0)) == 1200
+
+
+def test_what_survives_is_stable_or_little_above():
+    potential = chemical_potential(300, 1e-4) / KJ_PER_MOL
+    for above, survives in ((-0.01, True), (QUENCH_LIMIT - 0.001, True), (QUENCH_LIMIT + 0.001, False)):
+        found = formation_of(*binary(potential / 2 + 2 * above), PRESS)
+        assert found.ambient_separation == pytest.approx(above, abs=1e-6)
+        assert found.survives_ambient is survives
+
+
+def test_every_change_of_sign_is_found():
+    found, first = crossings_of(lambda x: (x - 2) * (x - 30) * (x - 700), [1, 10, 100, 1000])
+    assert [crossing.at for crossing in found] == [pytest.approx(root, rel=1e-3) for root in (2, 30, 700)]
+    assert [crossing.rises for crossing in found] == [True, False, True]
+    assert first < 0
+
+
+@pytest.mark.parametrize(
+    ("energy", "words"),
+    [
+        (-0.35, ["LiH forms from Li + H2 above", "± 1.2 GPa at 973 K; stable at 300 K and 1 bar", "decomposes above"]),
+        (0.0, ["GPa at 973 K; not expected to survive at 300 K and 1 bar, 0.0"]),
+        (-0.14, ["metastable at 300 K and 1 bar by 0.0"]),
+        (4.0, ["LiH is stable at no pressure to 10 GPa at 973 K"]),
+        (-3.0, ["at any hydrogen pressure from 1e-09 GPa on", "stable to 1200 K at 1 bar"]),
+    ],
+)
+def test_the_sentence_says_it(energy, words):
+    system, hydride = binary(energy)
+    told = sentence(formation_of(system, hydride, PRESS), "LiH", 1.2)
+    assert all(word in told for word in words), told
+
+
+def test_the_map_agrees_with_the_roots():
+    system, hydride = binary(-0.35)
+    temperatures, pressures = np.linspace(300, 1200, 4), np.logspace(-4, 1, 11)
+    drawn = composition_map(system, hydride, temperatures, pressures)
+    whole = system_map(system, temperatures, pressures)
+    for row, temperature in enumerate(temperatures):
+        lowest = formation_of(
+            system, hydride, Condition(temperature_K=float(temperature), pressure_GPa=5)
+        ).lowest_pressure_GPa  # fmt: skip
+        for column, pressure in enumerate(pressures):
+            is_stable = lowest is not None and pressure > lowest
+            assert drawn.assemblages[drawn.indices[row, column]] == ("LiH" if is_stable else "Li")
+            assert (drawn.distances[row, column] <= 0) == is_stable
+            assert whole.assemblages[whole.indices[row, column]] == ("LiH" if is_stable else "no phase of all elements")
+    assert drawn.at(1190, 1.1e-4) == "Li"
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "pressures", "words"),
+    [
+        ([300, 1300], [1], "temperature_K: 1300.* allowed: 100 to 1200"),
+        ([300], [1, 20], "pressure_GPa: 20.* allowed: 1e-09 to 10"),
+        ([], [1], "temperature_K"),
+        ([math.nan], [1], "temperature_K"),
+    ],
+)
+def test_a_map_out_of_range_is_refused(temperatures, pressures, words):
+    system, hydride = binary(-0.35)
+    with pytest.raises(InputError, match=words):
+        composition_map(system, hydride, temperatures, pressures)
