@@ -173,7 +173,10 @@ def test_pareto_of_terms_and_fields(store):
         ("", "allowed: TERM=NUMBER"),
         ("stability=1,", "allowed: TERM=NUMBER"),
         ("stabilty=1", "did you mean 'stability'?"),
-        ("hull_distance=1", "is not a ranking term; allowed: stability, prior, hydrogen, convergence, novelty, free_energy, window, survival, dense"),
+        (
+            "hull_distance=1",
+            "is not a ranking term; allowed: stability, prior, hydrogen, convergence, novelty, free_energy",
+        ),
         ("prior=1,prior=2", "'prior' is named twice"),
         ("prior=0", "are all 0"),
         ("prior=1e308,stability=1e308", "are too large"),

@@ -95,12 +95,12 @@ def _show(repository: Store, lines: list[dict[str, Any]], titles: tuple[str, ...
         if state is None:
             found.append({**entry, "reason": row["reason"]})
             continue
-        simple = 5 * state.volume_per_atom * EV_PER_GPA_A3
+        volume = row["values"]["volumes"][0]  # as relaxed: the fit's own differs by its error
         found.append(
             {
-                **entry, "volume_per_atom": state.volume_per_atom, "bulk_modulus": state.bulk_modulus,
+                **entry, "volume_per_atom": volume, "bulk_modulus": state.bulk_modulus,
                 "derivative": state.derivative, "misfit": state.misfit, "term_at_5_GPa": state.pressure_term(5),
-                "p_V_at_5_GPa": simple, "notes": row["values"]["notes"],
+                "p_V_at_5_GPa": 5 * volume * EV_PER_GPA_A3, "notes": row["values"]["notes"],
             }
         )  # fmt: skip
     if as_json:

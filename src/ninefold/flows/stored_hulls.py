@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign import parse_campaign
-from ninefold.errors import InputError
+from ninefold.errors import InputError, listed
 from ninefold.flows.tasks import structures_of
 from ninefold.flows.thermal import thermal_of
 from ninefold.flows.verify_plan import read_references
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ninefold.thermo.phase import Phase
     from ninefold.thermo.phase_map import PhaseMap
     from ninefold.thermo.system import ChemicalSystem
+
+MOST_NAMED = 12
+"""Chemical systems that an error lists."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,9 @@ class StoredHulls:
     def notes(self, elements: Iterable[str]) -> list[str]:
         """What the hulls of a system rest on: vibrations, compression, guesses, what was searched."""
         from ninefold.thermo.competition import facets_of
-        from ninefold.thermo.references import missing_phases
 
         system = self.system(elements)
-        facets = facets_of(system, [item.formula for item in missing_phases(system.elements)])
+        facets = facets_of(system, _missing(system))
         told = [system.vibrations_note(), system.pressure_note(), facets.describe()]
         return [*filter(None, told), self.searched(system.elements).describe()]
 
@@ -136,7 +138,22 @@ def stored_hulls(
         return StoredHulls(
             campaign, Method.model_validate(document), hulls, by_label, references, compositions
         )  # fmt: skip
+    if systems is not None:
+        rows_of_all = store.iterate("candidates", equal={"campaign": name, "is_best": True}, fields=["chemical_system"])
+        there = sorted({str(row["chemical_system"]) for row in rows_of_all})
+        raise InputError(
+            "system", ", ".join(systems), problem=f"has no candidate with a structure in campaign {name}",
+            allowed=listed(there, MOST_NAMED) if there else None,
+        )  # fmt: skip
     raise InputError("campaign", name, problem="has no candidate with a structure", hint="'ninefold status' says why")
+
+
+def _missing(system: ChemicalSystem) -> list[str]:
+    """Formulas of known compounds that no phase of a system stands for."""
+    from ninefold.thermo.references import missing_phases
+
+    there = {phase.formula for phase in system.competing}
+    return [item.formula for item in missing_phases(system.elements) if item.formula not in there]
 
 
 def _with_subsystems(systems: Iterable[str]) -> set[str]:

@@ -199,10 +199,11 @@ def fit(
             f"equation of state: energies are {1000 * misfit:.0f} meV/atom (root mean square) off one curve, more than "
             f"{1000 * LARGEST_MISFIT:.0f}: the structure changes under pressure"
         )
-    if V0 > V.max() * (1 + LARGEST_EXTRAPOLATION):
+    beyond = V0 / float(V.max()) - 1
+    if beyond > LARGEST_EXTRAPOLATION:
         raise EquationOfStateError(
-            f"equation of state: the volume at zero pressure comes out at {V0:.1f} Å³/atom, {100 * (V0 / V.max() - 1):.0f} % "
-            "above the largest computed one: the structure changes under pressure"
+            f"equation of state: the volume at zero pressure comes out at {V0:.1f} Å³/atom, {100 * beyond:.0f} % above "
+            "the largest computed one: the structure changes under pressure"
         )
     check_monotone(state)
     return EquationOfState(*_fields(state), misfit=misfit, points=len(V))

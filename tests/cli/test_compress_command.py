@@ -1,0 +1,166 @@
+"""`ninefold compress`, `map` and `facts` on a campaign that has run; the report's maps; ranking at a condition."""
+
+import json
+import sqlite3
+
+import pytest
+import yaml
+
+from campaign_run import QUICK, ninefold, with_pairs
+
+FIELDS = (
+    "lowest_pressure", "lowest_pressure_uncertainty", "window_width", "synthesis_separation", "ambient_separation",
+    "survives_ambient", "decomposition_temperature",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compress")
+    campaign = {**QUICK, "ranking": {"at": {"temperature_K": 800, "pressure_GPa": 2}, "weights": {
+        "stability": 1, "free_energy": 1, "window": 1, "survival": 1,
+    }}}  # fmt: skip
+    (folder / "campaign.yaml").write_text(yaml.safe_dump(campaign))
+    environment = with_pairs(folder / "pairs")
+    done = ninefold("run", "campaign.yaml", cwd=folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    return folder, environment
+
+
+def rows(folder, *fields):
+    connection = sqlite3.connect(folder / "ninefold.db")
+    documents = [json.loads(text) for (text,) in connection.execute("SELECT doc FROM candidates ORDER BY id")]
+    connection.close()
+    return [tuple(document.get(field) for field in fields) for document in documents]
+
+
+def count(folder, collection):
+    connection = sqlite3.connect(folder / "ninefold.db")
+    [[found]] = connection.execute(f"SELECT count(*) FROM {collection}")
+    connection.close()
+    return found
+
+
+def test_rows_say_where_they_form_before_any_equation_of_state(folder):
+    folder, _ = folder
+    for distance, formation, at, ambient in rows(
+        folder, "phase_separation_energy", "formation", "synthesis_separation", "ambient_separation"
+    ):
+        assert (formation != {}) == (distance is not None)
+        if formation:
+            assert (formation["temperature_K"], formation["synthesis_separation"]) == (800, at)
+            assert formation["ambient_separation"] == ambient
+    ranked = json.loads(ninefold("rank", "--json", cwd=folder).stdout)
+    assert "free_energy" in json.dumps(ranked)
+
+
+def test_compression_is_computed_once_and_the_rows_follow(folder):
+    """The weak pair potential holds no crystal under pressure: every structure says why; one gets a state by hand."""
+    folder, environment = folder
+    planned = json.loads(ninefold("compress", "--dry-run", "--json", cwd=folder, env=environment).stdout)["structures"]
+    done = ninefold("compress", "--workers", "1", "--json", cwd=folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    states = json.loads(done.stdout)["equations_of_state"]
+    assert len(states) == len(planned) == count(folder, "properties")
+    assert all(state.get("reason", "equation of state").startswith("equation of state") for state in states)
+    calculations, before = count(folder, "calculations"), rows(folder, "conditions")
+    give_state(folder, "K bcc")
+    again = ninefold("compress", "--workers", "1", "--json", cwd=folder, env=environment)
+    [fitted] = [state for state in json.loads(again.stdout)["equations_of_state"] if state["label"] == "K bcc"]
+    assert 0 < fitted["term_at_5_GPa"] < fitted["p_V_at_5_GPa"]
+    assert count(folder, "calculations") == calculations
+    after = rows(folder, "conditions")
+    assert after != before
+    assert "in place of an equation of state" in json.dumps(after)
+    checked = ninefold("db", "check", cwd=folder, env=environment)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def give_state(folder, label):
+    """An equation of state for a structure that has none."""
+    from ninefold.models.property import PropertyRecord
+    from ninefold.store import open_store
+    from ninefold.store.records import read_all
+
+    with open_store(str(folder / "ninefold.db"), mode="write") as store:
+        [record] = [each for each in read_all(store, PropertyRecord) if each.label == label]
+        volume = record.values["volumes"][0]
+        state = {
+            "form": "vinet", "energy_per_atom": record.values["energies"][0], "volume_per_atom": volume,
+            "bulk_modulus": 3.0, "derivative": 4.0, "misfit": 0.0,
+        }  # fmt: skip
+        store.put("properties", [record.model_copy(update={"values": record.values | state, "reason": None})])
+
+
+def test_the_map_tells_and_draws(folder):
+    folder, _ = folder
+    formula = next(formula for formula, hull in rows(folder, "formula", "phase_separation_energy") if hull is not None)
+    told = json.loads(ninefold("map", formula, "--picture", "map.svg", "--json", cwd=folder).stdout)
+    [candidate] = told["candidates"]
+    assert candidate["formula"] == formula
+    assert [line["temperature_K"] for line in candidate["by_temperature"]] == [300, 500, 700, 973, 1200]
+    assert (folder / "map.svg").read_text().startswith("<svg")
+    assert told["is_completely_searched"] is False
+    refused = ninefold("map", formula, "--picture", "map.svg", cwd=folder)
+    assert refused.returncode == 2
+    assert "exists already" in refused.stderr
+    system = ninefold("map", "K-Re-H", cwd=folder)
+    assert system.returncode == 0, system.stderr
+    assert "not completely searched" in system.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("map", "K-Fe-H"), "system: 'Fe-H-K' has no candidate with a structure in campaign quick; allowed: H-K-Re"),
+        (("map", "Na2ReH9"), "has no candidate with a structure"),
+        (("map", "K2ReH9", "--temperatures", "50"), "--temperatures: '50' is no temperature in range; allowed: 100 to"),
+        (("map", "K2ReH9", "--temperatures", "300,warm"), "--temperatures: 'warm'"),
+        (("map", "K-Re-H", "--method", "gpaw"), "gpaw"),
+        (("compress", "nowhere"), "nowhere"),
+        (("compress", "--window", "-1"), "window"),
+        (("compress", "--minima", "0"), "minima"),
+    ],
+)
+def test_bad_input_is_one_line(folder, arguments, words):
+    folder, environment = folder
+    refused = ninefold(*arguments, cwd=folder, env=environment)
+    assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (2, 1), refused.stderr
+    assert words in refused.stderr
+
+
+def test_facts_are_judged_as_they_come(folder):
+    folder, _ = folder
+    told = json.loads(ninefold("facts", "--json", cwd=folder).stdout)["facts"]
+    assert "K2ReH9 is stable at 1 bar" in {each["fact"]["statement"] for each in told}
+    for each in told:
+        if each["holds"] is not None:
+            assert each["holds"] == ((each["distance"] <= 0) == each["fact"]["is_stable"])
+
+
+def test_the_report_has_the_maps_and_show_the_sentence(folder):
+    folder, _ = folder
+    done = ninefold("report", "--force", "-o", "page.html", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "page.html").read_text()
+    assert "Where they form" in page
+    assert 'aria-label="Map of H-K-Re"' in page
+    shown = ninefold("show", "K2ReH9", cwd=folder)
+    assert "at 800 K" in shown.stdout
+
+
+def test_weights_at_another_condition_need_a_run(folder):
+    folder, environment = folder
+    other = yaml.safe_load((folder / "campaign.yaml").read_text())
+    other["ranking"]["at"]["pressure_GPa"] = 3
+    (folder / "other.yaml").write_text(yaml.safe_dump(other))
+    refused = ninefold("rank", "other.yaml", cwd=folder, env=environment)
+    assert refused.returncode == 2
+    assert "ranking.at: '800 K and 3 GPa' is not where the stored rows were assessed" in refused.stderr
+
+
+def test_the_fields_can_be_asked_for(folder):
+    folder, _ = folder
+    done = ninefold("query", "ambient_separation < 100", "--fields", ",".join(FIELDS), "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert all(set(FIELDS) <= set(row) for row in json.loads(done.stdout))
