@@ -29,8 +29,8 @@ WEIGHTS = st.dictionaries(st.sampled_from(OURS), st.sampled_from([0.0, 0.1, 0.5,
 )
 
 
-def item(id="a", hull=0.0, prior=0.5, hydrogen=0.5, group=7, is_converged=True):
-    return Rankable(id, hull, prior, hydrogen, group, is_converged)
+def item(id="a", hull=0.0, prior=0.5, hydrogen=0.5, group=7, is_converged=True, **more):
+    return Rankable(id, hull, prior, hydrogen, group, is_converged, **more)
 
 
 def ranks(items, weights=None):
@@ -54,6 +54,16 @@ TERM_VALUES = [
     ("novelty", item(group=6), 0.5),
     ("novelty", item(group=7), 0.0),
     ("novelty", item(group=10), 0.0),
+    ("free_energy", item(ambient_separation=-0.2), 1.0),
+    ("free_energy", item(ambient_separation=0.05), 0.36787944117144233),
+    ("free_energy", item(ambient_separation=None), 0.0),
+    ("window", item(window_width=2.5), 0.25),
+    ("window", item(window_width=12.0), 1.0),
+    ("window", item(window_width=0.0), 0.0),
+    ("window", item(window_width=None), 0.0),
+    ("survival", item(survives_ambient=True), 1.0),
+    ("survival", item(survives_ambient=False), 0.0),
+    ("survival", item(survives_ambient=None), 0.0),
 ]
 
 
@@ -390,3 +400,28 @@ def test_two_terms_of_one_name_are_told_apart(tmp_path):
     }
     [alone] = rank([item()], RankingSettings(weights={first: 1}))
     assert list(alone.terms) == ["prior"]
+
+
+def test_a_ranking_at_a_condition_goes_by_the_distance_there():
+    """The static hull prefers a, the press b; a lower structure of b's composition is part of its distance there."""
+    first = item("a", hull=-0.1, synthesis_separation=0.1)
+    second = item("b", hull=0.1, synthesis_separation=-0.1, e_above_same_composition=0.2)
+    nowhere = item("c", hull=0.0)
+    pressed = RankingSettings(weights={"stability": 1}, at={"temperature_K": 973, "pressure_GPa": 5})
+    found = {result.id: result for result in rank([first, second, nowhere], pressed)}
+    assert [found[id].rank for id in "abc"] == [2, 1, None]
+    assert found["c"].reason == "no_hull"
+    assert found["b"].score == 1.0
+    assert ranks([first, second, nowhere], {"stability": 1}) == {"a": 1, "c": 2, "b": 3}
+
+
+def test_a_ranking_without_a_condition_is_the_one_that_it_was():
+    """What decides is unchanged, so that campaigns of an earlier version keep their fingerprints."""
+    assert "at" not in RankingSettings().content()
+    assert RankingSettings(at={"temperature_K": 973, "pressure_GPa": 5}).content()["at"]["pressure_GPa"] == 5
+
+
+@pytest.mark.parametrize("at", [{"temperature_K": 50, "pressure_GPa": 5}, {"temperature_K": 973, "pressure_GPa": 11}])
+def test_a_condition_out_of_range_is_refused(at):
+    with pytest.raises(ValidationError, match="at"):
+        RankingSettings(at=at)

@@ -38,15 +38,15 @@ def thermal_of(store: Store, method: str) -> Thermal:
 
 
 def _vibrations(store: Store, method: str) -> dict[str, HarmonicVibrations]:
-    """By the structure that was asked for; of several courses the one that comes last by its id.
-
-    A structure that gave way to a lower one has none: the lower one's are not its own.
-    """
+    """By the structure that they are of; and by that which was asked for, unless it gave way to a lower one."""
     from ninefold.thermo.harmonic import HarmonicVibrations
 
     found = {}
     for record in read_all(store, VibrationRecord, equal={"method": method}):
-        if record.spectrum is None or (record.gain or 0.0) < LARGEST_GAIN:
+        if record.spectrum is None or record.structure is None:
             continue
-        found[record.start] = HarmonicVibrations.from_dict(json.loads(store.blobs.get(record.spectrum)))
+        spectrum = HarmonicVibrations.from_dict(json.loads(store.blobs.get(record.spectrum)))
+        found[record.structure] = spectrum
+        if (record.gain or 0.0) > LARGEST_GAIN:
+            found[record.start] = spectrum
     return found

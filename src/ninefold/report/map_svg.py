@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from ninefold.report.palette import TERMS, blend
 from ninefold.report.text import formula_plain
+from ninefold.thermo.phase_map import NONE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +22,8 @@ _WIDTH, _LEFT, _TOP, _PLOT, _HEIGHT, _ROW = 860, 76, 46, 470, 340, 22
 _FONT = 'font-family="Helvetica, Arial, sans-serif" font-size="13"'
 MOST_AREAS = len(TERMS)
 """Assemblages with a colour of their own, those with the largest areas; the others are grey."""
-_OTHER = "#d0d0d0"
+_OTHER, _EMPTY = "#c4c4c4", "#f0f0f0"
+"""Colours of the assemblages that have none of their own, and of none at all."""
 
 
 def map_svg(found: PhaseMap, uncertainty: float | None = None) -> Markup:
@@ -82,6 +84,8 @@ def _colours(found: PhaseMap) -> list[str]:
     for colour, index in zip(TERMS, order, strict=False):
         is_own = found.distances is None or found.assemblages[index] == found.title
         colours[index] = colour if is_own else blend(colour, "#ffffff", 0.45)
+    if NONE in found.assemblages:
+        colours[found.assemblages.index(NONE)] = _EMPTY
     return colours
 
 

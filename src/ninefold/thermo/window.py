@@ -152,6 +152,8 @@ def sentence(formation: Formation, formula: str, uncertainty_GPa: float | None =
         first = f"{formula} is stable at {temperature:g} K at any hydrogen pressure from {lowest:g} GPa on"
     else:
         width = "" if uncertainty_GPa is None else f" ± {pressure_text(uncertainty_GPa)}"
+        if uncertainty_GPa is not None and uncertainty_GPa > PRESSURE_RANGE[1]:
+            width = f" ± more than {PRESSURE_RANGE[1]:g}"
         beside = f" from {' + '.join(formation.formed_from)} + H2" if formation.formed_from else ""
         first = f"{formula} forms{beside} above {pressure_text(lowest)}{width} GPa at {temperature:g} K"
     highest = formation.highest_pressure_GPa
