@@ -136,3 +136,16 @@ def test_a_map_out_of_range_is_refused(temperatures, pressures, words):
     system, hydride = binary(-0.35)
     with pytest.raises(InputError, match=words):
         composition_map(system, hydride, temperatures, pressures)
+
+
+def test_a_root_at_the_end_of_the_range_is_not_looked_for_beyond_it():
+    """The logarithm of 10 and back is above 10."""
+    asked = []
+
+    def function(pressure):
+        asked.append(pressure)
+        return 9.9999 - pressure
+
+    [found], _ = crossings_of(function, [1.0, 10.0])
+    assert found.at == pytest.approx(9.9999, rel=2e-4)
+    assert max(asked) <= 10

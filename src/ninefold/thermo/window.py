@@ -1,11 +1,12 @@
 """Where a candidate forms: pressures at which it is stable at a temperature, whether it survives, when it decomposes.
 
 All of it follows from one signed distance, that to the hull of other compositions under hydrogen: roots are bracketed
-on a grid and found by bisection, and more than one change of sign is told.
+on a grid and found between its points (Brent), and more than one change of sign is told.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -102,7 +103,7 @@ def decomposition_temperature(system: ChemicalSystem, candidate: Phase, pressure
 def crossings_of(
     function: Callable[[float], float], grid: Sequence[float] | np.ndarray
 ) -> tuple[list[Crossing], float]:
-    """Every change of sign between neighbours of a grid, each found by bisection.
+    """Every change of sign between neighbours of a grid, each found between them.
 
     Args:
         function: Of one variable above 0; 0 counts as below.
@@ -115,19 +116,18 @@ def crossings_of(
     found = []
     for left, right, low, high in zip(grid[:-1], grid[1:], values[:-1], values[1:], strict=True):
         if (low > 0) != (high > 0):
-            found.append(Crossing(_bisect(function, float(left), float(right), low > 0), high > 0))
+            found.append(Crossing(_root(function, float(left), float(right)), high > 0))
     return found, values[0]
 
 
-def _bisect(function: Callable[[float], float], left: float, right: float, is_above: bool) -> float:
-    """Between a value above 0 and one that is not; geometric, since pressures span ten decades."""
-    while right / left > 1 + _ROOT:
-        middle = float(np.sqrt(left * right))
-        if (function(middle) > 0) == is_above:
-            left = middle
-        else:
-            right = middle
-    return float(np.sqrt(left * right))
+def _root(function: Callable[[float], float], left: float, right: float) -> float:
+    """Between a value above 0 and one that is not; by the logarithm, since pressures span ten decades."""
+    from scipy.optimize import brentq
+
+    def at(place: float) -> float:
+        return min(max(math.exp(place), left), right)  # rounding must not lead out of a range
+
+    return at(brentq(lambda place: function(at(place)), math.log(left), math.log(right), xtol=_ROOT))
 
 
 def _products(system: ChemicalSystem, candidate: Phase, temperature: float, pressure: float) -> list[Competitor]:
