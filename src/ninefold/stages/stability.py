@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.errors import listed
@@ -142,6 +142,7 @@ class Hulls:
         ]
         references = [phase for phase in self._references.values() if elements >= set(phase.amounts)]
         results = dict(zip(own, self._assessed(list(own.values()), references, others), strict=True))
+        complete: list[str] | None = None
         for row in rows:
             result = results.get(row.composition)
             if row.energy_per_atom is None or result is None:
@@ -150,6 +151,9 @@ class Hulls:
             counts.count_out += 1
             if result.e_above_hull is None:
                 counts.reasons.update(result.notes or ["no hull"])
+            else:
+                complete = self._completeness(rows) if complete is None else complete
+                result = replace(result, notes=[*result.notes, *complete])
             assessed.append(self._with(row, result, structure_of))
         return assessed, _without_zeros(counts)
 
@@ -172,6 +176,18 @@ class Hulls:
         from ninefold.thermo.stability import assess
 
         return assess(candidates, references, self._settings, others, self._synthesis, self._scale)
+
+    def _completeness(self, rows: Sequence[Candidate]) -> list[str]:
+        """Which facets of a system's hull are guesses, and which of its compositions were searched.
+
+        Args:
+            rows: All of the system.
+        """
+        from ninefold.thermo.competition import facets_of, searched_of
+
+        placed = [row.formula for row in rows if row.energy_per_atom is not None]
+        facets = facets_of(self.system(rows[0].elements))
+        return [facets.describe(), searched_of(rows[0].elements, [row.formula for row in rows], placed).describe()]
 
     def needs_structures(self, row: Candidate) -> bool:
         """Whether a published structure of the candidate's composition is to be looked for among its minima."""

@@ -117,7 +117,8 @@ class VibrationModel:
 
     def __init__(self, phases: Iterable[Phase], scale: EnergyScale = AT_REST) -> None:
         self.scale = scale
-        every = [each for phase in phases for each in (phase, *phase.polymorphs) if each.hydrogen < 1]
+        unique = {id(each): each for phase in phases for each in (phase, *phase.polymorphs) if each.hydrogen < 1}
+        every = list(unique.values())  # a candidate may come with its competitors and by itself
         known = [phase for phase in every if phase.own_vibrations is not None]
         self.of_composition: dict[tuple[tuple[str, float], ...], Phase] = {}
         for phase in sorted(known, key=lambda phase: phase.energy_per_atom):
