@@ -153,7 +153,24 @@ def test_a_class_without_vibrations_makes_the_whole_condition_static(n_imaginary
     assert model.at(300.0) is None
     assert "complex" in model.reason
     assert model.reason.startswith(STATIC_SOLIDS)
-    assert ("saline" in model.reason) == bool(n_imaginary)
+    assert ("saline" in model.reason) == bool(n_imaginary), "no hydride is left to estimate another by"
+
+
+def test_a_class_of_competitors_without_vibrations_takes_the_mean_of_all_hydrides():
+    metal = phase("Na", {"Na": 1}, 0.0, "element", vibrations=einstein(10.0))
+    known = [
+        of_class("NaH", {"Na": 1, "H": 1}, quantum=50.0),
+        of_class("K2ReH9", {"K": 2, "Re": 1, "H": 9}, quantum=80.0, name="complex"),
+    ]
+    interstitial = of_class("CrH", {"Cr": 1, "H": 1}, name="interstitial")
+    model = VibrationModel([metal, *known, interstitial])
+    found, low = model.at(300.0).of(interstitial), model.at(300.0).of(of_class("KH", {"K": 1, "H": 1}))
+    bare = metal.vibrations.free_energy(300.0)
+    saline = 2 * known[0].vibrations.free_energy(300.0) - bare
+    of_complex = (12 * known[1].vibrations.free_energy(300.0) - 3 * bare) / 9
+    assert found.energy == pytest.approx((bare + (saline + of_complex) / 2) / 2)
+    assert (low.source, found.source) == ("class", "other classes")
+    assert found.uncertainty > low.uncertainty
 
 
 def test_compression_is_in_the_free_energy_and_its_fallback_is_told():

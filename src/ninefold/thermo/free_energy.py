@@ -8,7 +8,9 @@ rule, phase by phase:
 3. One without that either is given an estimate: g(T) for each atom of its metals and h(T) for each hydrogen atom. g is
    the mean of the phases without hydrogen that have vibrations; h, of its own class, the mean of what these have above
    g. Both carry the scatter within what they are the mean of.
-4. Where a class that a phase needs has no member with vibrations, the whole condition is static, and says so.
+4. Where a class has no member with vibrations (those of interstitial hydrides are imaginary with some potentials), h is
+   the mean of all hydrides, with twice the default error. Never for a complex hydride, which is what is asked about.
+5. Where a phase needs an estimate that there is none for, the whole condition is static, and says why.
 
 The free energy is that of the volume at 0 GPa, at every pressure.
 
@@ -28,12 +30,15 @@ from ninefold.thermo.phase import Phase
 from ninefold.thermo.zero_point import EnergyScale
 
 METALS = "without hydrogen"
+COMPLEX = "complex"
 SAME_COMPOSITION_ERROR = 0.005
 """eV/atom, of a free energy taken from another minimum of the composition: two minima of one composition keep their
 M-H bonds. Our choice."""
 HYDROGEN_ERROR = 0.020
 """eV per hydrogen atom, of an estimate by class; counts as one phase beside the scatter of its members. Our choice,
 of the size by which the zero-point energies of LiH and MgH2 (0.19 and 0.25 eV per formula unit) differ per hydrogen."""
+OTHER_CLASS_ERROR = 2 * HYDROGEN_ERROR
+"""Likewise, of an estimate from hydrides of other classes."""
 METAL_ERROR = 0.030
 """eV per metal atom, likewise: what a Debye temperature of 100 instead of 150 K makes at 300 K."""
 
@@ -50,7 +55,7 @@ class FreeEnergy(NamedTuple):
     uncertainty: float
     """Standard deviation, eV/atom; 0 of a phase's own."""
     source: str
-    """own | other minimum | class."""
+    """own | other minimum | class | other classes."""
 
 
 class FreeEnergies:
@@ -70,6 +75,8 @@ class FreeEnergies:
             name: _mean([self._per_hydrogen(phase) for phase in phases], HYDROGEN_ERROR)
             for name, phases in model.hydrides.items()
         }
+        every = [self._per_hydrogen(phase) for phases in model.hydrides.values() for phase in phases]
+        self._any_hydrogen = _mean(every, OTHER_CLASS_ERROR)
 
     def of(self, phase: Phase) -> FreeEnergy:
         """By the rule above.
@@ -91,12 +98,15 @@ class FreeEnergies:
         metal, metal_error = self._metal
         if not phase.hydrogen:
             return FreeEnergy(metal, metal_error, "class")
-        hydrogen, hydrogen_error = self._hydrogen[phase.phase_class]
+        is_of_class = phase.phase_class in self._hydrogen
+        if not is_of_class and phase.phase_class == COMPLEX:
+            raise KeyError(phase.phase_class)
+        hydrogen, hydrogen_error = self._hydrogen[phase.phase_class] if is_of_class else self._any_hydrogen
         share = phase.hydrogen
         return FreeEnergy(
             share * hydrogen + (1 - share) * metal,
             math.hypot(share * hydrogen_error, (1 - share) * metal_error),
-            "class",
+            "class" if is_of_class else "other classes",
         )
 
     def _own(self, phase: Phase) -> float:
@@ -151,12 +161,11 @@ class VibrationModel:
     def _reason(self, every: Sequence[Phase], known: Sequence[Phase]) -> str | None:
         if not known:
             return STATIC_SOLIDS
-        wanting = [phase for phase in every if phase.composition not in self.of_composition]
         lacking = sorted(
             {
                 phase.phase_class or phase.formula if phase.hydrogen else METALS
-                for phase in wanting
-                if (phase.phase_class not in self.hydrides or not self.metals if phase.hydrogen else not self.metals)
+                for phase in every
+                if phase.composition not in self.of_composition and not self._can_estimate(phase)
             }
         )
         if not lacking:
@@ -164,6 +173,13 @@ class VibrationModel:
         return f"{STATIC_SOLIDS}: vibrations are known of {len(known)} of {len(every)} structures, and of none of: " + (
             ", ".join(lacking)
         )
+
+    def _can_estimate(self, phase: Phase) -> bool:
+        if not self.metals:
+            return False
+        if not phase.hydrogen or phase.phase_class in self.hydrides:
+            return True
+        return phase.phase_class != COMPLEX and bool(self.hydrides)
 
 
 STATIC_SOLIDS = "no zero-point energy, no vibrational entropy of solids"
