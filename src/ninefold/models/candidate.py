@@ -125,7 +125,7 @@ class Candidate(Record):
     the minimum found that is the same structure, or None."""
     conditions: list[dict[str, Any]] = Field(default_factory=list)
     """Per (temperature_K, pressure_GPa), with hydrogen gas: e_above_hull, phase_separation_energy,
-    e_above_references, minimum (the structure taken), decomposition, notes."""
+    e_above_references, minimum (the structure taken), vibration_uncertainty, decomposition, notes."""
     formation: dict[str, Any] = Field(default_factory=dict)
     """Where it forms: see `ninefold.thermo.results.Formation`; empty without a hull under hydrogen."""
     reaction: str | None = None
