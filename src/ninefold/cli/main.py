@@ -79,7 +79,7 @@ _QUICK = "query"
 """The command that ends before any garbage matters."""
 _MODULES = (
     run, read, rank, explain, rules, stages, search, campaign, enumeration, trust, verify, vibrations, import_runs,
-    references, db, cluster, cluster_runs, dynamics, xrd, recipe, compress, map, facts, phase_map,
+    references, db, cluster, cluster_runs, dynamics, xrd, recipe, compress, phase_map, facts,
 )  # fmt: skip
 for module in _MODULES:
     module.register(app)
