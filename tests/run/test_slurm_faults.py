@@ -30,9 +30,6 @@ from ninefold.store import public_address
 from slurm_server import PARTITION, run, service
 from slurm_server import slurm as slurm
 
-# on a busy machine heartbeats come late and a job runs twice, which is no fault of the queue's
-pytestmark = pytest.mark.slow
-
 CAMPAIGN = parse_campaign(QUICK)
 NAME = f"faults{os.getpid()}"
 
@@ -91,6 +88,14 @@ class Campaign:
         assert self.error is None, self.error
         assert self.steps[-1].work_left == 0
         assert cluster_jobs.runs(self.folder, "last") == 1
+
+
+@pytest.fixture
+def saved(slurm):
+    """What the controller has written of its jobs before the campaign."""
+    job = run("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "true").stdout.strip()
+    wait_until_saved(job)
+    return saved_jobs().read_bytes()
 
 
 @pytest.fixture
@@ -162,16 +167,49 @@ def test_a_queue_job_ends_before_its_wall_time_and_the_next_goes_on(campaign):
     assert cluster_jobs.runs(campaign.folder, "long") == 2
 
 
-def test_a_restart_of_the_controller_disturbs_nothing(campaign):
-    campaign.wait_for_run(1)
-    before = campaign.queue_jobs()
+def saved_jobs():
+    """The file in which the controller keeps its jobs; it writes it some 5 s after a change."""
+    return service().FOLDER / "state" / "job_state"
+
+
+def wait_until_saved(job):
+    """Until the controller has written down that a job runs: what it has not, it forgets when it is killed."""
+    now = time.time()
+    run("scontrol", "update", f"JobId={job}", "Comment=seen")
+    last = time.monotonic() + 30
+    while not saved_jobs().exists() or saved_jobs().stat().st_mtime <= now:
+        assert time.monotonic() < last
+        time.sleep(0.1)
+
+
+def restart_controller(campaign, change=lambda: None):
+    """Kill the controller, wait until `up` has noticed it, change something, and start it again."""
     service().end("slurmctld", signal.SIGKILL)
     seen = len(campaign.steps)
     while not any(step.delayed for step in campaign.steps[seen:]):
         assert campaign.error is None
         time.sleep(0.1)
+    change()
     service().launch("slurmctld")
     service().wait_until_ready()
-    assert campaign.queue_jobs() == before
+
+
+def test_a_restart_of_the_controller_disturbs_nothing(campaign):
+    campaign.wait_for_run(1)
+    [before] = campaign.queue_jobs()
+    wait_until_saved(before)
+    restart_controller(campaign)
+    assert campaign.queue_jobs() == [before]
     campaign.finish()
     assert cluster_jobs.runs(campaign.folder, "long") == 1
+
+
+def test_a_controller_that_has_forgotten_a_queue_job_kills_it_and_its_job_runs_again(saved, campaign):
+    """Killed within 5 s of the start of a queue job, slurmctld does not know it any more, and ends its processes."""
+    pid, _ = campaign.wait_for_run(1)
+    restart_controller(campaign, lambda: saved_jobs().write_bytes(saved))
+    _, seconds = campaign.wait_for_run(2)
+    assert seconds < 60
+    assert not Path(f"/proc/{pid}").exists()
+    campaign.finish()
+    assert cluster_jobs.runs(campaign.folder, "long") == 2

@@ -100,7 +100,7 @@ def test_what_a_job_replaces_itself_by_comes_back_from_a_node(launchpad, address
     assert "jobs=6, given_back=0, failed=1" in out
     from ninefold.run.launchpad import outputs_in
 
-    assert outputs_in(launchpad.db).get_output(last.uuid, load=True) == [["part0", "part1", "part2"], None]
+    assert outputs_in(launchpad).get_output(last.uuid, load=True) == [["part0", "part1", "part2"], None]
     [fault] = launchpad.db["faults"].find()
     assert fault["reason"] == "KeyError: 'failing /tmp/x 17'"
     assert [name for name in ("done", "records", "blobs", "jobs/cpu") if names_in(folder / name)] == []

@@ -31,7 +31,7 @@ from ninefold.run.running_job import Noting, at_place, in_folder, watching
 from ninefold.run.submitted_runs import has_work, held_runs, launchpad_of
 from ninefold.stages.stage import Counts
 from ninefold.store.mongo import connection_of
-from ninefold.store.mongo_lease import Term, held
+from ninefold.store.mongo_lease import Term, drop, held
 from ninefold.store.store import LeaseLostError
 
 if TYPE_CHECKING:
@@ -39,13 +39,15 @@ if TYPE_CHECKING:
     from ninefold.store import Store
     from ninefold.store.mongo_lease import MongoLease
 
-EXPIRY_SECONDS = 240.0
-"""After its last heartbeat a worker counts as gone; a server that is away for a minute costs nobody a job."""
+EXPIRY_SECONDS = 210.0
+"""After its last heartbeat a worker counts as gone; with the time between two recoveries below five minutes."""
 HEARTBEAT_SECONDS = 15.0
 IDLE_SECONDS = 120.0
 """A worker for which nothing is ready ends after this time: others start when there is."""
 PAUSE_SECONDS = (0.5, 10.0)
 """Between two questions for a job, at first and at last."""
+RETRY_SECONDS = 150.0
+"""How long a job waits, with what it has computed, for a server that does not answer; shorter than its lease."""
 OUTAGE_SECONDS = 3600.0
 """How long a worker waits for a server that does not answer."""
 QUEUE_JOB = "NINEFOLD_QUEUE_JOB"
@@ -84,8 +86,8 @@ class ClusterWorker:
         self._folder = folder
         self.done = Worked()
         self._run_now: str | None = None
-        self._unfinished: tuple[int, int] | None = None
-        """Job and launch that the server's absence has cut short."""
+        self._former: list[str] = []
+        """Names under which the server's absence has cut this worker short: what they have is given back."""
         self._was_there = False
         """Whether the server has answered once: an address that is wrong is told at once."""
         self._runs: dict[str, tuple[Run, OneProcess]] = {}
@@ -97,12 +99,12 @@ class ClusterWorker:
             try:
                 with launchpad_of(self._address) as (store, launchpad):
                     waiting_since, self._was_there = None, True
+                    # another name each time: a job that was lost under one stays lost
                     name = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
                     if self._work_as(name, store, launchpad, idle_seconds):
                         return
             except (PyMongoError, NinefoldError) as error:
-                # under another name it takes jobs again; what it had is given back when its lease has expired
-                if not self._was_there or not _is_of_server(error) or self._ending.reason is not None:
+                if not self._was_there or not is_of_server(error) or self._ending.reason is not None:
                     raise
                 waiting_since = waiting_since or time.monotonic()
                 if time.monotonic() - waiting_since > min(OUTAGE_SECONDS, self._ending.left()):
@@ -118,6 +120,7 @@ class ClusterWorker:
         from ninefold.run.recovery import WORKER, recover_if_due
 
         connection = connection_of(store)
+        connection.retry_seconds = RETRY_SECONDS
         queue_job = os.environ.get(QUEUE_JOB)
         purpose = f"runs jobs of cluster {self._cluster} ({', '.join(self._kinds)})" + (
             f" in queue job {queue_job}" if queue_job else ""
@@ -125,9 +128,8 @@ class ClusterWorker:
         term = Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS, is_kept=False)
         with held(connection, f"{WORKER}{worker}", purpose, term) as lease, watching(launchpad, lambda: self._run_now):
             idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
-            if self._unfinished is not None:
-                launchpad.release(self._unfinished[0], [self._unfinished[1]])
-                self._unfinished = None
+            self._give_back_former(launchpad)
+            self._former.append(worker)
             recover_if_due(store, launchpad, 5.0)
             while self._ending.reason is None:
                 if self.run_one(store, launchpad, lease, worker):
@@ -143,6 +145,18 @@ class ClusterWorker:
                 pause = min(1.5 * pause, PAUSE_SECONDS[1])
             self.done.reason = self._ending.reason
             return True
+
+    def _give_back_former(self, launchpad: CampaignLaunchPad) -> None:
+        """Give back what this worker had under its former names: also a job that it was given without an answer."""
+        from ninefold.run.recovery import WORKER
+
+        query = {"fworker.name": {"$in": self._former}, "state": "RUNNING"}
+        for row in list(launchpad.launches.find(query, {"launch_id": 1})) if self._former else ():
+            for firework in list(launchpad.fireworks.find({"launches": row["launch_id"]}, {"fw_id": 1})):
+                launchpad.release(firework["fw_id"], [row["launch_id"]])
+        for former in self._former:
+            drop(launchpad.our, f"{WORKER}{former}")
+        self._former.clear()
 
     def run_one(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, worker: str) -> bool:
         """Take one job and run it; whether there was one.
@@ -181,8 +195,8 @@ class ClusterWorker:
             attempt = registered_attempt(store, tag["campaign"])
             Faults(store, tag["campaign"], STAGE, attempt).add(f"{job} {firework.fw_id}", description(error), Counts())
 
-        place = Place(store, outputs_in(launchpad.db), on_error)
-        self._run_now, self._unfinished = tag["run"], (firework.fw_id, launch)
+        place = Place(store, outputs_in(launchpad), on_error)
+        self._run_now = tag["run"]
         others = descendants()
         try:
             try:
@@ -196,7 +210,6 @@ class ClusterWorker:
         except JobStopped as stopped:
             self._run_now = None
             launchpad.release(firework.fw_id, [launch])
-            self._unfinished = None
             self.done.given_back += 1
             self._tell(f"job {firework.fw_id} {firework.name}: given back: {stopped}")
             return
@@ -204,7 +217,7 @@ class ClusterWorker:
             raise
         except (NinefoldError, OSError, MemoryError) as error:
             self._run_now = None
-            if isinstance(error, NinefoldError) and _is_of_server(error):
+            if isinstance(error, NinefoldError) and is_of_server(error):
                 raise
             if tag.get("lost", 0) + 1 >= MOST_LOST:
                 document = {"name": firework.name, "fw_id": firework.fw_id, "spec": firework.spec}
@@ -213,7 +226,6 @@ class ClusterWorker:
             else:
                 launchpad.release(firework.fw_id, [launch], description(error))
                 self.done.given_back += 1
-            self._unfinished = None
             raise  # another node may do better; this one would fail at every job
         finally:
             self._run_now = None
@@ -221,8 +233,8 @@ class ClusterWorker:
             wall_seconds=round(time.monotonic() - wall, 3), core_seconds=round(core_time() - cpu, 3)
         )
         lease.check()
-        _complete(launchpad, launch, action)
-        self._unfinished = None
+        # again where the server's answer was lost: the second time changes nothing
+        launchpad.our.retried(lambda: launchpad.complete_launch(launch, action, "COMPLETED"))
         self.done.jobs += 1
         self.done.failed += "failed" in action.stored_data
         self._tell(f"job {firework.fw_id} {firework.name}: {time.monotonic() - wall:.1f} s")
@@ -281,14 +293,6 @@ def work(
         return worker.done
 
 
-def _complete(launchpad: CampaignLaunchPad, launch: int, action: Any) -> None:
-    """Note the end of a job; again where the server's answer was lost: the second time changes nothing."""
-    connection = launchpad.our
-    if connection.retried(lambda: launchpad.launches.count_documents({"launch_id": launch}, limit=1)) == 0:
-        return  # withdrawn meanwhile: another submission has removed it
-    connection.retried(lambda: launchpad.complete_launch(launch, action, "COMPLETED"))
-
-
-def _is_of_server(error: Exception) -> bool:
+def is_of_server(error: Exception) -> bool:
     """Whether the server does not answer, or another has taken over: waiting helps, another node does not."""
     return isinstance(error, PyMongoError | LeaseLostError) or "cannot be reached" in str(error)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fireworks import LaunchPad
-from fireworks.core.launchpad import LazyFirework
+from fireworks import Firework, LaunchPad
+from fireworks.core.firework import Launch
 from pymongo import ASCENDING, DESCENDING
 
 from ninefold.errors import InputError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ninefold.store.mongo_connection import Connection
+    from ninefold.store.mongo_lease import MongoLease
 
 TAG = "ninefold"
 """Key of a Firework's spec: campaign, run and cluster."""
@@ -39,7 +40,7 @@ UNFINISHED = ("READY", "RESERVED", "RUNNING", "WAITING", "PAUSED")
 _made: set[tuple[str, str]] = set()
 """Databases whose launchpad this process has seen complete."""
 
-__all__ = ["RUN", "SUBMISSIONS", "TAG", "UNFINISHED", "CampaignLaunchPad", "LazyFirework"]
+__all__ = ["RUN", "SUBMISSIONS", "TAG", "UNFINISHED", "CampaignLaunchPad"]
 
 
 class CampaignLaunchPad(LaunchPad):
@@ -61,7 +62,6 @@ class CampaignLaunchPad(LaunchPad):
             setattr(self, name, self.db[name])
         self.gridfs_fallback = _gridfs(self.db)
         self.submissions = self.db[SUBMISSIONS]
-        self._is_taking = False
         self._prepare()
 
     def _prepare(self) -> None:
@@ -91,30 +91,65 @@ class CampaignLaunchPad(LaunchPad):
     def take(self, taker: Any, folder: str, host: str) -> tuple[Any, int | None]:
         """The next Firework for a worker and the id of its launch, or None twice.
 
+        READY becomes RUNNING under this launch in one step. FireWorks takes several (RESERVED, then the whole document
+        written anew, whatever it has become meanwhile), between which another could take the job too.
+
         What waits for a Firework asks only whether it has ended, so its workflow is not written when it starts: that
         would be half of all the writes of that document, which the workers of a campaign take turns at.
         """
-        self._is_taking = True
-        try:
-            firework, launch = self.checkout_fw(taker, folder, host=host, ip="")
-        finally:
-            self._is_taking = False
-        return firework, launch
+        query = {**taker.query, "state": "READY"}
+        if self.fireworks.find_one(query, {"_id": 1}) is None:
+            return None, None
+        launch = Launch("RUNNING", folder, taker, host, "", launch_id=self.get_new_launch_id())
+        # first, so that a job that runs has a launch that names its worker
+        self.launches.insert_one(launch.to_db_dict())
+        own = {"launch_id": launch.launch_id}
+        change = {"state": "RUNNING", "launches": [launch.launch_id], "updated_on": datetime.now(UTC).isoformat()}
+        found = self.fireworks.find_one_and_update(query, {"$set": change}, sort=[("spec._priority", DESCENDING)])
+        if found is None:
+            self.launches.delete_one(own)
+            return None, None
+        self.launches.update_one(own, {"$set": {"fw_id": found["fw_id"]}})
+        return Firework.from_dict({**found, "launches": [], "archived_launches": []}), launch.launch_id
+
+    def complete_launch(self, launch_id: int, action: Any = None, state: str = "COMPLETED") -> Any:
+        """See FireWorks; of a job that was given back meanwhile nothing is written."""
+        if self.fireworks.count_documents({"launches": launch_id}, limit=1) == 0:
+            return None
+        return super().complete_launch(launch_id, action, state)
 
     def _refresh_wf(self, fw_id: int) -> None:
         """State of a Firework and of what waits for it, from its launches; under our lock of the workflow."""
-        if self._is_taking:
-            return
         run = self._run_of(fw_id)
         if run is None:  # deleted with its submission
             return
-        with self.locked(run):
-            if self.workflows.count_documents({"nodes": fw_id}, limit=1) == 0:
-                return  # left by an update that was cut short: `is_orphan` tells the worker that takes it
-            workflow = self.get_wf_by_fw_id_lzyfw(fw_id)
-            self._update_wf(workflow, workflow.refresh(fw_id))
-            # FireWorks' own flag, which `_update_wf` sets
-            self.workflows.update_one({"nodes": fw_id}, {"$unset": {"locked": True}})
+        with self.locked(run) as lock:
+            self._refresh(fw_id, lock)
+
+    def _refresh(self, fw_id: int, lock: MongoLease) -> None:
+        if self.workflows.count_documents({"nodes": fw_id}, limit=1) == 0:
+            return  # left by an update that was cut short: `is_orphan` tells the worker that takes it
+        workflow = self.get_wf_by_fw_id_lzyfw(fw_id)
+        updated = workflow.refresh(fw_id)
+        lock.check()  # a process that was stopped for a while must not undo what others have done since
+        self._update_wf(workflow, updated)
+        # FireWorks' own flag, which `_update_wf` sets
+        self.workflows.update_one({"nodes": fw_id}, {"$unset": {"locked": True}})
+
+    def _upsert_fws(self, fws: list[Any], reassign_all: bool = False) -> dict[int, int]:
+        """See FireWorks; a Firework that was taken since it was read stays as the taker has made it.
+
+        Only READY ones are taken, and only that is not done under the lock of the workflow. It changes the launches.
+        """
+        if reassign_all:
+            return super()._upsert_fws(fws, reassign_all)  # type: ignore[no-any-return]
+        new = [each for each in fws if each.fw_id < 0]
+        made: dict[int, int] = super()._upsert_fws(new)
+        for each in sorted((each for each in fws if each not in new), key=lambda each: each.fw_id):
+            document = each.to_db_dict()
+            there = {"fw_id": each.fw_id, "launches": document["launches"]}
+            self.fireworks.find_one_and_replace(there, document)
+        return made
 
     def locked(self, run: str) -> Any:
         """The exclusive right to change the workflow of a run; waits for it.
@@ -167,16 +202,35 @@ class CampaignLaunchPad(LaunchPad):
         if lost is not None:
             change["$inc"] = {LOST: 1}
             change["$set"][f"spec.{TAG}.why"] = lost
-        found = self.fireworks.find_one_and_update(
-            {"fw_id": fw_id, "state": {"$in": ["RUNNING", "RESERVED"]}, "launches": launches}, change
-        )
-        if found is None:
+        run = self._run_of(fw_id)
+        if run is None:
             return False
-        self.launches.update_many(
-            {"launch_id": {"$in": launches}, "state": {"$in": ["RUNNING", "RESERVED"]}}, {"$set": {"state": "ARCHIVED"}}
-        )
-        self._refresh_wf(fw_id)
+        those = {"launch_id": {"$in": launches}}
+        with self.locked(run) as lock:  # no update that reads the job as it was is under way
+            if self.launches.count_documents({**those, "state": {"$in": ["COMPLETED", "FIZZLED"]}}, limit=1):
+                self._finish(fw_id, lock)  # it has ended, and only its own document does not know
+                return False
+            found = self.fireworks.find_one_and_update(
+                {"fw_id": fw_id, "state": {"$in": ["RUNNING", "RESERVED"]}, "launches": launches}, change
+            )
+            if found is None:
+                return False
+            self.launches.update_many(
+                {**those, "state": {"$in": ["RUNNING", "RESERVED"]}}, {"$set": {"state": "ARCHIVED"}}
+            )
+            self._refresh(fw_id, lock)
         return True
+
+    def finish(self, fw_id: int) -> None:
+        """Bring to its end the update that was to follow the end of a launch."""
+        run = self._run_of(fw_id)
+        if run is not None:
+            with self.locked(run) as lock:
+                self._finish(fw_id, lock)
+
+    def _finish(self, fw_id: int, lock: MongoLease) -> None:
+        self.remove_orphans(fw_id)
+        self._refresh(fw_id, lock)
 
     def documents_of(self, run: str, fields: list[str]) -> Iterator[dict[str, Any]]:
         """Some fields of the Fireworks of a run, by their ids."""
@@ -220,12 +274,19 @@ def _gridfs(database: Any) -> Any:
     return GridFS(database, GRIDFS_FALLBACK_COLLECTION) if GRIDFS_FALLBACK_COLLECTION else None
 
 
-def outputs_in(database: Any) -> Any:
-    """Where jobs find each other's outputs: a jobflow `JobStore` over a connection that is there."""
+def outputs_in(launchpad: CampaignLaunchPad) -> Any:
+    """Where jobs find each other's outputs: a jobflow `JobStore` over the launchpad's connection."""
     from gridfs import GridFS
     from jobflow import JobStore
     from maggma.stores import GridFSStore, MongoStore
 
+    class Outputs(JobStore):
+        """Writes are tried again as those of the store are: the output of hours must outlive a server's absence."""
+
+        def update(self, *arguments: Any, **options: Any) -> Any:
+            return launchpad.our.retried(lambda: super(Outputs, self).update(*arguments, **options))
+
+    database = launchpad.db
     large = GridFSStore(database.name, LARGE_OUTPUTS)
     large._coll = GridFS(database, LARGE_OUTPUTS)
     large._files_collection = database[f"{LARGE_OUTPUTS}.files"]
@@ -233,4 +294,4 @@ def outputs_in(database: Any) -> Any:
     large._fs.last_updated_field = f"metadata.{large.last_updated_field}"
     large._fs.key = large.key
     large._chunks_collection = database[f"{LARGE_OUTPUTS}.chunks"]
-    return JobStore(MongoStore.from_collection(database[OUTPUTS]), additional_stores={"data": large})
+    return Outputs(MongoStore.from_collection(database[OUTPUTS]), additional_stores={"data": large})

@@ -1,19 +1,21 @@
 """Finding jobs whose worker is gone, and giving them back; two recoveries at once do no harm.
 
-A worker holds a lease of the store under its own name before it takes a job, and each launch names its worker. A job
-that runs for a worker without a lease is lost: FireWorks alone would find out after four hours. What is set back is
-compared first, so that a job which another has taken meanwhile stays with that one.
+A worker holds a lease of the store under its own name before it takes a job, and until it has noted the job's end; each
+launch names its worker. A job that runs for a worker without a lease is lost: FireWorks alone would find out after four
+hours. The jobs are read before the leases, since a worker may take its lease and a job between the two. What is set
+back is compared first, so that a job which another has taken meanwhile stays with that one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.flows.counting import Faults, registered_attempt
 from ninefold.run.job_errors import STAGE
 from ninefold.run.launchpad import TAG
+from ninefold.run.spool_jobs import IN_FOLDER
 from ninefold.stages.stage import Counts
 from ninefold.store.mongo_lease import all_held, forget
 
@@ -28,8 +30,10 @@ RECOVERY_SECONDS = 60.0
 """Between two recoveries, whoever runs them."""
 MOST_LOST = 3
 """Times that a job may be lost or given back because of its machine; then it counts as failed."""
-TAKING_SECONDS = 120.0
-"""How long a worker may take from reserving a job to noting itself as the one that runs it."""
+GAP_SECONDS = 150.0
+"""Without a recovery for so long, the server was away or its clock has jumped, and nobody could renew a lease."""
+GRACE_SECONDS = 45.0
+"""That workers then have to renew their leases, before an expired one counts."""
 
 
 class Recovered(NamedTuple):
@@ -45,46 +49,45 @@ class Recovered(NamedTuple):
 
 def recover_if_due(store: Store, launchpad: CampaignLaunchPad, seconds: float = RECOVERY_SECONDS) -> Recovered | None:
     """Recover, unless somebody did in the last seconds, by the server's clock; None then."""
-    due = {"_id": RECOVERY, "$expr": {"$lte": ["$done", {"$subtract": ["$$NOW", int(seconds * 1000)]}]}}
+    due = {"_id": RECOVERY, "$expr": {"$lte": ["$done", _ago(seconds)]}}
     turns = launchpad.db[RECOVERY]
+    since = {"$cond": [{"$lte": ["$done", _ago(GAP_SECONDS)]}, "$$NOW", "$since"]}
 
     def take() -> bool:
-        turns.update_one({"_id": RECOVERY}, {"$setOnInsert": {"done": datetime(1970, 1, 1, tzinfo=UTC)}}, upsert=True)
-        return bool(turns.update_one(due, [{"$set": {"done": "$$NOW"}}]).modified_count)
+        turns.update_one(
+            {"_id": RECOVERY}, {"$setOnInsert": {"done": datetime(1970, 1, 1, tzinfo=UTC), "since": None}}, upsert=True
+        )
+        return bool(turns.update_one(due, [{"$set": {"done": "$$NOW", "since": since}}]).modified_count)
 
-    return recover(store, launchpad) if launchpad.our.retried(take) else None
+    if not launchpad.our.retried(take):
+        return None
+    early = {"_id": RECOVERY, "$expr": {"$gt": ["$since", _ago(GRACE_SECONDS)]}}
+    is_early = launchpad.our.retried(lambda: turns.count_documents(early, limit=1)) > 0
+    return recover(store, launchpad, are_late_alive=is_early)
 
 
-def recover(store: Store, launchpad: CampaignLaunchPad) -> Recovered:
+def recover(store: Store, launchpad: CampaignLaunchPad, *, are_late_alive: bool = False) -> Recovered:
     """Give back the jobs of workers that are gone, and bring to its end what was cut short in the launchpad.
 
     Args:
         store: Takes the faults of jobs that were lost too often.
         launchpad: In the store's database.
+        are_late_alive: Count workers with an expired lease as alive, unless their process is known to have ended.
     """
     connection = launchpad.our
-    alive = all_held(connection, WORKER).keys()
-    fields = {"_id": 0, "fw_id": 1, "name": 1, "state": 1, "launches": 1, "updated_on": 1, f"spec.{TAG}": 1}
+    fields = {"_id": 0, "fw_id": 1, "name": 1, "state": 1, "launches": 1, f"spec.{TAG}": 1}
     query = {"state": {"$in": ["RUNNING", "RESERVED"]}, f"spec.{TAG}": {"$exists": True}}
     running = connection.retried(lambda: list(launchpad.fireworks.find(query, fields)))
     ids = [launch for firework in running for launch in firework["launches"]]
-    rows = connection.retried(
-        lambda: list(
-            launchpad.launches.find(
-                {"launch_id": {"$in": ids}}, {"launch_id": 1, "state": 1, "fworker.name": 1, "action.exit": 1}
-            )
-        )
-    )
+    wanted = {"launch_id": 1, "state": 1, "fworker.name": 1, "host": 1}
+    rows = connection.retried(lambda: list(launchpad.launches.find({"launch_id": {"$in": ids}}, wanted)))
     launches = {row["launch_id"]: row for row in rows}
+    alive = all_held(connection, WORKER, with_expired=are_late_alive).keys()
     done: Counter[str] = Counter()
     dead: set[str] = set()
     for firework in running:
         last = launches.get(firework["launches"][-1]) if firework["launches"] else None
-        if last is None:
-            if _age(firework["updated_on"]) > TAKING_SECONDS and launchpad.release(
-                firework["fw_id"], firework["launches"]
-            ):
-                done["released"] += 1
+        if last is None or last["host"] == IN_FOLDER:
             continue
         worker = str((last.get("fworker") or {}).get("name"))
         if worker in alive:
@@ -95,6 +98,11 @@ def recover(store: Store, launchpad: CampaignLaunchPad) -> Recovered:
     for worker in dead:
         forget(connection, f"{WORKER}{worker}")
     return Recovered(done["released"], done["failed"], done["completed"])
+
+
+def _ago(seconds: float) -> dict[str, Any]:
+    """An expression: so long before now, by the server's clock."""
+    return {"$subtract": ["$$NOW", int(seconds * 1000)]}
 
 
 def give_up(
@@ -124,9 +132,7 @@ def _given_back(
     """What was done with the job of a worker that is gone."""
     fw_id = firework["fw_id"]
     if last["state"] in ("COMPLETED", "FIZZLED"):  # its worker died between the end of the launch and of the job
-        with launchpad.locked(firework["spec"][TAG]["run"]):
-            launchpad.remove_orphans(fw_id)
-        launchpad._refresh_wf(fw_id)
+        launchpad.finish(fw_id)
         return "completed"
     if firework["spec"][TAG].get("lost", 0) + 1 >= MOST_LOST:
         why = firework["spec"][TAG].get("why")
@@ -181,14 +187,3 @@ def _finish_submissions(launchpad: CampaignLaunchPad) -> int:
     for submission in found:
         remove_previous(launchpad, submission)
     return sum(release_first(launchpad, submission) for submission in found)
-
-
-def _age(updated: Any) -> float:
-    """Seconds since a time stamp of FireWorks, which is text or a date."""
-    if isinstance(updated, str):
-        updated = datetime.fromisoformat(updated)
-    if not isinstance(updated, datetime):
-        return float("inf")
-    if updated.tzinfo is None:
-        updated = updated.replace(tzinfo=UTC)
-    return (datetime.now(UTC) - updated) / timedelta(seconds=1)

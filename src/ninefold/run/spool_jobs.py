@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ninefold.store import Store
 
 JOBS, RUNNING, WORKERS, DONE, CANCELLED = "jobs", "running", "workers", "done", "cancelled"
+IN_FOLDER = "spool"
+"""Host of a launch whose job lies in a spool folder: the folder's server, not a lease, tells whether it is lost."""
 _HIGHEST = 10**9
 _FACTS = (
     "compositions", "references", "pools", "searches", "minima", "structures", "calculations", "properties",

@@ -43,7 +43,7 @@ def end_job(store: Store, launchpad: CampaignLaunchPad, name: JobName, result: d
     }
     action = FWAction(stored_data=data)
     if "output" in result:
-        outputs_in(launchpad.db).update(result["output"], key=["uuid", "index"], save=result["save"])
+        outputs_in(launchpad).update(result["output"], key=["uuid", "index"], save=result["save"])
         action = _action_of(store, firework, result, data)
     launchpad.complete_launch(name.launch, action, "COMPLETED")
     return str(firework["name"])

@@ -9,19 +9,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ninefold.errors import InputError
+from pymongo.errors import PyMongoError
+
+from ninefold.errors import InputError, NinefoldError, description
 from ninefold.run import spool_jobs
 from ninefold.run.cluster_worker import (
     EXPIRY_SECONDS,
     HEARTBEAT_SECONDS,
+    OUTAGE_SECONDS,
     ClusterWorker,
+    is_of_server,
 )
 from ninefold.run.ending import Ending
-from ninefold.run.spool_jobs import CANCELLED, DONE, JOBS, RUNNING, WORKERS, JobName
+from ninefold.run.spool_jobs import CANCELLED, DONE, IN_FOLDER, JOBS, RUNNING, JobName
+from ninefold.run.spool_lost import Silent, give_back_unwritten
 from ninefold.run.spool_results import end_job
 from ninefold.run.submitted_runs import held_runs, is_active, launchpad_of
 from ninefold.store.mongo import connection_of
@@ -63,8 +68,7 @@ class SpoolServer:
         self._folder, self._address, self._cluster, self._kinds = folder, address, cluster, kinds
         self._ending, self._tell = ending, tell
         self._here = ClusterWorker(address, cluster, [LOGIN], ending, tell)
-        self._seen: dict[str, tuple[str, float]] = {}
-        """Worker -> what its file said, and when that was new."""
+        self._silent = Silent(folder)
         self._delivered: set[str] = set()
         """Files of records that have gone into the store."""
         self._results: dict[str, float] = {}
@@ -74,20 +78,35 @@ class SpoolServer:
 
     def serve(self, *, until_done: bool) -> None:
         """Serve until told to end; or until no job is left."""
-        with launchpad_of(self._address) as (store, launchpad), self._leased(store) as lease:
-            while self._ending.reason is None:
-                did = self.step(store, launchpad, lease)
-                if until_done and not did and not self._has_work(launchpad):
+        was_there, waiting_since = False, 0.0
+        while self._ending.reason is None:
+            try:
+                with launchpad_of(self._address) as (store, launchpad), self._leased(store) as lease:
+                    was_there, waiting_since = True, 0.0
+                    self._serve(store, launchpad, lease, until_done=until_done)
                     return
-                if not did:
-                    time.sleep(POLL_SECONDS)
+            except (PyMongoError, NinefoldError) as error:
+                waiting_since = waiting_since or time.monotonic()
+                if not was_there or not is_of_server(error) or time.monotonic() - waiting_since > OUTAGE_SECONDS:
+                    raise
+                self._tell(f"waits for the database: {description(error)}")
+            time.sleep(1.0)
+
+    def _serve(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, *, until_done: bool) -> None:
+        give_back_unwritten(self._folder, self._kinds, launchpad, self._name)
+        while self._ending.reason is None:
+            did = self.step(store, launchpad, lease)
+            if until_done and not did and not self._has_work(launchpad):
+                return
+            if not did:
+                time.sleep(POLL_SECONDS)
 
     def step(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease) -> bool:
         """Take back, give out, and run what runs here, once; whether there was something to do."""
         from ninefold.run.recovery import recover_if_due
 
         did = self._take_back(store, launchpad)
-        self._look_for_lost(store, launchpad)
+        self._silent.give_back(store, launchpad, LOST_SECONDS)
         recover_if_due(store, launchpad)
         self._withdraw(launchpad)
         did |= self._give_out(store, launchpad)
@@ -120,7 +139,7 @@ class SpoolServer:
             waiting = len(spool_jobs.names_in(self._folder / JOBS / kind))
             while waiting < MOST_WAITING and self._ending.reason is None:
                 taker = fireworker(self._name, self._cluster, [kind], held_runs(launchpad))
-                firework, launch = launchpad.take(taker, str(self._folder), "spool")
+                firework, launch = launchpad.take(taker, str(self._folder), IN_FOLDER)
                 if firework is None or launch is None:
                     break
                 did = True
@@ -139,7 +158,7 @@ class SpoolServer:
         from ninefold.run.fireworks import Place, lost_input, unpacked
         from ninefold.run.launchpad import TAG, outputs_in
 
-        tag, outputs = firework.spec[TAG], outputs_in(launchpad.db)
+        tag, outputs = firework.spec[TAG], outputs_in(launchpad)
         job = unpacked(firework.tasks[0]["job"], Place(store, outputs, lambda *_: None))
         if (lost := lost_input(job, outputs)) is not None:
             data = {"left_out": f"needs the output of {lost}, which failed"}
@@ -188,34 +207,6 @@ class SpoolServer:
             del self._results[name]
             did = True
         return did
-
-    def _look_for_lost(self, store: Store, launchpad: CampaignLaunchPad) -> None:
-        """Give back the jobs of workers whose file has not changed for long; by this process's clock alone."""
-        from ninefold.run.recovery import MOST_LOST, give_up
-
-        for worker in spool_jobs.names_in(self._folder / RUNNING):
-            file = self._folder / WORKERS / worker
-            said = file.read_text() if file.exists() else ""
-            before, since = self._seen.get(worker, (None, 0.0))
-            if said != before:
-                self._seen[worker] = (said, time.monotonic())
-                continue
-            if time.monotonic() - since < LOST_SECONDS:
-                continue
-            for name in spool_jobs.names_in(self._folder / RUNNING / worker):
-                job = JobName.of(name)
-                # away first: should the worker live after all, its result counts for a launch that is no more
-                (self._folder / RUNNING / worker / name).unlink(missing_ok=True)
-                firework = launchpad.fireworks.find_one({"fw_id": job.job})
-                if firework is None or job.launch not in firework["launches"]:
-                    continue
-                if firework["spec"]["ninefold"].get("lost", 0) + 1 >= MOST_LOST:
-                    give_up(store, launchpad, firework, job.launch, f"its process ended {MOST_LOST} times")
-                else:
-                    launchpad.release(job.job, [job.launch], f"worker {worker} is gone")
-            file.unlink(missing_ok=True)
-            with suppress(OSError):
-                (self._folder / RUNNING / worker).rmdir()
 
     def _withdraw(self, launchpad: CampaignLaunchPad) -> None:
         """Take jobs of paused, cancelled and removed runs out of the folder; of the last two, stop what runs."""

@@ -116,6 +116,8 @@ class Connection:
 
     def __init__(self, address: str) -> None:
         self.is_shared = False
+        self.retry_seconds: float | None = None
+        """How long `retried` tries; None: `RETRY_SECONDS`."""
         self.leases: list[MongoLease] = []
         """Held by whoever writes over this connection."""
         parts = parse(address)
@@ -153,7 +155,7 @@ class Connection:
 
     def retried(self, action: Callable[[], Result]) -> Result:
         """What an action gives, tried again while the server does not answer; it must be one that may be done twice."""
-        last, pause = time.monotonic() + RETRY_SECONDS, 0.1
+        last, pause = time.monotonic() + (self.retry_seconds or RETRY_SECONDS), 0.1
         while True:
             try:
                 return action()

@@ -156,9 +156,17 @@ def holder(connection: Connection, name: str) -> dict[str, Any] | None:
     return None if found is None or _has_ended(found) else found
 
 
-def all_held(connection: Connection, prefix: str) -> dict[str, dict[str, Any]]:
-    """The leases whose name begins so and that are held: the rest of the name -> its document."""
-    query = {"_id": {"$gte": prefix, "$lt": f"{prefix}\uffff"}, "owner": {"$ne": None}, "$nor": [_IS_EXPIRED]}
+def all_held(connection: Connection, prefix: str, *, with_expired: bool = False) -> dict[str, dict[str, Any]]:
+    """The leases whose name begins so and that are held: the rest of the name -> its document.
+
+    Args:
+        connection: To the server.
+        prefix: Of the names.
+        with_expired: Also those that were not renewed in time, unless their process is known to have ended.
+    """
+    query: dict[str, Any] = {"_id": {"$gte": prefix, "$lt": f"{prefix}\uffff"}, "owner": {"$ne": None}}
+    if not with_expired:
+        query["$nor"] = [_IS_EXPIRED]
     found = connection.retried(lambda: list(connection.database[LEASES].find(query)))
     return {document["_id"].removeprefix(prefix): document for document in found if not _has_ended(document)}
 
@@ -168,6 +176,11 @@ def forget(connection: Connection, name: str) -> None:
     held_by = holder(connection, name)
     if held_by is None:
         connection.retried(lambda: connection.database[LEASES].delete_one({"_id": name}))
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Remove the document of a lease that this process has left behind, as when the server did not answer."""
+    connection.retried(lambda: connection.database[LEASES].delete_one({"_id": name}))
 
 
 def progress_of(document: dict[str, Any] | None) -> dict[str, Any]:
@@ -221,7 +234,9 @@ def _now() -> float:
 def _process() -> dict[str, Any] | None:
     """This process, so that another on the same machine can tell whether it still runs; None where nothing tells."""
     try:
-        return {"machine": _machine(), "pid": os.getpid(), "started": _start_of(os.getpid())}
+        return {
+            "machine": _machine(), "user": os.getuid(), "pid": os.getpid(), "started": _start_of(os.getpid()),
+        }  # fmt: skip
     except (OSError, IndexError):
         return None
 
@@ -231,6 +246,8 @@ def _has_ended(lease: dict[str, Any]) -> bool:
     process = lease.get("process")
     try:
         if not process or process["machine"] != _machine():
+            return False
+        if process.get("user") != os.getuid():  # under /proc's option hidepid those of others are not seen
             return False
         return _start_of(process["pid"]) != process["started"]
     except FileNotFoundError:
