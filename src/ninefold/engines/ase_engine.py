@@ -16,10 +16,11 @@ from ase import Atoms
 from ase.units import GPa
 from pymatgen.core import Structure
 
-from ninefold.engines.base import CalculationError, Evaluation, Relaxation, is_transient
+from ninefold.engines.base import RELAXATION_VERSION, CalculationError, Evaluation, Relaxation, is_transient
 from ninefold.engines.settings import EngineSettings, RelaxSettings
+from ninefold.engines.unfinished import Unfinished
 from ninefold.errors import InputError
-from ninefold.keys import content_key
+from ninefold.keys import content_key, structure_key
 from ninefold.models.evidence import Evidence
 
 MAX_FORCE = 1e3
@@ -87,26 +88,31 @@ class ASEEngine:
         return Evaluation(energy / len(atoms), forces, stress, time.process_time() - start)
 
     def _relax(self, structure: Structure, settings: RelaxSettings) -> Relaxation:
-        start = time.process_time()
         steps, atoms, volume = 0, None, structure.volume
+        kept = Unfinished(lambda: self._relaxation_key(structure, settings))
         try:
             atoms = self._atoms(structure)
-            _checked(atoms)
+            if kept.is_new:
+                _checked(atoms)
             optimizer = _optimizer(atoms, settings)
             volume = atoms.get_volume()
+            steps = kept.restore(atoms, optimizer)
             is_converged = False
             with np.errstate(all="ignore"):  # a Hessian gone wrong shows in the geometry
                 for is_converged in optimizer.irun(  # noqa: B007  # read after
-                    fmax=settings.fmax, steps=settings.max_steps
+                    fmax=settings.fmax, steps=settings.max_steps - steps
                 ):
                     energy, forces = _checked(atoms)
                     check_geometry(atoms, atoms.get_volume() / volume)
                     steps = optimizer.get_number_of_steps()
+                    kept.keep(atoms, optimizer)
             stress = atoms.get_stress(voigt=False)
             residual = stress / GPa + settings.pressure * np.eye(3)
         except Exception as error:  # as above
             cause = _cause(error, atoms, volume)
-            return Relaxation.failed(structure, cause, steps, time.process_time() - start)
+            kept.forget()
+            return Relaxation.failed(structure, cause, steps, kept.core_seconds())
+        kept.forget()
         relaxed = Structure(atoms.cell.array, structure.species, atoms.get_scaled_positions())
         return Relaxation(
             structure=relaxed,
@@ -115,10 +121,16 @@ class ASEEngine:
             max_stress=float(np.abs(residual).max()) if settings.relax_cell else 0.0,
             steps=steps,
             is_converged=bool(is_converged),
-            core_seconds=time.process_time() - start,
+            core_seconds=kept.core_seconds(),
             forces=forces,
             stress=stress,
         )
+
+    def _relaxation_key(self, structure: Structure, settings: RelaxSettings) -> str:
+        species = [str(site.species) for site in structure]
+        geometry = structure_key(structure.lattice.matrix, species, structure.frac_coords)
+        plain = settings.model_dump(mode="json")
+        return content_key("unfinished", self.fingerprint, geometry, plain, RELAXATION_VERSION)
 
     def _atoms(self, structure: Structure) -> Atoms:
         atoms = atoms_of(structure, self._elements)

@@ -9,7 +9,6 @@ Source: Mortensen et al., J. Chem. Phys. 160, 092503 (2024), doi:10.1063/5.01826
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -98,7 +97,6 @@ class GPAWEngine(ASEEngine):
         return replace(result, notes=self._take_notes())
 
     def _relax(self, structure: Structure, settings: RelaxSettings) -> Relaxation:
-        start = time.process_time()
         self._use(structure, self.settings.relax_cutoff, "relax")
         relaxation = super()._relax(structure, settings)
         notes = self._take_notes()
@@ -106,14 +104,15 @@ class GPAWEngine(ASEEngine):
             return replace(relaxation, notes=notes)
         end = self._evaluate(relaxation.structure)
         notes = tuple(dict.fromkeys((*notes, *end.notes)))
+        seconds = relaxation.core_seconds + end.core_seconds
         if end.error is not None:
             return Relaxation(
-                structure, None, np.inf, np.inf, relaxation.steps, False, time.process_time() - start,
+                structure, None, np.inf, np.inf, relaxation.steps, False, seconds,
                 f"energy of the relaxed structure: {end.error}", end.is_transient, notes,
             )  # fmt: skip
         return replace(
             relaxation, energy_per_atom=end.energy_per_atom, forces=end.forces, stress=end.stress,
-            core_seconds=time.process_time() - start, notes=notes,
+            core_seconds=seconds, notes=notes,
         )  # fmt: skip
 
     def _use(self, structure: Structure, cutoff: float, purpose: str) -> None:

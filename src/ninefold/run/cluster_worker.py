@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
 
+from ninefold.engines.unfinished import kept_in
 from ninefold.errors import NinefoldError, description
 from ninefold.flows.counting import Faults, registered_attempt
 from ninefold.flows.progress import listening
@@ -202,7 +203,8 @@ class ClusterWorker:
             try:
                 with (
                     registered_as(run), running_with(tasks), listening(Noting(lease, firework, tag["campaign"])),
-                    at_place(place), in_folder(self._folder_of(firework, launch)), self._ending.computing(),
+                    at_place(place), in_folder(self._folder_of(firework, launch)),
+                    kept_in(self._folder and self._folder / "relaxations"), self._ending.computing(),
                 ):  # fmt: skip
                     action = firework.tasks[0].run_task(dict(firework.spec))
             finally:  # before anybody else may take the job

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.atomic_files import write_atomically
+from ninefold.engines.unfinished import kept_in
 from ninefold.errors import NinefoldError, description
 from ninefold.flows.counting import Faults, registered_attempt
 from ninefold.flows.runner import Run, registered_as, running_with
@@ -26,7 +27,8 @@ from ninefold.run.ending import Ending, JobStopped
 from ninefold.run.flow_run import OF_EVERY_JOB
 from ninefold.run.job_errors import STAGE
 from ninefold.run.one_process import OneProcess, held_tasks
-from ninefold.run.spool_jobs import CANCELLED, DONE, JOBS, RUNNING, WORKERS
+from ninefold.run.running_job import in_folder
+from ninefold.run.spool_jobs import CANCELLED, DONE, JOBS, RUNNING, WORKERS, JobName
 from ninefold.stages.stage import Counts
 from ninefold.store import Store, open_store
 from ninefold.store.locate import opened_instead
@@ -128,7 +130,10 @@ def _run(
         others = descendants()
         try:
             try:
-                with opened_instead(job["address"], opener), _stopped_if(folder / CANCELLED / name), ending.computing():
+                with (
+                    opened_instead(job["address"], opener), _stopped_if(folder / CANCELLED / name),
+                    in_folder(_folder_of(folder, job, name)), kept_in(folder / "relaxations"), ending.computing(),
+                ):  # fmt: skip
                     result = _result_of(job)
             finally:
                 end_children(others)
@@ -160,6 +165,12 @@ def _run(
     done.jobs += 1
     done.failed += "failed" in result
     tell(f"job {job['job']} {job['name']}: {seconds['wall_seconds']:.1f} s")
+
+
+def _folder_of(folder: Path, job: dict[str, Any], name: str) -> Path | None:
+    """Where a DFT code may write; other jobs write no files."""
+    number = JobName.of(name)
+    return folder / "runs" / job["campaign"] / f"{number.job}-{number.launch}" if job["kind"] == "dft" else None
 
 
 def _result_of(job: dict[str, Any]) -> dict[str, Any]:
