@@ -2,10 +2,13 @@
 
 It fails on request: the file `fail` beside the executable holds lines `WHEN WHAT`, WHEN the number of the call (or
 `always`), WHAT one of `FAILURES`. Texts are those by which custodian knows VASP's errors. Nothing of VASP is in it.
+
+The file `slow` beside the executable holds how long an ionic step takes, in seconds. STOPCAR is obeyed between steps.
 """
 
 import os
 import sys
+import time
 from pathlib import Path
 
 OUTPUTS = (
@@ -226,6 +229,7 @@ def main():
     steps = int(tags.get("NSW", 0)) if int(tags.get("IBRION", -1)) > 0 else 0
     criterion = abs(float(tags.get("EDIFFG", -0.01))) * 0.9
     xml.write(head_xml(tags, lattice, symbols, positions, titles))
+    slow = float((folder / "slow").read_text()) if (folder / "slow").exists() and steps else 0.0
     done = 0
     nelm = int(tags.get("NELM", 60))
 
@@ -246,15 +250,24 @@ def main():
             f" Iteration  {done}(  5)\n number of electron {len(symbols)}.0000000 magnetization 0.0\n"
             f"  entropy T*S    EENTRO =  0.0\n aborting loop because EDIFF is reached\n"
             f"    total drift:    0.000000    0.000000    0.000000\n  free  energy   TOTEN  = {energy:.8f} eV\n"
-            " E-fermi :   1.0\n"
+            f" E-fermi :   1.0\n     LOOP+:  cpu time    {slow:.4f}: real time    {slow:.4f}\n"
         )
         outcar.flush()
+        if steps:
+            write_poscar(Path("CONTCAR"), cell, symbols, places)
+
+    def is_stopped():
+        time.sleep(slow)
+        return Path("STOPCAR").exists() and "LSTOP" in Path("STOPCAR").read_text()
 
     note()
     if steps and failure != "zbrent":
         target = FrechetCellFilter(atoms) if int(tags.get("ISIF", 2)) == 3 else atoms
         for _ in BFGS(target, logfile=None, maxstep=0.1).irun(fmax=criterion, steps=steps - 2):
             note()
+            if is_stopped():
+                outcar.write(" soft stop encountered!  aborting job ...\n")
+                break
     if failure == "zbrent":
         sys.stdout.write(f"{FAILURES[failure]}\n")
         return 1

@@ -32,7 +32,8 @@ def engine(stop_at=None):
     return ASEEngine("lj", "a test", calculator, ("test",)), calculator
 
 
-START = Structure(Lattice.from_parameters(3.4, 3.6, 3.9, 85, 95, 92), ["Ar", "Ar", "Ne"], np.random.default_rng(3).random((3, 3)) * 0.2 + [[0, 0, 0], [0.4, 0.5, 0.4], [0.7, 0.1, 0.6]])  # fmt: skip
+PLACES = np.random.default_rng(3).random((3, 3)) * 0.2 + [[0, 0, 0], [0.4, 0.5, 0.4], [0.7, 0.1, 0.6]]
+START = Structure(Lattice.from_parameters(3.4, 3.6, 3.9, 85, 95, 92), ["Ar", "Ar", "Ne"], PLACES)
 SETTINGS = {
     "cell and atoms": RelaxSettings(fmax=1e-3, max_steps=200, keep_symmetry=False),
     "atoms": RelaxSettings(fmax=1e-3, max_steps=200, relax_cell=False, keep_symmetry=False),

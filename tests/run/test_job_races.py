@@ -219,7 +219,7 @@ def test_jobs_in_a_spool_folder_are_not_given_back_when_its_server_ends(place, t
     assert only(launchpad) == ("RUNNING", [launch])
 
 
-def test_a_worker_under_a_new_name_gives_back_what_it_was_given_without_an_answer(
+def test_under_a_new_name_a_worker_gives_back_what_it_was_given_without_an_answer(
     place, address, tmp_path, monkeypatch
 ):
     from pymongo.errors import AutoReconnect

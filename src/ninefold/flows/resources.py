@@ -25,6 +25,7 @@ _STAGES = {
     "compute_vibrations_of": vibrations.STAGE,
 }
 """Function of a job that computes a shard -> its stage."""
+_DFT_CODES = ("atomate2.vasp.", "atomate2.abinit.", "atomate2.cp2k.")
 _METHOD = 3
 """Place of the method among the arguments of the functions that take one."""
 
@@ -36,11 +37,14 @@ def resources_of(job: Job, campaign: Campaign | None) -> Resources:
     is as well: elsewhere the same settings would name another method.
 
     Args:
-        job: Of one of ninefold's flows, or any other, which then takes what its `manager_config` says.
+        job: Of one of ninefold's flows; of atomate2's, whose DFT codes run where DFT does; or any other, which takes what
+            its `manager_config` says.
         campaign: That the job belongs to; None where it names none.
     """
     name = getattr(job.function, "__name__", "")
     usual = Resources()
+    if type(getattr(job, "maker", None)).__module__.startswith(_DFT_CODES):
+        return usual._replace(kind="dft")
     if campaign is None:
         return usual
     if any(method.name in ACCELERATED for method in campaign.methods) and name != "build_structures":

@@ -139,7 +139,9 @@ class VaspMaker(Maker):
             )
             gga.static_maker = part(gga.static_maker, "static")
             made = gga.make(structure)
-        return made, gather(made.output, structure.composition.reduced_formula)
+        parts = [each for each, _ in made.iterflow()] if isinstance(made, Flow) else [made]
+        told = [{"folder": each.output.dir_name, "custodian": each.output.custodian} for each in parts]
+        return made, gather(made.output, structure.composition.reduced_formula, told)
 
     def _run_kwargs(self, *, is_relaxed: bool) -> dict[str, Any]:
         return {
@@ -148,7 +150,13 @@ class VaspMaker(Maker):
             "max_errors": self.max_errors,
             "handlers": handlers(is_relaxed=is_relaxed, frozen_seconds=self.frozen_seconds),
             # some MPIs end with a code although VASP is done: the validators look at the files
-            "custodian_kwargs": {"terminate_on_nonzero_returncode": False, **self.custodian},
+            # each job takes the first at least; the product is the time between two looks at a run
+            "custodian_kwargs": {
+                "terminate_on_nonzero_returncode": False,
+                "polling_time_step": 2,
+                "monitor_freq": 30,
+                **self.custodian,
+            },
         }
 
 
@@ -216,13 +224,15 @@ def handlers(*, is_relaxed: bool, frozen_seconds: int = 21600) -> list[Any]:
     """
     from custodian.vasp import handlers as of
 
+    from ninefold.flows.vasp_time import StopInTime
+
     common = [
         of.VaspErrorHandler(), of.MeshSymmetryErrorHandler(), of.UnconvergedErrorHandler(),
         of.NonConvergingErrorHandler(), of.PositiveEnergyErrorHandler(),
         of.FrozenJobErrorHandler(timeout=frozen_seconds), of.StdErrHandler(), of.LargeSigmaHandler(),
         of.IncorrectSmearingHandler(),
     ]  # fmt: skip
-    return [*common, of.PotimErrorHandler()] if is_relaxed else common
+    return [*common, of.PotimErrorHandler(), StopInTime()] if is_relaxed else common
 
 
 @job(name="make VASP flow")
@@ -233,17 +243,18 @@ def make_when_known(maker: VaspMaker, structure: Any) -> Response:
 
 
 @job(name="read VASP")
-def gather(document: Any, formula: str) -> dict[str, Any]:
+def gather(document: Any, formula: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """What the last run of a flow gave, as plain values.
 
     Args:
         document: atomate2's task document.
         formula: Of the structure that was asked for.
+        runs: Of every run, in their order: its `folder`, and what `custodian` did.
 
     Raises:
         VaspRunError: if it is no converged energy, whatever its state says.
     """
-    return packed_task(document, formula)
+    return packed_task(document, formula, runs)
 
 
 @job(name="read VASP labels")

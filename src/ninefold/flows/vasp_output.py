@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ninefold.errors import InputError, NinefoldError, listed
+from ninefold.flows.earlier import CONTINUED
 from ninefold.models.structure import pack_structure, unpack_structure
 
 if TYPE_CHECKING:
@@ -17,8 +18,14 @@ class VaspRunError(NinefoldError):
     """VASP came to no converged energy, with custodian's means."""
 
 
-def packed_task(document: Any, formula: str) -> dict[str, Any]:
-    """A task document as `run_of` takes it: the run's own vasprun.xml, read and checked as an import is."""
+def packed_task(document: Any, formula: str, runs: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """A task document as `run_of` takes it: the run's own vasprun.xml, read and checked as an import is.
+
+    Args:
+        document: Of the last run.
+        formula: Of the structure that was asked for.
+        runs: `folder` and `custodian` of every run; none: of the last alone.
+    """
     from ninefold.imported.vasp import read_vasprun
 
     folder = Path(_attribute(document, "dir_name").split(":", 1)[-1])
@@ -29,8 +36,11 @@ def packed_task(document: Any, formula: str) -> dict[str, Any]:
         run = read_vasprun(files[-1])
     except InputError as error:
         raise VaspRunError(f"VASP: {formula}: {error}") from error
-    corrections = _corrections(document)
+    every = runs or [{"folder": folder, "custodian": _attribute(document, "custodian")}]
+    corrections = list(dict.fromkeys(error for one in every for error in _corrections(one["custodian"])))
     notes = [*run.notes, *([f"custodian corrected: {listed(corrections, 6)}"] if corrections else [])]
+    if stopped := sum(_was_continued(one["folder"]) for one in every):
+        notes.append(f"relaxations that went on in another queue job: {stopped}")
     return {
         "structure": pack_structure(run.structure),  # jobflow would make an object of pymatgen's own dict
         "energy_per_atom": run.energy_per_atom,
@@ -65,13 +75,17 @@ def run_of(packed: Mapping[str, Any]) -> ImportedRun:
     )
 
 
-def _corrections(document: Any) -> list[str]:
-    """Errors that custodian met in the last run, in its own words."""
+def _corrections(custodian: Any) -> list[str]:
+    """Errors that custodian met in a run, in its own words."""
     found = []
-    for one in _attribute(document, "custodian") or ():
+    for one in custodian or ():
         for correction in _attribute(one, "corrections") or ():
             found += [str(error) for error in _attribute(correction, "errors") or ()]
-    return list(dict.fromkeys(found))
+    return found
+
+
+def _was_continued(folder: Any) -> bool:
+    return Path(str(folder).split(":", 1)[-1], CONTINUED).exists()
 
 
 def _attribute(item: Any, name: str) -> Any:

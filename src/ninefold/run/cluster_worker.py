@@ -24,7 +24,7 @@ from ninefold.flows.progress import listening
 from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
-from ninefold.run.children import core_time, descendants, end_children
+from ninefold.run.children import adopt_orphans, core_time, descendants, end_children
 from ninefold.run.ending import Ending, JobStopped
 from ninefold.run.job_errors import STAGE
 from ninefold.run.one_process import OneProcess, held_tasks
@@ -211,6 +211,7 @@ class ClusterWorker:
                 end_children(others)
         except JobStopped as stopped:
             self._run_now = None
+            self._ending.tell(stopped)
             launchpad.release(firework.fw_id, [launch])
             self.done.given_back += 1
             self._tell(f"job {firework.fw_id} {firework.name}: given back: {stopped}")
@@ -289,7 +290,9 @@ def work(
         What it has done, and why it ended.
     """
     use_one_thread()
+    adopt_orphans()
     with Ending(max_seconds) as ending:
+        ending.announce()
         worker = ClusterWorker(address, cluster, kinds, ending, tell, folder)
         worker.work(idle_seconds)
         return worker.done

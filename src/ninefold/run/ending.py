@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from ninefold.flows.earlier import JOB_UNTIL
 
 AGAIN_SECONDS = 5.0
 """After which a job that has not ended on a signal is told again."""
@@ -14,6 +17,10 @@ AGAIN_SECONDS = 5.0
 
 class JobStopped(BaseException):
     """The worker's time is over, or its campaign was cancelled: the job ends here and goes back."""
+
+
+class OutOfTime(JobStopped):
+    """The job has stopped by itself, as its worker's time is nearly over: it goes back, and the worker ends."""
 
 
 class Ending:
@@ -61,6 +68,17 @@ class Ending:
             yield
         finally:
             self._is_computing = False
+
+    def announce(self) -> None:
+        """Tell what this process starts when its time is over."""
+        os.environ.pop(JOB_UNTIL, None)
+        if self._last is not None:
+            os.environ[JOB_UNTIL] = str(time.time() + self.left())
+
+    def tell(self, stopped: JobStopped) -> None:
+        """A job was stopped: the next one would be at once, where the time is nearly over."""
+        if isinstance(stopped, OutOfTime):
+            self.reason = self.reason or "its time is nearly over"
 
     def left(self) -> float:
         """Seconds until the end."""

@@ -22,7 +22,9 @@ from pymongo.errors import PyMongoError
 
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError, NinefoldError, description
+from ninefold.flows.earlier import continued, is_out_of_time
 from ninefold.flows.resources import is_planning, resources_of, shard_of_job
+from ninefold.run.ending import OutOfTime
 from ninefold.run.flow_run import OF_EVERY_JOB
 from ninefold.run.launchpad import TAG
 
@@ -148,10 +150,12 @@ class CampaignJob(FiretaskBase):
         if (lost := lost_input(job, place.outputs)) is not None:
             return FWAction(stored_data={"left_out": f"needs the output of {lost}, which failed"})
         try:
-            response = job.run(store=place.outputs)
+            response = continued(job).run(store=place.outputs)
         except (*OF_EVERY_JOB, PyMongoError):  # of the store of outputs, too
             raise
         except Exception as error:
+            if is_out_of_time(error):
+                raise OutOfTime("stopped before the end of its queue job") from error
             place.on_error(job.name, error)
             return failed(error)
         submitted = Submitted.of(fw_spec[TAG])

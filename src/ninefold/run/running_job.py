@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
 
+from ninefold.flows.earlier import earlier_folders
 from ninefold.flows.progress import Progress
 from ninefold.run.worker_group import PARENT
 
@@ -45,16 +46,25 @@ class Noting:
 
 @contextmanager
 def in_folder(folder: Path | None) -> Iterator[None]:
-    """Work in a folder; one in which nothing was written goes again."""
+    """Work in a folder, `JOB-LAUNCH`; one in which nothing was written goes again. Jobs find those of earlier launches.
+
+    Args:
+        folder: Made; None: the present one.
+    """
     if folder is None:
         yield
         return
+    number = folder.name.partition("-")[0]
+    others = [each for each in folder.parent.glob(f"{number}-*") if each != folder]
+    others.sort(key=lambda each: int(each.name.partition("-")[2]), reverse=True)
     folder.mkdir(parents=True, exist_ok=True)
     before = Path.cwd()
     os.chdir(folder)
+    token = earlier_folders.set(tuple(others))
     try:
         yield
     finally:
+        earlier_folders.reset(token)
         os.chdir(before)
         with suppress(OSError):
             folder.rmdir()

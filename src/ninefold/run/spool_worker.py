@@ -17,13 +17,14 @@ from ninefold.atomic_files import write_atomically
 from ninefold.engines.unfinished import kept_in
 from ninefold.errors import NinefoldError, description
 from ninefold.flows.counting import Faults, registered_attempt
+from ninefold.flows.earlier import continued, is_out_of_time
 from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
 from ninefold.run import spool_jobs
-from ninefold.run.children import core_time, descendants, end_children
+from ninefold.run.children import adopt_orphans, core_time, descendants, end_children
 from ninefold.run.cluster_worker import HEARTBEAT_SECONDS, PAUSE_SECONDS, Worked
-from ninefold.run.ending import Ending, JobStopped
+from ninefold.run.ending import Ending, JobStopped, OutOfTime
 from ninefold.run.flow_run import OF_EVERY_JOB
 from ninefold.run.job_errors import STAGE
 from ninefold.run.one_process import OneProcess, held_tasks
@@ -56,9 +57,11 @@ def work_from_spool(
         tell: Told a line for each job.
     """
     use_one_thread()
+    adopt_orphans()
     worker = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     done = Worked()
     with Ending(max_seconds) as ending, _alive(folder, worker):
+        ending.announce()
         idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
         while ending.reason is None:
             file = _taken(folder, kinds, worker)
@@ -138,6 +141,7 @@ def _run(
             finally:
                 end_children(others)
         except JobStopped as stopped:
+            ending.tell(stopped)
             spool.flush()
             if (folder / CANCELLED / name).exists():
                 file.unlink(missing_ok=True)
@@ -187,10 +191,12 @@ def _result_of(job: dict[str, Any]) -> dict[str, Any]:
     one = MontyDecoder().process_decoded(json.loads(job["text"]))
     try:
         with registered_as(run), running_with(OneProcess(held_tasks(job["held"]))):
-            response = one.run(store=outputs)
+            response = continued(one).run(store=outputs)
     except OF_EVERY_JOB:
         raise
     except Exception as error:
+        if is_out_of_time(error):
+            raise OutOfTime("stopped before the end of its queue job") from error
         with open_store(job["address"], "write") as store:
             attempt = registered_attempt(store, job["campaign"])
             Faults(store, job["campaign"], STAGE, attempt).add(

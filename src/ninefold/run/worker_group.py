@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ninefold.run.children import adopt_orphans, descendants, end_children, end_orphans
+
 PARENT = "NINEFOLD_WORKER_GROUP"
 """Process id of the one that started a worker: where that was killed, the worker ends, too."""
 POLL_SECONDS = 0.5
@@ -34,6 +36,8 @@ def run_workers(command: Sequence[str], count: int, *, has_devices: bool = False
         number: signal.signal(number, lambda number, _: told.append(number))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     }
+    adopt_orphans()
+    others = descendants()
     workers: list[subprocess.Popen[bytes]] = []
     try:
         for place in range(count):
@@ -52,12 +56,14 @@ def run_workers(command: Sequence[str], count: int, *, has_devices: bool = False
                 passed_on, last = len(told), min(last, time.monotonic() + GRACE_SECONDS)
             if time.monotonic() > last:
                 break
+            end_orphans({*others, *(worker.pid for worker in workers)})  # what a worker that was killed has left
             time.sleep(POLL_SECONDS)
     finally:
         for worker in workers:
             if worker.poll() is None:
                 worker.kill()
             worker.wait()
+        end_children(others)
         for number, handler in before.items():
             signal.signal(number, handler)
     codes = [worker.returncode for worker in workers]
