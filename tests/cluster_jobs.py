@@ -66,7 +66,10 @@ def leave_program(folder, name):
 
     note(folder, name)
     code = "import time; time.sleep(1000)"
-    left = f"import subprocess; p = subprocess.Popen(['python3', '-c', '{code}'], start_new_session=True); print(p.pid)"
+    left = (
+        f"import subprocess; p = subprocess.Popen(['python3', '-c', '{code}'], start_new_session=True, "
+        "stdout=subprocess.DEVNULL); print(p.pid)"
+    )
     done = subprocess.run(["python3", "-c", left], stdout=subprocess.PIPE, text=True, check=True)
     (Path(folder) / "pid").write_text(done.stdout.strip())
     while not (Path(folder) / "go").exists():

@@ -50,6 +50,13 @@ def submit(place, flow):
     return submission._submit(*place, CAMPAIGN, flow, run, "here", ("cpu", "dft"), None, what="test")
 
 
+def wait_until(condition, seconds=60.0):
+    last = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < last, "waited for too long"
+        time.sleep(0.02)
+
+
 def run_jobs(address, folder, **options):
     return work(address, "here", ["cpu", "dft"], idle_seconds=5.0, folder=folder, **options)
 
@@ -64,8 +71,7 @@ def test_a_relaxation_goes_on_in_the_next_queue_job(place, address, tmp_path, mo
     submit(place, Flow([one], name="test"))
 
     def stop():  # as the end of the worker's time does, at its seventh geometry
-        while cluster_jobs.runs(tmp_path, "geometry") < 7:
-            time.sleep(0.01)
+        wait_until(lambda: cluster_jobs.runs(tmp_path, "geometry") >= 7)
         os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=stop)
@@ -112,10 +118,8 @@ def test_vasp_is_stopped_after_a_step_and_goes_on_from_its_last_geometry(place, 
     submit(place, flow)
 
     def near_the_end():  # when the relaxation has taken some steps, half a second is left
-        while not any(
-            path.read_text().count("LOOP+") >= 3 for path in (tmp_path / "work").glob("runs/*/*/OUTCAR")
-        ):  # fmt: skip
-            time.sleep(0.02)
+        outputs = (tmp_path / "work").glob
+        wait_until(lambda: any(path.read_text().count("LOOP+") >= 3 for path in outputs("runs/*/*/OUTCAR")))
         os.environ[JOB_UNTIL] = str(time.time() + 0.2)
 
     thread = threading.Thread(target=near_the_end)
@@ -197,8 +201,7 @@ def test_a_program_whose_parent_has_died_ends_with_its_job(place, address, tmp_p
     submit(place, Flow([cluster_jobs.leave_program(str(tmp_path), "one")], name="test"))
 
     def end():
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            time.sleep(0.02)
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
         if how == "ended":
             (tmp_path / "go").touch()
         else:

@@ -37,8 +37,8 @@ def resources_of(job: Job, campaign: Campaign | None) -> Resources:
     is as well: elsewhere the same settings would name another method.
 
     Args:
-        job: Of one of ninefold's flows; of atomate2's, whose DFT codes run where DFT does; or any other, which takes what
-            its `manager_config` says.
+        job: Of one of ninefold's flows; of atomate2's, whose DFT codes run where DFT does; or any other, which takes
+            what its `manager_config` says.
         campaign: That the job belongs to; None where it names none.
     """
     name = getattr(job.function, "__name__", "")
