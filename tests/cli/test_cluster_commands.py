@@ -144,3 +144,43 @@ def test_up_without_work_submits_nothing(slurm, command, tmp_path):
 
 def test_up_with_an_unknown_cluster(command):
     assert "cluster: 'helics' is not known" in command("up", "helics", code=2).stderr
+
+
+def test_a_folder_that_is_not_named_is_not_served(command, tmp_path):
+    write(tmp_path / "c.yaml")
+    told = command("serve-spool", "--cluster", "c.yaml", code=2).stderr
+    assert "cluster c: spool: None is missing: its nodes reach the database themselves; allowed: a folder" in told
+
+
+def submissions(address):
+    return mongo_server.client()[address.rpartition("/")[2].partition("?")[0]]["submissions"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"account": "nobody"}, "account: 'nobody' is refused"), ({"queue": "nowhere"}, "queue: 'nowhere' is refused")],
+)
+def test_nothing_is_submitted_that_the_scheduler_would_refuse(slurm, command, tmp_path, changes, words):
+    address = mongo_server.address_of(mongo_server.unused_database())
+    write(tmp_path / "c.yaml", **changes)
+    told = command("submit", "quickstart", "--cluster", "c.yaml", code=2, NINEFOLD_STORE=address).stderr
+    assert f"cluster c: {words}" in told
+    assert submissions(address).count_documents({}) == 0
+
+
+def test_up_tells_of_a_campaign_that_ended_incomplete(slurm, command, tmp_path):
+    pytest.importorskip("fireworks")
+    from ninefold.run.submitted_runs import launchpad_of
+
+    address = mongo_server.address_of(mongo_server.unused_database())
+    name = f"up{os.getpid()}"
+    write(tmp_path / f"{name}.yaml")
+    with launchpad_of(address) as (_, launchpad):
+        for campaign, status in (("whole", "finished"), ("torn", "incomplete")):
+            launchpad.db["campaigns"].insert_one({"_id": campaign, "status": status})
+            launchpad.submissions.insert_one({"_id": campaign, "run": "1", "cluster": name, "state": "submitted"})
+    told = command("up", f"{name}.yaml", NINEFOLD_STORE=address).stdout
+    assert told == (
+        f"No work is left.\nCampaign 'torn' is incomplete: 'ninefold failures -c torn --cluster {name}.yaml' says what "
+        "failed, and how to try it again.\n"
+    )

@@ -1,4 +1,7 @@
-"""What happens to jobs when parts of a real cluster fail: each ends once, and soon."""
+"""What happens to jobs when parts of a real cluster fail: each ends once, and soon.
+
+Those that wait for Slurm's own time-outs run by `pytest -m slow tests/run/test_slurm_faults.py`.
+"""
 
 import functools
 import os
@@ -18,9 +21,10 @@ from jobflow import Flow
 
 import cluster_jobs
 import mongo_server
-from campaign_run import QUICK
+from campaign_run import QUICK, start
 from ninefold.campaign import parse_campaign
 from ninefold.clusters import read_cluster
+from ninefold.errors import InputError
 from ninefold.flows.runner import Run
 from ninefold.run import recovery, submission
 from ninefold.run.launchpad_demand import LaunchpadDemand
@@ -64,6 +68,7 @@ class Campaign:
             except Exception as error:
                 self.error = error
 
+        self.pilots, self.source = pilots, source
         self.thread = threading.Thread(target=up)
         self.thread.start()
 
@@ -117,27 +122,30 @@ def parent_of(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_a_cancelled_queue_job_is_replaced_and_its_job_runs_again(campaign):
+def test_a_cancelled_queue_job_is_replaced_and_its_job_runs_again(campaign, record_property):
     campaign.wait_for_run(1)
     before = campaign.queue_jobs()
     campaign.queue.cancel(before)
     _, seconds = campaign.wait_for_run(2)
+    record_property("seconds until the job ran again", round(seconds, 1))
     assert seconds < 60
     assert not set(before) & set(campaign.queue_jobs())
     campaign.finish()
     assert cluster_jobs.runs(campaign.folder, "long") == 2
 
 
-def test_a_killed_worker_is_replaced_and_its_job_runs_again(campaign):
+def test_a_killed_worker_is_replaced_and_its_job_runs_again(campaign, record_property):
     pid, _ = campaign.wait_for_run(1)
     os.kill(pid, signal.SIGKILL)
     _, seconds = campaign.wait_for_run(2)
+    record_property("seconds until the job ran again", round(seconds, 1))
     assert seconds < 60
     campaign.finish()
     assert cluster_jobs.runs(campaign.folder, "long") == 2
 
 
-def test_a_node_that_dies_with_its_processes_loses_no_job(campaign):
+@pytest.mark.slow
+def test_a_node_that_dies_with_its_processes_loses_no_job(campaign, record_property):
     pid, _ = campaign.wait_for_run(1)
     node = run("squeue", "-h", "-n", f"ninefold-{NAME}-cpu", "-o", "%N").stdout.strip()
     service().end(node, signal.SIGKILL)
@@ -145,6 +153,7 @@ def test_a_node_that_dies_with_its_processes_loses_no_job(campaign):
     os.kill(pid, signal.SIGKILL)
     try:
         _, seconds = campaign.wait_for_run(2)
+        record_property("seconds until the job ran again", round(seconds, 1))
         assert seconds < 100
         assert run("squeue", "-h", "-n", f"ninefold-{NAME}-cpu", "-o", "%N").stdout.strip() != node
         campaign.finish()
@@ -154,11 +163,13 @@ def test_a_node_that_dies_with_its_processes_loses_no_job(campaign):
     assert cluster_jobs.runs(campaign.folder, "long") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("campaign", [{"wall_time": "00:02:00", "margin_minutes": 1.5}], indirect=True)
-def test_a_queue_job_ends_before_its_wall_time_and_the_next_goes_on(campaign):
+def test_a_queue_job_ends_before_its_wall_time_and_the_next_goes_on(campaign, record_property):
     _, began = campaign.wait_for_run(1)
     before = campaign.queue_jobs()
     _, seconds = campaign.wait_for_run(2)
+    record_property("seconds until the job ran again", round(seconds, 1))
     assert seconds < 60 + began  # 30 s of work, and the next queue job
     assert not set(before) & set(campaign.queue_jobs())
     log = next((campaign.folder / "work/logs").glob(f"*{before[0]}.log")).read_text()
@@ -204,12 +215,35 @@ def test_a_restart_of_the_controller_disturbs_nothing(campaign):
     assert cluster_jobs.runs(campaign.folder, "long") == 1
 
 
-def test_a_controller_that_has_forgotten_a_queue_job_kills_it_and_its_job_runs_again(saved, campaign):
+def test_a_controller_that_has_forgotten_a_queue_job_kills_it_and_its_job_runs_again(saved, campaign, record_property):
     """Killed within 5 s of the start of a queue job, slurmctld does not know it any more, and ends its processes."""
     pid, _ = campaign.wait_for_run(1)
     restart_controller(campaign, lambda: saved_jobs().write_bytes(saved))
     _, seconds = campaign.wait_for_run(2)
+    record_property("seconds until the job ran again", round(seconds, 1))
     assert seconds < 60
     assert not Path(f"/proc/{pid}").exists()
     campaign.finish()
     assert cluster_jobs.runs(campaign.folder, "long") == 2
+
+
+def test_two_launchers_at_once_run_each_job_once(campaign):
+    """The second is refused; where the first one's lock is not seen, as on another file system, it does no harm."""
+    campaign.wait_for_run(1)
+    with pytest.raises(InputError, match="keeps it up already"):
+        keep_up(campaign.pilots, campaign.source, once=True)
+    elsewhere = campaign.folder / "elsewhere"
+    elsewhere.mkdir()
+    settings = yaml.safe_load((campaign.folder / f"{NAME}.yaml").read_text())
+    (elsewhere / f"{NAME}.yaml").write_text(yaml.safe_dump({**settings, "work_folder": str(elsewhere / "work")}))
+    second = start("up", elsewhere / f"{NAME}.yaml", "--interval", "1", "--time-out", "2", cwd=elsewhere)
+    try:
+        line = second.stderr.readline()  # it has looked
+        assert "1 run" in line
+        assert len(campaign.queue_jobs()) == 1
+        campaign.finish()
+        out, err = second.communicate(timeout=100)
+    finally:
+        second.kill()
+    assert (second.returncode, out) == (0, "No work is left.\n"), err
+    assert [cluster_jobs.runs(campaign.folder, name) for name in ("long", "last")] == [1, 1]

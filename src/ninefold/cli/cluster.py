@@ -144,15 +144,17 @@ def up(
     store: StoreOption = None,
 ) -> None:
     """Keep queue jobs alive while a cluster's campaigns have work; it may be ended and started again at any time."""
-    from ninefold.cli.cluster_runs import database_of
+    from ninefold.cli.cluster_runs import cluster_option, database_of
     from ninefold.clusters import find_cluster, read_cluster, spool_folder
     from ninefold.run.launchpad_demand import LaunchpadDemand
     from ninefold.run.queue import queue_of
+    from ninefold.run.submitted_runs import incomplete_campaigns
     from ninefold.run.up import Pilots, keep_up, pilot_command
 
     settings, file = read_cluster(cluster), find_cluster(cluster)
     spool = spool_folder(settings) if settings.spool is not None else None
-    source = LaunchpadDemand(database_of(settings, store), settings.name, spool)
+    address = database_of(settings, store)
+    source = LaunchpadDemand(address, settings.name, spool)
     pilots = Pilots(settings, queue_of(settings), lambda kind: pilot_command(settings, file, kind))
     last = ""
 
@@ -169,9 +171,13 @@ def up(
         typer.echo(f"{step.work_left} jobs are left; 'ninefold up {cluster}' goes on.")
     elif step.paused:
         paused = ", ".join(step.paused)
-        typer.echo(f"Paused: {paused}; after 'ninefold pause NAME --end', 'ninefold up {cluster}' goes on.")
+        again = f"ninefold pause NAME --end{cluster_option(cluster)}"
+        typer.echo(f"Paused: {paused}; after '{again}', 'ninefold up {cluster}' goes on.")
     elif step.delayed is None:
         typer.echo("No work is left.")
+        for name in incomplete_campaigns(address, settings.name):
+            told = f"ninefold failures -c {name}{cluster_option(cluster)}"
+            typer.echo(f"Campaign {name!r} is incomplete: '{told}' says what failed, and how to try it again.")
 
 
 def line_of(step: Step) -> str:

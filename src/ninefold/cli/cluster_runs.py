@@ -55,6 +55,7 @@ def submit(
     from ninefold.run.submission import submit_campaign
 
     chosen, read = read_cluster(cluster), with_budget(read_campaign(campaign), budget)
+    _ask_scheduler(chosen, cluster)
     done = submit_campaign(
         read, database_of(chosen, store), chosen.name, chosen.resources.kinds, workflow=workflow, update=update,
         shard_seconds=60 * shard_minutes, has_spool=chosen.spool is not None, places=places_of(chosen),
@@ -134,8 +135,10 @@ def serve_spool(
 
     chosen = read_cluster(cluster)
     if chosen.spool is None:
-        problem = "has no spool folder: its nodes reach the database themselves"
-        raise InputError("cluster", chosen.name, problem=problem, hint="'ninefold work' needs no server there")
+        raise InputError(
+            f"cluster {chosen.name}: spool", None, problem="is missing: its nodes reach the database themselves",
+            allowed="a folder that login and compute nodes share", hint="without it nothing needs to be served",
+        )  # fmt: skip
     ended = serve(
         spool_folder(chosen), database_of(chosen, store), chosen.name, chosen.resources.kinds, max_seconds=max_seconds,
         until_done=until_done, tell=_quiet if quiet else _to_stderr,
@@ -185,7 +188,7 @@ def failures(
     def again(cause: str) -> str:
         if standing is None:
             return f"ninefold resume {name}"
-        return f"ninefold retry {name} --cause {shlex.quote(cause)}{_option(cluster)}"
+        return f"ninefold retry {name} --cause {shlex.quote(cause)}{cluster_option(cluster)}"
 
     if json:
         print_json([{**group._asdict(), "retry": again(group.cause)} for group in groups])
@@ -263,7 +266,7 @@ def pause(
 ) -> None:
     """Let no further job of a submitted campaign start; what runs goes on. --end goes on with it."""
     _set_state(campaign, cluster, store, "submitted" if end else "paused", ("paused",) if end else ("submitted",))
-    again = f"'ninefold pause {campaign} --end{_option(cluster)}' goes on"
+    again = f"'ninefold pause {campaign} --end{cluster_option(cluster)}' goes on"
     typer.echo(f"Campaign {campaign!r} " + ("goes on." if end else f"is paused; {again}."))
 
 
@@ -274,11 +277,11 @@ def cancel(
 ) -> None:
     """End a submitted campaign: no job starts any more, and what runs stops. What is finished is kept."""
     _set_state(campaign, cluster, store, "cancelled", ("submitted", "paused"))
-    again = f"ninefold retry {campaign}{_option(cluster)}"
+    again = f"ninefold retry {campaign}{cluster_option(cluster)}"
     typer.echo(f"Campaign {campaign!r} is cancelled; '{again}' computes what is missing.")
 
 
-def _option(cluster: str | None) -> str:
+def cluster_option(cluster: str | None) -> str:
     """The option that names a cluster, for a command that the user is told."""
     import shlex
 
@@ -305,10 +308,19 @@ def submit_verification_to(
             "--store", masked(address), problem=f"is not the database of cluster {chosen.name!r}",
             allowed=masked(chosen.database), hint="the campaign must be in the store that the cluster's nodes write",
         )  # fmt: skip
+    _ask_scheduler(chosen, cluster)
     done = submit_verification(
         campaign, address, chosen.name, chosen.resources.kinds, settings, workflow, chosen.spool is not None
     )
     _tell_submitted(done, chosen.name, as_json, named=cluster)
+
+
+def _ask_scheduler(cluster: Cluster, named: str) -> None:
+    """Refuse what the cluster's scheduler would refuse, before anything is submitted."""
+    from ninefold.clusters import find_cluster
+    from ninefold.run.up import check_accepted
+
+    check_accepted(cluster, find_cluster(named))
 
 
 def _set_state(campaign: str, cluster: str | None, store: str | None, state: Any, allowed: Any) -> None:
@@ -382,5 +394,5 @@ def _tell_submitted(done: Any, cluster: str, as_json: bool, named: str | None) -
         f"Campaign {done.campaign!r} is submitted to cluster {cluster!r}: {done.jobs} jobs at first, "
         f"{done.compositions_per_job} compositions in a job.\n"
         f"'ninefold up {shlex.quote(named or cluster)}' starts workers; "
-        f"'ninefold status --watch -c {done.campaign}{_option(named)}' follows it."
+        f"'ninefold status --watch -c {done.campaign}{cluster_option(named)}' follows it."
     )

@@ -39,15 +39,16 @@ def status(
     while True:
         if watch and sys.stdout.isatty():
             typer.echo("\x1b[H\x1b[2J", nl=False)
-        is_running = _tell(address, name, json)
+        is_running = _tell(address, name, json, cluster)
         if not watch or not is_running:
             return
         sys.stdout.flush()
         time.sleep(every)
 
 
-def _tell(address: str, name: str | None, json: bool) -> bool:
+def _tell(address: str, name: str | None, json: bool, cluster: str | None) -> bool:
     """Print where a campaign stands; whether it goes on."""
+    from ninefold.cli.cluster_runs import cluster_option
     from ninefold.cli.locate import campaign_document
     from ninefold.flows.funnel import total
     from ninefold.flows.kept import kept_of, lease_purpose
@@ -113,13 +114,15 @@ def _tell(address: str, name: str | None, json: bool) -> bool:
     out.print(funnel_table(funnel))
     for line in _faults(faults):
         out.print(line, markup=False)
-    again = "resume" if standing is None else "retry"
+    again = f"resume {document['name']}" if standing is None else f"retry {document['name']}{cluster_option(cluster)}"
     if budget is not None:
         out.print(_of_budget(budget, document["name"], is_submitted=standing is not None), markup=False, soft_wrap=True)
     if state == "incomplete" and (faults or budget is None or not budget["left_out"]):
-        out.print(f"'ninefold {again} {document['name']}' computes what is missing, and only that.")
+        out.print(f"'ninefold {again}' computes what is missing, and only that.", markup=False, soft_wrap=True)
     if state == "interrupted":
-        out.print(f"'ninefold {again} {document['name']}' goes on where it stopped; what is finished is kept.")
+        out.print(
+            f"'ninefold {again}' goes on where it stopped; what is finished is kept.", markup=False, soft_wrap=True
+        )
     return is_submitted or running is not None
 
 

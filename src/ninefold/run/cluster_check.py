@@ -20,7 +20,7 @@ from ninefold.clusters.settings import Cluster
 from ninefold.errors import InputError, NinefoldError
 from ninefold.run.probe import database_finding, folder_finding
 from ninefold.run.queue import Queue, QueueError, QueueJob, queue_of
-from ninefold.run.up import end_of, job_name, pilot_command, work_folder
+from ninefold.run.up import end_of, job_name, refusal_of, work_folder
 from ninefold.stages.stage import ResourceKind
 
 SECONDS = 600.0
@@ -89,13 +89,7 @@ def whole_job_finding(cluster: Cluster, file: Path, kind: ResourceKind, queue: Q
     """Whether the scheduler would accept a queue job of full size, as far as it can be asked without one."""
     what, needs = f"{kind}: queue job", cluster.of(kind)
     try:
-        text = queue_script(
-            cluster, needs, pilot_command(cluster, file, kind), name=job_name(cluster, kind), folder=folder / "logs",
-        )  # fmt: skip
-        script = folder / "queue" / f"{check_name(cluster, kind)}-whole.sh"
-        script.write_text(text, encoding="utf-8")
-        refusal = queue.refusal(script)
-        script.unlink()
+        refusal = refusal_of(cluster, file, kind, queue)
     except NinefoldError as error:
         return failed_with(what, error)
     except OSError as error:

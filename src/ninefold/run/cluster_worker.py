@@ -7,6 +7,7 @@ lease has expired when it is killed.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import uuid
@@ -28,6 +29,7 @@ from ninefold.run.children import adopt_orphans, core_time, descendants, end_chi
 from ninefold.run.ending import Ending, JobStopped
 from ninefold.run.job_errors import STAGE
 from ninefold.run.one_process import OneProcess, held_tasks
+from ninefold.run.room import check_room
 from ninefold.run.running_job import Noting, at_place, in_folder, watching
 from ninefold.run.submitted_runs import has_work, held_runs, launchpad_of
 from ninefold.stages.stage import Counts
@@ -170,6 +172,8 @@ class ClusterWorker:
         """
         from ninefold.run.fireworks import fireworker
 
+        if self._folder is not None:
+            check_room("work_folder", self._folder)
         taker = fireworker(worker, self._cluster, self._kinds, held_runs(launchpad))
         firework, launch = launchpad.take(taker, os.getcwd(), os.uname().nodename)
         if firework is None or launch is None:
@@ -244,8 +248,6 @@ class ClusterWorker:
 
     def _run_of(self, store: Store, launchpad: CampaignLaunchPad, tag: dict[str, Any]) -> tuple[Run, OneProcess]:
         """The run that a job belongs to, and who computes its tasks."""
-        import json
-
         key = tag["run"]
         if key not in self._runs:
             close_workplaces()  # those of another campaign
@@ -258,11 +260,9 @@ class ClusterWorker:
 
     def _folder_of(self, firework: Any, launch: int) -> Path | None:
         """Where a DFT code may write; other jobs write no files."""
-        from ninefold.run.launchpad import TAG
-
         if self._folder is None or firework.spec["_category"] != "dft":
             return None
-        return self._folder / "runs" / firework.spec[TAG]["campaign"] / f"{firework.fw_id}-{launch}"
+        return self._folder / "runs" / firework.spec["ninefold"]["campaign"] / f"{firework.fw_id}-{launch}"
 
 
 def work(

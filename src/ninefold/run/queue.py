@@ -23,6 +23,8 @@ _TEMPORARY = (
     "temporarily", "cannot connect", "unable to connect", "no such process", "try again", "timed out",
 )  # fmt: skip
 """Words of a scheduler that does not answer now; everything else is a refusal of what was asked for."""
+_NOT_SET_UP = ("configuration source", "cannot stat file", "process configuration file")
+"""Words of programs of a scheduler on a machine that belongs to no cluster."""
 _TOO_MANY = ("submit limit", "max_queued", "maximum number of jobs", "too many", "job limit", "limit exceeded")
 """Words of a site's limit of queued jobs."""
 
@@ -49,6 +51,10 @@ class QueueLimitError(QueueError):
     """The site allows no more jobs in its queue at present."""
 
 
+class MissingSchedulerError(InputError):
+    """This machine has no program of the scheduler's."""
+
+
 class Queue(Protocol):
     """What this package needs of a scheduler."""
 
@@ -70,7 +76,15 @@ class Queue(Protocol):
         ...
 
     def refusal(self, script: Path) -> str | None:
-        """Why a script would be refused, without submitting it; None if it would not, or the scheduler cannot tell."""
+        """Why a script would be refused, without submitting it; None if it would not, or the scheduler cannot tell.
+
+        Raises:
+            QueueError: if it does not answer.
+        """
+        ...
+
+    def refused(self, program: str, said: str) -> InputError:
+        """What a program has not accepted, at the key of the cluster file that its words point to."""
         ...
 
 
@@ -101,7 +115,7 @@ class _Programs:
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=TIMEOUT
             )
         except FileNotFoundError as error:
-            raise InputError(
+            raise MissingSchedulerError(
                 self.field, self._cluster.scheduler,
                 problem=f"needs the program {command[0]!r}, which is not on the path of this machine",
                 hint="run this on a login node of the cluster, or load the scheduler's module",
@@ -131,9 +145,9 @@ class _Programs:
             raise QueueLimitError(f"{self.field}: {command[0]}: {said}")
         if any(word in said.lower() for word in _TEMPORARY):
             raise QueueError(f"{self.field}: {command[0]}: {said}")
-        raise self._refused(command[0], said)
+        raise self.refused(command[0], said)
 
-    def _refused(self, program: str, said: str) -> InputError:
+    def refused(self, program: str, said: str) -> InputError:
         """What the scheduler does not accept, at the key of the cluster file that its words point to."""
         low = said.lower()
         keys = [key for key in ("account", "partition", "queue") if key in low]
@@ -183,7 +197,12 @@ class SlurmQueue(_Programs):
     def refusal(self, script: Path) -> str | None:
         """By `sbatch --test-only`."""
         done = self._run("sbatch", "--test-only", str(script))
-        return words_of(done) or "without a word" if done.returncode else None
+        if done.returncode == 0:
+            return None
+        said = words_of(done) or "without a word"
+        if any(word in said.lower() for word in (*_TEMPORARY, *_NOT_SET_UP)):
+            raise QueueError(f"{self.field}: sbatch: {said}")
+        return said
 
 
 class PBSQueue(_Programs):

@@ -28,6 +28,7 @@ from ninefold.run.ending import Ending, JobStopped, OutOfTime
 from ninefold.run.flow_run import OF_EVERY_JOB
 from ninefold.run.job_errors import STAGE
 from ninefold.run.one_process import OneProcess, held_tasks
+from ninefold.run.room import check_room
 from ninefold.run.running_job import in_folder
 from ninefold.run.spool_jobs import CANCELLED, DONE, JOBS, RUNNING, WORKERS, JobName
 from ninefold.stages.stage import Counts
@@ -64,6 +65,7 @@ def work_from_spool(
         ending.announce()
         idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
         while ending.reason is None:
+            check_room("scratch", scratch)
             file = _taken(folder, kinds, worker)
             if file is not None:
                 _run(folder, file, ending, scratch, done, tell)

@@ -166,3 +166,12 @@ def has_work(launchpad: CampaignLaunchPad, cluster: str) -> bool:
     """Whether a cluster has jobs that are ready, run, or wait for such; of any kind."""
     rows = launchpad.submissions.find({"state": {"$in": ["submitted", "paused"]}, "cluster": cluster})
     return any(is_active(launchpad, row) for row in rows)
+
+
+def incomplete_campaigns(address: str, cluster: str) -> list[str]:
+    """Campaigns whose jobs on a cluster have all ended, and that lack something because some of these failed."""
+    with launchpad_of(address) as (store, launchpad):
+        rows = launchpad.submissions.find({"cluster": cluster, "state": "submitted"}, {"_id": 1})
+        names = sorted(row["_id"] for row in rows)
+        found = store.get_many("campaigns", names)
+    return [name for name in names if name in found and found[name]["status"] == "incomplete"]

@@ -24,7 +24,7 @@ from ninefold.clusters.settings import Cluster
 from ninefold.errors import InputError, NinefoldError
 from ninefold.paths import user_path
 from ninefold.run.demand import Demand, DemandSource, to_submit
-from ninefold.run.queue import Queue, QueueError
+from ninefold.run.queue import MissingSchedulerError, Queue, QueueError, queue_of
 from ninefold.stages.stage import ResourceKind
 
 INTERVAL = 30.0
@@ -241,6 +241,34 @@ def alone(pilots: Pilots) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
         yield
+
+
+def check_accepted(cluster: Cluster, cluster_file: Path) -> None:
+    """Refuse a cluster file whose queue jobs the scheduler would not take, if it can be asked from this machine.
+
+    Raises:
+        InputError: in the scheduler's words, at the key that they point to.
+    """
+    queue = queue_of(cluster)
+    for kind in cluster.resources.kinds:
+        with contextlib.suppress(QueueError, MissingSchedulerError):  # another machine's queue, or not now: `up` tells
+            if (said := refusal_of(cluster, cluster_file, kind, queue)) is not None:
+                raise queue.refused(f"the scheduler for resources.{kind}", said)
+
+
+def refusal_of(cluster: Cluster, cluster_file: Path, kind: ResourceKind, queue: Queue) -> str | None:
+    """Why the scheduler would refuse a queue job of full size, as far as it can be asked without one."""
+    folder = work_folder(cluster)
+    text = queue_script(
+        cluster, cluster.of(kind), pilot_command(cluster, cluster_file, kind), name=job_name(cluster, kind),
+        folder=folder / "logs",
+    )  # fmt: skip
+    script = folder / "queue" / f"{job_name(cluster, kind)}-whole.sh"
+    script.write_text(text, encoding="utf-8")
+    try:
+        return queue.refusal(script)
+    finally:
+        script.unlink()
 
 
 def last_log(folder: Path, names: tuple[str, ...]) -> Path | None:
