@@ -146,6 +146,28 @@ def test_a_node_gives_its_job_back_at_the_end_of_its_time(launchpad, address, fo
     assert launchpad.fireworks.find_one()["state"] == "READY"
 
 
+def test_a_server_that_was_killed_gives_back_what_it_had_in_hand_and_leaves_the_rest(
+    launchpad, address, folder, tmp_path, monkeypatch
+):
+    from ninefold.run.fireworks import fireworker
+    from ninefold.run.spool_jobs import IN_FOLDER
+    from ninefold.run.spool_lost import give_back_unwritten
+
+    monkeypatch.setattr(spool_server, "POLL_SECONDS", 0.1)
+    submit(address, *(cluster_jobs.count(str(tmp_path), name) for name in ("on a node", "taken", "own")))
+    server = fireworker("spool-here", "here", ["cpu", "login"], [])
+    launches = [launchpad.take(server, "", host)[1] for host in (IN_FOLDER, IN_FOLDER, "login")]
+    [job] = launchpad.fireworks.find({"launches": launches[0]})
+    there = folder / "running" / "node-1" / str(JobName(1, job["fw_id"], launches[0]))
+    there.parent.mkdir(parents=True)
+    there.touch()
+    give_back_unwritten(folder, ["cpu"], launchpad, "spool-here")
+    left = {launch for row in launchpad.fireworks.find({}) for launch in row["launches"]}
+    assert left == {launches[0]}
+    assert launchpad.fireworks.count_documents({"state": "READY"}) == 2
+    assert all(not row["spec"]["ninefold"].get("lost") for row in launchpad.fireworks.find({}))
+
+
 def test_a_job_that_another_submission_has_removed_is_withdrawn(launchpad, address, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(spool_server, "POLL_SECONDS", 0.1)
     submit(address, cluster_jobs.wait_for(str(tmp_path), "old"))
