@@ -54,7 +54,7 @@ def database(address):
     return mongo_server.client()[address.rpartition("/")[2].partition("?")[0]]
 
 
-def wait_until(condition, seconds=100.0):
+def wait_until(condition, seconds=250.0):
     last = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < last, "waited for too long"
@@ -150,7 +150,7 @@ def test_the_scratch_disk_fills_in_the_middle(local, tmp_path, small_disk, recor
     try:
         wait_until(lambda: list(small_disk.glob("ninefold-*/job.db")))
         fill(small_disk)
-        out, err = worker.communicate(timeout=100)
+        out, err = worker.communicate(timeout=250)
         # SQLite on a full disk may say no more than that its file cannot be written
         assert worker.returncode in (1, 2), out + err
         assert any(words in err.splitlines()[-1] for words in ("full", "No space left", "disk I/O error"))
@@ -160,7 +160,7 @@ def test_the_scratch_disk_fills_in_the_middle(local, tmp_path, small_disk, recor
         assert "0 MB free; no job is taken" in again.stderr
         begun = time.monotonic()
         started.append(start(*WORK, cwd=tmp_path, env={**environment, "NINEFOLD_SCRATCH": str(tmp_path)}))
-        out, err = server.communicate(timeout=200)
+        out, err = server.communicate(timeout=250)
         record_property("seconds until the end", time.monotonic() - begun)
         assert server.returncode == 0, out + err
         started[-1].send_signal(signal.SIGTERM)

@@ -36,6 +36,8 @@ from slurm_server import slurm as slurm
 
 CAMPAIGN = parse_campaign(QUICK)
 NAME = f"faults{os.getpid()}"
+SOON = 300.0
+"""Seconds until a lost job runs again, however busy the machine; a tenth of it where it is not."""
 
 
 class Campaign:
@@ -64,7 +66,7 @@ class Campaign:
 
         def up():
             try:
-                keep_up(pilots, source, interval=0.5, seconds=170, report=self.steps.append)
+                keep_up(pilots, source, interval=0.5, seconds=500, report=self.steps.append)
             except Exception as error:
                 self.error = error
 
@@ -72,7 +74,7 @@ class Campaign:
         self.thread = threading.Thread(target=up)
         self.thread.start()
 
-    def wait_for_run(self, number, seconds=120):
+    def wait_for_run(self, number, seconds=SOON):
         """Until the long job has begun so often; gives the process of its last run, and how long that took, s."""
         start = time.monotonic()
         while cluster_jobs.runs(self.folder, "long") < number:
@@ -89,7 +91,7 @@ class Campaign:
     def finish(self):
         """Let the long job end."""
         (self.folder / "go").touch()
-        self.thread.join(120)
+        self.thread.join(SOON)
         assert self.error is None, self.error
         assert self.steps[-1].work_left == 0
         assert cluster_jobs.runs(self.folder, "last") == 1
@@ -115,7 +117,7 @@ def campaign(slurm, tmp_path, monkeypatch, request):
     one = Campaign(tmp_path, address, getattr(request, "param", {}))
     yield one
     (tmp_path / "go").touch()
-    one.thread.join(180)
+    one.thread.join(SOON)
 
 
 def parent_of(pid):
@@ -128,7 +130,7 @@ def test_a_cancelled_queue_job_is_replaced_and_its_job_runs_again(campaign, reco
     campaign.queue.cancel(before)
     _, seconds = campaign.wait_for_run(2)
     record_property("seconds until the job ran again", round(seconds, 1))
-    assert seconds < 60
+    assert seconds < SOON
     assert not set(before) & set(campaign.queue_jobs())
     campaign.finish()
     assert cluster_jobs.runs(campaign.folder, "long") == 2
@@ -139,7 +141,7 @@ def test_a_killed_worker_is_replaced_and_its_job_runs_again(campaign, record_pro
     os.kill(pid, signal.SIGKILL)
     _, seconds = campaign.wait_for_run(2)
     record_property("seconds until the job ran again", round(seconds, 1))
-    assert seconds < 60
+    assert seconds < SOON
     campaign.finish()
     assert cluster_jobs.runs(campaign.folder, "long") == 2
 
@@ -154,7 +156,7 @@ def test_a_node_that_dies_with_its_processes_loses_no_job(campaign, record_prope
     try:
         _, seconds = campaign.wait_for_run(2)
         record_property("seconds until the job ran again", round(seconds, 1))
-        assert seconds < 100
+        assert seconds < SOON
         assert run("squeue", "-h", "-n", f"ninefold-{NAME}-cpu", "-o", "%N").stdout.strip() != node
         campaign.finish()
     finally:
@@ -170,7 +172,7 @@ def test_a_queue_job_ends_before_its_wall_time_and_the_next_goes_on(campaign, re
     before = campaign.queue_jobs()
     _, seconds = campaign.wait_for_run(2)
     record_property("seconds until the job ran again", round(seconds, 1))
-    assert seconds < 60 + began  # 30 s of work, and the next queue job
+    assert seconds < SOON + began
     assert not set(before) & set(campaign.queue_jobs())
     log = next((campaign.folder / "work/logs").glob(f"*{before[0]}.log")).read_text()
     assert "1 given back" in log
@@ -221,7 +223,7 @@ def test_a_controller_that_has_forgotten_a_queue_job_kills_it_and_its_job_runs_a
     restart_controller(campaign, lambda: saved_jobs().write_bytes(saved))
     _, seconds = campaign.wait_for_run(2)
     record_property("seconds until the job ran again", round(seconds, 1))
-    assert seconds < 60
+    assert seconds < SOON
     assert not Path(f"/proc/{pid}").exists()
     campaign.finish()
     assert cluster_jobs.runs(campaign.folder, "long") == 2
@@ -236,13 +238,13 @@ def test_two_launchers_at_once_run_each_job_once(campaign):
     elsewhere.mkdir()
     settings = yaml.safe_load((campaign.folder / f"{NAME}.yaml").read_text())
     (elsewhere / f"{NAME}.yaml").write_text(yaml.safe_dump({**settings, "work_folder": str(elsewhere / "work")}))
-    second = start("up", elsewhere / f"{NAME}.yaml", "--interval", "1", "--time-out", "2", cwd=elsewhere)
+    second = start("up", elsewhere / f"{NAME}.yaml", "--interval", "1", "--time-out", "6", cwd=elsewhere)
     try:
         line = second.stderr.readline()  # it has looked
         assert "1 run" in line
         assert len(campaign.queue_jobs()) == 1
         campaign.finish()
-        out, err = second.communicate(timeout=100)
+        out, err = second.communicate(timeout=SOON)
     finally:
         second.kill()
     assert (second.returncode, out) == (0, "No work is left.\n"), err
