@@ -142,7 +142,7 @@ class CampaignLaunchPad(LaunchPad):
         Only READY ones are taken, and only that is not done under the lock of the workflow. It changes the launches.
         """
         if reassign_all:
-            return super()._upsert_fws(fws, reassign_all)  # type: ignore[no-any-return]
+            return super()._upsert_fws(fws, reassign_all)
         new = [each for each in fws if each.fw_id < 0]
         made: dict[int, int] = super()._upsert_fws(new)
         for each in sorted((each for each in fws if each not in new), key=lambda each: each.fw_id):
