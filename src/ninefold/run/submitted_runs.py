@@ -32,7 +32,8 @@ def launchpad_of(address: str) -> Iterator[tuple[Store, CampaignLaunchPad]]:
     if store_file(address) is not None:
         raise InputError(
             "database", address, problem="is a file, which the nodes of a cluster cannot write at once",
-            allowed="mongodb://HOST:PORT/DATABASE", hint="see docs/mongodb.md",
+            allowed="mongodb://HOST:PORT/DATABASE",
+            hint="'database' of the cluster's file or NINEFOLD_STORE names it; see docs/mongodb.md",
         )  # fmt: skip
     try:
         from ninefold.run.launchpad import CampaignLaunchPad
