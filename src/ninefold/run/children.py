@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 GRACE_SECONDS = 5.0
@@ -31,15 +32,24 @@ def descendants(pid: int | None = None) -> set[int]:
     return found
 
 
-def adopt_orphans() -> None:
-    """Become the parent of what the processes below this one leave behind, as VASP's when its `mpirun` has died.
+@contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """Be the parent of what the processes below this one leave behind, as VASP's when its `mpirun` has died.
 
     They would go to the machine's first process, where nobody knows whose they were. Linux alone has this.
     """
+    _adopt(True)
+    try:
+        yield
+    finally:
+        _adopt(False)
+
+
+def _adopt(is_on: bool) -> None:
     import ctypes
 
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, int(is_on), 0, 0, 0)
 
 
 def core_time() -> float:

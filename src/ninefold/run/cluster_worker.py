@@ -25,7 +25,7 @@ from ninefold.flows.progress import listening
 from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
-from ninefold.run.children import adopt_orphans, core_time, descendants, end_children
+from ninefold.run.children import adopting_orphans, core_time, descendants, end_children
 from ninefold.run.ending import Ending, JobStopped
 from ninefold.run.job_errors import STAGE
 from ninefold.run.one_process import OneProcess, held_tasks
@@ -290,8 +290,7 @@ def work(
         What it has done, and why it ended.
     """
     use_one_thread()
-    adopt_orphans()
-    with Ending(max_seconds) as ending:
+    with adopting_orphans(), Ending(max_seconds) as ending:
         ending.announce()
         worker = ClusterWorker(address, cluster, kinds, ending, tell, folder)
         worker.work(idle_seconds)

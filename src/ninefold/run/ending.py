@@ -49,6 +49,7 @@ class Ending:
         return self
 
     def __exit__(self, *_: object) -> None:
+        os.environ.pop(JOB_UNTIL, None)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
             signal.signal(number, handler)

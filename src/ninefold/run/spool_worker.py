@@ -22,7 +22,7 @@ from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
 from ninefold.run import spool_jobs
-from ninefold.run.children import adopt_orphans, core_time, descendants, end_children
+from ninefold.run.children import adopting_orphans, core_time, descendants, end_children
 from ninefold.run.cluster_worker import HEARTBEAT_SECONDS, PAUSE_SECONDS, Worked
 from ninefold.run.ending import Ending, JobStopped, OutOfTime
 from ninefold.run.flow_run import OF_EVERY_JOB
@@ -58,10 +58,9 @@ def work_from_spool(
         tell: Told a line for each job.
     """
     use_one_thread()
-    adopt_orphans()
     worker = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     done = Worked()
-    with Ending(max_seconds) as ending, _alive(folder, worker):
+    with adopting_orphans(), Ending(max_seconds) as ending, _alive(folder, worker):
         ending.announce()
         idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
         while ending.reason is None:

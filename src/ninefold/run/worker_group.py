@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ninefold.run.children import adopt_orphans, descendants, end_children, end_orphans
+from ninefold.run.children import adopting_orphans, descendants, end_children, end_orphans
 
 PARENT = "NINEFOLD_WORKER_GROUP"
 """Process id of the one that started a worker: where that was killed, the worker ends, too."""
@@ -20,6 +20,7 @@ GRACE_SECONDS = 120.0
 """That workers have to give their jobs back, after they were told to end."""
 
 
+@adopting_orphans()
 def run_workers(command: Sequence[str], count: int, *, has_devices: bool = False) -> int:
     """Run a command several times side by side, until all have ended; signals are passed on.
 
@@ -36,7 +37,6 @@ def run_workers(command: Sequence[str], count: int, *, has_devices: bool = False
         number: signal.signal(number, lambda number, _: told.append(number))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     }
-    adopt_orphans()
     others = descendants()
     workers: list[subprocess.Popen[bytes]] = []
     try:
