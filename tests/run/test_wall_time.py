@@ -50,7 +50,7 @@ def submit(place, flow):
     return submission._submit(*place, CAMPAIGN, flow, run, "here", ("cpu", "dft"), None, what="test")
 
 
-def wait_until(condition, seconds=60.0):
+def wait_until(condition, seconds=250.0):
     last = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < last, "waited for too long"

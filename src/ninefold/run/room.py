@@ -22,7 +22,8 @@ def check_room(what: str, folder: Path | None) -> None:
     Raises:
         InputError: naming the folder and what is free there.
     """
-    place = Path(tempfile.gettempdir()) if folder is None else folder
+    place = (Path(tempfile.gettempdir()) if folder is None else folder).absolute()
+    place = next((each for each in (place, *place.parents) if each.exists()), place)  # it may be made yet
     try:
         free = shutil.disk_usage(place).free / 1e6
     except OSError as error:
