@@ -147,7 +147,7 @@ docs: setup
 	$(BIN)/mkdocs build --strict
 
 constraints: setup-dft setup-abinit
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[abinit,dft,docs,materials-project,mutants]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[abinit,dft,docs,dynamics,materials-project,mutants]'
 	@{ head -2 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 clean:

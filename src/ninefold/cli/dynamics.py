@@ -9,6 +9,7 @@ import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse
 from ninefold.cli.dynamics_paths import paths
+from ninefold.cli.dynamics_transport import transport
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
-    for command in (run, analyse, paths):
+    for command in (run, analyse, paths, transport):
         group.command()(command)
     app.add_typer(group, name="dynamics")
 
@@ -150,7 +151,7 @@ def analyse(
     from ninefold.dynamics.runs import is_run, read_run
     from ninefold.errors import InputError
 
-    temperatures = _one_each(temperature, files)
+    temperatures = one_each(temperature, files)
     elements = [name.strip() for name in types.split(",")] if types else []
     trajectories = [
         read_run(path, skip) if is_run(path) else read_trajectory(path, time_step, kelvin, elements, skip, every)
@@ -182,7 +183,8 @@ def analyse(
         print_barrier(out, fit)
 
 
-def _one_each(temperatures: list[float] | None, files: list[Path]) -> list[float | None]:
+def one_each(temperatures: list[float] | None, files: list[Path]) -> list[float | None]:
+    """The temperature of each file; None where none is given."""
     from ninefold.errors import InputError
 
     if not temperatures:

@@ -1,0 +1,160 @@
+"""`ninefold dynamics transport`: diffusion of ions and the conductivity that it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.calculation import refuse
+from ninefold.cli.options import JsonOption, console, print_json
+
+if TYPE_CHECKING:
+    from ninefold.dynamics.slopes import Interval
+    from ninefold.dynamics.transport import Extrapolation, Transport
+
+METHODS = ("auto", "windows", "kinisi")
+ROOM_K = 300.0
+
+
+def transport(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of runs; or files: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dump. One a temperature."
+        ),
+    ],
+    mobile: Annotated[str, typer.Option(help="Element that moves, e.g. Li; all others are the framework.")],
+    charge: Annotated[
+        float | None, typer.Option(help="Formal charge of its ions, e.g. 1. Needed for a conductivity.")
+    ] = None,
+    time_step: Annotated[
+        float | None, typer.Option("--time-step", help="fs between two frames of the file.", show_default=False)
+    ] = None,
+    temperature: Annotated[
+        list[float] | None,
+        typer.Option("--temperature", help="K, once for each file in their order. Needed for a conductivity."),
+    ] = None,
+    start: Annotated[
+        float | None,
+        typer.Option("--start", help="ps; shortest time over which motion counts. Default: a fiftieth of the run."),
+    ] = None,
+    errors: Annotated[
+        str, typer.Option(help="Intervals by: kinisi, windows (ours), or auto: kinisi where it is installed.")
+    ] = "auto",
+    types: Annotated[
+        str | None, typer.Option(help="LAMMPS dump without elements: element of type 1, 2, ..., e.g. K,Re,H.")
+    ] = None,
+    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start (equilibration).")] = 0,
+    every: Annotated[int, typer.Option(min=1, help="Take every so many frames.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of kinisi's sampling.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Measure diffusion from a trajectory: coefficient, tensor, conductivity, Haven ratio, each with a 95 % interval.
+
+    With several temperatures also the barrier of diffusion, and the coefficient at 300 K.
+    """
+    from ninefold.cli.calculation import step_progress
+    from ninefold.cli.dynamics import one_each
+    from ninefold.dynamics import kinisi_fit
+    from ninefold.dynamics.reading import read_trajectory
+    from ninefold.dynamics.runs import is_run, read_run
+    from ninefold.dynamics.transport import extrapolate
+    from ninefold.dynamics.transport import transport as transport_of
+    from ninefold.errors import InputError
+
+    if errors not in METHODS:
+        refuse("--errors", errors, "is no way to an interval", ", ".join(METHODS))
+    method = ("kinisi" if kinisi_fit.is_installed() else "windows") if errors == "auto" else errors
+    if method == "kinisi":
+        kinisi_fit.check_installed()
+    elements = [name.strip() for name in types.split(",")] if types else []
+    trajectories = [
+        read_run(path, skip) if is_run(path) else read_trajectory(path, time_step, kelvin, elements, skip, every)
+        for path, kelvin in zip(files, one_each(temperature, files), strict=True)
+    ]
+    found: list[Transport] = []
+    with step_progress() as notify:
+        for done, trajectory in enumerate(trajectories):
+            notify("trajectories", done, len(trajectories))
+            found.append(transport_of(trajectory, mobile, charge, start, method, seed))  # type: ignore[arg-type]
+        notify("trajectories", len(trajectories), len(trajectories))
+    at_room, unresolved = None, ""
+    if len({one.temperature_K for one in found}) > 1:
+        try:
+            at_room = extrapolate(found, ROOM_K)
+        except InputError as error:
+            unresolved = f"{ROOM_K:g} K not resolved: {error.value}; needed: {error.allowed}"
+    if json:
+        print_json({"trajectories": [one.to_dict() for one in found], "at_300_K": _plain(at_room)})
+    out = console()
+    for one in [] if json else found:
+        print_transport(out, one)
+    if at_room is not None and not json:
+        print_extrapolation(out, at_room)
+    if unresolved:
+        typer.echo(unresolved, err=True)
+
+
+def print_transport(out: Any, found: Transport) -> None:
+    """One trajectory."""
+    diffusion, charged = found.diffusion, found.conductivity
+    at = "" if found.temperature_K is None else f", {found.temperature_K:g} K"
+    out.print(
+        f"{found.source}{at}: {found.duration_ps:.4g} ps, {diffusion.n_ions} {diffusion.species}; "
+        f"slope from {found.start_ps:.3g} to {found.end_ps:.3g} ps, intervals by {diffusion.method}"
+    )
+    rows = [("diffusion", _coefficient(diffusion.coefficient, diffusion.is_resolved))]
+    if diffusion.is_resolved:
+        rows += [
+            (f"along {axis}", _shown(one, "cm2/s"))
+            for axis, one in zip(("x", "y", "z"), diffusion.directions, strict=True)
+        ]
+    rows.append(("net jumps", f"{diffusion.jumps:.3g} of 2 Å"))
+    if charged is not None:
+        rows.append(("Nernst-Einstein", _coefficient(charged.nernst_einstein, diffusion.is_resolved, "mS/cm")))
+        if charged.collective is not None and charged.haven_ratio is not None:
+            rows += [
+                ("conductivity", _shown(charged.collective, "mS/cm")),
+                ("Haven ratio", _shown(charged.haven_ratio, "")),
+            ]
+        else:
+            rows.append(("conductivity", "not resolved"))
+    squares = ", ".join(f"{name} {value:.3g}" for name, value in found.displacements.items())
+    rows.append((f"MSD {found.end_ps:.3g} ps", f"{squares} Å2"))
+    for name, text in rows:
+        out.print(f"  {name:<19} {text}")
+    for note in found.notes:
+        out.print(f"  note: {note}")
+
+
+def print_extrapolation(out: Any, found: Extrapolation) -> None:
+    """Of several temperatures."""
+    barrier = found.barrier_eV
+    used = ", ".join(f"{kelvin:g}" for kelvin in found.used_K)
+    out.print(
+        f"Barrier of diffusion: {barrier.value * 1000:.0f} meV (95 %: {barrier.low * 1000:.0f} to "
+        f"{barrier.high * 1000:.0f}), from {used} K; at {found.temperature_K:g} K {_shown(found.coefficient, 'cm2/s')}"
+        ", if the barrier stays the same"
+    )
+
+
+def _coefficient(interval: Interval, is_resolved: bool, unit: str = "cm2/s") -> str:
+    return _shown(interval, unit) if is_resolved else f"not resolved: below {interval.high:.2g} {unit} (95 %)"
+
+
+def _shown(interval: Interval, unit: str) -> str:
+    unit = f" {unit}" if unit else ""
+    if interval.low == 0:
+        return f"below {interval.high:.2g}{unit} (95 %)"
+    return f"{interval.value:.3g}{unit} (95 %: {interval.low:.2g} to {interval.high:.2g})"
+
+
+def _plain(found: Extrapolation | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "barrier_eV": found.barrier_eV._asdict(), "coefficient_cm2_per_s": found.coefficient._asdict(),
+        "temperatures_used_K": list(found.used_K),
+    }  # fmt: skip

@@ -1,0 +1,147 @@
+"""Diffusion coefficients of paths as slopes of their mean squared displacement, with intervals.
+
+A coefficient is the slope between two lags, so that vibration, a constant, drops out. Its interval is that of a random
+walk observed for the same time (the variance over all overlapping windows is exact), wider where the scatter between
+ions or between parts of the run shows more than a walk of independent ions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ninefold.dynamics.displacements import mean_squared_displacement
+from ninefold.dynamics.rates import CONFIDENCE
+
+MOST_PARTS = 5
+"""Of a run, compared with each other; each at least twice the longest lag."""
+
+
+class Interval(NamedTuple):
+    """A value with the interval that holds the true one in 95 % of all cases."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Slope(NamedTuple):
+    """Of a mean squared displacement, with its error."""
+
+    tensor: np.ndarray
+    """shape (3, 3), Å2/ps: diffusion coefficients."""
+    variance: float
+    """Relative, of the trace."""
+    direction_variance: float
+    """Relative, of one direction."""
+
+
+def slope_of(paths: np.ndarray, step: float, start: int, end: int) -> Slope:
+    """Diffusion tensor from two lags, with relative variances.
+
+    Args:
+        paths: shape (f, n, 3), Å, unwrapped; each of the n walks on its own.
+        step: Between frames, ps.
+        start: Shorter lag, frames.
+        end: Longer lag, frames.
+    """
+    frames, n, _ = paths.shape
+    squares = mean_squared_displacement(paths, end)
+    tensor = (squares[end] - squares[start]) / (2 * (end - start) * step)
+    variance = walk_variance(frames, start, end)
+    share = _squared_share(tensor, 2 * n / variance)
+    excess = _excess(paths, step, (start, end), float(np.trace(tensor)), share)
+    return Slope(tensor, variance * share / n * excess, variance / n * excess)
+
+
+def walk_variance(frames: int, start: int, end: int) -> float:
+    """Relative variance of the slope of one random walk in one dimension, over all overlapping windows.
+
+    Two displacements of a Gaussian walk that share k steps have squares of covariance 2 k^2 (in units of a step's
+    variance squared); the sum over all pairs is that over their distance in time.
+
+    Args:
+        frames: Of the walk.
+        start: Shorter lag, frames.
+        end: Longer lag, frames.
+    """
+
+    def covariance(a: int, b: int) -> float:
+        origins_a, origins_b = frames - a, frames - b
+        shift = np.arange(1 - b, a)  # of b's window from a's, in frames: all that share a step
+        shared = np.minimum(a, shift + b) - np.maximum(0, shift)
+        pairs = np.minimum(origins_a, origins_b - shift) - np.maximum(0, -shift)
+        return float((2.0 * shared**2 * np.maximum(pairs, 0)).sum()) / origins_a / origins_b
+
+    return (covariance(end, end) + covariance(start, start) - 2 * covariance(start, end)) / (end - start) ** 2
+
+
+def _squared_share(tensor: np.ndarray, samples: float) -> float:
+    """Sum of the squared diffusion coefficients along the principal axes over their sum's square: 1/3 if isotropic.
+
+    What the noise of the tensor adds is taken off, as for a Wishart matrix of so many samples.
+    """
+    trace = float(np.trace(tensor))
+    if trace <= 0:
+        return 1.0
+    share = float((tensor**2).sum()) / trace**2
+    if samples > 2:
+        share = samples**2 / ((samples - 1) * (samples + 2)) * (share - 1 / samples)
+    return min(1.0, max(1 / 3, share))
+
+
+def _excess(paths: np.ndarray, step: float, lags: tuple[int, int], trace: float, share: float) -> float:
+    """Factor, at least 1, by which the scatter in the run exceeds the variance of independent walks.
+
+    Between ions and parts of the run: rare or unequal jumps. Between parts of the run, all ions together: jumps that
+    depend on each other; only where it is more than chance makes of so few parts.
+    """
+    start, end = lags
+    frames, n, _ = paths.shape
+    parts = min(MOST_PARTS, frames // (2 * end))
+    if trace <= 0 or parts < 2:
+        return 1.0
+    length = frames // parts
+    slopes = np.empty((parts, n))
+    for part in range(parts):
+        piece = paths[part * length : (part + 1) * length]
+        longer, shorter = (squared_displacements(piece, lag).mean(axis=0).sum(axis=1) for lag in (end, start))
+        slopes[part] = (longer - shorter) / (2 * (end - start) * step)
+    expected = walk_variance(length, start, end) * share * trace**2
+    factor = 1.0
+    if slopes.size >= 50:
+        factor = max(factor, float(slopes.var(ddof=1)) / expected)
+    together = float(slopes.mean(axis=1).var(ddof=1)) / (expected / n)
+    if together > factor * _chance(parts - 1):
+        factor = together
+    return factor
+
+
+def _chance(freedom: int) -> float:
+    """A ratio of variances that chance exceeds once in a hundred times."""
+    from scipy.stats import chi2
+
+    return float(chi2.ppf(0.99, freedom)) / freedom
+
+
+def squared_displacements(paths: np.ndarray, lag: int) -> np.ndarray:
+    """Squared displacements, shape (f - lag, n, 3), Å2."""
+    squared: np.ndarray = (paths[lag:] - paths[:-lag]) ** 2
+    return squared
+
+
+def mean_interval(slope: Slope) -> Interval:
+    """Of a third of the tensor's trace, Å2/ps."""
+    return interval_of(float(np.trace(slope.tensor)) / 3, slope.variance)
+
+
+def interval_of(value: float, variance: float) -> Interval:
+    """Of a mean of squares: chi-squared with the degrees of freedom that its relative variance says (Satterthwaite)."""
+    from scipy.stats import chi2
+
+    freedom = 2 / variance
+    tail = (1 - CONFIDENCE) / 2
+    return Interval(
+        value, value * freedom / float(chi2.ppf(1 - tail, freedom)), value * freedom / float(chi2.ppf(tail, freedom))
+    )

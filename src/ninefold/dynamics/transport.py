@@ -1,0 +1,317 @@
+"""How fast ions diffuse and carry charge: coefficients with intervals, and what they say of another temperature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ninefold.dynamics.displacements import Displacements, unwrap
+from ninefold.dynamics.rates import BOLTZMANN, poisson_rate
+from ninefold.dynamics.slopes import Interval, Slope, interval_of, mean_interval, slope_of, squared_displacements
+from ninefold.dynamics.trajectory import Trajectory
+from ninefold.errors import InputError
+
+FEWEST_FRAMES = 100
+END_SHARE, START_SHARE = 10, 50
+"""Lags of the slope by default: the run's length by these. A tenth leaves ten windows that do not overlap."""
+JUMP_LENGTH = 2.0
+"""Å. The displacement by which jumps are counted: short beside the distances of cation sites in hydrides (2.5-4 Å)."""
+FEWEST_JUMPS = 10
+"""Net jumps in a run, all ions together, below which a coefficient is an upper bound: 10 events are known to 30 %."""
+NORMAL_QUANTILE = 1.959964
+"""Standard errors in half an interval of 95 %."""
+CM2_PER_S = 1e-4
+"""One Å2/ps."""
+CHARGE, BOLTZMANN_J = 1.602176634e-19, 1.380649e-23
+"""C, J/K: exact by definition of the SI (2019)."""
+Method = Literal["windows", "kinisi"]
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """Tracer diffusion of one species."""
+
+    species: str
+    n_ions: int
+    coefficient: Interval
+    """cm2/s, a third of the tensor's trace. Where it is not resolved, low is 0 and high an upper bound."""
+    directions: tuple[Interval, Interval, Interval]
+    """cm2/s, along x, y, z."""
+    tensor: list[list[float]]
+    """cm2/s, shape (3, 3), Cartesian."""
+    jumps: float
+    """Net jumps of 2 Å that the coefficient amounts to, all ions together."""
+    is_resolved: bool
+    """At least FEWEST_JUMPS jumps."""
+    method: Method
+    """Of the coefficient; directions, tensor and collective motion are always by windows."""
+
+
+@dataclass(frozen=True)
+class Conductivity:
+    """Of the mobile species alone, mS/cm."""
+
+    charge: float
+    """Formal, e."""
+    nernst_einstein: Interval
+    """As if ions moved independently of each other."""
+    collective: Interval | None
+    """From the displacement of the total charge; None where its slope is not above zero."""
+    haven_ratio: Interval | None
+    """Nernst-Einstein over collective; its interval takes the errors of both for independent, which is too wide."""
+
+
+@dataclass(frozen=True)
+class Transport:
+    """One trajectory."""
+
+    source: str
+    temperature_K: float | None
+    duration_ps: float
+    start_ps: float
+    """Shortest lag of the slope."""
+    end_ps: float
+    """Longest lag of the slope; kinisi goes on to the whole run."""
+    diffusion: Diffusion
+    conductivity: Conductivity | None
+    displacements: dict[str, float]
+    """Species -> mean squared displacement at `end_ps`, Å2."""
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values with stable keys."""
+        values = asdict(self)
+        found = values["diffusion"]
+        found["coefficient"] = self.diffusion.coefficient._asdict()
+        found["directions"] = [one._asdict() for one in self.diffusion.directions]
+        if self.conductivity is not None:
+            for name in ("nernst_einstein", "collective", "haven_ratio"):
+                one = getattr(self.conductivity, name)
+                values["conductivity"][name] = None if one is None else one._asdict()
+        return values
+
+
+class Extrapolation(NamedTuple):
+    """D = D0 exp(-barrier / kT) of several temperatures."""
+
+    barrier_eV: Interval
+    temperature_K: float
+    coefficient: Interval
+    """cm2/s, at that temperature."""
+    used_K: tuple[float, ...]
+    """Temperatures whose coefficient is resolved."""
+
+
+def transport(
+    trajectory: Trajectory,
+    mobile: str,
+    charge: float | None = None,
+    start_ps: float | None = None,
+    method: Method = "windows",
+    seed: int = 0,
+) -> Transport:
+    """Diffusion of a species, and the conductivity that it makes.
+
+    Args:
+        trajectory: Any; with a temperature for a conductivity.
+        mobile: Symbol of the species.
+        charge: Formal charge of its ions, e; None: no conductivity.
+        start_ps: Shortest lag of the slope; default: a fiftieth of the run.
+        method: Of the coefficient and its interval, and with it of the Nernst-Einstein conductivity.
+        seed: Of kinisi's sampling.
+
+    Raises:
+        InputError: if the species is absent, the run too short, or the temperature of a conductivity not known.
+    """
+    if charge is not None and trajectory.temperature_K is None:
+        raise InputError(
+            "--temperature", None, problem="is needed for a conductivity", allowed="K, once for each file",
+            hint="without --charge, diffusion alone is given",
+        )  # fmt: skip
+    if charge is not None and not (math.isfinite(charge) and charge):
+        raise InputError("--charge", charge, allowed="formal charge of a mobile ion, not 0, e.g. 1")
+    moved = unwrap(trajectory, mobile)
+    paths, step = moved.paths, moved.time_step_ps
+    start, end = _lags(len(paths), step, start_ps, trajectory.source)
+    slope = slope_of(paths, step, start, end)
+    diffusion = _diffusion(moved, slope)
+    if method == "kinisi" and diffusion.is_resolved:
+        from ninefold.dynamics.kinisi_fit import coefficient
+
+        value = coefficient(paths, step, start * step, seed)
+        diffusion = Diffusion(**{**diffusion.__dict__, "coefficient": value, "method": "kinisi"})
+    conductivity = None
+    if charge is not None and trajectory.temperature_K is not None:
+        # by windows in any case: of one path kinisi's intervals are too narrow (docs/dynamics.md)
+        total = mean_interval(slope_of(paths.sum(axis=1, keepdims=True), step, start, end))
+        conductivity = _conductivity(
+            diffusion, _scaled(total, CM2_PER_S), charge, moved.volume, trajectory.temperature_K
+        )
+    displacements = {
+        name: float(squared_displacements(moved.positions[:, moved.symbols == name], end).mean(axis=(0, 1)).sum())
+        for name in dict.fromkeys(moved.symbols.tolist())
+    }
+    notes = _notes(moved, slope, diffusion, displacements[moved.mobile], (start, end), method)
+    return Transport(
+        trajectory.source, trajectory.temperature_K, (len(paths) - 1) * step, start * step, end * step, diffusion,
+        conductivity, displacements, notes,
+    )  # fmt: skip
+
+
+def _lags(frames: int, step: float, start_ps: float | None, source: str) -> tuple[int, int]:
+    """Frames of the slope's two lags."""
+    if frames < FEWEST_FRAMES:
+        raise InputError(
+            source or "trajectory", f"{frames} frames", problem="are too few for a diffusion coefficient",
+            allowed=f"{FEWEST_FRAMES} and more",
+        )  # fmt: skip
+    end = frames // END_SHARE
+    if start_ps is None:
+        return max(1, frames // START_SHARE), end
+    start = max(1, round(start_ps / step)) if math.isfinite(start_ps) and start_ps > 0 else 0
+    if not 0 < 2 * start <= end:
+        raise InputError(
+            "--start", start_ps, problem=f"does not fit a run of {frames * step:g} ps",
+            allowed=f"above 0, up to {end // 2 * step:g} ps: a twentieth of the run",
+        )  # fmt: skip
+    return start, end
+
+
+def extrapolate(found: Sequence[Transport], temperature_K: float = 300.0) -> Extrapolation:
+    """The coefficient at another temperature by Arrhenius' law, errors of the coefficients taken for log-normal.
+
+    Where the points scatter about the line by more than their errors, the interval widens accordingly.
+
+    Args:
+        found: At several temperatures.
+        temperature_K: To extrapolate to.
+
+    Raises:
+        InputError: if fewer than two temperatures have a resolved coefficient.
+    """
+    used = [one for one in found if one.temperature_K is not None and one.diffusion.is_resolved]
+    temperatures = np.array([one.temperature_K for one in used], dtype=float)
+    if len(set(temperatures.tolist())) < 2:
+        raise InputError(
+            "temperatures", "; ".join(f"{one.temperature_K or math.nan:g} K: {one.diffusion.jumps:.1f} net jumps"
+                                      for one in found),
+            problem=f"do not resolve {temperature_K:g} K",
+            allowed=f"two temperatures and more with at least {FEWEST_JUMPS} net jumps of {JUMP_LENGTH:g} Å",
+            hint="longer runs, or higher temperatures",
+        )  # fmt: skip
+    inverse = 1 / (BOLTZMANN * temperatures)
+    logs = np.log([one.diffusion.coefficient.value for one in used])
+    errors = np.array(
+        [
+            math.log(one.diffusion.coefficient.high / one.diffusion.coefficient.low) / (2 * NORMAL_QUANTILE)
+            for one in used
+        ]
+    )
+    design = np.column_stack([np.ones(len(used)), -inverse]) / errors[:, None]
+    covariance = np.linalg.inv(design.T @ design)
+    level, barrier = covariance @ design.T @ (logs / errors)
+    if len(used) > 2:
+        scatter = float((((logs - level + barrier * inverse) / errors) ** 2).sum()) / (len(used) - 2)
+        covariance *= max(1.0, scatter)
+    there = np.array([1.0, -1 / (BOLTZMANN * temperature_K)])
+    log = float(there @ [level, barrier])
+    log_error = NORMAL_QUANTILE * math.sqrt(there @ covariance @ there)
+    error = NORMAL_QUANTILE * math.sqrt(covariance[1, 1])
+    return Extrapolation(
+        Interval(float(barrier), float(barrier) - error, float(barrier) + error), temperature_K,
+        Interval(math.exp(log), math.exp(log - log_error), math.exp(log + log_error)), tuple(temperatures.tolist()),
+    )  # fmt: skip
+
+
+def nernst_einstein(coefficient: float, n_ions: int, charge: float, volume: float, temperature_K: float) -> float:
+    """Conductivity of ions that move independently, mS/cm.
+
+    Args:
+        coefficient: cm2/s.
+        n_ions: In the volume.
+        charge: e.
+        volume: Å3.
+        temperature_K: K.
+    """
+    per_metre = n_ions * (charge * CHARGE) ** 2 * coefficient * 1e-4 / (volume * 1e-30 * BOLTZMANN_J * temperature_K)
+    return 10 * per_metre
+
+
+def _diffusion(moved: Displacements, slope: Slope) -> Diffusion:
+    paths = moved.paths
+    n, duration = paths.shape[1], (len(paths) - 1) * moved.time_step_ps
+    coefficient, jumps = _bounded(mean_interval(slope), n, duration, 3)
+    directions = [
+        _bounded(interval_of(float(value), slope.direction_variance), n, duration, 1)[0]
+        for value in np.diag(slope.tensor)
+    ]
+    return Diffusion(
+        moved.mobile, n, _scaled(coefficient, CM2_PER_S),
+        (_scaled(directions[0], CM2_PER_S), _scaled(directions[1], CM2_PER_S), _scaled(directions[2], CM2_PER_S)),
+        (slope.tensor * CM2_PER_S).tolist(), jumps, jumps >= FEWEST_JUMPS, "windows",
+    )  # fmt: skip
+
+
+def _conductivity(diffusion: Diffusion, total: Interval, charge: float, volume: float, kelvin: float) -> Conductivity:
+    independent = Interval(
+        *(nernst_einstein(value, diffusion.n_ions, charge, volume, kelvin) for value in diffusion.coefficient)
+    )
+    if not diffusion.is_resolved or total.value <= 0:
+        return Conductivity(charge, independent, None, None)
+    # the total displacement is the path of one particle that carries the charge of one ion
+    collective = Interval(*(nernst_einstein(value, 1, charge, volume, kelvin) for value in total))
+    ratio = independent.value / collective.value
+    upper = math.hypot(math.log(independent.high / independent.value), math.log(collective.value / collective.low))
+    lower = math.hypot(math.log(independent.value / independent.low), math.log(collective.high / collective.value))
+    return Conductivity(
+        charge, independent, collective, Interval(ratio, ratio * math.exp(-lower), ratio * math.exp(upper))
+    )
+
+
+def _bounded(found: Interval, n: int, duration: float, dimensions: int) -> tuple[Interval, float]:
+    """A coefficient, an upper bound in place of its interval where too few jumps make it; and their number."""
+    per_jump = JUMP_LENGTH**2 / (2 * dimensions * n * duration)
+    jumps = max(0.0, found.value / per_jump)
+    if jumps >= FEWEST_JUMPS:
+        return found, jumps
+    return Interval(max(0.0, found.value), 0.0, poisson_rate(math.ceil(jumps), 1.0).high * per_jump), jumps
+
+
+def _scaled(interval: Interval, factor: float) -> Interval:
+    return Interval(*(value * factor for value in interval))
+
+
+def _notes(
+    moved: Displacements, slope: Slope, diffusion: Diffusion, squared: float, lags: tuple[int, int], method: Method
+) -> tuple[str, ...]:
+    notes = []
+    step = moved.time_step_ps
+    if (moved.symbols == moved.mobile).all():
+        notes.append("all atoms are mobile: no drift is taken out")
+    if not diffusion.is_resolved:
+        notes.append(
+            f"not resolved: {diffusion.jumps:.1f} net jumps of {JUMP_LENGTH:g} Å in the run, {FEWEST_JUMPS} are "
+            "needed; the coefficient is an upper bound"
+        )
+        if method == "kinisi":
+            notes.append("kinisi is not asked where the coefficient is not resolved")
+        return tuple(notes)
+    grown = 2 * lags[1] * step * float(np.trace(slope.tensor))
+    if grown < 0.5 * squared:
+        notes.append(
+            f"{1 - grown / squared:.0%} of the mean squared displacement at {lags[1] * step:g} ps are vibration or "
+            "jumps back and forth"
+        )
+    paths = moved.paths
+    later = slope_of(paths, step, lags[1], 2 * lags[1])
+    ratio = float(np.trace(later.tensor)) / float(np.trace(slope.tensor))
+    if abs(ratio - 1) > 2 * NORMAL_QUANTILE * math.sqrt(later.variance):
+        notes.append(
+            f"not diffusive yet: the slope between {lags[1] * step:g} and {2 * lags[1] * step:g} ps is {ratio:.2f} "
+            "times that used; a longer run, or --start"
+        )
+    return tuple(notes)
