@@ -141,14 +141,14 @@ def print_extrapolation(out: Any, found: Extrapolation) -> None:
 
 
 def _coefficient(interval: Interval, is_resolved: bool, unit: str = "cm2/s") -> str:
-    return _shown(interval, unit) if is_resolved else f"not resolved: below {interval.high:.2g} {unit} (95 %)"
+    return _shown(interval, unit) if is_resolved else f"not resolved: below {interval.high:.3g} {unit} (95 %)"
 
 
 def _shown(interval: Interval, unit: str) -> str:
     unit = f" {unit}" if unit else ""
     if interval.low == 0:
-        return f"below {interval.high:.2g}{unit} (95 %)"
-    return f"{interval.value:.3g}{unit} (95 %: {interval.low:.2g} to {interval.high:.2g})"
+        return f"below {interval.high:.3g}{unit} (95 %)"
+    return f"{interval.value:.3g}{unit} (95 %: {interval.low:.3g} to {interval.high:.3g})"
 
 
 def _plain(found: Extrapolation | None) -> dict[str, Any] | None:
