@@ -41,7 +41,7 @@ def walk(rng: np.random.Generator, frames: int, n: int, coefficient: float = TRU
 
 
 def lattice_walk(rng: np.random.Generator, frames: int, n: int) -> np.ndarray:
-    """Jumps of 3 Å along the axes at random times, on a vibration of 0.2 Å in each direction."""
+    """Jumps of 3 Å along the axes at random times, on a vibration of 0.2 Å in each direction. Eleven in 400 frames of 40."""
     jumps = rng.random((frames, n)) < 6 * TRUE * STEP / 9
     axes, signs = rng.integers(3, size=(frames, n)), rng.choice([-3.0, 3.0], (frames, n))
     steps = np.eye(3)[axes] * (jumps * signs)[..., None]
@@ -131,7 +131,7 @@ def test_variance_of_a_walk_is_that_of_many(start: int, end: int) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "frames", "n"),
-    [("walk", 250, 20), ("walk", 250, 1), ("walk in one direction", 250, 6), ("jumps", 1200, 12)],
+    [("walk", 250, 20), ("walk", 250, 1), ("walk in one direction", 250, 6), ("jumps", 400, 40)],
 )
 def test_intervals_hold_the_truth_in_95_of_100_walks(kind: str, frames: int, n: int) -> None:
     rng = np.random.default_rng(7)
@@ -156,12 +156,12 @@ def test_ions_that_jump_together_widen_the_interval() -> None:
 
 
 def test_anisotropy_is_seen() -> None:
-    paths = walk(np.random.default_rng(10), 1000, 30)
+    paths = walk(np.random.default_rng(10), 1000, 30, 0.04)
     paths[..., 2] *= 0.1
     found = transport(crystal(paths), "Li")
     x, y, z = found.diffusion.directions
     assert min(x.low, y.low) > z.high
-    assert z.value < 5e-8
+    assert z.value < 2e-7
     assert np.array(found.diffusion.tensor).diagonal() == pytest.approx([one.value for one in (x, y, z)], rel=1e-9)
 
 
@@ -172,7 +172,7 @@ def test_conductivity_by_hand() -> None:
 
 
 def test_haven_ratio_tells_independent_ions_from_ions_that_move_together() -> None:
-    paths = walk(np.random.default_rng(11), 2000, 8)
+    paths = walk(np.random.default_rng(11), 2000, 8, 0.02)
     apart = transport(crystal(paths), "Li", 1).conductivity
     together = transport(crystal(np.repeat(paths[:, :1], 8, axis=1)), "Li", 1).conductivity
     assert apart is not None
@@ -188,7 +188,7 @@ def test_ions_that_vibrate_do_not_diffuse() -> None:
     found = transport(crystal(rng.uniform(0, 9, (1, 6, 3)) + rng.normal(0, 0.3, (2000, 6, 3))), "Li", 1)
     assert not found.diffusion.is_resolved
     assert found.diffusion.coefficient.low == 0
-    # some ten jumps of 4 Å2 by 6 ions in 200 ps are 5e-7 cm2/s
+    # no jump of 3 Å: below 3.7 of them, of 6 ions in 200 ps
     assert found.diffusion.coefficient.high < 5e-7
     assert "not resolved" in found.notes[0]
     assert found.conductivity is not None
@@ -235,7 +235,7 @@ def test_kinisi_is_asked_for_sixty_lags_at_most_up_to_the_whole_run() -> None:
 
 def test_kinisi_agrees_and_leaves_random_numbers_alone() -> None:
     pytest.importorskip("kinisi")
-    paths = walk(np.random.default_rng(14), 1000, 10)
+    paths = walk(np.random.default_rng(14), 1000, 20)
     np.random.seed(5)
     before = np.random.get_state()[1].copy()
     ours, theirs = transport(crystal(paths), "Li", 1), transport(crystal(paths), "Li", 1, method="kinisi")
@@ -290,7 +290,7 @@ def test_frames_too_far_apart_name_the_frame() -> None:
 
 def test_command_prints_and_writes_the_same(tmp_path: Path) -> None:
     rng = np.random.default_rng(17)
-    for name, coefficient in (("cold.xyz", 0.02), ("hot.xyz", 0.08)):
+    for name, coefficient in (("cold.xyz", 0.04), ("hot.xyz", 0.16)):
         write(tmp_path / name, walk(rng, 300, 20, coefficient))
     command = [
         "dynamics", "transport", "cold.xyz", "hot.xyz", "--mobile", "Li", "--charge", "1",
@@ -299,7 +299,7 @@ def test_command_prints_and_writes_the_same(tmp_path: Path) -> None:
     values = json.loads(ninefold(*command, "--json", cwd=tmp_path).stdout)
     text = ninefold(*command, cwd=tmp_path).stdout
     cold = values["trajectories"][0]
-    assert cold["diffusion"]["coefficient"]["low"] < 2e-6 < cold["diffusion"]["coefficient"]["high"]
+    assert cold["diffusion"]["coefficient"]["low"] < 4e-6 < cold["diffusion"]["coefficient"]["high"]
     assert f"{cold['diffusion']['coefficient']['value']:.3g} cm2/s" in text
     assert f"{cold['conductivity']['haven_ratio']['value']:.3g} (95 %" in text
     barrier = values["at_300_K"]["barrier_eV"]

@@ -111,7 +111,7 @@ def print_transport(out: Any, found: Transport) -> None:
             (f"along {axis}", _shown(one, "cm2/s"))
             for axis, one in zip(("x", "y", "z"), diffusion.directions, strict=True)
         ]
-    rows.append(("net jumps", f"{diffusion.jumps:.3g} of 2 Å"))
+    rows.append(("net jumps", f"{diffusion.jumps:.3g} of 3 Å"))
     if charged is not None:
         rows.append(("Nernst-Einstein", _coefficient(charged.nernst_einstein, diffusion.is_resolved, "mS/cm")))
         if charged.collective is not None and charged.haven_ratio is not None:

@@ -14,6 +14,8 @@ import numpy as np
 from ninefold.dynamics.displacements import mean_squared_displacement
 from ninefold.dynamics.rates import CONFIDENCE
 
+FEWEST_WINDOWS = 50
+"""From which the scatter of squared displacements is known well enough to be used as it is."""
 MOST_PARTS = 5
 """Of a run, compared with each other; each at least twice the longest lag."""
 
@@ -51,8 +53,11 @@ def slope_of(paths: np.ndarray, step: float, start: int, end: int) -> Slope:
     tensor = (squares[end] - squares[start]) / (2 * (end - start) * step)
     variance = walk_variance(frames, start, end)
     share = _squared_share(tensor, 2 * n / variance)
-    excess = _excess(paths, step, (start, end), float(np.trace(tensor)), share)
-    return Slope(tensor, variance * share / n * excess, variance / n * excess)
+    rare = _jump_variance(paths, end, 2 * end * step * float(np.trace(tensor)))
+    walk = variance * share / n
+    together = _collective_factor(paths, step, (start, end), float(np.trace(tensor)), share, walk, rare)
+    # along one axis a third of the jumps
+    return Slope(tensor, together * (walk + rare), together * (variance / n + 3 * rare))
 
 
 def walk_variance(frames: int, start: int, end: int) -> float:
@@ -91,11 +96,33 @@ def _squared_share(tensor: np.ndarray, samples: float) -> float:
     return min(1.0, max(1 / 3, share))
 
 
-def _excess(paths: np.ndarray, step: float, lags: tuple[int, int], trace: float, share: float) -> float:
-    """Factor, at least 1, by which the scatter in the run exceeds the variance of independent walks.
+def _jump_variance(paths: np.ndarray, lag: int, growth: float) -> float:
+    """Relative variance of the trace that jumps add, about the inverse of their number.
 
-    Between ions and parts of the run: rare or unequal jumps. Between parts of the run, all ions together: jumps that
-    depend on each other; only where it is more than chance makes of so few parts.
+    Squared displacements in windows that do not overlap scatter by more than those of a Gaussian of the same tensor if
+    few windows hold a jump. Of few windows it is only taken where it is more than chance.
+
+    Args:
+        paths: shape (f, n, 3), Å.
+        lag: Length of a window, frames.
+        growth: Of the mean squared displacement in a window, without vibration, Å2.
+    """
+    moved = np.diff(paths[::lag], axis=0).reshape(-1, 3)
+    squares = (moved**2).sum(axis=1)
+    gaussian = 2 * float(((moved.T @ moved / len(moved)) ** 2).sum())
+    excess = float(squares.var(ddof=1)) - gaussian
+    noise = 2.3 * np.sqrt(6 / len(moved))  # relative, of a variance of squares in three dimensions, once in a hundred
+    if growth <= 0 or excess <= (0 if len(moved) >= FEWEST_WINDOWS else noise * gaussian):
+        return 0.0
+    return excess / len(moved) / growth**2
+
+
+def _collective_factor(
+    paths: np.ndarray, step: float, lags: tuple[int, int], trace: float, share: float, walk: float, rare: float
+) -> float:
+    """Factor, at least 1, by which parts of the run, all ions together, scatter by more than independent ions would.
+
+    Only where it is more than chance makes of so few parts.
     """
     start, end = lags
     frames, n, _ = paths.shape
@@ -103,19 +130,14 @@ def _excess(paths: np.ndarray, step: float, lags: tuple[int, int], trace: float,
     if trace <= 0 or parts < 2:
         return 1.0
     length = frames // parts
-    slopes = np.empty((parts, n))
+    slopes = np.empty(parts)
     for part in range(parts):
         piece = paths[part * length : (part + 1) * length]
-        longer, shorter = (squared_displacements(piece, lag).mean(axis=0).sum(axis=1) for lag in (end, start))
+        longer, shorter = (squared_displacements(piece, lag).mean(axis=(0, 1)).sum() for lag in (end, start))
         slopes[part] = (longer - shorter) / (2 * (end - start) * step)
-    expected = walk_variance(length, start, end) * share * trace**2
-    factor = 1.0
-    if slopes.size >= 50:
-        factor = max(factor, float(slopes.var(ddof=1)) / expected)
-    together = float(slopes.mean(axis=1).var(ddof=1)) / (expected / n)
-    if together > factor * _chance(parts - 1):
-        factor = together
-    return factor
+    expected = (walk_variance(length, start, end) * share / n + rare * parts) * trace**2
+    factor = float(slopes.var(ddof=1)) / expected
+    return factor if factor > _chance(parts - 1) else 1.0
 
 
 def _chance(freedom: int) -> float:
@@ -137,11 +159,13 @@ def mean_interval(slope: Slope) -> Interval:
 
 
 def interval_of(value: float, variance: float) -> Interval:
-    """Of a mean of squares: chi-squared with the degrees of freedom that its relative variance says (Satterthwaite)."""
+    """Of a mean of squares, with the degrees of freedom that its relative variance says (Satterthwaite).
+
+    The upper end is that of a scale (chi-squared over a variance), the lower that of a count (chi-squared over its
+    mean): each is the wider of the two, and they meet for many degrees of freedom.
+    """
     from scipy.stats import chi2
 
-    freedom = 2 / variance
-    tail = (1 - CONFIDENCE) / 2
-    return Interval(
-        value, value * freedom / float(chi2.ppf(1 - tail, freedom)), value * freedom / float(chi2.ppf(tail, freedom))
-    )
+    freedom = max(0.5, 2 / variance)  # fewer are no interval to speak of, and none in floating point
+    low = float(chi2.ppf((1 - CONFIDENCE) / 2, freedom)) / freedom
+    return Interval(value, value * low, value / low)

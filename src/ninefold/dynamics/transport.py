@@ -18,8 +18,8 @@ from ninefold.errors import InputError
 FEWEST_FRAMES = 100
 END_SHARE, START_SHARE = 10, 50
 """Lags of the slope by default: the run's length by these. A tenth leaves ten windows that do not overlap."""
-JUMP_LENGTH = 2.0
-"""Å. The displacement by which jumps are counted: short beside the distances of cation sites in hydrides (2.5-4 Å)."""
+JUMP_LENGTH = 3.0
+"""Å. The displacement by which jumps are counted: between sites of cations in hydrides (2.5-4 Å)."""
 FEWEST_JUMPS = 10
 """Net jumps in a run, all ions together, below which a coefficient is an upper bound: 10 events are known to 30 %."""
 NORMAL_QUANTILE = 1.959964
@@ -44,7 +44,7 @@ class Diffusion:
     tensor: list[list[float]]
     """cm2/s, shape (3, 3), Cartesian."""
     jumps: float
-    """Net jumps of 2 Å that the coefficient amounts to, all ions together."""
+    """Net jumps of 3 Å that the coefficient amounts to, all ions together."""
     is_resolved: bool
     """At least FEWEST_JUMPS jumps."""
     method: Method
