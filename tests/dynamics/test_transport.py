@@ -41,7 +41,7 @@ def walk(rng: np.random.Generator, frames: int, n: int, coefficient: float = TRU
 
 
 def lattice_walk(rng: np.random.Generator, frames: int, n: int) -> np.ndarray:
-    """Jumps of 3 Å along the axes at random times, on a vibration of 0.2 Å in each direction. Eleven in 400 frames of 40."""
+    """Jumps of 3 Å along the axes at random times on a vibration of 0.2 Å in each direction: 32 of 120 ions."""
     jumps = rng.random((frames, n)) < 6 * TRUE * STEP / 9
     axes, signs = rng.integers(3, size=(frames, n)), rng.choice([-3.0, 3.0], (frames, n))
     steps = np.eye(3)[axes] * (jumps * signs)[..., None]
@@ -131,7 +131,7 @@ def test_variance_of_a_walk_is_that_of_many(start: int, end: int) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "frames", "n"),
-    [("walk", 250, 20), ("walk", 250, 1), ("walk in one direction", 250, 6), ("jumps", 400, 40)],
+    [("walk", 250, 20), ("walk", 250, 1), ("walk in one direction", 250, 6), ("jumps", 400, 120)],
 )
 def test_intervals_hold_the_truth_in_95_of_100_walks(kind: str, frames: int, n: int) -> None:
     rng = np.random.default_rng(7)
