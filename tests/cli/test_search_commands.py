@@ -21,6 +21,7 @@ from ninefold.errors import InputError
 from ninefold.search.budget import SearchBudget
 from ninefold.stages.energies import rougher
 
+JUDGE = {"sigma": 1.16, "epsilon": 0.021, "rc": 5.0, "smooth": True}
 STRUCTURE_KEYS = {
     "energy_per_atom", "space_group_number", "coordination_numbers", "volume", "source", "relaxations", "path",
 }  # fmt: skip
@@ -126,20 +127,29 @@ def test_another_method_relaxes_the_lowest_minima_to_the_end(tmp_path):
     import ase.io
     from ase.calculators.lj import LennardJones
 
+    # a pair potential much like the one that searches: the minima found stay minima
+    (tmp_path / "judge.py").write_text(
+        "from ase.calculators.lj import LennardJones\n"
+        "from ninefold.engines.ase_engine import ASEEngine\n"
+        f"PARAMETERS = {JUDGE!r}\n"
+        "def engine(settings):\n"
+        "    calculator = LennardJones(**PARAMETERS)\n"
+        "    return ASEEngine('judge', 'judging Lennard-Jones', calculator, (PARAMETERS,), evidence='test')\n"
+    )
     done = ninefold(
-        "search", "K2ReH9", "--engine", "lj", "--energies", "pairs", "--relaxations", "4", "--json",
+        "search", "K2ReH9", "--engine", "pairs", "--energies", "judge.py:engine", "--relaxations", "4", "--json",
         "--out", "x.extxyz", cwd=tmp_path, env=with_pairs(tmp_path / "pairs"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["engine"], told["searched_by"]) == ("weak Lennard-Jones", "Lennard-Jones")
+    assert (told["engine"], told["searched_by"]) == ("judging Lennard-Jones", "weak Lennard-Jones")
     final = told["final_relaxations"]
-    assert final["engine"] == "weak Lennard-Jones"
+    assert final["engine"] == "judging Lennard-Jones"
     assert 1 <= final["relaxed"] == final["minima"] <= SearchBudget().passed_on
     rows = told["structures"]
     assert 1 <= len(rows) <= final["minima"]
     for row, frame in zip(rows, ase.io.read(tmp_path / "x.extxyz", ":"), strict=True):
-        frame.calc = LennardJones(sigma=1.15, epsilon=0.02, rc=5.0, smooth=True)
+        frame.calc = LennardJones(**JUDGE)
         assert frame.get_potential_energy() / len(frame) == pytest.approx(row["energy_per_atom"], abs=1e-6)
         assert abs(frame.get_forces()).max() <= 0.01 or not row["is_converged"]
         assert 1 <= row["relaxations"] <= told["relaxations"] <= 4, "spent by the search"

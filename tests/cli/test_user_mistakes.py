@@ -302,7 +302,7 @@ DAMAGE = {
 }
 DAMAGED_COMMANDS = {
     "show": ["show", "K2ReH9"],
-    "elements": ["query", "--fields", "elements"],
+    "elements": ["query", "--fields", "elements", "--json"],  # columns alone are read
 }
 
 

@@ -16,10 +16,12 @@ def relaxation(steps, energy, **settings):
 
 def test_the_example_is_as_printed():
     history = {
-        "source": "rigid_units", "line": 12, "lines": 152, "pool": "5b0c1f7e92aa4411", "round": 1,
+        "source": "symmetric:145:Z3", "line": 2, "lines": 153, "pool": "f42a419f92de4411", "round": 1,
         "steps": [
-            {"made_by": "pool"}, relaxation(40, -4.1198, fmax=0.1), {"made_by": "symmetry"},
-            relaxation(23, -4.1291, fmax=0.01, keep_symmetry=True),
+            {"made_by": "pool"}, {**relaxation(10, -3.896, fmax=0.1), "is_converged": True}, {"made_by": "symmetry"},
+            relaxation(8, -3.897, fmax=0.05, keep_symmetry=True), {"made_by": "symmetry"},
+            {**relaxation(38, -3.798, fmax=0.01, keep_symmetry=True), "method": "SevenNet 7net-0"},
+            {"made_by": "symmetry"},
         ],
     }  # fmt: skip
     example = "\n".join(["Where it comes from", *history_lines(history)])

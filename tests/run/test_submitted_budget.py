@@ -66,7 +66,7 @@ def finished(folder, environment, address):
     )}  # fmt: skip
     submit = ("submit", "campaign.yaml", "--cluster", "./here.yaml", "--budget", "candidates=2")
     command(*submit, folder=folder, environment=environment)
-    work = ("work", "--cluster", "./here.yaml", "--idle-seconds", "20")
+    work = ("work", "--cluster", "./here.yaml", "--idle-seconds", "75")
     worker = start(*work, cwd=folder, env=environment)
     database = mongo_server.client()[address.rpartition("/")[2].partition("?")[0]]
     last = time.monotonic() + 100

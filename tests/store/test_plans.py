@@ -82,6 +82,13 @@ ASKED = [
     ("faults", {"campaign": "c7", "stage": "s"}, [], None),
     ("faults", {"campaign": "c7", "stage": ["s", "t"]}, [], None),
     ("faults", {"id": "c7:7", "attempt": 1}, [], None),
+    # `compress`, `vibrations`, `map`, `facts`, and rows made anew with what they found
+    ("vibrations", {"method": "x7"}, [], None),
+    ("properties", {"stage": "x7"}, [], None),
+    ("properties", {"method": "m", "stage": "x7"}, [], None),
+    ("compositions", {"campaign": "c7", "chemical_system": "x7"}, [], None),
+    ("candidates", {"campaign": "c7", "chemical_system": "x7", "method": "m"}, [], None),
+    ("candidates", {"campaign": "c7", "is_competitor": False, "status": "selected"}, [], None),
 ]
 WHOLE = {"campaigns", "methods"}
 """Collections of which a command may read all: they grow by one document with a campaign or a potential."""

@@ -206,6 +206,7 @@ def test_every_flat_value_of_a_candidate_is_a_quantity():
         "terms",
         "properties",
         "verification",
+        "formation",
     }
     nested |= {"lowest_by_round", "flags", "ternaries", "stability_notes", "reaction", "cation_counts"}
     of_the_store = {"schema_version", "composition", "minima_record", "revision"}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ninefold.vibrations.phonons import ImaginaryMode
 
 STAGE = Stage(
-    "vibrations", "energies", takes="phases", gives="phases", evidence="ML", is_beside=True,
+    "vibrations", "energies", takes="phases", gives="phases", evidence="ML", is_beside=True, is_queued=False,
     resources=Resources(memory_GB=6.0, minutes=600.0),
     meaning="candidates and competitors with vibrations, by `ninefold vibrations`",
 )  # fmt: skip

@@ -134,7 +134,9 @@ def _names(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Kind and name of what a candidate decomposes to, and of the published phases of its composition."""
     at_conditions = [phase for at in row["conditions"] for phase in at["decomposition"]]
     for phase in (*row["decomposition"], *at_conditions):
-        is_candidate = phase["kind"] in ("candidate", "known, searched")
+        if "name" not in phase:  # of a version that told formulas alone
+            continue
+        is_candidate = phase.get("kind") in ("candidate", "known, searched")
         # a polymorph is named by its candidate: "K2ReH9 = [ReH9]2-, minimum 2 (Pnma)"
         yield ("candidate", phase["name"].split(", minimum ")[0]) if is_candidate else ("reference", phase["name"])
     for known in row["known"]:
