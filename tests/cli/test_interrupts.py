@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM and SIGHUP: one line that says what is kept, no traceback; the second one ends at once."""
 
+import contextlib
 import json
 import os
 import signal
@@ -49,8 +50,11 @@ def strike(folder, target, number, times, *arguments, env=None):
 def workers_of(process):
     """How many processes of multiprocessing a process has started."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    commands = [Path(f"/proc/{child}/cmdline") for child in children]
-    return sum("spawn_main" in command.read_text() for command in commands if command.exists())
+    count = 0
+    for child in children:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may have ended meanwhile
+            count += "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()
+    return count
 
 
 def complaints(errors):
