@@ -107,7 +107,10 @@ def nearest_assignment(vectors: np.ndarray, vertices: np.ndarray) -> tuple[np.nd
     Returns:
         Assignment, shape (n,), and its squared distance.
     """
-    return _nearest(np.ascontiguousarray(vectors, dtype=float), np.ascontiguousarray(vertices, dtype=float), np.inf)
+    permutations, squared = _list_near(
+        np.ascontiguousarray(vectors, dtype=float), np.ascontiguousarray(vertices, dtype=float), np.inf, True
+    )
+    return permutations[-1], squared[-1]
 
 
 def cycles(permutation: np.ndarray) -> Iterator[tuple[int, ...]]:
@@ -126,13 +129,18 @@ def cycles(permutation: np.ndarray) -> Iterator[tuple[int, ...]]:
 
 def _near_permutations(vectors: np.ndarray, vertices: np.ndarray, farthest: float) -> tuple[np.ndarray, np.ndarray]:
     """All permutations within a squared distance, in lexicographic order, and their squared distances."""
-    permutations, squared = _list_near(vectors, vertices, farthest)
+    permutations, squared = _list_near(vectors, vertices, farthest, False)
     return np.array(permutations), np.array(squared)
 
 
 @numba.njit(cache=True)
-def _list_near(vectors: np.ndarray, vertices: np.ndarray, farthest: float) -> tuple[list[np.ndarray], list[float]]:
-    """Branch and bound: the squared distance of the first few ligands alone is never above that of all."""
+def _list_near(
+    vectors: np.ndarray, vertices: np.ndarray, farthest: float, is_nearest_asked: bool
+) -> tuple[list[np.ndarray], list[float]]:
+    """Branch and bound: the squared distance of the first few ligands alone is never above that of all.
+
+    Where the nearest alone is asked for, each that is found bounds what is looked for, and the last is the nearest.
+    """
     n = len(vectors)
     permutations, squared = [np.arange(n) for _ in range(0)], [0.0 for _ in range(0)]
     trial = np.full(n, -1)
@@ -156,36 +164,8 @@ def _list_near(vectors: np.ndarray, vertices: np.ndarray, farthest: float) -> tu
         if depth == n - 1:
             permutations.append(trial.copy())
             squared.append(distance)
+            if is_nearest_asked:
+                farthest = distance
         else:
             depth += 1
     return permutations, squared
-
-
-@numba.njit(cache=True)
-def _nearest(vectors: np.ndarray, vertices: np.ndarray, bound: float) -> tuple[np.ndarray, float]:
-    """Branch and bound: the squared distance of the first few ligands alone is never above that of all."""
-    n = len(vectors)
-    best, least = np.full(n, -1), bound
-    trial = np.full(n, -1)
-    is_used = np.zeros(n, dtype=np.bool_)
-    depth = 0
-    while depth >= 0:
-        if trial[depth] >= 0:
-            is_used[trial[depth]] = False
-        vertex = trial[depth] + 1
-        while vertex < n and is_used[vertex]:
-            vertex += 1
-        if vertex == n:
-            trial[depth] = -1
-            depth -= 1
-            continue
-        trial[depth] = vertex
-        is_used[vertex] = True
-        distance = squared_distance(vectors, vertices, trial[: depth + 1])
-        if distance >= least:
-            continue
-        if depth == n - 1:
-            best, least = trial.copy(), distance
-        else:
-            depth += 1
-    return best, least

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import Field
 
 from ninefold.atomic_files import write_atomically
+from ninefold.dynamics.rates import BOLTZMANN
 from ninefold.dynamics.trajectory import Frames, Trajectory
 from ninefold.errors import InputError
 from ninefold.keys import content_key
@@ -200,7 +201,7 @@ def _piece(dynamics: Any, atoms: Atoms, settings: RunSettings, count: int) -> di
     for frame in range(count):
         dynamics.run(settings.save_every)
         kinetic = (atoms.get_momenta() ** 2).sum(axis=1) / 2 / atoms.get_masses()
-        per_species = [2 * kinetic[symbols == name].mean() / 3 / 8.617333262e-5 for name in names]
+        per_species = [2 * kinetic[symbols == name].mean() / 3 / BOLTZMANN for name in names]
         hottest = max(per_species)
         if not np.isfinite(atoms.positions).all() or not hottest < HOTTEST * settings.temperature_K + 1000:
             raise InputError(

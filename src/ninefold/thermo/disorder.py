@@ -13,8 +13,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-BOLTZMANN = 8.617333262e-5
-"""eV/K, exact in the SI of 2019 to the digits given."""
+from ninefold.thermo.harmonic import BOLTZMANN
+
 NEAR = 0.01
 """eV/atom above the lowest, up to which a minimum counts as near-degenerate."""
 TEMPERATURES = (300.0, 973.0)
