@@ -5,11 +5,13 @@ import importlib
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+import gpaw_needs
 import mongo_server
 import slurm_server
 
@@ -67,29 +69,38 @@ case "$*" in
   *"services.py stop"*) echo stopped ;;
 esac
 """
+MAKE = """#!/bin/sh
+case "$1" in
+  setup-dft) exit {gpaw} ;;
+  test) echo "tested: ${NINEFOLD_TEST_SERVICES:-optional} ${NINEFOLD_TEST_DFT:-optional}" ;;
+esac
+"""
 
 
 @pytest.mark.parametrize(
-    ("code", "expected", "words"),
+    ("code", "gpaw", "expected", "words"),
     [
-        (0, 0, "tested: required"),
-        (69, 0, "tested: optional"),
-        (1, 1, "the end of a log"),
+        (0, 0, 0, "tested: required required"),
+        (69, 0, 0, "tested: optional required"),
+        (69, 1, 0, "tested: optional optional"),
+        (1, 0, 1, "the end of a log"),
+        (0, 1, 1, "GPAW could not be built"),
     ],
 )
-def test_a_build_of_the_servers_that_fails_is_a_failure_with_its_log(tmp_path, code, expected, words):
+def test_a_build_of_servers_or_of_gpaw_that_fails_is_a_failure(tmp_path, code, gpaw, expected, words):
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
     for name, text in {
         ".venv/bin/python": STUB.format(code=code),
-        "bin/make": '#!/bin/sh\ntest "$1" != test || echo "tested: ${NINEFOLD_TEST_SERVICES:-optional}"\n',
+        "bin/make": MAKE.replace("{gpaw}", str(gpaw)),
     }.items():
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     (tmp_path / ".services").mkdir()
     (tmp_path / ".services" / "log").write_text("the end of a log\n")
-    environment = {name: value for name, value in os.environ.items() if name != "NINEFOLD_TEST_SERVICES"}
+    required = ("NINEFOLD_TEST_SERVICES", "NINEFOLD_TEST_DFT")
+    environment = {name: value for name, value in os.environ.items() if name not in required}
     done = subprocess.run(
         [tmp_path / ".ci" / "run"], env={**environment, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
         capture_output=True, text=True,
@@ -129,3 +140,12 @@ def test_without_a_server_a_test_is_skipped_unless_it_is_required(monkeypatch, t
     outcome = pytest.fail.Exception if is_required else pytest.skip.Exception
     with pytest.raises(outcome, match="make services"):
         mongo_server.server.__wrapped__()
+
+
+@pytest.mark.parametrize("is_required", [False, True])
+def test_without_gpaw_a_test_is_skipped_unless_it_is_required(monkeypatch, is_required):
+    monkeypatch.setitem(sys.modules, "gpaw", None)  # its import fails
+    monkeypatch.setenv("NINEFOLD_TEST_DFT", "required" if is_required else "")
+    outcome = pytest.fail.Exception if is_required else pytest.skip.Exception
+    with pytest.raises(outcome, match="make setup-dft"):
+        gpaw_needs.gpaw()

@@ -7,6 +7,7 @@ import pytest
 from ase.units import GPa
 from pymatgen.core import Lattice, Structure
 
+import gpaw_needs
 from ninefold.engines import EngineSettings, make_engine
 
 pytestmark = pytest.mark.dft
@@ -26,7 +27,7 @@ FE = Structure(Lattice([[-1.415, 1.415, 1.415], [1.415, -1.415, 1.415], [1.415, 
 @pytest.fixture(scope="module")
 def found():
     """By engine, by phase, or phase and volume over that of `PHASES`: eV/atom and GPa."""
-    pytest.importorskip("gpaw", reason="GPAW is not installed (make setup-dft)")
+    gpaw_needs.gpaw()
     pytest.importorskip("abipy", reason="ABINIT is not installed (make setup-abinit)")
     if shutil.which("abinit") is None:
         pytest.skip("ABINIT is not installed (make setup-abinit)")

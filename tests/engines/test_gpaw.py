@@ -9,6 +9,7 @@ from ase.build import bulk
 from ase.units import GPa
 from pymatgen.core import Lattice, Structure
 
+import gpaw_needs
 from campaign_run import ninefold
 from ninefold.engines import EngineSettings, RelaxSettings, make_engine
 from ninefold.engines.dft_settings import DFTSettings, read_dft_settings
@@ -266,7 +267,7 @@ def test_a_lost_symmetry_is_looked_for_anew_and_no_failure(monkeypatch):
 
 @pytest.fixture(scope="module")
 def gpaw():
-    return pytest.importorskip("gpaw", reason="GPAW is not installed (make setup-dft)")
+    return gpaw_needs.gpaw()
 
 
 def engine(settings=QUICK):

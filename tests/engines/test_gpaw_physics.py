@@ -5,6 +5,7 @@ import pytest
 from ase.units import GPa
 from pymatgen.core import Lattice, Structure
 
+import gpaw_needs
 from ninefold.engines import EngineSettings, RelaxSettings, make_engine
 
 pytestmark = pytest.mark.dft
@@ -21,7 +22,7 @@ PHASES = {
 
 @pytest.fixture(scope="module")
 def engine():
-    pytest.importorskip("gpaw", reason="GPAW is not installed (make setup-dft)")
+    gpaw_needs.gpaw()
     return make_engine(EngineSettings(name="gpaw"))
 
 
@@ -65,7 +66,7 @@ def test_the_formation_of_mgh2_is_pbe_s(engine):
 
 def test_open_shells_are_lower_with_spin():
     gpaw_engine = pytest.importorskip("ninefold.engines.gpaw_engine")
-    pytest.importorskip("gpaw", reason="GPAW is not installed (make setup-dft)")
+    gpaw_needs.gpaw()
     from ninefold.engines.dft_settings import read_dft_settings
 
     draft = read_dft_settings("draft")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+import gpaw_needs
 from campaign_run import QUICK, ninefold, results, start, with_pairs
 from ninefold.cli import signals
 from ninefold.cli.main import main
@@ -471,7 +472,7 @@ def test_query_and_report_tell_what_was_verified(folder, verify, command):
 
 
 def test_gpaw_computes_a_phase_as_a_single_point_and_relaxes_it_in_parts(tmp_path):
-    pytest.importorskip("gpaw", reason="GPAW is not installed (make setup-dft)")
+    gpaw_needs.gpaw()
     from ninefold.campaign import parse_campaign
     from ninefold.flows.verify_plan import with_method
     from ninefold.flows.verify_tasks import relax_one, static_one
