@@ -1,5 +1,5 @@
 # Every target sets up what it needs; nothing has to be prepared.
-# make demo | demo-dft | services | services-stop | test | test-slow | test-dft | test-browser | test-jobflow-remote | setup-dft | setup-abinit | mutants | lint | bench | docs | clean
+# make demo | demo-dft | services | services-stop | test | test-cluster | test-slow | test-dft | test-browser | test-jobflow-remote | setup-dft | setup-abinit | mutants | lint | bench | docs | clean
 
 VENV    ?= .venv
 BIN     := $(VENV)/bin
@@ -17,13 +17,14 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dft setup-abinit demo demo-dft services services-stop test test-slow test-dft test-browser test-jobflow-remote mutants lint types contracts bench rediscover docs constraints clean
+.PHONY: help setup setup-dft setup-abinit demo demo-dft services services-stop test test-cluster test-slow test-dft test-browser test-jobflow-remote mutants lint types contracts bench rediscover docs constraints clean
 
 help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
 	@echo "make demo-dft      its candidates and their competitors by DFT with GPAW: hours; goes on where it was"
 	@echo "make test          every test of the default suite"
 	@echo "make services      a MongoDB server and Slurm on this machine for the tests (services-stop ends them; 1 GB)"
+	@echo "make test-cluster  whole campaigns on Slurm and a database server, and faults in their middle (needs services)"
 	@echo "make test-slow     the physics that takes minutes"
 	@echo "make setup-dft     GPAW, for DFT: system packages by apt, a build of a minute, 100 MB"
 	@echo "make setup-abinit  ABINIT, to check GPAW by another code: its Debian package, 30 MB, and abipy"
@@ -111,6 +112,9 @@ services-stop: setup
 
 test: setup
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile
+
+test-cluster: setup
+	$(BIN)/python -m pytest -q -m cluster
 
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow

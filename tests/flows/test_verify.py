@@ -40,6 +40,16 @@ class Dear(ASEEngine):
         time.sleep(float(os.environ.get("DEAR_SLOW", 0)))
         with LOG.open("a") as file:
             file.write(f"{kind} {structure.composition.reduced_formula}\\n")
+        if expected := int(os.environ.get("DEAR_MEETS", 0)):
+            processes, alone = LOG.with_name("processes.txt"), LOG.with_name("alone")
+            with processes.open("a") as file:
+                file.write(f"{os.getpid()}\\n")
+            last = time.monotonic() + 60
+            while kind == "static" and len(set(processes.read_text().split())) < expected:
+                if alone.exists() or time.monotonic() > last:
+                    alone.touch()
+                    raise CalculationError("no other process computes")
+                time.sleep(0.05)
         if structure.composition.reduced_formula == os.environ.get("DEAR_FAILS"):
             raise CalculationError("SCF did not converge after: slower mixing")
         if structure.composition.reduced_formula == os.environ.get("DEAR_BREAKS"):
@@ -502,3 +512,10 @@ def test_gpaw_computes_a_phase_as_a_single_point_and_relaxes_it_in_parts(tmp_pat
     assert second.start == first.final != start.id
     assert second.energy_per_atom < first.energy_per_atom < static.energy_per_atom
     place.store.close()
+
+
+def test_workers_share_the_phases(folder, command):
+    command("verify", *METHOD, *WIDE, "--workers", "2", env={"DEAR_MEETS": "2"})
+    assert not [record.error for record in calculations(folder, kind="static") if record.error]
+    assert not (folder / "alone").exists()
+    assert len(set((folder / "processes.txt").read_text().split())) == 2

@@ -1,6 +1,6 @@
 """A campaign in whose middle the database stops or a disk fills: the store is that of a run on one machine.
 
-The long ones run by `pytest -m slow tests/run/test_campaign_faults.py`.
+Run by `make test-cluster`.
 """
 
 import os
@@ -18,6 +18,8 @@ import mongo_server
 from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
 from mongo_proxy import Proxy
 from ninefold.store import public_address
+
+pytestmark = pytest.mark.cluster
 
 SMALL = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
@@ -74,7 +76,7 @@ def each_ended_once(address):
     return {job["name"]: job["spec"]["ninefold"].get("lost", 0) for job in jobs}
 
 
-@pytest.mark.parametrize(("seconds", "retries"), [(6.0, "short"), pytest.param(60.0, "usual", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("seconds", "retries"), [(6.0, "short"), (60.0, "usual")])
 def test_the_database_stops_in_the_middle(local, tmp_path, seconds, retries, record_property):
     expected, environment = local
     proxy = Proxy()

@@ -15,6 +15,8 @@ from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
 from ninefold.store import public_address
 from slurm_server import PARTITION, alone, configuration
 
+pytestmark = pytest.mark.cluster
+
 SMALL = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
     "structures": {**QUICK["structures"], "rounds": 1},

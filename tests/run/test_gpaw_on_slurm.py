@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 pytest.importorskip("fireworks")
-pytest.importorskip("gpaw")
 
+import gpaw_needs
 import mongo_server
 from campaign_run import QUICK, ninefold, with_pairs
 from ninefold.store import open_store, public_address
@@ -25,8 +25,9 @@ COARSE = {
 """As quick as DFT can be: what is tested is where it runs, not what it says."""
 
 
-@pytest.mark.dft
+@pytest.mark.cluster
 def test_a_verification_by_gpaw_through_slurm(tmp_path):
+    gpaw_needs.gpaw()
     slurm = str(configuration())
     mongo_server.server()
     address = mongo_server.address_of(mongo_server.unused_database())

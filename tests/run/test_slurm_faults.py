@@ -1,6 +1,6 @@
 """What happens to jobs when parts of a real cluster fail: each ends once, and soon.
 
-Those that wait for Slurm's own time-outs run by `pytest -m slow tests/run/test_slurm_faults.py`.
+Run by `make test-cluster`.
 """
 
 import functools
@@ -33,6 +33,8 @@ from ninefold.run.up import Pilots, keep_up, pilot_command
 from ninefold.store import public_address
 from slurm_server import PARTITION, run, service
 from slurm_server import slurm as slurm
+
+pytestmark = pytest.mark.cluster
 
 CAMPAIGN = parse_campaign(QUICK)
 NAME = f"faults{os.getpid()}"
@@ -146,7 +148,6 @@ def test_a_killed_worker_is_replaced_and_its_job_runs_again(campaign, record_pro
     assert cluster_jobs.runs(campaign.folder, "long") == 2
 
 
-@pytest.mark.slow
 def test_a_node_that_dies_with_its_processes_loses_no_job(campaign, record_property):
     pid, _ = campaign.wait_for_run(1)
     node = run("squeue", "-h", "-n", f"ninefold-{NAME}-cpu", "-o", "%N").stdout.strip()
@@ -165,7 +166,6 @@ def test_a_node_that_dies_with_its_processes_loses_no_job(campaign, record_prope
     assert cluster_jobs.runs(campaign.folder, "long") == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("campaign", [{"wall_time": "00:02:00", "margin_minutes": 1.5}], indirect=True)
 def test_a_queue_job_ends_before_its_wall_time_and_the_next_goes_on(campaign, record_property):
     _, began = campaign.wait_for_run(1)

@@ -12,6 +12,8 @@ import mongo_server
 from campaign_run import QUICK, ninefold, start, with_pairs
 from ninefold.store import open_store, public_address
 
+pytestmark = pytest.mark.cluster
+
 SMALL = {
     **QUICK, "name": "part", "space": [{"centres": ["Re"], "cations": ["K"], "n": [7, 9], "m": [0, 1]}],
     "structures": {**QUICK["structures"], "pool": 4, "single_points": 2, "coarse_relaxations": 1, "rounds": 1,

@@ -226,6 +226,8 @@ def test_an_unreachable_server_is_one_line_and_nothing_else(proxy, monkeypatch, 
             main()
         told = capsys.readouterr()
         assert end.value.code == 2
-        [line] = told.err.splitlines()
+        lines = told.err.splitlines()
+        assert len(lines) == 1, told.err
+        [line] = lines
         assert line.startswith("ninefold: error: store: ")
         assert "cannot be reached: no answer within 0.3 s" in line

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from ninefold.store import Store
 
 Planned = dict[str, Any]
-"""`selected`, shards of all compositions; `solids` and `molecules`, shards of one phase each; `left_out`, `attempt`."""
+"""`selected`, shards of all compositions; `solids` and `molecules`, shards of phases; `left_out`, `attempt`."""
 
 
 @job(name="plan verification")
@@ -82,7 +82,12 @@ def plan_verification(campaign: Settings, store: str, settings: Settings) -> Pla
         # references first: every hull needs them, and they are small
         order = sorted(plan.items, key=lambda item: (item.role != REFERENCE, item.nsites * (item.role == REFERENCE)))
         parts = {
-            name: shards_of(opened, (item.line() for item in order if item.is_molecule == is_molecule), 1, attempt)
+            name: shards_of(
+                opened,
+                (item.line() for item in order if item.is_molecule == is_molecule),
+                asked.phases_per_job,
+                attempt,
+            )
             for name, is_molecule in (("solids", False), ("molecules", True))
         }
         stage = name_with(verify.STAGE.name, with_method(screened, asked).method_titles[-1])
@@ -95,12 +100,12 @@ def plan_verification(campaign: Settings, store: str, settings: Settings) -> Pla
 def compute_phases(
     campaign: Settings, store: str, shards: list[Shard], method: int, settings: Settings, mode: verify.Mode
 ) -> Response:
-    """Replace itself by a job for each phase.
+    """Replace itself by a job for each shard.
 
     Args:
         campaign: As plain values, the method of the verification among its methods.
         store: Its address.
-        shards: Of one phase each.
+        shards: Of one phase each, or more: `VerifySettings.phases_per_job`.
         method: Its place among the campaign's methods.
         settings: `VerifySettings` as plain values.
         mode: Single points, or relaxations.
@@ -115,7 +120,7 @@ def compute_phases(
 def compute_phase(
     campaign: Settings, store: str, shard: Shard, method: int, settings: Settings, mode: verify.Mode
 ) -> Shard | None:
-    """One phase; its line is handed on with `calculations`, ids of `Calculation` records."""
+    """The phases of a shard; their lines are handed on with `calculations`, ids of `Calculation` records."""
     task: Task = verify_tasks.static_one if mode == "static" else verify_tasks.relax_one
     return compute_shard(
         campaign, store, shard, name_with(verify.STAGE.name, method_name(parse_campaign(campaign), method)), task,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class PhasesMaker(Maker):
-    """Phases computed with a method, one job each: single points or relaxations.
+    """Phases computed with a method, one job a shard: single points or relaxations.
 
     Args:
         name: Of the flow.
@@ -42,7 +42,8 @@ class PhasesMaker(Maker):
         Args:
             campaign: As plain values, the method among its methods.
             store: Its address.
-            shards: One phase each; see `ninefold.stages.verify_plan.Item` for a line's keys.
+            shards: Of `phases_per_job` phases each, one where nothing else is said; see
+                `ninefold.stages.verify_plan.Item` for a line's keys.
             method: Its place among the campaign's methods.
             settings: `VerifySettings` as plain values.
         """

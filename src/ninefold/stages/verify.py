@@ -57,6 +57,8 @@ class VerifySettings(Settings):
     """Distance above the potential's hull, eV/atom, beyond which a reference phase is left out."""
     only: tuple[str, ...] = ()
     """Formulas, or chemical systems (Cr-H-Mg); others are not verified."""
+    phases_per_job: int = Field(default=1, ge=1)
+    """One where each job is queued by itself; where one machine runs all jobs, its workers share the phases of one."""
 
     def relaxation(self, *, is_molecule: bool) -> RelaxSettings:
         """How a phase is relaxed: in its symmetry; a molecule in its box."""
