@@ -1,6 +1,7 @@
 """The reading commands on a finished campaign, and the commands that need no store."""
 
 import csv
+import importlib
 import io
 import json
 import subprocess
@@ -8,8 +9,11 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+import typer
+from typer.main import get_command
 
 from campaign_run import ninefold
+from ninefold.cli.main import MODULES, command_line
 from ninefold.models.quantities import QUANTITIES
 
 
@@ -269,6 +273,30 @@ def test_help_of_every_command(tmp_path):
     text = output("--help", cwd=tmp_path)
     for command in ("run", "resume", "status", "query", "show", "explain", "export", "report", "enumerate"):
         assert command in text
+
+
+def test_the_table_of_commands_is_what_the_modules_add():
+    for name, commands in MODULES.items():
+        app = typer.Typer()
+        importlib.import_module(f"ninefold.cli.{name}").register(app)
+        added = {command.name or command.callback.__name__ for command in app.registered_commands}
+        added |= {group.name or group.typer_instance.info.name for group in app.registered_groups}
+        assert added == set(commands), name
+        assert set(get_command(command_line(commands[-1])).commands) == set(commands)
+    every = [command for commands in MODULES.values() for command in commands]
+    assert sorted(get_command(command_line()).commands) == sorted(every)
+
+
+def test_a_command_imports_no_other_s_module(tmp_path):
+    code = (
+        "import sys; sys.argv = ['ninefold', 'query', '--help']\n"
+        "from ninefold.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "sys.exit('imports xrd' if 'ninefold.cli.xrd' in sys.modules else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: ninefold query" in done.stdout
 
 
 def test_enumerate_counts_gates_and_draws_a_map(tmp_path):

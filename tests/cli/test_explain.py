@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from ninefold.chemistry.compounds import known_compounds
-from ninefold.cli.main import app
+from ninefold.cli.main import command_line
 from ninefold.errors import InputError
 from ninefold.models.quantities import BOOKKEEPING, QUANTITIES
 
@@ -24,13 +24,13 @@ def narrow(monkeypatch):
 
 
 def out(*arguments):
-    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    done = CliRunner().invoke(command_line(), list(arguments), catch_exceptions=False)
     assert done.exit_code == 0
     return done.stdout
 
 
 def refused(*arguments):
-    done = CliRunner().invoke(app, list(arguments))
+    done = CliRunner().invoke(command_line(), list(arguments))
     assert isinstance(done.exception, InputError)
     return str(done.exception)
 

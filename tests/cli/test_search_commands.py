@@ -105,7 +105,7 @@ def test_what_searches_is_no_second_method():
 def test_relax_has_the_engine_that_relaxes_the_final_structures_of_a_campaign(tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
-    from ninefold.cli.main import app
+    from ninefold.cli.main import command_line
 
     asked = []
 
@@ -115,7 +115,7 @@ def test_relax_has_the_engine_that_relaxes_the_final_structures_of_a_campaign(tm
 
     monkeypatch.setattr("ninefold.engines.make_engine", make_engine)
     for options in ([], ["--model", "7net-l3i5"], ["--engine", "chgnet"]):
-        CliRunner().invoke(app, ["relax", "x.cif", *options])
+        CliRunner().invoke(command_line(), ["relax", "x.cif", *options])
     assert asked == [
         EngineSettings(name="sevennet", model="7net-0"), EngineSettings(name="sevennet", model="7net-l3i5"),
         EngineSettings(name="chgnet"),

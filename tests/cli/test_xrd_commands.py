@@ -11,20 +11,20 @@ import results_sample
 from powder_samples import DATA, mgh2, molybdenum, rock_salt
 from typer.testing import CliRunner
 
-from ninefold.cli.main import app
+from ninefold.cli.main import command_line
 from ninefold.errors import InputError
 from ninefold.store import open_store
 from ninefold.store.powder_phases import powder_phases
 
 
 def out(*arguments):
-    done = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+    done = CliRunner().invoke(command_line(), [str(each) for each in arguments], catch_exceptions=False)
     assert done.exit_code == 0
     return done.stdout
 
 
 def refused(*arguments):
-    done = CliRunner().invoke(app, [str(each) for each in arguments])
+    done = CliRunner().invoke(command_line(), [str(each) for each in arguments])
     assert isinstance(done.exception, InputError), done.exception
     assert done.exception.exit_code == 2
     assert "\n" not in str(done.exception)
@@ -148,7 +148,7 @@ def test_wrong_input_is_one_line(files, arguments, words):
 
 
 def test_a_command_of_no_name_shows_help():
-    done = CliRunner().invoke(app, ["xrd"])
+    done = CliRunner().invoke(command_line(), ["xrd"])
     assert "match" in done.output
     assert "pattern" in done.output
 

@@ -44,9 +44,9 @@ def test_every_key_of_the_settings_is_named(cluster):
 def test_every_command_of_the_page_is_one():
     from typer.main import get_command
 
-    from ninefold.cli.main import app
+    from ninefold.cli.main import command_line
 
-    known = get_command(app).commands
+    known = get_command(command_line()).commands
     named = set(re.findall(r"ninefold ([a-z][a-z-]+)(?: |`|'|$)", TEXT, re.MULTILINE))
     assert {"cluster", "submit", "up", "status", "failures", "query"} <= named <= set(known)
     assert set(re.findall(r"ninefold cluster ([a-z]+)", TEXT)) <= set(known["cluster"].commands)

@@ -8,7 +8,7 @@ import pytest
 import report_sample
 from typer.testing import CliRunner
 
-from ninefold.cli.main import app
+from ninefold.cli.main import command_line
 from ninefold.models.candidate import Candidate
 from ninefold.models.reference import ReferenceRecord
 from ninefold.report import render_report
@@ -53,7 +53,7 @@ def store(tmp_path_factory):
 
 
 def told(store, *arguments):
-    done = CliRunner().invoke(app, [*arguments, "--store", str(store)], env={"COLUMNS": "300"})
+    done = CliRunner().invoke(command_line(), [*arguments, "--store", str(store)], env={"COLUMNS": "300"})
     assert done.exit_code == 0, done.output
     return done.stdout
 

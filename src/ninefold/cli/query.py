@@ -61,7 +61,6 @@ def query(
     """List candidates: filter, sort, choose columns."""
     from ninefold.cli.locate import store_for_reading
     from ninefold.errors import InputError
-    from ninefold.report.disagreement import FIELDS, disagreement_note
     from ninefold.store import open_store
 
     if saved is not None and filter is not None:
@@ -77,13 +76,16 @@ def query(
             fields = DEFAULT_FIELDS.replace(",m,", ",m,engine,") if all_methods else DEFAULT_FIELDS
         columns = stage_columns(repository, name)
         keys = fields_of(fields, columns)
-        is_table = not json and format is TableFormat.TABLE
+        if is_table := not json and format is TableFormat.TABLE:
+            from ninefold.report.disagreement import FIELDS
+
+            read = list(dict.fromkeys([*keys, *FIELDS]))
         rows = repository.find(
             "candidates",
             filter,
             equal=campaign_filter(repository, name, all_methods=all_methods),
             sort=sort_order(sort),
-            fields=list(dict.fromkeys([*keys, *FIELDS])) if is_table else keys,
+            fields=read if is_table else keys,
             limit=limit or None,
             properties=kinds_of(columns),
         )
@@ -95,6 +97,7 @@ def query(
 
         typer.echo(rows_to_csv(rows, keys), nl=False)
     else:
+        from ninefold.report.disagreement import disagreement_note
         from ninefold.report.terminal import candidate_rows
         from ninefold.report.terminal_parts import plain
 
