@@ -116,14 +116,14 @@ def _price(store: Store, plan: Plan, settings: VerifySettings) -> None:
 
     cells = structures_of(store, (item.structure for item in plan.items))
     for item in plan.items:
-        species = cells[item.structure].species
-        item.nsites = len(species)
+        cell = cells[item.structure]
+        item.nsites = len(cell.species)
         steps = settings.max_steps if settings.mode == "relax" else 0
         if item.is_molecule:
             steps = min(settings.max_steps, verify_cost.MOLECULE_STEPS)
         item.seconds = verify_cost.core_seconds(
-            settings.method, item.nsites, steps=steps,
-            is_polarised=starting_moments(species) is not None,
+            settings.method, None if item.is_molecule else cell.to_structure().volume, steps=steps,
+            is_polarised=starting_moments(cell.species) is not None,
         )  # fmt: skip
 
 
