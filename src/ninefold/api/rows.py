@@ -78,6 +78,17 @@ class CandidateRow:
     ambient_separation: float | None
     survives_ambient: bool | None
     decomposition_temperature: float | None
+    pseudorotation_barrier: float | None
+    pseudorotation_barrier_low: float | None
+    pseudorotation_barrier_high: float | None
+    pseudorotation_rate_300: float | None
+    pseudorotation_rate_300_high: float | None
+    cation_diffusion_300: float | None
+    cation_diffusion_300_high: float | None
+    dynamics_length: float | None
+    is_dynamics_too_short: bool | None
+    dynamics_engine: str | None
+    dynamics_evidence: str | None
     score: float | None
     rank: int | None
     rank_best: int | None

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse
+from ninefold.cli.dynamics_candidates import candidates
 from ninefold.cli.dynamics_paths import paths
+from ninefold.cli.dynamics_plot import plot
+from ninefold.cli.dynamics_sources import trajectories_of
 from ninefold.cli.dynamics_transport import transport
 from ninefold.cli.options import JsonOption, console, print_json
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
-    for command in (run, analyse, paths, transport):
+    for command in (run, analyse, paths, transport, candidates, plot):
         group.command()(command)
     app.add_typer(group, name="dynamics")
 
@@ -87,27 +90,14 @@ def run(
 
 def supercell(file: Path, width: float, max_atoms: int) -> Any:
     """The structure of a file as ASE's atoms, repeated to a width."""
-    import numpy as np
-    from pymatgen.io.ase import AseAtomsAdaptor
-
+    from ninefold.dynamics.cells import repeats_of, widened
     from ninefold.structures.files import read_structure
 
-    if not 0 < width <= 100:
-        refuse("--width", width, "is no width", "above 0, up to 100 Å")
     read = read_structure(file)
     for note in read.notes:
         typer.echo(f"ninefold: note: {file}: {note}", err=True)
     structure = read.structure
-    # the distance of two opposite faces, which is less than the edge in an oblique cell
-    widths = 1 / np.linalg.norm(np.linalg.inv(structure.lattice.matrix), axis=0)
-    repeats = np.maximum(1, np.ceil(width / widths - 1e-6)).astype(int)
-    atoms = len(structure) * int(repeats.prod())
-    if atoms > max_atoms:
-        refuse(
-            "--width", width, f"needs a supercell of {atoms} atoms ({' x '.join(map(str, repeats))})",
-            f"at most --max-atoms {max_atoms}",
-        )  # fmt: skip
-    return AseAtomsAdaptor.get_atoms(structure.make_supercell(repeats, in_place=False), msonable=False)
+    return widened(structure, repeats_of(structure.lattice.matrix, width, len(structure), max_atoms))
 
 
 def analyse(
@@ -147,16 +137,9 @@ def analyse(
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse as analyse_one
     from ninefold.dynamics.analysis import barrier
-    from ninefold.dynamics.reading import read_trajectory
-    from ninefold.dynamics.runs import is_run, read_run
     from ninefold.errors import InputError
 
-    temperatures = one_each(temperature, files)
-    elements = [name.strip() for name in types.split(",")] if types else []
-    trajectories = [
-        read_run(path, skip) if is_run(path) else read_trajectory(path, time_step, kelvin, elements, skip, every)
-        for path, kelvin in zip(files, temperatures, strict=True)
-    ]
+    trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
     found: list[DynamicsAnalysis] = []
     with step_progress() as notify:
         for done, trajectory in enumerate(trajectories):
@@ -181,20 +164,3 @@ def analyse(
         print_analysis(out, one)
     if fit is not None:
         print_barrier(out, fit)
-
-
-def one_each(temperatures: list[float] | None, files: list[Path]) -> list[float | None]:
-    """The temperature of each file; None where none is given."""
-    from ninefold.errors import InputError
-
-    if not temperatures:
-        return [None] * len(files)
-    if len(temperatures) != len(files):
-        raise InputError(
-            "--temperature", ", ".join(f"{value:g}" for value in temperatures),
-            problem=f"{len(temperatures)} for {len(files)} files", allowed="one for each file, in their order",
-        )  # fmt: skip
-    for value in temperatures:
-        if not 0 < value < 10_000:
-            raise InputError("--temperature", value, allowed="above 0, below 10000 K")
-    return list(temperatures)

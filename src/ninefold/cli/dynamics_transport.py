@@ -56,10 +56,8 @@ def transport(
     With several temperatures also the barrier of diffusion, and the coefficient at 300 K.
     """
     from ninefold.cli.calculation import step_progress
-    from ninefold.cli.dynamics import one_each
+    from ninefold.cli.dynamics_sources import trajectories_of
     from ninefold.dynamics import kinisi_fit
-    from ninefold.dynamics.reading import read_trajectory
-    from ninefold.dynamics.runs import is_run, read_run
     from ninefold.dynamics.transport import extrapolate
     from ninefold.dynamics.transport import transport as transport_of
     from ninefold.errors import InputError
@@ -69,11 +67,7 @@ def transport(
     method = ("kinisi" if kinisi_fit.is_installed() else "windows") if errors == "auto" else errors
     if method == "kinisi":
         kinisi_fit.check_installed()
-    elements = [name.strip() for name in types.split(",")] if types else []
-    trajectories = [
-        read_run(path, skip) if is_run(path) else read_trajectory(path, time_step, kelvin, elements, skip, every)
-        for path, kelvin in zip(files, one_each(temperature, files), strict=True)
-    ]
+    trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
     found: list[Transport] = []
     with step_progress() as notify:
         for done, trajectory in enumerate(trajectories):

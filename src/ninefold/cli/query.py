@@ -11,11 +11,10 @@ from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, consol
 from ninefold.cli.selection import (
     DEFAULT_FIELDS,
     FilterArgument,
-    as_stored_anion,
     campaign_filter,
+    candidates_named,
     fields_of,
     kinds_of,
-    note_isotopes,
     note_isotopes_in,
     sort_order,
     stage_columns,
@@ -150,8 +149,7 @@ def show(
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """One candidate: verdicts, structure, hull distance, competitors, conditions."""
-    from ninefold.chemistry.formula import formula_of, parse_formula, reduced
+    """One candidate: verdicts, structure, hull distance, competitors, conditions, dynamics."""
     from ninefold.cli.locate import store_for_reading
     from ninefold.errors import InputError
     from ninefold.store import open_store
@@ -160,26 +158,8 @@ def show(
 
     address, name = store_for_reading(store, campaign)
     with open_store(address) as repository:
-        of_campaign = campaign_filter(repository, name)
-        found: list[dict[str, Any]] = []
-        for key, wanted in (
-            ("composition", candidate),
-            ("id", candidate),
-            ("label", candidate),
-            ("anion", as_stored_anion(candidate)),
-        ):
-            # an id names a row, of whatever method
-            among = campaign_filter(repository, name, all_methods=True) if key == "id" else of_campaign
-            found = found or repository.find(
-                "candidates", equal={key: wanted, **among}, sort=[("rank", "asc")], limit=None
-            )
-        if not found:
-            note_isotopes(candidate)
-            formula = formula_of(reduced(parse_formula(candidate)))
-            found = repository.find(
-                "candidates", equal={"formula": formula, **of_campaign}, sort=[("rank", "asc")], limit=None
-            )
-        rows, found = found, list(details(repository, found))
+        rows = candidates_named(repository, candidate, name)
+        found = list(details(repository, rows))
         for row, document in zip(rows, found, strict=True):
             best = next(iter(row["minima"]), None)
             document["history"] = (

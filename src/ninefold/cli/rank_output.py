@@ -23,6 +23,14 @@ _FACTS: Mapping[str, tuple[str, ...]] = {
     "hydrogen": ("n", "m"),
     "convergence": ("is_converged", "max_force"),
     "novelty": ("centre", "group"),
+    "pseudorotation": (
+        "pseudorotation_barrier",
+        "pseudorotation_barrier_low",
+        "pseudorotation_barrier_high",
+        "dynamics_length",
+        "dynamics_engine",
+        "dynamics_evidence",
+    ),
 }
 """Term of ninefold's -> fields that it comes from."""
 _WHY_NONE = {

@@ -67,3 +67,25 @@ def stage_columns(repository: Any, campaign: str | None) -> dict[str, Quantity]:
 def kinds_of(columns: Mapping[str, Quantity]) -> dict[str, Kind]:
     """Columns as `Store.find` takes them."""
     return {key: column.kind for key, column in columns.items()}
+
+
+def candidates_named(repository: Any, what: str, campaign: str | None) -> list[dict[str, Any]]:
+    """Whole rows of the candidates that are meant by an id, assignment, anion or formula, by rank.
+
+    Args:
+        repository: The store.
+        what: As it was given.
+        campaign: Its name, or None.
+    """
+    from ninefold.chemistry.formula import formula_of, parse_formula, reduced
+
+    of_campaign = campaign_filter(repository, campaign)
+    order = [("rank", "asc")]
+    for key, wanted in (("composition", what), ("id", what), ("label", what), ("anion", as_stored_anion(what))):
+        # an id names a row, of whatever method
+        among = campaign_filter(repository, campaign, all_methods=True) if key == "id" else of_campaign
+        if found := repository.find("candidates", equal={key: wanted, **among}, sort=order, limit=None):
+            return list(found)
+    note_isotopes(what)
+    formula = formula_of(reduced(parse_formula(what)))
+    return list(repository.find("candidates", equal={"formula": formula, **of_campaign}, sort=order, limit=None))

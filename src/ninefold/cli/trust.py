@@ -107,6 +107,20 @@ def engine_settings(name: str) -> Any:
     return EngineSettings(name=name)
 
 
+def anchored_settings(name: str, folder: Path) -> Any:
+    """As `engine_settings`, a user's files by their absolute paths: jobs run in other folders, and must find them.
+
+    Args:
+        name: NAME or NAME:MODEL.
+        folder: That relative paths are meant from.
+    """
+    from ninefold.engines.registry import ENGINES, anchored_model
+
+    engine = engine_settings(name)
+    model = None if engine.model is None else anchored_model(engine.model, folder)
+    return engine.model_copy(update={"name": ENGINES.anchored(engine.name, folder), "model": model})
+
+
 def _print_summary(summary: TrustSummary, *, with_phases: bool) -> None:
     output = console()
     output.print()

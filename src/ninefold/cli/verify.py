@@ -55,8 +55,7 @@ def verify(
     from ninefold.campaign import parse_campaign
     from ninefold.cli.locate import campaign_document, store_address
     from ninefold.cli.progress import progress_display
-    from ninefold.cli.trust import engine_settings
-    from ninefold.engines.registry import ENGINES, anchored_model
+    from ninefold.cli.trust import anchored_settings
     from ninefold.errors import MachineFaultError
     from ninefold.flows.progress import listening
     from ninefold.flows.verify_plan import plan_of
@@ -64,13 +63,9 @@ def verify(
     from ninefold.stages.verify import VerifySettings
     from ninefold.store import open_store
 
-    engine = engine_settings(method)
-    # they are kept with the campaign, and jobs run elsewhere: another working folder must find the files, too
-    model = None if engine.model is None else anchored_model(engine.model, Path.cwd())
-    engine = engine.model_copy(update={"name": ENGINES.anchored(engine.name, Path.cwd()), "model": model})
     values = {
-        "method": engine, "mode": mode, "window": window, "top": top, "only": tuple(only or ()),
-        "max_steps": max_steps, "fmax": fmax, "margin": margin,
+        "method": anchored_settings(method, Path.cwd()), "mode": mode, "window": window, "top": top,
+        "only": tuple(only or ()), "max_steps": max_steps, "fmax": fmax, "margin": margin,
     }  # fmt: skip
     settings = VerifySettings.checked(values, "verify")
     address = store_address(store)

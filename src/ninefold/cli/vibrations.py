@@ -127,15 +127,10 @@ def vibrations(
 
 
 def _settings(**values: Any) -> VibrationsSettings:
-    from ninefold.cli.trust import engine_settings
-    from ninefold.engines.registry import ENGINES, anchored_model
+    from ninefold.cli.trust import anchored_settings
     from ninefold.stages.vibrations import VibrationsSettings
 
-    engine = engine_settings(values["method"])
-    # jobs run in other folders, and must find a user's files, too
-    model = None if engine.model is None else anchored_model(engine.model, Path.cwd())
-    engine = engine.model_copy(update={"name": ENGINES.anchored(engine.name, Path.cwd()), "model": model})
-    return VibrationsSettings.checked(values | {"method": engine}, COMMAND)
+    return VibrationsSettings.checked(values | {"method": anchored_settings(values["method"], Path.cwd())}, COMMAND)
 
 
 def _temperatures(asked: list[float] | None) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ninefold.dynamics.correlation import Stretched, fit_stretched, mean_of, second_rank
+from ninefold.dynamics.correlation import Curve, Stretched, curve_of, fit_stretched, mean_of, second_rank
 from ninefold.dynamics.density import Connection, body_density, connection, lab_density
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.passage import Passage, passage
@@ -38,6 +38,9 @@ class DynamicsAnalysis:
     """Of M-H vectors in the lab frame; None where the run is too short to fit."""
     body_correlation: Stretched | None
     """In the anion's own frame: permutations alone."""
+    lab_curve: Curve | None
+    """What `lab_correlation` is fitted to, at some of its times; None without a shell."""
+    body_curve: Curve | None
     anion_surfaces: dict[int, Connection]
     """Index of a centre -> free-energy surface of its ligands about it, in the lab frame: where the sites of one anion
     connect, by permutations or by turns of the whole."""
@@ -74,8 +77,8 @@ def analyse(
         InputError: if the shells cannot be followed.
     """
     found, histories = analyse_shells(trajectory, centre, n, polyhedron, commit)
-    lab = _fit([history.vectors for history in histories], trajectory.time_step_fs)
-    body = _fit([history.body_vectors for history in histories], trajectory.time_step_fs)
+    lab, lab_curve = _fit([history.vectors for history in histories], trajectory.time_step_fs)
+    body, body_curve = _fit([history.body_vectors for history in histories], trajectory.time_step_fs)
     surfaces: dict[int, Connection] = {}
     lab_surface = way = None
     if trajectory.temperature_K is not None:
@@ -87,8 +90,9 @@ def analyse(
             [(one.vectors, one.orientation.assignments) for one in histories], isomers, trajectory.temperature_K
         )
     return DynamicsAnalysis(
-        trajectory.source, found, lab, body, surfaces, way, lab_surface, tuple(_notes(found, trajectory))
-    )
+        trajectory.source, found, lab, body, lab_curve, body_curve, surfaces, way, lab_surface,
+        tuple(_notes(found, trajectory)),
+    )  # fmt: skip
 
 
 def barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
@@ -106,18 +110,19 @@ def barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
     )
 
 
-def _fit(vectors: Sequence[np.ndarray], time_step_fs: float) -> Stretched | None:
+def _fit(vectors: Sequence[np.ndarray], time_step_fs: float) -> tuple[Stretched | None, Curve | None]:
     """Of shells that keep their ligands for most of the longest's time."""
     if not vectors:
-        return None
+        return None, None
     longest = max(map(len, vectors))
     chosen = [one for one in vectors if len(one) >= longest / 2]
     shortest = min(map(len, chosen))
     correlation = mean_of([second_rank(one, max(1, shortest // 2)) for one in chosen], [len(one) for one in chosen])
+    curve = curve_of(correlation, time_step_fs / 1000)
     try:
-        return fit_stretched(np.arange(len(correlation)) * time_step_fs / 1000, correlation)
+        return fit_stretched(np.arange(len(correlation)) * time_step_fs / 1000, correlation), curve
     except InputError:
-        return None
+        return None, curve
 
 
 def _anion_surfaces(

@@ -28,6 +28,30 @@ class Stretched(NamedTuple):
     """Whether the correlation falls by half of its amplitude within the times given."""
 
 
+class Curve(NamedTuple):
+    """A quantity against time, at times that lie evenly on a logarithmic scale."""
+
+    times_ps: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+CURVE_POINTS = 120
+
+
+def curve_of(values: np.ndarray, time_step_ps: float, points: int = CURVE_POINTS) -> Curve:
+    """A few points of a quantity at lags 0, 1, 2, ... frames: the first, and then evenly on a logarithmic scale.
+
+    Args:
+        values: shape (k,).
+        time_step_ps: Of a frame.
+        points: At most, about.
+    """
+    last = len(values) - 1
+    lags = np.unique(np.concatenate([[0], np.round(np.geomspace(1, max(1, last), points)).astype(int)]))
+    lags = lags[lags <= last]
+    return Curve(tuple((lags * time_step_ps).tolist()), tuple(np.asarray(values)[lags].tolist()))
+
+
 def second_rank(vectors: np.ndarray, longest: int | None = None) -> np.ndarray:
     """C2 at lags 0, 1, 2, ... frames, averaged over ligands and origins.
 

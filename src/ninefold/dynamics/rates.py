@@ -16,6 +16,10 @@ CONFIDENCE = 0.95
 FEWEST_EVENTS = 5
 """Events at a temperature below which its rate is an order of magnitude, and no fit rests on it alone."""
 
+SLOW_ATTEMPTS = 10.0
+"""Attempts per ps that a bound of a barrier assumes: 330 cm^-1, where librations and the slowest bending modes of these
+anions lie. Fitted prefactors of pseudorotations are higher as a rule."""
+
 
 class Rate(NamedTuple):
     """Events per time, with the interval that holds the true rate in 95 % of all cases."""
@@ -75,9 +79,62 @@ def fit_arrhenius(
     Raises:
         InputError: if fewer than two temperatures have events.
     """
-    inverse = np.array([1 / (BOLTZMANN * temperature) for temperature in temperatures])
-    counts = np.array([rate.events for rate in rates], dtype=float)
-    times = np.array([rate.time_ps for rate in rates])
+    inverse, counts, times = _counts(temperatures, rates)
+    slope, level = _poisson_line(inverse, counts, times)
+    slopes = [one for one, _ in _bootstrap(inverse, times, (slope, level), samples, seed)]
+    low, high = np.percentile(slopes, _TAILS)
+    return Arrhenius(slope, float(low), float(high), math.exp(level))
+
+
+def rate_at(
+    temperature_K: float, temperatures: Sequence[float], rates: Sequence[Rate], samples: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Rate at another temperature by Arrhenius' law, events per ps: value and bootstrap interval.
+
+    Args:
+        temperature_K: Where.
+        temperatures: K, of the runs.
+        rates: At each of them.
+        samples: Of the parametric bootstrap.
+        seed: Of the bootstrap.
+
+    Raises:
+        InputError: if fewer than two temperatures have events.
+    """
+    inverse, counts, times = _counts(temperatures, rates)
+    line = _poisson_line(inverse, counts, times)
+    there = 1 / (BOLTZMANN * temperature_K)
+    logs = [level - slope * there for slope, level in _bootstrap(inverse, times, line, samples, seed)]
+    low, high = np.percentile(logs, _TAILS)
+    return math.exp(line[1] - line[0] * there), math.exp(low), math.exp(high)
+
+
+def barrier_bound(
+    temperatures: Sequence[float], rates: Sequence[Rate], prefactor_per_ps: float = SLOW_ATTEMPTS
+) -> float | None:
+    """A barrier that is exceeded where no event was seen at any temperature, eV; None if one was, or it is below zero.
+
+    Args:
+        temperatures: K.
+        rates: At each of them.
+        prefactor_per_ps: Assumed; a higher one raises the bound.
+    """
+    if any(rate.events for rate in rates):
+        return None
+    bounds = [
+        BOLTZMANN * temperature * math.log(prefactor_per_ps / rate.high)
+        for temperature, rate in zip(temperatures, rates, strict=True)
+        if 0 < rate.high < math.inf
+    ]
+    best = max(bounds, default=0.0)
+    return best if best > 0 else None
+
+
+_TAILS = (100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2)
+
+
+def _counts(temperatures: Sequence[float], rates: Sequence[Rate]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inverse temperatures, 1/eV; events; and times, ps: each of shape (k,)."""
     if len({temperature for temperature, rate in zip(temperatures, rates, strict=True) if rate.events}) < 2:
         raise InputError(
             "temperatures", ", ".join(f"{temperature:g} K: {rate.events} events" for temperature, rate in
@@ -85,17 +142,20 @@ def fit_arrhenius(
             problem="give no barrier", allowed="events at two temperatures and more",
             hint="longer runs, or higher temperatures",
         )  # fmt: skip
-    slope, level = _poisson_line(inverse, counts, times)
+    return (
+        np.array([1 / (BOLTZMANN * temperature) for temperature in temperatures]),
+        np.array([rate.events for rate in rates], dtype=float), np.array([rate.time_ps for rate in rates]),
+    )  # fmt: skip
+
+
+def _bootstrap(
+    inverse: np.ndarray, times: np.ndarray, line: tuple[float, float], samples: int, seed: int
+) -> list[tuple[float, float]]:
+    """Slopes and levels of lines through counts drawn from a line."""
     random = np.random.default_rng(seed)
-    means = times * np.exp(level - slope * inverse)
-    slopes = []
-    for _ in range(samples):
-        drawn = random.poisson(means).astype(float)
-        if (drawn > 0).sum() >= 2:
-            slopes.append(_poisson_line(inverse, drawn, times)[0])
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(slopes, [tail, 100 - tail])
-    return Arrhenius(slope, float(low), float(high), math.exp(level))
+    means = times * np.exp(line[1] - line[0] * inverse)
+    drawn = (random.poisson(means).astype(float) for _ in range(samples))
+    return [_poisson_line(inverse, counts, times) for counts in drawn if (counts > 0).sum() >= 2]
 
 
 def _poisson_line(inverse: np.ndarray, counts: np.ndarray, times: np.ndarray) -> tuple[float, float]:

@@ -66,6 +66,73 @@ class RunState:
     """Of all atoms, over the second half, K."""
 
 
+@dataclass(frozen=True)
+class RunPoint:
+    """Where a run stands between two pieces, and goes on from."""
+
+    positions: np.ndarray
+    """shape (n_atoms, 3), Å."""
+    momenta: np.ndarray
+    """shape (n_atoms, 3), in ASE's units."""
+    random: dict[str, Any]
+    """State of the bit generator."""
+
+
+class Propagation:
+    """Molecular dynamics of one system, piece by piece.
+
+    Args:
+        atoms: With a calculator; copied.
+        settings: What changes the trajectory.
+        point: To go on from; None starts with new velocities.
+    """
+
+    def __init__(self, atoms: Atoms, settings: RunSettings, point: RunPoint | None = None) -> None:
+        self.atoms = atoms.copy() if atoms.calc is None else _with_calculator(atoms)
+        masses = self.atoms.get_masses()
+        masses[np.array(self.atoms.get_chemical_symbols()) == "H"] = DEUTERIUM if settings.isotope == "D" else 1.008
+        self.atoms.set_masses(masses)
+        self._settings, self._generator = settings, np.random.default_rng(settings.seed)
+        self._dynamics: Any = None
+        self._is_new = point is None
+        if point is not None:
+            self.go_on_from(point)
+
+    def go_on_from(self, point: RunPoint) -> None:
+        """Take up a run where it ended."""
+        self.atoms.set_positions(point.positions)
+        self.atoms.set_momenta(point.momenta)
+        self._generator.bit_generator.state = point.random
+        self._dynamics, self._is_new = None, False
+
+    @property
+    def point(self) -> RunPoint:
+        """Where the run stands."""
+        return RunPoint(
+            self.atoms.positions.copy(), self.atoms.get_momenta(), dict(self._generator.bit_generator.state)
+        )
+
+    def piece(self, count: int) -> dict[str, np.ndarray]:
+        """The next frames: `positions`, `energies` and `temperatures` as in `ninefold.dynamics.pieces.Piece`.
+
+        Raises:
+            InputError: if the run explodes.
+        """
+        from ase import units
+        from ase.md.langevin import Langevin
+
+        if self._is_new:
+            _thermalise(self.atoms, self._settings.temperature_K, self._generator)
+            self._is_new = False
+        if self._dynamics is None:
+            self._dynamics = Langevin(
+                self.atoms, self._settings.time_step_fs * units.fs, temperature_K=self._settings.temperature_K,
+                friction=self._settings.friction_per_ps / 1000 / units.fs, fixcm=False, rng=self._generator,
+                logfile=None,
+            )  # fmt: skip
+        return _piece(self._dynamics, self.atoms, self._settings, count)
+
+
 def run(
     atoms: Atoms,
     settings: RunSettings,
@@ -91,31 +158,20 @@ def run(
     Raises:
         InputError: if the folder holds another run, or the run explodes.
     """
-    from ase import units
-    from ase.md.langevin import Langevin
-
-    atoms = atoms.copy() if atoms.calc is None else _with_calculator(atoms)
-    masses = atoms.get_masses()
-    masses[np.array(atoms.get_chemical_symbols()) == "H"] = DEUTERIUM if settings.isotope == "D" else 1.008
-    atoms.set_masses(masses)
-    _claim(folder, atoms, settings, method)
-    generator = np.random.default_rng(settings.seed)
-    done = _restore(folder, atoms, generator)
-    if done is None:
-        _thermalise(atoms, settings.temperature_K, generator)
-        done = 0
-    dynamics = Langevin(
-        atoms, settings.time_step_fs * units.fs, temperature_K=settings.temperature_K,
-        friction=settings.friction_per_ps / 1000 / units.fs, fixcm=False, rng=generator, logfile=None,
-    )  # fmt: skip
+    propagation = Propagation(atoms, settings)
+    _claim(folder, propagation.atoms, settings, method)
+    done = 0
+    if (saved := _saved(folder)) is not None:
+        done, point = saved
+        propagation.go_on_from(point)
     while done < frames and not (stop is not None and stop()):
         count = min(frames_per_piece, frames - done)
-        piece = _piece(dynamics, atoms, settings, count)
-        _write(folder / f"frames-{done:09d}.npz", **piece)
+        _write(folder / f"frames-{done:09d}.npz", **propagation.piece(count))
         done += count
+        end = propagation.point
         _write(
-            folder / STATE_FILE, positions=atoms.positions, momenta=atoms.get_momenta(), frames=np.array(done),
-            random=np.frombuffer(json.dumps(generator.bit_generator.state).encode(), dtype=np.uint8),
+            folder / STATE_FILE, positions=end.positions, momenta=end.momenta, frames=np.array(done),
+            random=np.frombuffer(json.dumps(end.random).encode(), dtype=np.uint8),
         )  # fmt: skip
         if notify is not None:
             notify(done, frames)
@@ -242,15 +298,14 @@ def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str) -> No
     write_atomically(path, json.dumps(described, indent=1).encode())
 
 
-def _restore(folder: Path, atoms: Atoms, generator: np.random.Generator) -> int | None:
+def _saved(folder: Path) -> tuple[int, RunPoint] | None:
+    """Frames that a folder holds, and where its run goes on."""
     path = folder / STATE_FILE
     if not path.is_file():
         return None
     with np.load(path) as saved:
-        atoms.set_positions(saved["positions"])
-        atoms.set_momenta(saved["momenta"])
-        generator.bit_generator.state = json.loads(saved["random"].tobytes().decode())
-        return int(saved["frames"])
+        random = json.loads(saved["random"].tobytes().decode())
+        return int(saved["frames"]), RunPoint(saved["positions"], saved["momenta"], random)
 
 
 def _described(folder: Path) -> dict[str, Any]:

@@ -193,9 +193,12 @@ def extrapolate(found: Sequence[Transport], temperature_K: float = 300.0) -> Ext
     Raises:
         InputError: if fewer than two temperatures have a resolved coefficient.
     """
-    used = [one for one in found if one.temperature_K is not None and one.diffusion.is_resolved]
-    temperatures = np.array([one.temperature_K for one in used], dtype=float)
-    if len(set(temperatures.tolist())) < 2:
+    used = [
+        Resolved(one.temperature_K, one.diffusion.coefficient)
+        for one in found
+        if one.temperature_K is not None and one.diffusion.is_resolved
+    ]
+    if len({one.temperature_K for one in used}) < 2:
         raise InputError(
             "temperatures", "; ".join(f"{one.temperature_K or math.nan:g} K: {one.diffusion.jumps:.1f} net jumps"
                                       for one in found),
@@ -203,19 +206,35 @@ def extrapolate(found: Sequence[Transport], temperature_K: float = 300.0) -> Ext
             allowed=f"two temperatures and more with at least {FEWEST_JUMPS} net jumps of {JUMP_LENGTH:g} Å",
             hint="longer runs, or higher temperatures",
         )  # fmt: skip
+    return arrhenius(used, temperature_K)
+
+
+class Resolved(NamedTuple):
+    """A coefficient with its interval at a temperature."""
+
+    temperature_K: float
+    coefficient: Interval
+    """cm2/s."""
+
+
+def arrhenius(found: Sequence[Resolved], temperature_K: float) -> Extrapolation:
+    """See `extrapolate`.
+
+    Args:
+        found: At two temperatures and more.
+        temperature_K: To extrapolate to.
+    """
+    temperatures = np.array([one.temperature_K for one in found], dtype=float)
     inverse = 1 / (BOLTZMANN * temperatures)
-    logs = np.log([one.diffusion.coefficient.value for one in used])
+    logs = np.log([one.coefficient.value for one in found])
     errors = np.array(
-        [
-            math.log(one.diffusion.coefficient.high / one.diffusion.coefficient.low) / (2 * NORMAL_QUANTILE)
-            for one in used
-        ]
-    )
-    design = np.column_stack([np.ones(len(used)), -inverse]) / errors[:, None]
+        [math.log(one.coefficient.high / one.coefficient.low) / (2 * NORMAL_QUANTILE) for one in found]
+    )  # fmt: skip
+    design = np.column_stack([np.ones(len(found)), -inverse]) / errors[:, None]
     covariance = np.linalg.inv(design.T @ design)
     level, barrier = covariance @ design.T @ (logs / errors)
-    if len(used) > 2:
-        scatter = float((((logs - level + barrier * inverse) / errors) ** 2).sum()) / (len(used) - 2)
+    if len(found) > 2:
+        scatter = float((((logs - level + barrier * inverse) / errors) ** 2).sum()) / (len(found) - 2)
         covariance *= max(1.0, scatter)
     there = np.array([1.0, -1 / (BOLTZMANN * temperature_K)])
     log = float(there @ [level, barrier])

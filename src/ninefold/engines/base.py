@@ -13,12 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from pymatgen.core import Structure
 
 from ninefold.engines.settings import RelaxSettings
+from ninefold.errors import InputError
 from ninefold.models.evidence import Evidence
 
 RELAXATION_VERSION = 1
@@ -145,3 +146,18 @@ class Engine(Protocol):
     def relax(self, structures: Sequence[Structure], settings: RelaxSettings) -> list[Relaxation]:
         """Each structure relaxed by itself."""
         ...
+
+
+def calculator_of(engine: Engine) -> Any:
+    """ASE's calculator of an engine, for what needs one: dynamics, paths.
+
+    Raises:
+        InputError: if it has none.
+    """
+    make = getattr(engine, "calculator", None)
+    if make is None:
+        raise InputError(
+            "--method", engine.label, problem="has no calculator for dynamics",
+            allowed="chgnet, sevennet, gpaw, or another ASE calculator",
+        )  # fmt: skip
+    return make()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ninefold.flows.dynamics_makers import DynamicsMaker
     from ninefold.flows.makers import (
         EnergiesMaker,
         HullMaker,
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 _OF_VERIFY = ("PhasesMaker", "VerifyMaker")
 __all__ = [
-    "EnergiesMaker", "HullMaker", "PhasesMaker", "RankMaker", "ReferencesMaker", "ScreenMaker", "SearchMaker",
-    "VerifyMaker", "VibrationsMaker",
+    "DynamicsMaker", "EnergiesMaker", "HullMaker", "PhasesMaker", "RankMaker", "ReferencesMaker", "ScreenMaker",
+    "SearchMaker", "VerifyMaker", "VibrationsMaker",
 ]  # fmt: skip
 
 
@@ -37,6 +38,10 @@ def __getattr__(name: str) -> Any:
         from ninefold.flows import vibration_makers
 
         return vibration_makers.VibrationsMaker
+    if name == "DynamicsMaker":
+        from ninefold.flows import dynamics_makers
+
+        return dynamics_makers.DynamicsMaker
     from ninefold.flows import makers
 
     return getattr(makers, name)

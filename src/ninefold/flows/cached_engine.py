@@ -17,7 +17,7 @@ from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 from ase.units import GPa
 
 from ninefold.clock import now
-from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxation, is_foreign
+from ninefold.engines.base import RELAXATION_VERSION, Engine, Evaluation, Relaxation, calculator_of, is_foreign
 from ninefold.errors import NinefoldError
 from ninefold.flows.faults import of_engine
 from ninefold.keys import KEY_VERSION, content_key, structure_key
@@ -52,6 +52,14 @@ class CachedEngine:
         self.zero_point = getattr(engine, "zero_point", "none")
         self.faults: Counter[str] = Counter()
         """Reasons, as `of_engine` words them, of results with an undeclared error: handed on, and not stored."""
+
+    def calculator(self) -> Any:
+        """The ASE calculator of the engine; what it computes is not stored.
+
+        Raises:
+            InputError: if the engine has none.
+        """
+        return calculator_of(self._engine)
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """Energies alone, computed or found: forces and stress are not stored, and always None."""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ninefold.models.campaign import Attempt
     from ninefold.store import Store
 
-_COMPUTED = ("pools", "searches", "minima", "calculations", "properties", "vibrations")
+_COMPUTED = ("pools", "searches", "minima", "calculations", "properties", "vibrations", "trajectories", "dynamics")
 """Collections of what a fresh start discards."""
-_TIMED = ("pools", "calculations", "properties")
+_TIMED = ("pools", "calculations", "properties", "trajectories")
 """Those whose core time is their own: a search's is that of the energies and relaxations in it."""
 
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ninefold.campaign import parse_campaign
 from ninefold.errors import NinefoldError, description
 from ninefold.flows import rows as writing
+from ninefold.flows.dynamics_rows import KnownDynamics
 from ninefold.flows.found import FoundMinima
 from ninefold.flows.row_changes import Change, compared
 from ninefold.flows.rows import Found, as_assessed, rows_of
@@ -187,11 +188,12 @@ def _ranked(store: Store, campaign: Campaign, methods: Sequence[str], scratch: _
     best = rank.best_methods(scratch.rows(), methods)
     noise = campaign.stability.noise_eV_per_atom
     comparisons = uncertainty.Comparisons(scratch.rows())
+    moving = KnownDynamics(store, scratch.rows())
     ranking = rank.Ranking(load_rule_set(campaign.rules, extra_columns=columns), campaign.ranking, noise, columns)
     computed = _computed_by(scratch)
 
     def rows() -> Iterator[Candidate]:
-        told = uncertainty.told(scratch.rows(), comparisons, noise)
+        told = moving.told(uncertainty.told(scratch.rows(), comparisons, noise))
         return _with_properties(store, campaign, told, computed) if campaign.stages else iter(told)
 
     ranking.rank(row for row in rows() if best[row.composition] == row.method)

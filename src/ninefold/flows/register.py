@@ -25,7 +25,7 @@ VIEWS = ("funnel", "candidates", "references", "compositions", "faults")
 """What is made from facts and the campaign's settings, and made anew when these change."""
 NO_RESULTS = ("description", "execution", "store", "queries")
 """Settings that never change a result."""
-FACTS = ("pools", "searches", "minima", "calculations", "properties", "vibrations")
+FACTS = ("pools", "searches", "minima", "calculations", "properties", "vibrations", "trajectories", "dynamics")
 """What a fresh start discards besides; structures are shared between campaigns, and stay."""
 
 

@@ -14,6 +14,7 @@ from ninefold.campaign import parse_campaign
 from ninefold.flows import tasks
 from ninefold.flows.compute import compute_shard
 from ninefold.flows.counting import counted, registered_attempt, tell_missing
+from ninefold.flows.dynamics_rows import KnownDynamics
 from ninefold.flows.progress import announce
 from ninefold.flows.rows import ROWS_PER_BLOB, Found, Step, forget_earlier_rows, pages, rows_of, write_rows
 from ninefold.flows.shards import (
@@ -215,12 +216,13 @@ def rank_rows(
     best = rank.best_methods(_rows(store, hulls), methods)
     noise = campaign.stability.noise_eV_per_atom
     comparisons = uncertainty.Comparisons(_rows(store, hulls))
+    moving = KnownDynamics(store, _rows(store, hulls))
     ranking = rank.Ranking(
         load_rule_set(campaign.rules, extra_columns=columns), campaign.ranking, noise, columns,
     )  # fmt: skip
 
     def rows_of_hulls(some: Sequence[Hull]) -> Iterable[Candidate]:
-        rows = uncertainty.told(_rows(store, some), comparisons, noise)
+        rows = moving.told(uncertainty.told(_rows(store, some), comparisons, noise))
         return rows if properties is None else _with_properties(store, rows, properties)
 
     with counted(store, campaign.name, "rank", attempt=attempt, is_stored=instead is None) as funnel:

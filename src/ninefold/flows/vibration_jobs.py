@@ -8,6 +8,7 @@ from jobflow import Flow, Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import vibration_tasks
+from ninefold.flows.best_phases import campaign_with
 from ninefold.flows.compute import compute_shard
 from ninefold.flows.followed import store_followed
 from ninefold.flows.shards import (
@@ -22,7 +23,7 @@ from ninefold.flows.shards import (
 )
 from ninefold.flows.tasks import records_of
 from ninefold.flows.verify_plan import check_finished
-from ninefold.flows.vibration_plan import campaign_with, plan_of
+from ninefold.flows.vibration_plan import plan_of
 from ninefold.flows.workplace import method_of
 from ninefold.models.composition import CompositionRecord
 from ninefold.models.search import MinimaRecord
@@ -54,7 +55,7 @@ def plan_vibrations(campaign: Settings, store: str, settings: Settings) -> dict[
         attempt = check_finished(opened, screened.name).attempt
         order = sorted(plan.phases, key=lambda phase: phase.supercell_atoms * phase.displacements)
         shards = shards_of(opened, (phase.line() for phase in order), 1, attempt)
-        extended, method = campaign_with(screened, asked)
+        extended, method = campaign_with(screened, asked.method)
         stage = name_with(vibrations.STAGE.name, method_name(extended, method))
         forget_other_shards(opened, screened.name, (stage,), map(key_of, shards), attempt)
         return {"shards": shards, "left_out": plan.left_out, "attempt": attempt}

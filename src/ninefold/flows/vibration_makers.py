@@ -12,7 +12,7 @@ from jobflow import Flow, Maker
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import vibration_jobs
-from ninefold.flows.vibration_plan import campaign_with
+from ninefold.flows.best_phases import campaign_with
 from ninefold.stages.vibrations import VibrationsSettings
 from ninefold.store import public_address
 
@@ -39,7 +39,7 @@ class VibrationsMaker(Maker):
         asked = VibrationsSettings.model_validate(self.settings)
         settings = asked.model_dump(mode="json")
         screened, store = parse_campaign(campaign), public_address(store)  # jobs are stored, a login must not be
-        extended, method = campaign_with(screened, asked)
+        extended, method = campaign_with(screened, asked.method)
         planned = vibration_jobs.plan_vibrations(campaign, store, settings)
         computed = vibration_jobs.compute_vibrations(
             extended.to_dict(), store, planned.output["shards"], method, settings

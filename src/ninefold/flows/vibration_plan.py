@@ -5,27 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
+from ninefold.flows.best_phases import best_phases
 from ninefold.flows.tasks import structures_of
-from ninefold.flows.verify_plan import check_finished, read_references, rows_by_method
+from ninefold.flows.verify_plan import check_finished
 from ninefold.flows.vibration_tasks import known_vibrations
-from ninefold.flows.workplace import method_of
 from ninefold.stages import vibrations
-from ninefold.stages.rank import best_methods
-from ninefold.stages.uncertainty import by_method
-from ninefold.stages.verify import VerifySettings
-from ninefold.stages.verify_plan import CANDIDATE, REFERENCE, Item, make_plan
+from ninefold.stages.verify_plan import CANDIDATE, Item
 from ninefold.vibrations.cost import available_memory, check_memory, cost_of
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
-    from ninefold.models.candidate import Candidate
     from ninefold.stages.vibrations import VibrationsSettings
     from ninefold.store import Store
-
-_EVERY = 10.0
-"""eV/atom; no candidate lies farther from the hull: how many are computed is what `top` says."""
 
 
 @dataclass
@@ -59,18 +51,6 @@ class VibrationPlan:
         return None if None in values else sum(value for value in values if value is not None)
 
 
-def campaign_with(campaign: Campaign, settings: VibrationsSettings) -> tuple[Campaign, int]:
-    """The campaign with the method among its methods, and the method's place: one of its own, or the last."""
-    wanted = method_of(settings.method).id
-    for place, method in enumerate(campaign.methods):
-        if method_of(method).id == wanted:
-            return campaign, place
-    energies = [*campaign.energies, settings.method]
-    return parse_campaign(
-        {**campaign.to_dict(), "energies": [method.model_dump(mode="json") for method in energies]}
-    ), len(campaign.methods)  # fmt: skip
-
-
 def plan_of(store: Store, campaign: Campaign, settings: VibrationsSettings) -> VibrationPlan:
     """What vibrations of a campaign's best candidates and of what competes with them need.
 
@@ -92,33 +72,16 @@ def plan_of(store: Store, campaign: Campaign, settings: VibrationsSettings) -> V
     vibrations.check_engine(
         engine.label, settings.method.title, engine.evidence, lambda: vibrations.measured_asymmetry(engine)
     )
-    rows = rows_by_method(store, campaign)
-    own = method_of(settings.method).id
-    if own in rows:
-        rows = {own: rows[own]}
-    noise = campaign.stability.noise_eV_per_atom
-    told = by_method(rows, noise)
-    best = best_methods((row for some in told.values() for row in some), list(rows))
-    references = {method: read_references(store, campaign.name, method) for method in rows}
-    asked = VerifySettings(method=settings.method, window=_EVERY, top=settings.top, only=settings.only)
-    chosen = make_plan(told, best, references, {}, asked, noise)
+    chosen = best_phases(store, campaign, settings.method, settings.top, settings.only)
     plan = VibrationPlan(left_out=list(chosen.left_out))
-    lowest = {row.composition: row for some in told.values() for row in some if best[row.composition] == row.method}
     for item in chosen.items:
         if item.is_molecule or (item.role != CANDIDATE and not settings.competitors):
             continue
-        if item.role != REFERENCE:
-            _take_lowest(item, lowest[item.id])
         _add(plan, store, item, settings, engine.fingerprint)
     if not plan.phases:
         reason = plan.left_out[-1]["reason"] if plan.left_out else "no solid phase is among them"
         raise InputError("campaign", campaign.name, problem=f"has nothing whose vibrations can be computed: {reason}")
     return plan
-
-
-def _take_lowest(item: Item, row: Candidate) -> None:
-    """The minimum that stands for a candidate, and not its smallest cell, which a verification takes."""
-    item.structure, item.nsites = row.minima[0].structure, row.minima[0].nsites
 
 
 def _add(plan: VibrationPlan, store: Store, item: Item, settings: VibrationsSettings, method: str) -> None:

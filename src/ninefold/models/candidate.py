@@ -100,6 +100,18 @@ class Candidate(Record):
     ambient_separation: float | None = None
     survives_ambient: bool | None = None
     decomposition_temperature: float | None = None
+    # of dynamics
+    dynamics_engine: str | None = None
+    dynamics_evidence: str | None = None
+    dynamics_length: float | None = None
+    is_dynamics_too_short: bool | None = None
+    pseudorotation_barrier: float | None = None
+    pseudorotation_barrier_low: float | None = None
+    pseudorotation_barrier_high: float | None = None
+    pseudorotation_rate_300: float | None = None
+    pseudorotation_rate_300_high: float | None = None
+    cation_diffusion_300: float | None = None
+    cation_diffusion_300_high: float | None = None
     # of the ranking
     score: float | None = None
     rank: int | None = None
@@ -107,6 +119,8 @@ class Candidate(Record):
     rank_worst: int | None = None
     is_pareto: bool | None = None
     # nested
+    dynamics_record: str | None = None
+    """Id of the `DynamicsRecord` that the fields of dynamics come from."""
     minima: list[Minimum] = Field(default_factory=list)
     """The minimum that stands for the composition first."""
     lowest_by_round: list[float | None] = Field(default_factory=list)

@@ -6,6 +6,7 @@ from ninefold.models.calculation import Calculation
 from ninefold.models.campaign import CampaignRecord
 from ninefold.models.candidate import Candidate
 from ninefold.models.composition import CompositionRecord
+from ninefold.models.dynamics import DynamicsRecord, TrajectoryRecord
 from ninefold.models.fault import Fault
 from ninefold.models.funnel import FunnelRecord
 from ninefold.models.method import Method
@@ -20,7 +21,8 @@ MODELS: dict[str, type[Record]] = {
     model.collection: model
     for model in (
         CampaignRecord, CompositionRecord, Method, StructureRecord, PoolRecord, SearchRecord, MinimaRecord, Calculation,
-        PropertyRecord, VibrationRecord, ReferenceRecord, Candidate, FunnelRecord, Fault,
+        PropertyRecord, VibrationRecord, TrajectoryRecord, DynamicsRecord, ReferenceRecord, Candidate,
+        FunnelRecord, Fault,
     )
 }  # fmt: skip
 """Collection -> what it holds."""

@@ -237,6 +237,62 @@ _TABLE = (
         "T(dec)",
         "highest temperature at which it is stable under 1 bar of hydrogen, to 1200 K; none: at none from 100 K on",
     ),
+    # dynamics
+    (
+        "pseudorotation_barrier",
+        "float",
+        "meV",
+        "E(rot)",
+        "barrier of the permutations of an anion's ligands, fitted to their rates at several temperatures; none where "
+        "the runs are too short for it",
+    ),
+    (
+        "pseudorotation_barrier_low",
+        "float",
+        "meV",
+        "E(rot) from",
+        "lower end of its 95 % interval; where no permutation was seen, a lower bound that assumes 10 attempts per ps",
+    ),
+    ("pseudorotation_barrier_high", "float", "meV", "E(rot) to", "upper end of its 95 % interval"),
+    (
+        "pseudorotation_rate_300",
+        "float",
+        "1/ps",
+        "k(rot)",
+        "permutations per anion and ps at 300 K, of runs there or by the fitted barrier; none where none was seen",
+    ),
+    (
+        "pseudorotation_rate_300_high",
+        "float",
+        "1/ps",
+        "k(rot) to",
+        "upper end of its 95 % interval; where no permutation was seen, an upper bound",
+    ),
+    (
+        "cation_diffusion_300",
+        "float",
+        "cm2/s",
+        "D(cation)",
+        "tracer diffusion coefficient of the fastest cation at 300 K, of runs there or by Arrhenius' law; none where it "
+        "is not resolved",
+    ),
+    (
+        "cation_diffusion_300_high",
+        "float",
+        "cm2/s",
+        "D(cation) to",
+        "upper end of its 95 % interval; where it is not resolved, an upper bound",
+    ),
+    ("dynamics_length", "float", "ps", "t(MD)", "molecular dynamics analysed, all temperatures and replicas together"),
+    (
+        "is_dynamics_too_short",
+        "boolean",
+        "",
+        "MD too short",
+        "the runs are too short for a barrier of permutations: fewer than 5 of them at two temperatures",
+    ),
+    ("dynamics_engine", "string", "", "MD by", "engine that gave the forces of the dynamics"),
+    ("dynamics_evidence", "string", "", "evidence (MD)", "what the fields of dynamics rest on: MD, or test"),
     # ranking
     ("score", "float", "", "score", "weighted sum of the ranking terms, 0 to 1"),
     ("rank", "integer", "", "rank", "place in the campaign, 1 is best"),

@@ -17,8 +17,8 @@ class RankingSettings(Settings):
     """Weights of the ranking's terms; a term that is not named weighs nothing."""
 
     weights: dict[str, float] = Field(default=DEFAULT_WEIGHTS, min_length=1)
-    """Term -> weight: stability, prior, hydrogen, convergence, novelty, free_energy, window, survival, or FILE.py:NAME
-    of your own, relative to the campaign file. Only their ratios count."""
+    """Term -> weight: stability, prior, hydrogen, convergence, novelty, free_energy, window, survival, pseudorotation,
+    or FILE.py:NAME of your own, relative to the campaign file. Only their ratios count."""
     stability_scale_eV_per_atom: float = Field(default=0.05, gt=0, le=1)
     """Hull distance at which the stability term has fallen to 1/e."""
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ninefold.models.quantities import Kind
     from ninefold.rules import RuleSet
 
-OF_CONDITIONS = ("synthesis_separation", "ambient_separation", "window_width", "survives_ambient")
+OF_CONDITIONS = (
+    "synthesis_separation", "ambient_separation", "window_width", "survives_ambient", "pseudorotation_barrier",
+)  # fmt: skip
 """What terms and a ranking at a condition read."""
 FIELDS = (
     "id", "formula", "phase_separation_energy", "e_above_same_composition", "e_above_hull_uncertainty", "prior", "n",

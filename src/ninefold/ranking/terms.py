@@ -101,6 +101,8 @@ class Rankable:
     """Of the pressures at which it is stable at the temperature of the synthesis."""
     survives_ambient: bool | None = None
     """Whether it is stable at 300 K and 1 bar, or little above."""
+    pseudorotation_barrier: float | None = None
+    """meV, of the permutations of an anion's ligands; None where it is not resolved."""
     quantities: Quantities = field(default_factory=lambda: Quantities({}), compare=False, repr=False)
     """Everything that is stored with it, by key, for terms of a user's."""
 
@@ -119,6 +121,8 @@ class RankableColumns:
     """NaN where there is none, as the next."""
     window_width: NDArray[np.float64]
     survives_ambient: NDArray[np.bool_]
+    pseudorotation_barrier: NDArray[np.float64]
+    """NaN where there is none."""
 
     @classmethod
     def of(cls, items: Sequence[Rankable]) -> RankableColumns:
@@ -144,7 +148,10 @@ Term = Callable[[Any, "RankingSettings"], Any]
 
 SHIPPED_TERMS = (
     "stability", "prior", "hydrogen", "convergence", "novelty", "free_energy", "window", "survival",
+    "pseudorotation",
 )  # fmt: skip
+PSEUDOROTATION_SCALE = 100.0
+"""meV; barrier at which the term has fallen to 1/e. At 300 K it is passed 0.2 times per ps with 10 attempts."""
 WIDEST_WINDOW = 10.0
 """GPa; where the equations of state end, and presses that make a gram."""
 TERMS = Registry(
@@ -199,6 +206,12 @@ def window(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
 def survival(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
     """1 if it is stable at 300 K and 1 bar, or little above the hull there."""
     return np.where(np.asarray(item.survives_ambient, dtype=bool), 1.0, 0.0)
+
+
+def pseudorotation(item: Rankable | RankableColumns, settings: RankingSettings) -> Any:
+    """1 without a barrier for permutations of the ligands, falling exponentially with it; 0 where none is resolved."""
+    barrier = np.asarray(item.pseudorotation_barrier, dtype=float)
+    return np.nan_to_num(np.exp(-np.maximum(barrier, 0.0) / PSEUDOROTATION_SCALE), nan=0.0)
 
 
 def load_terms(names: Iterable[str]) -> dict[str, Term]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ninefold.chemistry.compounds import KnownCompound, known_compounds
 from ninefold.chemistry.equations import decomposition
 from ninefold.errors import InputError
+from ninefold.report.dynamics_text import dynamics_facts, dynamics_rows
 from ninefold.report.formation import formation_sentence
 from ninefold.report.phase_diagram import signed_distance
 from ninefold.report.picture import colours, structure_svg, viewer_data
@@ -56,6 +57,7 @@ def candidate_section(candidate: dict[str, Any], shared: Mapping[str, str]) -> d
             for found in structures
         ],
         "formation": formation_sentence(candidate),
+        "dynamics": _dynamics(candidate.get("dynamics")),
         "conditions": _conditions(candidate.get("conditions") or [], candidate["formula"]),
         "segments": [
             {"name": name, "width": max(0.0, 100 * term["contribution"]), **term}
@@ -71,6 +73,13 @@ def candidate_section(candidate: dict[str, Any], shared: Mapping[str, str]) -> d
             if shared.get(name) != value
         ],
     }
+
+
+def _dynamics(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    headings, lines = dynamics_rows(record)
+    return {"headings": headings, "lines": lines, "facts": dynamics_facts(record)}
 
 
 def _equation(formula: str, products: Iterable[Any]) -> str | None:

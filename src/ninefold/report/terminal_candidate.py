@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.formula import parse_formula
 from ninefold.models.quantities import QUANTITIES
+from ninefold.report.dynamics_text import dynamics_facts, dynamics_rows
 from ninefold.report.explanation import verdict_lines
 from ninefold.report.formation import formation_sentence
 from ninefold.report.history import history_lines
@@ -76,6 +77,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         parts += section("Under hydrogen", _conditions(candidate))
         if where := formation_sentence(candidate):
             parts.append(plain(where))
+    if candidate.get("dynamics"):
+        parts += section("Dynamics", _dynamics(candidate["dynamics"]))
     if candidate.get("structures"):
         descriptions = [describe(found["structure"]).as_dict() for found in candidate["structures"]]
         shown_first = next((place for place, found in enumerate(candidate["structures"]) if found["is_valid"]), 0)
@@ -262,6 +265,17 @@ def _known(rows: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]
             lines.append(f"  not in the hull: {row['refuted']}")
         lines.append(f"  {row.get('source') or MISSING} [{row.get('provenance') or MISSING}]")
     return plain("\n".join(lines))
+
+
+def _dynamics(record: Mapping[str, Any]) -> Group:
+    from rich.console import Group
+
+    headings, lines = dynamics_rows(record)
+    table = table_of(*(f">{heading}" for heading in headings))
+    for line in lines:
+        table.add_row(*line)
+    sentences = map(plain, dynamics_facts(record))
+    return Group(*([table] if lines else []), *sentences)
 
 
 def _conditions(candidate: Mapping[str, Any]) -> Table:

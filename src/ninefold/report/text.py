@@ -22,8 +22,12 @@ _DIGITS = {
     QUANTITIES["volume_per_formula_unit"].unit: 1,
     QUANTITIES["max_force"].unit: 3,
     QUANTITIES["reaction_energy_per_h2"].unit: 1,
+    QUANTITIES["pseudorotation_barrier"].unit: 0,
+    QUANTITIES["dynamics_length"].unit: 1,
 }
 """Decimals that mean something, by unit; two for a number without one."""
+_SPANNING = frozenset(QUANTITIES[key].unit for key in ("pseudorotation_rate_300", "cation_diffusion_300"))
+"""Units of what spans orders of magnitude: two digits, wherever the point is."""
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
@@ -79,6 +83,8 @@ def shown(key: str, value: Any) -> str:
         return MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float) and quantity_of(key).unit in _SPANNING:
+        return f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
     if isinstance(value, float):
         return number(value, _DIGITS.get(quantity_of(key).unit, 2))
     if isinstance(value, list | tuple):

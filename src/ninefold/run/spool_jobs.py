@@ -35,7 +35,7 @@ IN_FOLDER = "spool"
 _HIGHEST = 10**9
 _FACTS = (
     "compositions", "references", "pools", "searches", "minima", "structures", "calculations", "properties",
-    "vibrations",
+    "vibrations", "trajectories", "dynamics",
 )  # fmt: skip
 _LONGEST_ID = 200
 

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ninefold.stages import build, choose, energies, prescreen, rank, references, select, stability, verify, vibrations
+from ninefold.stages import (
+    build,
+    choose,
+    dynamics,
+    energies,
+    prescreen,
+    rank,
+    references,
+    select,
+    stability,
+    verify,
+    vibrations,
+)
 from ninefold.stages.stage import Stage, split_name
 
 SHIPPED: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         select.ENUMERATE, select.STAGE, select.COMPETITORS, build.STAGE, prescreen.STAGE, references.STAGE,
-        choose.STAGE, stability.STAGE, energies.STAGE, verify.STAGE, vibrations.STAGE, rank.STAGE,
+        choose.STAGE, stability.STAGE, energies.STAGE, verify.STAGE, vibrations.STAGE, dynamics.STAGE, rank.STAGE,
     )
 }  # fmt: skip
 """Name -> stage, in the order of the data."""
@@ -21,7 +33,7 @@ OF_ENGINES = ("prescreen", "references", "choose", "stability", "energies", "ran
 """Stages whose evidence is that of a campaign's engines."""
 _ROUND = ("choose", "build", "prescreen")
 """Order of the stages within a further round."""
-_METHOD = ("energies", "verify", "vibrations", "references", "stability")
+_METHOD = ("energies", "verify", "vibrations", "dynamics", "references", "stability")
 """Order of the stages of a further method."""
 
 

@@ -69,12 +69,18 @@ LINKS: dict[str, tuple[Link, ...]] = {
     "candidates": (
         _CAMPAIGN, Link("composition", "compositions", _field("composition")), _METHOD,
         Link("minima_record", "minima", _field("minima_record")), _MINIMA,
+        Link("dynamics_record", "dynamics", _field("dynamics_record")),
     ),
     "properties": (Link("structure", "structures", _field("structure")), _METHOD),
     "vibrations": (
         _METHOD,
         *(Link(name, "structures", _field(name)) for name in ("start", "relaxed", "structure")),
         Link("trials", "structures", lambda document: [one.get("structure") for one in document.get("trials") or ()]),
+    ),
+    "trajectories": (_METHOD, Link("structure", "structures", _field("structure"))),
+    "dynamics": (
+        _METHOD, Link("structure", "structures", _field("structure")),
+        Link("trajectories", "trajectories", lambda document: document.get("trajectories") or ()),
     ),
     "minima": (Link("searches", "searches", lambda document: document.get("searches") or ()), _METHOD, _MINIMA),
     "searches": (Link("pool", "pools", _field("pool")), _METHOD, _MINIMA),
@@ -85,7 +91,10 @@ LINKS: dict[str, tuple[Link, ...]] = {
 """Collection -> what its documents name. The campaign of a fact is the one that made it, and need not be there."""
 
 
-_BLOBS = {"packings": "pools", "force_constants": "vibrations", "spectrum": "vibrations"}
+_BLOBS = {
+    "packings": "pools", "force_constants": "vibrations", "spectrum": "vibrations", "content": "trajectories",
+    "curves": "dynamics",
+}  # fmt: skip
 """Field that names a blob -> the collection that has it."""
 
 
@@ -132,8 +141,7 @@ def _of_collection(
                 except StoreError as error:
                     yield Problem("documents", str(error))
             yield from _orphans(store, collection, page)
-            if collection == "pools":
-                yield from _lost_blobs(store, page, named)
+            yield from _lost_blobs(store, collection, page, named)
             done += len(page)
             tell(f"check {collection}", done, max(total, done), "documents")
     except StoreError as error:  # what comes after it in the collection cannot be read
@@ -166,10 +174,13 @@ def _names(link: Link, document: Mapping[str, Any]) -> list[str]:
         return []
 
 
-def _lost_blobs(store: Store, page: list[dict[str, Any]], named: set[bytes]) -> Iterator[Problem]:
-    for document, field in product(page, _BLOBS):
+def _lost_blobs(
+    store: Store, collection: str, page: list[dict[str, Any]], named: set[bytes]
+) -> Iterator[Problem]:  # fmt: skip
+    fields = [field for field, holder in _BLOBS.items() if holder == collection]
+    for document, field in product(page, fields):
         name = document.get(field)
-        of = f"{_BLOBS[field]} {shown(document['id'])}"
+        of = f"{collection} {shown(document['id'])}"
         try:
             if isinstance(name, str):
                 named.add(bytes.fromhex(name))

@@ -35,7 +35,8 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
 
     Yields:
         Each row, in its order, with `structures` in place of `minima` (each with `structure`, pymatgen's
-        `Structure.as_dict()`), the verdicts of the rules on its composition before those on its results,
+        `Structure.as_dict()`), `dynamics` (its `DynamicsRecord` or None), the verdicts of the rules on its composition
+        before those on its results,
         `other_assignments`, `neighbour_of`, `provenance`, and `methods`: what each method says of the composition, by
         rising trust (see `OF_METHOD`), with the `reason` why it has no hull distance; empty where one method alone has
         looked at it. `failed_references`: published structures of the composition that the row's method could not
@@ -48,6 +49,7 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
         compositions = store.get_many("compositions", _unique(row["composition"] for row in page))
         campaigns = store.get_many("campaigns", _unique(row["campaign"] for row in page))
         methods = _by_composition(store, list(compositions), campaigns)
+        moving = store.get_many("dynamics", _unique(key for row in page if (key := row.get("dynamics_record"))))
         molecules = store.get_many("references", _unique(_molecule_of(row) for row in page if row["method"]))
         for row in page:
             composition = compositions.get(row["composition"], {})
@@ -60,6 +62,7 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
                     for item in row["minima"]
                     if item["structure"] in structures
                 ],
+                "dynamics": moving.get(row.get("dynamics_record") or ""),
                 "methods": methods.get(row["composition"], []),
                 "failed_references": failed.get((row["campaign"], row["method"], _reduced(row["formula"])), []),
                 "provenance": _provenance(

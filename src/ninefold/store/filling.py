@@ -19,7 +19,10 @@ from ninefold.store.store import PAGE_OF_WHOLE, Store, StoreError
 
 VIEWS = ("campaigns", "faults", "funnel", "candidates", "compositions", "references")
 """Collections whose documents change."""
-FACTS = ("vibrations", "properties", "minima", "searches", "pools", "calculations", "structures", "methods")
+FACTS = (
+    "dynamics", "trajectories", "vibrations", "properties", "minima", "searches", "pools", "calculations", "structures",
+    "methods",
+)  # fmt: skip
 """Collections whose documents are written once."""
 ORDER = (*VIEWS, *FACTS)
 """In which collections are read: what names others before these, so that what a campaign adds meanwhile leaves nothing

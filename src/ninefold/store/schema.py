@@ -120,6 +120,42 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "error": "string",
         "created": "string",
     },
+    "trajectories": {
+        **_FACT,
+        "label": "string",
+        "method": "string",
+        "structure": "string",
+        "temperature_K": "float",
+        "replica": "integer",
+        "number": "integer",
+        "frames": "integer",
+        "n_atoms": "integer",
+        "content": "string",
+        "error": "string",
+        "core_seconds": "float",
+        "created": "string",
+    },
+    "dynamics": {
+        **_FACT,
+        "label": "string",
+        "method": "string",
+        "engine": "string",
+        "structure": "string",
+        "evidence": "string",
+        "centre": "string",
+        "n": "integer",
+        "isotope": "string",
+        "time_step_fs": "float",
+        "n_atoms": "integer",
+        "length_ps": "float",
+        "replicas": "integer",
+        "polyhedron": "string",
+        "is_too_short": "boolean",
+        "curves": "string",
+        "error": "string",
+        "core_seconds": "float",
+        "created": "string",
+    },
     "references": {
         **_FACT,
         "method": "string",
@@ -167,7 +203,12 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
 }
 """Collection -> field -> kind: the flat scalars, and lists of strings, that filters and sorting know."""
 
-FACTS = frozenset({"methods", "structures", "pools", "searches", "minima", "calculations", "properties", "vibrations"})
+FACTS = frozenset(
+    {
+        "methods", "structures", "pools", "searches", "minima", "calculations", "properties", "vibrations",
+        "trajectories", "dynamics",
+    }
+)  # fmt: skip
 """Collections whose documents are written once and have the hash of their content as id."""
 
 REVISIONS = {"candidates": "revision", "funnel": "attempt", "faults": "attempt"}
@@ -184,6 +225,8 @@ INDEXED: dict[str, tuple[str, ...]] = {
     "calculations": ("campaign", "final", "method", "start"),
     "properties": ("campaign",),
     "vibrations": ("campaign", "method", "start"),
+    "trajectories": ("campaign", "structure"),
+    "dynamics": ("campaign", "structure"),
     "references": ("campaign", "structure"),
     "candidates": (
         "campaign", "composition", "rank", "e_above_hull", "formula", "label", "anion", "chemical_system", "centre",
@@ -200,6 +243,8 @@ SORTED: dict[str, tuple[tuple[str, ...], ...]] = {
     "calculations": (("campaign", "created"),),
     "properties": (("campaign", "created"),),
     "vibrations": (("campaign", "created"),),
+    "trajectories": (("campaign", "created"),),
+    "dynamics": (("campaign", "created"),),
     "candidates": (("campaign", "rank"), ("campaign", "score"), ("campaign", "e_above_hull")),
 }
 """Collection -> fields with an index in common: what is asked for by the first is read in the order of the next."""

@@ -1,0 +1,193 @@
+"""`ninefold dynamics candidates`: molecular dynamics of a finished campaign's best candidates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.options import JsonOption, StoreOption, console, print_json
+
+if TYPE_CHECKING:
+    from ninefold.flows.dynamics_plan import DynamicsPlan
+    from ninefold.models.dynamics import DynamicsRecord
+    from ninefold.stages.dynamics import DynamicsSettings
+
+COMMAND = "dynamics candidates"
+
+
+def candidates(
+    campaign: Annotated[str | None, typer.Argument(help="Campaign in the store; not needed if there is one.")] = None,
+    store: StoreOption = None,
+    temperature: Annotated[
+        list[float] | None,
+        typer.Option("--temperature", help="K; may be given again. Default: 400, 600, 800.", show_default=False),
+    ] = None,
+    picoseconds: Annotated[float, typer.Option(help="Of each run; a run that is there goes on to it.")] = 20.0,
+    replicas: Annotated[int, typer.Option(help="Runs at each temperature, with other random numbers.")] = 1,
+    method: Annotated[str, typer.Option(help="What gives the forces, NAME or NAME:MODEL.")] = "sevennet:7net-0",
+    top: Annotated[int, typer.Option(min=1, help="Candidates, the best placed first.")] = 3,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Formula or chemical system (Cr-H-Mg); may be given again.")
+    ] = None,
+    deuterium: Annotated[bool, typer.Option("--deuterium", help="Mass of D for the hydrogens.")] = False,
+    width: Annotated[float, typer.Option(help="Narrowest width of the supercell, Å.")] = 7.0,
+    max_atoms: Annotated[
+        int, typer.Option("--max-atoms", help="Candidates with larger supercells are left out.")
+    ] = 300,
+    time_step: Annotated[float, typer.Option("--time-step", help="Of the integrator, fs.")] = 0.5,
+    save_every: Annotated[int, typer.Option("--save-every", help="Steps between frames that are kept.")] = 10,
+    piece_frames: Annotated[
+        int, typer.Option("--piece-frames", help="Frames that are stored at once: what a kill can lose.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(help="Fixes the velocities and the thermostat.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Runs at once. Default: the campaign's, else every core.")
+    ] = None,
+    workflow: Annotated[
+        str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
+    ] = "dynamics",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be run, and its cost.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Run molecular dynamics of a finished campaign's best candidates, and analyse it; results stand with them.
+
+    Resumable: each piece of a run is stored as soon as it is there; a longer run, or one with more temperatures, takes
+    what is there. Rates of permutations, their barrier and the cations' diffusion are fields of the candidates.
+    """
+    from ninefold.campaign import parse_campaign
+    from ninefold.cli.locate import campaign_document, store_address
+    from ninefold.flows.dynamics_plan import plan_of
+    from ninefold.store import masked, open_store
+
+    settings = _settings(
+        method, top=top, only=tuple(only or ()), picoseconds=picoseconds, replicas=replicas, min_width=width,
+        max_atoms=max_atoms, time_step_fs=time_step, save_every=save_every, piece_frames=piece_frames, seed=seed,
+        isotope="D" if deuterium else "H", **({"temperatures": tuple(temperature)} if temperature else {}),
+    )  # fmt: skip
+    address = store_address(store)
+    with open_store(address) as repository:
+        screened = parse_campaign(campaign_document(repository, campaign)["settings"])
+        plan = plan_of(repository, screened, settings)
+    if workers is not None:
+        screened = screened.model_copy(update={"execution": screened.execution.model_copy(update={"workers": workers})})
+    if dry_run:
+        _show_plan(plan, settings, json)
+        return
+    if not json:
+        typer.echo(_announcement(plan, settings), err=True)
+    fault = _run(screened, address, settings, workflow)
+    with open_store(address) as repository:
+        records = _records(repository, plan, settings)
+    if json:
+        rows = [record.model_dump(mode="json") for record in records]
+        print_json({"campaign": screened.name, "method": settings.method.title, "dynamics": rows,
+                    "left_out": plan.left_out})  # fmt: skip
+    else:
+        _print(records)
+        for left in plan.left_out:
+            typer.echo(f"left out: {left['name']}: {left['reason']}")
+        typer.echo(f"Store:  {masked(address)}")
+    if fault is not None:
+        raise fault
+
+
+def _settings(method: str, **values: Any) -> DynamicsSettings:
+    from ninefold.cli.trust import anchored_settings
+    from ninefold.stages.dynamics import DynamicsSettings
+
+    return DynamicsSettings.checked(values | {"method": anchored_settings(method, Path.cwd())}, COMMAND)
+
+
+def _run(screened: Any, address: str, settings: DynamicsSettings, workflow: str) -> Any:
+    """Run the flow; what the machine kept from being computed is given back, and raised when the rest is shown."""
+    from ninefold.cli.progress import progress_display
+    from ninefold.errors import MachineFaultError
+    from ninefold.flows.progress import listening
+    from ninefold.run.dynamics import compute_dynamics
+
+    try:
+        with progress_display(quiet_seconds=5.0) as show, listening(show):
+            compute_dynamics(screened, address, settings, workflow)
+    except MachineFaultError as error:
+        if not error.is_at_end:
+            raise
+        return error
+    return None
+
+
+def _records(repository: Any, plan: DynamicsPlan, settings: DynamicsSettings) -> list[DynamicsRecord]:
+    """What the runs of the plan say, in its order; candidates without a result are left out."""
+    from ninefold.flows.dynamics_tasks import known_dynamics
+    from ninefold.flows.workplace import method_of
+
+    method = method_of(settings.method).id
+    found = (known_dynamics(repository, one.item.id, one.lines(settings), settings, method) for one in plan.candidates)
+    return [record for record in found if record is not None]
+
+
+def _announcement(plan: DynamicsPlan, settings: DynamicsSettings) -> str:
+    from ninefold.report.text import duration
+
+    new = [one for one in plan.candidates if one.steps]
+    runs = len(settings.temperatures) * settings.replicas
+    words = (
+        f"Dynamics: {len(plan.candidates)} candidates, {runs} runs of {settings.pieces * settings.piece_ps:g} ps each"
+    )
+    steps = sum(one.steps for one in new)
+    words += f", {steps} steps to compute" if steps else ", all known"
+    if steps and plan.seconds is not None:
+        words += f"; some {duration(plan.seconds)} of core time"
+    return words
+
+
+def _show_plan(plan: DynamicsPlan, settings: DynamicsSettings, as_json: bool) -> None:
+    from ninefold.report.terminal_parts import plain, table_of
+    from ninefold.report.text import MISSING, duration
+
+    if as_json:
+        print_json(
+            {
+                "candidates": [
+                    {
+                        "name": one.item.name, "formula": one.item.formula, "structure": one.item.structure,
+                        "repeats": list(one.repeats), "n_atoms": one.n_atoms, "steps": one.steps,
+                        "known_pieces": one.known_pieces, "core_seconds": one.seconds,
+                    }
+                    for one in plan.candidates
+                ],
+                "left_out": plan.left_out, "core_seconds": plan.seconds,
+            }
+        )  # fmt: skip
+        return
+    table = table_of("candidate", "supercell", ">atoms", ">steps", ">pieces\nknown", ">core time")
+    for one in plan.candidates:
+        time = MISSING if one.seconds is None else duration(one.seconds)
+        table.add_row(
+            plain(one.item.name), " x ".join(map(str, one.repeats)), str(one.n_atoms), str(one.steps),
+            str(one.known_pieces), time,
+        )  # fmt: skip
+    out = console()
+    out.print(table)
+    for left in plan.left_out:
+        out.print(plain(f"left out: {left['name']}: {left['reason']}"))
+    out.print(plain(f"{settings.method.title}: {_announcement(plan, settings)}"))
+
+
+def _print(records: list[DynamicsRecord]) -> None:
+    from ninefold.report.dynamics_text import dynamics_facts, dynamics_rows
+    from ninefold.report.terminal_parts import plain, table_of
+
+    out = console()
+    for record in records:
+        values = record.model_dump(mode="json")
+        headings, lines = dynamics_rows(values)
+        out.print(plain(record.label))
+        if lines:
+            table = table_of(*(f">{heading}" for heading in headings))
+            for line in lines:
+                table.add_row(*line)
+            out.print(table)
+        for fact in dynamics_facts(values):
+            out.print(plain(f"  {fact}"))

@@ -1,0 +1,132 @@
+"""`ninefold dynamics plot`: pictures of what runs say, stored with a candidate or in folders and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ninefold.cli.calculation import refuse
+from ninefold.cli.options import CampaignOption, StoreOption
+from ninefold.cli.outputs import ForceOption
+
+if TYPE_CHECKING:
+    from ninefold.dynamics.trajectory import Trajectory
+
+FORMATS = ("svg", "png")
+
+
+def plot(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of runs, or files as 'ninefold dynamics analyse' takes them. One a temperature."),
+    ] = None,
+    candidate: Annotated[
+        str | None, typer.Option("--candidate", help="In place of files: formula or assignment of a candidate.")
+    ] = None,
+    centre: Annotated[
+        str | None, typer.Option(help="Of files: element at the centre of the anions; without it no rates.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where pictures go.")] = Path("pictures"),
+    form: Annotated[str, typer.Option("--format", help="svg or png.")] = "svg",
+    time_step: Annotated[
+        float | None, typer.Option("--time-step", help="fs between two frames of the file.", show_default=False)
+    ] = None,
+    temperature: Annotated[
+        list[float] | None, typer.Option("--temperature", help="K, once for each file in their order.")
+    ] = None,
+    types: Annotated[
+        str | None, typer.Option(help="LAMMPS dump without elements: element of type 1, 2, ..., e.g. K,Re,H.")
+    ] = None,
+    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start (equilibration).")] = 0,
+    every: Annotated[int, typer.Option(min=1, help="Take every so many frames.")] = 1,
+    campaign: CampaignOption = None,
+    store: StoreOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Draw rates against 1/T, correlations, the free energy between isomers, and mean squared displacements."""
+    from ninefold.cli.outputs import check_output_folder
+    from ninefold.output.structures import safe_name
+    from ninefold.output.target import write_whole
+    from ninefold.report.dynamics_pictures import PICTURES, dynamics_figures
+    from ninefold.report.line_figure import line_png, line_svg
+
+    if form not in FORMATS:
+        refuse("--format", form, "is no format of pictures", ", ".join(FORMATS))
+    if bool(files) == (candidate is not None):
+        refuse("files", None, "or --candidate is needed, not both", "folders and files of runs, or --candidate FORMULA")
+    if candidate is not None:
+        title, curves = _stored(candidate, campaign, store)
+    else:
+        from ninefold.cli.dynamics_sources import trajectories_of
+
+        title, curves = "", []
+    stem = safe_name(title or (files or [out])[0].stem)
+    for name in PICTURES:
+        check_output_folder(out, pattern=f"{stem}-{name}.{form}", force=force)
+    if files:
+        title, curves = stem, _of_files(trajectories_of(files, temperature, time_step, types, skip, every), centre)
+    figures = dynamics_figures(title, curves)
+    if not figures:
+        refuse("files", title, "hold nothing to draw", "runs with a shell that can be followed, or 100 frames and more")
+    _make(out)
+    for name, figure in figures.items():
+        path = out / f"{stem}-{name}.{form}"
+        write_whole(path, line_png(figure) if form == "png" else line_svg(figure).encode(), "--out")
+        typer.echo(str(path))
+
+
+def _stored(what: str, campaign: str | None, store: str | None) -> tuple[str, list[dict[str, Any]]]:
+    """Label of a candidate, and what is stored of its dynamics."""
+    import json
+
+    from ninefold.cli.locate import store_for_reading
+    from ninefold.cli.selection import candidates_named
+    from ninefold.errors import InputError
+    from ninefold.store import open_store
+
+    address, name = store_for_reading(store, campaign)
+    with open_store(address) as repository:
+        rows = candidates_named(repository, what, name)
+        if not rows:
+            raise InputError("--candidate", what, problem="is not in the store")
+        moving = [row for row in rows if row.get("dynamics_record")]
+        record = repository.get("dynamics", moving[0]["dynamics_record"]) if moving else None
+        if record is None or record["curves"] is None:
+            raise InputError(
+                "--candidate", what, problem="has no dynamics in the store",
+                hint=f"ninefold dynamics candidates --only {rows[0]['formula']}",
+            )  # fmt: skip
+        content = repository.blobs.get(record["curves"])
+    return str(moving[0]["label"]), json.loads(content)["temperatures"]
+
+
+def _of_files(trajectories: list[Trajectory], centre: str | None) -> list[dict[str, Any]]:
+    """What pictures show of each trajectory."""
+    from ninefold.cli.calculation import step_progress
+    from ninefold.dynamics.analysis import analyse
+    from ninefold.dynamics.curves import curves_of, squares_of
+    from ninefold.dynamics.displacements import unwrap
+
+    curves = []
+    with step_progress() as notify:
+        for done, trajectory in enumerate(trajectories):
+            notify("trajectories", done, len(trajectories))
+            if trajectory.temperature_K is None:
+                refuse("--temperature", None, "is needed of every file", "K, once for each file in their order")
+            found = [] if centre is None else [analyse(trajectory, centre)]
+            species = [name for name in dict.fromkeys(trajectory.symbols.tolist()) if name != centre]
+            squares = {name: squares_of([unwrap(trajectory, name)])._asdict() for name in species}
+            curves.append(curves_of(trajectory.temperature_K, found, squares))
+        notify("trajectories", len(trajectories), len(trajectories))
+    return sorted(curves, key=lambda one: one["temperature_K"])
+
+
+def _make(folder: Path) -> None:
+    from ninefold.errors import InputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("--out", str(folder), problem=f"cannot be made: {error.strerror}") from error

@@ -1,0 +1,57 @@
+"""Trajectories as the commands of `ninefold dynamics` take them: folders of runs, or files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ninefold.dynamics.trajectory import Trajectory
+
+
+def trajectories_of(
+    files: list[Path],
+    temperature: list[float] | None,
+    time_step: float | None,
+    types: str | None,
+    skip: int,
+    every: int,
+) -> list[Trajectory]:
+    """The trajectories of some folders and files.
+
+    Args:
+        files: Folders of runs, or files.
+        temperature: K, of each file; folders know theirs.
+        time_step: fs between two frames of a file.
+        types: Elements of a LAMMPS dump's types, separated by commas.
+        skip: Frames to leave out at the start.
+        every: Of a file, take every so many frames.
+
+    Raises:
+        InputError: if one cannot be read.
+    """
+    from ninefold.dynamics.reading import read_trajectory
+    from ninefold.dynamics.runs import is_run, read_run
+
+    elements = [name.strip() for name in types.split(",")] if types else []
+    return [
+        read_run(path, skip) if is_run(path) else read_trajectory(path, time_step, kelvin, elements, skip, every)
+        for path, kelvin in zip(files, one_each(temperature, files), strict=True)
+    ]
+
+
+def one_each(temperatures: list[float] | None, files: list[Path]) -> list[float | None]:
+    """The temperature of each file; None where none is given."""
+    from ninefold.errors import InputError
+
+    if not temperatures:
+        return [None] * len(files)
+    if len(temperatures) != len(files):
+        raise InputError(
+            "--temperature", ", ".join(f"{value:g}" for value in temperatures),
+            problem=f"{len(temperatures)} for {len(files)} files", allowed="one for each file, in their order",
+        )  # fmt: skip
+    for value in temperatures:
+        if not 0 < value < 10_000:
+            raise InputError("--temperature", value, allowed="above 0, below 10000 K")
+    return list(temperatures)

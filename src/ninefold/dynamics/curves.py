@@ -1,0 +1,69 @@
+"""What pictures show of the runs at one temperature, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ninefold.dynamics.correlation import Curve, curve_of
+from ninefold.dynamics.displacements import Displacements, mean_squared_displacement
+from ninefold.dynamics.rates import BOLTZMANN
+
+if TYPE_CHECKING:
+    from ninefold.dynamics.analysis import DynamicsAnalysis
+    from ninefold.dynamics.passage import Passage
+
+
+class Profile(NamedTuple):
+    """Free energy along the way to the closest isomers."""
+
+    progress: tuple[float, ...]
+    """-1 in an isomer, 0 in the middle."""
+    values: tuple[float | None, ...]
+    """eV above the lowest; None where no frame was."""
+
+
+def squares_of(replicas: Sequence[Displacements]) -> Curve:
+    """Mean squared displacement of the mobile atoms of replicas, Å2, to half of the shortest's length."""
+    shortest = min(len(one.positions) for one in replicas)
+    paths = np.concatenate([one.paths[:shortest] for one in replicas], axis=1)
+    tensor = mean_squared_displacement(paths, max(1, shortest // 2))
+    return curve_of(np.trace(tensor, axis1=1, axis2=2), replicas[0].time_step_ps)
+
+
+def mean_profile(passages: Sequence[Passage | None], temperature_K: float) -> Profile | None:
+    """By the mean probability of replicas; None where none has a profile."""
+    each = [one for one in passages if one is not None]
+    if not each:
+        return None
+    kT = BOLTZMANN * temperature_K
+    shares = np.zeros(len(each[0].progress))
+    for one in each:
+        weights = np.array([0.0 if energy is None else np.exp(-energy / kT) for energy in one.free_energy_eV])
+        shares += weights / max(weights.sum(), 1e-300)
+    with np.errstate(divide="ignore"):
+        energies = -kT * np.log(shares / max(shares.max(), 1e-300))
+    return Profile(each[0].progress, tuple(float(energy) if np.isfinite(energy) else None for energy in energies))
+
+
+def curves_of(temperature_K: float, found: Sequence[DynamicsAnalysis], squares: Mapping[str, Any]) -> dict[str, Any]:
+    """Rates, correlations, free energy and mean squared displacements at one temperature.
+
+    Args:
+        temperature_K: Of the runs.
+        found: Analyses of the replicas; correlations are those of the first.
+        squares: Species -> `Curve` as plain values.
+    """
+    first = found[0] if found else None
+    profile = mean_profile([one.passage for one in found], temperature_K)
+    return {
+        "temperature_K": temperature_K,
+        "events": sum(len(one.pseudorotation.events) for one in found),
+        "shell_ps": sum(one.pseudorotation.time_ps for one in found),
+        "lab": None if first is None or first.lab_curve is None else first.lab_curve._asdict(),
+        "body": None if first is None or first.body_curve is None else first.body_curve._asdict(),
+        "profile": None if profile is None else profile._asdict(),
+        "squares": dict(squares),
+    }

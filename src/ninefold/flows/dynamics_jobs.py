@@ -1,0 +1,119 @@
+"""Jobs of `ninefold dynamics candidates`: planned, run as one task for each run, analysed candidate by candidate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobflow import job
+
+from ninefold.campaign import parse_campaign
+from ninefold.flows import dynamics_tasks
+from ninefold.flows.best_phases import campaign_with
+from ninefold.flows.compute import compute_shard
+from ninefold.flows.counting import Faults
+from ninefold.flows.dynamics_plan import plan_of
+from ninefold.flows.progress import announce
+from ninefold.flows.runner import run_tasks
+from ninefold.flows.shards import (
+    WHATEVER_IS_THERE,
+    Settings,
+    Shard,
+    each_line,
+    forget_other_shards,
+    key_of,
+    method_name,
+    shard_of,
+)
+from ninefold.flows.verify_plan import check_finished
+from ninefold.flows.workplace import Failure, method_of
+from ninefold.stages import dynamics
+from ninefold.stages.dynamics import DynamicsSettings
+from ninefold.stages.stage import Counts, name_with
+from ninefold.store import open_store
+
+
+@job(name="plan dynamics")
+def plan_dynamics(campaign: Settings, store: str, settings: Settings) -> dict[str, Any]:
+    """Choose candidates and supercells.
+
+    Args:
+        campaign: As plain values.
+        store: Its address.
+        settings: `DynamicsSettings` as plain values.
+
+    Returns:
+        `shard`, one line for each run; `left_out`, names and reasons; `attempt`.
+    """
+    screened, asked = parse_campaign(campaign), DynamicsSettings.model_validate(settings)
+    with open_store(store, mode="write") as opened:
+        plan = plan_of(opened, screened, asked)
+        opened.insert("methods", [method_of(asked.method)])
+        attempt = check_finished(opened, screened.name).attempt
+        # the long ones first, so that none is left alone at the end
+        order = sorted(plan.candidates, key=lambda one: -one.steps * one.n_atoms)
+        shard = shard_of(opened, [line for one in order for line in one.lines(asked)], attempt)
+        stage = _stage(campaign, asked)
+        forget_other_shards(opened, screened.name, (stage,), [key_of(shard)], attempt)
+        return {"shard": shard, "left_out": plan.left_out, "attempt": attempt}
+
+
+@job(name="run dynamics")
+def compute_dynamics_of(campaign: Settings, store: str, shard: Shard, method: int, settings: Settings) -> Shard | None:
+    """Some runs; each line is handed on with `trajectory`, the id of its last piece.
+
+    Args:
+        campaign: As plain values, the method among its methods.
+        store: Its address.
+        shard: Of runs.
+        method: Its place among the campaign's methods.
+        settings: `DynamicsSettings` as plain values.
+    """
+    return compute_shard(
+        campaign, store, shard, name_with(dynamics.STAGE.name, method_name(parse_campaign(campaign), method)),
+        dynamics_tasks.run_one, method, settings,
+        counts_of=dynamics.counts, unit="runs", method=method,
+        handed_on=lambda _, line, found: {**line, "trajectory": found.id},
+    )  # fmt: skip
+
+
+@job(name="analyse dynamics", config=WHATEVER_IS_THERE)
+def analyse_dynamics(
+    campaign: Settings, store: str, planned: dict[str, Any], run: Shard | None, method: int, settings: Settings
+) -> dict[str, Any]:
+    """Analyse each candidate's runs together, as far as they are there.
+
+    Args:
+        campaign: As plain values, the method among its methods.
+        store: Its address.
+        planned: Output of `plan_dynamics`.
+        run: The runs that came to their end.
+        method: Its place among the campaign's methods.
+        settings: `DynamicsSettings` as plain values.
+
+    Returns:
+        `dynamics`, ids of `DynamicsRecord`; `left_out`.
+    """
+    screened = parse_campaign(campaign)
+    stage = name_with(dynamics.STAGE.name, method_name(screened, method))
+    ids = []
+    with open_store(store, mode="write") as opened:
+        by_candidate: dict[str, list[dict[str, Any]]] = {}
+        for line in each_line(opened, [run]):
+            by_candidate.setdefault(line["id"], []).append(line)
+        each = list(by_candidate.values())
+        faults = Faults(opened, screened.name, stage, planned["attempt"])
+        tasks = [(lines[0], lines, method, settings) for lines in each]
+        for done, (index, found) in enumerate(run_tasks(dynamics_tasks.analyse_one, tasks, campaign, store), start=1):
+            what = f"analysis of {each[index][0]['name']}"
+            if isinstance(found, Failure):
+                faults.add(what, found.reason, Counts())
+            else:
+                faults.clear(what)
+                ids.append(found.id)
+            announce("analysis of dynamics", done, len(each), unit="candidates", note=each[index][0]["name"])
+    return {"dynamics": sorted(ids), "left_out": planned["left_out"]}
+
+
+def _stage(campaign: Settings, settings: DynamicsSettings) -> str:
+    """With the method, as in `FunnelRecord`."""
+    return name_with(dynamics.STAGE.name, method_name(*campaign_with(parse_campaign(campaign), settings.method)))

@@ -1,0 +1,40 @@
+"""What rows say of the dynamics of their candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ninefold.models.dynamics import DynamicsRecord
+from ninefold.stages.dynamics import preferred, row_values
+from ninefold.store.records import read_all
+
+if TYPE_CHECKING:
+    from ninefold.models.candidate import Candidate
+    from ninefold.store import Store
+
+
+class KnownDynamics:
+    """Dynamics of the compositions of some rows: of any structure among their minima, by any method.
+
+    Args:
+        store: Where.
+        rows: Every method's, read once.
+    """
+
+    def __init__(self, store: Store, rows: Iterable[Candidate]) -> None:
+        known: dict[str, list[DynamicsRecord]] = {}
+        for record in read_all(store, DynamicsRecord):
+            known.setdefault(record.structure, []).append(record)
+        self._by_composition: dict[str, dict[str, DynamicsRecord]] = {}
+        for row in rows if known else ():
+            for minimum in row.minima:
+                for record in known.get(minimum.structure, ()):
+                    self._by_composition.setdefault(row.composition, {})[record.id] = record
+
+    def told(self, rows: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Rows with what is known of their composition; what they said of dynamics before is forgotten."""
+        for row in rows:
+            some = self._by_composition.get(row.composition, {})
+            chosen = preferred(list(some.values()), row.minima[0].structure if row.minima else None)
+            yield row.model_copy(update=row_values(chosen))

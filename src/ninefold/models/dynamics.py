@@ -1,0 +1,163 @@
+"""Molecular dynamics of a structure: pieces of its trajectories, and what their analysis says."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ninefold.models.evidence import Evidence
+from ninefold.models.record import Record
+
+
+class TrajectoryRecord(Record):
+    """A piece of one run at constant temperature and volume.
+
+    id = hash of the structure, the supercell, the settings of the run, the method, the frames of a piece and the number
+    of this one. A run that is killed goes on behind its last piece; a longer one begins with those of a shorter one.
+    """
+
+    collection: ClassVar[str] = "trajectories"
+
+    campaign: str
+    """The campaign that asked for it."""
+    label: str
+    """The composition's label."""
+    method: str
+    structure: str
+    """Id of the structure whose supercell is run."""
+    temperature_K: float
+    """Of the thermostat."""
+    replica: int
+    """Number of the run among those that differ in their random numbers alone, from 0."""
+    number: int
+    """Of the piece, from 0."""
+    frames: int
+    """In the piece; 0 where `error` is set."""
+    n_atoms: int
+    content: str | None = None
+    """Blob: an HDF5 file, see `ninefold.dynamics.pieces`; None where `error` is set."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    error: str | None = None
+    """Why the run ends here: a property of the structure with this method."""
+    core_seconds: float
+    created: str
+
+
+class StoredInterval(BaseModel):
+    """A value and the interval that holds it in 95 % of all cases; a bound has no value, and one end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class AtTemperature(BaseModel):
+    """All runs at one temperature, without what was left out until their energies had settled."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature_K: float
+    """Of the thermostat."""
+    replicas: int
+    length_ps: float
+    """Analysed, all replicas together."""
+    equilibration_ps: float
+    """Left out at the start of each, on average."""
+    mean_temperature_K: float
+    species_temperatures_K: dict[str, float]
+    energy_drift: float | None = None
+    """meV/atom and ps, of the potential energy; None for too few frames."""
+    permutations: int | None = None
+    """None, like all that follows but `diffusion`, where the shells could not be followed."""
+    shell_ps: float | None = None
+    """Time in which permutations were looked for, all anions together."""
+    rate: StoredInterval | None = None
+    """Permutations per anion and ps."""
+    turns: int | None = None
+    exchanges: int | None = None
+    h2_frames: int | None = None
+    populations: dict[str, float] = Field(default_factory=dict)
+    """Share of the frames in which each polyhedron is the nearest."""
+    path_length: float | None = None
+    """Å, mean of all permutations: root of the summed squares of the ligands' displacements in the anion's own frame."""
+    lab_tau_ps: float | None = None
+    """Mean relaxation time of second-rank correlation, where it decays in the run."""
+    body_tau_ps: float | None = None
+    passage_barrier: float | None = None
+    """meV, free energy in the middle between two isomers."""
+    percolation: float | None = None
+    """meV, free energy at which the hydrogen density first reaches through the crystal; the least of the replicas."""
+    diffusion: dict[str, StoredInterval] = Field(default_factory=dict)
+    """Cation -> tracer diffusion coefficient, cm2/s."""
+
+
+class IonDiffusion(BaseModel):
+    """What several temperatures say of one cation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    species: str
+    barrier: StoredInterval | None = None
+    """meV; None where fewer than two temperatures are resolved."""
+    at_300: StoredInterval
+    """cm2/s at 300 K: of a run there, else by Arrhenius' law, else an upper bound from the runs at 300 K and above."""
+
+
+class DynamicsRecord(Record):
+    """What runs of one structure by one method say. id = hash of the last piece of each run and of the analysis."""
+
+    collection: ClassVar[str] = "dynamics"
+
+    campaign: str
+    label: str
+    method: str
+    engine: str
+    """Label of the method."""
+    structure: str
+    evidence: Evidence
+    """MD; `test` of a potential without chemistry."""
+    centre: str
+    n: int
+    isotope: str
+    time_step_fs: float
+    repeats: list[int]
+    """shape (3,), of the cell in the supercell."""
+    n_atoms: int
+    """Of the supercell."""
+    temperatures: list[AtTemperature]
+    """By rising temperature."""
+    length_ps: float
+    """Analysed, all runs together."""
+    replicas: int
+    polyhedron: str | None = None
+    """Whose isomers are followed."""
+    barrier: StoredInterval | None = None
+    """meV, of permutations: fitted, or a lower bound where none was seen; None where neither can be told."""
+    rate_300: StoredInterval | None = None
+    """Permutations per anion and ps at 300 K: of runs there, else by Arrhenius' law, else an upper bound."""
+    ions: list[IonDiffusion] = Field(default_factory=list)
+    is_too_short: bool
+    """Whether the runs are too short for a barrier of permutations."""
+    warnings: list[str] = Field(default_factory=list)
+    trajectories: list[str]
+    """Ids of the last piece of each run."""
+    curves: str | None = None
+    """Blob: JSON of what pictures show, see `ninefold.stages.dynamics`."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    error: str | None = None
+    """Why there is no analysis: no run came to its end."""
+    core_seconds: float
+    """Of the runs."""
+    created: str
+
+    @property
+    def fastest(self) -> IonDiffusion | None:
+        """The cation that diffuses fastest at 300 K, as far as that is resolved; else the one with the highest bound."""
+
+        def speed(ion: IonDiffusion) -> tuple[bool, float]:
+            return ion.at_300.value is not None, ion.at_300.value or ion.at_300.high or 0.0
+
+        return max(self.ions, key=speed, default=None)

@@ -1,0 +1,112 @@
+"""Pictures of dynamics: rates against 1/T, correlations, free energy between isomers, mean squared displacements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ninefold.dynamics.rates import BOLTZMANN, poisson_rate
+from ninefold.errors import InputError
+from ninefold.report.line_figure import Line, LineFigure
+from ninefold.report.palette import TERMS
+
+PICTURES = ("rates", "correlation", "free-energy", "displacements")
+_STEPS = 40
+
+
+def dynamics_figures(title: str, curves: Sequence[Mapping[str, Any]]) -> dict[str, LineFigure]:
+    """Picture's name -> picture; those that nothing is known for are left out.
+
+    Args:
+        title: Of the system.
+        curves: By temperature, see `ninefold.dynamics.curves.curves_of`.
+    """
+    figures = {
+        "rates": _rates(title, [one for one in curves if one["shell_ps"] > 0]),
+        "correlation": _correlation(title, curves),
+        "free-energy": _free_energy(title, curves),
+        "displacements": _displacements(title, curves),
+    }
+    return {name: figure for name, figure in figures.items() if figure.lines}
+
+
+def _rates(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
+    from ninefold.dynamics.rates import fit_arrhenius
+
+    figure = LineFigure(
+        f"{title}: permutations of the ligands", "1000 K / T", "per anion and ps, 95 % intervals", is_y_log=True
+    )
+    if not curves:
+        return figure
+    kelvins = [float(one["temperature_K"]) for one in curves]
+    rates = [poisson_rate(one["events"], one["shell_ps"]) for one in curves]
+    lines = [
+        Line(
+            "counted; arrow: upper bound", [1000 / kelvin for kelvin in kelvins],
+            [rate.per_ps if rate.events else None for rate in rates], TERMS[0], [rate.low for rate in rates],
+            [rate.high for rate in rates], is_marked=True,
+        )
+    ]  # fmt: skip
+    try:
+        fit = fit_arrhenius(kelvins, rates)
+    except InputError:
+        fit = None
+    if fit is not None:
+        inverse = [
+            1000 / max(kelvins) + (1000 / min(kelvins) - 1000 / max(kelvins)) * k / _STEPS for k in range(_STEPS + 1)
+        ]
+        values = [fit.prefactor_per_ps * math.exp(-fit.barrier_eV / BOLTZMANN * place / 1000) for place in inverse]
+        name = f"{1000 * fit.barrier_eV:.0f} meV ({1000 * fit.low_eV:.0f} to {1000 * fit.high_eV:.0f})"
+        lines.append(Line(name, inverse, values, TERMS[5]))
+    return LineFigure(figure.title, figure.x_label, figure.y_label, lines, is_y_log=True)
+
+
+def _correlation(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
+    lines = []
+    for place, one in enumerate(curves):
+        for frame, words, is_dashed in (("lab", "lab", False), ("body", "anion's frame", True)):
+            if one[frame] is not None:
+                lines.append(
+                    Line(
+                        f"{one['temperature_K']:g} K, {words}", one[frame]["times_ps"], one[frame]["values"],
+                        _colour(place), is_dashed=is_dashed,
+                    )
+                )  # fmt: skip
+    return LineFigure(f"{title}: orientation of M-H", "t, ps", "C2(t)", lines, is_x_log=True)
+
+
+def _free_energy(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
+    lines = []
+    for place, one in enumerate(curves):
+        if one["profile"] is None:
+            continue
+        progress, values = one["profile"]["progress"], one["profile"]["values"]
+        # the way back is the same: seen from the other isomer
+        mirrored = [*progress, *(-value for value in reversed(progress))]
+        energies = [None if value is None else 1000 * value for value in (*values, *reversed(values))]
+        lines.append(Line(f"{one['temperature_K']:g} K", mirrored, energies, _colour(place)))
+    return LineFigure(
+        f"{title}: from an isomer to the closest", "progress: -1 in one isomer, +1 in the other", "free energy, meV",
+        lines,
+    )  # fmt: skip
+
+
+def _displacements(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
+    species = list(dict.fromkeys(name for one in curves for name in one["squares"]))
+    lines = [
+        Line(
+            f"{name}, {one['temperature_K']:g} K", one["squares"][name]["times_ps"], one["squares"][name]["values"],
+            _colour(place), is_dashed=name != species[0],
+        )
+        for place, one in enumerate(curves)
+        for name in species
+        if name in one["squares"]
+    ]  # fmt: skip
+    return LineFigure(
+        f"{title}: mean squared displacements", "t, ps", "Å²", lines, is_x_log=True, is_y_log=True
+    )  # fmt: skip
+
+
+def _colour(place: int) -> str:
+    return TERMS[place % len(TERMS)]

@@ -1,0 +1,36 @@
+"""Molecular dynamics of a finished campaign's candidates on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ninefold.flows.best_phases import campaign_with
+from ninefold.flows.shards import method_name
+from ninefold.run.after_campaign import rows_anew, run_after
+from ninefold.stages import dynamics
+from ninefold.stages.stage import name_with
+
+if TYPE_CHECKING:
+    from ninefold.campaign.model import Campaign
+    from ninefold.stages.dynamics import DynamicsSettings
+
+
+def compute_dynamics(campaign: Campaign, store: str, settings: DynamicsSettings, workflow: str = "dynamics") -> None:
+    """Run and analyse molecular dynamics of the best candidates, or go on with that.
+
+    Rows of the campaign are made anew at the end, with what the dynamics say.
+
+    Args:
+        campaign: As in the store, finished.
+        store: Its address.
+        settings: Which candidates, and how.
+        workflow: Name of a workflow, or a Python file with `make_flow(campaign, store, settings)`.
+
+    Raises:
+        InputError: if nothing can be computed so, or another process runs on the store.
+        MachineFaultError: at the end, if the machine or an error of a job kept something from being computed.
+    """
+    run_after(
+        campaign, store, settings, workflow, purpose="dynamics of", at_end=rows_anew,
+        stages_of=lambda: [name_with(dynamics.STAGE.name, method_name(*campaign_with(campaign, settings.method)))],
+    )  # fmt: skip

@@ -1,0 +1,368 @@
+"""What runs of one structure at several temperatures say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ninefold.clock import now
+from ninefold.dynamics.curves import curves_of, mean_profile, squares_of
+from ninefold.dynamics.equilibration import Drift, drift, equilibrated, inefficiency
+from ninefold.dynamics.pieces import decode_piece
+from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, barrier_bound, poisson_rate, rate_at
+from ninefold.dynamics.trajectory import Frames, Trajectory
+from ninefold.errors import InputError
+from ninefold.models.dynamics import AtTemperature, DynamicsRecord, IonDiffusion, StoredInterval
+from ninefold.models.lines import blob_id
+from ninefold.stages.dynamics import dynamics_id, encode_curves
+from ninefold.stages.stage import Counts, StageResult
+
+if TYPE_CHECKING:
+    from ninefold.dynamics.analysis import DynamicsAnalysis
+    from ninefold.dynamics.transport import Transport
+    from ninefold.models.dynamics import TrajectoryRecord
+
+ANALYSIS_VERSION = 1
+"""Rises when an analysis says something else of the same trajectories; in the id of its record."""
+ROOM_K = 300.0
+SAME_K = 1.0
+"""A run within this of 300 K is one there."""
+LARGEST_ERROR = 0.05
+"""Of a mean temperature, beyond which it is told; Langevin dynamics with a step too long overheats."""
+LARGEST_DRIFT = 1.0
+"""meV/atom in a run, beyond which a significant drift is told."""
+MILLI = 1000.0
+
+
+@dataclass(frozen=True)
+class RunOf:
+    """The pieces of one run, by number."""
+
+    temperature_K: float
+    replica: int
+    pieces: tuple[TrajectoryRecord, ...]
+
+    @property
+    def error(self) -> str | None:
+        """Why it did not come to its end."""
+        return self.pieces[-1].error
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is analysed."""
+
+    campaign: str
+    label: str
+    structure: str
+    """Id."""
+    centre: str
+    n: int
+    cations: tuple[str, ...]
+    method: str
+    """Id."""
+    engine: str
+    """Label."""
+    method_evidence: str
+    repeats: tuple[int, int, int]
+
+
+def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -> StageResult:
+    """The record of all runs, and what pictures show of them.
+
+    Args:
+        asked: What is analysed.
+        runs: All of one structure, method, isotope and time step.
+        read: Gives the content of a piece by the name of its blob.
+    """
+    runs = sorted(runs, key=lambda run: (run.temperature_K, run.replica))
+    ended = [_Settled.of(run, read) for run in runs if run.error is None]
+    warnings = [
+        f"{run.temperature_K:g} K: the run ended early and is left out: {run.error}" for run in runs if run.error
+    ]
+    first = runs[0].pieces[0]
+    base = DynamicsRecord(
+        id=dynamics_id([run.pieces[-1].id for run in runs], asked.centre, asked.n, asked.cations),
+        campaign=asked.campaign, label=asked.label, method=asked.method, engine=asked.engine,
+        structure=asked.structure, evidence="test" if asked.method_evidence == "test" else "MD", centre=asked.centre,
+        n=asked.n, isotope=first.settings["isotope"], time_step_fs=first.settings["time_step_fs"],
+        repeats=list(asked.repeats), n_atoms=first.n_atoms, temperatures=[], length_ps=0.0,
+        replicas=1 + max(run.replica for run in runs), is_too_short=True, warnings=warnings,
+        trajectories=[run.pieces[-1].id for run in runs],
+        settings={key: value for key, value in first.settings.items() if key not in ("temperature_K", "seed")},
+        core_seconds=sum(piece.core_seconds for run in runs for piece in run.pieces), created=now(),
+    )  # fmt: skip
+    if not ended:
+        record = base.model_copy(update={"error": "no run came to its end"})
+        return StageResult([record], Counts("candidates", 1, 0))
+    shells, problem = _shells(asked, ended)
+    if problem:
+        warnings.append(f"shells cannot be followed: {problem}")
+    temperatures, curves = [], []
+    rates: dict[float, Rate] = {}
+    for kelvin in dict.fromkeys(run.temperature_K for run in ended):
+        some = [run for run in ended if run.temperature_K == kelvin]
+        found = [shells[run] for run in some if run in shells]
+        ions, squares = _transport(asked, some, warnings)
+        if found:
+            rates[kelvin] = poisson_rate(
+                sum(len(one.pseudorotation.events) for one in found), sum(one.pseudorotation.time_ps for one in found)
+            )
+        warnings += _thermostat(some)
+        temperatures.append(_at_temperature(some, found, ions, rates.get(kelvin)))
+        curves.append(curves_of(kelvin, found, squares))
+    warnings += dict.fromkeys(
+        f"{one.source}: {note}" for one in shells.values() for note in one.notes if "no permutation in" not in note
+    )
+    barrier, is_too_short = _barrier(rates)
+    if is_too_short and rates:
+        warnings.append(
+            f"too short for a barrier of permutations: {FEWEST_EVENTS} and more at two temperatures are needed"
+            + (
+                f"; the lower bound assumes {SLOW_ATTEMPTS:g} attempts per ps and more"
+                if barrier is not None and barrier.value is None else ""
+            )
+        )  # fmt: skip
+    content = encode_curves({"temperatures": curves, "barrier": None if barrier is None else barrier.model_dump()})
+    record = base.model_copy(
+        update={
+            "temperatures": temperatures, "length_ps": sum(one.length_ps for one in temperatures),
+            "polyhedron": next((one.pseudorotation.polyhedron for one in shells.values()), None),
+            "barrier": barrier, "rate_300": _rate_300(rates), "is_too_short": is_too_short, "warnings": warnings,
+            "ions": [_ion(ion, temperatures) for ion in asked.cations
+                     if any(ion in one.diffusion for one in temperatures)],
+            "curves": blob_id(content),
+        }
+    )  # fmt: skip
+    return StageResult([record], Counts("candidates", 1, 1), {blob_id(content): content})
+
+
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    """A run without the frames until its energy had settled."""
+
+    temperature_K: float
+    replica: int
+    trajectory: Trajectory
+    skipped: int
+    energies: np.ndarray
+    """shape (f,), eV."""
+    temperatures: np.ndarray
+    """shape (f, species), K."""
+
+    @classmethod
+    def of(cls, run: RunOf, read: Callable[[str], bytes]) -> _Settled:
+        names = [piece.content for piece in run.pieces if piece.content is not None]
+        pieces = [decode_piece(read(name)) for name in names]
+        energies = np.concatenate([piece.energies for piece in pieces])
+        skip = equilibrated(energies)
+        first = pieces[0]
+        kelvins = np.concatenate([piece.temperatures for piece in pieces])[skip:]
+
+        def frames() -> Iterator[Frames]:
+            done = 0
+            for name in names:
+                positions = decode_piece(read(name)).positions[max(0, skip - done) :].astype(float)
+                done += run.pieces[0].frames
+                if len(positions):
+                    yield Frames(positions, np.broadcast_to(first.cell, (len(positions), 3, 3)))
+
+        source = f"{run.temperature_K:g} K" + (f", replica {run.replica + 1}" if run.replica else "")
+        trajectory = Trajectory(first.species, first.time_step_fs, frames, run.temperature_K, source)
+        return cls(run.temperature_K, run.replica, trajectory, skip, energies[skip:], kelvins)
+
+    @property
+    def step_ps(self) -> float:
+        return self.trajectory.time_step_fs / MILLI
+
+    @property
+    def species(self) -> list[str]:
+        return list(dict.fromkeys(self.trajectory.species))
+
+
+def _shells(asked: Asked, runs: Sequence[_Settled]) -> tuple[dict[_Settled, DynamicsAnalysis], str | None]:
+    """What the shells do in each run, all on one polyhedron; and why they cannot be followed."""
+    from ninefold.dynamics.analysis import analyse as analyse_one
+
+    found: dict[_Settled, DynamicsAnalysis] = {}
+    polyhedron = None
+    for run in runs:
+        try:
+            found[run] = analyse_one(run.trajectory, asked.centre, asked.n, polyhedron)
+        except InputError as error:
+            return found, f"{run.trajectory.source}: {error}"
+        polyhedron = found[run].pseudorotation.polyhedron
+    return found, None
+
+
+def _transport(
+    asked: Asked, runs: Sequence[_Settled], warnings: list[str]
+) -> tuple[dict[str, Transport], dict[str, Any]]:
+    """Diffusion of each cation, and mean squared displacements of every species, of all replicas together.
+
+    The ions of replicas are further ions of one run: drift is taken out of each, and all are as long as the shortest.
+    """
+    from ninefold.dynamics.displacements import unwrap
+    from ninefold.dynamics.trajectory import in_memory
+    from ninefold.dynamics.transport import transport
+
+    found: dict[str, Transport] = {}
+    squares: dict[str, Any] = {}
+    for ion in [*asked.cations, "H"]:
+        try:
+            moved = [unwrap(run.trajectory, ion) for run in runs]
+            shortest = min(len(one.positions) for one in moved)
+            positions = np.concatenate([one.positions[:shortest] for one in moved], axis=1)
+            squares[ion] = squares_of(moved)._asdict()
+            if ion == "H":
+                continue
+            frames = next(iter(runs[0].trajectory.chunks()))
+            every = in_memory(
+                moved[0].symbols.tolist() * len(moved), positions, frames.cells[0], runs[0].trajectory.time_step_fs,
+                temperature_K=runs[0].temperature_K, source=runs[0].trajectory.source,
+            )  # fmt: skip
+            found[ion] = transport(every, ion)
+        except InputError as error:
+            warnings.append(f"{runs[0].temperature_K:g} K: no diffusion of {ion}: {error.value} {error.problem}")
+    return found, squares
+
+
+def _at_temperature(
+    runs: Sequence[_Settled], found: Sequence[DynamicsAnalysis], ions: Mapping[str, Transport], rate: Rate | None
+) -> AtTemperature:
+    step = runs[0].step_ps
+    species = np.array(runs[0].trajectory.species)
+    means = np.mean([run.temperatures.mean(axis=0) for run in runs], axis=0)
+    counts = np.array([(species == name).sum() for name in runs[0].species])
+    drifts = [one for run in runs if (one := drift(run.energies, step)) is not None]
+    values: dict[str, Any] = {
+        "temperature_K": runs[0].temperature_K, "replicas": len(runs),
+        "length_ps": sum(len(run.energies) for run in runs) * step,
+        "equilibration_ps": float(np.mean([run.skipped for run in runs])) * step,
+        "mean_temperature_K": float((means * counts).sum() / counts.sum()),
+        "species_temperatures_K": dict(zip(runs[0].species, means.tolist(), strict=True)),
+        "energy_drift": float(np.mean([one.per_ps for one in drifts])) * MILLI / len(species) if drifts else None,
+        "diffusion": {ion: _diffusion(one) for ion, one in ions.items()},
+    }  # fmt: skip
+    if rate is None or len(found) < len(runs):
+        return AtTemperature(**values)
+    each = [one.pseudorotation for one in found]
+    lengths = [event.path_length for one in each for event in one.events]
+    weights = [one.time_ps for one in each]
+    total = sum(weights) or 1.0
+    percolations = [
+        one.lab_surface.percolation_eV
+        for one in found
+        if one.lab_surface is not None and one.lab_surface.percolation_eV is not None
+    ]
+    profile = mean_profile([one.passage for one in found], runs[0].temperature_K)
+    return AtTemperature(
+        **values, permutations=rate.events, shell_ps=rate.time_ps, rate=_of_rate(rate),
+        turns=sum(len(one.turns) for one in each), exchanges=sum(len(one.exchanges) for one in each),
+        h2_frames=sum(one.h2_frames for one in each),
+        populations={
+            name: sum(one.populations[name] * weight for one, weight in zip(each, weights, strict=True)) / total
+            for name in each[0].populations
+        },
+        path_length=float(np.mean(lengths)) if lengths else None,
+        lab_tau_ps=_tau([one.lab_correlation for one in found]),
+        body_tau_ps=_tau([one.body_correlation for one in found]),
+        passage_barrier=None if profile is None or profile.values[-1] is None else profile.values[-1] * MILLI,
+        percolation=min(percolations) * MILLI if percolations else None,
+    )  # fmt: skip
+
+
+def _of_rate(rate: Rate) -> StoredInterval:
+    if not rate.events:
+        return StoredInterval(high=rate.high if np.isfinite(rate.high) else None)
+    return StoredInterval(value=rate.per_ps, low=rate.low, high=rate.high)
+
+
+def _tau(fits: Sequence[Any]) -> float | None:
+    """Mean of the replicas, where all of them are resolved."""
+    if any(fit is None or not fit.is_resolved for fit in fits):
+        return None
+    return float(np.mean([fit.mean_tau_ps for fit in fits]))
+
+
+def _diffusion(found: Transport) -> StoredInterval:
+    one = found.diffusion
+    if not one.is_resolved:
+        return StoredInterval(high=one.coefficient.high)
+    return StoredInterval(value=one.coefficient.value, low=one.coefficient.low, high=one.coefficient.high)
+
+
+def _thermostat(runs: Sequence[_Settled]) -> list[str]:
+    """Temperatures that are not the thermostat's, and energies that drift."""
+    told = []
+    for run in runs:
+        for place, name in enumerate(run.species):
+            values = run.temperatures[:, place]
+            error = float(values.std() * np.sqrt(inefficiency(values) / len(values)))
+            off = float(values.mean()) / run.temperature_K - 1
+            if abs(off) > max(LARGEST_ERROR, 3 * error / run.temperature_K):
+                told.append(f"{run.trajectory.source}: {name} has {values.mean():.0f} K, {off:+.0%}")
+        found: Drift | None = drift(run.energies, run.step_ps)
+        atoms, length = len(run.trajectory.species), len(run.energies) * run.step_ps
+        if found is not None and found.is_significant and abs(found.per_ps) * length * MILLI / atoms > LARGEST_DRIFT:
+            told.append(
+                f"{run.trajectory.source}: the energy drifts by {found.per_ps * length * MILLI / atoms:+.1f} meV/atom "
+                "in the run: not in equilibrium"
+            )
+    return told
+
+
+def _barrier(rates: Mapping[float, Rate]) -> tuple[StoredInterval | None, bool]:
+    """In meV; and whether the runs are too short to tell it."""
+    from ninefold.dynamics.rates import fit_arrhenius
+
+    enough = sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) >= 2
+    if enough:
+        fit = fit_arrhenius(list(rates), list(rates.values()))
+        return StoredInterval(
+            value=fit.barrier_eV * MILLI, low=fit.low_eV * MILLI, high=fit.high_eV * MILLI
+        ), False  # fmt: skip
+    bound = barrier_bound(list(rates), list(rates.values()))
+    return None if bound is None else StoredInterval(low=bound * MILLI), True
+
+
+def _rate_300(rates: Mapping[float, Rate]) -> StoredInterval | None:
+    """Permutations per anion and ps at 300 K."""
+    there = [rate for kelvin, rate in rates.items() if abs(kelvin - ROOM_K) <= SAME_K]
+    if there and there[0].events:
+        return _of_rate(there[0])
+    if sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) >= 2:
+        value, low, high = rate_at(ROOM_K, list(rates), list(rates.values()))
+        return StoredInterval(value=value, low=low, high=high)
+    # a rate falls with the temperature: what bounds a hotter run's bounds that at 300 K
+    bounds = [rate.high for kelvin, rate in rates.items() if kelvin >= ROOM_K - SAME_K and np.isfinite(rate.high)]
+    return StoredInterval(high=min(bounds)) if bounds else None
+
+
+def _ion(ion: str, temperatures: Sequence[AtTemperature]) -> IonDiffusion:
+    """A cation at 300 K and its barrier of diffusion."""
+    from ninefold.dynamics.slopes import Interval
+    from ninefold.dynamics.transport import Resolved, arrhenius
+
+    by_kelvin = {one.temperature_K: one.diffusion[ion] for one in temperatures if ion in one.diffusion}
+    resolved = [
+        Resolved(kelvin, Interval(one.value, one.low, one.high))
+        for kelvin, one in by_kelvin.items()
+        if one.value is not None and one.low is not None and one.high is not None
+    ]
+    barrier, law = None, None
+    if len(resolved) >= 2:
+        law = arrhenius(resolved, ROOM_K)
+        value, low, high = (one * MILLI for one in law.barrier_eV)
+        barrier = StoredInterval(value=value, low=low, high=high)
+    there = next((one for kelvin, one in by_kelvin.items() if abs(kelvin - ROOM_K) <= SAME_K), None)
+    if there is not None and (there.value is not None or law is None):
+        return IonDiffusion(species=ion, barrier=barrier, at_300=there)
+    if law is not None:
+        value, low, high = law.coefficient
+        return IonDiffusion(species=ion, barrier=barrier, at_300=StoredInterval(value=value, low=low, high=high))
+    bounds = [one.high for kelvin, one in by_kelvin.items() if kelvin >= ROOM_K and one.high is not None]
+    return IonDiffusion(species=ion, barrier=barrier, at_300=StoredInterval(high=min(bounds, default=None)))
