@@ -58,7 +58,7 @@ def with_pairs(folder):
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
 
-COMPUTED = ("pools", "searches", "minima", "calculations", "properties", "vibrations")
+COMPUTED = ("pools", "searches", "minima", "calculations", "properties", "vibrations", "trajectories", "dynamics")
 """Collections of what is computed once."""
 
 

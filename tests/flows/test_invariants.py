@@ -181,9 +181,9 @@ def test_the_flow_has_every_job(plain):
         "rank_candidates", "finish_campaign",
     }  # fmt: skip
     stored = what_matters(plain[0])
-    assert {name for name, found in stored.items() if not found} == {"faults", "vibrations"}, (
-        "every collection is compared"
-    )
+    assert {name for name, found in stored.items() if not found} == {
+        "faults", "vibrations", "trajectories", "dynamics",
+    }, "every collection is compared"  # fmt: skip
 
 
 def test_every_job_may_run_twice(folder, plain, tmp_path, monkeypatch):

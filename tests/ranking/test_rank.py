@@ -64,6 +64,9 @@ TERM_VALUES = [
     ("survival", item(survives_ambient=True), 1.0),
     ("survival", item(survives_ambient=False), 0.0),
     ("survival", item(survives_ambient=None), 0.0),
+    ("pseudorotation", item(pseudorotation_barrier=100.0), 0.36787944117144233),
+    ("pseudorotation", item(pseudorotation_barrier=-3.0), 1.0),
+    ("pseudorotation", item(pseudorotation_barrier=None), 0.0),
 ]
 
 

@@ -84,6 +84,8 @@ ASKED = [
     ("faults", {"id": "c7:7", "attempt": 1}, [], None),
     # `compress`, `vibrations`, `map`, `facts`, and rows made anew with what they found
     ("vibrations", {"method": "x7"}, [], None),
+    ("dynamics", {"structure": "x7"}, [], None),
+    ("trajectories", {"structure": "x7"}, [], None),
     ("properties", {"stage": "x7"}, [], None),
     ("properties", {"method": "m", "stage": "x7"}, [], None),
     ("compositions", {"campaign": "c7", "chemical_system": "x7"}, [], None),

@@ -186,7 +186,7 @@ def test_every_document_is_one_of_todays(old):
     assert counts == {
         "campaigns": 1, "compositions": 3, "methods": 1, "structures": 7, "pools": 1, "searches": 1, "minima": 2,
         "calculations": 2, "properties": 0, "references": 3, "candidates": 3, "funnel": 1, "faults": 0,
-        "vibrations": 0,
+        "vibrations": 0, "trajectories": 0, "dynamics": 0,
     }  # fmt: skip
 
 

@@ -209,7 +209,7 @@ def test_every_flat_value_of_a_candidate_is_a_quantity():
         "formation",
     }
     nested |= {"lowest_by_round", "flags", "ternaries", "stability_notes", "reaction", "cation_counts"}
-    of_the_store = {"schema_version", "composition", "minima_record", "revision"}
+    of_the_store = {"schema_version", "composition", "minima_record", "dynamics_record", "revision"}
     assert set(Candidate.model_fields) - nested - of_the_store == set(QUANTITIES)
 
 

@@ -128,13 +128,12 @@ def _records(repository: Any, plan: DynamicsPlan, settings: DynamicsSettings) ->
 
 
 def _announcement(plan: DynamicsPlan, settings: DynamicsSettings) -> str:
-    from ninefold.report.text import duration
+    from ninefold.report.text import count, duration
 
     new = [one for one in plan.candidates if one.steps]
     runs = len(settings.temperatures) * settings.replicas
-    words = (
-        f"Dynamics: {len(plan.candidates)} candidates, {runs} runs of {settings.pieces * settings.piece_ps:g} ps each"
-    )
+    length = settings.pieces * settings.piece_ps
+    words = f"Dynamics: {count(len(plan.candidates), 'candidate')}, {count(runs, 'run')} of {length:g} ps each"
     steps = sum(one.steps for one in new)
     words += f", {steps} steps to compute" if steps else ", all known"
     if steps and plan.seconds is not None:

@@ -28,6 +28,7 @@ _FACTS: Mapping[str, tuple[str, ...]] = {
         "pseudorotation_barrier_low",
         "pseudorotation_barrier_high",
         "dynamics_length",
+        "is_dynamics_too_short",
         "dynamics_engine",
         "dynamics_evidence",
     ),

@@ -97,6 +97,20 @@ def make_isomers(name: str, vertices: np.ndarray) -> Isomers:
     return Isomers(name, vertices, rotations, permutations[kept], squared[kept])
 
 
+def shape_measure(squared_distances: np.ndarray | float, n: int) -> np.ndarray | float:
+    """Continuous shape measures, 0 for the same shape to 100: least squares over rotation, scale and assignment.
+
+    M. Pinsky & D. Avnir, Inorg. Chem. 37, 5575 (1998), doi:10.1021/ic9804925. For two sets of n unit vectors the best
+    scale is the cosine between them, 1 - d² / 2 n, and the measure 100 times the square of its sine. The centre of
+    both is the central atom, which adds nothing.
+
+    Args:
+        squared_distances: Of sets of unit vectors to a polyhedron's, at the best rotation and assignment.
+        n: Ligands.
+    """
+    return 100 * (1 - (1 - np.asarray(squared_distances) / (2 * n)) ** 2)
+
+
 def nearest_assignment(vectors: np.ndarray, vertices: np.ndarray) -> tuple[np.ndarray, float]:
     """The assignment of the least distance of all permutations.
 

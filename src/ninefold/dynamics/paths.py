@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.isomers import Isomers, cycles, isomers_of, nearest_assignment
+from ninefold.dynamics.isomers import Isomers, cycles, isomers_of, nearest_assignment, shape_measure
 from ninefold.errors import InputError
 
 if TYPE_CHECKING:
@@ -130,7 +130,12 @@ def sites(atoms: Atoms, centre: str, n: int | None = None) -> list[Site]:
         }
         found.append(
             Site(
-                segment.centre, ligands, name, 100 * distances[name] / shells.n, len(images), tuple(sorted(operations))
+                segment.centre,
+                ligands,
+                name,
+                float(shape_measure(distances[name], shells.n)),
+                len(images),
+                tuple(sorted(operations)),
             )
         )
     return found

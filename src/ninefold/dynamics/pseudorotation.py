@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ninefold.dynamics.body_frame import Orientation, Turn, orientation, turns
-from ninefold.dynamics.isomers import Isomers, isomers_of
+from ninefold.dynamics.isomers import Isomers, isomers_of, shape_measure
 from ninefold.dynamics.rates import Rate, poisson_rate
 from ninefold.dynamics.shells import Exchange, Segment, Shells, follow_shells, ligand_vectors
 from ninefold.dynamics.superposition import rotation_matrix
@@ -67,7 +67,7 @@ class Pseudorotation:
     populations: dict[str, float]
     """Share of the frames in which each polyhedron is the nearest."""
     shape_measures: dict[str, float]
-    """Mean continuous shape measure to each, without the centre; 0 for the ideal polyhedron."""
+    """Mean continuous shape measure of the ligands' directions to each; 0 for the ideal polyhedron."""
     lifetimes_fs: dict[str, float]
     """Mean time of an unbroken run of frames with the same nearest polyhedron, vibration included."""
     events: tuple[Event, ...]
@@ -182,7 +182,9 @@ def _summarise(
         n_centres=len({segment.centre for segment in shells.segments}),
         temperature_K=trajectory.temperature_K,
         populations=_populations(squared),
-        shape_measures={name: 100 * float(of.mean()) / shells.n if len(of) else 0.0 for name, of in squared.items()},
+        shape_measures={
+            name: float(np.mean(shape_measure(of, shells.n))) if len(of) else 0.0 for name, of in squared.items()
+        },
         lifetimes_fs=lifetimes,
         events=tuple(sorted(events, key=lambda event: event.time_fs)),
         permutation_rate=poisson_rate(len(events), time_ps),

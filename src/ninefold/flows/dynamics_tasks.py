@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ninefold.engines.base import reason_of
+from ninefold.errors import NinefoldError
 from ninefold.flows.compute import Line
+from ninefold.flows.faults import of_engine
 from ninefold.flows.progress import announce
 from ninefold.flows.tasks import records_of, store_result, structures_of
 from ninefold.flows.workplace import Failure, Workplace, isolated
@@ -37,7 +40,12 @@ def run_one(place: Workplace, line: Line, method: int, settings: dict[str, Any])
     last: TrajectoryRecord | None = known[-1] if known else None
     for done in range(len(known), asked.pieces):
         announce(f"dynamics of {line['label']}", done, asked.pieces, unit="pieces")
-        result = propagated.piece()
+        try:
+            result = propagated.piece()
+        except NinefoldError:
+            raise
+        except Exception as error:  # the machine's, or an error of the engine's code: of the structure it says nothing
+            return Failure(of_engine(reason_of(error)))
         store_result(store, result)
         [record] = result.records
         assert isinstance(record, TrajectoryRecord)

@@ -82,7 +82,7 @@ class AtTemperature(BaseModel):
     populations: dict[str, float] = Field(default_factory=dict)
     """Share of the frames in which each polyhedron is the nearest."""
     path_length: float | None = None
-    """Å, mean of all permutations: root of the summed squares of the ligands' displacements in the anion's own frame."""
+    """Å, mean of all permutations: root of the ligands' summed squared displacements in the anion's own frame."""
     lab_tau_ps: float | None = None
     """Mean relaxation time of second-rank correlation, where it decays in the run."""
     body_tau_ps: float | None = None
@@ -155,7 +155,7 @@ class DynamicsRecord(Record):
 
     @property
     def fastest(self) -> IonDiffusion | None:
-        """The cation that diffuses fastest at 300 K, as far as that is resolved; else the one with the highest bound."""
+        """The cation that diffuses fastest at 300 K, of those resolved; else the one with the highest bound."""
 
         def speed(ion: IonDiffusion) -> tuple[bool, float]:
             return ion.at_300.value is not None, ion.at_300.value or ion.at_300.high or 0.0

@@ -273,8 +273,8 @@ _TABLE = (
         "float",
         "cm2/s",
         "D(cation)",
-        "tracer diffusion coefficient of the fastest cation at 300 K, of runs there or by Arrhenius' law; none where it "
-        "is not resolved",
+        "tracer diffusion coefficient of the fastest cation at 300 K, of runs there or by Arrhenius' law; none where "
+        "it is not resolved",
     ),
     (
         "cation_diffusion_300_high",

@@ -162,7 +162,8 @@ def _curve(
         if value is None or (figure.is_y_log and value <= 0) or (figure.is_x_log and at <= 0):
             if points:
                 parts.append(
-                    f"<polyline points='{' '.join(points)}' fill='none' stroke='{line.colour}' stroke-width='1.6'{dash}/>"
+                    f"<polyline points='{' '.join(points)}' fill='none' stroke='{line.colour}' stroke-width='1.6'"
+                    f"{dash}/>"
                 )
             points = []
             continue
