@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from ninefold.models.dynamics import DynamicsRecord
 from ninefold.stages.dynamics import preferred, row_values
+from ninefold.store.filling import pages
 from ninefold.store.records import read_all
 
 if TYPE_CHECKING:
     from ninefold.models.candidate import Candidate
     from ninefold.store import Store
+
+_PAGE = 500
+"""Structures that are asked for at once."""
 
 
 class KnownDynamics:
@@ -23,14 +27,17 @@ class KnownDynamics:
     """
 
     def __init__(self, store: Store, rows: Iterable[Candidate]) -> None:
-        known: dict[str, list[DynamicsRecord]] = {}
-        for record in read_all(store, DynamicsRecord):
-            known.setdefault(record.structure, []).append(record)
         self._by_composition: dict[str, dict[str, DynamicsRecord]] = {}
-        for row in rows if known else ():
+        if not store.count("dynamics"):
+            return
+        holders: dict[str, set[str]] = {}
+        for row in rows:
             for minimum in row.minima:
-                for record in known.get(minimum.structure, ()):
-                    self._by_composition.setdefault(row.composition, {})[record.id] = record
+                holders.setdefault(minimum.structure, set()).add(row.composition)
+        for page in pages(sorted(holders), _PAGE):
+            for record in read_all(store, DynamicsRecord, equal={"structure": list(page)}):
+                for composition in holders[record.structure]:
+                    self._by_composition.setdefault(composition, {})[record.id] = record
 
     def told(self, rows: Iterable[Candidate]) -> Iterator[Candidate]:
         """Rows with what is known of their composition; what they said of dynamics before is forgotten."""
