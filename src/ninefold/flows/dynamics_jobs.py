@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from jobflow import job
@@ -21,6 +22,7 @@ from ninefold.flows.shards import (
     each_line,
     forget_other_shards,
     key_of,
+    lines_of,
     method_name,
     shard_of,
 )
@@ -80,7 +82,7 @@ def compute_dynamics_of(campaign: Settings, store: str, shard: Shard, method: in
 def analyse_dynamics(
     campaign: Settings, store: str, planned: dict[str, Any], run: Shard | None, method: int, settings: Settings
 ) -> dict[str, Any]:
-    """Analyse each candidate's runs together, as far as they are there.
+    """Analyse the runs of each candidate together, where all of them are there.
 
     Args:
         campaign: As plain values, the method among its methods.
@@ -100,7 +102,9 @@ def analyse_dynamics(
         by_candidate: dict[str, list[dict[str, Any]]] = {}
         for line in each_line(opened, [run]):
             by_candidate.setdefault(line["id"], []).append(line)
-        each = list(by_candidate.values())
+        asked = Counter(line["id"] for line in lines_of(opened, planned["shard"]))
+        # of what is not complete a fault tells; analysed in part it would leave a result that nobody asked for
+        each = [lines for key, lines in by_candidate.items() if len(lines) == asked[key]]
         faults = Faults(opened, screened.name, stage, planned["attempt"])
         tasks = [(lines[0], lines, method, settings) for lines in each]
         for done, (index, found) in enumerate(run_tasks(dynamics_tasks.analyse_one, tasks, campaign, store), start=1):
