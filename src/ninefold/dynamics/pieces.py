@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.runs import RunPoint
+from ninefold.dynamics.propagation import RunPoint
 
 
 class Piece(NamedTuple):

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from ninefold.clock import now
 from ninefold.dynamics.pieces import Piece, decode_piece, encode_piece
-from ninefold.dynamics.runs import Propagation, RunSettings
+from ninefold.dynamics.propagation import Propagation, RunSettings
 from ninefold.engines.settings import EngineSettings
 from ninefold.errors import InputError
 from ninefold.keys import KEY_VERSION, content_key, structure_key
@@ -23,7 +23,7 @@ from ninefold.settings import Settings
 from ninefold.stages.stage import Counts, Resources, Stage, StageResult
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.runs import RunPoint
+    from ninefold.dynamics.propagation import RunPoint
     from ninefold.models.structure import StructureRecord
 
 STAGE = Stage(

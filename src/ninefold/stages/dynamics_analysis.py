@@ -12,12 +12,21 @@ from ninefold.clock import now
 from ninefold.dynamics.curves import curves_of, mean_profile, squares_of
 from ninefold.dynamics.equilibration import Drift, drift, equilibrated, inefficiency
 from ninefold.dynamics.pieces import decode_piece
-from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, barrier_bound, poisson_rate, rate_at
+from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, poisson_rate
 from ninefold.dynamics.trajectory import Frames, Trajectory
 from ninefold.errors import InputError
-from ninefold.models.dynamics import AtTemperature, DynamicsRecord, IonDiffusion, StoredInterval
+from ninefold.models.dynamics import AtTemperature, DynamicsRecord
 from ninefold.models.lines import blob_id
 from ninefold.stages.dynamics import dynamics_id, encode_curves
+from ninefold.stages.dynamics_law import (
+    MILLI,
+    barrier_of,
+    diffusion_interval,
+    ion_of,
+    rate_300,
+    rate_interval,
+    tau_of,
+)
 from ninefold.stages.stage import Counts, StageResult
 
 if TYPE_CHECKING:
@@ -27,14 +36,10 @@ if TYPE_CHECKING:
 
 ANALYSIS_VERSION = 1
 """Rises when an analysis says something else of the same trajectories; in the id of its record."""
-ROOM_K = 300.0
-SAME_K = 1.0
-"""A run within this of 300 K is one there."""
 LARGEST_ERROR = 0.05
 """Of a mean temperature, beyond which it is told; Langevin dynamics with a step too long overheats."""
 LARGEST_DRIFT = 1.0
 """meV/atom in a run, beyond which a significant drift is told."""
-MILLI = 1000.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
     warnings += dict.fromkeys(
         f"{one.source}: {note}" for one in shells.values() for note in one.notes if "no permutation in" not in note
     )
-    barrier, is_too_short = _barrier(rates)
+    barrier, is_too_short = barrier_of(rates)
     if is_too_short and rates:
         warnings.append(
             f"too short for a barrier of permutations: {FEWEST_EVENTS} and more at two temperatures are needed"
@@ -131,8 +136,8 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
         update={
             "temperatures": temperatures, "length_ps": sum(one.length_ps for one in temperatures),
             "polyhedron": next((one.pseudorotation.polyhedron for one in shells.values()), None),
-            "barrier": barrier, "rate_300": _rate_300(rates), "is_too_short": is_too_short, "warnings": warnings,
-            "ions": [_ion(ion, temperatures) for ion in asked.cations
+            "barrier": barrier, "rate_300": rate_300(rates), "is_too_short": is_too_short, "warnings": warnings,
+            "ions": [ion_of(ion, temperatures) for ion in asked.cations
                      if any(ion in one.diffusion for one in temperatures)],
             "curves": blob_id(content),
         }
@@ -245,7 +250,7 @@ def _at_temperature(
         "mean_temperature_K": float((means * counts).sum() / counts.sum()),
         "species_temperatures_K": dict(zip(runs[0].species, means.tolist(), strict=True)),
         "energy_drift": float(np.mean([one.per_ps for one in drifts])) * MILLI / len(species) if drifts else None,
-        "diffusion": {ion: _diffusion(one) for ion, one in ions.items()},
+        "diffusion": {ion: diffusion_interval(one) for ion, one in ions.items()},
     }  # fmt: skip
     if rate is None or len(found) < len(runs):
         return AtTemperature(**values)
@@ -260,7 +265,7 @@ def _at_temperature(
     ]
     profile = mean_profile([one.passage for one in found], runs[0].temperature_K)
     return AtTemperature(
-        **values, permutations=rate.events, shell_ps=rate.time_ps, rate=_of_rate(rate),
+        **values, permutations=rate.events, shell_ps=rate.time_ps, rate=rate_interval(rate),
         turns=sum(len(one.turns) for one in each), exchanges=sum(len(one.exchanges) for one in each),
         h2_frames=sum(one.h2_frames for one in each),
         populations={
@@ -268,31 +273,11 @@ def _at_temperature(
             for name in each[0].populations
         },
         path_length=float(np.mean(lengths)) if lengths else None,
-        lab_tau_ps=_tau([one.lab_correlation for one in found]),
-        body_tau_ps=_tau([one.body_correlation for one in found]),
+        lab_tau_ps=tau_of([one.lab_correlation for one in found]),
+        body_tau_ps=tau_of([one.body_correlation for one in found]),
         passage_barrier=None if profile is None or profile.values[-1] is None else profile.values[-1] * MILLI,
         percolation=min(percolations) * MILLI if percolations else None,
     )  # fmt: skip
-
-
-def _of_rate(rate: Rate) -> StoredInterval:
-    if not rate.events:
-        return StoredInterval(high=rate.high if np.isfinite(rate.high) else None)
-    return StoredInterval(value=rate.per_ps, low=rate.low, high=rate.high)
-
-
-def _tau(fits: Sequence[Any]) -> float | None:
-    """Mean of the replicas, where all of them are resolved."""
-    if any(fit is None or not fit.is_resolved for fit in fits):
-        return None
-    return float(np.mean([fit.mean_tau_ps for fit in fits]))
-
-
-def _diffusion(found: Transport) -> StoredInterval:
-    one = found.diffusion
-    if not one.is_resolved:
-        return StoredInterval(high=one.coefficient.high)
-    return StoredInterval(value=one.coefficient.value, low=one.coefficient.low, high=one.coefficient.high)
 
 
 def _thermostat(runs: Sequence[_Settled]) -> list[str]:
@@ -313,56 +298,3 @@ def _thermostat(runs: Sequence[_Settled]) -> list[str]:
                 "in the run: not in equilibrium"
             )
     return told
-
-
-def _barrier(rates: Mapping[float, Rate]) -> tuple[StoredInterval | None, bool]:
-    """In meV; and whether the runs are too short to tell it."""
-    from ninefold.dynamics.rates import fit_arrhenius
-
-    enough = sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) >= 2
-    if enough:
-        fit = fit_arrhenius(list(rates), list(rates.values()))
-        return StoredInterval(
-            value=fit.barrier_eV * MILLI, low=fit.low_eV * MILLI, high=fit.high_eV * MILLI
-        ), False  # fmt: skip
-    bound = barrier_bound(list(rates), list(rates.values()))
-    return None if bound is None else StoredInterval(low=bound * MILLI), True
-
-
-def _rate_300(rates: Mapping[float, Rate]) -> StoredInterval | None:
-    """Permutations per anion and ps at 300 K."""
-    there = [rate for kelvin, rate in rates.items() if abs(kelvin - ROOM_K) <= SAME_K]
-    if there and there[0].events:
-        return _of_rate(there[0])
-    if sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) >= 2:
-        value, low, high = rate_at(ROOM_K, list(rates), list(rates.values()))
-        return StoredInterval(value=value, low=low, high=high)
-    # a rate falls with the temperature: what bounds a hotter run's bounds that at 300 K
-    bounds = [rate.high for kelvin, rate in rates.items() if kelvin >= ROOM_K - SAME_K and np.isfinite(rate.high)]
-    return StoredInterval(high=min(bounds)) if bounds else None
-
-
-def _ion(ion: str, temperatures: Sequence[AtTemperature]) -> IonDiffusion:
-    """A cation at 300 K and its barrier of diffusion."""
-    from ninefold.dynamics.slopes import Interval
-    from ninefold.dynamics.transport import Resolved, arrhenius
-
-    by_kelvin = {one.temperature_K: one.diffusion[ion] for one in temperatures if ion in one.diffusion}
-    resolved = [
-        Resolved(kelvin, Interval(one.value, one.low, one.high))
-        for kelvin, one in by_kelvin.items()
-        if one.value is not None and one.low is not None and one.high is not None
-    ]
-    barrier, law = None, None
-    if len(resolved) >= 2:
-        law = arrhenius(resolved, ROOM_K)
-        value, low, high = (one * MILLI for one in law.barrier_eV)
-        barrier = StoredInterval(value=value, low=low, high=high)
-    there = next((one for kelvin, one in by_kelvin.items() if abs(kelvin - ROOM_K) <= SAME_K), None)
-    if there is not None and (there.value is not None or law is None):
-        return IonDiffusion(species=ion, barrier=barrier, at_300=there)
-    if law is not None:
-        value, low, high = law.coefficient
-        return IonDiffusion(species=ion, barrier=barrier, at_300=StoredInterval(value=value, low=low, high=high))
-    bounds = [one.high for kelvin, one in by_kelvin.items() if kelvin >= ROOM_K and one.high is not None]
-    return IonDiffusion(species=ion, barrier=barrier, at_300=StoredInterval(high=min(bounds, default=None)))
