@@ -264,7 +264,8 @@ def test_bad_input_is_one_line(folder, command, arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "--candidate is needed"),
+        ((), "files: None are missing; allowed: folders and files of runs, or --candidate FORMULA"),
+        (("a.traj", "--candidate", "K2ReH9"), "--candidate: 'K2ReH9' and files are two sources"),
         (("--candidate", "K2ReH9", "--format", "pdf"), "--format: 'pdf' is no format of pictures"),
         (("--candidate", "K9ReH9"), "--candidate: 'K9ReH9' is not in the store"),
         (("--candidate", "K2ReH9"), "has no dynamics in the store"),

@@ -54,8 +54,10 @@ def plot(
 
     if form not in FORMATS:
         refuse("--format", form, "is no format of pictures", ", ".join(FORMATS))
-    if bool(files) == (candidate is not None):
-        refuse("files", None, "or --candidate is needed, not both", "folders and files of runs, or --candidate FORMULA")
+    if files and candidate is not None:
+        refuse("--candidate", candidate, "and files are two sources", "one of them")
+    if not files and candidate is None:
+        refuse("files", None, "are missing", "folders and files of runs, or --candidate FORMULA")
     if candidate is not None:
         title, curves = _stored(candidate, campaign, store)
     else:
