@@ -19,7 +19,7 @@ from ninefold.flows.shards import (
     forget_other_shards,
     key_of,
     method_name,
-    shards_of,
+    shard_of,
 )
 from ninefold.flows.tasks import records_of
 from ninefold.flows.verify_plan import check_finished
@@ -38,7 +38,7 @@ from ninefold.store import open_store
 
 @job(name="plan vibrations")
 def plan_vibrations(campaign: Settings, store: str, settings: Settings) -> dict[str, Any]:
-    """Choose the phases, the small ones first, as shards of one phase each.
+    """Choose the phases, the small ones first, as one shard: a machine's workers share its lines.
 
     Args:
         campaign: As plain values.
@@ -54,7 +54,7 @@ def plan_vibrations(campaign: Settings, store: str, settings: Settings) -> dict[
         opened.insert("methods", [method_of(asked.method)])
         attempt = check_finished(opened, screened.name).attempt
         order = sorted(plan.phases, key=lambda phase: phase.supercell_atoms * phase.displacements)
-        shards = shards_of(opened, (phase.line() for phase in order), 1, attempt)
+        shards = [shard_of(opened, [phase.line() for phase in order], attempt)] if order else []
         extended, method = campaign_with(screened, asked.method)
         stage = name_with(vibrations.STAGE.name, method_name(extended, method))
         forget_other_shards(opened, screened.name, (stage,), map(key_of, shards), attempt)
@@ -65,12 +65,12 @@ def plan_vibrations(campaign: Settings, store: str, settings: Settings) -> dict[
 def compute_vibrations(
     campaign: Settings, store: str, shards: list[Shard], method: int, settings: Settings
 ) -> Response:
-    """Replace itself by a job for each phase.
+    """Replace itself by a job for each shard.
 
     Args:
         campaign: As plain values, the method among its methods.
         store: Its address.
-        shards: Of one phase each.
+        shards: Of phases.
         method: Its place among the campaign's methods.
         settings: `VibrationsSettings` as plain values.
     """
@@ -80,11 +80,11 @@ def compute_vibrations(
     return Response(replace=Flow(jobs, output=[part.output for part in jobs], name="vibrations"))
 
 
-@job(name="compute vibrations of a phase")
+@job(name="compute vibrations of phases")
 def compute_vibrations_of(
     campaign: Settings, store: str, shard: Shard, method: int, settings: Settings
 ) -> Shard | None:
-    """One phase; its line is handed on with `vibrations`, the id of a `VibrationRecord`."""
+    """The phases of a shard; each line is handed on with `vibrations`, the id of a `VibrationRecord`."""
     return compute_shard(
         campaign, store, shard, name_with(vibrations.STAGE.name, method_name(parse_campaign(campaign), method)),
         vibration_tasks.vibrations_one, method, settings,
