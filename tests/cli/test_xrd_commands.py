@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from typer.testing import CliRunner
 
 from ninefold.cli.main import command_line
 from ninefold.errors import InputError
+from ninefold.models.property import PropertyRecord
+from ninefold.stages.compress import STAGE, state_id
 from ninefold.store import open_store
 from ninefold.store.powder_phases import powder_phases
 
@@ -204,3 +207,82 @@ def test_show_has_the_pattern_and_the_bound_of_disorder(files, store):
     assert "Disorder" in printed
     assert "in no energy here" in printed
     assert "Metal lattice: P-62m (189)" in printed
+
+
+@pytest.fixture
+def compressed(tmp_path, store):
+    """The store with an equation of state of K2ReH9 and of its potassium hydride; names of phases without one."""
+    path = tmp_path / "compressed.db"
+    shutil.copy(store, path)
+    with open_store(path, mode="write") as repository:
+        [row] = repository.find("candidates", equal={"formula": "K2ReH9", "is_best": True}, limit=None)
+        row = repository.get("candidates", row["id"])
+        [hydride] = [
+            each for each in repository.find("references", equal={"method": row["method"], "formula": "KH"}, limit=None)
+        ]  # fmt: skip
+        for structure, modulus in ((row["minima"][0]["structure"], 20.0), (hydride["structure"], 10.0)):
+            values = {
+                "volumes": [12.0], "energies": [-4.0], "pressures": [0.0], "notes": [], "form": "murnaghan",
+                "energy_per_atom": -4.0, "volume_per_atom": 12.0, "bulk_modulus": modulus, "derivative": 4.0,
+                "misfit": 0.0,
+            }  # fmt: skip
+            record = PropertyRecord(
+                id=state_id(structure, row["method"]), campaign=row["campaign"], stage=STAGE, label="x",
+                structure=structure, method=row["method"], values=values, reason=None, core_seconds=0.0,
+                created="2026-01-01T00:00:00+00:00",
+            )  # fmt: skip
+            repository.insert("properties", [record])
+    return path
+
+
+def test_a_stored_equation_of_state_gives_the_cell_at_pressure(files, compressed):
+    """Oracle: Murnaghan's equation by hand; lengths go with the cube root of the volume."""
+    at = {
+        pressure: json.loads(
+            out("xrd", "K2ReH9", "--competitors", "--pressure", pressure, "--store", compressed, "--json")
+        )["phases"]
+        for pressure in (0, 5)
+    }
+    (first, *others), before = at[5], at[0]
+    ratio = (1 + 4 * 5 / 20) ** (-1 / 4)
+    assert first["volume_ratio"] == pytest.approx(ratio)
+    assert first["compression"].startswith("equation of state by ")
+    assert first["peaks"][0]["d"] / before[0]["peaks"][0]["d"] == pytest.approx(ratio ** (1 / 3), abs=1e-6)
+    ratios = {each["name"]: (each["volume_ratio"], each["compression"]) for each in others}
+    [hydride] = [name for name in ratios if name.startswith("KH")]
+    assert ratios[hydride][0] == pytest.approx((1 + 4 * 5 / 10) ** (-1 / 4))
+    rest = {value for name, value in ratios.items() if name != hydride}
+    assert rest == {(1.0, "")}
+    printed = out("xrd", "K2ReH9", "--competitors", "--pressure", "5", "--store", compressed)
+    assert f"V/V0 = {ratio:.4f} (equation of state by" in printed
+    assert "cell of 0 GPa: it has no equation of state" in printed
+    given = out("xrd", "K2ReH9", "--pressure", "5", "--bulk-modulus", "40", "--store", compressed)
+    assert "(Murnaghan's equation, 40 GPa)" in given
+
+
+def test_what_has_no_equation_of_state_is_refused_at_pressure(files, store, compressed):
+    message = refused("xrd", "K2ReH9", "--pressure", "5", "--store", store)
+    assert "needs --bulk-modulus" in message
+    assert "ninefold compress" in message
+    assert "allowed: 0 to 10 GPa" in refused("xrd", "K2ReH9", "--pressure", "20", "--store", compressed)
+    assert "allowed: 0 to 10 GPa" in refused("xrd", "K2ReH9", "--pressure", "nan", "--store", compressed)
+    scan = DATA / "foreign01.xy.gz"
+    assert "allowed: 0 to 10 GPa" in refused("xrd", "match", scan, "-w", "CuKa", "--pressure", "-1", "--phase", "mo.cif")
+
+
+def test_phases_are_matched_at_the_pressure_of_the_measurement(files, compressed):
+    """A pattern of K2ReH9 at 5 GPa, 16 % smaller: outside what a cell may change by, and found from its equation."""
+    out("xrd", "K2ReH9", "--pressure", "5", "--range", "15,70", "--fwhm", 0.15, "--out", "own.xy", "--store", compressed)
+    table = np.loadtxt("own.xy")
+    counts = np.random.default_rng(0).poisson(40 * table[:, 1] + 80)
+    np.savetxt("scan.xy", np.column_stack([table[:, 0], counts]), fmt="%.4f")
+    arguments = ("xrd", "match", "scan.xy", "-w", "CuKa", "--elements", "K,Re,H", "--phases", 1, "--store", compressed)
+    found = json.loads(out(*arguments, "--pressure", "5", "--json"))
+    (phase,) = found["phases"]
+    assert phase["formula"] == "K2ReH9"
+    assert phase["volume_change"] == pytest.approx(0, abs=0.003)
+    assert phase["compression"].startswith("equation of state by ")
+    assert not any(each["formula"] == "K2ReH9" for each in json.loads(out(*arguments, "--json"))["phases"])
+    printed = out(*arguments, "--pressure", "5")
+    assert "Cells at 5 GPa by equation of state by" in printed
+    assert "Cells of 0 GPa, without an equation of state" in printed

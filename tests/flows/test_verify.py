@@ -16,10 +16,17 @@ import gpaw_needs
 from campaign_run import QUICK, ninefold, results, start, with_pairs
 from ninefold.cli import signals
 from ninefold.cli.main import main
+from ninefold.flows.tasks import structures_of
+from ninefold.flows.thermal import thermal_of
 from ninefold.models.calculation import Calculation
 from ninefold.models.candidate import Candidate
+from ninefold.models.property import PropertyRecord
+from ninefold.models.reference import ReferenceRecord
+from ninefold.stages.compress import STAGE, state_id
+from ninefold.stages.stability import candidate_phase
 from ninefold.store import open_store
 from ninefold.store.records import read_all
+from ninefold.thermo.equation_of_state import EV_PER_GPA_A3, EquationOfState
 
 DEAR = """
 import os
@@ -299,6 +306,58 @@ def test_a_relaxation_that_is_cut_goes_on_from_its_last_geometry(folder, verify)
     assert len(new) == len(computed(folder)) - count
     going_on = {record.final for record in cut if record.final != record.start}
     assert {record.start for record in new} == going_on, "from the last geometry, and where it was cut alone"
+
+
+def give_states(folder):
+    """An equation of state for every phase that the potential has relaxed, as `ninefold compress` leaves them."""
+    with open_store(folder / "ninefold.db", "write") as store:
+        wanted = {
+            minimum.structure: (row.method, row.label, minimum.energy_per_atom)
+            for row in read_all(store, Candidate, equal={"evidence": "test"})
+            for minimum in row.minima
+        } | {
+            record.structure: (record.method, record.name, record.energy_per_atom)
+            for record in read_all(store, ReferenceRecord)
+            if record.structure and record.volume_per_atom
+        }  # fmt: skip
+        cells = structures_of(store, wanted)
+        for key, (method, label, energy) in wanted.items():
+            cell = cells[key].to_structure()
+            values = {
+                "volumes": [cell.volume / len(cell)], "energies": [energy], "pressures": [0.0], "notes": [],
+                "form": "vinet", "energy_per_atom": energy, "volume_per_atom": cell.volume / len(cell),
+                "bulk_modulus": 15.0, "derivative": 4.0, "misfit": 0.0,
+            }  # fmt: skip
+            record = PropertyRecord(
+                id=state_id(key, method), campaign="quick", stage=STAGE, label=label, structure=key, method=method,
+                values=values, reason=None, core_seconds=0.0, created="2026-01-01T00:00:00+00:00",
+            )  # fmt: skip
+            store.insert("properties", [record])
+
+
+@pytest.mark.parametrize("mode", ["static", "relax"])
+def test_the_potential_s_equations_of_state_are_lent_to_the_verified_hull_which_says_so(folder, verify, command, mode):
+    only = ("--mode", mode, "--max-steps", "2")
+    verify(*only)
+    without = rows_of(folder, "DFT")
+    give_states(folder)
+    verify(*only)
+    lent = rows_of(folder, "DFT")
+    assert lent.keys() == without.keys()
+    with open_store(folder / "ninefold.db") as store:
+        thermal = thermal_of(store, _method(folder), "quick")
+    for label, row in lent.items():
+        [before], [now] = ([at for at in each.conditions if at["pressure_GPa"] == 5] for each in (without[label], row))
+        assert any(note.startswith("p V at the volume of 0 GPa") for note in before["notes"])
+        assert any("compressed as by weak Lennard-Jones" in note for note in now["notes"]), now["notes"]
+        assert not any(note.startswith("p V") for note in now["notes"])
+        assert (row.compression_engine, row.bulk_modulus) == ("weak Lennard-Jones", 15.0) or mode == "relax"
+        # the law: what the pressure adds is H(p) - H(0) of the lent state at the phase's own volume
+        phase = candidate_phase(row, thermal)
+        state = EquationOfState(0.0, phase.volume_per_atom, 15.0, 4.0)
+        assert phase.pressure_term(5) == pytest.approx(state.pressure_term(5))
+        assert 0 < phase.pressure_term(5) < 5 * phase.volume_per_atom * EV_PER_GPA_A3
+    assert "0 problems" in command("db", "check").stdout
 
 
 def test_a_relaxation_stands_before_a_single_point_and_the_mixture_is_told(folder, verify):

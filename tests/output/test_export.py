@@ -3,13 +3,16 @@
 import csv
 import io
 import json
+from collections import Counter
 
 import ase.io
+import gemmi
 import numpy as np
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Composition, Lattice, Structure
 from pymatgen.io.cif import CifFile, CifParser
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 import ninefold.structures.cif
 from ninefold.errors import InputError
@@ -302,3 +305,40 @@ def test_a_disk_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write_whole(tmp_path / "a", b"new", "--out")
     assert (tmp_path / "a").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def _read_average(path):
+    """Composition, space group number and occupancies, by gemmi and by pymatgen."""
+    block = gemmi.cif.read(str(path)).sole_block()
+    small = gemmi.make_small_structure_from_block(block)
+    sites = small.get_all_unit_cell_sites()
+    counts = Counter()
+    for site in sites:
+        counts[site.element.name] += site.occ
+    [structure] = CifParser(str(path)).parse_structures(primitive=False)
+    return counts, small.spacegroup.number, structure, sorted({round(site.occ, 6) for site in sites})
+
+
+def test_an_average_is_a_cif_with_partial_occupancies_that_gemmi_and_pymatgen_read(tmp_path):
+    """One hydrogen of six around a rhenium atom, in the CsCl type: Pm-3m, sites with 1/6 each."""
+    structure = Structure(Lattice.cubic(3.8), ["K", "Re", "H"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.95, 0.5, 0.5]])
+    [path] = written([candidate(structure)], tmp_path / "out", averaged=True).paths
+    counts, number, read, occupancies = _read_average(path)
+    assert counts == pytest.approx({"K": 1, "Re": 1, "H": 1})
+    assert number == 221
+    assert occupancies == [pytest.approx(1 / 6, abs=1e-6), 1.0]
+    assert read.composition.reduced_formula == "KReH"
+    assert len([site for site in read if "H" in site.species]) == 6
+    assert SpacegroupAnalyzer(read).get_space_group_number() == 221
+    block = CifFile.from_file(path).data
+    [data] = block.values()
+    assert data["_ninefold_averaged_variants"] == "6"
+    assert data["_ninefold_ordered_space_group"] == "P4mm"
+
+
+def test_an_average_of_a_whole_polyhedron_is_the_structure_itself(tmp_path):
+    [path] = written([candidate(mg2feh6())], tmp_path / "out", averaged=True).paths
+    counts, number, read, occupancies = _read_average(path)
+    assert (number, occupancies) == (225, [1.0])
+    assert counts == pytest.approx({"Mg": 8, "Fe": 4, "H": 24})
+    assert StructureMatcher().fit(read, mg2feh6())

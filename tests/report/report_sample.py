@@ -147,6 +147,10 @@ class _Held:
         wanted = [row for row in rows if all(row[key] in values for key, values in equal.items())]
         return [{field: row[field] for field in fields} for row in wanted]
 
+    def iterate(self, collection: str, filter: str | None = None, **condition: Any) -> list[dict[str, Any]]:
+        """Whole documents, for collections that are read as a whole."""
+        return [document for (name, _), document in self._documents.items() if name == collection]
+
     def get_many(self, collection: str, ids: list[str]) -> dict[str, dict[str, Any]]:
         found = {id: self._documents.get((collection, id)) for id in ids}
         return {id: document for id, document in found.items() if document is not None}

@@ -71,6 +71,16 @@ class CandidateRow:
     hull_probability: float | None
     e_above_same_composition: float | None
     reaction_energy_per_h2: float | None
+    imaginary_modes: int | None
+    zero_point_energy: float | None
+    vibrational_free_energy: float | None
+    vibrations_engine: str | None
+    vibrations_evidence: str | None
+    volume_at_zero_pressure: float | None
+    bulk_modulus: float | None
+    bulk_modulus_derivative: float | None
+    compression_engine: str | None
+    compression_evidence: str | None
     lowest_pressure: float | None
     lowest_pressure_uncertainty: float | None
     window_width: float | None

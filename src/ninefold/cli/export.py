@@ -47,6 +47,14 @@ def export(
     all_minima: Annotated[
         bool, typer.Option("--all-minima", help="Every valid minimum that is stored, not the lowest alone.")
     ] = False,
+    averaged: Annotated[
+        bool,
+        typer.Option(
+            "--averaged",
+            help="CIFs of what diffraction sees of a disordered crystal: the metal lattice, hydrogens with partial "
+            "occupancies.",
+        ),
+    ] = False,
     vasp: Annotated[
         str | None,
         typer.Option("--vasp", help="Settings of vasp-inputs: mpgga (PBE, the default), mp24 (r2SCAN), or FILE.yaml."),
@@ -65,11 +73,14 @@ def export(
     extxyz as keys that ASE reads into atoms.info; there, atoms.get_potential_energy() is the total energy in eV.
     vasp-inputs: a folder for each candidate and for each phase that it competes with, with a manifest.json.
     """  # fmt: skip
+    from ninefold.errors import InputError
+
     if format is ExportFormat.VASP_INPUTS:
+        if averaged:
+            raise InputError("--averaged", None, problem="is for structure files", allowed="cif")
         _export_vasp_inputs(out, filter, vasp, limit, all_minima, force, campaign, store, json)
         return
     from ninefold.cli.locate import input_files, store_for_reading
-    from ninefold.errors import InputError
     from ninefold.output.structures import write_structures
     from ninefold.output.tables import write_table
     from ninefold.output.target import TABLES, structure_ending, target_of
@@ -80,6 +91,10 @@ def export(
         raise InputError("--vasp", vasp, problem="is for --format vasp-inputs")
     target = target_of(out, format.value if format else None)
     is_table = target.kind in TABLES
+    if averaged and target.kind != "cif":
+        raise InputError(
+            "--averaged", None, problem=f"has partial occupancies, and {target.kind} has none", allowed="cif"
+        )
     if is_table and all_minima:
         raise InputError(
             "--all-minima", None, problem=f"is for structures, and {out} is a table", allowed="cif, extxyz or poscar"
@@ -113,7 +128,7 @@ def export(
         else:
             typer.echo(f"wrote {len(rows)} row{'' if len(rows) == 1 else 's'}: table {target.path}")
         return
-    written = write_structures(rows, target, all_minima=all_minima, filter=filter)
+    written = write_structures(rows, target, all_minima=all_minima, averaged=averaged, filter=filter)
     if target.is_folder:
         record_written(target.path, "export", written.paths)
     if json:

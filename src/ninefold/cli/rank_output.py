@@ -32,8 +32,13 @@ _FACTS: Mapping[str, tuple[str, ...]] = {
         "dynamics_engine",
         "dynamics_evidence",
     ),
+    "free_energy": ("ambient_separation",),
+    "window": ("window_width", "lowest_pressure"),
+    "survival": ("survives_ambient", "ambient_separation"),
 }
 """Term of ninefold's -> fields that it comes from."""
+_AT_SYNTHESIS = {"stability": ("synthesis_separation",)}
+"""Likewise, where a ranking is at a condition."""
 _WHY_NONE = {
     "competitor": "it is a made compound that was searched so that it competes, and no candidate",
     "h2_ligand": "it holds H2 ligands, which bind differently, and is not compared with the classical hydrides",
@@ -49,6 +54,19 @@ def _rows(repository: Any, ids: Iterable[str], fields: Iterable[str]) -> Iterato
         page = keys[start : start + _AT_ONCE]
         found = {row["id"]: row for row in repository.find("candidates", equal={"id": page}, fields=wanted)}
         yield from (found[key] for key in page if key in found)
+
+
+def _shown(reranking: Reranking) -> tuple[str, ...]:
+    """Fields beside a rank: the distance that it rests on among them."""
+    return _SHOWN if reranking.settings.at is None else (*_SHOWN[:3], "synthesis_separation", "ambient_separation")
+
+
+def _where(reranking: Reranking) -> str:
+    """The condition of a ranking, as a sentence; empty where it is by the static hull."""
+    at = reranking.settings.at
+    if at is None:
+        return ""
+    return f"At {at.temperature_K:g} K and {at.pressure_GPa:g} GPa of hydrogen: stability is by G(synthesis)."
 
 
 def print_ranking(repository: Any, reranking: Reranking, limit: int, as_json: bool, *, is_other: bool) -> None:
@@ -67,7 +85,8 @@ def print_ranking(repository: Any, reranking: Reranking, limit: int, as_json: bo
     from ninefold.report.text import MISSING, number
 
     shown = list(islice(reranking.ranked(), limit or None))
-    rows = _rows(repository, (ranked.id for ranked, _ in shown), ("label", *_SHOWN))
+    columns = _shown(reranking)
+    rows = _rows(repository, (ranked.id for ranked, _ in shown), ("label", *columns))
     weights = reranking.scores.weights
     if as_json:
         print_json(
@@ -81,11 +100,11 @@ def print_ranking(repository: Any, reranking: Reranking, limit: int, as_json: bo
         )  # fmt: skip
         return
     table = table_of(
-        ">rank", ">was", *map(_heading, _SHOWN), ">score", ">ranks open", "Pareto", *(f">{name}" for name in weights)
+        ">rank", ">was", *map(_heading, columns), ">score", ">ranks open", "Pareto", *(f">{name}" for name in weights)
     )
     for row, (ranked, before) in zip(rows, shown, strict=True):
         table.add_row(
-            str(ranked.rank), MISSING if before is None else str(before), *(cell(key, row) for key in _SHOWN),
+            str(ranked.rank), MISSING if before is None else str(before), *(cell(key, row) for key in columns),
             number(ranked.score, 3), f"{ranked.rank_best} to {ranked.rank_worst}", "yes" if ranked.is_pareto else "",
             *(number(term["contribution"], 3) for term in ranked.terms.values()),
         )  # fmt: skip
@@ -94,6 +113,8 @@ def print_ranking(repository: Any, reranking: Reranking, limit: int, as_json: bo
     every = len(reranking.scores.order)
     first = f" (the first {len(shown)})" if len(shown) < every else ""
     out.print(plain(f"{every} candidate(s) with a rank{first}; under each term, what it adds to the score."))
+    if where := _where(reranking):
+        out.print(plain(where))
     out.print(plain(f"Weights: {', '.join(f'{name} {number(weight, 2)}' for name, weight in weights.items())}"))
     if is_other:
         given = ", ".join(f"{name}: {weight:g}" for name, weight in reranking.settings.weights.items())
@@ -106,7 +127,8 @@ def print_explained(repository: Any, reranking: Reranking, id: str, as_json: boo
     from ninefold.report.text import with_unit
 
     ranked, before = reranking.of(id)
-    fields = ("label", "engine", *dict.fromkeys(key for keys in _FACTS.values() for key in keys))
+    facts_of = _FACTS if reranking.settings.at is None else {**_FACTS, **_AT_SYNTHESIS}
+    fields = ("label", "engine", *dict.fromkeys(key for keys in facts_of.values() for key in keys))
     [row] = _rows(repository, [id], fields)
     if as_json:
         print_json(
@@ -135,9 +157,11 @@ def print_explained(repository: Any, reranking: Reranking, id: str, as_json: boo
         ),
         width, 2,
     )  # fmt: skip
+    if where := _where(reranking):
+        lines += wrapped(where, width, 2)
     meanings = {name: " ".join((term.__doc__ or "").split("\n")[0].split()) for name, term in _terms(reranking).items()}
     for name, term in sorted(ranked.terms.items(), key=lambda item: -item[1]["contribution"]):
-        facts = ", ".join(f"{key} {with_unit(key, row[key])}" for key in _FACTS.get(name, ()))
+        facts = ", ".join(f"{key} {with_unit(key, row[key])}" for key in facts_of.get(name, ()))
         lines += wrapped(
             f"{name}: value {term['value']:.3f}, weight {term['weight']:.3f}: adds {term['contribution']:.3f}, and "
             f"{term['weight'] - term['contribution']:.3f} less than it could.",

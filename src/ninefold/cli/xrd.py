@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ninefold.diffraction.pattern import PowderPattern
     from ninefold.diffraction.profile import Profile
     from ninefold.diffraction.radiation import Radiation
+    from ninefold.store.structure_facts import Compression
 
 HYDROGEN = (
     "Hydrogen hardly scatters X-rays: the pattern is that of the other elements' lattice. Where hydrogens are, "
@@ -56,6 +57,14 @@ class _Shown(NamedTuple):
     name: str
     structure: Structure
     kind: str
+    compression: Compression | None = None
+
+
+class _Volume(NamedTuple):
+    ratio: float
+    """To that of the structure."""
+    source: str
+    """What says so; empty: nothing does."""
 
 
 def pattern(
@@ -83,9 +92,13 @@ def pattern(
         float | None, typer.Option("--volume-ratio", help="Cell scaled in all directions to V/V0, as under pressure.")
     ] = None,
     pressure: Annotated[
-        float | None, typer.Option("--pressure", help="GPa; V/V0 by Murnaghan's equation with --bulk-modulus.")
+        float | None,
+        typer.Option("--pressure", help="GPa; V/V0 by the stored equation of state of each phase, or --bulk-modulus."),
     ] = None,
-    bulk_modulus: Annotated[float | None, typer.Option("--bulk-modulus", help="GPa, at 0 GPa.")] = None,
+    bulk_modulus: Annotated[
+        float | None,
+        typer.Option("--bulk-modulus", help="GPa, at 0 GPa: Murnaghan's equation for all phases in place of theirs."),
+    ] = None,
     out: Annotated[
         str | None, typer.Option("--out", "-o", help="File: .xy (profiles), .svg or .png (picture).")
     ] = None,
@@ -104,26 +117,30 @@ def pattern(
     )  # fmt: skip
     ends = _ends(range_)
     shape = profile(fwhm, u, v, eta)
-    ratio = _ratio(volume_ratio, pressure, bulk_modulus)
+    given = _given_ratio(volume_ratio, pressure, bulk_modulus)
     target = None if out is None else _target(out, force=force)
     shown = _shown(what, store, campaign, competitors=competitors)
+    volumes = [_volume(each, given, pressure, bulk_modulus, is_first=each is shown[0]) for each in shown]
     patterns = [
         powder_pattern(each.structure if ratio == 1 else at_volume(each.structure, ratio), beam, ends, b_iso)
-        for each in shown
+        for each, (ratio, _) in zip(shown, volumes, strict=True)
     ]
     if target is not None:
         _write(target, shown, patterns, shape, beam)
     if json:
         print_json({
             "wavelength": [{"angstrom": value, "weight": weight} for value, weight in beam.lines],
-            "radiation": beam.kind, "volume_ratio": ratio, "b_iso": b_iso,
+            "radiation": beam.kind, "pressure_GPa": pressure, "volume_ratio": volumes[0].ratio, "b_iso": b_iso,
             "phases": [
-                {"name": each.name, "kind": each.kind, "peaks": [peak._asdict() for peak in found.peaks(0.01)]}
-                for each, found in zip(shown, patterns, strict=True)
+                {
+                    "name": each.name, "kind": each.kind, "volume_ratio": volume.ratio,
+                    "compression": volume.source, "peaks": [peak._asdict() for peak in found.peaks(0.01)],
+                }
+                for each, volume, found in zip(shown, volumes, patterns, strict=True)
             ],
         })  # fmt: skip
         return
-    _print(shown, patterns, beam, ratio)
+    _print(shown, patterns, beam, volumes)
 
 
 def _ends(text: str, field: str = "--range") -> tuple[float, float]:
@@ -143,9 +160,11 @@ def _ends(text: str, field: str = "--range") -> tuple[float, float]:
     return low, high
 
 
-def _ratio(volume_ratio: float | None, pressure: float | None, bulk_modulus: float | None) -> float:
+def _given_ratio(volume_ratio: float | None, pressure: float | None, bulk_modulus: float | None) -> float | None:
+    """V/V0 of all phases as the options say it; None where each phase's equation of state does."""
     from ninefold.diffraction.pattern import murnaghan_ratio
     from ninefold.errors import InputError
+    from ninefold.thermo.equation_of_state import check_pressure
 
     if pressure is None:
         if bulk_modulus is not None:
@@ -153,9 +172,35 @@ def _ratio(volume_ratio: float | None, pressure: float | None, bulk_modulus: flo
         return 1.0 if volume_ratio is None else volume_ratio
     if volume_ratio is not None:
         raise InputError("--volume-ratio", volume_ratio, problem="and --pressure are two volumes", hint="give one")
-    if bulk_modulus is None:
-        raise InputError("--pressure", pressure, problem="needs --bulk-modulus, or give --volume-ratio instead")
-    return murnaghan_ratio(pressure, bulk_modulus)
+    if bulk_modulus is not None:
+        return murnaghan_ratio(pressure, bulk_modulus)
+    check_pressure(pressure, "--pressure")
+    return None if pressure else 1.0
+
+
+def _volume(
+    shown: _Shown, given: float | None, pressure: float | None, bulk_modulus: float | None, *, is_first: bool
+) -> _Volume:
+    """The volume that a phase is drawn at.
+
+    Raises:
+        InputError: if the phase that was asked for has no equation of state at this pressure.
+    """
+    from ninefold.errors import InputError
+
+    if given is not None:
+        source = "" if bulk_modulus is None else f"Murnaghan's equation, {bulk_modulus:g} GPa"
+        return _Volume(given, source)
+    assert pressure is not None
+    if shown.compression is not None:
+        return _Volume(shown.compression.ratio(pressure), shown.compression.describe())
+    if is_first:
+        stored = "a file" if shown.kind == "file" else f"{shown.name} without an equation of state in the store"
+        raise InputError(
+            "--pressure", pressure, problem=f"needs --bulk-modulus, or --volume-ratio instead, for {stored}",
+            hint=None if shown.kind == "file" else "'ninefold compress' makes equations of state",
+        )  # fmt: skip
+    return _Volume(1.0, "")
 
 
 def _target(out: str, *, force: bool) -> Path:
@@ -190,6 +235,7 @@ def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bo
     from ninefold.errors import InputError
     from ninefold.models.structure import unpack_structure
     from ninefold.store.competition import competing_phases
+    from ninefold.store.structure_facts import StructureFacts
 
     of_campaign = campaign_filter(repository, campaign)
     row: dict[str, Any] | None = None
@@ -210,20 +256,28 @@ def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bo
         if minimum is None:
             raise InputError("what", what, problem=f"has no structure: {row['label']} is {row['status']}")
         others = competing_phases(repository, [row]) if competitors else []
-        wanted = [(row["label"], minimum["structure"], "candidate")]
+        wanted = [(row["label"], minimum["structure"], "candidate", row)]
         wanted += [
-            (each.document["label" if each.kind == "candidate" else "name"], each.structure, each.kind)
+            (each.document["label" if each.kind == "candidate" else "name"], each.structure, each.kind, each.document)
             for each in others
             if each.document.get("kind") != "molecule"
         ]
     elif reference is not None:
         if competitors:
             raise InputError("--competitors", what, problem="is a reference phase", allowed="a candidate")
-        wanted = [(reference["name"], reference["structure"], "reference")]
+        wanted = [(reference["name"], reference["structure"], "reference", reference)]
     else:
         raise InputError("what", what, problem="is neither in the store nor a structure file")
-    structures = repository.get_many("structures", [key for _, key, _ in wanted])
-    return [_Shown(name, unpack_structure(structures[key]), kind) for name, key, kind in wanted if key in structures]
+    structures, facts = repository.get_many("structures", [key for _, key, _, _ in wanted]), StructureFacts(repository)
+    return [
+        _Shown(
+            name, unpack_structure(structures[key]), kind,
+            facts.compression_of_minimum(document, key) if kind == "candidate"
+            else facts.compression(key, document["method"]),
+        )
+        for name, key, kind, document in wanted
+        if key in structures
+    ]  # fmt: skip
 
 
 def _reference(repository: Any, equal: dict[str, Any]) -> dict[str, Any] | None:
@@ -255,14 +309,18 @@ def _write(target: Path, shown: list[_Shown], patterns: list[PowderPattern], sha
     write_whole(target, content, "--out")
 
 
-def _print(shown: list[_Shown], patterns: list[PowderPattern], beam: Radiation, ratio: float) -> None:
+def _print(shown: list[_Shown], patterns: list[PowderPattern], beam: Radiation, volumes: list[_Volume]) -> None:
     from ninefold.report.terminal_parts import plain, table_of
 
     out = console()
     for place, (each, found) in enumerate(zip(shown, patterns, strict=True)):
         peaks = found.peaks(1.0)
         listed = peaks if place == 0 else sorted(sorted(peaks, key=lambda peak: -peak.intensity)[:_OF_EACH])
-        scaled = "" if ratio == 1 else f", cell scaled alike in all directions to V/V0 = {ratio:.4f}"
+        ratio, source = volumes[place]
+        by = f" ({source})" if source else ""
+        scaled = "" if ratio == 1 else f", cell scaled alike in all directions to V/V0 = {ratio:.4f}{by}"
+        if ratio == 1 and volumes[0].ratio != 1:
+            scaled = ", cell of 0 GPa: it has no equation of state"
         out.print(plain(f"{each.name} ({each.kind}), {beam.name}{scaled}"))
         table = table_of(">2θ, °", ">d, Å", ">intensity", ">h k l", ">multiplicity")
         for peak in listed[:LISTED]:

@@ -46,6 +46,10 @@ def match(
         float, typer.Option("--strain", help="By how much the lengths of a cell may differ from the calculated ones.")
     ] = 0.03,
     phases: Annotated[int, typer.Option("--phases", min=1, max=6, help="Phases of a mixture at most.")] = 4,
+    pressure: Annotated[
+        float | None,
+        typer.Option("--pressure", help="GPa of the measurement: stored cells by their equations of state there."),
+    ] = None,
     unpolarised: Annotated[
         bool, typer.Option("--unpolarised", help="A wavelength in Å is a tube's, not a synchrotron's.")
     ] = False,
@@ -68,10 +72,15 @@ def match(
         )  # fmt: skip
     if not 0 <= strain <= 0.1:
         raise InputError("--strain", strain, allowed="0 to 0.1")
+    if pressure is not None:
+        from ninefold.thermo.equation_of_state import check_pressure
+
+        check_pressure(pressure, "--pressure")
     beam = radiation(wavelength, polarised=False if unpolarised else None, neutrons=neutrons, deuterated=deuterium)
     symbols = None if elements is None else _symbols(elements)
     target = None if out is None else _target(out, force=force, inputs=[pattern, *(phase or [])])
-    found = _matched(pattern, beam, axis, range_, _phases(symbols, phase or [], store, campaign), strain, phases)
+    stored = _phases(symbols, phase or [], store, campaign, pressure)
+    found = _matched(pattern, beam, axis, range_, stored, strain, phases)
     if target is not None:
         from ninefold.output.target import write_whole
         from ninefold.report.powder_figure import match_figure, powder_png, powder_svg
@@ -80,9 +89,11 @@ def match(
         content = powder_png(figure) if target.suffix == ".png" else str(powder_svg(figure)).encode()
         write_whole(target, content, "--out")
     if json:
-        print_json(_plain(found))
+        print_json({**_plain(found), "pressure_GPa": pressure})
         return
     _print(found)
+    if pressure is not None:
+        _print_pressure(stored, pressure)
 
 
 def _matched(
@@ -118,8 +129,10 @@ def _matched(
     )  # fmt: skip
 
 
-def _phases(symbols: set[str] | None, files: list[Path], store: str | None, campaign: str | None) -> list[MatchPhase]:
-    """Of the store, and of files; a file alone needs no store.
+def _phases(
+    symbols: set[str] | None, files: list[Path], store: str | None, campaign: str | None, pressure: float | None
+) -> list[MatchPhase]:
+    """Of the store, and of files, which are taken as they are; a file alone needs no store.
 
     Raises:
         InputError: if there is none.
@@ -135,12 +148,13 @@ def _phases(symbols: set[str] | None, files: list[Path], store: str | None, camp
     for file in files:
         structure = read_structure(file).structure
         formula = structure.composition.reduced_formula
-        found.append(MatchPhase(str(file), file.name, formula, structure, "file"))
+        at_pressure = None if pressure is None else ""
+        found.append(MatchPhase(str(file), file.name, formula, structure, "file", compression=at_pressure))
     if files and store is None and campaign is None and symbols is None:
         return found
     address, name = store_for_reading(store, campaign)
     with open_store(address) as repository:
-        found += powder_phases(repository, symbols, name)
+        found += powder_phases(repository, symbols, name, pressure)
     if not found:
         raise InputError(
             "--elements", None if symbols is None else ",".join(sorted(symbols)),
@@ -184,7 +198,8 @@ def _plain(found: Match) -> dict[str, Any]:
                 "intensity_share": round(phase.intensity_share, 4), "found_share": round(phase.found_share, 4),
                 "gain": round(phase.gain, 4), "peaks": phase.peaks, "lattice": phase.lattice.round(5).tolist(),
                 "length_changes": phase.length_changes.round(5).tolist(),
-                "volume_change": round(phase.volume_change, 5), "same_pattern": _names(phase.group)[1:],
+                "volume_change": round(phase.volume_change, 5), "compression": phase.group.first.compression,
+                "same_pattern": _names(phase.group)[1:],
                 "alternatives": [name for group in phase.alternatives for name in _names(group)],
             }
             for phase in found.phases
@@ -229,6 +244,19 @@ def _print(found: Match) -> None:
         out.print(table)
     elif found.phases:
         out.print(plain("No peak is left."))
+
+
+def _print_pressure(phases: list[MatchPhase], pressure: float) -> None:
+    """By what the cells that the pattern was compared with were brought to the pressure."""
+    from collections import Counter
+
+    from ninefold.report.terminal_parts import plain
+
+    out = console()
+    for words, count in sorted(Counter(phase.compression for phase in phases if phase.compression).items()):
+        out.print(plain(f"Cells at {pressure:g} GPa by {words}: {count} of {len(phases)} phases (changes count from there)"))
+    if left := [phase.name for phase in phases if not phase.compression]:
+        out.print(plain(f"Cells of 0 GPa, without an equation of state, or as the file has them: {_listed(left)}"))
 
 
 def _row(phase: FoundPhase) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from ninefold.stages import choose, own, rank, references, stability, uncertaint
 from ninefold.store import StoreError
 from ninefold.store.filling import Tell, pages
 from ninefold.store.records import read_all
+from ninefold.store.structure_facts import StructureFacts
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -99,8 +100,9 @@ def changes_of(store: Store, record: CampaignRecord, done: Rebuilt, tell: Tell) 
         scratch = _Scratch(file)
         _assess_own(store, campaign, methods[:count], scratch, tell)
         verified = [method for method in methods[count:] if record.verified and _is_verified(store, record, method)]
+        facts = StructureFacts(store)
         for method in verified:  # made from what `verify` has gathered, which no fact tells: taken as it stands
-            scratch.add(as_assessed(row) for row in _stored(store, record.name, method.id))
+            scratch.add(map(as_assessed, facts.with_facts(_stored(store, record.name, method.id))))
         ids = [method.id for method in (*methods[:count], *verified)]
         revision = writing.ranked_revision(record.attempt)
         made: set[str] = set()
@@ -165,7 +167,7 @@ def _assessed(
     """Rows of all compositions with their hull distances, as `result_jobs.assess_stability` makes them."""
     phases = sorted(read_references(store, campaign.name, method.id), key=lambda record: record.id)
     cells = structures_of(store, (phase.structure for phase in phases if phase.structure is not None))
-    hulls = stability.Hulls(phases, cells, campaign.stability, thermal_of(store, method.id), campaign.synthesis)
+    hulls = stability.Hulls(phases, cells, campaign.stability, thermal_of(store, method.id, campaign.name), campaign.synthesis)
     there = {phase.name for phase in phases}
     for _, row in rows_of(store, ids, method, found):
         hulls.add(row)

@@ -14,6 +14,7 @@ from ninefold.models.search import MinimaRecord
 from ninefold.stages import uncertainty
 from ninefold.stages.row import candidate_row
 from ninefold.store.records import read_many
+from ninefold.store.structure_facts import StructureFacts
 
 if TYPE_CHECKING:
     from ninefold.models.method import Method
@@ -90,14 +91,15 @@ def rows_of(
         method: Whose minima.
         found: By composition.
     """
+    facts = StructureFacts(store)
     for start in range(0, len(order), PAGE):
         page = order[start : start + PAGE]
         compositions = read_many(store, CompositionRecord, page)
         wanted = {key: found[key].minima for key in page if key in found}
         minima = with_followed(store, read_many(store, MinimaRecord, list(wanted.values())))
-        for key in page:
-            if key in compositions:
-                yield compositions[key], candidate_row(compositions[key], method, minima.get(wanted.get(key, "")))
+        there = [compositions[key] for key in page if key in compositions]
+        rows = (candidate_row(each, method, minima.get(wanted.get(each.id, ""))) for each in there)
+        yield from zip(there, facts.with_facts(rows), strict=True)
 
 
 def pages(rows: Iterable[Candidate]) -> Iterator[list[Candidate]]:

@@ -129,7 +129,7 @@ def stored_hulls(
             continue
         references = sorted(read_references(store, name, identifier), key=lambda item: item.id)
         cells = structures_of(store, (item.structure for item in references if item.structure is not None))
-        hulls = Hulls(references, cells, campaign.stability, thermal_of(store, identifier), campaign.synthesis)
+        hulls = Hulls(references, cells, campaign.stability, thermal_of(store, identifier, name), campaign.synthesis)
         for row in rows:
             hulls.add(row)
         document = store.get("methods", identifier)

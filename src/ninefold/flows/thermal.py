@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ninefold.campaign import parse_campaign
+from ninefold.models.campaign import CampaignRecord
 from ninefold.models.method import Method, ZeroPoint
 from ninefold.models.vibrations import VibrationRecord
 from ninefold.stages.compress import STAGE, state_id, state_of
 from ninefold.stages.stability import Thermal
+from ninefold.stages.structure_facts import is_of, widest
 from ninefold.store.records import read_all
 
 if TYPE_CHECKING:
@@ -16,37 +21,90 @@ if TYPE_CHECKING:
     from ninefold.thermo.equation_of_state import EquationOfState
     from ninefold.thermo.harmonic import HarmonicVibrations
 
-LARGEST_GAIN = -0.002
-"""eV/atom, that vibrations may have gained by relaxing on; more means that they are another structure's."""
-
-
-def thermal_of(store: Store, method: str) -> Thermal:
+def thermal_of(store: Store, method: str, campaign: str) -> Thermal:
     """Equations of state and vibrations with one method, by the structure's id; other campaigns' count too.
+
+    A method that is none of the campaign's own, that of a verification, computes phases at the geometries of those:
+    their equations of state are lent to it, and the hull says so.
 
     Args:
         store: Where they are.
         method: Id of the method.
+        campaign: Name of the campaign whose hulls are made.
     """
-    states: dict[str, EquationOfState] = {}
+    stored = store.get("methods", method)
+    zero_point: ZeroPoint = "none" if stored is None else Method.model_validate(stored).holds_zero_point
+    lent: dict[str, tuple[str, EquationOfState]] = {}
+    for lender in _lenders(store, method, campaign):
+        states = _states(store, lender)
+        label = str((store.get("methods", lender) or {}).get("label"))
+        lent = {structure: (label, state) for structure, state in states.items()} | lent
+    return Thermal(
+        _states(store, method), _vibrations(store, method), zero_point, _carried_on(store, method, lent) if lent else {}
+    )
+
+
+def _states(store: Store, method: str) -> dict[str, EquationOfState]:
+    states = {}
     for document in store.iterate("properties", equal={"stage": STAGE, "method": method}):
         state = state_of(document)
         if state is not None and document["id"] == state_id(document["structure"], method):
             states[document["structure"]] = state
-    stored = store.get("methods", method)
-    zero_point: ZeroPoint = "none" if stored is None else Method.model_validate(stored).holds_zero_point
-    return Thermal(states, _vibrations(store, method), zero_point)
+    return states
+
+
+def _lenders(store: Store, method: str, campaign: str) -> list[str]:
+    """The campaign's own methods, the most trusted first, if the method is none of them."""
+    document = store.get("campaigns", campaign)
+    if document is None:
+        return []
+    record = CampaignRecord.model_validate(document)
+    own = record.methods[: len(parse_campaign(record.settings).methods)]
+    return [] if method in own else own[::-1]
+
+
+def _carried_on(
+    store: Store, method: str, lent: Mapping[str, tuple[str, EquationOfState]]
+) -> dict[str, tuple[str, EquationOfState]]:
+    """By structure; also those that the method's relaxations ended with, from the geometry that these began with."""
+    before = {
+        row["final"]: row["start"]
+        for row in store.iterate(
+            "calculations", equal={"method": method, "kind": "relax"}, fields=["start", "final"]
+        )
+        if row["start"] and row["final"]
+    }  # fmt: skip
+    found = dict(lent)
+    for final in before:
+        place, seen = final, set[str]()
+        while place in before and place not in lent and place not in seen:
+            seen.add(place)
+            place = before[place]
+        if place in lent:
+            found.setdefault(final, lent[place])
+    return found
 
 
 def _vibrations(store: Store, method: str) -> dict[str, HarmonicVibrations]:
-    """By the structure that they are of; and by that which was asked for, unless it gave way to a lower one."""
+    """By the structure that they are of; and by that which was asked for, unless it gave way to a lower one.
+
+    Of several of one structure, those of the largest supercell.
+    """
     from ninefold.thermo.harmonic import HarmonicVibrations
 
-    found = {}
+    of_structure: dict[str, list[VibrationRecord]] = defaultdict(list)
     for record in read_all(store, VibrationRecord, equal={"method": method}):
-        if record.spectrum is None or record.structure is None:
-            continue
-        spectrum = HarmonicVibrations.from_dict(json.loads(store.blobs.get(record.spectrum)))
-        found[record.structure] = spectrum
-        if (record.gain or 0.0) > LARGEST_GAIN:
-            found[record.start] = spectrum
-    return found
+        if record.spectrum is not None and record.structure is not None:
+            for structure in {record.structure, record.start}:
+                if is_of(record, structure):
+                    of_structure[structure].append(record)
+    chosen = {structure: widest(records) for structure, records in of_structure.items()}
+    spectra = {
+        blob: HarmonicVibrations.from_dict(json.loads(store.blobs.get(blob)))
+        for blob in {record.spectrum for record in chosen.values() if record is not None and record.spectrum}
+    }
+    return {
+        structure: spectra[record.spectrum]
+        for structure, record in chosen.items()
+        if record is not None and record.spectrum
+    }

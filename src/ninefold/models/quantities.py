@@ -185,6 +185,48 @@ _TABLE = (
         "ΔE(H2)",
         "static energy of hydrides of the cations + metal + H2 -> compound, per H2",
     ),
+    # vibrations and compression of the structure that stands for it: by `ninefold vibrations` and `ninefold compress`
+    (
+        "imaginary_modes",
+        "integer",
+        "",
+        "imaginary modes",
+        "imaginary modes of the lowest structure where they are computed, noise left out; 0: a minimum of the vibrations' "
+        "engine; none: no vibrations",
+    ),
+    (
+        "zero_point_energy",
+        "float",
+        "eV/atom",
+        "ZPE",
+        "zero-point energy of the lowest structure, harmonic; none where a mode is imaginary",
+    ),
+    (
+        "vibrational_free_energy",
+        "float",
+        "eV/atom",
+        "F(298 K)",
+        "free energy of its vibrations at 298.15 K, zero-point energy included, harmonic, at the volume of 0 GPa",
+    ),
+    ("vibrations_engine", "string", "", "vibrations by", "engine of the forces behind its vibrations, with version"),
+    (
+        "vibrations_evidence",
+        "string",
+        "",
+        "evidence (vib.)",
+        "what its vibrations rest on; phonon: DFT forces, and no imaginary mode",
+    ),
+    (
+        "volume_at_zero_pressure",
+        "float",
+        "Å³/atom",
+        "V0",
+        "volume of the lowest structure at 0 GPa by its equation of state",
+    ),
+    ("bulk_modulus", "float", "GPa", "B0", "bulk modulus of the lowest structure at 0 GPa, from 0 to 10 GPa"),
+    ("bulk_modulus_derivative", "float", "", "B0'", "derivative of the bulk modulus with the pressure at 0 GPa"),
+    ("compression_engine", "string", "", "compression by", "engine of the equation of state, with version"),
+    ("compression_evidence", "string", "", "evidence (EOS)", "what the equation of state rests on"),
     # where it forms
     (
         "lowest_pressure",

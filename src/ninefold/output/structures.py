@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,12 @@ class Written:
 
 
 def write_structures(
-    rows: Sequence[Mapping[str, Any]], target: Target, *, all_minima: bool = False, filter: str | None = None
+    rows: Sequence[Mapping[str, Any]],
+    target: Target,
+    *,
+    all_minima: bool = False,
+    averaged: bool = False,
+    filter: str | None = None,
 ) -> Written:
     """Write the lowest structure of each candidate, or every valid minimum that is stored.
 
@@ -69,6 +74,7 @@ def write_structures(
         rows: Candidate documents.
         target: A folder, which is made if it is not there, or one file for all.
         all_minima: Every valid minimum, lowest first.
+        averaged: Averages over the symmetry of their metal lattices, with partial occupancies, as CIFs.
         filter: What chose the candidates, for the error.
 
     Returns:
@@ -80,17 +86,23 @@ def write_structures(
     chosen = [(row, _valid(row)[: None if all_minima else 1]) for row in rows]
     if not any(found for _, found in chosen):
         raise InputError("filter", filter or "", problem="matches no candidate with a structure; nothing written")
-    paths, written, unfaithful = write_tagged(tagged_minima(chosen, all_minima), target)
+    items = tagged_minima(chosen, all_minima)
+    paths, written, unfaithful = write_tagged(items, target, _averaged_text if averaged else _faithful_text)
     without = sum(not found for _, found in chosen)
     return Written(paths, written, len(rows), without, unfaithful)
 
 
-def write_tagged(items: Iterable[TaggedStructure], target: Target) -> tuple[list[Path], int, list[str]]:
+def write_tagged(
+    items: Iterable[TaggedStructure],
+    target: Target,
+    text_of: Callable[[TaggedStructure, str], str | None] | None = None,
+) -> tuple[list[Path], int, list[str]]:
     """Write structures, each read back before it counts.
 
     Args:
         items: Their names differ.
         target: Folder or file.
+        text_of: The text of one in a format, None where it does not read back; by default the structure as it is.
 
     Returns:
         Files, the number of structures in them, and the names of those that did not read back and were left out.
@@ -100,7 +112,7 @@ def write_tagged(items: Iterable[TaggedStructure], target: Target) -> tuple[list
     """
     texts, unfaithful = [], []
     for item in items:
-        text = _faithful_text(item, target.kind)
+        text = (text_of or _faithful_text)(item, target.kind)
         if text is None:
             unfaithful.append(item.name)
         else:
@@ -182,6 +194,13 @@ def _valid(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _averaged_text(item: TaggedStructure, kind: str) -> str | None:
+    from ninefold.output.averaged import averaged_cif
+
+    assert kind == "cif"
+    return averaged_cif(item.structure, item.name, item.tags)
 
 
 def _faithful_text(item: TaggedStructure, kind: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ninefold.chemistry.compounds import KnownCompound, known_compounds
@@ -14,6 +14,14 @@ from ninefold.report.phase_diagram import signed_distance
 from ninefold.report.picture import colours, structure_svg, viewer_data
 from ninefold.report.powder_section import powder_picture
 from ninefold.report.scene import make_scene
+from ninefold.report.structure_facts import (
+    STATE_COLUMNS,
+    VIBRATION_COLUMNS,
+    state_notes,
+    state_rows,
+    vibration_notes,
+    vibration_rows,
+)
 from ninefold.report.text import (
     MISSING,
     unit_of,
@@ -56,6 +64,8 @@ def candidate_section(candidate: dict[str, Any], shared: Mapping[str, str]) -> d
             {**found, "difference": None if lowest is None else found["energy_per_atom"] - lowest}
             for found in structures
         ],
+        "vibrations": _told(VIBRATION_COLUMNS, vibration_rows(candidate), vibration_notes(candidate)),
+        "compression": _told(STATE_COLUMNS, state_rows(candidate), state_notes(candidate)),
         "formation": formation_sentence(candidate),
         "dynamics": _dynamics(candidate.get("dynamics")),
         "conditions": _conditions(candidate.get("conditions") or [], candidate["formula"]),
@@ -80,6 +90,11 @@ def _dynamics(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     headings, lines = dynamics_rows(record)
     return {"headings": headings, "lines": lines, "facts": dynamics_facts(record)}
+
+
+def _told(columns: Sequence[tuple[str, bool]], rows: list[tuple[str, ...]], notes: list[str]) -> dict[str, Any] | None:
+    """A table of the template, or None where it would be empty."""
+    return {"columns": columns, "rows": rows, "notes": notes} if rows else None
 
 
 def _equation(formula: str, products: Iterable[Any]) -> str | None:

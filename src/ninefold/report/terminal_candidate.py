@@ -11,6 +11,14 @@ from ninefold.report.dynamics_text import dynamics_facts, dynamics_rows
 from ninefold.report.explanation import verdict_lines
 from ninefold.report.formation import formation_sentence
 from ninefold.report.history import history_lines
+from ninefold.report.structure_facts import (
+    STATE_COLUMNS,
+    VIBRATION_COLUMNS,
+    state_notes,
+    state_rows,
+    vibration_notes,
+    vibration_rows,
+)
 from ninefold.report.terminal_diffraction import disorder_lines, powder_view
 from ninefold.report.terminal_parts import cell, heading, plain, section, table_of
 from ninefold.report.text import (
@@ -88,6 +96,10 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         if candidate.get("history"):
             parts += section("Where it comes from", plain("\n".join(history_lines(candidate["history"]))))
         parts += section("Structures found", _structures(candidate, descriptions))
+        if rows := vibration_rows(candidate):
+            parts += section("Vibrations", _told(VIBRATION_COLUMNS, rows, vibration_notes(candidate)))
+        if rows := state_rows(candidate):
+            parts += section("Compression", _told(STATE_COLUMNS, rows, state_notes(candidate)))
         if is_valid:
             parts += section("Powder pattern", powder_view(candidate["structures"][shown_first]["structure"]))
             parts += section("Disorder", plain("\n".join(disorder_lines(candidate))))
@@ -189,6 +201,16 @@ def _methods(candidate: Mapping[str, Any]) -> Group:
         symbol = quantity_of("phase_separation_energy").symbol
         told.append(f"Their {symbol} differ by {with_unit('method_spread', spread)}.")
     return Group(table, *map(plain, told))
+
+
+def _told(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> Group:
+    """A table with sentences below; a unit stands on a line of its own."""
+    from rich.console import Group
+
+    table = table_of(*(f"{'>' if is_number else ''}{name.replace(', ', chr(10))}" for name, is_number in columns))
+    for row in rows:
+        table.add_row(*map(plain, row))
+    return Group(table, *map(plain, notes))
 
 
 def _terms(candidate: Mapping[str, Any]) -> Table:

@@ -71,10 +71,10 @@ def _average_lines(average: AverageStructure) -> list[str]:
     if average.operations == 1:
         return [*lines, "Its hydrogens have the symmetry of the metals."]
     kinds = average.hydrogens[:_KINDS]
-    told = ", ".join(f"{site.multiplicity:g} at {site.occupancy:.2f}" for site in kinds)
+    told = ", ".join(f"{site.multiplicity} at {site.occupancy:.2f}" for site in kinds)
     more = f" and {len(average.hydrogens) - len(kinds)} more kinds" if len(average.hydrogens) > len(kinds) else ""
     return [
         *lines,
         f"It allows {average.operations} equivalent variants of this {average.ordered.symbol} arrangement; averaged "
-        f"over them, hydrogen sites by occupancy: {told}{more}",
+        f"over them, hydrogen sites of this cell by occupancy: {told}{more} (as a CIF: ninefold export --averaged)",
     ]

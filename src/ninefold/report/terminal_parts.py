@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
+_SIGNED = ("phase_separation_energy", "e_above_references", "synthesis_separation", "ambient_separation")
+"""Distances that are shown with their sign."""
+
+
 def section(title: str, body: Any) -> list[Any]:
     """A title with what stands under it."""
     from rich.text import Text
@@ -44,7 +48,7 @@ def cell(key: str, candidate: Mapping[str, Any]) -> Text:
         return plain("yes" if value else MISSING)
     if key == "e_above_hull_uncertainty" and value is not None:
         return plain(uncertainty_text(value))
-    if key in ("phase_separation_energy", "e_above_references") and value is not None:
+    if key in _SIGNED and value is not None:
         return plain(number(value, 3, signed=True))
     return plain(shown(key, value))
 

@@ -55,6 +55,8 @@ class Thermal(NamedTuple):
     vibrations: Mapping[str, HarmonicVibrations] = {}
     zero_point: ZeroPoint = "none"
     """Whether the method's energies hold an average zero-point energy, with its own hydrogen; see `EnergyScale`."""
+    lent: Mapping[str, tuple[str, EquationOfState]] = {}
+    """Equations of state of another method, with its label, for structures that this one has none of."""
 
 
 class Hulls:
@@ -267,7 +269,8 @@ def found_among(
 def candidate_phase(row: Candidate, thermal: Thermal | None = None) -> Phase:
     """With every other valid minimum as a polymorph, named by its place in the list of structures and its symmetry.
 
-    A minimum without an equation of state of its own is compressed as the nearest one in energy that has one.
+    A minimum without an equation of state of its own is compressed as the nearest one in energy that has one, and
+    without any as by another method that has computed its geometry.
     """
     from ninefold.thermo.phase import CANDIDATE, KNOWN_SEARCHED, Phase
 
@@ -276,14 +279,20 @@ def candidate_phase(row: Candidate, thermal: Thermal | None = None) -> Phase:
     known = thermal or Thermal()
     valid = [minimum for minimum in row.minima if minimum.is_valid]
     compressed = [minimum for minimum in valid if minimum.structure in known.states]
+    lent = [minimum for minimum in valid if minimum.structure in known.lent]
 
-    def state(minimum: Minimum) -> EquationOfState | None:
-        if minimum in compressed or not compressed:
-            return known.states.get(minimum.structure)
-        nearest = min(compressed, key=lambda each: abs(each.energy_per_atom - minimum.energy_per_atom))
-        return known.states[nearest.structure].at_volume(minimum.volume_per_formula_unit / atoms)
+    def state(minimum: Minimum) -> tuple[str, EquationOfState | None]:
+        """Of which method, if of another one, and the equation of state."""
+        if minimum in compressed:
+            return "", known.states[minimum.structure]
+        if not compressed and not lent:
+            return "", None
+        nearest = min(compressed or lent, key=lambda each: abs(each.energy_per_atom - minimum.energy_per_atom))
+        label, found = ("", known.states[nearest.structure]) if compressed else known.lent[nearest.structure]
+        return label, found.at_volume(minimum.volume_per_formula_unit / atoms)
 
     def phase(minimum: Minimum, name: str, **more: Any) -> Phase:
+        lender, equation_of_state = state(minimum)
         return Phase(
             name=name,
             formula=row.formula,
@@ -295,7 +304,8 @@ def candidate_phase(row: Candidate, thermal: Thermal | None = None) -> Phase:
             search_spread=row.search_spread,
             method=row.method,
             phase_class=class_of(row.formula) or "",
-            equation_of_state=state(minimum),
+            equation_of_state=equation_of_state,
+            compressed_as_by=lender,
             vibrations=known.vibrations.get(minimum.structure),
             **more,
         )
@@ -314,6 +324,10 @@ def reference_phase(reference: ReferenceRecord, structure: StructureRecord, ther
 
     known = thermal or Thermal()
     assert reference.energy_per_atom is not None
+    lender, state = "", known.states.get(structure.id)
+    if state is None and structure.id in known.lent and reference.volume_per_atom is not None:
+        lender, lent = known.lent[structure.id]
+        state = lent.at_volume(reference.volume_per_atom)
     return Phase(
         name=reference.name,
         formula=reference.formula,
@@ -326,7 +340,8 @@ def reference_phase(reference: ReferenceRecord, structure: StructureRecord, ther
         refuted=reference.refuted,
         method=reference.method,
         phase_class=class_of(reference.formula) or "",
-        equation_of_state=known.states.get(structure.id),
+        equation_of_state=state,
+        compressed_as_by=lender,
         vibrations=known.vibrations.get(structure.id),
     )
 

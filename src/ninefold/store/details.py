@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ninefold.models.reference import reference_id
+from ninefold.store.structure_facts import StructureFacts
 
 if TYPE_CHECKING:
     from ninefold.store.store import Store
@@ -40,9 +41,11 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
         `other_assignments`, `neighbour_of`, `provenance`, and `methods`: what each method says of the composition, by
         rising trust (see `OF_METHOD`), with the `reason` why it has no hull distance; empty where one method alone has
         looked at it. `failed_references`: published structures of the composition that the row's method could not
-        compute (see `OF_FAILED`).
+        compute (see `OF_FAILED`). `vibrations` and `equations_of_state` of its minima, by any method: see
+        `ninefold.store.structure_facts`.
     """
     failed = _failed_references(store, rows)
+    facts = StructureFacts(store)
     for start in range(0, len(rows), _AT_ONCE):
         page = rows[start : start + _AT_ONCE]
         structures = store.get_many("structures", _unique(item["structure"] for row in page for item in row["minima"]))
@@ -65,6 +68,7 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
                 "dynamics": moving.get(row.get("dynamics_record") or ""),
                 "methods": methods.get(row["composition"], []),
                 "failed_references": failed.get((row["campaign"], row["method"], _reduced(row["formula"])), []),
+                **facts.of_minima(row["minima"]),
                 "provenance": _provenance(
                     row, composition, campaigns.get(row["campaign"], {}), molecules.get(_molecule_of(row))
                 ),

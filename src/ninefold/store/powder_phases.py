@@ -6,7 +6,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ninefold.diffraction.library import MatchPhase
+from ninefold.diffraction.pattern import at_volume
 from ninefold.models.structure import unpack_structure
+from ninefold.store.structure_facts import Compression, StructureFacts
 from ninefold.thermo.phase import MOLECULE
 
 if TYPE_CHECKING:
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def powder_phases(
-    store: Store, elements: Collection[str] | None = None, campaign: str | None = None
+    store: Store,
+    elements: Collection[str] | None = None,
+    campaign: str | None = None,
+    pressure: float | None = None,
 ) -> list[MatchPhase]:
     """Every valid minimum of the candidates, by the method that stands for each, and every solid reference phase.
 
@@ -22,15 +27,21 @@ def powder_phases(
         store: Open.
         elements: Phases of these elements alone; default: of any.
         campaign: Name; default: all.
+        pressure: GPa; cells are scaled to it by the stored equations of state, where there are any.
 
     Returns:
         Each structure once; candidates first.
+
+    Raises:
+        InputError: if the pressure is out of the range of equations of state.
     """
+    facts = None if pressure is None else StructureFacts(store)
     equal = {} if campaign is None else {"campaign": campaign}
     rows = store.find("candidates", equal={**equal, "is_best": True}, fields=["id", "elements"], limit=None)
     keys = [row["id"] for row in rows if elements is None or set(row["elements"]) <= set(elements)]
     whole = store.get_many("candidates", keys)
     wanted: dict[str, tuple[str, str, str, float | None]] = {}
+    compressed: dict[str, Compression | None] = {}
     methods: set[str] = set()
     for key in keys:
         row = whole[key]
@@ -41,18 +52,30 @@ def powder_phases(
                 wanted.setdefault(
                     minimum["structure"], (name, row["formula"], "candidate", minimum["energy_per_atom"])
                 )  # fmt: skip
+                if facts is not None:
+                    compressed.setdefault(
+                        minimum["structure"], facts.compression_of_minimum(row, minimum["structure"])
+                    )
     for document in _references(store, equal, methods):
         if elements is None or set(document["elements"]) <= set(elements):
             wanted.setdefault(
                 document["structure"],
                 (document["name"], document["formula"], "reference", document["energy_per_atom"]),
             )  # fmt: skip
+            if facts is not None:
+                compressed.setdefault(
+                    document["structure"], facts.compression(document["structure"], document["method"])
+                )
     structures = store.get_many("structures", list(wanted))
-    return [
-        MatchPhase(key, name, formula, unpack_structure(structures[key]), kind, energy)
-        for key, (name, formula, kind, energy) in wanted.items()
-        if key in structures
-    ]
+    phases = []
+    for key, (name, formula, kind, energy) in wanted.items():
+        if key in structures:
+            found, structure = compressed.get(key), unpack_structure(structures[key])
+            if found is not None and pressure is not None:
+                structure = at_volume(structure, found.ratio(pressure))
+            told = None if pressure is None else "" if found is None else found.describe()
+            phases.append(MatchPhase(key, name, formula, structure, kind, energy, told))
+    return phases
 
 
 def _references(store: Store, equal: dict[str, Any], methods: set[str]) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ atoms that are a few thousandths of an Ångström off theirs is read as more ato
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import moyopy
 import numpy as np
@@ -24,7 +24,25 @@ _LONGEST_NAME = 70
 _MEETS = 1e-6
 
 
-def cif_text(description: StructureDescription, name: str, tags: Mapping[str, Any], comment: str = "") -> str:
+class PartialSite(NamedTuple):
+    """Equivalent sites that are taken part of the time."""
+
+    element: str
+    multiplicity: int
+    """In the conventional cell."""
+    position: tuple[float, float, float]
+    """Of one of them, exactly on its special position."""
+    occupancy: float
+    """0 to 1."""
+
+
+def cif_text(
+    description: StructureDescription,
+    name: str,
+    tags: Mapping[str, Any],
+    comment: str = "",
+    partial: Sequence[PartialSite] = (),
+) -> str:
     """One data block.
 
     Args:
@@ -32,18 +50,21 @@ def cif_text(description: StructureDescription, name: str, tags: Mapping[str, An
         name: Of the block; what a name may not hold becomes an underscore.
         tags: Key -> value of items `_ninefold_KEY`; None is left out, a list is joined by `; `.
         comment: A line before the block.
+        partial: Sites of the same cell besides those described.
 
     Returns:
         ASCII text that ends with a line feed.
     """
     head = [f"# {_ascii(comment)}"] if comment else []
-    counts: Counter[str] = Counter()
+    counts: defaultdict[str, float] = defaultdict(float)
     for site in description.sites:
         counts[site.element] += site.multiplicity
+    for taken in partial:
+        counts[taken.element] += taken.multiplicity * taken.occupancy
     lines = [
         *head,
         f"data_{re.sub(r'[^A-Za-z0-9_.+-]+', '_', name)[:_LONGEST_NAME]}",
-        _item("_chemical_formula_sum", " ".join(f"{symbol}{count}" for symbol, count in sorted(counts.items()))),
+        _item("_chemical_formula_sum", " ".join(f"{symbol}{count:.10g}" for symbol, count in sorted(counts.items()))),
         *(_item(f"_cell_length_{axis}", getattr(description, axis)) for axis in "abc"),
         *(_item(f"_cell_angle_{angle}", getattr(description, angle)) for angle in ("alpha", "beta", "gamma")),
         _item("_cell_volume", description.volume),
@@ -68,6 +89,13 @@ def cif_text(description: StructureDescription, name: str, tags: Mapping[str, An
         position = " ".join(f"{value:.10f}" for value in site.position)
         lines.append(
             f"  {site.element}{met[site.element]} {site.element} {site.multiplicity} {site.letter} {position} 1"
+        )
+    for taken in partial:
+        met[taken.element] += 1
+        position = " ".join(f"{value:.10f}" for value in taken.position)
+        lines.append(
+            f"  {taken.element}{met[taken.element]} {taken.element} {taken.multiplicity} . {position} "
+            f"{taken.occupancy:.10g}"
         )
     return "\n".join(lines) + "\n"
 

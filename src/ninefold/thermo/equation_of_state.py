@@ -125,7 +125,7 @@ class EquationOfState:
         Raises:
             InputError: if the pressure is below 0 or above 10 GPa.
         """
-        _check_pressure(pressure)
+        check_pressure(pressure)
         return _volume(self, float(pressure))
 
     def enthalpy(self, pressure: float) -> float:
@@ -275,9 +275,18 @@ def _check_points(V: NDArray[np.float64], E: NDArray[np.float64], P: NDArray[np.
         raise EquationOfStateError(f"equation of state: {different} different volumes, at least {least} are needed")
 
 
-def _check_pressure(pressure: float) -> None:
+def check_pressure(pressure: float, field: str = "pressure_GPa") -> None:
+    """Refuse a pressure at which no equation of state holds.
+
+    Args:
+        pressure: GPa.
+        field: The option or setting, for the error.
+
+    Raises:
+        InputError: below 0 or above 10 GPa, or for no number.
+    """
     if not 0 <= pressure <= LARGEST_PRESSURE:
         raise InputError(
-            "pressure_GPa", pressure, problem="is outside the range of equations of state",
-            allowed=f"0 to {LARGEST_PRESSURE:g}",
+            field, pressure, problem="is outside the range of equations of state",
+            allowed=f"0 to {LARGEST_PRESSURE:g} GPa",
         )  # fmt: skip

@@ -48,6 +48,8 @@ class Phase:
     """saline, interstitial, ternary, complex, ...: phases of one class lend each other a free energy of vibrations."""
     equation_of_state: EquationOfState | None = None
     """Of this structure; None: the volume of 0 GPa stands for that at any pressure."""
+    compressed_as_by: str = ""
+    """Label of another method whose equation of state it is; empty where it is the method's own, or there is none."""
     vibrations: HarmonicVibrations | None = None
     """Of this structure; None: estimated, or left out, see `ninefold.thermo.free_energy`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from ninefold.chemistry.equations import Equation, formation
@@ -142,15 +143,18 @@ class ChemicalSystem:
         return self._vibrations.describe()
 
     def pressure_note(self, phases: Sequence[Phase] | None = None) -> str | None:
-        """How many structures have no equation of state; None if all have one."""
+        """How many structures have no equation of state, or one of another method; None if all have their own."""
         every = [
             each for phase in phases or self._competing for each in (phase, *phase.polymorphs) if each.hydrogen < 1
         ]
-        without = sum(each.equation_of_state is None for each in every)
-        return (
-            f"{AT_ZERO_PRESSURE} in place of an equation of state: {without} of {len(every)} structures" * bool(without)
-            or None
-        )
+        told = []
+        if without := sum(each.equation_of_state is None for each in every):
+            told.append(
+                f"{AT_ZERO_PRESSURE} in place of an equation of state: {without} of {len(every)} structures"
+            )  # fmt: skip
+        lent = Counter(each.compressed_as_by for each in every if each.compressed_as_by)
+        told += [f"compressed as by {label}: {count} of {len(every)} structures" for label, count in lent.items()]
+        return "; ".join(told) or None
 
     def assess(self, candidate: Phase) -> Stability:
         """Of one candidate: static, and at each condition of the settings."""

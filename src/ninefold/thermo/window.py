@@ -149,7 +149,7 @@ def sentence(formation: Formation, formula: str, uncertainty_GPa: float | None =
     if lowest is None:
         first = f"{formula} is stable at no pressure to {PRESSURE_RANGE[1]:g} GPa at {temperature:g} K"
     elif lowest <= PRESSURE_RANGE[0]:
-        first = f"{formula} is stable at {temperature:g} K at any hydrogen pressure from {lowest:g} GPa on"
+        first = f"{formula} is stable at {temperature:g} K from {lowest:g} GPa of hydrogen on"
     else:
         width = "" if uncertainty_GPa is None else f" ± {pressure_text(uncertainty_GPa)}"
         if uncertainty_GPa is not None and uncertainty_GPa > PRESSURE_RANGE[1]:

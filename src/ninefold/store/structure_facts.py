@@ -1,0 +1,153 @@
+"""What a store holds of structures beside their energies: vibrations and equations of state, by whichever method."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ninefold.store.records import read_all
+
+if TYPE_CHECKING:
+    from ninefold.models.candidate import Candidate
+    from ninefold.models.method import Method
+    from ninefold.models.property import PropertyRecord
+    from ninefold.models.vibrations import VibrationRecord
+    from ninefold.store.store import Store
+    from ninefold.thermo.equation_of_state import EquationOfState
+
+OF_VIBRATIONS = (
+    "id", "nsites", "supercell_atoms", "displacements", "noise_meV", "translation_meV", "zero_point_energy",
+    "free_energy_298", "missing_modes", "notes", "error", "created",
+)  # fmt: skip
+"""What `vibrations` says of each beside `place` (of the minimum, from 1), `engine`, `evidence`, `is_own`, `imaginary`
+(meV, negative), `gain` (eV/atom, by the lower structure that took its place) and `min_width` (Å)."""
+OF_STATE = ("energy_per_atom", "volume_per_atom", "bulk_modulus", "derivative", "misfit", "form")
+"""What `equations_of_state` says of each beside `place`, `engine`, `evidence`, `pressures` (GPa), `term_at_5_GPa` and
+`p_V_at_5_GPa` (eV/atom), `notes` and, where there is none, `reason`."""
+
+
+class Compression(NamedTuple):
+    """By what a structure's volume at a pressure is known."""
+
+    state: EquationOfState
+    engine: str
+    """Label of the method."""
+    is_own: bool
+    """Whether it is the structure's; else that of another minimum of its composition, which is taken to be alike."""
+
+    def ratio(self, pressure: float) -> float:
+        """V(p)/V(0) at a pressure in GPa; raises as `EquationOfState.volume`."""
+        return self.state.volume(pressure) / self.state.volume_per_atom
+
+    def describe(self) -> str:
+        """Which one, in words."""
+        return f"equation of state by {self.engine}" + ("" if self.is_own else " of another minimum")
+
+
+class StructureFacts:
+    """Vibrations and equations of state of a store, read once: they are few beside the rows.
+
+    Args:
+        store: Open.
+    """
+
+    def __init__(self, store: Store) -> None:
+        from ninefold.models.method import Method
+        from ninefold.models.property import PropertyRecord
+        from ninefold.models.vibrations import VibrationRecord
+        from ninefold.stages.compress import STAGE
+
+        self._vibrations: dict[str, list[VibrationRecord]] = defaultdict(list)
+        for record in read_all(store, VibrationRecord):
+            for structure in {record.start, record.structure or record.start}:
+                self._vibrations[structure].append(record)
+        self._states: dict[str, list[PropertyRecord]] = defaultdict(list)
+        for state in read_all(store, PropertyRecord, equal={"stage": STAGE}):
+            self._states[state.structure].append(state)
+        is_empty = not self._vibrations and not self._states
+        self._methods: dict[str, Method] = {} if is_empty else {each.id: each for each in read_all(store, Method)}
+
+    def with_facts(self, rows: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Rows with what is known of the structures that stand for them."""
+        from ninefold.stages.structure_facts import with_structure_facts
+
+        for row in rows:
+            structure = row.minima[0].structure if row.minima else ""
+            yield with_structure_facts(
+                row, self._vibrations.get(structure, ()), self._states.get(structure, ()), self._methods
+            )
+
+    def compression(self, structure: str, method: str, others: Iterable[str] = ()) -> Compression | None:
+        """The equation of state of a structure.
+
+        Args:
+            structure: Its id.
+            method: Of its energy; an equation of state by another one stands where this one has none.
+            others: Ids of other minima of its composition, the nearest first, which stand in for it.
+        """
+        from ninefold.stages.compress import state_of
+
+        for place in (structure, *others):
+            records = sorted(self._states.get(place, ()), key=lambda each: (each.method != method, each.method))
+            for record in records:
+                state = state_of(record)
+                if state is not None and record.method in self._methods:
+                    return Compression(state, self._methods[record.method].label, place == structure)
+        return None
+
+    def compression_of_minimum(self, row: Mapping[str, Any], structure: str) -> Compression | None:
+        """The same of a candidate's minimum.
+
+        Args:
+            row: The candidate, as it is stored.
+            structure: Of the minimum.
+        """
+        energies = {each["structure"]: each["energy_per_atom"] for each in row["minima"] if each["is_valid"]}
+        nearest = sorted(energies, key=lambda key: (abs(energies[key] - energies[structure]), key))
+        return self.compression(structure, row["method"], [key for key in nearest if key != structure])
+
+    def of_minima(self, minima: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        """`vibrations` and `equations_of_state` of minima as plain values; see `OF_VIBRATIONS` and `OF_STATE`.
+
+        Args:
+            minima: Of one row, as it is stored.
+        """
+        found: dict[str, list[dict[str, Any]]] = {"vibrations": [], "equations_of_state": []}
+        for place, minimum in enumerate(minima if self._methods else (), start=1):
+            structure = minimum["structure"]
+            for record in self._vibrations.get(structure, ()):
+                found["vibrations"].append({"place": place, **self._of_vibrations(record, structure)})
+            for state in self._states.get(structure, ()):
+                found["equations_of_state"].append({"place": place, **self._of_state(state)})
+        return found
+
+    def _of_vibrations(self, record: VibrationRecord, structure: str) -> dict[str, Any]:
+        from ninefold.stages.structure_facts import evidence_of, is_of
+
+        method = self._methods.get(record.method)
+        is_own = is_of(record, structure)
+        modes = record.imaginary if is_own else record.start_imaginary
+        return {key: getattr(record, key) for key in OF_VIBRATIONS} | {
+            "engine": None if method is None else method.label,
+            "evidence": None if method is None else evidence_of(record, structure, method),
+            "is_own": is_own, "imaginary": [mode.frequency_meV for mode in modes],
+            "gain": None if is_own else record.gain, "min_width": record.settings.get("min_width"),
+        }  # fmt: skip
+
+    def _of_state(self, record: PropertyRecord) -> dict[str, Any]:
+        from ninefold.stages.compress import state_of
+        from ninefold.thermo.equation_of_state import EV_PER_GPA_A3
+
+        state, method = state_of(record), self._methods.get(record.method)
+        told: dict[str, Any] = {
+            "engine": None if method is None else method.label, "evidence": None if method is None else method.evidence,
+            "reason": record.reason, "pressures": record.values.get("pressures") or [],
+            "notes": record.values.get("notes") or [],
+        }  # fmt: skip
+        if state is None:
+            return told
+        return told | {
+            **{key: getattr(state, key) for key in OF_STATE}, "term_at_5_GPa": state.pressure_term(5.0),
+            "p_V_at_5_GPa": 5.0 * state.volume_per_atom * EV_PER_GPA_A3,
+        }  # fmt: skip
