@@ -194,7 +194,8 @@ def test_store_and_phases_of_a_match(files, store):
 def test_recipe_with_and_without_a_store(files, store):
     printed = out("recipe", "K2ReH9", "--mg", 50, "--store", store)
     assert "2 KH + Re + 7/2 H2 -> K2ReH9" in printed
-    assert "Stored, static: competes with" in printed
+    assert "Stored, static: K2ReH9 -> " in printed
+    assert "mg where it gives 2 H2 each" in printed
     assert "NH3BH3" in printed
     data = json.loads(out("recipe", "K2ReH9", "--mg", 50, "--json"))
     assert data["stored"] == []

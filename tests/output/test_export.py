@@ -321,7 +321,7 @@ def _read_average(path):
 
 def test_an_average_is_a_cif_with_partial_occupancies_that_gemmi_and_pymatgen_read(tmp_path):
     """One hydrogen of six around a rhenium atom, in the CsCl type: Pm-3m, sites with 1/6 each."""
-    structure = Structure(Lattice.cubic(3.8), ["K", "Re", "H"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.95, 0.5, 0.5]])
+    structure = Structure(Lattice.cubic(3.8), ["K", "Re", "H"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.93, 0.5, 0.5]])
     [path] = written([candidate(structure)], tmp_path / "out", averaged=True).paths
     counts, number, read, occupancies = _read_average(path)
     assert counts == pytest.approx({"K": 1, "Re": 1, "H": 1})
@@ -334,6 +334,16 @@ def test_an_average_is_a_cif_with_partial_occupancies_that_gemmi_and_pymatgen_re
     [data] = block.values()
     assert data["_ninefold_averaged_variants"] == "6"
     assert data["_ninefold_ordered_space_group"] == "P4mm"
+
+
+def test_sites_that_gemmi_takes_for_one_are_written_without_symmetry(tmp_path):
+    """Images 0.38 Å apart are one atom on a special position to gemmi: half of the hydrogen would be lost."""
+    structure = Structure(Lattice.cubic(3.8), ["K", "Re", "H"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.95, 0.5, 0.5]])
+    [path] = written([candidate(structure)], tmp_path / "out", averaged=True).paths
+    counts, number, read, _ = _read_average(path)
+    assert (counts, number) == (pytest.approx({"K": 1, "Re": 1, "H": 1}), 1)
+    assert read.composition.reduced_formula == "KReH"
+    assert "_ninefold_averaged_space_group" in path.read_text()
 
 
 def test_an_average_of_a_whole_polyhedron_is_the_structure_itself(tmp_path):

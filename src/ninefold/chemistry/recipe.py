@@ -36,6 +36,8 @@ class HydrogenSource:
     releases: str
     """What else comes, and what stays."""
     source: str
+    hydrogen_at_least: float
+    """mol H2 per mol on which one can count below 1000 K."""
 
 
 SOURCES = (
@@ -43,12 +45,14 @@ SOURCES = (
         "AlH3", "AlH3 -> Al + 3/2 H2", 1.5, "complete above some 400 to 500 K at 1 bar; it forms again above 9 GPa",
         "leaves aluminium metal, which alloys with transition metals: keep it apart by a layer of BN",
         "Saitoh et al., Appl. Phys. Lett. 93, 151918 (2008), for its formation under pressure; from memory",
+        1.5,
     ),
     HydrogenSource(
         "NH3BH3", "NH3BH3 -> BN + 3 H2", 3.0,
         "some 1 H2 by 390 K, a second by 450 K, the third only above some 1000 K: count on 2 to 2.5 below",
         "leaves BN, before that polymeric BNHx; may give off ammonia, borazine and diborane, which react with hydrides",
         "Staubitz, Robertson & Manners, Chem. Rev. 110, 4079 (2010), doi:10.1021/cr100088b; from memory",
+        2.0,
     ),
 )  # fmt: skip
 """Sources of hydrogen for sealed capsules."""
@@ -82,7 +86,13 @@ class SourceAmount:
 
     source: HydrogenSource
     mmol: float
+    """If it decomposes to the end, as the next."""
     mg: float
+
+    @property
+    def mg_at_least(self) -> float:
+        """Mass where it gives `hydrogen_at_least` alone."""
+        return self.mg * self.source.hydrogen / self.source.hydrogen_at_least
 
 
 @dataclass(frozen=True)

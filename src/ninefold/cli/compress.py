@@ -82,11 +82,14 @@ def compress(
 
 def _show(repository: Store, lines: list[dict[str, Any]], titles: tuple[str, ...], as_json: bool) -> None:
     from ninefold.report.terminal_parts import plain, table_of
-    from ninefold.stages.compress import STAGE, state_of
+    from ninefold.stages.compress import STAGE, state_id, state_of
     from ninefold.thermo.equation_of_state import EV_PER_GPA_A3
 
     wanted = {line["structure"]: line for line in lines}
-    records = [row for row in repository.iterate("properties", equal={"stage": STAGE}) if row["structure"] in wanted]
+    records = [
+        row for row in repository.iterate("properties", equal={"stage": STAGE})
+        if row["structure"] in wanted and row["id"] == state_id(row["structure"], row["method"])
+    ]  # fmt: skip
     records.sort(key=lambda row: (wanted[row["structure"]]["method"], row["label"]))
     found = []
     for row in records:
@@ -119,6 +122,6 @@ def _show(repository: Store, lines: list[dict[str, Any]], titles: tuple[str, ...
     out = console()
     out.print(table)
     for each in found:
-        if "reason" in each:
-            out.print(plain(f"{each['label']}: {each['reason']}"))
+        for note in [each["reason"]] if "reason" in each else each["notes"]:
+            out.print(plain(f"{each['label']}: {note}"))
     out.print(f"{sum('reason' not in each for each in found)} of {len(found)} structures have an equation of state.")

@@ -45,7 +45,7 @@ def facts(
         if system.missing:
             continue
         verdicts += [verdict_on(fact, system) for fact in facts_of(known_compounds(), system.elements)]
-        notes |= {system.vibrations_note(), *filter(None, [system.pressure_note()])}
+        notes |= {f"{label}: {note}" for note in (system.vibrations_note(), system.pressure_note()) if note}
     if json:
         print_json(
             {"campaign": document["name"], "method": found.method.label, "facts": [asdict(each) for each in verdicts]}

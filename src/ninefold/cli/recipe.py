@@ -11,7 +11,7 @@ from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, consol
 
 if TYPE_CHECKING:
     from ninefold.chemistry.compounds import KnownCompound
-    from ninefold.chemistry.recipe import Charge, Recipe, Weighed
+    from ninefold.chemistry.recipe import Charge, Recipe, SourceAmount, Weighed
 
 HANDLING = (
     "Alkali metals and hydrides burn in moist air, and a sealed capsule that is heated outside of a press bursts: "
@@ -93,8 +93,8 @@ def _stored(formula: str, store: str | None, campaign: str | None) -> list[dict[
             equation = decomposition(formula, products) if products else None
             told.append({
                 "candidate": row["label"], "temperature_K": at["temperature_K"], "pressure_GPa": at["pressure_GPa"],
-                "phase_separation_energy": at.get("phase_separation_energy"),
-                "competes_with": products, "equation": None if equation is None else str(equation),
+                "phase_separation_energy": at.get("phase_separation_energy"), "engine": row["engine"],
+                "evidence": row["evidence"], "competes_with": products, "equation": None if equation is None else str(equation),
             })  # fmt: skip
     return told
 
@@ -110,7 +110,8 @@ def _plain(found: Recipe) -> dict[str, Any]:
             for charge in found.charges
         ],
         "hydrogen_sources": [
-            {**vars(each.source), "mmol": each.mmol, "mg": each.mg} for each in found.sources
+            {**vars(each.source), "mmol": each.mmol, "mg": each.mg, "mg_at_least": each.mg_at_least}
+            for each in found.sources
         ],
         "made": [_made(each) for each in found.made], "relatives": [_made(each) for each in found.relatives],
     }  # fmt: skip
@@ -141,8 +142,8 @@ def _print(found: Recipe, competing: list[dict[str, Any]]) -> None:
         for source in found.sources:
             its = source.source
             out.print(plain(
-                f"- {its.formula}: {source.mg:.1f} mg ({source.mmol:.4g} mmol), {its.equation}; {its.conditions}; "
-                f"{its.releases} [{its.source}]"
+                f"- {its.formula}: {source.mg:.1f} mg ({source.mmol:.4g} mmol), {its.equation}{_at_least(source)}; "
+                f"{its.conditions}; {its.releases} [{its.source}]"
             ))  # fmt: skip
     else:
         out.print(plain("\nThe first mixture binds no hydrogen."))
@@ -168,9 +169,16 @@ def _how(compound: KnownCompound) -> str:
     return f"{compound.synthesis or 'not recorded'}{lowest}; {compound.source} [{compound.provenance}]"
 
 
+def _at_least(source: SourceAmount) -> str:
+    """How much of it is needed where it does not decompose to the end."""
+    if source.mg_at_least == source.mg:
+        return ""
+    return f" to the end; {source.mg_at_least:.1f} mg where it gives {source.source.hydrogen_at_least:g} H2 each"
+
+
 def _competes(at: dict[str, Any]) -> str:
     place = "static" if at["temperature_K"] is None else f"{at['temperature_K']:g} K, {at['pressure_GPa']:g} GPa H2"
-    beside = at["equation"] or " + ".join(at["competes_with"]) or "nothing else"
+    beside = at["equation"] or " + ".join(at["competes_with"]) or "no competing phase"
     value = at["phase_separation_energy"]
-    energy = "" if value is None else f", {value:+.3f} eV/atom from its hull (below 0: stable)"
-    return f"Stored, {place}: competes with {beside}{energy}"
+    side = "" if value is None else f"; {abs(value):.3f} eV/atom {'below its products, stable' if value <= 0 else 'above'}"
+    return f"Stored, {place}: {beside}{side} ({at['engine']}, {at['evidence']})"

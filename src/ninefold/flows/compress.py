@@ -66,8 +66,9 @@ def plan(
                 assert reference.energy_per_atom is not None
                 lines.append(_line(reference.name, reference.structure, reference.energy_per_atom, place))
         for row in chosen:
+            places = {minimum.structure: place for place, minimum in enumerate(row.minima, start=1)}
             for minimum in compress.chosen_minima(row.minima, minima):
-                label = f"{row.label} ({minimum.space_group_symbol})"
+                label = f"{row.label}, minimum {places[minimum.structure]} ({minimum.space_group_symbol})"
                 lines.append(_line(label, minimum.structure, minimum.energy_per_atom, place))
     return list({(line["structure"], line["method"]): line for line in lines}.values())
 

@@ -10,32 +10,45 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+    from ninefold.structures.averaged import AverageStructure
+
 COMMENT = "ninefold: average over the metal lattice's symmetry; energies of _ninefold_ items are of one ordered structure"
 _SAME = 1e-4
 """Atoms of the cell, by which what is read back may differ: occupancies are written with ten digits."""
 
 
 def averaged_cif(structure: Structure, name: str, tags: Mapping[str, Any]) -> str | None:
-    """The CIF of a structure's average; None where there is none, or gemmi or pymatgen read another composition.
+    """The CIF of a structure's average, without its symmetry where a reader would take two of its sites for one.
 
     Args:
         structure: Ordered.
         name: Of the data block.
         tags: Items of the ordered structure.
+
+    Returns:
+        None where there is no average, or gemmi or pymatgen read another composition.
     """
     from ninefold.structures.averaged import averaged
-    from ninefold.structures.cif import PartialSite, cif_text
 
     average = averaged(structure)
-    if average is None:
+    if average is None or not _scaled(average.amounts, structure):
         return None
+    own = {
+        "averaged_variants": average.operations, "averaged_space_group": average.metals.space_group_symbol,
+        "ordered_space_group": average.ordered.symbol,
+    }  # fmt: skip
+    for each in (average, average.without_symmetry()):
+        text = _text(each, name, {**tags, **own})
+        if all(_is_same(read(text), average.amounts) for read in (_by_gemmi, _by_pymatgen)):
+            return text
+    return None
+
+
+def _text(average: AverageStructure, name: str, tags: Mapping[str, Any]) -> str:
+    from ninefold.structures.cif import PartialSite, cif_text
+
     partial = [PartialSite("H", site.multiplicity, site.position, site.occupancy) for site in average.hydrogens]
-    own = {"averaged_variants": average.operations, "ordered_space_group": average.ordered.symbol}
-    text = cif_text(average.metals, name, {**tags, **own}, COMMENT, partial)
-    is_right = _scaled(average.amounts, structure) and all(
-        _is_same(read(text), average.amounts) for read in (_by_gemmi, _by_pymatgen)
-    )
-    return text if is_right else None
+    return cif_text(average.metals, name, tags, COMMENT, partial)
 
 
 def _scaled(amounts: Mapping[str, float], structure: Structure) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STAGE = "equation of state"
 """Of a `PropertyRecord`: its `values` are the equation of state and the points that it was fitted to."""
-VERSION = 1
+VERSION = 2
 """Rises when another equation of state can come of the same structure."""
 PRESSURES = (2.5, 5.0, 10.0)
 """GPa, one after another, each from the end of the one before; the fourth point is the stored structure."""
@@ -52,7 +52,7 @@ def compress(
     from ase.units import GPa
 
     from ninefold.engines.settings import RelaxSettings
-    from ninefold.thermo.equation_of_state import EquationOfStateError, fit
+    from ninefold.thermo.equation_of_state import EquationOfStateError, fit, is_at_bound
 
     start = structure.to_structure()
     points = [(start.volume / len(start), energy_per_atom, 0.0)]
@@ -80,6 +80,8 @@ def compress(
         state = fit(volumes, energies, pressures)
     except EquationOfStateError as error:
         reason = "; ".join([str(error), *notes])
+    if state is not None and is_at_bound(state):
+        notes.append("B' came out at an end of its range: H(p) is that of the points, B0 and B' mean little")
     values: dict[str, Any] = {
         "volumes": list(volumes), "energies": list(energies), "pressures": list(pressures), "notes": notes,
     }  # fmt: skip

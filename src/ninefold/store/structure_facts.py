@@ -31,6 +31,8 @@ class Compression(NamedTuple):
     """By what a structure's volume at a pressure is known."""
 
     state: EquationOfState
+    volume_per_atom: float
+    """Å³, of the structure that it was fitted from: as relaxed, which the fit's own may differ from."""
     engine: str
     """Label of the method."""
     is_own: bool
@@ -38,7 +40,7 @@ class Compression(NamedTuple):
 
     def ratio(self, pressure: float) -> float:
         """V(p)/V(0) at a pressure in GPa; raises as `EquationOfState.volume`."""
-        return self.state.volume(pressure) / self.state.volume_per_atom
+        return self.state.volume(pressure) / self.volume_per_atom if pressure else 1.0
 
     def describe(self) -> str:
         """Which one, in words."""
@@ -56,7 +58,7 @@ class StructureFacts:
         from ninefold.models.method import Method
         from ninefold.models.property import PropertyRecord
         from ninefold.models.vibrations import VibrationRecord
-        from ninefold.stages.compress import STAGE
+        from ninefold.stages.compress import STAGE, state_id
 
         self._vibrations: dict[str, list[VibrationRecord]] = defaultdict(list)
         for record in read_all(store, VibrationRecord):
@@ -64,7 +66,8 @@ class StructureFacts:
                 self._vibrations[structure].append(record)
         self._states: dict[str, list[PropertyRecord]] = defaultdict(list)
         for state in read_all(store, PropertyRecord, equal={"stage": STAGE}):
-            self._states[state.structure].append(state)
+            if state.id == state_id(state.structure, state.method):  # else of an earlier version
+                self._states[state.structure].append(state)
         is_empty = not self._vibrations and not self._states
         self._methods: dict[str, Method] = {} if is_empty else {each.id: each for each in read_all(store, Method)}
 
@@ -93,7 +96,8 @@ class StructureFacts:
             for record in records:
                 state = state_of(record)
                 if state is not None and record.method in self._methods:
-                    return Compression(state, self._methods[record.method].label, place == structure)
+                    label = self._methods[record.method].label
+                    return Compression(state, record.values["volumes"][0], label, place == structure)
         return None
 
     def compression_of_minimum(self, row: Mapping[str, Any], structure: str) -> Compression | None:
@@ -149,5 +153,5 @@ class StructureFacts:
             return told
         return told | {
             **{key: getattr(state, key) for key in OF_STATE}, "term_at_5_GPa": state.pressure_term(5.0),
-            "p_V_at_5_GPa": 5.0 * state.volume_per_atom * EV_PER_GPA_A3,
+            "p_V_at_5_GPa": 5.0 * record.values["volumes"][0] * EV_PER_GPA_A3,
         }  # fmt: skip

@@ -6,13 +6,19 @@ its images under that symmetry, in the shares that the one ordered structure giv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import moyopy
 import numpy as np
 
-from ninefold.structures.description import HYDROGEN, StructureDescription, WyckoffSite, describe
+from ninefold.structures.description import (
+    HYDROGEN,
+    StructureDescription,
+    WyckoffSite,
+    describe,
+    images_in_cell,
+)
 from ninefold.structures.symmetry import SpaceGroup, named
 
 if TYPE_CHECKING:
@@ -60,6 +66,26 @@ class AverageStructure:
     def metal_sites(self) -> tuple[WyckoffSite, ...]:
         """Of cations and centres."""
         return self.metals.sites
+
+    def without_symmetry(self) -> AverageStructure:
+        """The same with every site of the conventional cell by itself, as group P1."""
+        number = self.metals.space_group_number
+        metals = tuple(
+            WyckoffSite(site.element, 1, "a", "1", _in_cell(place))
+            for site in self.metals.sites
+            for place in images_in_cell(np.array(site.position), number)
+        )
+        hydrogens = tuple(
+            AverageSite(site.occupancy, 1, _in_cell(place))
+            for site in self.hydrogens
+            for place in images_in_cell(np.array(site.position), number)
+        )
+        one = named(1)
+        cell = replace(
+            self.metals, sites=metals, nsites=len(metals), space_group_number=one.number,
+            space_group_symbol=one.symbol, hall_number=1,
+        )  # fmt: skip
+        return replace(self, metals=cell, hydrogens=hydrogens)
 
     @property
     def amounts(self) -> dict[str, float]:

@@ -208,7 +208,7 @@ def _sites(data: Any, cell: np.ndarray, symbols: Sequence[str], positions: np.nd
     found = [
         WyckoffSite(
             symbols[first], table.multiplicity, table.letter, table.site_symmetry,
-            _first(_images(point, data.number), table.coordinates),
+            _first(images_in_cell(point, data.number), table.coordinates),
         )
         for first, (table, point) in _tables(data, cell, positions)
     ]  # fmt: skip
@@ -233,7 +233,7 @@ def _rank(symbol: str) -> tuple[bool, float, str]:
     return symbol == HYDROGEN, ELECTRONEGATIVITY.get(symbol, 9.9), symbol
 
 
-def _images(point: np.ndarray, number: int) -> np.ndarray:
+def images_in_cell(point: np.ndarray, number: int) -> np.ndarray:
     """Every image of a point in the standard cell of a space group, shape (n, 3), fractional, in [0, 1)."""
     operations = moyopy.operations_from_number(number, setting=moyopy.Setting.standard())
     images = np.array(operations.rotations) @ point + np.array(operations.translations)
