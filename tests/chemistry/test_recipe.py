@@ -104,5 +104,17 @@ def test_what_cannot_be_weighed_is_refused(formula, options, words):
         recipe(formula, mg, KNOWN, **options)
 
 
+@pytest.mark.parametrize(("formula", "equation"), [("LiH", "Li + 1/2 H2 -> LiH"), ("MgH2", "Mg + H2 -> MgH2")])
+def test_a_binary_hydride_is_made_from_its_metal(formula, equation):
+    assert [str(charge.equation) for charge in recipe(formula, 100, KNOWN).charges] == [equation]
+
+
+def test_a_source_that_does_not_decompose_to_the_end_needs_more_mass():
+    """2 of 3 H2 from NH3BH3 below 1000 K: half as much again; AlH3 gives all of it."""
+    found = {each.source.formula: each for each in recipe("Li5MoH11", 100, KNOWN).sources}
+    assert found["NH3BH3"].mg_at_least == pytest.approx(1.5 * found["NH3BH3"].mg)
+    assert found["AlH3"].mg_at_least == found["AlH3"].mg
+
+
 def test_molar_masses():
     assert molar_mass("NH3BH3") == pytest.approx(30.865, abs=2e-3)

@@ -117,6 +117,7 @@ def test_the_map_tells_and_draws(folder):
         (("map", "K2ReH9", "--temperatures", "50"), "--temperatures: '50' is no temperature in range; allowed: 100 to"),
         (("map", "K2ReH9", "--temperatures", "300,warm"), "--temperatures: 'warm'"),
         (("map", "K-Re-H", "--method", "gpaw"), "gpaw"),
+        (("map", "K-Re-H", "--picture", "map.png"), "'map.png' is a picture of another kind; allowed: FILE.svg"),
         (("compress", "nowhere"), "nowhere"),
         (("compress", "--window", "-1"), "window"),
         (("compress", "--minima", "0"), "minima"),

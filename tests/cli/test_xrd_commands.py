@@ -218,9 +218,7 @@ def compressed(tmp_path, store):
     with open_store(path, mode="write") as repository:
         [row] = repository.find("candidates", equal={"formula": "K2ReH9", "is_best": True}, limit=None)
         row = repository.get("candidates", row["id"])
-        [hydride] = [
-            each for each in repository.find("references", equal={"method": row["method"], "formula": "KH"}, limit=None)
-        ]  # fmt: skip
+        [hydride] = repository.find("references", equal={"method": row["method"], "formula": "KH"}, limit=None)
         for structure, modulus in ((row["minima"][0]["structure"], 20.0), (hydride["structure"], 10.0)):
             values = {
                 "volumes": [12.0], "energies": [-4.0], "pressures": [0.0], "notes": [], "form": "murnaghan",
@@ -267,13 +265,14 @@ def test_what_has_no_equation_of_state_is_refused_at_pressure(files, store, comp
     assert "ninefold compress" in message
     assert "allowed: 0 to 10 GPa" in refused("xrd", "K2ReH9", "--pressure", "20", "--store", compressed)
     assert "allowed: 0 to 10 GPa" in refused("xrd", "K2ReH9", "--pressure", "nan", "--store", compressed)
-    scan = DATA / "foreign01.xy.gz"
-    assert "allowed: 0 to 10 GPa" in refused("xrd", "match", scan, "-w", "CuKa", "--pressure", "-1", "--phase", "mo.cif")
+    match = ("xrd", "match", DATA / "foreign01.xy.gz", "-w", "CuKa", "--phase", "mo.cif")
+    assert "allowed: 0 to 10 GPa" in refused(*match, "--pressure", "-1")
 
 
 def test_phases_are_matched_at_the_pressure_of_the_measurement(files, compressed):
     """A pattern of K2ReH9 at 5 GPa, 16 % smaller: outside what a cell may change by, and found from its equation."""
-    out("xrd", "K2ReH9", "--pressure", "5", "--range", "15,70", "--fwhm", 0.15, "--out", "own.xy", "--store", compressed)
+    at_5 = ("--pressure", "5", "--store", compressed)
+    out("xrd", "K2ReH9", *at_5, "--range", "15,70", "--fwhm", 0.15, "--out", "own.xy")
     table = np.loadtxt("own.xy")
     counts = np.random.default_rng(0).poisson(40 * table[:, 1] + 80)
     np.savetxt("scan.xy", np.column_stack([table[:, 0], counts]), fmt="%.4f")

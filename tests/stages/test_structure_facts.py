@@ -51,7 +51,7 @@ def state(method="own", **values):
     }  # fmt: skip
     return PropertyRecord(
         id=f"{method} s", campaign="c", stage=STAGE, label="K2[ReH9]", structure="s", method=method,
-        values=fitted if not values else values, reason=None, core_seconds=1.0, created="2026-01-01T00:00:00+00:00",
+        values=values or fitted, reason=None, core_seconds=1.0, created="2026-01-01T00:00:00+00:00",
     )  # fmt: skip
 
 

@@ -77,6 +77,7 @@ def test_every_average_holds_the_composition_and_sits_on_its_special_positions(s
     total = sum(found.amounts.values())
     for symbol, count in found.amounts.items():
         assert count / total == pytest.approx(wanted(symbol), abs=1e-6)
+    assert found.without_symmetry().amounts == pytest.approx(found.amounts)
     group = moyopy.operations_from_number(found.metals.space_group_number, setting=moyopy.Setting.standard())
     for site in found.hydrogens:
         assert 0 < site.occupancy <= 1

@@ -16,6 +16,8 @@ from ninefold.thermo.window import (
     crossings_of,
     decomposition_temperature,
     formation_of,
+    lowest_pressures,
+    range_text,
     sentence,
 )
 
@@ -104,6 +106,19 @@ def test_the_sentence_says_it(energy, words):
     system, hydride = binary(energy)
     told = sentence(formation_of(system, hydride, PRESS), "LiH", 1.2)
     assert all(word in told for word in words), told
+
+
+def test_the_range_of_lowest_pressures_is_where_the_distance_is_plus_and_minus_its_uncertainty():
+    system, hydride = binary(-0.35)
+    low, high = lowest_pressures(system, hydride, 973, 0.03)
+    assert system.separation(hydride, 973, low) == pytest.approx(0.03, abs=1e-4)
+    assert system.separation(hydride, 973, high) == pytest.approx(-0.03, abs=1e-4)
+    middle = formation_of(system, hydride, PRESS)
+    assert low < middle.lowest_pressure_GPa < high
+    assert lowest_pressures(system, hydride, 973, 50.0) == (1e-9, None)
+    told = sentence(middle, "LiH", 99.0, (low, high))
+    assert f"({range_text((low, high))}) GPa" in told
+    assert range_text((0.02, None)) == "0.02 to more than 10"
 
 
 def test_the_map_agrees_with_the_roots():

@@ -141,6 +141,8 @@ def recipe(
     if "H" not in amounts or len(amounts) < 2:
         raise InputError("formula", formula, problem="is no hydride of a metal")
     sets = [tuple(starting)] if starting else list(dict.fromkeys([_hydrides(amounts), _metals(amounts)]))
+    if not starting:  # a binary hydride is no starting material of its own
+        sets = [some for some in sets if product not in some]
     every = {HYDROGEN, *(each for some in sets for each in some)}
     more = {HYDROGEN: 1.0, **_checked(excess or {}, every)}
     mmol = mg / molar_mass(product)

@@ -49,6 +49,10 @@ def map_(
     Ts = _numbers("--temperatures", temperatures)
     address, name = store_for_reading(store, campaign)
     if picture is not None:
+        if picture.suffix != ".svg":
+            from ninefold.errors import InputError
+
+            raise InputError("--picture", str(picture), problem="is a picture of another kind", allowed="FILE.svg")
         picture = check_output(
             picture, "--picture", force=force, store=store_file(address), inputs=input_files(campaign)
         )
@@ -132,7 +136,7 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
 
     from ninefold.errors import InputError
     from ninefold.thermo.settings import Condition
-    from ninefold.thermo.window import formation_of, sentence
+    from ninefold.thermo.window import formation_of, lowest_pressures, sentence
 
     system, phase = found.system(row.elements), found.hulls.phase_of(row)
     if system.missing:
@@ -147,6 +151,10 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
     def width(slope: float | None) -> float | None:
         return None if sigma is None or not slope else sigma / abs(slope)
 
+    def between(temperature: float) -> tuple[float | None, float | None] | None:
+        return None if sigma is None else lowest_pressures(system, phase, temperature, sigma)
+
+    own_range = between(own.temperature_K)
     lines = []
     for temperature in temperatures:
         at = formation_of(system, phase, Condition(temperature_K=temperature, pressure_GPa=synthesis.pressure_GPa))
@@ -154,13 +162,15 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
             {
                 "temperature_K": temperature, "lowest_pressure_GPa": at.lowest_pressure_GPa,
                 "highest_pressure_GPa": at.highest_pressure_GPa, "uncertainty_GPa": width(at.pressure_slope),
+                "between_GPa": between(temperature),
                 "formed_from": at.formed_from, "reaction": at.reaction, "is_monotone": at.is_monotone,
             }
         )  # fmt: skip
         system.forget()
     return {
         "formula": row.formula, "label": row.label, "rank": row.rank,
-        "sentence": sentence(own, row.formula, width(own.pressure_slope)), "uncertainty_eV_per_atom": sigma,
+        "sentence": sentence(own, row.formula, width(own.pressure_slope), own_range),
+        "uncertainty_eV_per_atom": sigma,
         **asdict(own), "by_temperature": lines,
     }  # fmt: skip
 
@@ -186,19 +196,20 @@ def _about(found: StoredHulls, elements: list[str]) -> dict[str, Any]:
 
 def _show(found: StoredHulls, told: list[dict[str, Any]], about: dict[str, Any]) -> None:
     from ninefold.report.terminal_parts import plain, table_of
-    from ninefold.thermo.window import pressure_text
+    from ninefold.thermo.window import pressure_text, range_text
 
     out = console()
     for each in told:
         out.print(plain(each["sentence"] + "."), soft_wrap=True)
         if each["reaction"]:
             out.print(plain(f"  {each['reaction']}"), soft_wrap=True)
-        table = table_of(">T (K)", ">p min (GPa)", ">±", ">to (GPa)", "from", "note")
+        table = table_of(">T (K)", ">p min (GPa)", ">within ± σ", ">to (GPa)", "from", "note")
         for line in each["by_temperature"]:
-            lowest, highest, width = (
+            lowest, highest = (
                 "–" if line[key] is None else pressure_text(line[key])
-                for key in ("lowest_pressure_GPa", "highest_pressure_GPa", "uncertainty_GPa")
+                for key in ("lowest_pressure_GPa", "highest_pressure_GPa")
             )
+            width = "–" if line["between_GPa"] is None else range_text(line["between_GPa"])
             table.add_row(
                 f"{line['temperature_K']:g}", lowest, width, highest, " + ".join(line["formed_from"]),
                 "" if line["is_monotone"] else "more than one window",

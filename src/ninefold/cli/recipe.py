@@ -94,7 +94,8 @@ def _stored(formula: str, store: str | None, campaign: str | None) -> list[dict[
             told.append({
                 "candidate": row["label"], "temperature_K": at["temperature_K"], "pressure_GPa": at["pressure_GPa"],
                 "phase_separation_energy": at.get("phase_separation_energy"), "engine": row["engine"],
-                "evidence": row["evidence"], "competes_with": products, "equation": None if equation is None else str(equation),
+                "evidence": row["evidence"],
+                "competes_with": products, "equation": None if equation is None else str(equation),
             })  # fmt: skip
     return told
 
@@ -180,5 +181,6 @@ def _competes(at: dict[str, Any]) -> str:
     place = "static" if at["temperature_K"] is None else f"{at['temperature_K']:g} K, {at['pressure_GPa']:g} GPa H2"
     beside = at["equation"] or " + ".join(at["competes_with"]) or "no competing phase"
     value = at["phase_separation_energy"]
-    side = "" if value is None else f"; {abs(value):.3f} eV/atom {'below its products, stable' if value <= 0 else 'above'}"
+    where = "" if value is None else "below its products: stable" if value <= 0 else "above its products"
+    side = "" if value is None else f"; {abs(value):.3f} eV/atom {where}"
     return f"Stored, {place}: {beside}{side} ({at['engine']}, {at['evidence']})"

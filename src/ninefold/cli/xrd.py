@@ -328,7 +328,7 @@ def _print(shown: list[_Shown], patterns: list[PowderPattern], beam: Radiation, 
                 f"{peak.two_theta:.3f}", f"{peak.d:.4f}", f"{peak.intensity:.1f}", " ".join(map(str, peak.hkl)),
                 str(peak.multiplicity),
             )  # fmt: skip
-        out.print(table)
+        out.print(table if peaks else plain("no reflection within the range of angles"))
         if len(peaks) > len(listed[:LISTED]):
             out.print(plain(f"{len(peaks) - len(listed[:LISTED])} more above 1 % of the strongest"))
     has_hydrogen = any("H" in {site.specie.symbol for site in each.structure} for each in shown)

@@ -14,6 +14,8 @@ from ninefold.cli.outputs import ForceOption
 if TYPE_CHECKING:
     from ninefold.diffraction.library import MatchPhase, PhaseGroup
     from ninefold.diffraction.match_results import FoundPhase, Match
+    from ninefold.diffraction.measured import MeasuredPattern
+    from ninefold.diffraction.radiation import Radiation
 
 SHORTEST_USED = 0.75
 """Å; peaks of shorter spacings overlap and tell phases no better. --range goes on beyond."""
@@ -79,8 +81,9 @@ def match(
     beam = radiation(wavelength, polarised=False if unpolarised else None, neutrons=neutrons, deuterated=deuterium)
     symbols = None if elements is None else _symbols(elements)
     target = None if out is None else _target(out, force=force, inputs=[pattern, *(phase or [])])
+    measured = _measured(pattern, beam, axis, range_)
     stored = _phases(symbols, phase or [], store, campaign, pressure)
-    found = _matched(pattern, beam, axis, range_, stored, strain, phases)
+    found = _matched(measured, beam, stored, strain, phases)
     if target is not None:
         from ninefold.output.target import write_whole
         from ninefold.report.powder_figure import match_figure, powder_png, powder_svg
@@ -96,18 +99,13 @@ def match(
         _print_pressure(stored, pressure)
 
 
-def _matched(
-    path: Path, beam: Any, axis: str, range_: str | None, stored: list[MatchPhase], strain: float, most: int
-) -> Match:
+def _measured(path: Path, beam: Radiation, axis: str, range_: str | None) -> MeasuredPattern:
+    """The part of the file that is used; read before a store is, so that a wrong file is told at once."""
     import numpy as np
 
     from ninefold.cli.xrd import _ends
-    from ninefold.diffraction.background import reduced, typical_width
-    from ninefold.diffraction.library import grouped
-    from ninefold.diffraction.matching import match as match_pattern
     from ninefold.diffraction.measured import FEWEST_POINTS, read_pattern
-    from ninefold.diffraction.profile import Profile
-    from ninefold.diffraction.radiation import d_of, two_theta_of
+    from ninefold.diffraction.radiation import two_theta_of
     from ninefold.errors import InputError
 
     measured = read_pattern(path, beam, axis)
@@ -117,6 +115,20 @@ def _matched(
     if len(measured.two_theta) < FEWEST_POINTS:
         problem = f"leaves {len(measured.two_theta)} points of the pattern"
         raise InputError("--range", range_, problem=problem, allowed=f"at least {FEWEST_POINTS}")
+    return measured
+
+
+def _matched(
+    measured: MeasuredPattern, beam: Radiation, stored: list[MatchPhase], strain: float, most: int
+) -> Match:
+    import numpy as np
+
+    from ninefold.diffraction.background import reduced, typical_width
+    from ninefold.diffraction.library import grouped
+    from ninefold.diffraction.matching import match as match_pattern
+    from ninefold.diffraction.profile import Profile
+    from ninefold.diffraction.radiation import d_of
+
     pattern = reduced(measured)
     width = typical_width(pattern)
     ends = float(pattern.two_theta[0]), float(pattern.two_theta[-1])
@@ -254,7 +266,8 @@ def _print_pressure(phases: list[MatchPhase], pressure: float) -> None:
 
     out = console()
     for words, count in sorted(Counter(phase.compression for phase in phases if phase.compression).items()):
-        out.print(plain(f"Cells at {pressure:g} GPa by {words}: {count} of {len(phases)} phases (changes count from there)"))
+        told = f"Cells at {pressure:g} GPa by {words}: {count} of {len(phases)} phases (changes count from there)"
+        out.print(plain(told))
     if left := [phase.name for phase in phases if not phase.compression]:
         out.print(plain(f"Cells of 0 GPa, without an equation of state, or as the file has them: {_listed(left)}"))
 

@@ -46,7 +46,7 @@ class MatchPhase:
     energy_per_atom: float | None = None
     """eV, of one method; the lowest of a group stands for it. None: after all others."""
     compression: str | None = None
-    """By what its cell was brought to the pressure of the measurement; empty: it is that of 0 GPa; None: no pressure."""
+    """By what its cell was brought to the measurement's pressure; empty: it is that of 0 GPa; None: no pressure."""
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,8 @@ def _assessed(
     """Rows of all compositions with their hull distances, as `result_jobs.assess_stability` makes them."""
     phases = sorted(read_references(store, campaign.name, method.id), key=lambda record: record.id)
     cells = structures_of(store, (phase.structure for phase in phases if phase.structure is not None))
-    hulls = stability.Hulls(phases, cells, campaign.stability, thermal_of(store, method.id, campaign.name), campaign.synthesis)
+    thermal = thermal_of(store, method.id, campaign.name)
+    hulls = stability.Hulls(phases, cells, campaign.stability, thermal, campaign.synthesis)
     there = {phase.name for phase in phases}
     for _, row in rows_of(store, ids, method, found):
         hulls.add(row)

@@ -95,7 +95,8 @@ def assess_stability(
         lost = sorted(item["name"] for item in relaxed or () if item["reference"] is None)
         phases = list(_references(opened, relaxed or ()))
         cells = tasks.structures_of(opened, (phase.structure for phase in phases if phase.structure is not None))
-        hulls = stability.Hulls(phases, cells, screened.stability, thermal_of(opened, of_method.id, screened.name), screened.synthesis)
+        thermal = thermal_of(opened, of_method.id, screened.name)
+        hulls = stability.Hulls(phases, cells, screened.stability, thermal, screened.synthesis)
         ids = [identifier for _, identifier in order]
         for _, row in rows_of(opened, ids, of_method, found):
             hulls.add(row)

@@ -191,8 +191,8 @@ _TABLE = (
         "integer",
         "",
         "imaginary modes",
-        "imaginary modes of the lowest structure where they are computed, noise left out; 0: a minimum of the vibrations' "
-        "engine; none: no vibrations",
+        "imaginary modes of the lowest structure, noise left out; 0: a minimum for the engine of the vibrations; none: "
+        "not computed",
     ),
     (
         "zero_point_energy",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ninefold.structures.averaged import AverageStructure
 
-COMMENT = "ninefold: average over the metal lattice's symmetry; energies of _ninefold_ items are of one ordered structure"
+COMMENT = "ninefold: average over the metal lattice's symmetry; _ninefold_ items are of one ordered structure"
 _SAME = 1e-4
 """Atoms of the cell, by which what is read back may differ: occupancies are written with ten digits."""
 

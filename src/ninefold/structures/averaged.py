@@ -30,6 +30,8 @@ _ONE_SITE = 0.25
 """Å, within which images of hydrogens are one average site."""
 _MEETS = 1e-6
 """Å, within which two images are the same point."""
+_ALIKE = 1e-3
+"""Fraction of a cell edge, likewise, of metals, whose special positions are as exact as the symmetry search."""
 _FULL = 1e-6
 """Relative, by which a full site may be overfilled by rounding."""
 _STEPS = 3
@@ -73,12 +75,12 @@ class AverageStructure:
         metals = tuple(
             WyckoffSite(site.element, 1, "a", "1", _in_cell(place))
             for site in self.metals.sites
-            for place in images_in_cell(np.array(site.position), number)
+            for place in _different(images_in_cell(np.array(site.position), number))
         )
         hydrogens = tuple(
             AverageSite(site.occupancy, 1, _in_cell(place))
             for site in self.hydrogens
-            for place in images_in_cell(np.array(site.position), number)
+            for place in _different(images_in_cell(np.array(site.position), number))
         )
         one = named(1)
         cell = replace(
@@ -200,6 +202,16 @@ def _orbit_of(point: np.ndarray, rotations: np.ndarray, shifts: np.ndarray, latt
 def _distances(apart: np.ndarray, lattice: np.ndarray) -> np.ndarray:
     """Å, of fractional differences, shape (n, 3), to the nearest image: right for what is nearer than half a cell."""
     return np.asarray(np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1))
+
+
+def _different(images: np.ndarray) -> np.ndarray:
+    """Images, shape (n, 3), fractional, of which those within `_ALIKE` of each other are one."""
+    kept: list[np.ndarray] = []
+    for image in images:
+        apart = np.array([image - other for other in kept]).reshape(-1, 3)
+        if not kept or np.abs(apart - np.round(apart)).max(axis=1).min() > _ALIKE:
+            kept.append(image)
+    return np.array(kept)
 
 
 def _in_cell(position: np.ndarray) -> tuple[float, float, float]:

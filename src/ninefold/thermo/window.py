@@ -100,6 +100,35 @@ def decomposition_temperature(system: ChemicalSystem, candidate: Phase, pressure
     return rises[-1] if rises else None
 
 
+def lowest_pressures(
+    system: ChemicalSystem, candidate: Phase, temperature: float, uncertainty: float
+) -> tuple[float | None, float | None]:
+    """Between which values the lowest pressure lies, one standard deviation of the distance to the hull to either side.
+
+    Near 1 bar a distance goes with the logarithm of the pressure, and its uncertainty over the slope is more than the
+    pressure itself; these are the pressures at which the distance falls to plus and to minus the uncertainty.
+
+    Args:
+        system: The candidate's.
+        candidate: With a volume.
+        temperature: K.
+        uncertainty: Standard deviation of its distance to the hull, eV/atom.
+
+    Returns:
+        GPa; 1e-9 where it is less there already; None where it is not reached to 10 GPa.
+    """
+
+    def reached(level: float) -> float | None:
+        crossings, first = crossings_of(
+            lambda pressure: system.separation(candidate, temperature, pressure) - level, PRESSURES
+        )
+        if first <= 0:
+            return PRESSURE_RANGE[0]
+        return next((crossing.at for crossing in crossings if not crossing.rises), None)
+
+    return reached(uncertainty), reached(-uncertainty)
+
+
 def crossings_of(
     function: Callable[[float], float], grid: Sequence[float] | np.ndarray
 ) -> tuple[list[Crossing], float]:
@@ -137,13 +166,19 @@ def _products(system: ChemicalSystem, candidate: Phase, temperature: float, pres
     return system.hull_without(candidate, ensemble).competitors(taken)
 
 
-def sentence(formation: Formation, formula: str, uncertainty_GPa: float | None = None) -> str:
+def sentence(
+    formation: Formation,
+    formula: str,
+    uncertainty_GPa: float | None = None,
+    between: tuple[float | None, float | None] | None = None,
+) -> str:
     """What a chemist asks first, in one sentence.
 
     Args:
         formation: Of the candidate.
         formula: Its.
         uncertainty_GPa: Standard deviation of the lowest pressure.
+        between: See `lowest_pressures`; said in place of a standard deviation that is larger than the pressure.
     """
     temperature, lowest = formation.temperature_K, formation.lowest_pressure_GPa
     if lowest is None:
@@ -155,6 +190,8 @@ def sentence(formation: Formation, formula: str, uncertainty_GPa: float | None =
         if uncertainty_GPa is not None and uncertainty_GPa > PRESSURE_RANGE[1]:
             width = f" ± more than {PRESSURE_RANGE[1]:g}"
         beside = f" from {' + '.join(formation.formed_from)} + H2" if formation.formed_from else ""
+        if between is not None and uncertainty_GPa is not None and uncertainty_GPa >= lowest:
+            width = f" ({range_text(between)})"
         first = f"{formula} forms{beside} above {pressure_text(lowest)}{width} GPa at {temperature:g} K"
     highest = formation.highest_pressure_GPa
     if highest is not None and highest < PRESSURE_RANGE[1]:
@@ -172,6 +209,12 @@ def sentence(formation: Formation, formula: str, uncertainty_GPa: float | None =
         is_end = decomposes >= TEMPERATURE_RANGE[1]
         third = f"; decomposes above {decomposes:.0f} K at 1 bar" if not is_end else "; stable to 1200 K at 1 bar"
     return f"{first}; {second}{third}"
+
+
+def range_text(between: tuple[float | None, float | None]) -> str:
+    """`0.02 to 4.4`; `0.02 to more than 10` where the upper one is not reached."""
+    most = f"more than {PRESSURE_RANGE[1]:g}"
+    return " to ".join(most if value is None else pressure_text(value) for value in between)
 
 
 def pressure_text(pressure: float) -> str:
