@@ -16,6 +16,7 @@ from ninefold.ranking.stored import rankables
 from ninefold.rules import RuleSettings, load_rule_set
 from ninefold.stages.rank import Ranking
 from ninefold.store import open_store
+from ninefold.thermo import Condition
 
 TERM = """
 def dense(item, settings):
@@ -209,3 +210,13 @@ def test_axes_that_are_none_are_one_line(text, words):
     with pytest.raises(InputError) as error:
         axes_of(text, {}, DEFAULT_WEIGHTS)
     assert words in str(error.value)
+
+
+def test_rows_of_a_campaign_without_a_condition_are_those_of_a_press(store):
+    """They were assessed at 973 K and 5 GPa: a ranking there needs no run, one elsewhere does."""
+    [campaign] = store.find("campaigns", limit=None)
+    campaign = store.get("campaigns", campaign["id"])
+    at = rerank(store, campaign, RankingSettings(at=Condition(temperature_K=973, pressure_GPa=5)))
+    assert at.settings.at is not None
+    with pytest.raises(InputError, match=r"is not where the stored rows were assessed"):
+        rerank(store, campaign, RankingSettings(at=Condition(temperature_K=973, pressure_GPa=4)))

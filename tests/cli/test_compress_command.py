@@ -61,6 +61,9 @@ def test_compression_is_computed_once_and_the_rows_follow(folder):
     done = ninefold("compress", "--workers", "1", "--json", cwd=folder, env=environment)
     assert done.returncode == 0, done.stderr
     states = json.loads(done.stdout)["equations_of_state"]
+    shown = ninefold("show", "K2ReH9", cwd=folder, env={"COLUMNS": "200"}).stdout
+    assert "Compression" in shown
+    assert "equation of state: " in shown, "why there is none"
     assert len(states) == len(planned) == count(folder, "properties")
     assert all(state.get("reason", "equation of state").startswith("equation of state") for state in states)
     calculations, before = count(folder, "calculations"), rows(folder, "conditions")
@@ -148,6 +151,17 @@ def test_the_report_has_the_maps_and_show_the_sentence(folder):
     assert 'aria-label="Map of H-K-Re"' in page
     shown = ninefold("show", "K2ReH9", cwd=folder)
     assert "at 800 K" in shown.stdout
+
+
+def test_a_ranking_at_a_condition_names_the_distance_that_it_rests_on(folder):
+    folder, _ = folder
+    told = ninefold("rank", cwd=folder, env={"COLUMNS": "200"}).stdout
+    assert "At 800 K and 2 GPa of hydrogen: stability is by G(synthesis)." in told
+    assert "G(synthesis)" in told.splitlines()[0]
+    [(name, distance), *_] = sorted(rows(folder, "id", "synthesis_separation"), key=lambda pair: pair[1] is None)
+    explained = ninefold("rank", "--explain", name, cwd=folder, env={"COLUMNS": "200"}).stdout
+    assert f"synthesis_separation {distance:.3f} eV/atom".replace("-", "\N{MINUS SIGN}") in explained
+    assert "phase_separation_energy" not in explained
 
 
 def test_weights_at_another_condition_need_a_run(folder):

@@ -351,7 +351,6 @@ def test_the_potential_s_equations_of_state_are_lent_to_the_verified_hull_which_
         assert any(note.startswith("p V at the volume of 0 GPa") for note in before["notes"])
         assert any("compressed as by weak Lennard-Jones" in note for note in now["notes"]), now["notes"]
         assert not any(note.startswith("p V") for note in now["notes"])
-        assert (row.compression_engine, row.bulk_modulus) == ("weak Lennard-Jones", 15.0) or mode == "relax"
         # the law: what the pressure adds is H(p) - H(0) of the lent state at the phase's own volume
         phase = candidate_phase(row, thermal)
         state = EquationOfState(0.0, phase.volume_per_atom, 15.0, 4.0)

@@ -144,6 +144,19 @@ def test_what_was_computed_is_found_again_and_rows_follow_from_the_facts(folder,
     assert records(folder, Calculation, kind="static") == static
     checked = command("db", "check").stdout
     assert "0 problems" in checked, checked
+    # the row of the structure says it, and what shows a candidate lists it
+    wanted = ("formula", "imaginary_modes", "zero_point_energy", "vibrations_engine", "vibrations_evidence")
+    query = ("query", 'vibrations_evidence = "test"', "--fields", ",".join(wanted), "--json")
+    [row] = json.loads(command(*query).stdout)
+    is_minimum = record.is_stable and (record.structure == record.start or record.gain > -0.002)
+    assert row["zero_point_energy"] == (record.zero_point_energy if is_minimum else None)
+    assert (row["imaginary_modes"] == 0) == is_minimum
+    assert row["vibrations_engine"] == "weak Lennard-Jones"
+    view = command("show", row["formula"]).stdout.partition("Vibrations\n")[2].partition("Powder pattern")[0]
+    assert "weak Lennard-Jones" in view
+    assert f"{1000 * record.zero_point_energy:.1f}" in view or not is_minimum
+    command("report", "-o", "page.html")
+    assert "<h4>Vibrations</h4>" in (folder / "page.html").read_text()
 
 
 def test_a_course_that_is_broken_off_goes_on_where_it_was(folder, command):

@@ -14,6 +14,7 @@ from ninefold.models.quantities import QUANTITIES, Kind, Quantity
 from ninefold.ranking.settings import RankingSettings
 from ninefold.ranking.terms import TERMS, shown_name
 from ninefold.store.listing import fields_of
+from ninefold.thermo.settings import SYNTHESIS
 
 if TYPE_CHECKING:
     from ninefold.ranking.rank import Ranked, Scores
@@ -111,13 +112,13 @@ def rerank(
 
 
 def _check_condition(settings: RankingSettings, stored: Mapping[str, Any] | None) -> None:
-    """Refuse to rank at a condition at which the rows were not assessed.
+    """Refuse to rank at a condition at which the rows were not assessed: the campaign's, by default that of a press.
 
     Raises:
         InputError: with how to assess them.
     """
     wanted = None if settings.at is None else settings.at.model_dump(mode="json")
-    if wanted is not None and wanted != stored:
+    if wanted is not None and wanted != (stored or SYNTHESIS.model_dump(mode="json")):
         raise InputError(
             "ranking.at", f"{wanted['temperature_K']:g} K and {wanted['pressure_GPa']:g} GPa",
             problem="is not where the stored rows were assessed",

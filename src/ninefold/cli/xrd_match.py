@@ -118,9 +118,7 @@ def _measured(path: Path, beam: Radiation, axis: str, range_: str | None) -> Mea
     return measured
 
 
-def _matched(
-    measured: MeasuredPattern, beam: Radiation, stored: list[MatchPhase], strain: float, most: int
-) -> Match:
+def _matched(measured: MeasuredPattern, beam: Radiation, stored: list[MatchPhase], strain: float, most: int) -> Match:
     import numpy as np
 
     from ninefold.diffraction.background import reduced, typical_width

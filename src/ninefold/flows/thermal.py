@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ninefold.campaign import parse_campaign
 from ninefold.models.campaign import CampaignRecord
 from ninefold.models.method import Method, ZeroPoint
+from ninefold.models.search import MinimaRecord
 from ninefold.models.vibrations import VibrationRecord
 from ninefold.stages.compress import STAGE, state_id, state_of
 from ninefold.stages.stability import Thermal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ninefold.store import Store
     from ninefold.thermo.equation_of_state import EquationOfState
     from ninefold.thermo.harmonic import HarmonicVibrations
+
 
 def thermal_of(store: Store, method: str, campaign: str) -> Thermal:
     """Equations of state and vibrations with one method, by the structure's id; other campaigns' count too.
@@ -66,7 +68,7 @@ def _lenders(store: Store, method: str, campaign: str) -> list[str]:
 def _carried_on(
     store: Store, method: str, lent: Mapping[str, tuple[str, EquationOfState]]
 ) -> dict[str, tuple[str, EquationOfState]]:
-    """By structure; also those that the method's relaxations ended with, from the geometry that these began with."""
+    """By structure; also for what the method has made of such a geometry: the end of a relaxation, a minimum's cell."""
     before = {
         row["final"]: row["start"]
         for row in store.iterate(
@@ -82,6 +84,11 @@ def _carried_on(
             place = before[place]
         if place in lent:
             found.setdefault(final, lent[place])
+    for record in read_all(store, MinimaRecord, equal={"method": method}):
+        for structure, origins in record.origins.items():
+            origin = next((each for each in reversed(origins) if each in found), None)
+            if origin is not None:
+                found.setdefault(structure, found[origin])
     return found
 
 

@@ -53,9 +53,7 @@ def powder_phases(
                     minimum["structure"], (name, row["formula"], "candidate", minimum["energy_per_atom"])
                 )  # fmt: skip
                 if facts is not None:
-                    compressed.setdefault(
-                        minimum["structure"], facts.compression_of_minimum(row, minimum["structure"])
-                    )
+                    compressed.setdefault(minimum["structure"], facts.compression_of_minimum(row, minimum["structure"]))
     for document in _references(store, equal, methods):
         if elements is None or set(document["elements"]) <= set(elements):
             wanted.setdefault(

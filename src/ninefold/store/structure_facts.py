@@ -109,7 +109,10 @@ class StructureFacts:
         """
         energies = {each["structure"]: each["energy_per_atom"] for each in row["minima"] if each["is_valid"]}
         nearest = sorted(energies, key=lambda key: (abs(energies[key] - energies[structure]), key))
-        return self.compression(structure, row["method"], [key for key in nearest if key != structure])
+        found = self.compression(structure, row["method"], [key for key in nearest if key != structure])
+        if found is None and (geometry := (row.get("verification") or {}).get("geometry")):
+            return self.compression(geometry, row["method"])  # a verification took the potential's geometry
+        return found
 
     def of_minima(self, minima: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         """`vibrations` and `equations_of_state` of minima as plain values; see `OF_VIBRATIONS` and `OF_STATE`.

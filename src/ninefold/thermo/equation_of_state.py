@@ -37,9 +37,9 @@ ENERGY_ERROR = 0.0005
 PRESSURE_ERROR = 0.2
 """GPa, likewise: a force criterion of 0.01 eV/Å, read as a virial, is 0.16 GPa at 10 Å³ per atom."""
 ZERO_PRESSURE_ERROR = 0.02
-"""GPa, of a cell that was relaxed without pressure, which counts more: with the error above, the volume at zero pressure
-came out 3 % (K2ReH9) to 7 % (K) from the relaxed one, and the bulk modulus with it. Stored minima of K, KH, K2ReH9
-and MgH2 have up to 0.06 GPa by 7net-0, most of them 0.02."""
+"""GPa, of a cell that was relaxed without pressure, which counts more: with the error above, the volume at 0 GPa came
+out 3 % (K2ReH9) to 7 % (K) from the relaxed one, and the bulk modulus with it. By 7net-0, stored minima of K, KH,
+K2ReH9 and MgH2 have up to 0.06 GPa, most of them 0.02."""
 _BULK_MODULI = (0.1, 1000.0)
 """GPa; solid hydrogen is the softest of what competes here, rhenium and osmium (400) the stiffest."""
 _DERIVATIVES = (1.01, 15.0)
