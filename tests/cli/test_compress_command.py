@@ -54,6 +54,24 @@ def test_rows_say_where_they_form_before_any_equation_of_state(folder):
     assert "free_energy" in json.dumps(ranked)
 
 
+def test_what_the_chosen_decompose_into_is_compressed_too(folder):
+    """Else p V, which is too high, would stand beside an equation of state in one hull."""
+    folder, environment = folder
+    keys = ("label", "phase_separation_energy", "synthesis_separation", "ambient_separation", "decomposition")
+    found = {}
+    for label, *distances, products, conditions in rows(folder, *keys, "conditions"):
+        if distances[0] is not None:
+            distances += [at["phase_separation_energy"] for at in conditions]
+            every = [*products, *(item for at in conditions for item in at["decomposition"])]
+            found[label] = min(distances), {item["name"].partition(", minimum")[0] for item in every}
+    nearest = min(found, key=lambda label: found[label][0])
+    asked = ("compress", "--dry-run", "--json", "--top", "1", "--window", "5")
+    planned = json.loads(ninefold(*asked, cwd=folder, env=environment).stdout)["structures"]
+    labels = {each["label"].partition(", minimum")[0] for each in planned} & found.keys()
+    assert labels == {nearest} | (found[nearest][1] & found.keys())
+    assert len(labels) > 1, "it decomposes into another candidate"
+
+
 def test_compression_is_computed_once_and_the_rows_follow(folder):
     """The weak pair potential holds no crystal under pressure: every structure says why; one gets a state by hand."""
     folder, environment = folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ninefold.flows.tasks import structures_of
@@ -32,6 +33,8 @@ def plan(
 ) -> list[Line]:
     """Structures to compress, by method: all references of the systems of what is in the window, then its minima.
 
+    Candidates that those in the window decompose into, static or at a stored condition, come with them.
+
     Args:
         store: With the finished campaign.
         campaign: As in the store.
@@ -55,10 +58,14 @@ def plan(
             for document in store.iterate("candidates", equal={"campaign": campaign.name, "method": method})
             if (nearest := _nearest(row := Candidate.model_validate(document))) is not None
         ]
+        by_label = {row.label: row for _, row in rows}
         limit = campaign.stability.noise_eV_per_atom
         rows = [pair for pair in rows if pair[0] <= (default_window(pair[1], limit) if window is None else window)]
         rows.sort(key=lambda pair: (pair[0], pair[1].id))
         chosen = [row for _, row in rows[:top]]
+        # a phase with an equation of state beside one with p V would win by what p V is too high
+        others = dict.fromkeys(name for row in chosen for name in _products(row) if name in by_label)
+        chosen += [by_label[name] for name in others if by_label[name] not in chosen]
         systems = [set(row.elements) for row in chosen]
         for reference in read_references(store, campaign.name, method):
             is_needed = any(set(reference.elements) <= system for system in systems)
@@ -87,6 +94,13 @@ def compress_one(place: Workplace, line: Line) -> PropertyRecord | Failure:
         return Failure(made)
     place.store.insert("properties", [made])
     return made
+
+
+def _products(row: Candidate) -> Iterator[str]:
+    """Names of what a candidate decomposes into, static and at every condition; a polymorph by its candidate."""
+    for products in (row.decomposition, *(at["decomposition"] for at in row.conditions)):
+        for product in products:
+            yield str(product.get("name", "")).split(", minimum ")[0]
 
 
 def _nearest(row: Candidate) -> float | None:

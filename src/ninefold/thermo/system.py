@@ -149,9 +149,10 @@ class ChemicalSystem:
         ]
         told = []
         if without := sum(each.equation_of_state is None for each in every):
+            beside = ", too high beside the others" if without < len(every) else ""
             told.append(
-                f"{AT_ZERO_PRESSURE} in place of an equation of state: {without} of {len(every)} structures"
-            )  # fmt: skip
+                f"{AT_ZERO_PRESSURE} in place of an equation of state: {without} of {len(every)} structures{beside}"
+            )
         lent = Counter(each.compressed_as_by for each in every if each.compressed_as_by)
         told += [f"compressed as by {label}: {count} of {len(every)} structures" for label, count in lent.items()]
         return "; ".join(told) or None
