@@ -9,6 +9,7 @@ import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse
 from ninefold.cli.dynamics_candidates import candidates
+from ninefold.cli.dynamics_distil import distil
 from ninefold.cli.dynamics_paths import paths
 from ninefold.cli.dynamics_plot import plot
 from ninefold.cli.dynamics_sources import trajectories_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
-    for command in (run, analyse, paths, transport, candidates, plot):
+    for command in (run, analyse, paths, transport, candidates, plot, distil):
         group.command()(command)
     app.add_typer(group, name="dynamics")
 
@@ -40,12 +41,16 @@ def run(
     deuterium: Annotated[bool, typer.Option("--deuterium", help="Mass of D for the hydrogens.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Fixes the velocities and the thermostat.")] = 0,
     max_atoms: Annotated[int, typer.Option("--max-atoms", min=1, help="Larger supercells are refused.")] = 300,
+    check_every: Annotated[
+        int, typer.Option("--check-every", min=0, help="Frames from check to check by a distilled potential's teacher.")
+    ] = 200,
 ) -> None:
     """Run molecular dynamics at constant temperature and volume. Ctrl-C ends after a piece; the same command goes on.
 
     The folder of a run is what `ninefold dynamics analyse` takes.
     """
     from ninefold.cli.calculation import step_progress, stopping
+    from ninefold.dynamics.distilled import DistilledEngine, force_source
     from ninefold.dynamics.runs import RunSettings
     from ninefold.dynamics.runs import run as run_one
     from ninefold.engines import EngineSettings, make_engine
@@ -68,6 +73,7 @@ def run(
     typer.echo(
         f"{file.name}: supercell of {len(atoms)} atoms, {frames} frames for {picoseconds:g} ps, {made.label}", err=True
     )
+    check = made.check(check_every) if isinstance(made, DistilledEngine) and check_every else None
     for kelvin in temperature:
         settings = RunSettings(
             temperature_K=kelvin, time_step_fs=time_step, save_every=save_every, seed=seed,
@@ -78,8 +84,9 @@ def run(
             name = f"dynamics {kelvin:g} K"
             atoms.calc = calculator()
             done = run_one(
-                atoms, settings, folder, frames, made.fingerprint, frames_per_piece=20,
+                atoms, settings, folder, frames, made.fingerprint, frames_per_piece=20 if check is None else 200,
                 notify=lambda at, total, name=name: notify(name, at, total), stop=stop,  # type: ignore[misc]
+                forces=force_source(made, kelvin, len(atoms)), check=check,
             )  # fmt: skip
         by_species = ", ".join(f"{symbol} {value:.0f}" for symbol, value in done.temperatures.items())
         typer.echo(f"{folder}: {done.time_ps:g} ps, mean temperature {done.mean_temperature:.0f} K ({by_species})")

@@ -25,6 +25,7 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
         f"{_count(found.n_centres, 'anion')} [{found.centre}H{found.n}]"
     )
     rows = [
+        ("forces", analysis.forces),
         ("nearest polyhedron", _populations(found)),
         ("vibration", f"{found.vibration_amplitude:.3f} of M-H ({found.mean_distance:.2f} Å) in each direction"),
         ("permutations", _rate(found.permutation_rate)),

@@ -38,6 +38,7 @@ def paths(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics import supercell
+    from ninefold.dynamics.bands import relax_in_cell
     from ninefold.dynamics.paths import sites, ways
     from ninefold.engines import EngineSettings, make_engine
 
@@ -52,7 +53,7 @@ def paths(
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, or another ASE calculator")
     if not dry_run:
         atoms.calc = calculator()
-        _relax(atoms)
+        relax_in_cell(atoms)
     every = [(site, way) for site in sites(atoms, centre) for way in ways(atoms, site) if way.displacement <= longest]
     if dry_run:
         _print_plan(every, json=json)
@@ -61,7 +62,7 @@ def paths(
     with step_progress() as notify:
         for done, (site, way) in enumerate(every):
             notify("paths", done, len(every))
-            rows.append(_one(atoms, site, way, calculator(), (fmax, steps, images), out, made.fingerprint))
+            rows.append(_one(atoms, site, way, calculator(), (fmax, steps, images), out, made))
         notify("paths", len(every), len(every))
     if json:
         print_json({"engine": made.label, "paths": rows})
@@ -69,18 +70,8 @@ def paths(
     _print_rows(rows, made.label)
 
 
-def _relax(atoms: Any) -> None:
-    """Positions to the minimum, in the cell and the symmetry of the start."""
-    from ase.constraints import FixSymmetry
-    from ase.optimize import BFGS
-
-    atoms.set_constraint(FixSymmetry(atoms, symprec=0.01))
-    BFGS(atoms, logfile=None).run(fmax=0.01, steps=200)
-    atoms.set_constraint()
-
-
 def _one(
-    atoms: Any, site: Site, way: Way, calculator: Any, limits: tuple[float, int, int], out: Path | None, method: str
+    atoms: Any, site: Site, way: Way, calculator: Any, limits: tuple[float, int, int], out: Path | None, engine: Any
 ) -> dict[str, Any]:
     """The row of a path, computed or found in the folder."""
     import json
@@ -93,7 +84,7 @@ def _one(
 
     key = content_key(
         [
-            method,
+            engine.fingerprint,
             [round(float(value), 3) for value in atoms.positions.ravel()],
             list(way.permutation),
             site.centre,
@@ -106,7 +97,7 @@ def _one(
         return row
     fmax, steps, images = limits
     found = barrier(atoms, site, way, calculator, fmax, steps, images)
-    row = _row(site, way, found)
+    row = _row(site, way, found) | {"engine": engine.label, "method": engine.fingerprint}
     if out is not None and there is not None:
         out.mkdir(parents=True, exist_ok=True)
         write(out / f"path-{key}.xyz", list(found.images), format="extxyz")

@@ -49,6 +49,8 @@ class DynamicsAnalysis:
     lab_surface: Connection | None
     """Of all hydrogen in the crystal; its percolation is transport of hydrogen from anion to anion."""
     notes: tuple[str, ...]
+    forces: str = "not known"
+    """What moved the atoms: rung, method, and what is known of its error; every rate stands on it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys; events in full."""
@@ -91,7 +93,7 @@ def analyse(
         )
     return DynamicsAnalysis(
         trajectory.source, found, lab, body, lab_curve, body_curve, surfaces, way, lab_surface,
-        tuple(_notes(found, trajectory)),
+        tuple(_notes(found, trajectory)), "not known" if trajectory.forces is None else trajectory.forces.sentence,
     )  # fmt: skip
 
 
@@ -137,7 +139,7 @@ def _anion_surfaces(
 
 
 def _notes(found: Pseudorotation, trajectory: Trajectory) -> list[str]:
-    notes = []
+    notes = [] if trajectory.forces is None else list(trajectory.forces.warnings)
     events = found.permutation_rate.events
     if not events:
         notes.append(

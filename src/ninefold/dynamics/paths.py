@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ninefold.dynamics.bands import relaxed_band
 from ninefold.dynamics.isomers import Isomers, cycles, isomers_of, nearest_assignment, shape_measure
 from ninefold.errors import InputError
 
@@ -28,8 +28,6 @@ FARTHEST_ISOMER = 1.5
 SYMMETRY = 0.1
 """Å; positions that a symmetry operation maps onto each other within this are the same."""
 IMAGES = 7
-SPRING = 0.5
-"""eV/Å^2 between images."""
 
 
 @dataclass(frozen=True)
@@ -190,30 +188,13 @@ def barrier(
         images: Between the ends.
         notify: Called with the steps done.
     """
-    from ase.mep import NEB
-    from ase.optimize import FIRE
-
     chain = _interpolated(atoms, site, way, images)
-    for image in chain:
-        image.calc = calculator
-    ends = float(atoms.get_potential_energy()) if atoms.calc is not None else float(chain[0].get_potential_energy())
-    done = 0
-    # the band is straightened first: a climbing image of a rough path climbs the wrong way
-    for climb, steps, goal in ((False, max_steps // 2, 4 * fmax), (True, max_steps, fmax)):
-        band = NEB(chain, k=SPRING, climb=climb, method="improvedtangent", allow_shared_calculator=True)
-        optimizer = FIRE(band, logfile=None, maxstep=0.1)
-        for _ in optimizer.irun(fmax=goal, steps=max(1, steps - done)):
-            if notify is not None:
-                notify(done + optimizer.nsteps)
-        done += optimizer.nsteps
-    residual = float(np.sqrt((band.get_forces() ** 2).sum(axis=1)).max())
-    energies = [0.0, *(float(image.get_potential_energy()) - ends for image in chain[1:-1]), 0.0]
-    steps_between = [float(np.linalg.norm(after.positions - before.positions)) for before, after in pairwise(chain)]
-    for image in chain:
-        image.calc = None
+    ends = float(atoms.get_potential_energy()) if atoms.calc is not None else None
+    found = relaxed_band(chain, calculator, fmax, max_steps, ends, notify)
     return Barrier(
-        way, max(energies), tuple(energies), sum(steps_between), residual, residual <= fmax * 1.01, tuple(chain)
-    )
+        way, max(found.energies_eV), found.energies_eV, found.path_length, found.residual, found.is_converged,
+        tuple(chain),
+    )  # fmt: skip
 
 
 def _candidates(unit: np.ndarray, assignment: np.ndarray, isomers: Isomers) -> list[tuple[str, np.ndarray]]:

@@ -25,6 +25,10 @@ HOTTEST = 5.0
 """A run whose temperature exceeds the thermostat's by this factor has exploded."""
 
 
+class ExplodedError(InputError):
+    """A run whose temperature ran away."""
+
+
 class RunSettings(Settings):
     """What changes the trajectory."""
 
@@ -134,7 +138,7 @@ def _piece(dynamics: Any, atoms: Atoms, settings: RunSettings, count: int) -> di
         per_species = [2 * kinetic[symbols == name].mean() / 3 / BOLTZMANN for name in names]
         hottest = max(per_species)
         if not np.isfinite(atoms.positions).all() or not hottest < HOTTEST * settings.temperature_K + 1000:
-            raise InputError(
+            raise ExplodedError(
                 "dynamics", f"{hottest:.0f} K", problem=f"after frame {frame} of this piece: the run exploded",
                 allowed=f"temperatures near {settings.temperature_K:g} K",
                 hint="relax the structure first, take a shorter time step, or another engine",

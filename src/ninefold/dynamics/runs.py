@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ninefold.atomic_files import write_atomically
+from ninefold.dynamics.checks import Checks, TeacherCheck, collected, refuse_beyond
+from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.propagation import Propagation, RunPoint, RunSettings
 from ninefold.dynamics.trajectory import Frames, Trajectory
 from ninefold.errors import InputError
@@ -49,6 +51,8 @@ def run(
     frames_per_piece: int = 100,
     notify: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    forces: ForceSource | None = None,
+    check: TeacherCheck | None = None,
 ) -> RunState:
     """Run, or go on with, molecular dynamics until a folder holds so many frames.
 
@@ -61,25 +65,34 @@ def run(
         frames_per_piece: Frames in one file; what a kill can lose.
         notify: Called with frames done and to do.
         stop: Asked after each piece whether to end early.
+        forces: What the forces are, noted with the run.
+        check: How the run is watched, where the forces are of a distilled potential.
 
     Raises:
-        InputError: if the folder holds another run, or the run explodes.
+        InputError: if the folder holds another run, the run explodes, or a check finds that it has left its ground.
     """
     propagation = Propagation(atoms, settings)
-    _claim(folder, propagation.atoms, settings, method)
+    _claim(folder, propagation.atoms, settings, method, forces)
     done = 0
     if (saved := _saved(folder)) is not None:
         done, point = saved
         propagation.go_on_from(point)
+    if check is not None:
+        refuse_beyond(checks_of(folder), check.limit, str(folder))
     while done < frames and not (stop is not None and stop()):
         count = min(frames_per_piece, frames - done)
-        _write(folder / f"frames-{done:09d}.npz", **propagation.piece(count))
+        piece = propagation.piece(count)
+        if check is not None:
+            piece |= check.of_piece(propagation.atoms, piece["positions"], done)
+        _write(folder / f"frames-{done:09d}.npz", **piece)
         done += count
         end = propagation.point
         _write(
             folder / STATE_FILE, positions=end.positions, momenta=end.momenta, frames=np.array(done),
             random=np.frombuffer(json.dumps(end.random).encode(), dtype=np.uint8),
         )  # fmt: skip
+        if check is not None:
+            refuse_beyond(collected([piece]), check.limit, str(folder))
         if notify is not None:
             notify(done, frames)
     return state(folder)
@@ -105,6 +118,16 @@ def state(folder: Path) -> RunState:
     return RunState(
         done, time_ps, dict(zip(names, mean.tolist(), strict=True)), float((mean * counts).sum() / counts.sum())
     )
+
+
+def checks_of(folder: Path) -> Checks | None:
+    """What the teacher's checks of a run found; None where it was not watched."""
+    done, first, found = _frames_done(folder), 0, []
+    while first < done:
+        with np.load(folder / f"frames-{first:09d}.npz") as piece:  # reads only what is asked for: no positions
+            first += len(piece["energies"])
+            found.append({name: piece[name] for name in piece.files if name.startswith("check_")})
+    return collected(found)
 
 
 def read_run(folder: Path, skip: int = 0) -> Trajectory:
@@ -133,7 +156,7 @@ def read_run(folder: Path, skip: int = 0) -> Trajectory:
 
     return Trajectory(
         tuple(described["species"]), settings.save_every * settings.time_step_fs, read, settings.temperature_K,
-        folder.name,
+        folder.name, _forces(folder, described),
     )  # fmt: skip
 
 
@@ -142,7 +165,14 @@ def is_run(path: Path) -> bool:
     return (path / RUN_FILE).is_file()
 
 
-def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str) -> None:
+def _forces(folder: Path, described: dict[str, Any]) -> ForceSource | None:
+    """What a run's forces are, with what the checks found."""
+    if described.get("forces") is None:
+        return None
+    return ForceSource.model_validate(described["forces"]).checked_by(checks_of(folder))
+
+
+def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str, forces: ForceSource | None) -> None:
     """Say what is run, or check that the folder's run is the same."""
     described = {
         "species": atoms.get_chemical_symbols(),
@@ -164,6 +194,8 @@ def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str) -> No
     if folder.exists() and any(folder.iterdir()):
         raise InputError("--out", str(folder), problem="holds other files", allowed="a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
+    if forces is not None:
+        described["forces"] = forces.model_dump(mode="json")
     write_atomically(path, json.dumps(described, indent=1).encode())
 
 

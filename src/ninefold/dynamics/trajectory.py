@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ninefold.dynamics.forces import ForceSource
 from ninefold.errors import InputError
 
 CHUNK_FRAMES = 1000
@@ -40,6 +41,8 @@ class Trajectory:
     """Of the thermostat; None where it is not known."""
     source: str = ""
     """Where it comes from, for messages."""
+    forces: ForceSource | None = None
+    """What moved its atoms; None where it is not known."""
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.time_step_fs) and self.time_step_fs > 0):

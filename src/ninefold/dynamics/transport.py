@@ -156,6 +156,8 @@ def transport(
         for name in dict.fromkeys(moved.symbols.tolist())
     }
     notes = _notes(moved, slope, diffusion, displacements[moved.mobile], (start, end), method)
+    if trajectory.forces is not None:
+        notes = (f"forces: {trajectory.forces.sentence}", *trajectory.forces.warnings, *notes)
     return Transport(
         trajectory.source, trajectory.temperature_K, (len(paths) - 1) * step, start * step, end * step, diffusion,
         conductivity, displacements, notes,

@@ -17,7 +17,7 @@ from ninefold.user_code import loading, missing_package
 if TYPE_CHECKING:
     from ninefold.engines.base import Engine
 
-# abinit and vasp are named and never imported from here: they stand on the workflow engine, a layer above
+# abinit, vasp and distilled are named and never imported from here: they stand in layers above
 ENGINES = Registry(
     group="ninefold.engines",
     setting="engine.name",
@@ -30,6 +30,7 @@ ENGINES = Registry(
         "gpaw": "ninefold.engines.gpaw_engine:gpaw",
         "abinit": "ninefold.flows.abinit:abinit",
         "vasp": "ninefold.flows.vasp_method:vasp",
+        "distilled": "ninefold.dynamics.distilled:distilled",
         "emt": "ninefold.engines.ase_engine:emt",
         "lj": "ninefold.engines.ase_engine:lennard_jones",
     },

@@ -1,0 +1,136 @@
+"""A distilled potential as an engine: `--engine distilled --model FOLDER`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ninefold.dynamics.checks import TeacherCheck
+from ninefold.dynamics.distil import CLAIM_FILE, MODEL_FILE, RESULT_FILE
+from ninefold.dynamics.forces import ForceSource
+from ninefold.dynamics.labels import read_json
+from ninefold.dynamics.students import make_trainer
+from ninefold.engines import make_engine
+from ninefold.engines.ase_engine import ASEEngine
+from ninefold.engines.settings import EngineSettings
+from ninefold.errors import InputError
+from ninefold.keys import file_checksum
+from ninefold.paths import user_path
+
+GATE = 2.0
+"""A run has left its ground where a checked frame's force error is beyond so many times the potential's own limit."""
+
+
+class DistilledEngine(ASEEngine):
+    """An engine around a distilled potential.
+
+    Args:
+        folder: Of a finished distillation.
+
+    Raises:
+        InputError: if the folder holds none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.result = read_result(folder)
+        trainer = make_trainer(self.result["student"])
+        model = folder / MODEL_FILE
+        super().__init__(
+            "distilled",
+            f"{trainer.label} distilled from {self.result['teacher']['label']}",
+            trainer.calculator(model),
+            (self.result["student"], file_checksum(str(model))),
+            frozenset(self.result["species"]),
+            evidence="test" if self.result["teacher"]["evidence"] == "test" else "ML",
+        )
+
+    def forces(self, temperature_K: float, atoms: int) -> ForceSource:
+        """What a run stands on.
+
+        Args:
+            temperature_K: Of the run.
+            atoms: In its cell.
+        """
+        errors = [row for row in self.result["errors"] if row["species"] == "all"]
+        known = ", ".join(f"{row['force_rmse'] * 1000:.0f} at {row['temperature_K']:g} K" for row in errors)
+        notes = [f"rates are not claimed from this potential: {reason}" for reason in self.result["reasons"]]
+        temperatures = [float(value) for value in self.result["settings"]["temperatures_K"]]
+        if temperature_K > max(temperatures):
+            notes.append(f"the potential was distilled up to {max(temperatures):g} K, below this run's temperature")
+        if atoms < self.result["atoms"]:
+            notes.append(f"the potential was distilled in a cell of {self.result['atoms']} atoms, larger than this one")
+        return ForceSource(
+            rung="distilled", method=self.label, error=f"force error on its own runs {known} meV/Å",
+            limit_eV_per_A=self.limit, warnings=tuple(notes),
+        )  # fmt: skip
+
+    @property
+    def limit(self) -> float:
+        """Force error of a checked frame, eV/Å, beyond which a run has left the potential's ground."""
+        return GATE * float(self.result["settings"]["force_limit"])
+
+    def check(self, every: int) -> TeacherCheck:
+        """Watch a run by the teacher.
+
+        Args:
+            every: Frames from one check to the next.
+
+        Raises:
+            InputError: if the teacher is not on this machine as it was.
+        """
+        teacher = self.result["teacher"]
+        made: Any = make_engine(EngineSettings(**teacher["settings"]))
+        if made.fingerprint != teacher["fingerprint"]:
+            raise InputError(
+                "--model", teacher["label"], problem="is the teacher, and not on this machine as it was there",
+                allowed="the same version and weights", hint="--check-every 0 runs without checks, and says so",
+            )  # fmt: skip
+        return TeacherCheck(made.calculator(), every, self.limit)
+
+
+def distilled(settings: EngineSettings) -> DistilledEngine:
+    """The engine of a folder.
+
+    Raises:
+        InputError: if no folder is named, or it holds no finished distillation.
+    """
+    if settings.model is None:
+        raise InputError(
+            "--model", None, problem="is needed by the engine distilled", allowed="folder of a distillation"
+        )
+    return DistilledEngine(user_path(settings.model, "--model"))
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result of a distillation.
+
+    Raises:
+        InputError: if the folder holds none, or one that has not ended.
+    """
+    result: dict[str, Any] | None = read_json(folder / RESULT_FILE)
+    if result is None or not (folder / MODEL_FILE).is_file():
+        begun = (folder / CLAIM_FILE).is_file()
+        raise InputError(
+            "--model", str(folder),
+            problem="holds a distillation that has not ended" if begun else "holds no distillation",
+            allowed="folder of ninefold dynamics distil --out",
+        )  # fmt: skip
+    if file_checksum(str(folder / MODEL_FILE)) != result["checksum"]:
+        raise InputError(
+            "--model", str(folder / MODEL_FILE), problem="is not the potential that result.json is of",
+            hint="the command that distilled it writes both anew",
+        )  # fmt: skip
+    return result
+
+
+def force_source(engine: Any, temperature_K: float, atoms: int) -> ForceSource:
+    """What a run by an engine stands on.
+
+    Args:
+        engine: Any.
+        temperature_K: Of the run.
+        atoms: In its cell.
+    """
+    if isinstance(engine, DistilledEngine):
+        return engine.forces(temperature_K, atoms)
+    return ForceSource(rung="engine", method=engine.label)

@@ -1,0 +1,69 @@
+"""What a potential can be distilled into: a trainer by name, which fits one and makes a calculator of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ninefold.dynamics.labels import LabelledFrame
+from ninefold.errors import InputError
+from ninefold.plugins import Registry
+from ninefold.user_code import loading
+
+
+class Trainer(Protocol):
+    """Fits potentials of one kind."""
+
+    label: str
+    """For people, with the versions of its programs: NEP4 (torchnep 1.0.7)."""
+    settings: dict[str, Any]
+    """Plain values: all that changes a fit, beside the frames and the seed."""
+
+    def fit(self, frames: Sequence[LabelledFrame], folder: Path, seed: int, start: Path | None) -> bytes:
+        """Fit a potential.
+
+        Args:
+            frames: To fit.
+            folder: There, for files of the fit; may hold those of one that was killed.
+            seed: Of its random numbers: the same frames, seed and start give the same potential.
+            start: File of an earlier potential to go on from.
+
+        Returns:
+            The content of the potential's file.
+        """
+        ...
+
+    def calculator(self, model: Path) -> Any:
+        """An ASE calculator of a potential's file, with energy and forces."""
+        ...
+
+
+STUDENTS = Registry(
+    group="ninefold.students",
+    setting="--student",
+    what="a kind of potential",
+    wanted="a class without arguments that gives a Trainer",
+    shipped={"nep": "ninefold.dynamics.nep:NEPTrainer"},
+)
+
+
+def make_trainer(name: str) -> Trainer:
+    """A trainer by name.
+
+    Raises:
+        InputError: if there is none of this name, or it cannot be made.
+    """
+    factory = STUDENTS.load(name)
+    if STUDENTS.is_shipped(name):
+        made: Trainer = factory()
+        return made
+    with loading(STUDENTS.setting, STUDENTS.origin(name)):
+        foreign: Any = factory()
+    if absent := [part for part in ("label", "settings", "fit", "calculator") if not hasattr(foreign, part)]:
+        raise InputError(
+            "--student", name, problem=f"gives a {type(foreign).__name__} without {', '.join(absent)}",
+            allowed=STUDENTS.wanted,
+        )  # fmt: skip
+    trainer: Trainer = foreign
+    return trainer

@@ -1,0 +1,60 @@
+"""NEP4 by torchnep and calorine, where they are installed; and what is said where they are not."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+
+from ninefold.dynamics.labels import LabelledFrame, Labels
+from ninefold.dynamics.nep import PYTHON_VARIABLE, NEPTrainer
+from ninefold.errors import MissingDependencyError
+
+installed = pytest.mark.skipif(
+    find_spec("calorine") is None or find_spec("torchnep") is None, reason="needs ninefold[distil]"
+)
+
+
+def _frames(folder: Path) -> list[LabelledFrame]:
+    generator = np.random.default_rng(0)
+    labels = Labels(folder / "frames", EMT())
+    for number in range(4):
+        atoms = bulk("Cu", cubic=True)
+        atoms.positions += generator.normal(scale=0.1, size=atoms.positions.shape)
+        labels.label(f"00-{number}", atoms)
+    return list(labels)
+
+
+@installed
+def test_fit_and_forces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same seed gives the same file; forces are the slope of the energy, in a cell smaller than the cutoff."""
+    monkeypatch.setattr(NEPTrainer, "settings", NEPTrainer.settings | {"epoch": "4", "start_stage2": "2"})
+    trainer = NEPTrainer()
+    frames = _frames(tmp_path)
+    content = trainer.fit(frames, tmp_path / "fit", 1, None)
+    assert content == trainer.fit(frames, tmp_path / "again", 1, None)
+    (tmp_path / "potential.txt").write_bytes(content)
+    atoms = frames[0].atoms()
+    atoms.calc = trainer.calculator(tmp_path / "potential.txt")
+    forces = atoms.get_forces()
+    assert np.abs(forces).max() > 0.01
+    assert forces == pytest.approx(atoms.calc.calculate_numerical_forces(atoms, d=1e-4), abs=1e-4)
+
+
+@pytest.mark.skipif(find_spec("calorine") is not None, reason="calorine is installed")
+def test_without_calorine() -> None:
+    with pytest.raises(
+        MissingDependencyError, match=r"'calorine', which is not installed; pip install 'ninefold\[distil\]'"
+    ):
+        NEPTrainer()
+
+
+@installed
+def test_a_python_without_the_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PYTHON_VARIABLE, str(tmp_path / "no-python"))
+    with pytest.raises(MissingDependencyError, match="'torchnep', which is not installed"):
+        NEPTrainer()
