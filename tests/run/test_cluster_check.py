@@ -46,7 +46,8 @@ def fake_tool(folder, name):
     (folder / name).chmod(0o755)
 
 
-def test_everything_that_is_right_is_said_to_be(slurm, tmp_path):
+def test_everything_that_is_right_is_said_to_be(slurm, tmp_path, monkeypatch):
+    monkeypatch.setenv("NINEFOLD_STORE", mongo_server.address_of(mongo_server.unused_database()))
     fake_tool(tmp_path / "bin", "vasp_std")
     (tmp_path / "potcars/POT_PAW_PBE_54").mkdir(parents=True)
     found = checked(
@@ -61,7 +62,7 @@ def test_everything_that_is_right_is_said_to_be(slurm, tmp_path):
     assert "stage 'verify' asks for up to 8 GB" in found["dft: memory"].text
     of_each = ("queue job", "tiny job", "ninefold", "clock", "scratch", "spool")
     assert set(found) == {
-        "scheduler", "work_folder", "spool from here",
+        "scheduler", "work_folder", "spool from here", "database from here",
         *(f"{kind}: {what}" for kind in ("cpu", "dft") for what in of_each),
         "dft: executable vasp", "dft: pseudopotentials vasp", "dft: memory",
     }  # fmt: skip
@@ -226,6 +227,19 @@ def test_pseudopotentials(node, tmp_path, monkeypatch):
     found = node(executables={"gpaw": "/bin/sh"})["pseudopotentials gpaw"]
     assert found.status == "failed"
     assert "is not installed" in found.text
+
+
+def test_the_login_node_of_a_spool_folder_needs_a_database(tmp_path, monkeypatch):
+    monkeypatch.delenv("NINEFOLD_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    found = cluster_check.login_database_finding()
+    assert (found.what, found.status) == ("database from here", "failed")
+    assert found.text == "NINEFOLD_STORE names no server: ninefold.db is a file"
+    monkeypatch.setenv("NINEFOLD_STORE", "mongodb://127.0.0.1:9/x?serverSelectionTimeoutMS=300")
+    found = cluster_check.login_database_finding()
+    assert found.status == "failed"
+    assert found.advice.endswith("?tls=")  # nothing of campaigns that go on
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_spool_folder_of_the_node_s_own_is_told_from_the_shared_one(tmp_path, monkeypatch):

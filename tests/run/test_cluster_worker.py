@@ -490,7 +490,8 @@ def test_a_program_that_a_job_leaves_behind_ends_with_it(place, address, tmp_pat
 
 @pytest.mark.parametrize(
     ("each", "most", "size"),
-    [(1.0, 1000, round(3600 / 3.8)), (10_000.0, 1000, 1), (10_000.0, 2, 2)],  # four compositions in two shards at most
+    # four compositions: one shard, two, four, and two at most
+    [(1.0, 1000, 4), (600.0, 1000, 2), (10_000.0, 1000, 1), (10_000.0, 2, 2)],
 )
 def test_shards_take_an_hour_by_measured_rates_and_are_not_too_many(place, monkeypatch, each, most, size):
     from ninefold.flows import estimate
@@ -505,6 +506,21 @@ def test_shards_take_an_hour_by_measured_rates_and_are_not_too_many(place, monke
     assert sized.execution.compositions_per_job == size  # a search: 8 structures of 0.1 s, 3 relaxations of each
     assert sized.fingerprint() == campaign.fingerprint()
     assert submission.with_shards(campaign, store, 3600.0) == campaign  # of this engine nothing is known
+
+
+@pytest.mark.parametrize(
+    ("each", "places", "size"),
+    [(100.0, None, 4), (100.0, 1, 4), (100.0, 2, 2), (100.0, 320, 1),
+     (5.0, 320, 4), (2.0, 320, 4), (10.0, 320, 2)],  # of a minute at least: four of 16 s, two of 31 s
+)  # fmt: skip
+def test_shards_are_made_small_enough_for_the_places_of_the_cluster(place, monkeypatch, each, places, size):
+    """A search takes 3 * each + 0.8 s."""
+    from ninefold.flows import estimate
+
+    rates = estimate.Rates(estimate.Range(0.1, 0.1, 0.1), estimate.Range(each, each, each), "a test")
+    monkeypatch.setattr(estimate, "measured_rates", lambda *_: rates)
+    campaign = parse_campaign({**QUICK, "engine": {"name": "lj"}})
+    assert submission.with_shards(campaign, place[0], 3600.0, places).execution.compositions_per_job == size
 
 
 def test_what_is_left_is_told_from_what_jobs_of_the_same_name_have_taken(place, address, tmp_path):

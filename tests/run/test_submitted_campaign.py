@@ -149,7 +149,9 @@ def test_a_finished_campaign_is_not_submitted_again_and_nothing_failed(finished,
     assert "is finished" in again.stderr
     assert "nothing failed" in command("failures", folder=folder, environment=environment).stdout
     none = command("retry", "quick", "--cause", "x", folder=folder, environment=environment, code=2)
-    assert "--cause: 'x' is the cause of no failure" in none.stderr
+    assert "--cause: 'x' is the cause of no failure; allowed: none: nothing failed" in none.stderr
+    missing = command("retry", "quick", folder=folder, environment=environment, code=2)
+    assert "is finished: nothing is missing" in missing.stderr
 
 
 @pytest.mark.parametrize(
@@ -314,7 +316,7 @@ def test_a_submission_that_was_killed_at_its_last_step_is_completed_by_recovery(
         with monkeypatch.context() as patch:
             patch.setattr(CampaignLaunchPad, "resume_fw", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
-                submission.submit_campaign(LJ, address, "here", ("cpu",), again=True)
+                submission.submit_campaign(LJ, address, "here", ("cpu",))
         assert launchpad.fireworks.count_documents({"spec.ninefold.campaign": "cut", "state": "READY"}) == 0
         assert recover(store, launchpad).completed == 1
         assert launchpad.fireworks.count_documents({"spec.ninefold.campaign": "cut", "state": "READY"}) == 1

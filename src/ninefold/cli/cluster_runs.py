@@ -59,8 +59,9 @@ def submit(
     done = submit_campaign(
         read, database_of(chosen, store), chosen.name, chosen.resources.kinds, workflow=workflow, update=update,
         shard_seconds=60 * shard_minutes, has_spool=chosen.spool is not None, places=places_of(chosen),
+        option=cluster_option(cluster),
     )  # fmt: skip
-    _tell_submitted(done, chosen.name, json, named=cluster)
+    _tell_submitted(done, chosen.name, json, cluster, has_spool=chosen.spool is not None)
 
 
 def work(
@@ -174,15 +175,18 @@ def failures(
     import shlex
 
     from ninefold.cli.locate import campaign_document
+    from ninefold.flows.spending import left_out
     from ninefold.report.terminal_parts import plain
     from ninefold.run.failures import grouped
     from ninefold.run.watch import standing_of
     from ninefold.store import open_store
 
     with open_store(_address(cluster, store)) as repository:
-        name = campaign_document(repository, campaign, unfinished_first=True)["name"]
+        document = campaign_document(repository, campaign, unfinished_first=True)
+        name = document["name"]
         faults = repository.find("faults", equal={"campaign": name}, limit=None)
         standing = standing_of(repository, name)
+        left = left_out(repository, document)
     groups = grouped(faults, standing.logs if standing else {})
 
     def again(cause: str) -> str:
@@ -195,7 +199,8 @@ def failures(
         return
     out = console()
     if not groups:
-        out.print(f"Campaign {name}: nothing failed.")
+        spent = "" if left is None else f" {left.number} compositions were not computed, as its budget is spent."
+        out.print(f"Campaign {name}: nothing failed.{spent}", markup=False)
     for group in groups:
         stages = ", ".join(f"{stage} {count}" for stage, count in group.stages.items())
         out.print(plain(f"{group.number} x {group.cause}\n    in {stages}: {'; '.join(group.named)}"))
@@ -220,24 +225,28 @@ def retry(
     from ninefold.cli.locate import campaign_document
     from ninefold.errors import InputError
     from ninefold.run.failures import cause_of
-    from ninefold.run.submission import submit_campaign
+    from ninefold.run.submission import SHARD_SECONDS, submit_campaign
     from ninefold.run.submitted_runs import launchpad_of, not_submitted, submission_of
 
-    address = _address(cluster, store)
-    with launchpad_of(address) as (repository, launchpad):
+    address, option = _address(cluster, store), cluster_option(cluster)
+    with launchpad_of(address, must_exist=True) as (repository, launchpad):
         document = campaign_document(repository, campaign)
         before = submission_of(launchpad, campaign)
         reasons = repository.find("faults", equal={"campaign": campaign}, fields=["reason"])
     if before is None:
         raise not_submitted(campaign)
     if before["what"] == "verify":
+        named = option or f" --cluster {before['cluster']}"
         raise InputError(
             "campaign", campaign, problem="was submitted last for its verification",
-            hint=f"the same 'ninefold verify {campaign} ... --cluster {before['cluster']}' computes what is missing",
+            hint=f"the same 'ninefold verify {campaign} ...{named}' computes what is missing",
         )  # fmt: skip
     causes = {cause_of(row["reason"]) for row in reasons}
     if unknown := [one for one in cause or () if one not in causes]:
-        raise InputError("--cause", unknown[0], problem="is the cause of no failure", allowed="; ".join(sorted(causes)))
+        raise InputError(
+            "--cause", unknown[0], problem="is the cause of no failure",
+            allowed="; ".join(sorted(causes)) or "none: nothing failed",
+        )  # fmt: skip
     name, kinds, has_spool, places = (
         before["cluster"],
         tuple(before["kinds"]),
@@ -252,10 +261,10 @@ def retry(
         places = places_of(chosen)
     done = submit_campaign(
         with_budget(parse_campaign(document["settings"]), budget), address, name, kinds,
-        workflow=document["workflow"], again=True,
-        held_causes=tuple(sorted(causes - set(cause))) if cause else (), has_spool=has_spool, places=places,
+        workflow=document["workflow"], held_causes=tuple(sorted(causes - set(cause))) if cause else (),
+        has_spool=has_spool, places=places, shard_seconds=before.get("shard_seconds", SHARD_SECONDS), option=option,
     )  # fmt: skip
-    _tell_submitted(done, name, json, named=cluster)
+    _tell_submitted(done, name, json, cluster, has_spool=has_spool)
 
 
 def pause(
@@ -310,9 +319,10 @@ def submit_verification_to(
         )  # fmt: skip
     _ask_scheduler(chosen, cluster)
     done = submit_verification(
-        campaign, address, chosen.name, chosen.resources.kinds, settings, workflow, chosen.spool is not None
-    )
-    _tell_submitted(done, chosen.name, as_json, named=cluster)
+        campaign, address, chosen.name, chosen.resources.kinds, settings, workflow, chosen.spool is not None,
+        cluster_option(cluster),
+    )  # fmt: skip
+    _tell_submitted(done, chosen.name, as_json, cluster, has_spool=chosen.spool is not None)
 
 
 def _ask_scheduler(cluster: Cluster, named: str) -> None:
@@ -327,9 +337,9 @@ def _set_state(campaign: str, cluster: str | None, store: str | None, state: Any
     from ninefold.cli.locate import check_campaign
     from ninefold.run.submitted_runs import launchpad_of, set_state
 
-    with launchpad_of(_address(cluster, store)) as (repository, launchpad):
+    with launchpad_of(_address(cluster, store), must_exist=True) as (repository, launchpad):
         check_campaign(repository, campaign)
-        set_state(launchpad, campaign, state, allowed)
+        set_state(launchpad, campaign, state, allowed, cluster_option(cluster))
 
 
 def database_of(cluster: Cluster, store: str | None) -> str:
@@ -383,16 +393,20 @@ def _address(cluster: str | None, store: str | None) -> str:
     return database_of(read_cluster(cluster), store)
 
 
-def _tell_submitted(done: Any, cluster: str, as_json: bool, named: str | None) -> None:
+def _tell_submitted(done: Any, cluster: str, as_json: bool, named: str | None, *, has_spool: bool) -> None:
     """Say what was submitted and what comes next; a cluster is named as the user did: a file has no other name."""
     import shlex
 
     if as_json:
         print_json({**done._asdict(), "cluster": cluster})
         return
+    number = done.compositions_per_job
+    serve = ""
+    if has_spool:
+        serve = f", 'ninefold serve-spool --cluster {shlex.quote(named or cluster)}' beside it hands out the jobs"
     typer.echo(
         f"Campaign {done.campaign!r} is submitted to cluster {cluster!r}: {done.jobs} jobs at first, "
-        f"{done.compositions_per_job} compositions in a job.\n"
-        f"'ninefold up {shlex.quote(named or cluster)}' starts workers; "
+        f"{number} composition{'' if number == 1 else 's'} in a job.\n"
+        f"'ninefold up {shlex.quote(named or cluster)}' starts workers{serve}; "
         f"'ninefold status --watch -c {done.campaign}{cluster_option(named)}' follows it."
     )

@@ -45,6 +45,8 @@ def check_cluster(cluster: Cluster, file: Path, seconds: float = SECONDS) -> Ite
     """
     try:
         folder, queue = work_folder(cluster), queue_of(cluster)
+        if cluster.spool is not None:
+            spool_folder(cluster)  # its path
         names = [check_name(cluster, kind) for kind in cluster.resources.kinds]
         start = time.monotonic()
         queue.jobs(names)
@@ -59,6 +61,7 @@ def check_cluster(cluster: Cluster, file: Path, seconds: float = SECONDS) -> Ite
     else:
         advice = "set 'spool' to a folder that login and compute nodes share"
         yield folder_finding("spool from here", spool_folder(cluster), advice)
+        yield login_database_finding()
     accepted: list[ResourceKind] = []
     for kind in cluster.resources.kinds:
         finding = whole_job_finding(cluster, file, kind, queue, folder)
@@ -69,6 +72,17 @@ def check_cluster(cluster: Cluster, file: Path, seconds: float = SECONDS) -> Ite
             yield shortage
     if accepted:
         yield from _Probes(cluster, queue, folder, accepted).findings(seconds)
+
+
+def login_database_finding() -> Finding:
+    """The database of a cluster with a spool folder, which this machine alone reaches and no file of it names."""
+    from ninefold.store import resolve_store, store_file
+
+    address = resolve_store()
+    if store_file(address) is not None:
+        advice = "set NINEFOLD_STORE to mongodb://HOST:PORT/DATABASE: this machine reaches it for the nodes"
+        return Finding("database from here", "failed", f"NINEFOLD_STORE names no server: {address} is a file", advice)
+    return database_finding(address, "login")._replace(what="database from here")
 
 
 def check_name(cluster: Cluster, kind: ResourceKind) -> str:

@@ -32,6 +32,7 @@ from ninefold.run.one_process import OneProcess, held_tasks
 from ninefold.run.room import check_room
 from ninefold.run.running_job import Noting, at_place, in_folder, watching
 from ninefold.run.submitted_runs import has_work, held_runs, launchpad_of
+from ninefold.run.watch import RUNS_JOBS
 from ninefold.stages.stage import Counts
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, drop, held
@@ -87,6 +88,8 @@ class ClusterWorker:
     ) -> None:  # fmt: skip
         self._address, self._cluster, self._kinds, self._ending, self._tell = address, cluster, kinds, ending, tell
         self._folder = folder
+        self.noted: dict[str, Any] = {}
+        """What its lease says beside the job."""
         self.done = Worked()
         self._run_now: str | None = None
         self._former: list[str] = []
@@ -125,7 +128,7 @@ class ClusterWorker:
         connection = connection_of(store)
         connection.retry_seconds = RETRY_SECONDS
         queue_job = os.environ.get(QUEUE_JOB)
-        purpose = f"runs jobs of cluster {self._cluster} ({', '.join(self._kinds)})" + (
+        purpose = f"{RUNS_JOBS} {self._cluster} ({', '.join(self._kinds)})" + (
             f" in queue job {queue_job}" if queue_job else ""
         )
         term = Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS, is_kept=False)
@@ -193,7 +196,9 @@ class ClusterWorker:
 
         tag = firework.spec[TAG]
         started, wall, cpu = time.time(), time.monotonic(), core_time()
-        lease.try_note({"job": firework.fw_id, "name": firework.name, "campaign": tag["campaign"], "since": started})
+        lease.try_note(
+            {**self.noted, "job": firework.fw_id, "name": firework.name, "campaign": tag["campaign"], "since": started}
+        )
         run, tasks = self._run_of(store, launchpad, tag)
 
         def on_error(job: str, error: Exception) -> None:
@@ -206,8 +211,9 @@ class ClusterWorker:
         try:
             try:
                 with (
-                    registered_as(run), running_with(tasks), listening(Noting(lease, firework, tag["campaign"])),
-                    at_place(place), in_folder(self._folder_of(firework, launch)),
+                    registered_as(run), running_with(tasks), at_place(place),
+                    listening(Noting(lease, firework, tag["campaign"], self.noted)),
+                    in_folder(self._folder_of(firework, launch)),
                     kept_in(self._folder and self._folder / "relaxations"), self._ending.computing(),
                 ):  # fmt: skip
                     action = firework.tasks[0].run_task(dict(firework.spec))

@@ -122,7 +122,9 @@ def database_finding(address: str, kind: str) -> Finding:
                 if not error.problem.startswith("is in use"):  # by another check, which has written it
                     raise
     except InputError as error:
-        return Finding("database", "failed", f"{masked(address)} {error.problem}", error.hint or "")
+        # what is told of a campaign that was interrupted is of no use here
+        advice = (error.hint or "").partition(", then try again")[0]
+        return Finding("database", "failed", f"{masked(address)} {error.problem}", advice)
     except NinefoldError as error:
         return Finding("database", "failed", str(error), "see the server's log")
     return Finding("database", "ok", f"{masked(address)} answers and takes writes ({time.monotonic() - start:.1f} s)")

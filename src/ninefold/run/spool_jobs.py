@@ -16,6 +16,7 @@ import base64
 import gzip
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +39,7 @@ _FACTS = (
     "vibrations", "trajectories", "dynamics",
 )  # fmt: skip
 _LONGEST_ID = 200
+_JOB_NAME = re.compile(r"\d+-\d+-\d+")
 
 
 class JobName(NamedTuple):
@@ -82,6 +84,11 @@ def names_in(folder: Path) -> list[str]:
     with suppress(FileNotFoundError):
         return sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
     return []
+
+
+def job_names_in(folder: Path) -> list[str]:
+    """Files of jobs in a folder, in order; what somebody else has put there is none."""
+    return [name for name in names_in(folder) if _JOB_NAME.fullmatch(name)]
 
 
 def moved(file: Path, target: Path) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ninefold.atomic_files import write_atomically
 from ninefold.engines.unfinished import kept_in
-from ninefold.errors import NinefoldError, description
+from ninefold.errors import InputError, NinefoldError, description
 from ninefold.flows.counting import Faults, registered_attempt
 from ninefold.flows.earlier import continued, is_out_of_time
 from ninefold.flows.runner import Run, registered_as, running_with
@@ -71,6 +71,11 @@ def work_from_spool(
                 idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
                 continue
             if time.monotonic() - idle_since >= idle_seconds:
+                if not folder.is_dir():
+                    raise InputError(
+                        "spool", str(folder), problem="does not exist on this node",
+                        hint="'ninefold serve-spool' makes it; the nodes must see the same folder",
+                    )  # fmt: skip
                 done.reason = f"nothing was ready for {idle_seconds:g} s"
                 return done
             time.sleep(min(pause, idle_seconds))
@@ -82,8 +87,8 @@ def work_from_spool(
 @contextmanager
 def _alive(folder: Path, worker: str) -> Iterator[None]:
     """A file that changes while this process lives."""
+    # the folder is the server's to make: where it is not mounted, one of this node's own would never hold a job
     file, ended = folder / WORKERS / worker, threading.Event()
-    file.parent.mkdir(parents=True, exist_ok=True)
 
     def beat() -> None:
         number = 0
@@ -108,7 +113,7 @@ def _alive(folder: Path, worker: str) -> Iterator[None]:
 
 def _taken(folder: Path, kinds: Sequence[str], worker: str) -> Path | None:
     """The first job that this worker could take."""
-    waiting = sorted((name, kind) for kind in kinds for name in spool_jobs.names_in(folder / JOBS / kind))
+    waiting = sorted((name, kind) for kind in kinds for name in spool_jobs.job_names_in(folder / JOBS / kind))
     for name, kind in waiting:
         target = folder / RUNNING / worker / name
         if spool_jobs.moved(folder / JOBS / kind / name, target):
