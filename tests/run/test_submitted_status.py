@@ -13,7 +13,7 @@ import mongo_server
 from campaign_run import QUICK
 from ninefold.campaign import parse_campaign
 from ninefold.cli import status as status_command
-from ninefold.cli.main import app
+from ninefold.cli.main import command_line
 from ninefold.errors import InputError
 from ninefold.flows.kept import lease_purpose
 from ninefold.run import submission, submitted_runs
@@ -37,7 +37,7 @@ def address(monkeypatch, tmp_path):
 def test_watch_ends_when_the_campaign_is_cancelled_and_says_how_to_go_on(address, tmp_path):
     with launchpad_of(address) as (_, launchpad):
         set_state(launchpad, "shown", "cancelled", ("submitted",))
-    done = CliRunner().invoke(app, ["status", "--watch", "-c", "shown"], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(command_line(), ["status", "--watch", "-c", "shown"], env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.exception
     assert done.stdout.startswith("Campaign shown: cancelled, ")
     assert "'ninefold retry shown' computes what is missing." in done.stdout
@@ -54,12 +54,12 @@ def test_watch_goes_on_when_the_database_is_away_for_a_while(address, monkeypatc
         return now
 
     monkeypatch.setattr(status_command, "_tell", look)
-    done = CliRunner().invoke(app, ["status", "--watch", "--every", "0.1"])
+    done = CliRunner().invoke(command_line(), ["status", "--watch", "--every", "0.1"])
     assert done.exit_code == 0, done.exception
     assert "The database is away, and is asked again: " in done.output
     assert next(looks, None) is None
     looks = iter([InputError("store", "mongodb://x", problem="cannot be reached")])
-    assert CliRunner().invoke(app, ["status", "--watch"]).exception is not None  # at the first look it may be a mistake
+    assert CliRunner().invoke(command_line(), ["status", "--watch"]).exception is not None  # at the first look it may be a mistake
 
 
 def test_hints_name_the_cluster_as_the_user_did(address):
@@ -119,7 +119,7 @@ def test_a_mistyped_database_is_not_made():
     mongo_server.server()
     name = mongo_server.unused_database()
     for command in ("cancel", "pause", "retry"):
-        done = CliRunner().invoke(app, [command, "shown", "--store", mongo_server.address_of(name)])
+        done = CliRunner().invoke(command_line(), [command, "shown", "--store", mongo_server.address_of(name)])
         assert isinstance(done.exception, InputError)
     assert name not in mongo_server.client().list_database_names()
 
@@ -135,5 +135,5 @@ def test_a_submission_tried_again_keeps_the_size_of_its_shards(address, monkeypa
         if shard_seconds:
             submission.submit_campaign(CAMPAIGN, address, "here", ("cpu",), shard_seconds=shard_seconds)
         else:
-            assert CliRunner().invoke(app, ["retry", "shown"]).exit_code == 0
+            assert CliRunner().invoke(command_line(), ["retry", "shown"]).exit_code == 0
     assert asked == [300.0, 300.0]

@@ -144,7 +144,7 @@ def up(
     store: StoreOption = None,
 ) -> None:
     """Keep queue jobs alive while a cluster's campaigns have work; it may be ended and started again at any time."""
-    from ninefold.cli.cluster_runs import cluster_option, database_of
+    from ninefold.cli.cluster_common import cluster_option, database_of
     from ninefold.clusters import find_cluster, read_cluster, spool_folder
     from ninefold.run.launchpad_demand import LaunchpadDemand
     from ninefold.run.queue import queue_of

@@ -32,7 +32,7 @@ def status(
     from ninefold.errors import NinefoldError
 
     if cluster is not None:
-        from ninefold.cli.cluster_runs import database_of
+        from ninefold.cli.cluster_common import database_of
         from ninefold.clusters import read_cluster
 
         store = database_of(read_cluster(cluster), store)
@@ -57,7 +57,7 @@ def status(
 
 def _tell(address: str, name: str | None, json: bool, cluster: str | None) -> bool:
     """Print where a campaign stands; whether it goes on."""
-    from ninefold.cli.cluster_runs import cluster_option
+    from ninefold.cli.cluster_common import cluster_option
     from ninefold.cli.locate import campaign_document
     from ninefold.flows.funnel import total
     from ninefold.flows.kept import kept_of, lease_purpose
