@@ -59,7 +59,9 @@ def test_watch_goes_on_when_the_database_is_away_for_a_while(address, monkeypatc
     assert "The database is away, and is asked again: " in done.output
     assert next(looks, None) is None
     looks = iter([InputError("store", "mongodb://x", problem="cannot be reached")])
-    assert CliRunner().invoke(command_line(), ["status", "--watch"]).exception is not None  # at the first look it may be a mistake
+    assert (
+        CliRunner().invoke(command_line(), ["status", "--watch"]).exception is not None
+    )  # at the first look it may be a mistake
 
 
 def test_hints_name_the_cluster_as_the_user_did(address):
