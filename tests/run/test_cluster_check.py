@@ -232,11 +232,11 @@ def test_pseudopotentials(node, tmp_path, monkeypatch):
 def test_the_login_node_of_a_spool_folder_needs_a_database(tmp_path, monkeypatch):
     monkeypatch.delenv("NINEFOLD_STORE", raising=False)
     monkeypatch.chdir(tmp_path)
-    found = cluster_check.login_database_finding()
+    found = probe.login_database_finding()
     assert (found.what, found.status) == ("database from here", "failed")
     assert found.text == "NINEFOLD_STORE names no server: ninefold.db is a file"
     monkeypatch.setenv("NINEFOLD_STORE", "mongodb://127.0.0.1:9/x?serverSelectionTimeoutMS=300")
-    found = cluster_check.login_database_finding()
+    found = probe.login_database_finding()
     assert found.status == "failed"
     assert found.advice.endswith("?tls=")  # nothing of campaigns that go on
     assert list(tmp_path.iterdir()) == []

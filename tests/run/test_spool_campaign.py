@@ -7,37 +7,30 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 
 import pytest
 import yaml
 
 pytest.importorskip("fireworks")
 
-from jobflow import Flow
 
 import cluster_jobs
+import launchpad_place
 import mongo_server
 from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
-from ninefold.campaign import parse_campaign
+from launchpad_place import CAMPAIGN, wait_until
+from launchpad_place import address as address
+from launchpad_place import place as place
 from ninefold.errors import InputError
-from ninefold.flows.runner import Run
-from ninefold.run import spool_server, submission, submitted_runs
+from ninefold.run import spool_server, submitted_runs
 from ninefold.run.spool_jobs import JobName, names_in
 from ninefold.run.spool_server import serve
 from ninefold.run.spool_worker import work_from_spool
 
-CAMPAIGN = parse_campaign(QUICK)
 SMALL = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
     "structures": {**QUICK["structures"], "rounds": 1}, "execution": {"compositions_per_job": 1},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def address():
-    mongo_server.server()
-    return mongo_server.address_of(mongo_server.unused_database())
 
 
 @pytest.fixture
@@ -46,20 +39,13 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def launchpad(address):
-    with submitted_runs.launchpad_of(address) as (_, launchpad):
-        for collection in ("fireworks", "workflows", "launches", "submissions", "faults", "recovery", "leases"):
-            launchpad.db[collection].delete_many({})
-        yield launchpad
+def launchpad(place):
+    return place[1]
 
 
 def submit(address, *jobs):
-    run = Run(uuid.uuid4().hex, "screen", "")
-    with submitted_runs.launchpad_of(address) as (store, launchpad):
-        submission._submit(
-            store, launchpad, CAMPAIGN, Flow(list(jobs), name="test"), run, "here", ("cpu",), None, what="test",
-            has_spool=True,
-        )  # fmt: skip
+    with submitted_runs.launchpad_of(address) as place:
+        launchpad_place.submit(place, *jobs, has_spool=True)
 
 
 def start_node(folder, idle_seconds=5):
@@ -72,13 +58,6 @@ def start_node(folder, idle_seconds=5):
         [sys.executable, "-c", text, str(folder), str(idle_seconds)], env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-
-
-def wait_until(condition, seconds=60.0):
-    last = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < last, "waited for too long"
-        time.sleep(0.05)
 
 
 def test_names_sort_by_priority_and_are_read_again():
@@ -227,9 +206,9 @@ def test_jobs_whose_files_were_deleted_are_handed_out_again_by_the_second_look(
 def test_files_of_others_in_the_folder_are_left_alone(launchpad, address, folder, tmp_path):
     submit(address, cluster_jobs.count(str(tmp_path), "one"))
     serve(folder, address, "here", ["cpu"], max_seconds=1.0)
-    for place in ("jobs/cpu", "running/node", "done"):
-        (folder / place).mkdir(parents=True, exist_ok=True)
-        (folder / place / "core.4711").touch()
+    for part in ("jobs/cpu", "running/node", "done"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / part / "core.4711").touch()
     assert work_from_spool(folder, ["cpu"], idle_seconds=0.0).jobs == 1
     assert serve(folder, address, "here", ["cpu"], until_done=True) == 1
     assert names_in(folder / "done") == ["core.4711"]

@@ -10,6 +10,7 @@ pytest.importorskip("fireworks")
 
 import mongo_server
 from campaign_run import QUICK, ninefold, start, with_pairs
+from launchpad_place import address as address
 from ninefold.run.submitted_runs import incomplete_campaigns
 from ninefold.store import open_store, public_address
 
@@ -21,12 +22,6 @@ SMALL = {
                    "sources": ["symmetric_units", "rigid_units"]},
     "execution": {"compositions_per_job": 1},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def address():
-    mongo_server.server()
-    return mongo_server.address_of(mongo_server.unused_database())
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ pytest.importorskip("fireworks")
 
 import bson
 
-import mongo_server
 from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
+from launchpad_place import address as address
+from launchpad_place import database
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
 from ninefold.run import submission, submitted_runs
@@ -29,12 +30,6 @@ def cluster_file(folder, database):
         "resources": {"cpu": {"cores": 1, "memory_GB": 2, "wall_time": "01:00:00"}},
     }  # fmt: skip
     (folder / "here.yaml").write_text(yaml.safe_dump(text))
-
-
-@pytest.fixture(scope="module")
-def address():
-    mongo_server.server()
-    return mongo_server.address_of(mongo_server.unused_database())
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +52,6 @@ def command(*arguments, folder, environment, code=0):
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
-
-
-def database(address):
-    return mongo_server.client()[address.rpartition("/")[2].partition("?")[0]]
 
 
 @pytest.fixture(scope="module")

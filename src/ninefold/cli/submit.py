@@ -78,7 +78,8 @@ def retry(
     from ninefold.cli.locate import campaign_document
     from ninefold.errors import InputError
     from ninefold.run.failures import cause_of
-    from ninefold.run.submission import SHARD_SECONDS, submit_campaign
+    from ninefold.run.shard_size import SHARD_SECONDS
+    from ninefold.run.submission import submit_campaign
     from ninefold.run.submitted_runs import launchpad_of, not_submitted, submission_of
 
     address, option = address_of(cluster, store), cluster_option(cluster)

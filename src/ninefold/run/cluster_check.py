@@ -18,7 +18,7 @@ from ninefold.clusters.finding import Finding
 from ninefold.clusters.scripts import queue_script
 from ninefold.clusters.settings import Cluster
 from ninefold.errors import InputError, NinefoldError
-from ninefold.run.probe import database_finding, folder_finding
+from ninefold.run.probe import database_finding, folder_finding, login_database_finding
 from ninefold.run.queue import Queue, QueueError, QueueJob, queue_of
 from ninefold.run.up import end_of, job_name, refusal_of, work_folder
 from ninefold.stages.stage import ResourceKind
@@ -72,17 +72,6 @@ def check_cluster(cluster: Cluster, file: Path, seconds: float = SECONDS) -> Ite
             yield shortage
     if accepted:
         yield from _Probes(cluster, queue, folder, accepted).findings(seconds)
-
-
-def login_database_finding() -> Finding:
-    """The database of a cluster with a spool folder, which this machine alone reaches and no file of it names."""
-    from ninefold.store import resolve_store, store_file
-
-    address = resolve_store()
-    if store_file(address) is not None:
-        advice = "set NINEFOLD_STORE to mongodb://HOST:PORT/DATABASE: this machine reaches it for the nodes"
-        return Finding("database from here", "failed", f"NINEFOLD_STORE names no server: {address} is a file", advice)
-    return database_finding(address, "login")._replace(what="database from here")
 
 
 def check_name(cluster: Cluster, kind: ResourceKind) -> str:

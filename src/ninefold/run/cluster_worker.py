@@ -20,20 +20,18 @@ from pymongo.errors import PyMongoError
 
 from ninefold.engines.unfinished import kept_in
 from ninefold.errors import NinefoldError, description
-from ninefold.flows.counting import Faults, registered_attempt
 from ninefold.flows.progress import listening
 from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
 from ninefold.run.children import adopting_orphans, core_time, descendants, end_children
 from ninefold.run.ending import Ending, JobStopped
-from ninefold.run.job_errors import STAGE
+from ninefold.run.job_errors import note_failed
 from ninefold.run.one_process import OneProcess, held_tasks
 from ninefold.run.room import check_room
 from ninefold.run.running_job import Noting, at_place, in_folder, watching
 from ninefold.run.submitted_runs import has_work, held_runs, launchpad_of
 from ninefold.run.watch import RUNS_JOBS
-from ninefold.stages.stage import Counts
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, drop, held
 from ninefold.store.store import LeaseLostError
@@ -192,7 +190,7 @@ class ClusterWorker:
     ) -> None:
         from ninefold.run.fireworks import Place
         from ninefold.run.launchpad import TAG, outputs_in
-        from ninefold.run.recovery import MOST_LOST, give_up
+        from ninefold.run.recovery import give_back
 
         tag = firework.spec[TAG]
         started, wall, cpu = time.time(), time.monotonic(), core_time()
@@ -202,8 +200,7 @@ class ClusterWorker:
         run, tasks = self._run_of(store, launchpad, tag)
 
         def on_error(job: str, error: Exception) -> None:
-            attempt = registered_attempt(store, tag["campaign"])
-            Faults(store, tag["campaign"], STAGE, attempt).add(f"{job} {firework.fw_id}", description(error), Counts())
+            note_failed(store, tag["campaign"], f"{job} {firework.fw_id}", description(error))
 
         place = Place(store, outputs_in(launchpad), on_error)
         self._run_now = tag["run"]
@@ -232,13 +229,10 @@ class ClusterWorker:
             self._run_now = None
             if isinstance(error, NinefoldError) and is_of_server(error):
                 raise
-            if tag.get("lost", 0) + 1 >= MOST_LOST:
-                document = {"name": firework.name, "fw_id": firework.fw_id, "spec": firework.spec}
-                give_up(store, launchpad, document, launch, description(error))
-                self.done.failed += 1
-            else:
-                launchpad.release(firework.fw_id, [launch], description(error))
-                self.done.given_back += 1
+            document = {"name": firework.name, "fw_id": firework.fw_id, "spec": firework.spec}
+            has_failed = give_back(store, launchpad, document, [launch], description(error)) == "failed"
+            self.done.failed += has_failed
+            self.done.given_back += not has_failed
             raise  # another node may do better; this one would fail at every job
         finally:
             self._run_now = None

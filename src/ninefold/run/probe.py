@@ -130,6 +130,17 @@ def database_finding(address: str, kind: str) -> Finding:
     return Finding("database", "ok", f"{masked(address)} answers and takes writes ({time.monotonic() - start:.1f} s)")
 
 
+def login_database_finding() -> Finding:
+    """The database of a cluster with a spool folder, which this machine alone reaches and no file of it names."""
+    from ninefold.store import resolve_store, store_file
+
+    address = resolve_store()
+    if store_file(address) is not None:
+        advice = "set NINEFOLD_STORE to mongodb://HOST:PORT/DATABASE: this machine reaches it for the nodes"
+        return Finding("database from here", "failed", f"NINEFOLD_STORE names no server: {address} is a file", advice)
+    return database_finding(address, "login")._replace(what="database from here")
+
+
 def _accelerator() -> Finding:
     try:
         import torch

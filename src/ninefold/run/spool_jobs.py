@@ -13,6 +13,7 @@ A name holds priority, job and launch. Every file is written whole or not at all
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
 import json
 import os
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.atomic_files import write_atomically
+from ninefold.errors import InputError
 from ninefold.models.collections import MODELS
 from ninefold.models.lines import decode_lines
 from ninefold.store.blobs import BlobError
@@ -57,6 +59,25 @@ class JobName(NamedTuple):
         """The inverse."""
         order, job, launch = name.split("-")
         return cls(_HIGHEST - int(order), int(job), int(launch))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a spool folder, or complete it.
+
+    Raises:
+        InputError: if it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (JOBS, RUNNING, WORKERS, DONE, CANCELLED):
+            (folder / name).mkdir(exist_ok=True)
+            if not os.access(folder / name, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise InputError(
+            "spool", str(folder), problem=f"cannot be written to: {error.strerror}",
+            hint="name a folder that login and compute nodes share, and that is yours",
+        ) from error  # fmt: skip
 
 
 def write(file: Path, content: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ def end_job(store: Store, launchpad: CampaignLaunchPad, name: JobName, result: d
 
 
 def give_back(store: Store, launchpad: CampaignLaunchPad, name: JobName, why: str, last: str = "") -> None:
-    """Give back a job that was lost with its node; one that was lost too often ends as failed.
+    """Give back a job of the folder that was lost with its node; see `ninefold.run.recovery.give_back`.
 
     A job that was given to another meanwhile stays with that one.
 
@@ -57,15 +57,11 @@ def give_back(store: Store, launchpad: CampaignLaunchPad, name: JobName, why: st
         why: It was lost.
         last: What is said if it was lost too often; default: `why`.
     """
-    from ninefold.run.recovery import MOST_LOST, give_up
+    from ninefold.run import recovery
 
     firework = launchpad.fireworks.find_one({"fw_id": name.job})
-    if firework is None or name.launch not in firework["launches"]:
-        return
-    if firework["spec"]["ninefold"].get("lost", 0) + 1 >= MOST_LOST:
-        give_up(store, launchpad, firework, name.launch, last or why)
-    else:
-        launchpad.release(name.job, [name.launch], why)
+    if firework is not None and name.launch in firework["launches"]:
+        recovery.give_back(store, launchpad, firework, [name.launch], why, last)
 
 
 def _action_of(store: Store, firework: dict[str, Any], result: dict[str, Any], data: dict[str, Any]) -> FWAction:

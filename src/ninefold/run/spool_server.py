@@ -6,9 +6,7 @@ again and goes on: what was handed out stays handed out under its one name.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -208,7 +206,10 @@ class SpoolServer:
             file = self._folder / DONE / name
             try:
                 result = spool_jobs.read(file)
-            except OSError as error:  # its disk has torn it: another node computes it again
+            except OSError as error:
+                if error.errno is not None:  # it cannot be read now, and may be later
+                    raise
+                # a disk has torn it: another node computes it again
                 set_apart(self._folder, file)
                 self._tell(f"{description(error)}; it is set apart in {self._folder / DAMAGED}, its job goes back")
                 give_back(store, launchpad, JobName.of(name), "its result was damaged")
@@ -288,17 +289,7 @@ def serve(
     Raises:
         InputError: if another process serves it.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (JOBS, RUNNING, WORKERS, DONE, CANCELLED):
-            (folder / name).mkdir(exist_ok=True)
-            if not os.access(folder / name, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise InputError(
-            "spool", str(folder), problem=f"cannot be written to: {error.strerror}",
-            hint="name a folder that login and compute nodes share, and that is yours",
-        ) from error  # fmt: skip
+    spool_jobs.make_folder(folder)
     with Ending(max_seconds) as ending:
         server = SpoolServer(folder, address, cluster, kinds, ending, tell)
         server.serve(until_done=until_done)
