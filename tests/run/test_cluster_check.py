@@ -7,6 +7,7 @@ import pytest
 
 import mongo_server
 from ninefold.clusters import Cluster
+from ninefold.clusters.finding import Finding
 from ninefold.run import cluster_check, probe
 from ninefold.run.cluster_check import check_cluster, clock_finding, memory_finding
 from ninefold.run.probe import folder_finding, look
@@ -97,7 +98,14 @@ def test_a_database_that_is_not_there_is_told_for_here_and_for_the_node(slurm, t
         assert "check host, port, network" in found[what].advice
 
 
-def test_what_slurm_refuses_is_told_in_its_words_and_other_kinds_are_tested(slurm, tmp_path):
+@pytest.fixture
+def reached(monkeypatch):
+    """The login node reaches its database, which is no matter of the test's."""
+    found = Finding("database from here", "ok", "")
+    monkeypatch.setattr(cluster_check, "login_database_finding", lambda: found)
+
+
+def test_what_slurm_refuses_is_told_in_its_words_and_other_kinds_are_tested(slurm, reached, tmp_path):
     found = checked(tmp_path, resources={"cpu": CPU, "dft": {**CPU, "account": "nobody"}})
     assert failed(found) == {"dft: queue job"}
     assert "Invalid account or account/partition combination specified" in found["dft: queue job"].text
@@ -111,7 +119,7 @@ def at_once(monkeypatch):
     monkeypatch.setattr(cluster_check, "APPEARS_SECONDS", 0.5)
 
 
-def test_a_python_that_is_not_on_the_node_is_told_with_the_end_of_the_log(slurm, at_once, tmp_path):
+def test_a_python_that_is_not_on_the_node_is_told_with_the_end_of_the_log(slurm, reached, at_once, tmp_path):
     found = checked(tmp_path, python="/no/such/python")
     assert failed(found) == {"cpu: tiny job"}
     assert "/no/such/python: No such file or directory" in found["cpu: tiny job"].text
@@ -123,7 +131,7 @@ def test_a_scratch_variable_that_the_node_lacks_is_named(slurm, at_once, tmp_pat
     assert "NO_SUCH_FOLDER: unbound variable" in found["cpu: tiny job"].text
 
 
-def test_a_job_that_does_not_start_is_waited_for_so_long_and_cancelled(slurm, tmp_path):
+def test_a_job_that_does_not_start_is_waited_for_so_long_and_cancelled(slurm, reached, tmp_path):
     one = cluster(tmp_path, scheduler_lines=["--begin=now+1hour"])
     found = {finding.what: finding for finding in check_cluster(one, tmp_path / "c.yaml", 2.0)}
     assert failed(found) == {"cpu: tiny job"}
