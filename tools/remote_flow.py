@@ -59,7 +59,8 @@ def setup() -> None:
     # behind its own packages: the last file of paths by name
     (packages / "zz_ninefold.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     command = [str(FOLDER / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*command, f"jobflow-remote=={VERSION}"], check=True)
+    # that this pymongo is not ninefold's is what the environment is for
+    subprocess.run([*command, "--no-warn-conflicts", f"jobflow-remote=={VERSION}"], check=True)
 
 
 def run() -> None:

@@ -16,6 +16,7 @@ pytest.importorskip("fireworks")
 
 import mongo_server
 from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
+from launchpad_place import database, wait_until
 from mongo_proxy import Proxy
 from ninefold.store import public_address
 
@@ -50,18 +51,6 @@ def write_files(folder, place, **more):
         "resources": {"cpu": {"cores": 1, "memory_GB": 2, "wall_time": "01:00:00"}},
     }  # fmt: skip
     (folder / "here.yaml").write_text(yaml.safe_dump(text))
-
-
-def database(address):
-    return mongo_server.client()[address.rpartition("/")[2].partition("?")[0]]
-
-
-def wait_until(condition, seconds=250.0):
-    last = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < last, "waited for too long"
-        time.sleep(0.02)
-    return found
 
 
 def command(*arguments, cwd, env):

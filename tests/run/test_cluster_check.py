@@ -7,6 +7,7 @@ import pytest
 
 import mongo_server
 from ninefold.clusters import Cluster
+from ninefold.clusters.finding import Finding
 from ninefold.run import cluster_check, probe
 from ninefold.run.cluster_check import check_cluster, clock_finding, memory_finding
 from ninefold.run.probe import folder_finding, look
@@ -46,7 +47,8 @@ def fake_tool(folder, name):
     (folder / name).chmod(0o755)
 
 
-def test_everything_that_is_right_is_said_to_be(slurm, tmp_path):
+def test_everything_that_is_right_is_said_to_be(slurm, tmp_path, monkeypatch):
+    monkeypatch.setenv("NINEFOLD_STORE", mongo_server.address_of(mongo_server.unused_database()))
     fake_tool(tmp_path / "bin", "vasp_std")
     (tmp_path / "potcars/POT_PAW_PBE_54").mkdir(parents=True)
     found = checked(
@@ -61,7 +63,7 @@ def test_everything_that_is_right_is_said_to_be(slurm, tmp_path):
     assert "stage 'verify' asks for up to 8 GB" in found["dft: memory"].text
     of_each = ("queue job", "tiny job", "ninefold", "clock", "scratch", "spool")
     assert set(found) == {
-        "scheduler", "work_folder", "spool from here",
+        "scheduler", "work_folder", "spool from here", "database from here",
         *(f"{kind}: {what}" for kind in ("cpu", "dft") for what in of_each),
         "dft: executable vasp", "dft: pseudopotentials vasp", "dft: memory",
     }  # fmt: skip
@@ -96,7 +98,14 @@ def test_a_database_that_is_not_there_is_told_for_here_and_for_the_node(slurm, t
         assert "check host, port, network" in found[what].advice
 
 
-def test_what_slurm_refuses_is_told_in_its_words_and_other_kinds_are_tested(slurm, tmp_path):
+@pytest.fixture
+def reached(monkeypatch):
+    """The login node reaches its database, which is no matter of the test's."""
+    found = Finding("database from here", "ok", "")
+    monkeypatch.setattr(cluster_check, "login_database_finding", lambda: found)
+
+
+def test_what_slurm_refuses_is_told_in_its_words_and_other_kinds_are_tested(slurm, reached, tmp_path):
     found = checked(tmp_path, resources={"cpu": CPU, "dft": {**CPU, "account": "nobody"}})
     assert failed(found) == {"dft: queue job"}
     assert "Invalid account or account/partition combination specified" in found["dft: queue job"].text
@@ -110,7 +119,7 @@ def at_once(monkeypatch):
     monkeypatch.setattr(cluster_check, "APPEARS_SECONDS", 0.5)
 
 
-def test_a_python_that_is_not_on_the_node_is_told_with_the_end_of_the_log(slurm, at_once, tmp_path):
+def test_a_python_that_is_not_on_the_node_is_told_with_the_end_of_the_log(slurm, reached, at_once, tmp_path):
     found = checked(tmp_path, python="/no/such/python")
     assert failed(found) == {"cpu: tiny job"}
     assert "/no/such/python: No such file or directory" in found["cpu: tiny job"].text
@@ -122,7 +131,7 @@ def test_a_scratch_variable_that_the_node_lacks_is_named(slurm, at_once, tmp_pat
     assert "NO_SUCH_FOLDER: unbound variable" in found["cpu: tiny job"].text
 
 
-def test_a_job_that_does_not_start_is_waited_for_so_long_and_cancelled(slurm, tmp_path):
+def test_a_job_that_does_not_start_is_waited_for_so_long_and_cancelled(slurm, reached, tmp_path):
     one = cluster(tmp_path, scheduler_lines=["--begin=now+1hour"])
     found = {finding.what: finding for finding in check_cluster(one, tmp_path / "c.yaml", 2.0)}
     assert failed(found) == {"cpu: tiny job"}
@@ -226,6 +235,19 @@ def test_pseudopotentials(node, tmp_path, monkeypatch):
     found = node(executables={"gpaw": "/bin/sh"})["pseudopotentials gpaw"]
     assert found.status == "failed"
     assert "is not installed" in found.text
+
+
+def test_the_login_node_of_a_spool_folder_needs_a_database(tmp_path, monkeypatch):
+    monkeypatch.delenv("NINEFOLD_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    found = probe.login_database_finding()
+    assert (found.what, found.status) == ("database from here", "failed")
+    assert found.text == "NINEFOLD_STORE names no server: ninefold.db is a file"
+    monkeypatch.setenv("NINEFOLD_STORE", "mongodb://127.0.0.1:9/x?serverSelectionTimeoutMS=300")
+    found = probe.login_database_finding()
+    assert found.status == "failed"
+    assert found.advice.endswith("?tls=")  # nothing of campaigns that go on
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_spool_folder_of_the_node_s_own_is_told_from_the_shared_one(tmp_path, monkeypatch):

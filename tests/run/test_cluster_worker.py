@@ -13,45 +13,21 @@ import pytest
 
 pytest.importorskip("fireworks")
 
-from jobflow import Flow
 
 import cluster_jobs
-import mongo_server
 from campaign_run import QUICK
+from launchpad_place import CAMPAIGN, submit, wait_until
+from launchpad_place import address as address
+from launchpad_place import place as place
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
-from ninefold.flows.runner import Run
-from ninefold.run import submission, submitted_runs
+from ninefold.run import shard_size, submission, submitted_runs
 from ninefold.run.children import _runs
 from ninefold.run.cluster_worker import work
 from ninefold.run.launchpad import CampaignLaunchPad, outputs_in
 from ninefold.run.recovery import MOST_LOST, recover
 from ninefold.run.watch import standing_of
 from ninefold.store.mongo_connection import one_connection
-
-CAMPAIGN = parse_campaign(QUICK)
-
-
-@pytest.fixture(scope="module")
-def address():
-    mongo_server.server()
-    return mongo_server.address_of(mongo_server.unused_database())
-
-
-@pytest.fixture
-def place(address):
-    """Store and empty launchpad."""
-    with submitted_runs.launchpad_of(address) as (store, launchpad):
-        for collection in ("fireworks", "workflows", "launches", "submissions", "faults", "recovery", "leases"):
-            launchpad.db[collection].delete_many({})
-        yield store, launchpad
-
-
-def submit(place, *jobs, kinds=("cpu",), previous=None):
-    store, launchpad = place
-    run = Run(uuid.uuid4().hex, "screen", "")
-    flow = Flow(list(jobs), name="test")
-    return submission._submit(store, launchpad, CAMPAIGN, flow, run, "here", kinds, previous, what="test")
 
 
 def states(launchpad):
@@ -74,13 +50,6 @@ def start_worker(address, *options):
         [sys.executable, "-c", text, address, *(options or ("5",))], env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-
-
-def wait_until(condition, seconds=60.0):
-    last = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < last, "waited for too long"
-        time.sleep(0.05)
 
 
 def test_a_flow_runs_with_what_it_replaces_itself_by(place, address, tmp_path):
@@ -490,7 +459,8 @@ def test_a_program_that_a_job_leaves_behind_ends_with_it(place, address, tmp_pat
 
 @pytest.mark.parametrize(
     ("each", "most", "size"),
-    [(1.0, 1000, round(3600 / 3.8)), (10_000.0, 1000, 1), (10_000.0, 2, 2)],  # four compositions in two shards at most
+    # four compositions: one shard, two, four, and two at most
+    [(1.0, 1000, 4), (600.0, 1000, 2), (10_000.0, 1000, 1), (10_000.0, 2, 2)],
 )
 def test_shards_take_an_hour_by_measured_rates_and_are_not_too_many(place, monkeypatch, each, most, size):
     from ninefold.flows import estimate
@@ -500,11 +470,26 @@ def test_shards_take_an_hour_by_measured_rates_and_are_not_too_many(place, monke
     rates = estimate.Rates(estimate.Range(0.1, 0.1, 0.1), estimate.Range(each, each, each), "a test")
     with monkeypatch.context() as patch:
         patch.setattr(estimate, "measured_rates", lambda *_: rates)
-        patch.setattr(submission, "MOST_SHARDS", most)
-        sized = submission.with_shards(campaign, store, 3600.0)
+        patch.setattr(shard_size, "MOST_SHARDS", most)
+        sized = shard_size.with_shards(campaign, store, 3600.0)
     assert sized.execution.compositions_per_job == size  # a search: 8 structures of 0.1 s, 3 relaxations of each
     assert sized.fingerprint() == campaign.fingerprint()
-    assert submission.with_shards(campaign, store, 3600.0) == campaign  # of this engine nothing is known
+    assert shard_size.with_shards(campaign, store, 3600.0) == campaign  # of this engine nothing is known
+
+
+@pytest.mark.parametrize(
+    ("each", "places", "size"),
+    [(100.0, None, 4), (100.0, 1, 4), (100.0, 2, 2), (100.0, 320, 1),
+     (5.0, 320, 4), (2.0, 320, 4), (10.0, 320, 2)],  # of a minute at least: four of 16 s, two of 31 s
+)  # fmt: skip
+def test_shards_are_made_small_enough_for_the_places_of_the_cluster(place, monkeypatch, each, places, size):
+    """A search takes 3 * each + 0.8 s."""
+    from ninefold.flows import estimate
+
+    rates = estimate.Rates(estimate.Range(0.1, 0.1, 0.1), estimate.Range(each, each, each), "a test")
+    monkeypatch.setattr(estimate, "measured_rates", lambda *_: rates)
+    campaign = parse_campaign({**QUICK, "engine": {"name": "lj"}})
+    assert shard_size.with_shards(campaign, place[0], 3600.0, places).execution.compositions_per_job == size
 
 
 def test_what_is_left_is_told_from_what_jobs_of_the_same_name_have_taken(place, address, tmp_path):

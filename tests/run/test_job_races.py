@@ -12,42 +12,18 @@ pytest.importorskip("fireworks")
 
 from fireworks import FWAction
 from fireworks.core.launchpad import LazyFirework
-from jobflow import Flow
 
 import cluster_jobs
-import mongo_server
-from campaign_run import QUICK
-from ninefold.campaign import parse_campaign
-from ninefold.flows.runner import Run
-from ninefold.run import recovery, submission, submitted_runs
+from launchpad_place import address as address
+from launchpad_place import place as place
+from launchpad_place import submit
+from ninefold.run import recovery, submitted_runs
 from ninefold.run.cluster_worker import EXPIRY_SECONDS, HEARTBEAT_SECONDS
 from ninefold.run.fireworks import fireworker
 from ninefold.run.launchpad import CampaignLaunchPad
 from ninefold.run.recovery import recover, recover_if_due
 from ninefold.run.spool_jobs import IN_FOLDER
 from ninefold.store import mongo_lease
-
-CAMPAIGN = parse_campaign(QUICK)
-
-
-@pytest.fixture(scope="module")
-def address():
-    mongo_server.server()
-    return mongo_server.address_of(mongo_server.unused_database())
-
-
-@pytest.fixture
-def place(address):
-    """Store and empty launchpad."""
-    with submitted_runs.launchpad_of(address) as (store, launchpad):
-        for collection in ("fireworks", "workflows", "launches", "submissions", "faults", "recovery", "leases"):
-            launchpad.db[collection].delete_many({})
-        yield store, launchpad
-
-
-def submit(place, *jobs):
-    run = Run(uuid.uuid4().hex, "screen", "")
-    return submission._submit(*place, CAMPAIGN, Flow(list(jobs), name="test"), run, "here", ("cpu",), None, what="test")
 
 
 def take(launchpad, *, host="h", process=None, seconds=EXPIRY_SECONDS):

@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 import time
-import uuid
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,17 @@ import pytest
 pytest.importorskip("fireworks")
 
 import yaml
-from jobflow import Flow
 
 import cluster_jobs
 import mongo_server
-from campaign_run import QUICK, start
-from ninefold.campaign import parse_campaign
+from campaign_run import start
+from launchpad_place import submit
 from ninefold.clusters import read_cluster
 from ninefold.errors import InputError
-from ninefold.flows.runner import Run
-from ninefold.run import recovery, submission
+from ninefold.run import recovery
 from ninefold.run.launchpad_demand import LaunchpadDemand
 from ninefold.run.queue import queue_of
+from ninefold.run.submitted_runs import launchpad_of
 from ninefold.run.up import Pilots, keep_up, pilot_command
 from ninefold.store import public_address
 from slurm_server import PARTITION, run, service
@@ -36,7 +34,6 @@ from slurm_server import slurm as slurm
 
 pytestmark = pytest.mark.cluster
 
-CAMPAIGN = parse_campaign(QUICK)
 NAME = f"faults{os.getpid()}"
 SOON = 300.0
 """Seconds until a lost job runs again, however busy the machine; a tenth of it where it is not."""
@@ -57,10 +54,8 @@ class Campaign:
         self.cluster = read_cluster(str(file))
         long = cluster_jobs.wait_for(str(folder), "long")
         last = cluster_jobs.count(str(folder), "last", long.output)
-        with submission.launchpad_of(address) as (store, launchpad):
-            new = Run(uuid.uuid4().hex, "screen", "")
-            flow = Flow([long, last], name="test")
-            submission._submit(store, launchpad, CAMPAIGN, flow, new, NAME, ("cpu",), None, what="test")
+        with launchpad_of(address) as place:
+            submit(place, long, last, cluster=NAME)
         self.queue = queue_of(self.cluster)
         self.steps, self.error = [], None
         pilots = Pilots(self.cluster, self.queue, lambda kind: pilot_command(self.cluster, file, kind))

@@ -7,36 +7,30 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 
 import pytest
 import yaml
 
 pytest.importorskip("fireworks")
 
-from jobflow import Flow
 
 import cluster_jobs
+import launchpad_place
 import mongo_server
 from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
-from ninefold.campaign import parse_campaign
-from ninefold.flows.runner import Run
-from ninefold.run import spool_server, submission, submitted_runs
+from launchpad_place import CAMPAIGN, wait_until
+from launchpad_place import address as address
+from launchpad_place import place as place
+from ninefold.errors import InputError
+from ninefold.run import spool_server, submitted_runs
 from ninefold.run.spool_jobs import JobName, names_in
 from ninefold.run.spool_server import serve
 from ninefold.run.spool_worker import work_from_spool
 
-CAMPAIGN = parse_campaign(QUICK)
 SMALL = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
     "structures": {**QUICK["structures"], "rounds": 1}, "execution": {"compositions_per_job": 1},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def address():
-    mongo_server.server()
-    return mongo_server.address_of(mongo_server.unused_database())
 
 
 @pytest.fixture
@@ -45,20 +39,13 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def launchpad(address):
-    with submitted_runs.launchpad_of(address) as (_, launchpad):
-        for collection in ("fireworks", "workflows", "launches", "submissions", "faults", "recovery", "leases"):
-            launchpad.db[collection].delete_many({})
-        yield launchpad
+def launchpad(place):
+    return place[1]
 
 
 def submit(address, *jobs):
-    run = Run(uuid.uuid4().hex, "screen", "")
-    with submitted_runs.launchpad_of(address) as (store, launchpad):
-        submission._submit(
-            store, launchpad, CAMPAIGN, Flow(list(jobs), name="test"), run, "here", ("cpu",), None, what="test",
-            has_spool=True,
-        )  # fmt: skip
+    with submitted_runs.launchpad_of(address) as place:
+        launchpad_place.submit(place, *jobs, has_spool=True)
 
 
 def start_node(folder, idle_seconds=5):
@@ -71,13 +58,6 @@ def start_node(folder, idle_seconds=5):
         [sys.executable, "-c", text, str(folder), str(idle_seconds)], env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-
-
-def wait_until(condition, seconds=60.0):
-    last = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < last, "waited for too long"
-        time.sleep(0.05)
 
 
 def test_names_sort_by_priority_and_are_read_again():
@@ -182,6 +162,102 @@ def test_a_job_that_another_submission_has_removed_is_withdrawn(launchpad, addre
     (running / name).touch()
     serve(folder, address, "here", ["cpu"], max_seconds=2.0)
     assert names_in(folder / "cancelled") == [name]  # its worker stops at this file
+
+
+def test_a_result_that_a_disk_has_torn_is_set_apart_and_its_job_runs_again(launchpad, address, folder, tmp_path):
+    submit(address, cluster_jobs.count(str(tmp_path), "one"))
+    serve(folder, address, "here", ["cpu"], max_seconds=1.0)
+    [name] = names_in(folder / "jobs" / "cpu")
+    (folder / "done" / name).write_bytes(b"\x1f\x8b torn")
+    (folder / "jobs" / "cpu" / name).unlink()
+    told = []
+    serve(folder, address, "here", ["cpu"], max_seconds=1.0, tell=told.append)
+    assert "is damaged" in told[0]
+    assert names_in(folder / "damaged") == [name]
+    [again] = names_in(folder / "jobs" / "cpu")
+    assert JobName.of(again).launch != JobName.of(name).launch
+    assert work_from_spool(folder, ["cpu"], idle_seconds=0.0).jobs == 1
+
+
+def test_jobs_whose_files_were_deleted_are_handed_out_again_by_the_second_look(
+    launchpad, address, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(spool_server, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(spool_server, "LOOK_SECONDS", 0.5)
+    submit(address, *(cluster_jobs.count(str(tmp_path), name) for name in ("kept", "deleted")))
+    before = []
+
+    def delete():
+        wait_until(lambda: len(names_in(folder / "jobs" / "cpu")) == 2)
+        before.extend(names_in(folder / "jobs" / "cpu"))
+        (folder / "jobs" / "cpu" / before[1]).unlink()
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    serve(folder, address, "here", ["cpu"], max_seconds=5.0)
+    thread.join()
+    kept, again = names_in(folder / "jobs" / "cpu")
+    assert kept == before[0]
+    assert JobName.of(again).job == JobName.of(before[1]).job
+    assert JobName.of(again).launch > JobName.of(before[1]).launch
+    assert not any(row["spec"]["ninefold"].get("lost") for row in launchpad.fireworks.find({}))
+
+
+def test_files_of_others_in_the_folder_are_left_alone(launchpad, address, folder, tmp_path):
+    submit(address, cluster_jobs.count(str(tmp_path), "one"))
+    serve(folder, address, "here", ["cpu"], max_seconds=1.0)
+    for part in ("jobs/cpu", "running/node", "done"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / part / "core.4711").touch()
+    assert work_from_spool(folder, ["cpu"], idle_seconds=0.0).jobs == 1
+    assert serve(folder, address, "here", ["cpu"], until_done=True) == 1
+    assert names_in(folder / "done") == ["core.4711"]
+
+
+def test_a_node_that_does_not_see_the_folder_makes_none(tmp_path):
+    with pytest.raises(InputError, match=r"spool: '.*/away' does not exist on this node; 'ninefold serve-spool' makes"):
+        work_from_spool(tmp_path / "away", ["cpu"], idle_seconds=0.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(address, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"spool: '.*/file' cannot be written to: "):
+        serve(tmp_path / "file", address, "here", ["cpu"])
+
+
+def test_status_counts_the_nodes_of_the_folder_and_what_was_handed_out(
+    launchpad, address, folder, tmp_path, monkeypatch
+):
+    from ninefold.run.launchpad_demand import LaunchpadDemand
+    from ninefold.run.watch import standing_of
+    from ninefold.store import open_store
+
+    monkeypatch.setattr(spool_server, "POLL_SECONDS", 0.1)
+    submit(address, *(cluster_jobs.wait_for(str(tmp_path), "long") for _ in range(3)))
+    source = LaunchpadDemand(address, "here", folder)
+    assert source.demand()["cpu"].waiting == 3
+    assert source.hindrances() == [f"nobody serves {folder}: start 'ninefold serve-spool' beside this"]
+    node, seen = start_node(folder, 20), []
+
+    def look():
+        wait_until(lambda: cluster_jobs.runs(tmp_path, "long") == 1 and names_in(folder / "workers"))
+        time.sleep(0.5)
+        with open_store(address) as store:
+            seen.append(standing_of(store, CAMPAIGN.name))
+        source.demand()
+        seen.append(source.hindrances())
+        (tmp_path / "go").touch()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    serve(folder, address, "here", ["cpu"], until_done=True)
+    thread.join()
+    node.send_signal(signal.SIGTERM)
+    node.communicate(timeout=30)
+    standing, hindrances = seen
+    assert (standing.states["RUNNING"], standing.in_folder, standing.workers) == (3, 3, 1)
+    assert hindrances == []
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ pytest.importorskip("fireworks")
 
 import mongo_server
 from campaign_run import QUICK, ninefold, start, with_pairs
+from launchpad_place import address as address
+from ninefold.run.submitted_runs import incomplete_campaigns
 from ninefold.store import open_store, public_address
 
 pytestmark = pytest.mark.cluster
@@ -20,12 +22,6 @@ SMALL = {
                    "sources": ["symmetric_units", "rigid_units"]},
     "execution": {"compositions_per_job": 1},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def address():
-    mongo_server.server()
-    return mongo_server.address_of(mongo_server.unused_database())
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +79,9 @@ def finished(folder, environment, address):
     done["jobs"] = [row["state"] for row in database["fireworks"].find({}, {"state": 1})]
     done["status"] = command("status", folder=folder, environment=environment)
     done["json"] = command("status", "--json", folder=folder, environment=environment)
+    done["elsewhere"] = command("status", "--cluster", "./here.yaml", folder=folder, environment=environment)
+    done["failures"] = command("failures", folder=folder, environment=environment)
+    done["incomplete"] = incomplete_campaigns(address, "here")
     with open_store(address) as store:
         done["searches"] = {row["id"] for row in store.iterate("searches", fields=[])}
     command("retry", "part", "--budget", "none", folder=folder, environment=environment)
@@ -104,9 +103,22 @@ def test_status_says_what_is_left_and_how_to_go_on(finished):
     [line] = [line for line in finished["status"].stdout.splitlines() if "were not computed" in line]
     assert line.startswith("4 compositions were not computed: the budget is spent (2 candidates; ")
     assert line.endswith("'ninefold retry part --budget core-hours=NUMBER' computes more.")
+    elsewhere = [line for line in finished["elsewhere"].stdout.splitlines() if "were not computed" in line]
+    assert elsewhere[0].endswith(
+        "'ninefold retry part --budget core-hours=NUMBER --cluster ./here.yaml' computes more."
+    )
     after = json.loads(finished["json"].stdout)["budget"]
     assert (after["left_out"], after["candidates_searched"]) == (4, 2)
-    assert after["core_hours_spent"] > 0
+    assert 0 < after["core_hours_of_searches"] < after["core_hours_spent"]  # references come on top
+
+
+def test_a_budget_that_is_spent_is_no_failure(finished):
+    assert finished["incomplete"] == [("part", 0, 4)]
+    assert finished["failures"].stdout == (
+        "Campaign part: nothing failed. 4 compositions were not computed, as its budget is spent.\n"
+    )
+    reasons = {row["stage"]: row["reasons"] for row in json.loads(finished["json"].stdout)["funnel"]}
+    assert reasons["stability"]["not searched"] == reasons["rank"]["not searched"] == 4
 
 
 def test_a_budget_that_is_nonsense_is_refused_before_anything_is_written(finished):

@@ -10,8 +10,9 @@ pytest.importorskip("fireworks")
 
 import bson
 
-import mongo_server
 from campaign_run import QUICK, ninefold, start, what_matters, with_pairs
+from launchpad_place import address as address
+from launchpad_place import database
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
 from ninefold.run import submission, submitted_runs
@@ -29,12 +30,6 @@ def cluster_file(folder, database):
         "resources": {"cpu": {"cores": 1, "memory_GB": 2, "wall_time": "01:00:00"}},
     }  # fmt: skip
     (folder / "here.yaml").write_text(yaml.safe_dump(text))
-
-
-@pytest.fixture(scope="module")
-def address():
-    mongo_server.server()
-    return mongo_server.address_of(mongo_server.unused_database())
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +52,6 @@ def command(*arguments, folder, environment, code=0):
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
-
-
-def database(address):
-    return mongo_server.client()[address.rpartition("/")[2].partition("?")[0]]
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +140,9 @@ def test_a_finished_campaign_is_not_submitted_again_and_nothing_failed(finished,
     assert "is finished" in again.stderr
     assert "nothing failed" in command("failures", folder=folder, environment=environment).stdout
     none = command("retry", "quick", "--cause", "x", folder=folder, environment=environment, code=2)
-    assert "--cause: 'x' is the cause of no failure" in none.stderr
+    assert "--cause: 'x' is the cause of no failure; allowed: none: nothing failed" in none.stderr
+    missing = command("retry", "quick", folder=folder, environment=environment, code=2)
+    assert "is finished: nothing is missing" in missing.stderr
 
 
 @pytest.mark.parametrize(
@@ -314,7 +307,7 @@ def test_a_submission_that_was_killed_at_its_last_step_is_completed_by_recovery(
         with monkeypatch.context() as patch:
             patch.setattr(CampaignLaunchPad, "resume_fw", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
-                submission.submit_campaign(LJ, address, "here", ("cpu",), again=True)
+                submission.submit_campaign(LJ, address, "here", ("cpu",))
         assert launchpad.fireworks.count_documents({"spec.ninefold.campaign": "cut", "state": "READY"}) == 0
         assert recover(store, launchpad).completed == 1
         assert launchpad.fireworks.count_documents({"spec.ninefold.campaign": "cut", "state": "READY"}) == 1

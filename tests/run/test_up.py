@@ -41,6 +41,9 @@ class Files:
     def paused(self):
         return ()
 
+    def hindrances(self):
+        return ()
+
     def worker(self):
         script = self.folder / "worker.sh"
         script.write_text(
@@ -84,13 +87,16 @@ class Memory:
 class Source:
     def __init__(self, **demand):
         self.now = {kind: Demand(*numbers) for kind, numbers in demand.items()}
-        self.held = []
+        self.held, self.lacking = [], []
 
     def demand(self):
         return self.now
 
     def paused(self):
         return self.held
+
+    def hindrances(self):
+        return self.lacking
 
 
 def pilots(one, queue):
@@ -141,6 +147,17 @@ def test_a_paused_campaign_is_waited_for(tmp_path):
     step = keep_up(pilots(cluster(tmp_path), queue), source, interval=0.05, report=report)
     assert [step.paused for step in steps] == [(), *[("mine",)] * 4, ()]
     assert step.work_left == 0
+
+
+def test_what_keeps_work_from_becoming_ready_is_told_while_there_is_any(tmp_path):
+    from ninefold.cli.cluster import line_of
+
+    source = Source(cpu=(0, 1))
+    source.lacking = ["nobody serves /s"]
+    keeper = pilots(cluster(tmp_path), Memory())
+    assert line_of(keeper.step(source)).endswith("; nobody serves /s")
+    source.now = {}
+    assert "nobody" not in line_of(keeper.step(source))
 
 
 def test_once_looks_once(tmp_path):
@@ -265,6 +282,22 @@ def test_a_work_folder_that_cannot_be_made_is_one_line(tmp_path):
         InputError, match=r"work_folder: '.*/file/x' cannot be made: .*name a folder that all nodes share"
     ):
         pilots(cluster(tmp_path / "file" / "x"), Memory())
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("work", "depends on the folder that a command is started in"),
+     ("$NINEFOLD_NOT_SET/work", "begins with a variable that is not set here")],
+)  # fmt: skip
+def test_a_folder_that_each_node_would_take_for_another_is_one_line(tmp_path, monkeypatch, name, problem):
+    from ninefold.clusters import spool_folder
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"work_folder: .* {problem}; allowed: a path that begins with /, ~ or a var"):
+        pilots(cluster(name), Memory())
+    with pytest.raises(InputError, match=rf"spool: .* {problem}"):
+        spool_folder(cluster(tmp_path, spool=name))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a b", "50%", "it's", "a\\b"])

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 import warnings
 from pathlib import Path
 
@@ -17,48 +16,19 @@ pytest.importorskip("fireworks")
 from jobflow import Flow
 
 import cluster_jobs
-import mongo_server
-from campaign_run import QUICK
-from ninefold.campaign import parse_campaign
+from launchpad_place import address as address
+from launchpad_place import place as place
+from launchpad_place import submit, wait_until
 from ninefold.engines import unfinished
 from ninefold.flows.earlier import CONTINUED, JOB_UNTIL, last_geometry
-from ninefold.flows.runner import Run
-from ninefold.run import submission, submitted_runs
 from ninefold.run.cluster_worker import work
 from ninefold.run.launchpad import outputs_in
 
-CAMPAIGN = parse_campaign(QUICK)
-
-
-@pytest.fixture(scope="module")
-def address():
-    mongo_server.server()
-    return mongo_server.address_of(mongo_server.unused_database())
-
-
-@pytest.fixture
-def place(address):
-    """Store and empty launchpad."""
-    with submitted_runs.launchpad_of(address) as (store, launchpad):
-        for collection in ("fireworks", "workflows", "launches", "submissions", "faults", "recovery", "leases"):
-            launchpad.db[collection].delete_many({})
-        yield store, launchpad
-
-
-def submit(place, flow):
-    run = Run(uuid.uuid4().hex, "screen", "")
-    return submission._submit(*place, CAMPAIGN, flow, run, "here", ("cpu", "dft"), None, what="test")
-
-
-def wait_until(condition, seconds=250.0):
-    last = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < last, "waited for too long"
-        time.sleep(0.02)
+KINDS = ("cpu", "dft")
 
 
 def run_jobs(address, folder, **options):
-    return work(address, "here", ["cpu", "dft"], idle_seconds=5.0, folder=folder, **options)
+    return work(address, "here", KINDS, idle_seconds=5.0, folder=folder, **options)
 
 
 def test_a_relaxation_goes_on_in_the_next_queue_job(place, address, tmp_path, monkeypatch):
@@ -68,7 +38,7 @@ def test_a_relaxation_goes_on_in_the_next_queue_job(place, address, tmp_path, mo
     expected = cluster_jobs.relax.original(str(tmp_path / "whole"), "relax")
     geometries = cluster_jobs.runs(tmp_path / "whole", "geometry")
     one = cluster_jobs.relax(str(tmp_path), "relax")
-    submit(place, Flow([one], name="test"))
+    submit(place, Flow([one], name="test"), kinds=KINDS)
 
     def stop():  # as the end of the worker's time does, at its seventh geometry
         wait_until(lambda: cluster_jobs.runs(tmp_path, "geometry") >= 7)
@@ -115,7 +85,7 @@ def lithium_hydride():
 def test_vasp_is_stopped_after_a_step_and_goes_on_from_its_last_geometry(place, address, tmp_path, vasp, monkeypatch):
     _, launchpad = place
     flow = vasp.make(lithium_hydride())
-    submit(place, flow)
+    submit(place, flow, kinds=KINDS)
 
     def near_the_end():  # when the relaxation has taken some steps, half a second is left
         outputs = (tmp_path / "work").glob
@@ -198,7 +168,7 @@ def test_a_run_that_has_ended_by_itself_is_none_that_was_stopped(tmp_path, monke
 def test_a_program_whose_parent_has_died_ends_with_its_job(place, address, tmp_path, monkeypatch, how):
     """As VASP's processes when their mpirun has died: in a session of their own, and nobody's child."""
     monkeypatch.setattr("ninefold.run.children.GRACE_SECONDS", 0.3)
-    submit(place, Flow([cluster_jobs.leave_program(str(tmp_path), "one")], name="test"))
+    submit(place, Flow([cluster_jobs.leave_program(str(tmp_path), "one")], name="test"), kinds=KINDS)
 
     def end():
         wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())

@@ -144,7 +144,7 @@ def up(
     store: StoreOption = None,
 ) -> None:
     """Keep queue jobs alive while a cluster's campaigns have work; it may be ended and started again at any time."""
-    from ninefold.cli.cluster_runs import cluster_option, database_of
+    from ninefold.cli.cluster_common import cluster_option, database_of
     from ninefold.clusters import find_cluster, read_cluster, spool_folder
     from ninefold.run.launchpad_demand import LaunchpadDemand
     from ninefold.run.queue import queue_of
@@ -168,16 +168,24 @@ def up(
     seconds = None if time_out is None else 60 * time_out
     step = keep_up(pilots, source, once=once, seconds=seconds, interval=interval, report=tell)
     if step.work_left:
-        typer.echo(f"{step.work_left} jobs are left; 'ninefold up {cluster}' goes on.")
+        number = "1 job waits or runs" if step.work_left == 1 else f"{step.work_left} jobs wait or run"
+        typer.echo(f"{number}, and more may follow; 'ninefold up {cluster}' goes on.")
     elif step.paused:
         paused = ", ".join(step.paused)
         again = f"ninefold pause NAME --end{cluster_option(cluster)}"
         typer.echo(f"Paused: {paused}; after '{again}', 'ninefold up {cluster}' goes on.")
     elif step.delayed is None:
         typer.echo("No work is left.")
-        for name in incomplete_campaigns(address, settings.name):
-            told = f"ninefold failures -c {name}{cluster_option(cluster)}"
-            typer.echo(f"Campaign {name!r} is incomplete: '{told}' says what failed, and how to try it again.")
+        for name, failed, left_out in incomplete_campaigns(address, settings.name):
+            option = cluster_option(cluster)
+            if left_out:
+                told = f"'ninefold retry {name} --budget core-hours=NUMBER{option}' computes more"
+                typer.echo(
+                    f"Campaign {name!r} has spent its budget, {left_out} compositions were not computed: {told}."
+                )
+            if failed or not left_out:
+                told = f"ninefold failures -c {name}{option}"
+                typer.echo(f"Campaign {name!r} is incomplete: '{told}' says what failed, and how to try it again.")
 
 
 def line_of(step: Step) -> str:
@@ -190,6 +198,7 @@ def line_of(step: Step) -> str:
     if step.cancelled:
         parts.append(f"cancelled, as no work is left: {step.cancelled}")
     parts += [f"queue job {job} will not start: {reason or 'it is held'}" for job, reason in step.held.items()]
+    parts += step.hindrances
     if step.paused:
         parts.append(f"paused, waited for: {', '.join(step.paused)}")
     if step.delayed:

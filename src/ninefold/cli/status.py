@@ -29,18 +29,27 @@ def status(
     import time
 
     from ninefold.cli.locate import store_for_reading
+    from ninefold.errors import NinefoldError
 
     if cluster is not None:
-        from ninefold.cli.cluster_runs import database_of
+        from ninefold.cli.cluster_common import database_of
         from ninefold.clusters import read_cluster
 
         store = database_of(read_cluster(cluster), store)
     address, name = store_for_reading(store, campaign)
+    has_answered = False
     while True:
         if watch and sys.stdout.isatty():
             typer.echo("\x1b[H\x1b[2J", nl=False)
-        is_running = _tell(address, name, json, cluster)
-        if not watch or not is_running:
+        try:
+            goes_on = _tell(address, name, json, cluster)
+            has_answered = True
+        except NinefoldError as error:
+            if not (watch and has_answered and "cannot be reached" in str(error)):
+                raise
+            typer.echo(f"The database is away, and is asked again: {error}", err=True)
+            goes_on = True
+        if not watch or not goes_on:
             return
         sys.stdout.flush()
         time.sleep(every)
@@ -48,7 +57,7 @@ def status(
 
 def _tell(address: str, name: str | None, json: bool, cluster: str | None) -> bool:
     """Print where a campaign stands; whether it goes on."""
-    from ninefold.cli.cluster_runs import cluster_option
+    from ninefold.cli.cluster_common import cluster_option
     from ninefold.cli.locate import campaign_document
     from ninefold.flows.funnel import total
     from ninefold.flows.kept import kept_of, lease_purpose
@@ -69,8 +78,9 @@ def _tell(address: str, name: str | None, json: bool, cluster: str | None) -> bo
             standing = standing_of(repository, document["name"])
     running = None
     state = document["status"]
-    is_submitted = standing is not None and standing.state != "ended"
-    if standing is not None and is_submitted:
+    # no job of a cancelled one starts any more
+    goes_on = standing is not None and standing.state in ("submitted", "paused")
+    if standing is not None and standing.state != "ended":
         state = f"{standing.state} to cluster {standing.cluster}" if standing.state == "submitted" else standing.state
     elif state == "running":
         if (holder or "").endswith(f"({lease_purpose(document['name'])})"):
@@ -97,7 +107,7 @@ def _tell(address: str, name: str | None, json: bool, cluster: str | None) -> bo
                 "cluster": None if standing is None else _of_cluster(standing),
             }
         )
-        return is_submitted or running is not None
+        return goes_on or running is not None
     from ninefold.report.terminal import funnel_table
 
     out = console()
@@ -116,19 +126,24 @@ def _tell(address: str, name: str | None, json: bool, cluster: str | None) -> bo
         out.print(line, markup=False)
     again = f"resume {document['name']}" if standing is None else f"retry {document['name']}{cluster_option(cluster)}"
     if budget is not None:
-        out.print(_of_budget(budget, document["name"], is_submitted=standing is not None), markup=False, soft_wrap=True)
+        line = _of_budget(
+            budget, f"ninefold retry {document['name']}", cluster_option(cluster), is_submitted=standing is not None
+        )
+        out.print(line, markup=False, soft_wrap=True)
     if state == "incomplete" and (faults or budget is None or not budget["left_out"]):
         out.print(f"'ninefold {again}' computes what is missing, and only that.", markup=False, soft_wrap=True)
+    if state == "cancelled":
+        out.print(f"'ninefold {again}' computes what is missing.", markup=False, soft_wrap=True)
     if state == "interrupted":
         out.print(
             f"'ninefold {again}' goes on where it stopped; what is finished is kept.", markup=False, soft_wrap=True
         )
-    return is_submitted or running is not None
+    return goes_on or running is not None
 
 
 def _budget(repository: Any, document: Mapping[str, Any], searched: int) -> dict[str, Any] | None:
     """The budget of a campaign, what is spent of it, and what it has left out; plain values with stable keys."""
-    from ninefold.flows.spending import budget_of, core_hours_of, left_out
+    from ninefold.flows.spending import budget_of, core_hours_of, left_out, released_hours_of
 
     budget = budget_of(document["settings"])
     if budget is None:
@@ -136,19 +151,23 @@ def _budget(repository: Any, document: Mapping[str, Any], searched: int) -> dict
     left = left_out(repository, document)
     return {
         **budget.model_dump(), "core_hours_spent": core_hours_of(repository, document["name"]),
+        "core_hours_of_searches": released_hours_of(repository, document["name"]),
         "candidates_searched": searched, "left_out": 0 if left is None else left.number, "limits": str(budget),
     }  # fmt: skip
 
 
-def _of_budget(budget: Mapping[str, Any], name: str, *, is_submitted: bool) -> str:
+def _of_budget(budget: Mapping[str, Any], retry: str, option: str, *, is_submitted: bool) -> str:
     """One line: limits, what is spent; at the end what was left out, and how to go on."""
-    spent = f"{budget['core_hours_spent']:.2f} core-hours and {budget['candidates_searched']} candidates"
+    from ninefold.report.text import core_hours
+
+    of_searches = budget["core_hours_of_searches"]
+    spent = f"{core_hours(of_searches)} core-hours of searches and {budget['candidates_searched']} candidates"
     if not budget["left_out"]:
         left = ""
         if budget["core_hours"] is not None:
-            left = f", {max(0.0, budget['core_hours'] - budget['core_hours_spent']):.2f} core-hours left"
+            left = f", {core_hours(max(0.0, budget['core_hours'] - of_searches))} core-hours left"
         return f"Budget: {budget['limits']}; {spent} so far{left}."
-    more = f"'ninefold retry {name} --budget core-hours=NUMBER' computes more"
+    more = f"'{retry} --budget core-hours=NUMBER{option}' computes more"
     if not is_submitted:
         more = "a larger execution.budget in the campaign file, or none, and 'ninefold run' computes more"
     number = budget["left_out"]
@@ -168,19 +187,29 @@ def _of_cluster(standing: Standing) -> dict[str, Any]:
 
 def _jobs(standing: Standing) -> list[str]:
     """The jobs of a submission: counts by state, what runs, what failed, cost and time."""
-    from ninefold.report.text import duration
+    from ninefold.report.text import core_hours, duration
 
-    words = {"RUNNING": "running", "RESERVED": "starting", "READY": "ready", "WAITING": "waiting for others",
-             "PAUSED": "held", "COMPLETED": "ended", "FIZZLED": "broken off", "DEFUSED": "left out"}  # fmt: skip
-    counts = ", ".join(f"{count} {words[state]}" for state, count in standing.states.items())
+    words = {
+        "RUNNING": "running", "IN_FOLDER": "handed to the spool folder", "RESERVED": "starting", "READY": "ready",
+        "WAITING": "waiting for others", "PAUSED": "held", "COMPLETED": "ended", "FIZZLED": "broken off",
+        "DEFUSED": "left out",
+    }  # fmt: skip
+    numbers = dict(standing.states)
+    if standing.in_folder:
+        numbers["RUNNING"] -= standing.in_folder
+        numbers = {"IN_FOLDER": standing.in_folder, **{state: count for state, count in numbers.items() if count}}
+    counts = ", ".join(f"{count} {words[state]}" for state, count in numbers.items())
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(standing.waiting.items()))
     lines = [f"Jobs: {counts}" + (f"; ready for a worker: {kinds}" if kinds else "")]
-    many = "" if standing.workers == 1 else "s"
-    parts = [f"{standing.workers} worker{many}", f"{standing.core_hours:.2f} core-hours spent"]
-    if standing.jobs_per_hour is not None:
+    goes_on = standing.state in ("submitted", "paused")
+    parts = [f"{core_hours(standing.core_hours)} core-hours spent by these jobs"]
+    if goes_on:
+        many = "" if standing.workers == 1 else "s"
+        parts.insert(0, f"{standing.workers} worker{many} on the cluster")
+    if standing.jobs_per_hour is not None and goes_on:
         parts.append(f"{standing.jobs_per_hour:.0f} jobs/h")
-    if standing.core_hours_left is not None:
-        left = f"about {standing.core_hours_left:.2f} core-hours"
+    if standing.core_hours_left is not None and goes_on:
+        left = f"about {core_hours(standing.core_hours_left)} core-hours"
         if standing.hours_left is not None:
             left += f" and {duration(3600 * standing.hours_left)}"
         parts.append(f"{left} left for the jobs planned so far" + ("" if standing.hours_left else "; none runs now"))

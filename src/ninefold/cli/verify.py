@@ -81,7 +81,7 @@ def verify(
     if not json:
         _announce(plan)
     if cluster is not None:
-        from ninefold.cli.cluster_runs import submit_verification_to
+        from ninefold.cli.submit import submit_verification_to
 
         submit_verification_to(cluster, screened, address, settings, workflow, json)
         return

@@ -122,4 +122,26 @@ def parse_cluster(data: Any, path: Path) -> Cluster:
 def spool_folder(cluster: Cluster) -> Path:
     """The spool folder of a cluster that has one, as this machine sees it."""
     assert cluster.spool is not None
-    return user_path(os.path.expandvars(cluster.spool), f"cluster {cluster.name}: spool").absolute()
+    return shared_folder(cluster.spool, f"cluster {cluster.name}: spool")
+
+
+def shared_folder(text: str, field: str) -> Path:
+    """A folder of a cluster file, as this machine sees it.
+
+    Args:
+        text: As it stands in the file.
+        field: Where it stands, for errors.
+
+    Raises:
+        InputError: if it depends on the folder that a command is started in: another one is meant on each node.
+    """
+    path = user_path(os.path.expandvars(text), field)
+    if not path.is_absolute():
+        has_variable = str(path).startswith("$")
+        raise InputError(
+            field, text,
+            problem="begins with a variable that is not set here" if has_variable
+            else "depends on the folder that a command is started in",
+            allowed="a path that begins with /, ~ or a variable",
+        )  # fmt: skip
+    return path

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.campaign.budget import Budget
 from ninefold.clock import now
+from ninefold.stages.stage import split_name
 
 if TYPE_CHECKING:
     from ninefold.store import Store
 
 FIRST_STAGES = ("build", "prescreen")
 """Stages of the first round, whose core time decides what else is released."""
-BEFORE_SEARCH = ("enumerate", "select", "competitors")
+SEARCHING = ("build", "prescreen", "energies")
+"""Stages that compute what a budget releases, in every round."""
 
 
 class LeftOut(NamedTuple):
@@ -35,6 +37,12 @@ def core_hours_of(store: Store, campaign: str) -> float:
     """Core time of the facts that a campaign rests on, as its funnel counts it."""
     rows = store.iterate("funnel", equal={"campaign": campaign}, fields=["core_seconds"])
     return sum(row["core_seconds"] or 0.0 for row in rows) / 3600
+
+
+def released_hours_of(store: Store, campaign: str) -> float:
+    """The part of it that counts against a budget: searches and what follows them, without the reference phases."""
+    rows = store.iterate("funnel", equal={"campaign": campaign}, fields=["stage", "core_seconds"])
+    return sum(row["core_seconds"] or 0.0 for row in rows if split_name(row["stage"])[0] in SEARCHING) / 3600
 
 
 def unreleased(store: Store, campaign: str) -> int:

@@ -44,7 +44,7 @@ def funnel_table(funnel: Iterable[Mapping[str, Any]]) -> Table:
 
     table = table_of("stage", ">in -> out", ">core time", "rejected, not made or to note")
     for row in with_units(dict(stage) for stage in funnel):
-        reasons = sorted((row.get("reasons") or {}).items(), key=lambda item: -item[1])
+        reasons = sorted((row.get("reasons") or {}).items(), key=lambda item: (-item[1], item[0]))
         lines = [f"{thousands(amount)} {reason_text(reason)}" for reason, amount in reasons[:_REASONS]]
         if len(reasons) > _REASONS:
             lines.append(f"{len(reasons) - _REASONS} more reasons")

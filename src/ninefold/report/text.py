@@ -149,6 +149,15 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {left} s" if minutes else f"{left} s"
 
 
+def core_hours(hours: float) -> str:
+    """Core time for people; of less than 0.1 h two digits that count.
+
+    >>> core_hours(12.345), core_hours(0.0066227), core_hours(0.0)
+    ('12.35', '0.0066', '0')
+    """
+    return f"{hours:.2f}" if hours >= 0.1 else f"{hours:.2g}" if hours >= 1e-4 else "0"
+
+
 def listing(parts: Iterable[str | Markup]) -> Markup:
     """Words joined as in a sentence: a, b and c."""
     items = [escape(part) for part in parts]

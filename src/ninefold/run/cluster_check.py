@@ -18,7 +18,7 @@ from ninefold.clusters.finding import Finding
 from ninefold.clusters.scripts import queue_script
 from ninefold.clusters.settings import Cluster
 from ninefold.errors import InputError, NinefoldError
-from ninefold.run.probe import database_finding, folder_finding
+from ninefold.run.probe import database_finding, folder_finding, login_database_finding
 from ninefold.run.queue import Queue, QueueError, QueueJob, queue_of
 from ninefold.run.up import end_of, job_name, refusal_of, work_folder
 from ninefold.stages.stage import ResourceKind
@@ -45,6 +45,8 @@ def check_cluster(cluster: Cluster, file: Path, seconds: float = SECONDS) -> Ite
     """
     try:
         folder, queue = work_folder(cluster), queue_of(cluster)
+        if cluster.spool is not None:
+            spool_folder(cluster)  # its path
         names = [check_name(cluster, kind) for kind in cluster.resources.kinds]
         start = time.monotonic()
         queue.jobs(names)
@@ -59,6 +61,7 @@ def check_cluster(cluster: Cluster, file: Path, seconds: float = SECONDS) -> Ite
     else:
         advice = "set 'spool' to a folder that login and compute nodes share"
         yield folder_finding("spool from here", spool_folder(cluster), advice)
+        yield login_database_finding()
     accepted: list[ResourceKind] = []
     for kind in cluster.resources.kinds:
         finding = whole_job_finding(cluster, file, kind, queue, folder)

@@ -20,19 +20,18 @@ from pymongo.errors import PyMongoError
 
 from ninefold.engines.unfinished import kept_in
 from ninefold.errors import NinefoldError, description
-from ninefold.flows.counting import Faults, registered_attempt
 from ninefold.flows.progress import listening
 from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
 from ninefold.machine import use_one_thread
 from ninefold.run.children import adopting_orphans, core_time, descendants, end_children
 from ninefold.run.ending import Ending, JobStopped
-from ninefold.run.job_errors import STAGE
+from ninefold.run.job_errors import note_failed
 from ninefold.run.one_process import OneProcess, held_tasks
 from ninefold.run.room import check_room
 from ninefold.run.running_job import Noting, at_place, in_folder, watching
 from ninefold.run.submitted_runs import has_work, held_runs, launchpad_of
-from ninefold.stages.stage import Counts
+from ninefold.run.watch import RUNS_JOBS
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, drop, held
 from ninefold.store.store import LeaseLostError
@@ -87,6 +86,8 @@ class ClusterWorker:
     ) -> None:  # fmt: skip
         self._address, self._cluster, self._kinds, self._ending, self._tell = address, cluster, kinds, ending, tell
         self._folder = folder
+        self.noted: dict[str, Any] = {}
+        """What its lease says beside the job."""
         self.done = Worked()
         self._run_now: str | None = None
         self._former: list[str] = []
@@ -125,7 +126,7 @@ class ClusterWorker:
         connection = connection_of(store)
         connection.retry_seconds = RETRY_SECONDS
         queue_job = os.environ.get(QUEUE_JOB)
-        purpose = f"runs jobs of cluster {self._cluster} ({', '.join(self._kinds)})" + (
+        purpose = f"{RUNS_JOBS} {self._cluster} ({', '.join(self._kinds)})" + (
             f" in queue job {queue_job}" if queue_job else ""
         )
         term = Term(EXPIRY_SECONDS, HEARTBEAT_SECONDS, is_kept=False)
@@ -189,16 +190,17 @@ class ClusterWorker:
     ) -> None:
         from ninefold.run.fireworks import Place
         from ninefold.run.launchpad import TAG, outputs_in
-        from ninefold.run.recovery import MOST_LOST, give_up
+        from ninefold.run.recovery import give_back
 
         tag = firework.spec[TAG]
         started, wall, cpu = time.time(), time.monotonic(), core_time()
-        lease.try_note({"job": firework.fw_id, "name": firework.name, "campaign": tag["campaign"], "since": started})
+        lease.try_note(
+            {**self.noted, "job": firework.fw_id, "name": firework.name, "campaign": tag["campaign"], "since": started}
+        )
         run, tasks = self._run_of(store, launchpad, tag)
 
         def on_error(job: str, error: Exception) -> None:
-            attempt = registered_attempt(store, tag["campaign"])
-            Faults(store, tag["campaign"], STAGE, attempt).add(f"{job} {firework.fw_id}", description(error), Counts())
+            note_failed(store, tag["campaign"], f"{job} {firework.fw_id}", description(error))
 
         place = Place(store, outputs_in(launchpad), on_error)
         self._run_now = tag["run"]
@@ -206,8 +208,9 @@ class ClusterWorker:
         try:
             try:
                 with (
-                    registered_as(run), running_with(tasks), listening(Noting(lease, firework, tag["campaign"])),
-                    at_place(place), in_folder(self._folder_of(firework, launch)),
+                    registered_as(run), running_with(tasks), at_place(place),
+                    listening(Noting(lease, firework, tag["campaign"], self.noted)),
+                    in_folder(self._folder_of(firework, launch)),
                     kept_in(self._folder and self._folder / "relaxations"), self._ending.computing(),
                 ):  # fmt: skip
                     action = firework.tasks[0].run_task(dict(firework.spec))
@@ -226,13 +229,10 @@ class ClusterWorker:
             self._run_now = None
             if isinstance(error, NinefoldError) and is_of_server(error):
                 raise
-            if tag.get("lost", 0) + 1 >= MOST_LOST:
-                document = {"name": firework.name, "fw_id": firework.fw_id, "spec": firework.spec}
-                give_up(store, launchpad, document, launch, description(error))
-                self.done.failed += 1
-            else:
-                launchpad.release(firework.fw_id, [launch], description(error))
-                self.done.given_back += 1
+            document = {"name": firework.name, "fw_id": firework.fw_id, "spec": firework.spec}
+            has_failed = give_back(store, launchpad, document, [launch], description(error)) == "failed"
+            self.done.failed += has_failed
+            self.done.given_back += not has_failed
             raise  # another node may do better; this one would fail at every job
         finally:
             self._run_now = None

@@ -41,6 +41,10 @@ class DemandSource(Protocol):
         """Campaigns that are paused, which may go on at any time."""
         ...
 
+    def hindrances(self) -> Sequence[str]:
+        """What keeps work from becoming ready, for people."""
+        ...
+
 
 def queue_jobs_for(demand: Demand, needs: QueueResources) -> int:
     """Queue jobs that the work of a kind can fill, without regard to limits.

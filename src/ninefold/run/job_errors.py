@@ -18,6 +18,20 @@ STAGE = "job"
 """What stands for a stage in the fault of a job as a whole."""
 
 
+def note_failed(store: Store, campaign: str, job: str, reason: str) -> None:
+    """Keep that a job as a whole has failed.
+
+    Args:
+        store: Takes the fault.
+        campaign: Whose job.
+        job: What it is called.
+        reason: For people.
+    """
+    # a flow of the user's may register a run of its own, which is then the last
+    attempt = registered_attempt(store, campaign)
+    Faults(store, campaign, STAGE, attempt).add(job, reason, Counts())
+
+
 class JobErrors:
     """Errors of one run of a campaign; those of the run before are forgotten.
 
@@ -38,9 +52,7 @@ class JobErrors:
             traceback.print_exception(error)
         self._job = self._job or job
         self.errors.append(error)
-        # a flow of the user's may register a run of its own, which is then the last
-        attempt = registered_attempt(self._store, self._campaign)
-        Faults(self._store, self._campaign, STAGE, attempt).add(job, description(error), Counts())
+        note_failed(self._store, self._campaign, job, description(error))
 
     def told(self, again: str = "'ninefold resume'") -> MachineFaultError:
         """What is said at the end of the run, of at least one error.

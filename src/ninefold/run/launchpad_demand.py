@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.clusters.settings import KINDS
 from ninefold.run.demand import Demand
-from ninefold.run.spool_jobs import JOBS, names_in
+from ninefold.run.spool_jobs import JOBS, job_names_in
 from ninefold.run.submitted_runs import is_active, launchpad_of
+from ninefold.store.mongo_lease import holder
 
 if TYPE_CHECKING:
     from ninefold.run.launchpad import CampaignLaunchPad
@@ -33,10 +34,11 @@ class LaunchpadDemand:
     def __init__(self, address: str, cluster: str, spool: Path | None = None) -> None:
         self._address, self._cluster, self._spool = address, cluster, spool
         self._paused: list[str] = []
+        self._is_served = True
 
     def demand(self) -> Mapping[ResourceKind, Demand]:
         """Work by kind of resource: jobs of campaigns that are not paused; first, lost ones are given back."""
-        from ninefold.run.recovery import recover_if_due
+        from ninefold.run.recovery import WORKER, recover_if_due
 
         with launchpad_of(self._address) as (store, launchpad):
             recover_if_due(store, launchpad)
@@ -45,6 +47,7 @@ class LaunchpadDemand:
             submissions = list(launchpad.submissions.find({"cluster": self._cluster, "state": "submitted"}))
             found = _counted(launchpad, [submission["run"] for submission in submissions])
             if self._spool is not None:
+                self._is_served = holder(launchpad.our, f"{WORKER}spool-{self._cluster}") is not None
                 found = {kind: self._in_folder(kind, demand) for kind, demand in found.items() if kind in KINDS}
             if not found and any(is_active(launchpad, submission) for submission in submissions):
                 return {"cpu": Demand(0, 1)}  # between the end of a job and the release of what waits for it
@@ -54,9 +57,13 @@ class LaunchpadDemand:
         """Campaigns that were paused when the work was counted last."""
         return self._paused
 
+    def hindrances(self) -> list[str]:
+        """See `DemandSource`."""
+        return [] if self._is_served else [f"nobody serves {self._spool}: start 'ninefold serve-spool' beside this"]
+
     def _in_folder(self, kind: ResourceKind, demand: Demand) -> Demand:
         """Jobs in the spool folder are with nobody yet, although the launchpad has given them out."""
-        lying = min(demand.running, len(names_in((self._spool or Path()) / JOBS / kind)))
+        lying = min(demand.running, len(job_names_in((self._spool or Path()) / JOBS / kind)))
         return demand._replace(waiting=demand.waiting + lying, running=demand.running - lying)
 
 

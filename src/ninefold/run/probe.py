@@ -122,10 +122,23 @@ def database_finding(address: str, kind: str) -> Finding:
                 if not error.problem.startswith("is in use"):  # by another check, which has written it
                     raise
     except InputError as error:
-        return Finding("database", "failed", f"{masked(address)} {error.problem}", error.hint or "")
+        # what is told of a campaign that was interrupted is of no use here
+        advice = (error.hint or "").partition(", then try again")[0]
+        return Finding("database", "failed", f"{masked(address)} {error.problem}", advice)
     except NinefoldError as error:
         return Finding("database", "failed", str(error), "see the server's log")
     return Finding("database", "ok", f"{masked(address)} answers and takes writes ({time.monotonic() - start:.1f} s)")
+
+
+def login_database_finding() -> Finding:
+    """The database of a cluster with a spool folder, which this machine alone reaches and no file of it names."""
+    from ninefold.store import resolve_store, store_file
+
+    address = resolve_store()
+    if store_file(address) is not None:
+        advice = "set NINEFOLD_STORE to mongodb://HOST:PORT/DATABASE: this machine reaches it for the nodes"
+        return Finding("database from here", "failed", f"NINEFOLD_STORE names no server: {address} is a file", advice)
+    return database_finding(address, "login")._replace(what="database from here")
 
 
 def _accelerator() -> Finding:

@@ -12,11 +12,9 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ninefold.flows.counting import Faults, registered_attempt
-from ninefold.run.job_errors import STAGE
+from ninefold.run.job_errors import note_failed
 from ninefold.run.launchpad import TAG
 from ninefold.run.spool_jobs import IN_FOLDER
-from ninefold.stages.stage import Counts
 from ninefold.store.mongo_lease import all_held, forget
 
 if TYPE_CHECKING:
@@ -120,10 +118,30 @@ def give_up(
     """
     from fireworks import FWAction
 
-    campaign = firework["spec"][TAG]["campaign"]
-    attempt = registered_attempt(store, campaign)
-    Faults(store, campaign, STAGE, attempt).add(f"{firework['name']} {firework['fw_id']}", reason, Counts())
+    note_failed(store, firework["spec"][TAG]["campaign"], f"{firework['name']} {firework['fw_id']}", reason)
     launchpad.complete_launch(launch, FWAction(stored_data={"failed": reason, "log": log}), "COMPLETED")
+
+
+def give_back(
+    store: Store, launchpad: CampaignLaunchPad, firework: dict[str, Any], launches: list[int], why: str, last: str = ""
+) -> str:
+    """Give a job that was lost, or that its machine has failed, to the others; one that was lost too often fails.
+
+    Args:
+        store: Takes the fault.
+        launchpad: Where the job is.
+        firework: Its document, which need not be its newest.
+        launches: It was lost under.
+        why: For people.
+        last: What is said if it was lost too often; default: `why`.
+
+    Returns:
+        released; failed; or left, to another that has taken it meanwhile.
+    """
+    if firework["spec"][TAG].get("lost", 0) + 1 >= MOST_LOST:
+        give_up(store, launchpad, firework, launches[-1], last or why)
+        return "failed"
+    return "released" if launchpad.release(firework["fw_id"], launches, why) else "left"
 
 
 def _given_back(
@@ -134,13 +152,10 @@ def _given_back(
     if last["state"] in ("COMPLETED", "FIZZLED"):  # its worker died between the end of the launch and of the job
         launchpad.finish(fw_id)
         return "completed"
-    if firework["spec"][TAG].get("lost", 0) + 1 >= MOST_LOST:
-        why = firework["spec"][TAG].get("why")
-        reason = f"its process ended {MOST_LOST} times without a result (killed, or out of memory)"
-        give_up(store, launchpad, firework, last["launch_id"], f"{reason}; before: {why}" if why else reason)
-        return "failed"
-    lost = f"worker {worker} is gone"
-    return "released" if launchpad.release(fw_id, firework["launches"], lost) else "left"
+    before = firework["spec"][TAG].get("why")
+    reason = f"its process ended {MOST_LOST} times without a result (killed, or out of memory)"
+    told = f"{reason}; before: {before}" if before else reason
+    return give_back(store, launchpad, firework, firework["launches"], f"worker {worker} is gone", told)
 
 
 def _finish_updates(launchpad: CampaignLaunchPad) -> int:

@@ -31,9 +31,9 @@ WATCH_SECONDS = 15.0
 class Noting:
     """Notes in the lease how far the job is."""
 
-    def __init__(self, lease: MongoLease, firework: Any, campaign: str) -> None:
+    def __init__(self, lease: MongoLease, firework: Any, campaign: str, besides: dict[str, Any]) -> None:
         self._lease, self._noted, self._since = lease, time.monotonic(), time.time()
-        self._job = {"job": firework.fw_id, "name": firework.name, "campaign": campaign}
+        self._job = {**besides, "job": firework.fw_id, "name": firework.name, "campaign": campaign}
 
     def __call__(self, step: Progress) -> None:
         """Note a step, not too often."""

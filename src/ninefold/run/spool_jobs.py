@@ -13,15 +13,18 @@ A name holds priority, job and launch. Every file is written whole or not at all
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.atomic_files import write_atomically
+from ninefold.errors import InputError
 from ninefold.models.collections import MODELS
 from ninefold.models.lines import decode_lines
 from ninefold.store.blobs import BlobError
@@ -38,6 +41,7 @@ _FACTS = (
     "vibrations", "trajectories", "dynamics",
 )  # fmt: skip
 _LONGEST_ID = 200
+_JOB_NAME = re.compile(r"\d+-\d+-\d+")
 
 
 class JobName(NamedTuple):
@@ -55,6 +59,25 @@ class JobName(NamedTuple):
         """The inverse."""
         order, job, launch = name.split("-")
         return cls(_HIGHEST - int(order), int(job), int(launch))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a spool folder, or complete it.
+
+    Raises:
+        InputError: if it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (JOBS, RUNNING, WORKERS, DONE, CANCELLED):
+            (folder / name).mkdir(exist_ok=True)
+            if not os.access(folder / name, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise InputError(
+            "spool", str(folder), problem=f"cannot be written to: {error.strerror}",
+            hint="name a folder that login and compute nodes share, and that is yours",
+        ) from error  # fmt: skip
 
 
 def write(file: Path, content: dict[str, Any]) -> None:
@@ -82,6 +105,11 @@ def names_in(folder: Path) -> list[str]:
     with suppress(FileNotFoundError):
         return sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
     return []
+
+
+def job_names_in(folder: Path) -> list[str]:
+    """Files of jobs in a folder, in order; what somebody else has put there is none."""
+    return [name for name in names_in(folder) if _JOB_NAME.fullmatch(name)]
 
 
 def moved(file: Path, target: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,28 +36,30 @@ class Silent:
             launchpad: Where the jobs are.
             seconds: Without a change.
         """
-        from ninefold.run.recovery import MOST_LOST, give_up
+        from ninefold.run.recovery import MOST_LOST
+        from ninefold.run.spool_results import give_back
 
-        for worker in spool_jobs.names_in(self._folder / RUNNING):
+        # a worker without a job is forgotten, too: its file would count as one that lives
+        for worker in sorted(
+            {name for each in (RUNNING, WORKERS) for name in spool_jobs.names_in(self._folder / each)}
+        ):
             file = self._folder / WORKERS / worker
-            said = file.read_text() if file.exists() else ""
+            said = ""
+            with suppress(FileNotFoundError):
+                said = file.read_text()
             before, since = self._seen.get(worker, (None, 0.0))
             if said != before:
                 self._seen[worker] = (said, time.monotonic())
                 continue
             if time.monotonic() - since < seconds:
                 continue
-            for name in spool_jobs.names_in(self._folder / RUNNING / worker):
-                job = JobName.of(name)
+            for name in spool_jobs.job_names_in(self._folder / RUNNING / worker):
                 # away first: should the worker live after all, its result counts for a launch that is no more
                 (self._folder / RUNNING / worker / name).unlink(missing_ok=True)
-                firework = launchpad.fireworks.find_one({"fw_id": job.job})
-                if firework is None or job.launch not in firework["launches"]:
-                    continue
-                if firework["spec"]["ninefold"].get("lost", 0) + 1 >= MOST_LOST:
-                    give_up(store, launchpad, firework, job.launch, f"its process ended {MOST_LOST} times")
-                else:
-                    launchpad.release(job.job, [job.launch], f"worker {worker} is gone")
+                give_back(
+                    store, launchpad, JobName.of(name), f"worker {worker} is gone",
+                    f"its process ended {MOST_LOST} times",
+                )  # fmt: skip
             file.unlink(missing_ok=True)
             with suppress(OSError):
                 (self._folder / RUNNING / worker).rmdir()
@@ -74,10 +76,35 @@ def give_back_unwritten(folder: Path, kinds: Sequence[str], launchpad: CampaignL
         launchpad: Where the jobs are.
         server: Its name.
     """
-    wanted = {"launch_id": 1, "host": 1}
-    taken = list(launchpad.launches.find({"fworker.name": server, "state": "RUNNING"}, wanted))
+    _release(launchpad, _gone(folder, kinds, launchpad, {"fworker.name": server}))
+
+
+def give_back_gone(
+    folder: Path, kinds: Sequence[str], launchpad: CampaignLaunchPad, server: str, before: set[int]
+) -> set[int]:
+    """Give back jobs whose files are nowhere in the folder any more: somebody has deleted them.
+
+    Args:
+        folder: The spool folder.
+        kinds: Of resources that the nodes have.
+        launchpad: Where the jobs are.
+        server: The name under which they were handed out.
+        before: Launches that the last look has not found: a file that is just renamed may be seen at neither place.
+
+    Returns:
+        Launches that this look has not found for the first time.
+    """
+    gone = _gone(folder, kinds, launchpad, {"fworker.name": server, "host": IN_FOLDER})
+    _release(launchpad, gone & before)
+    return gone - before
+
+
+def _gone(folder: Path, kinds: Sequence[str], launchpad: CampaignLaunchPad, taken_by: dict[str, str]) -> set[int]:
+    """Launches that nobody will end: none of the folder's files is of them."""
+    query = {**taken_by, "state": "RUNNING"}
+    taken = {row["launch_id"] for row in launchpad.launches.find(query, {"launch_id": 1})}
     if not taken:
-        return
+        return set()
     # waiting ones twice: a node may give one back between
     folders = [
         *(folder / JOBS / kind for kind in kinds),
@@ -85,10 +112,10 @@ def give_back_unwritten(folder: Path, kinds: Sequence[str], launchpad: CampaignL
         folder / DONE,
         *(folder / JOBS / kind for kind in kinds),
     ]
-    there = {JobName.of(name).launch for each in folders for name in spool_jobs.names_in(each)}
-    for row in taken:
-        launch = row["launch_id"]
-        if row["host"] == IN_FOLDER and launch in there:
-            continue
+    return taken - {JobName.of(name).launch for each in folders for name in spool_jobs.job_names_in(each)}
+
+
+def _release(launchpad: CampaignLaunchPad, launches: Iterable[int]) -> None:
+    for launch in sorted(launches):
         for firework in list(launchpad.fireworks.find({"launches": launch}, {"fw_id": 1})):
             launchpad.release(firework["fw_id"], [launch])

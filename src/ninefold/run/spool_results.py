@@ -27,16 +27,12 @@ def end_job(store: Store, launchpad: CampaignLaunchPad, name: JobName, result: d
     from fireworks import FWAction
 
     from ninefold.run.launchpad import outputs_in
-    from ninefold.run.recovery import MOST_LOST, give_up
 
     firework = launchpad.fireworks.find_one({"fw_id": name.job})
     if firework is None or name.launch not in firework["launches"]:
         return None
     if "machine" in result:
-        if firework["spec"]["ninefold"].get("lost", 0) + 1 >= MOST_LOST:
-            give_up(store, launchpad, firework, name.launch, result["machine"])
-        else:
-            launchpad.release(name.job, [name.launch], result["machine"])
+        give_back(store, launchpad, name, result["machine"])
         return None
     data: dict[str, Any] = {
         key: result[key] for key in ("failed", "log", "wall_seconds", "core_seconds") if key in result
@@ -47,6 +43,25 @@ def end_job(store: Store, launchpad: CampaignLaunchPad, name: JobName, result: d
         action = _action_of(store, firework, result, data)
     launchpad.complete_launch(name.launch, action, "COMPLETED")
     return str(firework["name"])
+
+
+def give_back(store: Store, launchpad: CampaignLaunchPad, name: JobName, why: str, last: str = "") -> None:
+    """Give back a job of the folder that was lost with its node; see `ninefold.run.recovery.give_back`.
+
+    A job that was given to another meanwhile stays with that one.
+
+    Args:
+        store: Takes the fault.
+        launchpad: Where the job is.
+        name: Of its file.
+        why: It was lost.
+        last: What is said if it was lost too often; default: `why`.
+    """
+    from ninefold.run import recovery
+
+    firework = launchpad.fireworks.find_one({"fw_id": name.job})
+    if firework is not None and name.launch in firework["launches"]:
+        recovery.give_back(store, launchpad, firework, [name.launch], why, last)
 
 
 def _action_of(store: Store, firework: dict[str, Any], result: dict[str, Any], data: dict[str, Any]) -> FWAction:

@@ -25,13 +25,14 @@ from ninefold.run.cluster_worker import (
     is_of_server,
 )
 from ninefold.run.ending import Ending
-from ninefold.run.spool_jobs import CANCELLED, DONE, IN_FOLDER, JOBS, RUNNING, JobName
-from ninefold.run.spool_lost import Silent, give_back_unwritten
-from ninefold.run.spool_results import end_job
+from ninefold.run.spool_jobs import CANCELLED, DONE, IN_FOLDER, JOBS, RUNNING, WORKERS, JobName
+from ninefold.run.spool_lost import Silent, give_back_gone, give_back_unwritten
+from ninefold.run.spool_results import end_job, give_back
 from ninefold.run.submitted_runs import held_runs, is_active, launchpad_of
+from ninefold.run.watch import NODES
 from ninefold.store.mongo import connection_of
 from ninefold.store.mongo_lease import Term, held
-from ninefold.store.spool import RECORDS, ingest
+from ninefold.store.spool import DAMAGED, RECORDS, ingest, set_apart
 
 if TYPE_CHECKING:
     from ninefold.run.launchpad import CampaignLaunchPad
@@ -45,6 +46,8 @@ LOST_SECONDS = EXPIRY_SECONDS
 """After which a worker whose file has not changed counts as gone."""
 MOST_WAITING = 200
 """Jobs of a kind that wait in the folder: the others keep their order in the launchpad."""
+LOOK_SECONDS = 120.0
+"""Between two looks for jobs whose files somebody has deleted; a shared file system shows a renamed one sooner."""
 LATE_SECONDS = 120.0
 """How long the files of a result may come later than the result itself, on a slow shared file system."""
 
@@ -69,6 +72,8 @@ class SpoolServer:
         self._ending, self._tell = ending, tell
         self._here = ClusterWorker(address, cluster, [LOGIN], ending, tell)
         self._silent = Silent(folder)
+        self._gone: set[int] = set()
+        """Launches of which the last look has found no file."""
         self._delivered: set[str] = set()
         """Files of records that have gone into the store."""
         self._results: dict[str, float] = {}
@@ -94,8 +99,13 @@ class SpoolServer:
 
     def _serve(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, *, until_done: bool) -> None:
         give_back_unwritten(self._folder, self._kinds, launchpad, self._name)
+        self._here.noted = {}  # the lease is new
+        looked = time.monotonic()
         while self._ending.reason is None:
             did = self.step(store, launchpad, lease)
+            if time.monotonic() - looked > LOOK_SECONDS:
+                self._gone = give_back_gone(self._folder, self._kinds, launchpad, self._name, self._gone)
+                looked = time.monotonic()
             if until_done and not did and not self._has_work(launchpad):
                 return
             if not did:
@@ -110,6 +120,10 @@ class SpoolServer:
         recover_if_due(store, launchpad)
         self._withdraw(launchpad)
         did |= self._give_out(store, launchpad)
+        nodes = {NODES: len(spool_jobs.names_in(self._folder / WORKERS))}
+        if nodes != self._here.noted:
+            self._here.noted = nodes
+            lease.try_note(nodes)
         return self._run_here(store, launchpad, lease) or did
 
     @contextmanager
@@ -136,7 +150,7 @@ class SpoolServer:
 
         did = False
         for kind in self._kinds:
-            waiting = len(spool_jobs.names_in(self._folder / JOBS / kind))
+            waiting = len(spool_jobs.job_names_in(self._folder / JOBS / kind))
             while waiting < MOST_WAITING and self._ending.reason is None:
                 taker = fireworker(self._name, self._cluster, [kind], held_runs(launchpad))
                 firework, launch = launchpad.take(taker, str(self._folder), IN_FOLDER)
@@ -183,14 +197,23 @@ class SpoolServer:
         return True
 
     def _take_back(self, store: Store, launchpad: CampaignLaunchPad) -> bool:
-        names = spool_jobs.names_in(self._folder / DONE)
+        names = spool_jobs.job_names_in(self._folder / DONE)
         delivered = ingest(self._folder, store, self._delivered.add)
         if delivered.damaged:
-            self._tell(f"{delivered.damaged} damaged files are set apart in {self._folder / 'damaged'}")
+            self._tell(f"{delivered.damaged} damaged files are set apart in {self._folder / DAMAGED}")
         did = False
         for name in names:
             file = self._folder / DONE / name
-            result = spool_jobs.read(file)
+            try:
+                result = spool_jobs.read(file)
+            except OSError as error:
+                if error.errno is not None:  # it cannot be read now, and may be later
+                    raise
+                # a disk has torn it: another node computes it again
+                set_apart(self._folder, file)
+                self._tell(f"{description(error)}; it is set apart in {self._folder / DAMAGED}, its job goes back")
+                give_back(store, launchpad, JobName.of(name), "its result was damaged")
+                continue
             missing = [each for each in result["records"] if each not in self._delivered]
             since = self._results.setdefault(name, time.monotonic())
             if missing and (
@@ -214,7 +237,7 @@ class SpoolServer:
         cancelled = {row["run"] for row in launchpad.submissions.find({"state": "cancelled"}, {"run": 1})}
         (self._folder / CANCELLED).mkdir(exist_ok=True)
         for kind in self._kinds:
-            names = spool_jobs.names_in(self._folder / JOBS / kind)
+            names = spool_jobs.job_names_in(self._folder / JOBS / kind)
             runs = _runs_of(launchpad, names)
             for name in names:
                 job, run = JobName.of(name), runs.get(name)
@@ -223,7 +246,7 @@ class SpoolServer:
                     aside.unlink()
                     launchpad.release(job.job, [job.launch])
         for worker in spool_jobs.names_in(self._folder / RUNNING):
-            names = spool_jobs.names_in(self._folder / RUNNING / worker)
+            names = spool_jobs.job_names_in(self._folder / RUNNING / worker)
             runs = _runs_of(launchpad, names)
             for name in names:
                 job, run = JobName.of(name), runs.get(name)
@@ -266,7 +289,7 @@ def serve(
     Raises:
         InputError: if another process serves it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    spool_jobs.make_folder(folder)
     with Ending(max_seconds) as ending:
         server = SpoolServer(folder, address, cluster, kinds, ending, tell)
         server.serve(until_done=until_done)

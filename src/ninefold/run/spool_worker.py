@@ -15,8 +15,7 @@ from typing import Any
 
 from ninefold.atomic_files import write_atomically
 from ninefold.engines.unfinished import kept_in
-from ninefold.errors import NinefoldError, description
-from ninefold.flows.counting import Faults, registered_attempt
+from ninefold.errors import InputError, NinefoldError, description
 from ninefold.flows.earlier import continued, is_out_of_time
 from ninefold.flows.runner import Run, registered_as, running_with
 from ninefold.flows.workplace import close_workplaces
@@ -26,12 +25,11 @@ from ninefold.run.children import adopting_orphans, core_time, descendants, end_
 from ninefold.run.cluster_worker import HEARTBEAT_SECONDS, PAUSE_SECONDS, Worked
 from ninefold.run.ending import Ending, JobStopped, OutOfTime
 from ninefold.run.flow_run import OF_EVERY_JOB
-from ninefold.run.job_errors import STAGE
+from ninefold.run.job_errors import note_failed
 from ninefold.run.one_process import OneProcess, held_tasks
 from ninefold.run.room import check_room
 from ninefold.run.running_job import in_folder
 from ninefold.run.spool_jobs import CANCELLED, DONE, JOBS, RUNNING, WORKERS, JobName
-from ninefold.stages.stage import Counts
 from ninefold.store import Store, open_store
 from ninefold.store.locate import opened_instead
 from ninefold.store.spool import Spool, SpoolStore
@@ -71,6 +69,11 @@ def work_from_spool(
                 idle_since, pause = time.monotonic(), PAUSE_SECONDS[0]
                 continue
             if time.monotonic() - idle_since >= idle_seconds:
+                if not folder.is_dir():
+                    raise InputError(
+                        "spool", str(folder), problem="does not exist on this node",
+                        hint="'ninefold serve-spool' makes it; the nodes must see the same folder",
+                    )  # fmt: skip
                 done.reason = f"nothing was ready for {idle_seconds:g} s"
                 return done
             time.sleep(min(pause, idle_seconds))
@@ -82,8 +85,8 @@ def work_from_spool(
 @contextmanager
 def _alive(folder: Path, worker: str) -> Iterator[None]:
     """A file that changes while this process lives."""
+    # the folder is the server's to make: where it is not mounted, one of this node's own would never hold a job
     file, ended = folder / WORKERS / worker, threading.Event()
-    file.parent.mkdir(parents=True, exist_ok=True)
 
     def beat() -> None:
         number = 0
@@ -108,7 +111,7 @@ def _alive(folder: Path, worker: str) -> Iterator[None]:
 
 def _taken(folder: Path, kinds: Sequence[str], worker: str) -> Path | None:
     """The first job that this worker could take."""
-    waiting = sorted((name, kind) for kind in kinds for name in spool_jobs.names_in(folder / JOBS / kind))
+    waiting = sorted((name, kind) for kind in kinds for name in spool_jobs.job_names_in(folder / JOBS / kind))
     for name, kind in waiting:
         target = folder / RUNNING / worker / name
         if spool_jobs.moved(folder / JOBS / kind / name, target):
@@ -199,10 +202,7 @@ def _result_of(job: dict[str, Any]) -> dict[str, Any]:
         if is_out_of_time(error):
             raise OutOfTime("stopped before the end of its queue job") from error
         with open_store(job["address"], "write") as store:
-            attempt = registered_attempt(store, job["campaign"])
-            Faults(store, job["campaign"], STAGE, attempt).add(
-                f"{job['name']} {job['job']}", description(error), Counts()
-            )
+            note_failed(store, job["campaign"], f"{job['name']} {job['job']}", description(error))
         log = "".join(traceback.format_exception(error))[-4000:]
         return {"failed": description(error), "log": log}
     [output] = outputs.query({"uuid": one.uuid, "index": one.index}, load=True)

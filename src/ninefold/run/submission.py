@@ -16,11 +16,13 @@ from ninefold.campaign.foreign import load_foreign_code
 from ninefold.campaign.workflows import workflows
 from ninefold.clock import now
 from ninefold.errors import InputError, NinefoldError
+from ninefold.flows.kept import lease_purpose
 from ninefold.flows.resources import kind_of
 from ninefold.flows.runner import Run
 from ninefold.flows.spending import is_over
 from ninefold.models.campaign import CampaignRecord
 from ninefold.run.local import flow_of, run_of
+from ninefold.run.shard_size import MOST_SHARDS, SHARD_SECONDS, with_shards
 from ninefold.run.submitted_runs import (
     already_submitted,
     is_active,
@@ -37,10 +39,6 @@ if TYPE_CHECKING:
     from ninefold.store import Store
 
 LEASE = "submit"
-SHARD_SECONDS = 3600.0
-"""Core-seconds of a shard: long beside the 5 s that a job's start and end take, short beside a queue's wall time."""
-MOST_SHARDS = 1000
-"""Shards of a stage at most: FireWorks writes a document of the whole workflow at each step of each job."""
 
 
 class Submission(NamedTuple):
@@ -60,11 +58,11 @@ def submit_campaign(
     *,
     workflow: str = "screen",
     update: bool = False,
-    again: bool = False,
     has_spool: bool = False,
     held_causes: tuple[str, ...] = (),
     shard_seconds: float = SHARD_SECONDS,
     places: int | None = None,
+    option: str = "",
 ) -> Submission:
     """Put a campaign's flow into the launchpad.
 
@@ -75,12 +73,12 @@ def submit_campaign(
         kinds: Of resources that the cluster has.
         workflow: Name of a workflow, or a Python file with `make_flow(campaign, store)`.
         update: Accept that the settings differ from those in the store.
-        again: Compute what is missing of one that came to its end.
         has_spool: Whether the cluster's nodes see no database.
         held_causes: Faults of these causes are not tried again.
         shard_seconds: Core-seconds that a job should take.
-        places: Jobs that the cluster runs at once: with a budget so many are released at first. None: what the
-            campaign says.
+        places: Jobs that the cluster runs at once: shards are made small enough for all of them, and with a budget so
+            many are released at first. None: not known.
+        option: How the user's commands name the database: ` --cluster NAME`, or nothing.
 
     Raises:
         InputError: if it is submitted already or finished, or cannot run there; nothing is written then.
@@ -104,19 +102,19 @@ def submit_campaign(
     run = run_of(workflow)
     with launchpad_of(address) as (store, launchpad), store.lease(LEASE, f"submits campaign {campaign.name}"):
         previous = _previous(launchpad, campaign.name)
-        _check_new(store, launchpad, campaign, run, previous, update=update, again=again)
-        sized = with_shards(campaign, store, shard_seconds)
+        _check_new(store, launchpad, campaign, run, previous, update=update, option=option)
+        sized = with_shards(campaign, store, shard_seconds, places)
         flow = flow_of(functools.partial(make_flow), sized, address, workflow)
         held = _held_faults(store, campaign.name, held_causes)
         return _submit(
             store, launchpad, sized, flow, run, cluster, kinds, previous, what="screen", accept_changes=update,
-            has_spool=has_spool, held=held, places=places,
+            has_spool=has_spool, held=held, places=places, shard_seconds=shard_seconds,
         )  # fmt: skip
 
 
 def submit_verification(
     campaign: Campaign, address: str, cluster: str, kinds: tuple[str, ...], settings: VerifySettings,
-    workflow: str = "verify", has_spool: bool = False,
+    workflow: str = "verify", has_spool: bool = False, option: str = "",
 ) -> Submission:  # fmt: skip
     """Put the verification of a finished campaign into the launchpad; arguments as of `submit_campaign`."""
     from ninefold.flows.verify_plan import check_finished
@@ -129,7 +127,8 @@ def submit_verification(
     with launchpad_of(address) as (store, launchpad), store.lease(LEASE, f"submits campaign {campaign.name}"):
         previous = _previous(launchpad, campaign.name)
         if previous is not None and is_active(launchpad, previous):
-            raise already_submitted(previous)
+            raise already_submitted(previous, option)
+        check_not_running(store, campaign.name)
         check_finished(store, campaign.name)
         flow = flow_of(chosen, campaign, address, workflow)
         return _submit(
@@ -150,36 +149,29 @@ def check_kind(kind: str, kinds: tuple[str, ...], cluster: str, method: str) -> 
         )  # fmt: skip
 
 
-def with_shards(campaign: Campaign, store: Store, seconds: float) -> Campaign:
-    """A campaign whose shards take some core-seconds each, by measured rates; its results do not depend on it.
+def check_not_running(store: Store, campaign: str) -> None:
+    """Refuse what `ninefold run` computes just now in the same store: each would take the other for an earlier run.
 
-    Without rates, the campaign's own size stays.
+    Raises:
+        InputError: naming the process.
     """
-    from ninefold.enumeration import enumerate_assignments
-    from ninefold.flows.estimate import estimate, measured_rates
-    from ninefold.rules import load_rule_set, selectivity
-    from ninefold.stages.own import columns_of
-
-    rules = load_rule_set(campaign.rules, extra_columns=columns_of(campaign.stages))
-    kept = selectivity(rules, (table for space in campaign.space for table in enumerate_assignments(space))).kept
-    size = campaign.execution.compositions_per_job
-    if (rates := measured_rates(campaign, store)) is not None:
-        each = estimate(campaign, max(1, kept), rates).core_seconds_per_search.middle
-        size = max(1, round(seconds / each))
-    size = min(max(size, -(-kept // MOST_SHARDS)), 100_000)
-    return campaign.model_copy(
-        update={"execution": campaign.execution.model_copy(update={"compositions_per_job": size})}
-    )
+    holder = store.lease_holder()
+    if holder is not None and holder.endswith(f"({lease_purpose(campaign)})"):
+        raise InputError(
+            "campaign", campaign, problem=f"is being run by {holder}",
+            hint="end it there first; what it has finished is kept",
+        )  # fmt: skip
 
 
 def _check_new(
     store: Store, launchpad: CampaignLaunchPad, campaign: Campaign, run: Run, previous: dict[str, Any] | None, *,
-    update: bool, again: bool,
+    update: bool, option: str,
 ) -> None:  # fmt: skip
     from ninefold.flows.register import changes_of
 
     if previous is not None and is_active(launchpad, previous):
-        raise already_submitted(previous)
+        raise already_submitted(previous, option)
+    check_not_running(store, campaign.name)
     document = store.get("campaigns", campaign.name)
     if document is None:
         return
@@ -191,8 +183,11 @@ def _check_new(
             hint="--update keeps every finished calculation and recomputes what the change touches; "
             "another name keeps both",
         )  # fmt: skip
-    if record.status == "finished" and not changes and not again:
-        raise InputError("campaign", campaign.name, problem="is finished", hint=f"'ninefold query -c {campaign.name}'")
+    if record.status == "finished" and not changes:
+        raise InputError(
+            "campaign", campaign.name, problem="is finished: nothing is missing",
+            hint=f"'ninefold query -c {campaign.name}' lists its candidates",
+        )  # fmt: skip
 
 
 def _submit(
@@ -210,6 +205,7 @@ def _submit(
     has_spool: bool = False,
     held: str | None = None,
     places: int | None = None,
+    shard_seconds: float = SHARD_SECONDS,
 ) -> Submission:
     from ninefold.flows.register import register
     from ninefold.flows.resources import ACCELERATED
@@ -220,7 +216,8 @@ def _submit(
     document = {
         "_id": name, "run": run.identifier, "what": what, "workflow": run.workflow,
         "workflow_content": run.workflow_content, "cluster": cluster, "kinds": list(kinds), "created": now(),
-        "state": "inserting", "held": held, "has_spool": has_spool, "places": places, "previous": previous,
+        "state": "inserting", "held": held, "has_spool": has_spool, "places": places,
+        "shard_seconds": shard_seconds, "previous": previous,
     }  # fmt: skip
     submissions = launchpad.submissions
     submissions.replace_one({"_id": name}, document, upsert=True)

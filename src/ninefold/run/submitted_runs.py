@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pymongo.errors import PyMongoError
 
@@ -23,8 +23,12 @@ State = Literal["inserting", "submitted", "paused", "cancelled"]
 
 
 @contextmanager
-def launchpad_of(address: str) -> Iterator[tuple[Store, CampaignLaunchPad]]:
+def launchpad_of(address: str, *, must_exist: bool = False) -> Iterator[tuple[Store, CampaignLaunchPad]]:
     """The store of an address and the launchpad in its database, over one connection.
+
+    Args:
+        address: Of the database.
+        must_exist: Refuse an address without a store; otherwise one is made there.
 
     Raises:
         InputError: if it is a file, cannot be reached, or FireWorks is not installed.
@@ -42,6 +46,9 @@ def launchpad_of(address: str) -> Iterator[tuple[Store, CampaignLaunchPad]]:
             raise
         raise MissingDependencyError("--cluster", address, "fireworks", "cluster") from None
     offer_login(address)
+    if must_exist:
+        with open_store(address):  # a mistyped name must not make a database
+            pass
     with one_connection(), open_store(address, mode="write") as store:
         connection = connection_of(store)
         try:
@@ -65,14 +72,20 @@ def is_active(launchpad: CampaignLaunchPad, submission: dict[str, Any]) -> bool:
     return workflow is not None and workflow["state"] not in ("COMPLETED", "DEFUSED", "FIZZLED", "ARCHIVED")
 
 
-def already_submitted(submission: dict[str, Any]) -> InputError:
-    """What a second submission is told."""
+def already_submitted(submission: dict[str, Any], option: str = "") -> InputError:
+    """What a second submission is told.
+
+    Args:
+        submission: The first one.
+        option: How the user's commands name the database: ` --cluster NAME`, or nothing.
+    """
     name = submission["_id"]
+    on = f"'ninefold pause {name} --end{option}' goes on with it, " if submission["state"] == "paused" else ""
     return InputError(
         "campaign", name,
         problem=f"is already submitted to cluster {submission['cluster']!r} ({submission['created']}, "
         f"{submission['state']}), and has jobs left",
-        hint=f"'ninefold status --watch -c {name}' follows it, 'ninefold cancel {name}' ends it",
+        hint=f"{on}'ninefold status --watch -c {name}{option}' follows it, 'ninefold cancel {name}{option}' ends it",
     )  # fmt: skip
 
 
@@ -82,8 +95,17 @@ def submission_of(launchpad: CampaignLaunchPad, campaign: str) -> dict[str, Any]
     return None if found is None or found["state"] == "inserting" else found
 
 
-def set_state(launchpad: CampaignLaunchPad, campaign: str, state: State, allowed: tuple[State, ...]) -> dict[str, Any]:
+def set_state(
+    launchpad: CampaignLaunchPad, campaign: str, state: State, allowed: tuple[State, ...], option: str = ""
+) -> dict[str, Any]:
     """Pause, go on with or cancel a submission; its workers see it before their next job.
+
+    Args:
+        launchpad: Where it is.
+        campaign: Its name.
+        state: The new one.
+        allowed: That it may have now.
+        option: See `already_submitted`.
 
     Raises:
         InputError: if there is none, it is in another state, or no job of it is left.
@@ -98,7 +120,8 @@ def set_state(launchpad: CampaignLaunchPad, campaign: str, state: State, allowed
     if not is_active(launchpad, found):
         raise InputError(
             "campaign", campaign, problem="has come to its end: no job of it is left",
-            hint=f"'ninefold status -c {campaign}' shows it, 'ninefold retry {campaign}' computes what is missing",
+            hint=f"'ninefold status -c {campaign}{option}' shows it, 'ninefold retry {campaign}{option}' computes what "
+            "is missing",
         )  # fmt: skip
     launchpad.our.retried(
         lambda: launchpad.submissions.update_one(
@@ -169,10 +192,29 @@ def has_work(launchpad: CampaignLaunchPad, cluster: str) -> bool:
     return any(is_active(launchpad, row) for row in rows)
 
 
-def incomplete_campaigns(address: str, cluster: str) -> list[str]:
-    """Campaigns whose jobs on a cluster have all ended, and that lack something because some of these failed."""
+class Incomplete(NamedTuple):
+    """A campaign that lacks something although its jobs have ended."""
+
+    name: str
+    failed: int
+    """Calculations and jobs that failed."""
+    left_out: int
+    """Compositions that its budget has kept from being computed."""
+
+
+def incomplete_campaigns(address: str, cluster: str) -> list[Incomplete]:
+    """Campaigns whose jobs on a cluster have all ended, and that lack something, with why."""
+    from ninefold.flows.spending import left_out
+
     with launchpad_of(address) as (store, launchpad):
         rows = launchpad.submissions.find({"cluster": cluster, "state": "submitted"}, {"_id": 1})
         names = sorted(row["_id"] for row in rows)
         found = store.get_many("campaigns", names)
-    return [name for name in names if name in found and found[name]["status"] == "incomplete"]
+        lacking = [found[name] for name in names if name in found and found[name]["status"] == "incomplete"]
+        return [
+            Incomplete(
+                row["name"], store.count("faults", equal={"campaign": row["name"]}),
+                0 if (left := left_out(store, row)) is None else left.number,
+            )
+            for row in lacking
+        ]  # fmt: skip

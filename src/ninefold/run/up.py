@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ninefold.clusters.files import shared_folder
 from ninefold.clusters.scripts import job_name, queue_script
 from ninefold.clusters.settings import Cluster
 from ninefold.errors import InputError, NinefoldError
-from ninefold.paths import user_path
 from ninefold.run.demand import Demand, DemandSource, to_submit
 from ninefold.run.queue import MissingSchedulerError, Queue, QueueError, queue_of
 from ninefold.stages.stage import ResourceKind
@@ -51,6 +51,8 @@ class Step:
     """Queue job -> why it will not start by itself."""
     paused: tuple[str, ...] = ()
     """Campaigns that somebody has paused: they are waited for."""
+    hindrances: tuple[str, ...] = ()
+    """What keeps work from becoming ready, and is the user's to mend."""
     delayed: str | None = None
     """Why nothing could be asked or submitted; the next step tries again."""
 
@@ -67,7 +69,7 @@ def work_folder(cluster: Cluster) -> Path:
         InputError: if it cannot be made or written to.
     """
     what = f"cluster {cluster.name}: work_folder"
-    path = user_path(os.path.expandvars(cluster.work_folder), what).absolute()
+    path = shared_folder(cluster.work_folder, what)
     if re.search(r"[\s%\"'\\]", str(path)):
         raise InputError(
             what, str(path), problem="holds a blank, a quotation mark, a backslash or %",
@@ -133,6 +135,8 @@ class Pilots:
         done = Step(demand, dict(alive), sum(job.state == "running" for job in jobs))
         done.held = {job.id: job.reason for job in jobs if job.state == "held"}
         done.paused = tuple(source.paused())
+        if done.work_left:
+            done.hindrances = tuple(source.hindrances())
         self._check_progress(demand, len(jobs))
         try:
             if done.work_left == 0:

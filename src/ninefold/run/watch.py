@@ -19,6 +19,10 @@ _STATES = ("RUNNING", "RESERVED", "READY", "WAITING", "PAUSED", "COMPLETED", "FI
 _LEFT = ("RUNNING", "RESERVED", "READY", "WAITING", "PAUSED")
 _RECENT_SECONDS = 3600.0
 """Jobs that ended in this time make the rate."""
+RUNS_JOBS = "runs jobs of cluster"
+"""What a worker's lease says, before the cluster's name and a bracket."""
+NODES = "nodes"
+"""What the server of a spool folder notes in its lease: workers of that folder, which hold no lease themselves."""
 
 
 class RunningJob(NamedTuple):
@@ -50,16 +54,19 @@ class Standing(NamedTuple):
     logs: dict[str, str]
     """Reason -> end of the log of a job that failed for it."""
     running: list[RunningJob]
+    in_folder: int
+    """Jobs of the state RUNNING that lie in a spool folder or run on a node that takes them from there."""
     workers: int
+    """Of the cluster, whichever campaign they work for."""
     core_hours: float
-    """Of the jobs that have ended."""
+    """Of the jobs of this submission that have ended."""
     jobs_per_hour: float | None
     """Of those that ended in the last hour."""
     core_hours_left: float | None
     """Of the jobs that are planned so far, by what jobs of their name have taken, without what those that run have
     done; later stages plan more."""
     hours_left: float | None
-    """That, shared by the jobs that run now; None while none runs."""
+    """That, shared by the workers that have a job now; None without any."""
     lost: int
     """Times that a job was lost with its worker or given back because of its machine."""
 
@@ -101,18 +108,24 @@ def standing_of(store: Store, campaign: str) -> Standing | None:
         if "failed" in data and launch["launch_id"] in current:
             failed[cause_of(data["failed"])] += 1
             logs.setdefault(data["failed"], data.get("log", ""))
-    running = _running(connection, campaign)
+    at_work = {row["fw_id"] for row in fireworks if row["state"] == "RUNNING"}
+    leases = all_held(connection, "worker ")
+    running = _running(leases, campaign, at_work)
+    in_folder = _in_folder(connection, fireworks) if found.get("has_spool") else 0
+    nodes, workers = _workers(leases, found["cluster"])
     left = [row["name"] for row in fireworks if row["state"] in _LEFT]
     every = [seconds for some in taken.values() for seconds in some]
-    busy = states["RUNNING"]
+    busy = len(at_work) - in_folder + min(in_folder, nodes)
+    if not busy and workers and states["READY"]:  # between two jobs
+        busy = 1
     hours = _hours_left(taken, left, running)
     is_over = not any(states[state] for state in _LEFT if state != "WAITING") and _is_over(connection, found["run"])
     return Standing(
         state="ended" if is_over and found["state"] != "cancelled" else found["state"],
         cluster=found["cluster"], what=found["what"], created=found["created"],
         states={state: states[state] for state in _STATES if states[state]}, waiting=dict(waiting),
-        failed=dict(failed.most_common()), logs=logs, running=running,
-        workers=len(all_held(connection, "worker ")), core_hours=sum(every) / 3600, jobs_per_hour=_rate(ended),
+        failed=dict(failed.most_common()), logs=logs, running=running, in_folder=in_folder,
+        workers=workers, core_hours=sum(every) / 3600, jobs_per_hour=_rate(ended),
         core_hours_left=hours,
         hours_left=None if hours is None or not busy else hours / busy,
         lost=sum(row["spec"].get("ninefold", {}).get("lost", 0) for row in fireworks),
@@ -145,11 +158,12 @@ def _launches(connection: Any, fw_ids: list[int]) -> list[dict[str, Any]]:
     return found
 
 
-def _running(connection: Any, campaign: str) -> list[RunningJob]:
+def _running(leases: dict[str, Any], campaign: str, at_work: set[int]) -> list[RunningJob]:
+    """What workers have noted; the note of a job that has ended stays until the next one."""
     jobs = []
-    for worker, lease in all_held(connection, "worker ").items():
+    for worker, lease in leases.items():
         note = progress_of(lease)
-        if note.get("campaign") == campaign and "job" in note:
+        if note.get("campaign") == campaign and note.get("job") in at_work:
             jobs.append(
                 RunningJob(
                     note["job"], note["name"], worker, time.time() - note["since"], note.get("stage"),
@@ -157,6 +171,22 @@ def _running(connection: Any, campaign: str) -> list[RunningJob]:
                 )
             )  # fmt: skip
     return sorted(jobs)
+
+
+def _in_folder(connection: Any, fireworks: list[dict[str, Any]]) -> int:
+    """Jobs that the server of a spool folder has handed out."""
+    from ninefold.run.spool_jobs import IN_FOLDER
+
+    ids = [launch for row in fireworks if row["state"] == "RUNNING" for launch in row["launches"]]
+    query = {"launch_id": {"$in": ids}, "host": IN_FOLDER}
+    return connection.retried(lambda: connection.database["launches"].count_documents(query)) if ids else 0
+
+
+def _workers(leases: dict[str, Any], cluster: str) -> tuple[int, int]:
+    """Workers of a cluster's spool folder, and all of its workers."""
+    nodes = int(progress_of(leases.get(f"spool-{cluster}")).get(NODES, 0))
+    own = sum(f"({RUNS_JOBS} {cluster} (" in str(lease.get("holder")) for lease in leases.values())
+    return nodes, own + nodes
 
 
 def _is_over(connection: Any, run: str) -> bool:

@@ -72,7 +72,8 @@ class Ranking:
             if place is not None and not row.is_competitor:
                 self.counts.count_in += 1
                 self.counts.count_out += ranked.rank is not None
-                self.counts.reasons.update(Counter() if ranked.rank is not None else {ranked.status: 1})
+                reason = "not searched" if ranked.status == "selected" else ranked.status
+                self.counts.reasons.update(Counter() if ranked.rank is not None else {reason: 1})
             yield ranked
 
     def _judged(self, row: Candidate) -> Sequence[Verdict]:

@@ -37,6 +37,7 @@ STAGE = Stage(
 )  # fmt: skip
 
 NO_STRUCTURE = "no valid structure"
+NOT_SEARCHED = "not searched"
 MOST_NAMED = 6
 """Phases that a note names."""
 MACHINE_REASON = "no hull: a reference phase could not be computed in this run"
@@ -132,7 +133,8 @@ class Hulls:
         counts = Counts(count_in=len(rows))
         assessed: list[Candidate] = []
         placed = [row for row in rows if row.energy_per_atom is not None]
-        counts.reasons[NO_STRUCTURE] = len(rows) - len(placed)
+        counts.reasons[NOT_SEARCHED] = sum(not row.search_rounds for row in rows if row.energy_per_atom is None)
+        counts.reasons[NO_STRUCTURE] = len(rows) - len(placed) - counts.reasons[NOT_SEARCHED]
         if missing or not placed:
             counts.reasons[MACHINE_REASON] = len(placed) if missing else 0
             notes = [f"{MACHINE_REASON}: {listed(missing, MOST_NAMED)}"] if missing else []

@@ -253,7 +253,7 @@ def ingest(folder: Path, store: Store, told: Callable[[str], object] = lambda na
     names = sorted(_names(folder / RECORDS))
     for name in _names(folder / BLOBS):
         if (content := _blob(folder / BLOBS / name)) is None:
-            damaged += _set_apart(folder, folder / BLOBS / name)
+            damaged += set_apart(folder, folder / BLOBS / name)
             continue
         store.blobs.put(content)
         (folder / BLOBS / name).unlink(missing_ok=True)
@@ -265,7 +265,7 @@ def ingest(folder: Path, store: Store, told: Callable[[str], object] = lambda na
         except FileNotFoundError:  # another has delivered it
             continue
         except (OSError, ValueError):
-            damaged += _set_apart(folder, file)
+            damaged += set_apart(folder, file)
             continue
         for line in lines:
             records += _apply(store, line)
@@ -311,7 +311,8 @@ def _blob(file: Path) -> bytes | None:
     return content if hashlib.sha256(content).hexdigest() == file.name else None
 
 
-def _set_apart(folder: Path, file: Path) -> int:
+def set_apart(folder: Path, file: Path) -> int:
+    """Move a file that cannot be read out of the way; how many were moved: another process may have been first."""
     (folder / DAMAGED).mkdir(exist_ok=True)
     with suppress(FileNotFoundError):
         file.rename(folder / DAMAGED / file.name)
