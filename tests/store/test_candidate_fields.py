@@ -87,6 +87,6 @@ def test_everything_that_can_be_asked_for_is_listed():
         name for name, field in Candidate.model_fields.items()
         if field.annotation in (*flat, *(kind | None for kind in flat), list[str])
     }  # fmt: skip
-    nested = {"minima_record", "flags", "ternaries", "stability_notes", "reaction", "schema_version"}
+    nested = {"minima_record", "dynamics_record", "flags", "ternaries", "stability_notes", "reaction", "schema_version"}
     assert scalars - listed == nested, "what belongs to the nested parts of a candidate"
     assert all(field.quantity.meaning for field in candidate_fields())

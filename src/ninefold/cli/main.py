@@ -53,7 +53,7 @@ MODULES = {
     "facts": ("facts",),
 }
 """Module -> the commands that it adds, in the order of the help. Where one is named only its module is imported, and
-only its options are read: with all of them a query would take a fifth of a second more."""
+only its options are read: with all of them a query would take a tenth of a second more."""
 _QUICK = "query"
 """The command that ends before any garbage matters."""
 
