@@ -113,12 +113,13 @@ def test_list_shows_good_files_and_what_is_wrong_with_others(command, tmp_path):
 
 
 def test_check_exits_with_0_where_all_is_well_and_1_where_it_is_not(slurm, command, tmp_path):
+    database = mongo_server.address_of(mongo_server.unused_database())
     write(tmp_path / "good.yaml")
-    told = command("cluster", "check", "good.yaml").stdout
+    told = command("cluster", "check", "good.yaml", NINEFOLD_STORE=database).stdout
     assert "FAILED" not in told
     assert "Cluster 'good' is ready: 'ninefold submit CAMPAIGN --cluster good'" in told
     write(tmp_path / "bad.yaml", account="nobody")
-    told = command("cluster", "check", "bad.yaml", "--json", code=1).stdout
+    told = command("cluster", "check", "bad.yaml", "--json", code=1, NINEFOLD_STORE=database).stdout
     found = json.loads(told)
     assert found["ok"] is False
     assert [one["what"] for one in found["findings"] if one["status"] == "failed"] == ["cpu: queue job"]
@@ -184,7 +185,7 @@ def test_up_tells_of_a_campaign_that_ended_incomplete(slurm, command, tmp_path):
     write(tmp_path / f"{name}.yaml")
     with launchpad_of(address) as (_, launchpad):
         for campaign, status in (("whole", "finished"), ("torn", "incomplete")):
-            launchpad.db["campaigns"].insert_one({"_id": campaign, "status": status})
+            launchpad.db["campaigns"].insert_one({"_id": campaign, "name": campaign, "status": status, "settings": {}})
             launchpad.submissions.insert_one({"_id": campaign, "run": "1", "cluster": name, "state": "submitted"})
     told = command("up", f"{name}.yaml", NINEFOLD_STORE=address).stdout
     assert told == (

@@ -65,7 +65,7 @@ def complaints(errors):
 
 
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
-@pytest.mark.parametrize("module", ["typer", "ninefold.cli.search", "ninefold.campaign.model", "jobflow"])
+@pytest.mark.parametrize("module", ["typer", "ninefold.cli.run", "ninefold.campaign.model", "jobflow"])
 def test_during_imports(tmp_path, pairs, module, times):
     (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(QUICK))
     code, errors = strike(tmp_path, module, signal.SIGINT, times, "run", "campaign.yaml", env=pairs)

@@ -217,7 +217,8 @@ def test_what_cannot_be_delivered_stays_where_it_is(backend, proxy, impatient):
         assert [file] == list(undelivered.folder_of(store._place).glob("*"))
 
 
-def test_an_unreachable_server_is_one_line_and_nothing_else(proxy, monkeypatch, capsys):
+def test_an_unreachable_server_is_one_line_and_nothing_else(proxy, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)  # what lies in this folder would be noted
     address = proxy.address_of("ninefold_test_unreachable").replace("?", "?serverSelectionTimeoutMS=300&")
     proxy.stop()
     for command in (["query"], ["status"], ["run", "quickstart"], ["show", "K2ReH9"]):

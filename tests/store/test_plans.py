@@ -72,6 +72,7 @@ ASKED = [
     ("compositions", {"chemical_system": "x7"}, [], None),
     ("calculations", {"final": ["x7", "x8"], "kind": "relax"}, [], None),
     ("calculations", {"method": "x7"}, [], None),
+    ("calculations", {"method": "x7", "kind": "relax"}, [], None),
     ("calculations", {"start": ["x7", "x8"]}, [], None),
     ("references", {"structure": "x7"}, [], None),
     ("references", {"campaign": ["c7", "c8"]}, [], None),
@@ -92,8 +93,9 @@ ASKED = [
     ("candidates", {"campaign": "c7", "chemical_system": "x7", "method": "m"}, [], None),
     ("candidates", {"campaign": "c7", "is_competitor": False, "status": "selected"}, [], None),
 ]
-WHOLE = {"campaigns", "methods"}
-"""Collections of which a command may read all: they grow by one document with a campaign or a potential."""
+WHOLE = {"campaigns", "methods", "vibrations"}
+"""Collections of which a command may read all: they grow by one document with a campaign or a potential, or by some with
+a campaign's finalists."""
 BY_ANY_FIELD = [("candidates", BEST, [(key, "asc")], None) for key, item in QUANTITIES.items() if item.kind != "list"]
 """`query --sort`: what the campaign's index leaves is sorted."""
 IDS = [f"{name}: {sorted(equal)} by {[key for key, _ in sort]} if {text}" for name, equal, sort, text in ASKED]
