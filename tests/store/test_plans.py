@@ -94,8 +94,8 @@ ASKED = [
     ("candidates", {"campaign": "c7", "is_competitor": False, "status": "selected"}, [], None),
 ]
 WHOLE = {"campaigns", "methods", "vibrations"}
-"""Collections of which a command may read all: they grow by one document with a campaign or a potential, or by some with
-a campaign's finalists."""
+"""Collections of which a command may read all: they grow by one document with a campaign or a potential, or by
+some with a campaign's finalists."""
 BY_ANY_FIELD = [("candidates", BEST, [(key, "asc")], None) for key, item in QUANTITIES.items() if item.kind != "list"]
 """`query --sort`: what the campaign's index leaves is sorted."""
 IDS = [f"{name}: {sorted(equal)} by {[key for key, _ in sort]} if {text}" for name, equal, sort, text in ASKED]
