@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = "NINEFOLD_TEST_SERVICES"
 """Set to `required`, a missing Slurm is a failure; set so where a submission is tested."""
 PARTITION = "debug"
+ANSWER_SECONDS = 30.0
 
 
 @functools.cache
@@ -26,7 +27,7 @@ def configuration():
         try:
             answer = subprocess.run(
                 ["sinfo", "-h", "-p", PARTITION, "-o", "%t"],
-                env={**os.environ, "SLURM_CONF": str(path)}, capture_output=True, text=True, timeout=30,
+                env={**os.environ, "SLURM_CONF": str(path)}, capture_output=True, text=True, timeout=ANSWER_SECONDS,
             )  # fmt: skip
             if answer.returncode == 0 and answer.stdout.strip():
                 return path
