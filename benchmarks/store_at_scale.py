@@ -7,7 +7,7 @@ command line makes, the same by `ninefold query` itself, a re-rank with other we
 MongoDB's server is that of NINEFOLD_TEST_MONGODB_URI, or of `make services`; without one SQLite is measured alone.
 
 Goals, and what 2 cores gave on 27 November 2026 (SQLite; FerretDB 2.7 on PostgreSQL 18, on the same cores): 3 000
-documents a second (see docs/mongodb.md); first pages below 20 ms (4; 16), `ninefold query` below 0.5 s (0.37; 0.5), a
+documents a second (see docs/mongodb.md); first pages below 20 ms (4; 16), `ninefold query` below 0.5 s (0.30; 0.36), a
 ranking with other weights below 5 s (2.6; 4.0), memory that does not grow. It takes five minutes on each.
 """
 
