@@ -43,10 +43,8 @@ def compress(
     """Relax candidates and competitors at 2.5, 5 and 10 GPa, fit equations of state, assess anew. Resumable."""
     from ninefold.campaign import parse_campaign
     from ninefold.cli.locate import campaign_document, store_address
-    from ninefold.cli.progress import progress_display
-    from ninefold.errors import MachineFaultError
+    from ninefold.cli.progress import run_to_the_end
     from ninefold.flows.compress import plan
-    from ninefold.flows.progress import listening
     from ninefold.run.compress import compress_campaign
     from ninefold.store import open_store
 
@@ -66,14 +64,7 @@ def compress(
             typer.echo(f"{row['method']}: {row['label']}")
         typer.echo(f"{len(rows)} structures, three relaxations each")
         return
-    fault: MachineFaultError | None = None
-    try:
-        with progress_display() as show, listening(show):
-            compress_campaign(screened, address, lines)
-    except MachineFaultError as error:
-        if not error.is_at_end:
-            raise
-        fault = error
+    fault = run_to_the_end(lambda: compress_campaign(screened, address, lines))
     with open_store(address) as repository:
         _show(repository, lines, titles, json)
     if fault is not None:

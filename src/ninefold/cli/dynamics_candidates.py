@@ -58,7 +58,9 @@ def candidates(
     """
     from ninefold.campaign import parse_campaign
     from ninefold.cli.locate import campaign_document, store_address
+    from ninefold.cli.progress import run_to_the_end
     from ninefold.flows.dynamics_plan import plan_of
+    from ninefold.run.dynamics import compute_dynamics
     from ninefold.store import masked, open_store
 
     settings = _settings(
@@ -77,7 +79,7 @@ def candidates(
         return
     if not json:
         typer.echo(_announcement(plan, settings), err=True)
-    fault = _run(screened, address, settings, workflow)
+    fault = run_to_the_end(lambda: compute_dynamics(screened, address, settings, workflow), quiet_seconds=5.0)
     with open_store(address) as repository:
         records = _records(repository, plan, settings)
     if json:
@@ -98,23 +100,6 @@ def _settings(method: str, **values: Any) -> DynamicsSettings:
     from ninefold.stages.dynamics import DynamicsSettings
 
     return DynamicsSettings.checked(values | {"method": anchored_settings(method, Path.cwd())}, COMMAND)
-
-
-def _run(screened: Any, address: str, settings: DynamicsSettings, workflow: str) -> Any:
-    """Run the flow; what the machine kept from being computed is given back, and raised when the rest is shown."""
-    from ninefold.cli.progress import progress_display
-    from ninefold.errors import MachineFaultError
-    from ninefold.flows.progress import listening
-    from ninefold.run.dynamics import compute_dynamics
-
-    try:
-        with progress_display(quiet_seconds=5.0) as show, listening(show):
-            compute_dynamics(screened, address, settings, workflow)
-    except MachineFaultError as error:
-        if not error.is_at_end:
-            raise
-        return error
-    return None
 
 
 def _records(repository: Any, plan: DynamicsPlan, settings: DynamicsSettings) -> list[DynamicsRecord]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 
-from ninefold.flows.progress import Listener, Pace, Progress
+from ninefold.errors import MachineFaultError
+from ninefold.flows.progress import Listener, Pace, Progress, listening
 
 
 @contextmanager
@@ -26,6 +27,26 @@ def progress_display(quiet_seconds: float = 0.0) -> Iterator[Listener]:
             yield listener
     else:
         yield _lines(quiet_seconds)
+
+
+def run_to_the_end(compute: Callable[[], object], quiet_seconds: float = 0.0) -> MachineFaultError | None:
+    """Run with progress shown; what the machine kept from being computed is given back, to be raised after the rest.
+
+    Args:
+        compute: Called once.
+        quiet_seconds: As in `progress_display`.
+
+    Raises:
+        MachineFaultError: if it ended the run before its end.
+    """
+    try:
+        with progress_display(quiet_seconds) as show, listening(show):
+            compute()
+    except MachineFaultError as error:
+        if not error.is_at_end:
+            raise
+        return error
+    return None
 
 
 def times(elapsed: float, left: float | None) -> str:

@@ -54,10 +54,8 @@ def verify(
 
     from ninefold.campaign import parse_campaign
     from ninefold.cli.locate import campaign_document, store_address
-    from ninefold.cli.progress import progress_display
+    from ninefold.cli.progress import run_to_the_end
     from ninefold.cli.trust import anchored_settings
-    from ninefold.errors import MachineFaultError
-    from ninefold.flows.progress import listening
     from ninefold.flows.verify_plan import plan_of
     from ninefold.run.verify import verify_campaign
     from ninefold.stages.verify import VerifySettings
@@ -85,14 +83,7 @@ def verify(
 
         submit_verification_to(cluster, screened, address, settings, workflow, json)
         return
-    fault: MachineFaultError | None = None
-    try:
-        with progress_display() as show, listening(show):
-            verify_campaign(screened, address, settings, workflow)
-    except MachineFaultError as error:
-        if not error.is_at_end:
-            raise
-        fault = error
+    fault = run_to_the_end(lambda: verify_campaign(screened, address, settings, workflow))
     _show_result(address, screened.name, settings, plan, json)
     if fault is not None:
         raise fault

@@ -94,7 +94,9 @@ def vibrations(
         return
     from ninefold.campaign import parse_campaign
     from ninefold.cli.locate import campaign_document, store_address
+    from ninefold.cli.progress import run_to_the_end
     from ninefold.flows.vibration_plan import plan_of
+    from ninefold.run.vibrations import compute_vibrations
     from ninefold.store import masked, open_store
 
     address = store_address(store)
@@ -108,7 +110,7 @@ def vibrations(
         return
     if not json:
         typer.echo(_announcement(plan), err=True)
-    fault = _run(screened, address, settings, workflow)
+    fault = run_to_the_end(lambda: compute_vibrations(screened, address, settings, workflow), quiet_seconds=5.0)
     with open_store(address) as repository:
         rows = _rows(repository, plan, settings, temperatures)
         if pictures is not None:
@@ -142,23 +144,6 @@ def _temperatures(asked: list[float] | None) -> list[float]:
         if not low <= value <= high:
             raise InputError("--temperature", value, problem="is out of range", allowed=f"{low:g} to {high:g} K")
     return list(dict.fromkeys(asked or [973.0]))
-
-
-def _run(screened: Any, address: str, settings: VibrationsSettings, workflow: str) -> Any:
-    """Run the flow; what the machine kept from being computed is given back, and raised when the rest is shown."""
-    from ninefold.cli.progress import progress_display
-    from ninefold.errors import MachineFaultError
-    from ninefold.flows.progress import listening
-    from ninefold.run.vibrations import compute_vibrations
-
-    try:
-        with progress_display(quiet_seconds=5.0) as show, listening(show):
-            compute_vibrations(screened, address, settings, workflow)
-    except MachineFaultError as error:
-        if not error.is_at_end:
-            raise
-        return error
-    return None
 
 
 def _announcement(plan: VibrationPlan) -> str:
