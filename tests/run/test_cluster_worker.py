@@ -479,8 +479,8 @@ def test_shards_take_an_hour_by_measured_rates_and_are_not_too_many(place, monke
 
 @pytest.mark.parametrize(
     ("each", "places", "size"),
-    [(100.0, None, 4), (100.0, 1, 4), (100.0, 2, 2), (100.0, 320, 1),
-     (5.0, 320, 4), (2.0, 320, 4), (10.0, 320, 2)],  # of a minute at least: four of 16 s, two of 31 s
+    [(100.0, None, 4), (100.0, 1, 1), (100.0, 2, 1),
+     (5.0, 320, 4), (2.0, 320, 4), (10.0, 320, 2), (10.0, 1, 2)],  # of a minute at least: four of 16 s, two of 31 s
 )  # fmt: skip
 def test_shards_are_made_small_enough_for_the_places_of_the_cluster(place, monkeypatch, each, places, size):
     """A search takes 3 * each + 0.8 s."""

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 SHARD_SECONDS = 3600.0
 """Core-seconds of a shard: long beside the 5 s that a job's start and end take, short beside a queue's wall time."""
 LEAST_SECONDS = 60.0
-"""Core-seconds of a shard below which more places do not make it smaller."""
+"""Core-seconds of a shard below which places of the cluster do not make it smaller."""
+SHARDS_PER_PLACE = 4
+"""Shards of the first round for each job that the cluster runs at once: the last ones end at about the same time, and
+a later round, which searches half as many compositions, still has work for all places."""
 MOST_SHARDS = 1000
 """Shards of a stage at most: FireWorks writes a document of the whole workflow at each step of each job."""
 
@@ -19,8 +22,8 @@ MOST_SHARDS = 1000
 def with_shards(campaign: Campaign, store: Store, seconds: float, places: int | None = None) -> Campaign:
     """A campaign whose shards take some core-seconds each, by measured rates; its results do not depend on it.
 
-    Where a cluster has places for more shards than that makes, they are smaller, but not below `LEAST_SECONDS`. Without
-    rates, the campaign's own size stays.
+    Where that makes fewer than `SHARDS_PER_PLACE` for each place of a cluster, they are smaller, but not below
+    `LEAST_SECONDS`. Without rates, the campaign's own size stays.
     """
     from ninefold.enumeration import enumerate_assignments
     from ninefold.flows.estimate import estimate, measured_rates
@@ -32,8 +35,8 @@ def with_shards(campaign: Campaign, store: Store, seconds: float, places: int | 
     size = campaign.execution.compositions_per_job
     if (rates := measured_rates(campaign, store)) is not None:
         each = estimate(campaign, max(1, kept), rates).core_seconds_per_search.middle
-        if places is not None and (share := each * kept / places) < seconds:
-            seconds = min(seconds, max(share, LEAST_SECONDS))
+        if places is not None:
+            seconds = min(seconds, max(each * kept / (places * SHARDS_PER_PLACE), LEAST_SECONDS))
         size = min(max(1, round(seconds / each)), max(1, kept))
     size = min(max(size, -(-kept // MOST_SHARDS)), 100_000)
     return campaign.model_copy(
