@@ -152,6 +152,26 @@ def lab_density(
     return Density(counts, cells / frames, np.zeros(3), True, temperature, int(counts.sum()))
 
 
+def periodic_density(
+    fractional: Iterable[np.ndarray], cell: np.ndarray, temperature_K: float, resolution: float = RESOLUTION
+) -> Density:
+    """Density of positions in a crystal's cell.
+
+    Args:
+        fractional: Arrays of shape (k, 3), fractional, wrapped or not.
+        cell: shape (3, 3), Å, rows are the lattice vectors.
+        temperature_K: Of the free energy.
+        resolution: Longest edge of a voxel, Å.
+
+    Raises:
+        InputError: for a grid too fine.
+    """
+    counts = np.zeros(_shape(cell, resolution))
+    for piece in fractional:
+        _count(np.ascontiguousarray(piece, dtype=float), counts)
+    return Density(counts, cell, np.zeros(3), True, temperature_K, int(counts.sum()))
+
+
 def body_density(
     vectors: Iterable[np.ndarray], radius: float, temperature_K: float, resolution: float = RESOLUTION
 ) -> Density:
