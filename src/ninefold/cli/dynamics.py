@@ -144,7 +144,7 @@ def analyse(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse as analyse_one
-    from ninefold.dynamics.analysis import barrier
+    from ninefold.dynamics.analysis import barrier, barriers_by_anion
     from ninefold.errors import InputError
 
     trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
@@ -154,15 +154,19 @@ def analyse(
             notify("trajectories", done, len(trajectories))
             found.append(analyse_one(trajectory, centre, ligands, polyhedron))
         notify("trajectories", len(trajectories), len(trajectories))
-    fit = None
+    fit, by_anion = None, {}
     if len({trajectory.temperature_K for trajectory in trajectories}) > 1:
         try:
-            fit = barrier(found)
+            fit, by_anion = barrier(found), barriers_by_anion(found)
         except InputError as error:
             typer.echo(f"No barrier: {error.problem}; {error.hint or error.allowed}", err=True)
     if json:
         print_json(
-            {"trajectories": [one.to_dict() for one in found], "barrier": None if fit is None else fit._asdict()}
+            {
+                "trajectories": [one.to_dict() for one in found],
+                "barrier": None if fit is None else fit._asdict(),
+                "barriers_by_anion": {name: one._asdict() for name, one in by_anion.items()},
+            }
         )
         return
     from ninefold.cli.dynamics_output import print_analysis, print_barrier
@@ -172,3 +176,5 @@ def analyse(
         print_analysis(out, one)
     if fit is not None:
         print_barrier(out, fit)
+    for name, one_fit in by_anion.items():
+        print_barrier(out, one_fit, name)
