@@ -13,6 +13,8 @@ from synthetic_trajectories import Plan, shell
 
 from campaign_run import ninefold
 from ninefold.dynamics.analysis import analyse, barrier, barriers_by_anion
+from ninefold.dynamics.density import lab_density
+from ninefold.dynamics.equivalence import framework
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.trajectory import Trajectory, in_memory
 
@@ -51,6 +53,20 @@ def test_rates_are_by_inequivalent_anion() -> None:
     total = found.pseudorotation.permutation_rate
     assert sum(one.permutations.events for one in found.anions.groups) == total.events
     assert sum(one.permutations.time_ps for one in found.anions.groups) == pytest.approx(total.time_ps)
+
+
+def test_a_crystal_that_drifts_through_its_cell_is_the_same() -> None:
+    made = crystal({0: 3}, 300.0)
+    [positions] = [np.concatenate([piece.positions for piece in made.chunks()])]
+    drift = np.linspace(0, 1, FRAMES)[:, None, None] * [11.0, -9.0, 8.0]
+    drifting = in_memory(made.species, np.mod(positions + drift, CELL.diagonal()), CELL, 2.0)
+    still, moved = (framework(one) for one in (made, drifting))
+    assert moved.symbols == still.symbols
+    off = (moved.fractional - moved.fractional[0]) - (still.fractional - still.fractional[0])
+    assert np.abs(off - np.round(off)).max() < 0.002
+    densities = [lab_density(one, "H", 0.5, 300.0).counts for one in (made, drifting)]
+    # the mean of all other atoms is that of the first frame, whose noise moves both alike
+    assert np.abs(densities[0] - densities[1]).sum() < 0.02 * densities[0].sum()
 
 
 def test_barriers_are_by_inequivalent_anion() -> None:

@@ -9,6 +9,7 @@ import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse
 from ninefold.cli.dynamics_candidates import candidates
+from ninefold.cli.dynamics_checks import CheckOption
 from ninefold.cli.dynamics_distil import distil
 from ninefold.cli.dynamics_jumps import jumps
 from ninefold.cli.dynamics_paths import paths
@@ -45,12 +46,18 @@ def run(
     check_every: Annotated[
         int, typer.Option("--check-every", min=0, help="Frames from check to check by a distilled potential's teacher.")
     ] = 200,
+    second: CheckOption = None,
+    check_frames: Annotated[
+        int, typer.Option("--check-frames", min=1, help="Frames of each run for --check, at equal times.")
+    ] = 50,
 ) -> None:
     """Run molecular dynamics at constant temperature and volume. Ctrl-C ends after a piece; the same command goes on.
 
-    The folder of a run is what `ninefold dynamics analyse` takes.
+    The folder of a run is what `ninefold dynamics analyse` takes. With --check a second method computes frames of each
+    finished run; each is kept, so that the same command goes on after a kill.
     """
     from ninefold.cli.calculation import step_progress, stopping
+    from ninefold.cli.dynamics_checks import check_method, check_run, frame_sentence
     from ninefold.dynamics.distilled import DistilledEngine, force_source
     from ninefold.dynamics.runs import RunSettings
     from ninefold.dynamics.runs import run as run_one
@@ -70,6 +77,7 @@ def run(
             "--engine", engine, "has no calculator for dynamics", "chgnet, sevennet, gpaw, or another ASE calculator"
         )
     atoms = supercell(file, width, max_atoms)
+    points = None if second is None else check_method(second, made, atoms.get_chemical_symbols(), out)
     frames = max(1, round(picoseconds * 1000 / time_step / save_every))
     typer.echo(
         f"{file.name}: supercell of {len(atoms)} atoms, {frames} frames for {picoseconds:g} ps, {made.label}", err=True
@@ -91,6 +99,12 @@ def run(
             )  # fmt: skip
         by_species = ", ".join(f"{symbol} {value:.0f}" for symbol, value in done.temperatures.items())
         typer.echo(f"{folder}: {done.time_ps:g} ps, mean temperature {done.mean_temperature:.0f} K ({by_species})")
+        if points is not None and not stop.reason:
+            with stopping(None) as stop:
+                found = check_run(folder, atoms, calculator(), points, check_frames, done.frames, stop)
+            if found is not None:
+                sentence = frame_sentence(found, points.engine.label, min(check_frames, done.frames))
+                typer.echo(f"{folder}: {made.label} against {sentence}")
         if stop.reason:
             typer.echo(f"Stopped: {stop.reason}; the same command goes on.", err=True)
             raise typer.Exit(130)

@@ -52,14 +52,18 @@ def framework(trajectory: Trajectory, without: Sequence[str] = ("H",)) -> Framew
     symbols = trajectory.symbols
     chosen = np.flatnonzero(~np.isin(symbols, list(without)))
     first: np.ndarray | None = None
+    last, moved = np.empty((1, len(chosen), 3)), np.zeros((len(chosen), 3))
     sums, squares = np.zeros((len(chosen), 3)), np.zeros(len(chosen))
     cells, frames = np.zeros((3, 3)), 0
     for chunk in trajectory.chunks():
         fractional = chunk.positions[:, chosen] @ np.linalg.inv(chunk.cells)
-        first = fractional[0].copy() if first is None else first
-        steps = fractional - first
-        steps -= np.round(steps)
-        steps -= steps.mean(axis=1, keepdims=True)
+        if first is None:
+            first, last = fractional[0].copy(), fractional[:1]
+        # from frame to frame: the whole crystal may drift by more than half a cell
+        steps = np.diff(np.concatenate([last, fractional]), axis=0)
+        steps = moved + np.cumsum(steps - np.round(steps), axis=0)
+        last, moved = fractional[-1:], steps[-1]
+        steps = steps - steps.mean(axis=1, keepdims=True)
         sums += steps.sum(axis=0)
         squares += ((steps @ chunk.cells[0]) ** 2).sum(axis=(0, 2))
         cells += chunk.cells.sum(axis=0)
