@@ -270,3 +270,50 @@ def test_bad_options_of_paths_are_refused(folder: Path, options: list[str], said
     done = CliRunner().invoke(command_line("dynamics"), command)
     assert isinstance(done.exception, InputError)
     assert said in str(done.exception)
+
+
+SCALED = '''
+import numpy as np
+from ninefold.engines.ase_engine import ASEEngine
+from test_paths import Repelling
+
+class Scaled(Repelling):
+    implemented_properties = ("energy", "forces", "stress")
+    factor = 1.0
+
+    def calculate(self, *arguments, **more):
+        super().calculate(*arguments, **more)
+        self.results = {name: self.factor * value for name, value in self.results.items()} | {"stress": np.zeros(6)}
+
+def make(settings):
+    calculator = Scaled()
+    calculator.factor = FACTOR
+    return ASEEngine(f"scaled {FACTOR}", f"scaled {FACTOR}", calculator, (FACTOR,), evidence="test")
+'''
+
+
+def test_path_by_a_scaled_potential_has_the_scaled_barrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from test_paths import _anion
+
+    prism = _anion("tricapped trigonal prism", 9)
+    prism.calc = None
+    write(tmp_path / "prism.xyz", prism, format="extxyz")
+    for name, factor in (("one", 1.0), ("more", 1.2)):
+        (tmp_path / f"{name}.py").write_text(SCALED.replace("FACTOR", str(factor)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    command = [
+        "dynamics", "paths", "prism.xyz", "--centre", "Re", "--engine", "one.py:make", "--kind", "isomer", "--longest",
+        "5.7", "--images", "3", "--out", "paths", "--check", "more.py:make",
+    ]  # fmt: skip
+    plan = json.loads(CliRunner().invoke(command_line("dynamics"), [*command, "--dry-run", "--json"]).stdout)["paths"]
+    assert {(row["kind"], row["site"]) for row in plan} == {("isomer", 0)}
+    done = CliRunner().invoke(command_line("dynamics"), [*command, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0
+    values = json.loads(done.stdout)
+    [row] = [row for row in values["paths"] if "check" in row]
+    assert row["barrier_eV"] == min(one["barrier_eV"] for one in values["paths"])
+    assert row["check"]["check_barrier_eV"] == pytest.approx(1.2 * row["barrier_eV"], rel=1e-4)
+    assert values["check_evidence"] == "test"
+    printed = CliRunner().invoke(command_line("dynamics"), command, catch_exceptions=False).stdout
+    assert f"{row['check']['check_barrier_eV'] * 1000:.0f} meV by scaled 1.2 on the same images" in printed
