@@ -27,7 +27,7 @@ from ninefold.dynamics.jumps import analyse_jumps
 from ninefold.dynamics.trajectory import in_memory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "dynamics"))
-from planted_jumps import EDGE, STEP_FS, planted  # noqa: E402  # of the tests
+from planted_jumps import EDGE, STEP_FS, planted  # of the tests
 
 KELVIN = 600.0
 VOXEL = 0.5
@@ -42,7 +42,8 @@ from gemdat import Trajectory
 saved = np.load(sys.argv[1])
 def trajectory(name, step):
     return Trajectory(
-        species=[Element(symbol) for symbol in saved[name + "_species"]], coords=saved[name], lattice=saved["cell"], time_step=step * 1e-15,
+        species=[Element(symbol) for symbol in saved[name + "_species"]], coords=saved[name], lattice=saved["cell"],
+        time_step=step * 1e-15,
         constant_lattice=True, metadata={"temperature": 600.0},
     )
 result = {}
@@ -80,7 +81,7 @@ def shaking() -> tuple[list[str], np.ndarray]:
     time_ps = np.arange(4000)[:, None, None] * 0.005
     corners = np.array(np.meshgrid(*[(0, 1)] * 3)).reshape(3, -1).T * EDGE
     moved = corners + 0.2 * np.cos(2 * np.pi * 8.0 * time_ps + rng.uniform(0, 2 * np.pi, (1, 8, 3)))
-    still = np.repeat((corners + [EDGE / 2, 0, 0])[None], 4000, axis=0)
+    still = np.repeat((corners + np.array([EDGE / 2, 0, 0]))[None], 4000, axis=0)
     return ["Li"] * 8 + ["Mo"] * 8, np.concatenate([moved, still], axis=1)
 
 
@@ -100,12 +101,13 @@ def main() -> None:
     found = analyse_jumps(trajectory, moved, sites)
     seconds = time.process_time() - start
     maxima = density_sites([moved], stays)
-    fractional = np.mod(np.concatenate([piece.positions for piece in trajectory.chunks()]) @ np.linalg.inv(moved.cell), 1)
+    positions = np.concatenate([piece.positions for piece in trajectory.chunks()])
+    fractional = np.mod(positions @ np.linalg.inv(moved.cell), 1)
     lithium = fractional[:, : len(moved.symbols[moved.symbols == "Li"])]
     density = periodic_density([lithium.reshape(-1, 3)], moved.cell, KELVIN, VOXEL)
     percolation = merge_tree(density).percolation_eV
-    species, positions = shaking()
-    vibrating = in_memory(species, positions, np.eye(3) * 2 * EDGE, 5.0, temperature_K=300.0)
+    species, shaken = shaking()
+    vibrating = in_memory(species, shaken, np.eye(3) * 2 * EDGE, 5.0, temperature_K=300.0)
     paths = unwrap(vibrating, "Li")
     attempts = analyse_jumps(
         vibrating, paths, density_sites([paths], framework(vibrating, ("H", "Li")))
@@ -124,7 +126,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "both.npz"
         np.savez(
-            saved, moving=fractional, moving_species=trajectory.species, shaking=positions / (2 * EDGE),
+            saved, moving=fractional, moving_species=trajectory.species, shaking=shaken / (2 * EDGE),
             shaking_species=species, cell=moved.cell, step=STEP_FS, voxel=VOXEL, sites=sites.fractional,
             labels=[f"Li{kind + 1}" for kind in sites.classes],
         )  # fmt: skip
@@ -139,9 +141,11 @@ def main() -> None:
     differs = "other grids" if same.shape != density.counts.shape else (
         f"{np.abs(same - density.counts).sum() / density.counts.sum():.1%} of the counts in other voxels"
     )  # fmt: skip
-    print(f"GEMDAT: {theirs['maxima']} maxima, {theirs['jumps']} jumps {theirs['pairs']} ({theirs['jumps_100fs']} with "
-          f"stays of 100 fs), attempts {theirs['attempts']:.2f} THz, percolation {theirs['percolation'] * 1000:.0f} meV; "
-          f"{theirs['seconds_jumps']:.1f} s and {theirs['seconds_density']:.1f} s; density: {differs}")  # fmt: skip
+    print(
+        f"GEMDAT: {theirs['maxima']} maxima, {theirs['jumps']} jumps {theirs['pairs']} ({theirs['jumps_100fs']} with "
+        f"stays of 100 fs), attempts {theirs['attempts']:.2f} THz, percolation {theirs['percolation'] * 1000:.0f} meV; "
+        f"{theirs['seconds_jumps']:.1f} s and {theirs['seconds_density']:.1f} s; density: {differs}"
+    )
 
 
 if __name__ == "__main__":

@@ -80,5 +80,7 @@ def planted(
     framework = still + rng.normal(0, 0.08, (frames, len(still), 3))
     positions = np.mod(np.concatenate([path, framework], axis=1), 2 * EDGE)
     species = ["Li"] * n + ["Mo"] * len(still)
-    trajectory = in_memory(species, positions, np.eye(3) * 2 * EDGE, STEP_FS, temperature_K=temperature, source="planted")
+    trajectory = in_memory(
+        species, positions, np.eye(3) * 2 * EDGE, STEP_FS, temperature_K=temperature, source="planted"
+    )
     return Planted(trajectory, sorted(jumps, key=lambda jump: jump[1]), {k: v * STEP_FS / 1000 for k, v in on.items()})

@@ -160,7 +160,7 @@ def test_sites_of_another_crystal_are_refused(made: Planted) -> None:
 
 
 def test_a_structure_with_another_origin_is_laid_onto_the_trajectory(made: Planted) -> None:
-    moved_structure = Structure(CRYSTAL.lattice, CRYSTAL.species, CRYSTAL.frac_coords + [0.05, -0.04, 0.03])
+    moved_structure = Structure(CRYSTAL.lattice, CRYSTAL.species, CRYSTAL.frac_coords + np.array([0.05, -0.04, 0.03]))
     sites = crystal_sites(moved_structure, "Li", framework(made.trajectory, ("H", "Li")), "x")
     quarters = sites.fractional * 4
     assert np.abs(quarters - np.round(quarters)).max() < 0.02

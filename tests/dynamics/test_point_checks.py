@@ -84,8 +84,8 @@ def test_mirrored_images_are_computed_once_and_energies_are_the_sums(tmp_path: P
     shares = 1 - np.cos(2 * np.pi * np.arange(6) / 6)
     assert [image.engine_eV for image in found.images] == pytest.approx(0.05 * shares, abs=1e-12)
     assert [image.check_eV for image in found.images] == pytest.approx(0.04 * shares, abs=1e-12)
-    assert (found.barrier_eV, found.check_barrier_eV) == (pytest.approx(0.1), pytest.approx(0.08))
-    assert found.energy_rms_eV == pytest.approx(0.01 * np.sqrt((shares[1:] ** 2).mean()))
+    assert (found.barrier, found.check_barrier) == (pytest.approx(0.1), pytest.approx(0.08))
+    assert found.energy_rms == pytest.approx(0.01 * np.sqrt((shares[1:] ** 2).mean()))
     # two atoms, one component that differs
     slopes = np.abs(np.sin(2 * np.pi * np.arange(6) / 6)) * 0.01 * 2 * np.pi / EDGE / np.sqrt(6)
     assert [image.force_error for image in found.images] == pytest.approx(slopes, abs=1e-12)
@@ -132,7 +132,7 @@ def test_a_failed_image_is_told_and_not_tried_again(tmp_path: Path) -> None:
     found = check_path(chain(), Wave(0.05), points)
     assert found is not None
     assert [image.error for image in found.images] == [None, None, None, "not self-consistent", None, None]
-    assert found.check_barrier_eV is None
+    assert found.check_barrier is None
     assert found.images[3].check_eV is None
     calls = calculator.calls
     check_path(chain(), Wave(0.05), points)
@@ -202,18 +202,18 @@ def test_killed_between_two_points(tmp_path: Path) -> None:
     calculator = Wave(0.04)
     found = check_path(chain(), Wave(0.05), SinglePoints(folder, engine(calculator)))
     assert found is not None
-    assert found.check_barrier_eV == pytest.approx(0.08)
+    assert found.check_barrier == pytest.approx(0.08)
     assert calculator.calls == 4 - there
 
 
-ENGINE = '''
+ENGINE = """
 from ase.calculators.lj import LennardJones
 from ninefold.engines.ase_engine import ASEEngine
 
 def make(settings):
     calculator = LennardJones(sigma=1.8, epsilon=0.09, rc=6.0)
     return ASEEngine("softer", "softer", calculator, ("softer",), evidence="test")
-'''
+"""
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_bad_options_of_paths_are_refused(folder: Path, options: list[str], said
     assert said in str(done.exception)
 
 
-SCALED = '''
+SCALED = """
 import numpy as np
 from ninefold.engines.ase_engine import ASEEngine
 from test_paths import Repelling
@@ -289,7 +289,7 @@ def make(settings):
     calculator = Scaled()
     calculator.factor = FACTOR
     return ASEEngine(f"scaled {FACTOR}", f"scaled {FACTOR}", calculator, (FACTOR,), evidence="test")
-'''
+"""
 
 
 def test_path_by_a_scaled_potential_has_the_scaled_barrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

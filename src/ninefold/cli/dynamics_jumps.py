@@ -40,7 +40,7 @@ def jumps(
     centre: Annotated[
         str | None, typer.Option(help="Element at the centre of the anions: test whether they turn with the jumps.")
     ] = None,
-    near: Annotated[float, typer.Option(help="Å, from an anion's centre to the middle of a jump that is near it.")] = 5.0,
+    near: Annotated[float, typer.Option(help="Å, from an anion's centre to the middle of a jump near it.")] = 5.0,
     window: Annotated[float, typer.Option(help="ps, longest time between a jump and an anion's event.")] = 0.5,
     ligands: Annotated[
         int | None, typer.Option("--ligands", "-n", help="Hydrogens of an anion. Default: as in the first frame.")
@@ -214,10 +214,11 @@ def print_jumps(out: Any, found: JumpAnalysis) -> None:
 
 def print_coincidence(out: Any, test: Coincidence) -> None:
     """One paddle-wheel test."""
-    name = f"jumps with {test.event}s"
+    name = f"with {test.event}s"
     pairs = (
         f"{test.pairs} pairs within {test.window_ps:g} ps and {test.near:g} Å, {test.expected:.3g} expected "
-        f"({test.expected_low:.3g} to {test.expected_high:.3g}), of {test.n_jumps} jumps and {test.n_events} {test.event}s"
+        f"({test.expected_low:.3g} to {test.expected_high:.3g}), of {test.n_jumps} jumps and "
+        f"{test.n_events} {test.event}s"
     )
     if test.reason is not None:
         out.print(f"  {name:<19} not resolved: {test.reason}")
@@ -238,7 +239,8 @@ def _print_barriers(out: Any, fits: Sequence[tuple[str | None, str | None, Arrhe
         name = "of the jumps" if start is None else f"from {start} to {end}"
         out.print(
             f"Barrier {name}: {fit.barrier_eV * 1000:.0f} meV (95 %: {fit.low_eV * 1000:.0f} to "
-            f"{fit.high_eV * 1000:.0f}), prefactor {fit.prefactor_per_ps:.3g} per ps; at 300 K {fit.rate(300.0):.2g} per ps"
+            f"{fit.high_eV * 1000:.0f}), prefactor {fit.prefactor_per_ps:.3g} per ps; at 300 K "
+            f"{fit.rate(300.0):.2g} per ps"
         )
 
 
@@ -255,4 +257,6 @@ def _stay(rate: Rate) -> str:
 
 
 def _shown(interval: Interval, unit: str) -> str:
+    if interval.low == 0:
+        return f"below {interval.high:.2g} {unit} (95 %)"
     return f"{interval.value:.3g} {unit} (95 %: {interval.low:.2g} to {interval.high:.2g})"

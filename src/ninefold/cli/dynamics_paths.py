@@ -12,8 +12,8 @@ from ninefold.cli.dynamics_checks import CheckOption
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.single_points import SinglePoints
     from ninefold.dynamics.paths import Barrier, Site, Way
+    from ninefold.dynamics.single_points import SinglePoints
 
 KINDS = ("turn", "isomer", "ring of three", "exchange of two")
 
@@ -34,7 +34,8 @@ def paths(
         Path | None, typer.Option("--out", "-o", help="Folder for paths (extended XYZ); those that are there are kept.")
     ] = None,
     kind: Annotated[
-        list[str] | None, typer.Option("--kind", help="turn, isomer, ring of three, exchange of two; repeat. Default: all.")
+        list[str] | None,
+        typer.Option("--kind", help="turn, isomer, ring of three, exchange of two; repeat."),
     ] = None,
     site: Annotated[
         list[int] | None, typer.Option("--site", help="Anion by its centre's index, as --dry-run lists them; repeat.")
@@ -52,8 +53,8 @@ def paths(
     the images of the lowest path of each anion; each is kept, so that the same command goes on after a kill.
     """
     from ninefold.cli.calculation import step_progress
-    from ninefold.cli.dynamics_checks import check_method, print_path_checks
     from ninefold.cli.dynamics import supercell
+    from ninefold.cli.dynamics_checks import check_method, print_path_checks
     from ninefold.dynamics.bands import relax_in_cell
     from ninefold.dynamics.paths import sites, ways
     from ninefold.engines import EngineSettings, make_engine
@@ -107,6 +108,8 @@ def paths(
 
 def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: SinglePoints, out: Path) -> bool:
     """Add the check method's energies to the lowest converged paths of each anion; False if Ctrl-C ended it."""
+    from functools import partial
+
     from ase.io import read
 
     from ninefold.cli.calculation import step_progress, stopping
@@ -121,10 +124,8 @@ def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: S
     with stopping(None) as stop, step_progress() as notify:
         for row in chosen:
             chain = read(out / row["file"], index=":")
-            name = f"check of site {row['site']}"
-            found = check_path(
-                chain, calculator, points, lambda done, total, name=name: notify(name, done, total), stop  # type: ignore[misc]
-            )
+            notify_images = partial(notify, f"check of site {row['site']}")
+            found = check_path(chain, calculator, points, notify_images, stop)
             if found is None:
                 return False
             row["check"] = {"engine": points.engine.label, "method": points.engine.fingerprint} | found.to_dict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class DynamicsAnalysis:
     notes: tuple[str, ...]
     forces: str = "not known"
     """What moved the atoms: rung, method, and what is known of its error; every rate stands on it."""
-    anions: AnionGroups = AnionGroups((), "not looked at")
+    anions: AnionGroups = field(default_factory=lambda: AnionGroups((), "not looked at"))
     """Rates of the anions that symmetry makes alike."""
 
     def to_dict(self) -> dict[str, Any]:

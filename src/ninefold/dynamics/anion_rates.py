@@ -70,9 +70,11 @@ def by_anion(trajectory: Trajectory, found: Pseudorotation, histories: Sequence[
         x, y, z = (float(value) for value in fractional[numbers == number][0])
         groups.append(
             AnionRates(
-                f"{found.centre}{number + 1}", tuple(sorted(members)), (x, y, z),
+                f"{found.centre}{number + 1}",
+                tuple(sorted(members)),
+                (x, y, z),
                 poisson_rate(sum(event.centre in members for event in found.events), time),
                 poisson_rate(sum(centre in members for centre, _ in found.turns), time),
-            )  # fmt: skip
+            )
         )
     return AnionGroups(tuple(groups), symmetry)

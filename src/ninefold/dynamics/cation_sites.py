@@ -9,8 +9,8 @@ import numpy as np
 
 from ninefold.dynamics.density import merge_tree, periodic_density, smoothed
 from ninefold.dynamics.displacements import Displacements
-from ninefold.dynamics.equivalence import Framework, classes, operations
 from ninefold.dynamics.equivalence import TOLERANCE as SYMMETRY
+from ninefold.dynamics.equivalence import Framework, classes, operations
 from ninefold.dynamics.rates import BOLTZMANN
 from ninefold.errors import InputError
 
@@ -35,7 +35,7 @@ ALIKE = 1.0
 SAME_CELL = 0.03
 """Relative difference of lattice vectors up to which a structure's cell is that of a trajectory."""
 NEAR_ENOUGH = 0.7
-"""Å. Root mean square distance of the framework of a structure from that of a trajectory, beyond which it is another."""
+"""Å. Root mean square distance of a structure's framework from that of a trajectory, beyond which it is another."""
 
 
 class Sites(NamedTuple):

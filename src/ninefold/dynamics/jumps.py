@@ -235,9 +235,7 @@ def _triple(values: np.ndarray) -> tuple[float, float, float]:
     return a, b, c
 
 
-def _attempts(
-    paths: np.ndarray, tracks: Tracks, sites: Sites, cell: np.ndarray, step_fs: float
-) -> Interval | None:
+def _attempts(paths: np.ndarray, tracks: Tracks, sites: Sites, cell: np.ndarray, step_fs: float) -> Interval | None:
     """How often per ps an ion goes upwards through the mean position of its site, mean of the three directions.
 
     Of a harmonic vibration it is the frequency; of several, the root of their mean square weighted by their amplitudes

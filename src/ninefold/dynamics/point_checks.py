@@ -1,7 +1,7 @@
 """What a second method says of the images of a path and of frames of a run.
 
 The images are those of the engine's path: energies of the check method on them are not those of its own path. The
-highest of them bounds its own barrier from above as far as the images are close enough to find the path's highest place.
+highest of them bounds its own barrier from above, as far as the images find the path's highest place.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class ImageCheck(NamedTuple):
     error: str | None
 
     @property
-    def energy_error_eV(self) -> float | None:
-        """Engine less check."""
+    def energy_error(self) -> float | None:
+        """Engine less check, eV."""
         return None if self.check_eV is None else self.engine_eV - self.check_eV
 
 
@@ -54,20 +54,20 @@ class PathCheck:
     notes: tuple[str, ...]
 
     @property
-    def barrier_eV(self) -> float:
-        """By the engine."""
+    def barrier(self) -> float:
+        """By the engine, eV."""
         return max(image.engine_eV for image in self.images)
 
     @property
-    def check_barrier_eV(self) -> float | None:
-        """Of the check method on these images; None where one failed."""
+    def check_barrier(self) -> float | None:
+        """Of the check method on these images, eV; None where one failed."""
         values = [image.check_eV for image in self.images]
         return None if any(value is None for value in values) else max(value for value in values if value is not None)
 
     @property
-    def energy_rms_eV(self) -> float | None:
-        """Root of the mean squared error along the path, the ends left out, where it is none by definition."""
-        errors = [image.energy_error_eV for image in self.images[1:] if image.energy_error_eV is not None]
+    def energy_rms(self) -> float | None:
+        """Root of the mean squared error along the path, eV, without the end, where there is none by definition."""
+        errors = [image.energy_error for image in self.images[1:] if image.energy_error is not None]
         return float(np.sqrt(np.mean(np.square(errors)))) if errors else None
 
     @property
@@ -79,10 +79,10 @@ class PathCheck:
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys."""
         return {
-            "barrier_eV": self.barrier_eV, "check_barrier_eV": self.check_barrier_eV,
-            "energy_rms_eV": self.energy_rms_eV, "force_rms_eV_per_A": self.force_rms,
+            "barrier_eV": self.barrier, "check_barrier_eV": self.check_barrier,
+            "energy_rms_eV": self.energy_rms, "force_rms_eV_per_A": self.force_rms,
             "core_seconds": self.core_seconds, "notes": list(self.notes),
-            "images": [one._asdict() | {"energy_error_eV": one.energy_error_eV} for one in self.images],
+            "images": [one._asdict() | {"energy_error_eV": one.energy_error} for one in self.images],
         }  # fmt: skip
 
 
