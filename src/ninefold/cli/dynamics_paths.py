@@ -123,6 +123,11 @@ def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: S
         typer.echo("No path is converged: none is checked.", err=True)
     with stopping(None) as stop, step_progress() as notify:
         for row in chosen:
+            if not (out / row["file"]).is_file():
+                missing = row["file"].replace(".xyz", ".json")
+                refuse(
+                    "--out", str(out / row["file"]), "holds the images of a path and is missing", f"delete {missing}"
+                )
             chain = read(out / row["file"], index=":")
             notify_images = partial(notify, f"check of site {row['site']}")
             found = check_path(chain, calculator, points, notify_images, stop)
