@@ -316,4 +316,8 @@ def test_path_by_a_scaled_potential_has_the_scaled_barrier(tmp_path: Path, monke
     assert row["check"]["check_barrier_eV"] == pytest.approx(1.2 * row["barrier_eV"], rel=1e-4)
     assert values["check_evidence"] == "test"
     printed = CliRunner().invoke(command_line("dynamics"), command, catch_exceptions=False).stdout
+    (tmp_path / "paths" / row["file"]).unlink()
+    without = CliRunner().invoke(command_line("dynamics"), command)
+    assert isinstance(without.exception, InputError)
+    assert "is missing: the images of a path" in str(without.exception)
     assert f"{row['check']['check_barrier_eV'] * 1000:.0f} meV by scaled 1.2 on the same images" in printed

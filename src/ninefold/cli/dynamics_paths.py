@@ -123,12 +123,11 @@ def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: S
         typer.echo("No path is converged: none is checked.", err=True)
     with stopping(None) as stop, step_progress() as notify:
         for row in chosen:
-            if not (out / row["file"]).is_file():
-                missing = row["file"].replace(".xyz", ".json")
-                refuse(
-                    "--out", str(out / row["file"]), "holds the images of a path and is missing", f"delete {missing}"
-                )
-            chain = read(out / row["file"], index=":")
+            images = out / row["file"]
+            if not images.is_file():
+                described = images.with_suffix(".json").name
+                refuse("--out", str(images), "is missing: the images of a path", f"delete {described}: it is run again")
+            chain = read(images, index=":")
             notify_images = partial(notify, f"check of site {row['site']}")
             found = check_path(chain, calculator, points, notify_images, stop)
             if found is None:
