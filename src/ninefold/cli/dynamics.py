@@ -9,7 +9,9 @@ import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse
 from ninefold.cli.dynamics_candidates import candidates
+from ninefold.cli.dynamics_checks import CheckOption
 from ninefold.cli.dynamics_distil import distil
+from ninefold.cli.dynamics_jumps import jumps
 from ninefold.cli.dynamics_paths import paths
 from ninefold.cli.dynamics_plot import plot
 from ninefold.cli.dynamics_sources import trajectories_of
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
-    for command in (run, analyse, paths, transport, candidates, plot, distil):
+    for command in (run, analyse, paths, transport, jumps, candidates, plot, distil):
         group.command()(command)
     app.add_typer(group, name="dynamics")
 
@@ -44,12 +46,18 @@ def run(
     check_every: Annotated[
         int, typer.Option("--check-every", min=0, help="Frames from check to check by a distilled potential's teacher.")
     ] = 200,
+    second: CheckOption = None,
+    check_frames: Annotated[
+        int, typer.Option("--check-frames", min=1, help="Frames of each run for --check, at equal times.")
+    ] = 50,
 ) -> None:
     """Run molecular dynamics at constant temperature and volume. Ctrl-C ends after a piece; the same command goes on.
 
-    The folder of a run is what `ninefold dynamics analyse` takes.
+    The folder of a run is what `ninefold dynamics analyse` takes. With --check a second method computes frames of each
+    finished run; each is kept, so that the same command goes on after a kill.
     """
     from ninefold.cli.calculation import step_progress, stopping
+    from ninefold.cli.dynamics_checks import check_method, check_run, frame_sentence
     from ninefold.dynamics.distilled import DistilledEngine, force_source
     from ninefold.dynamics.runs import RunSettings
     from ninefold.dynamics.runs import run as run_one
@@ -69,6 +77,7 @@ def run(
             "--engine", engine, "has no calculator for dynamics", "chgnet, sevennet, gpaw, or another ASE calculator"
         )
     atoms = supercell(file, width, max_atoms)
+    points = None if second is None else check_method(second, made, atoms.get_chemical_symbols(), out)
     frames = max(1, round(picoseconds * 1000 / time_step / save_every))
     typer.echo(
         f"{file.name}: supercell of {len(atoms)} atoms, {frames} frames for {picoseconds:g} ps, {made.label}", err=True
@@ -90,6 +99,12 @@ def run(
             )  # fmt: skip
         by_species = ", ".join(f"{symbol} {value:.0f}" for symbol, value in done.temperatures.items())
         typer.echo(f"{folder}: {done.time_ps:g} ps, mean temperature {done.mean_temperature:.0f} K ({by_species})")
+        if points is not None and not stop.reason:
+            with stopping(None) as stop:
+                found = check_run(folder, atoms, calculator(), points, check_frames, done.frames, stop)
+            if found is not None:
+                sentence = frame_sentence(found, points.engine.label, min(check_frames, done.frames))
+                typer.echo(f"{folder}: {made.label} against {sentence}")
         if stop.reason:
             typer.echo(f"Stopped: {stop.reason}; the same command goes on.", err=True)
             raise typer.Exit(130)
@@ -143,7 +158,7 @@ def analyse(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse as analyse_one
-    from ninefold.dynamics.analysis import barrier
+    from ninefold.dynamics.analysis import barrier, barriers_by_anion
     from ninefold.errors import InputError
 
     trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
@@ -153,15 +168,19 @@ def analyse(
             notify("trajectories", done, len(trajectories))
             found.append(analyse_one(trajectory, centre, ligands, polyhedron))
         notify("trajectories", len(trajectories), len(trajectories))
-    fit = None
+    fit, by_anion = None, {}
     if len({trajectory.temperature_K for trajectory in trajectories}) > 1:
         try:
-            fit = barrier(found)
+            fit, by_anion = barrier(found), barriers_by_anion(found)
         except InputError as error:
             typer.echo(f"No barrier: {error.problem}; {error.hint or error.allowed}", err=True)
     if json:
         print_json(
-            {"trajectories": [one.to_dict() for one in found], "barrier": None if fit is None else fit._asdict()}
+            {
+                "trajectories": [one.to_dict() for one in found],
+                "barrier": None if fit is None else fit._asdict(),
+                "barriers_by_anion": {name: one._asdict() for name, one in by_anion.items()},
+            }
         )
         return
     from ninefold.cli.dynamics_output import print_analysis, print_barrier
@@ -171,3 +190,5 @@ def analyse(
         print_analysis(out, one)
     if fit is not None:
         print_barrier(out, fit)
+    for name, one_fit in by_anion.items():
+        print_barrier(out, one_fit, name)

@@ -39,6 +39,14 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
     ]
     for name, text in rows:
         out.print(f"  {name:<19} {text}")
+    if len(analysis.anions.groups) > 1:
+        out.print(f"  inequivalent anions, alike by {analysis.anions.symmetry}:")
+    for group in analysis.anions.groups if len(analysis.anions.groups) > 1 else ():
+        place_of = ", ".join(f"{value:.3f}" for value in group.fractional)
+        out.print(
+            f"  {group.name:<19} {_count(len(group.centres), 'anion')}, e.g. ({place_of}): permutations "
+            f"{_rate(group.permutations)}; turns {group.turns.events}"
+        )
     for place, (kind, count) in enumerate(found.kinds.items()):
         if place == MOST_KINDS:
             out.print(f"  ... and {len(found.kinds) - MOST_KINDS} more kinds of permutations")
@@ -52,10 +60,11 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
         out.print(f"  note: {note}")
 
 
-def print_barrier(out: Any, fit: Arrhenius) -> None:
-    """Of several temperatures."""
+def print_barrier(out: Any, fit: Arrhenius, anion: str | None = None) -> None:
+    """Of several temperatures; of all anions, or of one kind."""
+    name = "" if anion is None else f" of {anion}"
     out.print(
-        f"Barrier of the permutations: {fit.barrier_eV * 1000:.0f} meV (95 %: {fit.low_eV * 1000:.0f} to "
+        f"Barrier of the permutations{name}: {fit.barrier_eV * 1000:.0f} meV (95 %: {fit.low_eV * 1000:.0f} to "
         f"{fit.high_eV * 1000:.0f}), prefactor {fit.prefactor_per_ps:.3g} per ps; at 300 K {fit.rate(300.0):.2g} per ps"
     )
 

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse
+from ninefold.cli.dynamics_checks import CheckOption
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
     from ninefold.dynamics.paths import Barrier, Site, Way
+    from ninefold.dynamics.single_points import SinglePoints
+
+KINDS = ("turn", "isomer", "ring of three", "exchange of two")
 
 
 def paths(
@@ -29,15 +33,28 @@ def paths(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for paths (extended XYZ); those that are there are kept.")
     ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", help="turn, isomer, ring of three, exchange of two; repeat."),
+    ] = None,
+    site: Annotated[
+        list[int] | None, typer.Option("--site", help="Anion by its centre's index, as --dry-run lists them; repeat.")
+    ] = None,
+    check: CheckOption = None,
+    check_paths: Annotated[
+        int, typer.Option("--check-paths", min=1, help="Converged paths of each anion to check, the lowest first.")
+    ] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the ways; compute nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Find the barriers of permutations: candidates by symmetry for each inequivalent anion, nudged elastic bands.
 
-    Both ends are the same relaxed structure with its ligands' names exchanged.
+    Both ends are the same relaxed structure with its ligands' names exchanged. With --check a second method computes
+    the images of the lowest path of each anion; each is kept, so that the same command goes on after a kill.
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics import supercell
+    from ninefold.cli.dynamics_checks import check_method, print_path_checks
     from ninefold.dynamics.bands import relax_in_cell
     from ninefold.dynamics.paths import sites, ways
     from ninefold.engines import EngineSettings, make_engine
@@ -51,23 +68,72 @@ def paths(
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, or another ASE calculator")
+    if kind and (unknown := sorted(set(kind) - set(KINDS))):
+        refuse("--kind", unknown[0], "is no kind of way", ", ".join(KINDS))
+    points = None if check is None else check_method(check, made, atoms.get_chemical_symbols(), out)
     if not dry_run:
         atoms.calc = calculator()
         relax_in_cell(atoms)
-    every = [(site, way) for site in sites(atoms, centre) for way in ways(atoms, site) if way.displacement <= longest]
+    anions = sites(atoms, centre)
+    if site and (absent := sorted(set(site) - {one.centre for one in anions})):
+        refuse("--site", absent[0], "is no inequivalent anion", ", ".join(str(one.centre) for one in anions))
+    every = [
+        (anion, way)
+        for anion in anions
+        if not site or anion.centre in site
+        for way in ways(atoms, anion)
+        if way.displacement <= longest and (not kind or way.kind in kind)
+    ]
     if dry_run:
         _print_plan(every, json=json)
         return
     rows: list[dict[str, Any]] = []
     with step_progress() as notify:
-        for done, (site, way) in enumerate(every):
+        for done, (anion, way) in enumerate(every):
             notify("paths", done, len(every))
-            rows.append(_one(atoms, site, way, calculator(), (fmax, steps, images), out, made))
+            rows.append(_one(atoms, anion, way, calculator(), (fmax, steps, images), out, made))
         notify("paths", len(every), len(every))
+    was_stopped = points is not None and out is not None and not _checked(rows, check_paths, calculator(), points, out)
     if json:
-        print_json({"engine": made.label, "paths": rows})
-        return
-    _print_rows(rows, made.label)
+        checked = {} if points is None else {"check": points.engine.label, "check_evidence": points.engine.evidence}
+        print_json({"engine": made.label, **checked, "paths": rows})
+    else:
+        _print_rows(rows, made.label)
+        if points is not None:
+            print_path_checks(console(), rows, made.label, points.engine.label)
+    if was_stopped:
+        typer.echo("Stopped: interrupted; the same command goes on.", err=True)
+        raise typer.Exit(130)
+
+
+def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: SinglePoints, out: Path) -> bool:
+    """Add the check method's energies to the lowest converged paths of each anion; False if Ctrl-C ended it."""
+    from functools import partial
+
+    from ase.io import read
+
+    from ninefold.cli.calculation import step_progress, stopping
+    from ninefold.dynamics.point_checks import check_path
+
+    chosen: list[dict[str, Any]] = []
+    for anion in dict.fromkeys(row["site"] for row in rows):
+        converged = [row for row in rows if row["site"] == anion and row["is_converged"]]
+        chosen += sorted(converged, key=lambda row: row["barrier_eV"])[:number]
+    if not chosen:
+        typer.echo("No path is converged: none is checked.", err=True)
+    with stopping(None) as stop, step_progress() as notify:
+        for row in chosen:
+            images = out / row["file"]
+            if not images.is_file():
+                described = images.with_suffix(".json").name
+                refuse("--out", str(images), "is missing: the images of a path", f"delete {described}: it is run again")
+            chain = read(images, index=":")
+            notify_images = partial(notify, f"check of site {row['site']}")
+            found = check_path(chain, calculator, points, notify_images, stop)
+            if found is None:
+                return False
+            row["check"] = {"engine": points.engine.label, "method": points.engine.fingerprint} | found.to_dict()
+    return True
 
 
 def _one(
@@ -94,7 +160,7 @@ def _one(
     there = None if out is None else out / f"path-{key}.json"
     if there is not None and there.is_file():
         row: dict[str, Any] = json.loads(there.read_text(encoding="utf-8"))
-        return row
+        return row | {"file": f"path-{key}.xyz"}
     fmax, steps, images = limits
     found = barrier(atoms, site, way, calculator, fmax, steps, images)
     row = _row(site, way, found) | {"engine": engine.label, "method": engine.fingerprint}
@@ -102,6 +168,7 @@ def _one(
         out.mkdir(parents=True, exist_ok=True)
         write(out / f"path-{key}.xyz", list(found.images), format="extxyz")
         write_atomically(there, json.dumps(row, indent=1).encode())
+        row["file"] = f"path-{key}.xyz"
     return row
 
 

@@ -11,6 +11,7 @@ from ninefold.cli.calculation import refuse
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
+    from ninefold.dynamics.finite_size import SizeCheck
     from ninefold.dynamics.slopes import Interval
     from ninefold.dynamics.transport import Extrapolation, Transport
 
@@ -53,11 +54,13 @@ def transport(
 ) -> None:
     """Measure diffusion from a trajectory: coefficient, tensor, conductivity, Haven ratio, each with a 95 % interval.
 
-    With several temperatures also the barrier of diffusion, and the coefficient at 300 K.
+    With several temperatures also the barrier of diffusion, and the coefficient at 300 K; with runs of one temperature
+    in cells of several widths, whether their coefficients agree.
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics_sources import trajectories_of
     from ninefold.dynamics import kinisi_fit
+    from ninefold.dynamics.finite_size import finite_size
     from ninefold.dynamics.transport import extrapolate
     from ninefold.dynamics.transport import transport as transport_of
     from ninefold.errors import InputError
@@ -80,11 +83,20 @@ def transport(
             at_room = extrapolate(found, ROOM_K)
         except InputError as error:
             unresolved = f"{ROOM_K:g} K not resolved: {error.value}; needed: {error.allowed}"
+    sizes = finite_size(found)
     if json:
-        print_json({"trajectories": [one.to_dict() for one in found], "at_300_K": _plain(at_room)})
+        print_json(
+            {
+                "trajectories": [one.to_dict() for one in found],
+                "at_300_K": _plain(at_room),
+                "finite_size": [one.to_dict() for one in sizes],
+            }
+        )
     out = console()
     for one in [] if json else found:
         print_transport(out, one)
+    for size in [] if json else sizes:
+        print_size(out, size)
     if at_room is not None and not json:
         print_extrapolation(out, at_room)
     if unresolved:
@@ -121,6 +133,22 @@ def print_transport(out: Any, found: Transport) -> None:
         out.print(f"  {name:<19} {text}")
     for note in found.notes:
         out.print(f"  note: {note}")
+
+
+def print_size(out: Any, size: SizeCheck) -> None:
+    """A narrower cell against the widest one."""
+    at = "" if size.temperature_K is None else f" at {size.temperature_K:g} K"
+    out.print(
+        f"Finite size{at}: {size.widths[0]:.1f} Å ({size.sources[0]}) against {size.widths[1]:.1f} Å "
+        f"({size.sources[1]}): {_compared(size)}"
+    )
+
+
+def _compared(size: SizeCheck) -> str:
+    if size.ratio is None:
+        return "not resolved: both coefficients are needed"
+    text = f"{size.ratio.value:.2f} times the coefficient (95 %: {size.ratio.low:.2f} to {size.ratio.high:.2f})"
+    return f"{text}: the narrower cell changes it" if size.differs else f"{text}: no difference seen"
 
 
 def print_extrapolation(out: Any, found: Extrapolation) -> None:

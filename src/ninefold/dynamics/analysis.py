@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ninefold.dynamics.anion_rates import AnionGroups, by_anion
 from ninefold.dynamics.correlation import Curve, Stretched, curve_of, fit_stretched, mean_of, second_rank
 from ninefold.dynamics.density import Connection, body_density, connection, lab_density
 from ninefold.dynamics.isomers import isomers_of
@@ -51,11 +53,14 @@ class DynamicsAnalysis:
     notes: tuple[str, ...]
     forces: str = "not known"
     """What moved the atoms: rung, method, and what is known of its error; every rate stands on it."""
+    anions: AnionGroups = field(default_factory=lambda: AnionGroups((), "not looked at"))
+    """Rates of the anions that symmetry makes alike."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys; events in full."""
         values = asdict(self)
         values["pseudorotation"]["kinds"] = self.pseudorotation.kinds
+        values["anions"] = {"symmetry": self.anions.symmetry, "groups": [one.to_dict() for one in self.anions.groups]}
         return values
 
 
@@ -94,11 +99,16 @@ def analyse(
     return DynamicsAnalysis(
         trajectory.source, found, lab, body, lab_curve, body_curve, surfaces, way, lab_surface,
         tuple(_notes(found, trajectory)), "not known" if trajectory.forces is None else trajectory.forces.sentence,
+        by_anion(trajectory, found, histories),
     )  # fmt: skip
 
 
-def barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
+def barrier(analyses: Sequence[DynamicsAnalysis], group: int | None = None) -> Arrhenius:
     """Barrier of the permutations, from their rates at several temperatures.
+
+    Args:
+        analyses: Of one crystal.
+        group: Number of the inequivalent anion, the same in all of them; None: all anions together.
 
     Raises:
         InputError: without events at two temperatures and more, or a trajectory without a temperature.
@@ -108,8 +118,26 @@ def barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
         raise InputError("--temperature", None, problem="is needed of every trajectory for a barrier")
     return fit_arrhenius(
         [float(temperature) for temperature in temperatures if temperature is not None],
-        [analysis.pseudorotation.permutation_rate for analysis in analyses],
+        [
+            one.pseudorotation.permutation_rate if group is None else one.anions.groups[group].permutations
+            for one in analyses
+        ],
     )
+
+
+def barriers_by_anion(analyses: Sequence[DynamicsAnalysis]) -> dict[str, Arrhenius]:
+    """Barrier of each inequivalent anion that has events at two temperatures and more; by its name.
+
+    Empty where there is one kind of anion alone, or the runs do not agree on which anions are alike.
+    """
+    kinds = {tuple(group.centres for group in one.anions.groups) for one in analyses}
+    if len(kinds) != 1 or len(analyses[0].anions.groups) < 2:
+        return {}
+    found = {}
+    for number, group in enumerate(analyses[0].anions.groups):
+        with contextlib.suppress(InputError):
+            found[group.name] = barrier(analyses, number)
+    return found
 
 
 def _fit(vectors: Sequence[np.ndarray], time_step_fs: float) -> tuple[Stretched | None, Curve | None]:

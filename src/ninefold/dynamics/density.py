@@ -134,14 +134,16 @@ def lab_density(
         )
     counts: np.ndarray | None = None
     cells, frames = np.zeros((3, 3)), 0
-    reference: np.ndarray | None = None
+    last: np.ndarray | None = None
+    moved = np.zeros(3)
     for chunk in trajectory.chunks():
         fractional = chunk.positions @ np.linalg.inv(chunk.cells)
         others = fractional[:, ~chosen]
         if others.shape[1]:
-            reference = others[0].copy() if reference is None else reference
-            steps = others - reference
-            drift = (steps - np.round(steps)).mean(axis=1)
+            # from frame to frame: the whole crystal may drift by more than half a cell
+            steps = np.diff(np.concatenate([others[:1] if last is None else last, others]), axis=0)
+            drift = moved + np.cumsum((steps - np.round(steps)).mean(axis=1), axis=0)
+            last, moved = others[-1:], drift[-1]
             fractional = fractional - drift[:, None, :]
         if counts is None:
             counts = np.zeros(_shape(chunk.cells[0], resolution))
@@ -150,6 +152,26 @@ def lab_density(
         frames += len(chunk)
     assert counts is not None
     return Density(counts, cells / frames, np.zeros(3), True, temperature, int(counts.sum()))
+
+
+def periodic_density(
+    fractional: Iterable[np.ndarray], cell: np.ndarray, temperature_K: float, resolution: float = RESOLUTION
+) -> Density:
+    """Density of positions in a crystal's cell.
+
+    Args:
+        fractional: Arrays of shape (k, 3), fractional, wrapped or not.
+        cell: shape (3, 3), Å, rows are the lattice vectors.
+        temperature_K: Of the free energy.
+        resolution: Longest edge of a voxel, Å.
+
+    Raises:
+        InputError: for a grid too fine.
+    """
+    counts = np.zeros(_shape(cell, resolution))
+    for piece in fractional:
+        _count(np.ascontiguousarray(piece, dtype=float), counts)
+    return Density(counts, cell, np.zeros(3), True, temperature_K, int(counts.sum()))
 
 
 def body_density(

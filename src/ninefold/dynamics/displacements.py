@@ -26,6 +26,8 @@ class Displacements:
     time_step_ps: float
     volume: float
     """Å3, mean over the frames."""
+    cell: np.ndarray
+    """shape (3, 3), Å, mean over the frames; rows are the lattice vectors."""
 
     @property
     def paths(self) -> np.ndarray:
@@ -72,14 +74,16 @@ def unwrap(trajectory: Trajectory, mobile: str) -> Displacements:
         end, last = piece[-1], fractional[-1:]
         first += len(frames)
     all_cells = np.concatenate(cells)
-    positions = np.concatenate(pieces) @ all_cells.mean(axis=0)
+    cell = all_cells.mean(axis=0)
+    positions = np.concatenate(pieces) @ cell
     others = symbols != mobile
     if others.any():
         drift = positions[:, others].mean(axis=1, keepdims=True)
         positions -= drift - drift[:1]
     return Displacements(
-        positions, symbols, mobile, trajectory.time_step_fs / 1000, float(np.abs(np.linalg.det(all_cells)).mean())
-    )
+        positions, symbols, mobile, trajectory.time_step_fs / 1000, float(np.abs(np.linalg.det(all_cells)).mean()),
+        cell,
+    )  # fmt: skip
 
 
 def _check_steps(steps: np.ndarray, cells: np.ndarray, first: int, trajectory: Trajectory) -> None:

@@ -81,10 +81,12 @@ class Transport:
     displacements: dict[str, float]
     """Species -> mean squared displacement at `end_ps`, Å2."""
     notes: tuple[str, ...]
+    width: float = math.nan
+    """Narrowest width of the cell, Å: an ion meets its images there."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys."""
-        values = asdict(self)
+        values = asdict(self) | {"width": None if math.isnan(self.width) else self.width}
         found = values["diffusion"]
         found["coefficient"] = self.diffusion.coefficient._asdict()
         found["directions"] = [one._asdict() for one in self.diffusion.directions]
@@ -160,7 +162,7 @@ def transport(
         notes = (f"forces: {trajectory.forces.sentence}", *trajectory.forces.warnings, *notes)
     return Transport(
         trajectory.source, trajectory.temperature_K, (len(paths) - 1) * step, start * step, end * step, diffusion,
-        conductivity, displacements, notes,
+        conductivity, displacements, notes, float(1 / np.linalg.norm(np.linalg.inv(moved.cell), axis=0).max()),
     )  # fmt: skip
 
 

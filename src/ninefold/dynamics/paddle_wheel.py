@@ -1,0 +1,48 @@
+"""Jumps of cations against permutations and turns of the anions near them: see `ninefold.dynamics.coincidence`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ninefold.dynamics.coincidence import Coincidence, Timed, coincidence
+from ninefold.dynamics.displacements import Displacements
+from ninefold.dynamics.jumps import JumpAnalysis
+from ninefold.dynamics.pseudorotation import Pseudorotation
+
+
+def paddle_wheel(
+    jumps: JumpAnalysis, anions: Pseudorotation, moved: Displacements, near: float, window_ps: float, seed: int = 0
+) -> tuple[Coincidence, ...]:
+    """One test with the permutations and one with the turns of whole anions.
+
+    Args:
+        jumps: Of the cations.
+        anions: Of the same trajectory.
+        moved: Its unwrapped paths, of all atoms.
+        near: Å, from an anion's centre to the middle of a jump's way.
+        window_ps: Longest time between a jump and an event that belong together.
+        seed: Of the null model.
+    """
+    of_jumps = [Timed(jump.time_fs / 1000, jump.middle) for jump in jumps.jumps]
+    step_ps = moved.time_step_ps
+    # the middle of the passage, as of a jump: the order of two events is that of their middles
+    permuted = ((event.centre, (event.time_fs - event.passage_fs / 2) / 1000) for event in anions.events)
+    turned = ((centre, turn.frame * step_ps) for centre, turn in anions.turns)
+    return tuple(
+        coincidence(of_jumps, _placed(events, moved), kind, jumps.duration_ps, moved.cell, near, window_ps, seed)
+        for kind, events in (("permutation", permuted), ("turn", turned))
+    )
+
+
+def _placed(events: Iterable[tuple[int, float]], moved: Displacements) -> list[Timed]:
+    """Events at the mean places of their centres."""
+    places: dict[int, tuple[float, float, float]] = {}
+    found = []
+    for centre, time in events:
+        if centre not in places:
+            x, y, z = np.asarray(moved.positions[:, centre].mean(axis=0), dtype=float).tolist()
+            places[centre] = (x, y, z)
+        found.append(Timed(time, places[centre]))
+    return found
