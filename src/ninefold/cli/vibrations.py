@@ -64,6 +64,9 @@ def vibrations(
     workflow: Annotated[
         str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
     ] = "vibrations",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Submit it to this cluster, instead of computing it here.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed, and its cost.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -74,6 +77,8 @@ def vibrations(
     """
     from ninefold.cli.outputs import check_output_folder
 
+    if cluster is not None:
+        _check_submittable(cluster, files, pictures)
     if pictures is not None:
         check_output_folder(pictures, "--pictures", pattern=_PATTERN, force=force)
     settings = _settings(
@@ -110,6 +115,11 @@ def vibrations(
         return
     if not json:
         typer.echo(_announcement(plan), err=True)
+    if cluster is not None:
+        from ninefold.cli.submit import submit_after_to
+
+        submit_after_to(cluster, screened, address, settings, COMMAND, [settings.method], workflow, as_json=json)
+        return
     fault = run_to_the_end(lambda: compute_vibrations(screened, address, settings, workflow), quiet_seconds=5.0)
     with open_store(address) as repository:
         rows = _rows(repository, plan, settings, temperatures)
@@ -126,6 +136,20 @@ def vibrations(
         typer.echo(f"Forces: {settings.method.title}; harmonic, volume of 0 K.\nStore:  {masked(address)}")
     if fault is not None:
         raise fault
+
+
+def _check_submittable(cluster: str, files: list[Path] | None, pictures: Path | None) -> None:
+    from ninefold.errors import InputError
+
+    if files:
+        raise InputError(
+            "--cluster", cluster, problem="takes no --file", hint="vibrations of files are computed where they lie"
+        )
+    if pictures is not None:
+        raise InputError(
+            "--cluster", cluster, problem="draws no --pictures",
+            hint="when its jobs have ended, the same command without --cluster finds what they computed, and draws",
+        )  # fmt: skip
 
 
 def _settings(**values: Any) -> VibrationsSettings:

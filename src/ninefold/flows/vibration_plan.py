@@ -30,11 +30,18 @@ class PlannedPhase:
     """Supercells whose forces are computed."""
     seconds: float | None
     memory_GB: float | None
-    is_known: bool = False
+    vibrations: str | None = None
+    """Id of what has been computed already."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing is left to compute."""
+        return self.vibrations is not None
 
     def line(self) -> dict[str, Any]:
         """As a job takes it."""
-        return self.item.line() | {key: value for key, value in asdict(self).items() if key != "item"}
+        own = {key: value for key, value in asdict(self).items() if key != "item"}
+        return {**self.item.line(), **own, "is_known": self.is_known}
 
 
 @dataclass
@@ -97,6 +104,6 @@ def _add(plan: VibrationPlan, store: Store, item: Item, settings: VibrationsSett
     except InputError as error:
         plan.left_out.append({"name": item.name, "elements": item.elements, "reason": str(error)})
         return
-    is_known = known_vibrations(store, item.structure, method, settings.phonons()) is not None
+    known = known_vibrations(store, item.structure, method, settings.phonons())
     item.nsites = len(structure)
-    plan.phases.append(PlannedPhase(item, atoms, cells, *cost, is_known))
+    plan.phases.append(PlannedPhase(item, atoms, cells, *cost, None if known is None else known.id))

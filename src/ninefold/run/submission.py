@@ -33,9 +33,12 @@ from ninefold.run.submitted_runs import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ninefold.campaign.model import Campaign
+    from ninefold.engines.settings import EngineSettings
     from ninefold.run.launchpad import CampaignLaunchPad
-    from ninefold.stages.verify import VerifySettings
+    from ninefold.settings import Settings
     from ninefold.store import Store
 
 LEASE = "submit"
@@ -112,16 +115,33 @@ def submit_campaign(
         )  # fmt: skip
 
 
-def submit_verification(
-    campaign: Campaign, address: str, cluster: str, kinds: tuple[str, ...], settings: VerifySettings,
-    workflow: str = "verify", has_spool: bool = False, option: str = "",
+def submit_after(
+    campaign: Campaign, address: str, cluster: str, kinds: tuple[str, ...], settings: Settings, what: str,
+    methods: Sequence[EngineSettings], workflow: str, has_spool: bool = False, option: str = "",
 ) -> Submission:  # fmt: skip
-    """Put the verification of a finished campaign into the launchpad; arguments as of `submit_campaign`."""
+    """Put what is computed of a finished campaign into the launchpad.
+
+    Args:
+        campaign: As in the store, finished.
+        address: Of the database of store and launchpad.
+        cluster: Name of the cluster whose workers take its jobs.
+        kinds: Of resources that the cluster has.
+        settings: What `make_flow` of the workflow takes as `settings`.
+        what: The command whose work it is: `verify`, `vibrations`, ...
+        methods: That compute.
+        workflow: Name of a workflow, or a Python file with `make_flow(campaign, store, settings)`.
+        has_spool: Whether the cluster's nodes see no database.
+        option: How the user's commands name the database: ` --cluster NAME`, or nothing.
+
+    Raises:
+        InputError: if jobs of the campaign are left, it is not finished, or the cluster cannot run a method.
+    """
     from ninefold.flows.verify_plan import check_finished
 
     make_flow = workflows().load(workflow)
     load_foreign_code(campaign)
-    check_kind(kind_of(settings.method), kinds, cluster, settings.method.title)
+    for method in methods:
+        check_kind(kind_of(method), kinds, cluster, method.title)
     chosen: Any = functools.partial(make_flow, settings=settings.model_dump(mode="json"))
     run = run_of(workflow)
     with launchpad_of(address) as (store, launchpad), store.lease(LEASE, f"submits campaign {campaign.name}"):
@@ -131,9 +151,7 @@ def submit_verification(
         check_not_running(store, campaign.name)
         check_finished(store, campaign.name)
         flow = flow_of(chosen, campaign, address, workflow)
-        return _submit(
-            store, launchpad, campaign, flow, run, cluster, kinds, previous, what="verify", has_spool=has_spool
-        )
+        return _submit(store, launchpad, campaign, flow, run, cluster, kinds, previous, what=what, has_spool=has_spool)
 
 
 def check_kind(kind: str, kinds: tuple[str, ...], cluster: str, method: str) -> None:

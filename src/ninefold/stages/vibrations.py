@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ninefold.vibrations.phonons import ImaginaryMode
 
 STAGE = Stage(
-    "vibrations", "energies", takes="phases", gives="phases", evidence="ML", is_beside=True, is_queued=False,
-    resources=Resources(memory_GB=6.0, minutes=600.0),
+    "vibrations", "energies", takes="phases", gives="phases", evidence="ML", is_beside=True,
+    resources=Resources(memory_GB=4.0, minutes=600.0),
     meaning="candidates and competitors with vibrations, by `ninefold vibrations`",
 )  # fmt: skip
 
@@ -51,6 +51,8 @@ class VibrationsSettings(PhononSettings):
     """Formulas, or chemical systems (Cr-H-Mg); others are left out."""
     competitors: bool = True
     """Whether what competes with them is computed, too: reference phases, and other candidates on their hulls."""
+    phases_per_job: int = Field(default=1, ge=1)
+    """One where each job is queued by itself; where one machine runs all jobs, its workers share the phases of one."""
 
     def phonons(self) -> PhononSettings:
         """Those of one phase."""
