@@ -28,9 +28,9 @@ CAMPAIGN = {
     "execution": {"workers": 1},
 }  # fmt: skip
 VIBRATIONS = (
-    "vibrations", "--method", "pairs", "--min-width", "0", "--max-steps", "4", "--follow", "1", "--top", "2",
+    "vibrations", "--method", "pairs", "--min-width", "0", "--max-steps", "4", "--follow", "0", "--top", "1",
 )  # fmt: skip
-COMPRESS = ("compress", "--window", "5", "--minima", "1")
+COMPRESS = ("compress", "--window", "5", "--minima", "1", "--top", "1")
 DYNAMICS = (
     "dynamics", "candidates", "--method", "pairs", "--temperature", "100", "--temperature", "300", "--top", "1",
     "--width", "1", "--save-every", "2", "--piece-frames", "10", "--picoseconds", "0.02",
@@ -183,7 +183,7 @@ def test_what_has_jobs_left_runs_nowhere_else_and_retry_names_the_command(patche
     [
         (("vibrations", "--file", "x.cif"), "--cluster: 'here.yaml' takes no --file"),
         (("vibrations", "--pictures", "drawn"), "--cluster: 'here.yaml' draws no --pictures"),
-        (("compress", "--top", "0"), "compress: top"),
+        (("compress", "--window", "-1"), "compress: window: -1.0 is not allowed"),
     ],
 )
 def test_bad_input_is_one_line(finished, patched, capfd, options, words):
