@@ -62,7 +62,7 @@ def plan(store: Store, campaign: Campaign, settings: CompressSettings) -> list[L
             is_needed = any(set(reference.elements) <= system for system in systems)
             if is_needed and reference.volume_per_atom and reference.structure and not reference.refuted:
                 assert reference.energy_per_atom is not None
-                line = {"label": reference.name, "structure": reference.structure, "method": place}
+                line: Line = {"label": reference.name, "structure": reference.structure, "method": place}
                 lines.append({**line, "energy_per_atom": reference.energy_per_atom})
         for row in chosen:
             places = {minimum.structure: place for place, minimum in enumerate(row.minima, start=1)}
