@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from ninefold.errors import InputError
+from ninefold.thermo import Condition, Phase, StabilitySettings
 from ninefold.thermo.equation_of_state import EV_PER_GPA_A3
+from ninefold.thermo.free_energy import AT_REST
 from ninefold.thermo.harmonic import BOLTZMANN, HarmonicVibrations
 from ninefold.thermo.quasiharmonic import QuasiHarmonic, QuasiHarmonicError, vinet
+from ninefold.thermo.system import ChemicalSystem
+from ninefold.thermo.zero_point import EnergyScale
 
 V0, B0, GRUENEISEN, QUANTUM = 8.0, 70.0, 1.3, 60.0
 """Å³/atom, GPa, 1, meV: of the size of a hydride's."""
@@ -113,6 +117,47 @@ def test_a_volume_beyond_the_computed_ones_is_refused(solid):
 def test_bad_input_is_refused(solid, change, words):
     with pytest.raises(InputError, match=words):
         QuasiHarmonic(*change(solid))
+
+
+def system(solid, scale=AT_REST):
+    """Li with one oscillator, and a hydride whose volume follows temperature and pressure."""
+    hydride = Phase(
+        "LiH", "LiH", {"Li": 1, "H": 1}, -0.5, V0, "binary", phase_class="saline", vibrations=einstein(V0),
+        quasi_harmonic=solid,
+    )  # fmt: skip
+    metal_modes = HarmonicVibrations(np.array([20.0]), np.array([3.0]))
+    metal = Phase("Li bcc", "Li", {"Li": 1}, 0.0, 20.0, "element", vibrations=metal_modes)
+    molecule = Phase("H2", "H2", {"H": 2}, 0.0, None, "molecule")
+    references = [metal, molecule, hydride]
+    settings = StabilitySettings()
+    return ChemicalSystem(frozenset({"Li", "H"}), [], references, settings, scale), hydride, metal
+
+
+@pytest.mark.parametrize("zero_point", ["none", "included"])
+@pytest.mark.parametrize(("temperature", "pressure"), [(300.0, 1e-4), (600.0, 2.0)])
+def test_the_hull_has_the_gibbs_energy_of_its_volume_counted_once(solid, zero_point, temperature, pressure):
+    """By hand: E + G(T, p) - E at rest - n mu; what the energies hold at 298 K is taken off once."""
+    own, hydride, metal = system(solid, EnergyScale(zero_point))
+    ensemble = own.ensemble(temperature, pressure)
+    gibbs = -0.5 + solid.at(temperature, pressure).gibbs_energy - solid.static().gibbs_energy
+    if zero_point == "included":
+        gibbs -= einstein(V0).internal_energy(298.15)
+    assert ensemble.energy(hydride) == pytest.approx((gibbs - 0.5 * ensemble.potential) / 0.5, abs=1e-9)
+    fixed = metal.vibrations.free_energy(temperature) + pressure * 20.0 * EV_PER_GPA_A3
+    if zero_point == "included":
+        fixed -= metal.vibrations.internal_energy(298.15)
+    assert ensemble.energy(metal) == pytest.approx(fixed, abs=1e-9)
+    assert "thermal expansion of 1, the others at the volume of 0 K" in own.vibrations_note()
+
+
+def test_outside_its_volumes_a_phase_has_its_harmonic_energy_and_a_note_says_so(solid):
+    own, hydride, _ = system(solid)
+    ensemble = own.ensemble(100.0, 10.0)
+    harmonic = -0.5 + 10 * V0 * EV_PER_GPA_A3 + einstein(V0).free_energy(100.0)
+    assert ensemble.energy(hydride) == pytest.approx((harmonic - 0.5 * ensemble.potential) / 0.5, abs=1e-9)
+    words = "volume outside the computed ones, harmonic at that of 0 K: 1 of 1 structures with thermal expansion (LiH)"
+    assert words in own._at(Condition(temperature_K=100, pressure_GPa=10), hydride).notes
+    assert not any("outside" in note for note in own._at(Condition(temperature_K=300, pressure_GPa=1), hydride).notes)
 
 
 def test_pressure_and_temperature_have_their_ranges(solid):

@@ -120,7 +120,7 @@ def _carried_on(
 
 
 def _vibrations(store: Store, method: str) -> dict[str, tuple[str, HarmonicVibrations]]:
-    """Record and modes by the structure that they are of; by that which was asked for, unless it gave way to a lower one.
+    """Record and modes by the structure they are of; also by that which was asked for, if none lower took its place.
 
     Of several of one structure, those of the largest supercell.
     """

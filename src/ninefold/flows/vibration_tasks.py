@@ -98,7 +98,7 @@ def vibrations_one(place: Workplace, line: Line, method: int, settings: dict[str
 def _expanded(
     store: Store, record: VibrationRecord, source: StoredForces, settings: VibrationsSettings, tell: Tell
 ) -> VibrationRecord | Failure:
-    """Vibrations at other volumes too, where they are asked for and there are any; they are stored beside the record."""
+    """Vibrations at other volumes, where they are asked for, stored beside the record of a minimum; that record."""
     from ninefold.vibrations.course import CourseError
 
     if settings.volumes == 1 or known_expansion(store, record, settings) is not None:
