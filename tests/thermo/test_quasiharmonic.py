@@ -102,6 +102,16 @@ def test_a_volume_beyond_the_computed_ones_is_refused(solid):
     assert vinet(np.linspace(7, 9, 6), -((np.linspace(7, 9, 6) - 8) ** 2)) is None
 
 
+def test_energies_on_no_curve_are_refused(solid):
+    """As of a potential whose frequencies jump with the volume."""
+    assert solid.at(300.0).misfit < 5e-5
+    jump = [0.0015 * (-1) ** place for place in range(len(solid.energies))]
+    energies = tuple(energy + change for energy, change in zip(solid.energies, jump, strict=True))
+    rough = QuasiHarmonic(solid.volumes, energies, solid.vibrations)
+    with pytest.raises(QuasiHarmonicError, match=r"300 K, 0 GPa: free energies are 1\.\d meV/atom .* off one curve"):
+        rough.at(300.0)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -155,9 +165,11 @@ def test_outside_its_volumes_a_phase_has_its_harmonic_energy_and_a_note_says_so(
     ensemble = own.ensemble(100.0, 10.0)
     harmonic = -0.5 + 10 * V0 * EV_PER_GPA_A3 + einstein(V0).free_energy(100.0)
     assert ensemble.energy(hydride) == pytest.approx((harmonic - 0.5 * ensemble.potential) / 0.5, abs=1e-9)
-    words = "volume outside the computed ones, harmonic at that of 0 K: 1 of 1 structures with thermal expansion (LiH)"
+    words = "volume not known here, harmonic at that of 0 K: 1 of 1 structures with thermal expansion (LiH)"
     assert words in own._at(Condition(temperature_K=100, pressure_GPa=10), hydride).notes
-    assert not any("outside" in note for note in own._at(Condition(temperature_K=300, pressure_GPa=1), hydride).notes)
+    assert not any(
+        "not known here" in note for note in own._at(Condition(temperature_K=300, pressure_GPa=1), hydride).notes
+    )
 
 
 def test_pressure_and_temperature_have_their_ranges(solid):

@@ -41,6 +41,7 @@ def volumes_of(
                     "expansion": found.volume_per_atom / rest.volume_per_atom - 1,
                     "thermal_expansion": solid.thermal_expansion(kelvin, pressure),
                     "bulk_modulus": found.bulk_modulus, "gibbs_energy": found.gibbs_energy - rest.gibbs_energy,
+                    "misfit": found.misfit,
                 }
             )  # fmt: skip
         except QuasiHarmonicError as error:
@@ -62,6 +63,6 @@ def told(volumes: Mapping[str, Any] | None) -> Iterator[str]:
             f"{at['temperature_K']:g} K, {volumes['pressure_GPa']:g} GPa: {at['volume_per_atom']:.2f} Å³/atom "
             f"({100 * at['expansion']:+.1f} % of that of 0 K without vibrations), "
             f"thermal expansion {at['thermal_expansion']:.1e}/K, B {at['bulk_modulus']:.0f} GPa, "
-            f"G - E {1000 * at['gibbs_energy']:.1f} meV/atom"
+            f"G - E {1000 * at['gibbs_energy']:.1f} meV/atom, misfit {1000 * at['misfit']:.1f}"
         )
     yield from volumes["notes"]

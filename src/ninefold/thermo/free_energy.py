@@ -102,8 +102,8 @@ class FreeEnergies:
             pressure: GPa.
 
         Returns:
-            In place of what pressure and vibrations add at a fixed volume; None where its volumes are not known, or the
-            one that it takes lies outside them.
+            In place of what pressure and vibrations add at a fixed volume; None where its volumes are not known, the
+            one that it takes lies outside them, or they give no curve.
         """
         solid, own = phase.quasi_harmonic, phase.own_vibrations
         if solid is None or own is None:
@@ -190,7 +190,7 @@ class VibrationModel:
         return told
 
     def beyond_volumes(self, temperature: float, pressure: float) -> str | None:
-        """That some volumes at a condition (K, GPa) are outside the computed ones; None where none is."""
+        """That some volumes at a condition (K, GPa) are not known; None where all are."""
         free = self.at(temperature)
         if free is None or not self.expanding:
             return None
@@ -198,7 +198,7 @@ class VibrationModel:
         if not beyond:
             return None
         return (
-            f"volume outside the computed ones, harmonic at that of 0 K: {len(beyond)} of {len(self.expanding)} "
+            f"volume not known here, harmonic at that of 0 K: {len(beyond)} of {len(self.expanding)} "
             f"structures with thermal expansion ({listed(beyond, MOST_NAMED)})"
         )
 
