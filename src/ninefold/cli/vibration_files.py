@@ -239,3 +239,25 @@ def draw(
     path = folder / f"{safe_name(name)}-vibrations.svg"
     write_whole(path, dispersion_svg(name, phonons).encode(), "--pictures")
     typer.echo(str(path), err=True)
+
+
+def imaginary_of(row: dict[str, Any]) -> str:
+    """Imaginary modes before and after, as a table has them."""
+
+    def told(modes: list[dict[str, Any]]) -> str:
+        if not modes:
+            return "none"
+        return f"{len(modes)} (to {abs(modes[0]['frequency_meV']):.1f}i)"
+
+    before, now = told(row["start_imaginary"]), told(row["imaginary"])
+    return now if before == now else f"{before}, then {now}"
+
+
+def trial_line(trial: dict[str, Any]) -> str:
+    """What came of one side of an imaginary mode."""
+    point = "Γ" if not any(trial["q"]) else f"q = ({', '.join(f'{value:.3g}' for value in trial['q'])})"
+    gain = "" if trial["gain"] is None else f", {1000 * trial['gain']:+.2f} meV/atom"
+    return (
+        f"{abs(trial['frequency_meV']):.1f}i meV at {point}, displaced by {trial['amplitude']:+g} Å: "
+        f"{trial['outcome']}{gain}"
+    )

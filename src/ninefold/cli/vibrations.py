@@ -259,6 +259,7 @@ def _draw(store: Store, rows: list[dict[str, Any]], folder: Path) -> None:
 
 
 def _print_rows(rows: list[dict[str, Any]], temperatures: list[float]) -> None:
+    from ninefold.cli.vibration_files import imaginary_of, trial_line
     from ninefold.cli.vibration_volumes import told
     from ninefold.report.terminal_parts import plain, table_of
     from ninefold.report.text import MISSING
@@ -272,7 +273,7 @@ def _print_rows(rows: list[dict[str, Any]], temperatures: list[float]) -> None:
             table.add_row(plain(row["name"]), *[MISSING] * 2, plain(row["error"]))
             continue
         table.add_row(
-            plain(row["name"]), str(row["nsites"]), str(row["supercell_atoms"]), plain(_imaginary(row)),
+            plain(row["name"]), str(row["nsites"]), str(row["supercell_atoms"]), plain(imaginary_of(row)),
             f"{1000 * row['gain']:.1f}" if row["gain"] else "0", f"{1000 * row['zero_point_energy']:.1f}",
             f"{1000 * row['zero_point_energy_per_formula']:.0f}",
             *(f"{1000 * row['free_energy'][f'{temperature:g}']:.1f}" for temperature in temperatures),
@@ -283,25 +284,6 @@ def _print_rows(rows: list[dict[str, Any]], temperatures: list[float]) -> None:
         for line in told(row.get("volumes")):
             out.print(plain(f"{row['name']}: {line}"))
         for trial in row.get("trials") or ():
-            out.print(plain(f"{row['name']}: {_trial(trial)}"))
+            out.print(plain(f"{row['name']}: {trial_line(trial)}"))
         for note in row.get("notes") or ():
             out.print(plain(f"{row['name']}: {note}"))
-
-
-def _imaginary(row: dict[str, Any]) -> str:
-    def told(modes: list[dict[str, Any]]) -> str:
-        if not modes:
-            return "none"
-        return f"{len(modes)} (to {abs(modes[0]['frequency_meV']):.1f}i)"
-
-    before, now = told(row["start_imaginary"]), told(row["imaginary"])
-    return now if before == now else f"{before}, then {now}"
-
-
-def _trial(trial: dict[str, Any]) -> str:
-    point = "Γ" if not any(trial["q"]) else f"q = ({', '.join(f'{value:.3g}' for value in trial['q'])})"
-    gain = "" if trial["gain"] is None else f", {1000 * trial['gain']:+.2f} meV/atom"
-    return (
-        f"{abs(trial['frequency_meV']):.1f}i meV at {point}, displaced by {trial['amplitude']:+g} Å: "
-        f"{trial['outcome']}{gain}"
-    )

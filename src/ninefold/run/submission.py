@@ -21,6 +21,7 @@ from ninefold.flows.resources import kind_of
 from ninefold.flows.runner import Run
 from ninefold.flows.spending import is_over
 from ninefold.models.campaign import CampaignRecord
+from ninefold.run.failures import held_faults
 from ninefold.run.local import flow_of, run_of
 from ninefold.run.shard_size import MOST_SHARDS, SHARD_SECONDS, with_shards
 from ninefold.run.submitted_runs import (
@@ -108,7 +109,7 @@ def submit_campaign(
         _check_new(store, launchpad, campaign, run, previous, update=update, option=option)
         sized = with_shards(campaign, store, shard_seconds, places)
         flow = flow_of(functools.partial(make_flow), sized, address, workflow)
-        held = _held_faults(store, campaign.name, held_causes)
+        held = held_faults(store, campaign.name, held_causes)
         return _submit(
             store, launchpad, sized, flow, run, cluster, kinds, previous, what="screen", accept_changes=update,
             has_spool=has_spool, held=held, places=places, shard_seconds=shard_seconds,
@@ -299,16 +300,3 @@ def _undo(launchpad: CampaignLaunchPad, campaign: str, run: str, previous: dict[
             launchpad.submissions.replace_one({"_id": campaign, "run": run}, previous)
     except (PyMongoError, NinefoldError):
         return
-
-
-def _held_faults(store: Store, campaign: str, causes: tuple[str, ...]) -> str | None:
-    """The faults of some causes as a blob: the runs to come leave them as they are. None without causes."""
-    import json
-
-    from ninefold.run.failures import cause_of
-
-    if not causes:
-        return None
-    faults = store.find("faults", equal={"campaign": campaign}, fields=["stage", "what", "reason"])
-    held = [[row["stage"], row["what"], row["reason"]] for row in faults if cause_of(row["reason"]) in causes]
-    return store.blobs.put(json.dumps(held).encode())
