@@ -23,7 +23,7 @@ from ninefold.run.one_process import OneProcess
 from ninefold.store import open_store, public_address
 
 CAMPAIGN = {
-    **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
+    **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}],
     "structures": {**QUICK["structures"], "rounds": 1},
     "execution": {"workers": 1},
 }  # fmt: skip
