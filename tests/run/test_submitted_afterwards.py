@@ -23,12 +23,13 @@ from ninefold.run.one_process import OneProcess
 from ninefold.store import open_store, public_address
 
 CAMPAIGN = {
-    **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}],
+    **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
     "structures": {**QUICK["structures"], "rounds": 1},
     "execution": {"workers": 1},
 }  # fmt: skip
 VIBRATIONS = (
-    "vibrations", "--method", "pairs", "--min-width", "0", "--max-steps", "4", "--follow", "0", "--top", "1",
+    "vibrations", "--method", "pairs", "--min-width", "0", "--max-steps", "4", "--follow", "0", "--top", "2",
+    "--no-competitors",
 )  # fmt: skip
 COMPRESS = ("compress", "--window", "5", "--minima", "1", "--top", "1")
 DYNAMICS = (
