@@ -1,9 +1,11 @@
 """Formation enthalpies and decomposition temperatures of known hydrides beside experiment, and KH's B1-B2 transition.
 
-    python tools/hydrides_beside_experiment.py [ENGINE] [--no-vibrations] [--only LiH MgH2] [--save FILE.json]
+    python tools/hydrides_beside_experiment.py [ENGINE] [--no-vibrations] [--follow N] [--min-width Å]
+        [--only LiH MgH2] [--save FILE.json]
 
 ENGINE: NAME or NAME:MODEL, default sevennet:7net-0. Reference phases are relaxed at 0, 2.5, 5 and 10 GPa and their
-vibrations computed, some minutes for each phase. Prints the table of docs/stability.md. What is in the file of `--save`
+vibrations computed, some minutes for each phase; one with imaginary modes is left for the minimum beside it, N times at
+most, and its energy is that one's. Prints the table of docs/stability.md. What is in the file of `--save`
 is not computed again.
 """
 
@@ -53,8 +55,15 @@ TRANSITION = ("KH rocksalt", "KH CsCl", 4.0)
 """And GPa, measured: Hochheimer et al., Z. Phys. Chem. 143, 139 (1985), from memory."""
 
 
-def computed(engine, name: str, with_vibrations: bool, known: dict) -> dict:
-    """Energy, volume, equation of state and vibrations of a reference phase, as plain values."""
+def computed(engine, name: str, settings, known: dict) -> dict:
+    """Energy, volume, equation of state and vibrations of a reference phase, as plain values.
+
+    Args:
+        engine: That computes.
+        name: Of the phase.
+        settings: `PhononSettings` of the vibrations; None for none.
+        known: What is there already; filled.
+    """
     entry = known.setdefault(name, {})
     reference = reference_phase(name)
     if "energy" not in entry:
@@ -73,18 +82,21 @@ def computed(engine, name: str, with_vibrations: bool, known: dict) -> dict:
         entry["volume"] = result.structure.volume / len(result.structure)
         entry["state"] = None if state is None else vars(state)
         entry["refused"] = record.reason
-    if with_vibrations and "vibrations" not in entry and reference.kind != "molecule":
+    if settings is not None and "vibrations" not in entry and reference.kind != "molecule":
         from pymatgen.core import Structure
 
         from ninefold.vibrations.course import CourseError, vibrations_of
-        from ninefold.vibrations.settings import PhononSettings
 
         start = time.process_time()
-        settings = PhononSettings(follow=0)
         try:
             course = vibrations_of(Structure.from_dict(entry["structure"]), Forces(engine), settings)
             found = course.phonons.vibrations(settings.mesh_length).condensed()
             entry["vibrations"] = found.to_dict()
+            if course.saddles:
+                softest = abs(course.saddles[0].modes[0].frequency_meV)
+                entry["followed"] = course.energy_per_atom - course.relaxed_energy
+                entry["energy"] += entry["followed"]
+                print(f"{name}: {softest:.1f}i meV, followed {1000 * entry['followed']:+.2f} meV/atom", file=sys.stderr)
         except CourseError as error:
             entry["vibrations"], entry["no_vibrations"] = None, str(error)
         entry["seconds"] = time.process_time() - start
@@ -162,16 +174,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("engine", nargs="?", default="sevennet:7net-0")
     parser.add_argument("--no-vibrations", action="store_true")
+    parser.add_argument("--follow", type=int, default=0, metavar="N")
+    parser.add_argument("--min-width", type=float, default=8.0, metavar="Å")
     parser.add_argument("--only", nargs="+", default=list(EXPERIMENT), choices=list(EXPERIMENT), metavar="FORMULA")
     parser.add_argument("--save", type=Path)
     arguments = parser.parse_args()
     known = json.loads(arguments.save.read_text()) if arguments.save and arguments.save.exists() else {}
     engine = make_engine(engine_settings(arguments.engine))
+    settings = None
+    if not arguments.no_vibrations:
+        from ninefold.vibrations.settings import PhononSettings
+
+        settings = PhononSettings(follow=arguments.follow, min_width=arguments.min_width)
     names = [name for formula in arguments.only for name in (EXPERIMENT[formula][0], *EXPERIMENT[formula][1])]
     names += [name for name in TRANSITION[:2] if "KH" in arguments.only]
     phases = {}
     for name in dict.fromkeys([MOLECULE, *names]):
-        entry = computed(engine, name, not arguments.no_vibrations, known)
+        entry = computed(engine, name, settings, known)
         phases[name] = phase_of(name, entry)
         if arguments.save:
             arguments.save.write_text(json.dumps(known))

@@ -195,6 +195,14 @@ def test_killed_half_way_the_same_command_computes_no_force_twice(folder, comman
     ("arguments", "words"),
     [
         (
+            ("--volumes", "3"),
+            "vibrations: volumes: 3 is not allowed",
+        ),
+        (
+            ("--volumes", "5", "--pressure", "11"),
+            "--pressure: 11",
+        ),
+        (
             ("--method", "chgnet"),
             "--method: 'chgnet' cannot give vibrations: its second derivatives are 9.9 % asymmetric",
         ),
@@ -277,3 +285,36 @@ def test_a_lower_structure_takes_its_saddle_point_s_place_in_rows_hulls_and_a_re
     assert made.origins[lower.id][-1] == lower.id
     assert row.search_spread == pytest.approx(before.search_spread)
     assert "0 problems" in command("db", "check").stdout
+
+
+def test_volumes_of_a_file_are_kept_and_hulls_find_them(folder, command):
+    """Copper by ASE's EMT: what is shown is what the store's hulls take."""
+    from ase.build import bulk
+    from ase.io import write
+
+    from ninefold.flows.thermal import thermal_of
+    from ninefold.models.property import PropertyRecord
+
+    write("Cu.cif", bulk("Cu"))
+    asked = (
+        "vibrations", "--file", "Cu.cif", "--method", "emt", "--min-width", "5", "--volumes", "5", "--store", "cu.db",
+        "--smallest-volume", "0.97", "--largest-volume", "1.09", "--temperature", "300", "--temperature", "3000",
+    )  # fmt: skip
+    shown = json.loads(command(*asked, "--json").stdout)["phases"][0]
+    at, beyond = shown["volumes"]["at"]
+    assert "lies outside the computed volumes" in beyond["reason"]
+    with open_store(folder / "cu.db") as store:
+        records = list(read_all(store, VibrationRecord))
+        [made] = read_all(store, PropertyRecord)
+        thermal = thermal_of(store, made.method, "")
+        solid = thermal.expansions[shown["structure"]]
+    assert len(records) == 6, "at rest, and at five volumes"
+    assert solid.volumes == tuple(shown["volumes"]["volumes_per_atom"])
+    assert solid.at(300.0).volume_per_atom == at["volume_per_atom"]
+    assert solid.thermal_expansion(300.0) == at["thermal_expansion"]
+    assert thermal.vibrations[shown["structure"]].zero_point_energy == pytest.approx(shown["zero_point_energy"])
+    text = command(*asked).stdout
+    assert f"300 K, 0 GPa: {at['volume_per_atom']:.2f} Å³/atom" in text
+    assert "no volume at 3000 K, 0 GPa" in text
+    with open_store(folder / "cu.db") as store:
+        assert [record.id for record in read_all(store, PropertyRecord)] == [made.id]

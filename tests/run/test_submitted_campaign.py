@@ -235,7 +235,7 @@ def test_a_verification_by_dft_jobs_is_that_of_one_machine(finished, folder, env
             kinds.setdefault(job["spec"]["_category"], set()).add(job["name"])
     assert kinds["dft"] == {"compute a phase"}
     again = command("retry", "quick", folder=folder, environment=environment, code=2)
-    assert "was submitted last for its verification" in again.stderr
+    assert "was submitted last by 'ninefold verify'" in again.stderr
     command(*asked, folder=folder, environment={**environment, "NINEFOLD_STORE": "ninefold.db"})
     here, there = without_times(what_matters(folder / "ninefold.db")), without_times(what_matters(address))
     differing = {

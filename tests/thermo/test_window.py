@@ -17,6 +17,7 @@ from ninefold.thermo.window import (
     decomposition_temperature,
     formation_of,
     lowest_pressures,
+    pressure_text,
     range_text,
     sentence,
 )
@@ -117,8 +118,63 @@ def test_the_range_of_lowest_pressures_is_where_the_distance_is_plus_and_minus_i
     assert low < middle.lowest_pressure_GPa < high
     assert lowest_pressures(system, hydride, 973, 50.0) == (1e-9, None)
     told = sentence(middle, "LiH", 99.0, (low, high))
-    assert f"({range_text((low, high))}) GPa" in told
+    assert f"at 973 K (90 %: {range_text((low, high))} GPa)" in told
+    assert "±" not in told
     assert range_text((0.02, None)) == "0.02 to more than 10"
+    assert range_text((1e-9, 0.3)) == "below 0 to 0.3"
+
+
+def bent(energy):
+    """Li, LiH, and a Li2H that takes the metal's place beside LiH: LiH forms from Li, or at higher pressure from Li2H.
+
+    Args:
+        energy: Of LiH, eV/atom.
+    """
+    phases = [Phase("LiH", "LiH", {"Li": 1, "H": 1}, energy, 16.0)]
+    half = Phase("Li2H", "Li2H", {"Li": 2, "H": 1}, -0.14, 13.0)
+    metal = Phase("Li bcc", "Li", {"Li": 1}, 0.0, 20.0, "element")
+    system = ChemicalSystem(frozenset({"Li", "H"}), [*phases, half], [metal, MOLECULE], StabilitySettings())
+    return system, phases[0]
+
+
+@pytest.mark.parametrize("energy", [-0.12, -0.05, 0.02, 0.07])
+@pytest.mark.parametrize("moved", [0.01, 0.04, 0.12])
+def test_the_interval_is_that_of_hulls_with_the_energy_moved(energy, moved):
+    """Brute force: the first of many pressures at which the moved hydride is stable."""
+    system, hydride = bent(energy)
+    found = lowest_pressures(system, hydride, 600, moved)
+    grid = np.logspace(-9, 1, 2001)
+    for shift, at in zip((-moved, moved), found, strict=True):
+        other, its_hydride = bent(energy + shift)
+        stable = [pressure for pressure in grid if other.separation(its_hydride, 600, pressure) <= 0]
+        if not stable:
+            assert at is None
+        else:
+            assert at == pytest.approx(stable[0], rel=0.012), "the step of the grid"
+    # the slope at the root would say something else, which is why the ends are said
+    middle = formation_of(system, hydride, Condition(temperature_K=600, pressure_GPa=5))
+    width = moved / abs(middle.pressure_slope) / 1.645 if middle.pressure_slope else None
+    told = sentence(middle, "LiH", width, found)
+    lowest, (low, high) = middle.lowest_pressure_GPa, found
+    if lowest is None or lowest <= 1e-9:
+        assert ("(90 %: " in told) == (low != high)
+    elif low is not None and low > 1e-9 and high is not None:
+        linear = lowest - 1.645 * width, lowest + 1.645 * width
+        is_straight = np.allclose(linear, found, rtol=0, atol=0.1 * 1.645 * width)
+        assert (f"± {pressure_text(width)}" in told) == is_straight
+        assert (f"(90 %: {range_text(found)} GPa)" in told) == (not is_straight)
+    else:
+        assert "±" not in told
+        assert ("below 0 to" if low == 1e-9 else "more than 10") in told
+
+
+def test_a_straight_boundary_has_its_standard_deviation():
+    middle = formation_of(*binary(-0.35), PRESS)
+    lowest = middle.lowest_pressure_GPa
+    ends = (lowest - 1.645 * 0.1 * lowest, lowest + 1.645 * 0.1 * lowest)
+    assert f"above {pressure_text(lowest)} ± {pressure_text(0.1 * lowest)} GPa" in sentence(
+        middle, "LiH", 0.1 * lowest, ends
+    )
 
 
 def test_the_map_agrees_with_the_roots():

@@ -11,6 +11,8 @@ from ninefold.cli.options import JsonOption, StoreOption, console, print_json
 if TYPE_CHECKING:
     from ninefold.store import Store
 
+COMMAND = "compress"
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -23,7 +25,7 @@ def compress(
     window: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Distance to the hull, static or at a condition, eV/atom. Default: 1.645 times the uncertainty."
+            help="Distance to the hull, static or at a condition, eV/atom. Default: 1.645 times the uncertainty."
         ),
     ] = None,
     top: Annotated[
@@ -37,6 +39,12 @@ def compress(
         int | None,
         typer.Option("--workers", min=1, help="Structures at once. Default: the campaign's, else every core."),
     ] = None,
+    workflow: Annotated[
+        str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
+    ] = "compress",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Submit it to this cluster, instead of computing it here.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -46,12 +54,15 @@ def compress(
     from ninefold.cli.progress import run_to_the_end
     from ninefold.flows.compress import plan
     from ninefold.run.compress import compress_campaign
+    from ninefold.stages.compress import CompressSettings
     from ninefold.store import open_store
 
+    values = {"window": window, "top": top, "minima": minima, "all_methods": all_methods}
+    settings = CompressSettings.checked(values, COMMAND)
     address = store_address(store)
     with open_store(address) as repository:
         screened = parse_campaign(campaign_document(repository, campaign)["settings"])
-        lines = plan(repository, screened, window, top, minima, all_methods=all_methods)
+        lines = plan(repository, screened, settings)
     if workers is not None:
         screened = screened.model_copy(update={"execution": screened.execution.model_copy(update={"workers": workers})})
     titles = screened.method_titles
@@ -64,7 +75,13 @@ def compress(
             typer.echo(f"{row['method']}: {row['label']}")
         typer.echo(f"{len(rows)} structures, three relaxations each")
         return
-    fault = run_to_the_end(lambda: compress_campaign(screened, address, lines))
+    if cluster is not None:
+        from ninefold.cli.submit import submit_after_to
+
+        used = [screened.methods[place] for place in sorted({line["method"] for line in lines})]
+        submit_after_to(cluster, screened, address, settings, COMMAND, used, workflow, as_json=json)
+        return
+    fault = run_to_the_end(lambda: compress_campaign(screened, address, settings, workflow))
     with open_store(address) as repository:
         _show(repository, lines, titles, json)
     if fault is not None:

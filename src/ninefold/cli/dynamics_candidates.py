@@ -48,6 +48,9 @@ def candidates(
     workflow: Annotated[
         str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
     ] = "dynamics",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Submit it to this cluster, instead of computing it here.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be run, and its cost.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -79,6 +82,11 @@ def candidates(
         return
     if not json:
         typer.echo(_announcement(plan, settings), err=True)
+    if cluster is not None:
+        from ninefold.cli.submit import submit_after_to
+
+        submit_after_to(cluster, screened, address, settings, COMMAND, [settings.method], workflow, as_json=json)
+        return
     fault = run_to_the_end(lambda: compute_dynamics(screened, address, settings, workflow), quiet_seconds=5.0)
     with open_store(address) as repository:
         records = _records(repository, plan, settings)

@@ -124,14 +124,19 @@ MOST_MAPS = 5
 
 
 def report_maps(repository: Any, name: str, candidates: list[dict[str, Any]]) -> dict[str, Any]:
-    """Maps over temperature and pressure of the first systems of a report.
+    """Maps over temperature and pressure of the first systems of a report; its candidates there get their intervals.
 
     Args:
         repository: The store.
         name: Of the campaign.
         candidates: Those that the report shows, the best first.
     """
-    from ninefold.flows.stored_hulls import synthesis_maps
+    from ninefold.flows.stored_hulls import lowest_pressures_between, synthesis_maps
 
     systems = dict.fromkeys(row["chemical_system"] for row in candidates if row.get("formation"))
-    return synthesis_maps(repository, name, list(systems), MOST_MAPS)
+    maps = synthesis_maps(repository, name, list(systems), MOST_MAPS)
+    mapped = [row for row in candidates if row["chemical_system"] in maps]
+    between = lowest_pressures_between(repository, mapped)
+    for row in mapped:
+        row["lowest_pressure_between"] = between.get(row["id"])
+    return maps

@@ -136,7 +136,7 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
 
     from ninefold.errors import InputError
     from ninefold.thermo.settings import Condition
-    from ninefold.thermo.window import formation_of, lowest_pressures, sentence
+    from ninefold.thermo.window import CONFIDENCE, formation_of, lowest_pressures, sentence
 
     system, phase = found.system(row.elements), found.hulls.phase_of(row)
     if system.missing:
@@ -152,7 +152,7 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
         return None if sigma is None or not slope else sigma / abs(slope)
 
     def between(temperature: float) -> tuple[float | None, float | None] | None:
-        return None if sigma is None else lowest_pressures(system, phase, temperature, sigma)
+        return None if sigma is None else lowest_pressures(system, phase, temperature, CONFIDENCE * sigma)
 
     own_range = between(own.temperature_K)
     lines = []
@@ -203,7 +203,7 @@ def _show(found: StoredHulls, told: list[dict[str, Any]], about: dict[str, Any])
         out.print(plain(each["sentence"] + "."), soft_wrap=True)
         if each["reaction"]:
             out.print(plain(f"  {each['reaction']}"), soft_wrap=True)
-        table = table_of(">T (K)", ">p min (GPa)", ">within ± σ", ">to (GPa)", "from", "note")
+        table = table_of(">T (K)", ">p min (GPa)", ">90 % (GPa)", ">to (GPa)", "from", "note")
         for line in each["by_temperature"]:
             lowest, highest = (
                 "–" if line[key] is None else pressure_text(line[key])

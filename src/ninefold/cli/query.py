@@ -152,6 +152,7 @@ def show(
     """One candidate: verdicts, structure, hull distance, competitors, conditions, dynamics."""
     from ninefold.cli.locate import store_for_reading
     from ninefold.errors import InputError
+    from ninefold.flows.stored_hulls import lowest_pressures_between
     from ninefold.store import open_store
     from ninefold.store.details import details
     from ninefold.store.provenance import history
@@ -160,8 +161,10 @@ def show(
     with open_store(address) as repository:
         rows = candidates_named(repository, candidate, name)
         found = list(details(repository, rows))
+        between = lowest_pressures_between(repository, rows)
         for row, document in zip(rows, found, strict=True):
             best = next(iter(row["minima"]), None)
+            document["lowest_pressure_between"] = between.get(row["id"])
             document["history"] = (
                 None if best is None else history(repository, best["structure"], row["minima_record"]).as_dict()
             )

@@ -1,4 +1,4 @@
-"""Campaigns put into the launchpad of a cluster: submit, retry; verifications likewise."""
+"""Campaigns put into the launchpad of a cluster: submit, retry; what is computed of finished ones likewise."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from ninefold.cli.cluster_common import ClusterOption, NameArgument, address_of,
 from ninefold.cli.options import JsonOption, StoreOption, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ninefold.campaign.model import Campaign
     from ninefold.clusters import Cluster
-    from ninefold.stages.verify import VerifySettings
+    from ninefold.engines.settings import EngineSettings
+    from ninefold.settings import Settings
 
 BudgetOption = Annotated[
     list[str] | None,
@@ -89,11 +92,11 @@ def retry(
         reasons = repository.find("faults", equal={"campaign": campaign}, fields=["reason"])
     if before is None:
         raise not_submitted(campaign)
-    if before["what"] == "verify":
+    if (what := before["what"]) != "screen":
         named = option or f" --cluster {before['cluster']}"
         raise InputError(
-            "campaign", campaign, problem="was submitted last for its verification",
-            hint=f"the same 'ninefold verify {campaign} ...{named}' computes what is missing",
+            "campaign", campaign, problem=f"was submitted last by 'ninefold {what}'",
+            hint=f"the same 'ninefold {what} {campaign} ...{named}' computes what is missing",
         )  # fmt: skip
     causes = {cause_of(row["reason"]) for row in reasons}
     if unknown := [one for one in cause or () if one not in causes]:
@@ -121,17 +124,28 @@ def retry(
     _tell_submitted(done, name, json, cluster, has_spool=has_spool)
 
 
-def submit_verification_to(
-    cluster: str, campaign: Campaign, address: str, settings: VerifySettings, workflow: str, as_json: bool
-) -> None:
-    """Put the verification of a campaign into the launchpad of a cluster.
+def submit_after_to(
+    cluster: str, campaign: Campaign, address: str, settings: Settings, what: str, methods: Sequence[EngineSettings],
+    workflow: str, *, as_json: bool,
+) -> None:  # fmt: skip
+    """Put what is computed of a finished campaign into the launchpad of a cluster.
+
+    Args:
+        cluster: As the user names it.
+        campaign: As in the store.
+        address: Of the store.
+        settings: What `make_flow` of the workflow takes as `settings`.
+        what: The command.
+        methods: That compute.
+        workflow: Name of a workflow, or a Python file.
+        as_json: Whether the answer is JSON.
 
     Raises:
         InputError: if the cluster's database is not the one that holds the campaign.
     """
     from ninefold.clusters import read_cluster
     from ninefold.errors import InputError
-    from ninefold.run.submission import submit_verification
+    from ninefold.run.submission import submit_after
     from ninefold.store import masked
     from ninefold.store.locate import is_same_store
 
@@ -142,11 +156,11 @@ def submit_verification_to(
             allowed=masked(chosen.database), hint="the campaign must be in the store that the cluster's nodes write",
         )  # fmt: skip
     _ask_scheduler(chosen, cluster)
-    done = submit_verification(
-        campaign, address, chosen.name, chosen.resources.kinds, settings, workflow, chosen.spool is not None,
-        cluster_option(cluster),
+    done = submit_after(
+        campaign, address, chosen.name, chosen.resources.kinds, settings, what, methods, workflow,
+        chosen.spool is not None, cluster_option(cluster),
     )  # fmt: skip
-    _tell_submitted(done, chosen.name, as_json, cluster, has_spool=chosen.spool is not None)
+    _tell_submitted(done, chosen.name, as_json, cluster, has_spool=chosen.spool is not None, what=what)
 
 
 def _ask_scheduler(cluster: Cluster, named: str) -> None:
@@ -177,20 +191,22 @@ def with_budget(campaign: Campaign, texts: list[str] | None) -> Campaign:
     return campaign.model_copy(update={"execution": execution})
 
 
-def _tell_submitted(done: Any, cluster: str, as_json: bool, named: str | None, *, has_spool: bool) -> None:
+def _tell_submitted(
+    done: Any, cluster: str, as_json: bool, named: str | None, *, has_spool: bool, what: str = "screen"
+) -> None:
     """Say what was submitted and what comes next; a cluster is named as the user did: a file has no other name."""
     import shlex
 
     if as_json:
         print_json({**done._asdict(), "cluster": cluster})
         return
-    number = done.compositions_per_job
-    serve = ""
+    number, serve = done.compositions_per_job, ""
+    content = f"{number} composition{'' if number == 1 else 's'} in a job" if what == "screen" else f"for {what!r}"
     if has_spool:
         serve = f", 'ninefold serve-spool --cluster {shlex.quote(named or cluster)}' beside it hands out the jobs"
     typer.echo(
         f"Campaign {done.campaign!r} is submitted to cluster {cluster!r}: {done.jobs} jobs at first, "
-        f"{number} composition{'' if number == 1 else 's'} in a job.\n"
+        f"{content}.\n"
         f"'ninefold up {shlex.quote(named or cluster)}' starts workers{serve}; "
         f"'ninefold status --watch -c {done.campaign}{cluster_option(named)}' follows it."
     )

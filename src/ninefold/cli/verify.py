@@ -79,9 +79,9 @@ def verify(
     if not json:
         _announce(plan)
     if cluster is not None:
-        from ninefold.cli.submit import submit_verification_to
+        from ninefold.cli.submit import submit_after_to
 
-        submit_verification_to(cluster, screened, address, settings, workflow, json)
+        submit_after_to(cluster, screened, address, settings, "verify", [settings.method], workflow, as_json=json)
         return
     fault = run_to_the_end(lambda: verify_campaign(screened, address, settings, workflow))
     _show_result(address, screened.name, settings, plan, json)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from ninefold.engines.base import Engine, Evaluation
+    from ninefold.models.property import PropertyRecord
     from ninefold.models.vibrations import VibrationRecord
     from ninefold.stages.stage import StageResult
     from ninefold.stages.vibrations import VibrationsSettings
@@ -36,6 +37,7 @@ def of_files(
     store: str | None,
     settings: VibrationsSettings,
     temperatures: Sequence[float],
+    pressure: float,
     pictures: Path | None,
     dry_run: bool,
 ) -> tuple[list[dict[str, Any]], bool]:
@@ -46,6 +48,7 @@ def of_files(
         store: Where forces are kept and found; None keeps nothing.
         settings: How.
         temperatures: K, of free energies.
+        pressure: GPa, of volumes.
         pictures: Folder for drawings.
         dry_run: Whether to say the cost alone.
 
@@ -57,6 +60,7 @@ def of_files(
     """
     from contextlib import ExitStack
 
+    from ninefold.cli.vibration_volumes import volumes_of
     from ninefold.engines import make_engine
     from ninefold.errors import InputError
     from ninefold.stages import vibrations
@@ -81,7 +85,7 @@ def of_files(
                 _announce(file, structure, settings)
                 if dry_run:
                     continue
-                result = _compute(file, structure, engine, opened, settings)
+                result, expansion = _compute(file, structure, engine, opened, settings)
             except (InputError, CourseError) as error:
                 typer.echo(
                     f"ninefold: error: {error}" if isinstance(error, InputError) else f"{file}: {error}", err=True
@@ -91,6 +95,8 @@ def of_files(
             record = _record_of(result)
             spectrum = None if record.spectrum is None else result.blobs[record.spectrum]
             shown = row_of(record, record.label, spectrum, temperatures)
+            if expansion is not None:
+                shown["volumes"] = volumes_of(expansion, result.blobs, temperatures, pressure)
             rows.append({"role": "file", "name": file.name, "formula": record.label, **shown})
             failed = failed or record.error is not None
             if pictures is not None and record.force_constants is not None:
@@ -116,6 +122,7 @@ def _announce(file: Path, structure: Structure, settings: VibrationsSettings) ->
 
     needed = displacements_of(symmetrised(structure), settings)
     cells, atoms = len(needed.displaced) + 1, needed.supercell.n_atoms
+    cells *= 1 if settings.volumes == 1 else 1 + settings.volumes
     cost = cost_of(settings.method, atoms, cells)
     check_memory(structure.composition.reduced_formula, atoms, cost, available_memory())
     words = f"{file}: {cells} supercells of {atoms} atoms"
@@ -126,9 +133,10 @@ def _announce(file: Path, structure: Structure, settings: VibrationsSettings) ->
 
 def _compute(
     file: Path, structure: Structure, engine: Engine, opened: Any, settings: VibrationsSettings
-) -> StageResult:
+) -> tuple[StageResult, PropertyRecord | None]:
+    """Vibrations, and those at other volumes where they are asked for; all blobs are in the first."""
     from ninefold.models.structure import StructureRecord
-    from ninefold.stages import vibrations
+    from ninefold.stages import quasiharmonic, vibrations
 
     source: Any = _Direct(engine)
     if opened is not None:
@@ -143,9 +151,23 @@ def _compute(
     result = vibrations.compute(
         "", label, StructureRecord.of(structure), source, engine.fingerprint, settings.phonons()
     )  # fmt: skip
+    results = [result]
+
+    def keep(each: StageResult) -> None:
+        results.append(each)
+        if opened is not None:
+            store_result(opened, each)
+
     if opened is not None:
         store_result(opened, result)
-    return result
+    record, expansion = _record_of(result), None
+    if settings.volumes > 1 and record.is_stable:
+        [cell] = [item for item in result.records if item.id == record.structure]
+        assert isinstance(cell, StructureRecord)
+        expansion = quasiharmonic.expand(record, cell, source, settings, keep)
+        if opened is not None:
+            opened.insert("properties", [expansion])
+    return result._replace(blobs={name: blob for each in results for name, blob in each.blobs.items()}), expansion
 
 
 def _record_of(result: StageResult) -> VibrationRecord:
@@ -217,3 +239,25 @@ def draw(
     path = folder / f"{safe_name(name)}-vibrations.svg"
     write_whole(path, dispersion_svg(name, phonons).encode(), "--pictures")
     typer.echo(str(path), err=True)
+
+
+def imaginary_of(row: dict[str, Any]) -> str:
+    """Imaginary modes before and after, as a table has them."""
+
+    def told(modes: list[dict[str, Any]]) -> str:
+        if not modes:
+            return "none"
+        return f"{len(modes)} (to {abs(modes[0]['frequency_meV']):.1f}i)"
+
+    before, now = told(row["start_imaginary"]), told(row["imaginary"])
+    return now if before == now else f"{before}, then {now}"
+
+
+def trial_line(trial: dict[str, Any]) -> str:
+    """What came of one side of an imaginary mode."""
+    point = "Γ" if not any(trial["q"]) else f"q = ({', '.join(f'{value:.3g}' for value in trial['q'])})"
+    gain = "" if trial["gain"] is None else f", {1000 * trial['gain']:+.2f} meV/atom"
+    return (
+        f"{abs(trial['frequency_meV']):.1f}i meV at {point}, displaced by {trial['amplitude']:+g} Å: "
+        f"{trial['outcome']}{gain}"
+    )

@@ -51,6 +51,16 @@ def vibrations(
         typer.Option(help="How often an unstable structure is displaced along its modes and relaxed; 0: told only."),
     ] = 2,
     max_atoms: Annotated[int, typer.Option("--max-atoms", help="Of a supercell; larger ones are left out.")] = 600,
+    volumes: Annotated[
+        int, typer.Option("--volumes", help="At which a minimum is computed too, for thermal expansion: 5 or more.")
+    ] = 1,
+    smallest_volume: Annotated[
+        float, typer.Option("--smallest-volume", help="Of these, over that of 0 K without vibrations.")
+    ] = 0.94,
+    largest_volume: Annotated[
+        float, typer.Option("--largest-volume", help="Likewise; what heat expands to must be below.")
+    ] = 1.14,
+    pressure: Annotated[float, typer.Option("--pressure", help="Of the volumes that are shown, GPa.")] = 0.0,
     temperature: Annotated[
         list[float] | None, typer.Option("--temperature", help="Of free energies, K; may be given again. Default: 973.")
     ] = None,
@@ -64,6 +74,9 @@ def vibrations(
     workflow: Annotated[
         str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
     ] = "vibrations",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Submit it to this cluster, instead of computing it here.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed, and its cost.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -73,18 +86,23 @@ def vibrations(
     point gives way to the lower structure beside it, and hulls and ranks are made anew.
     """
     from ninefold.cli.outputs import check_output_folder
+    from ninefold.thermo.equation_of_state import check_pressure
 
+    if cluster is not None:
+        _check_submittable(cluster, files, pictures)
     if pictures is not None:
         check_output_folder(pictures, "--pictures", pattern=_PATTERN, force=force)
     settings = _settings(
         method=method, top=top, only=tuple(only or ()), competitors=competitors, min_width=min_width,
         displacement=displacement, fmax=fmax, max_steps=max_steps, follow=follow, max_atoms=max_atoms,
+        volumes=volumes, smallest_volume=smallest_volume, largest_volume=largest_volume,
     )  # fmt: skip
     temperatures = _temperatures(temperature)
+    check_pressure(pressure, "--pressure")
     if files:
         from ninefold.cli.vibration_files import of_files
 
-        rows, failed = of_files(files, store, settings, temperatures, pictures, dry_run)
+        rows, failed = of_files(files, store, settings, temperatures, pressure, pictures, dry_run)
         if json:
             print_json({"method": settings.method.title, "phases": rows})
         elif rows:
@@ -110,9 +128,14 @@ def vibrations(
         return
     if not json:
         typer.echo(_announcement(plan), err=True)
+    if cluster is not None:
+        from ninefold.cli.submit import submit_after_to
+
+        submit_after_to(cluster, screened, address, settings, COMMAND, [settings.method], workflow, as_json=json)
+        return
     fault = run_to_the_end(lambda: compute_vibrations(screened, address, settings, workflow), quiet_seconds=5.0)
     with open_store(address) as repository:
-        rows = _rows(repository, plan, settings, temperatures)
+        rows = _rows(repository, plan, settings, temperatures, pressure)
         if pictures is not None:
             _draw(repository, rows, pictures)
     if json:
@@ -123,9 +146,24 @@ def vibrations(
         _print_rows(rows, temperatures)
         for left in plan.left_out:
             typer.echo(f"left out: {left['name']}: {left['reason']}")
-        typer.echo(f"Forces: {settings.method.title}; harmonic, volume of 0 K.\nStore:  {masked(address)}")
+        also = "" if settings.volumes == 1 else " but where volumes are told"
+        typer.echo(f"Forces: {settings.method.title}; harmonic, volume of 0 K{also}.\nStore:  {masked(address)}")
     if fault is not None:
         raise fault
+
+
+def _check_submittable(cluster: str, files: list[Path] | None, pictures: Path | None) -> None:
+    from ninefold.errors import InputError
+
+    if files:
+        raise InputError(
+            "--cluster", cluster, problem="takes no --file", hint="vibrations of files are computed where they lie"
+        )
+    if pictures is not None:
+        raise InputError(
+            "--cluster", cluster, problem="draws no --pictures",
+            hint="when its jobs have ended, the same command without --cluster finds what they computed, and draws",
+        )  # fmt: skip
 
 
 def _settings(**values: Any) -> VibrationsSettings:
@@ -185,11 +223,12 @@ def _show_plan(plan: VibrationPlan, settings: VibrationsSettings, as_json: bool)
 
 
 def _rows(
-    store: Store, plan: VibrationPlan, settings: VibrationsSettings, temperatures: list[float]
+    store: Store, plan: VibrationPlan, settings: VibrationsSettings, temperatures: list[float], pressure: float
 ) -> list[dict[str, Any]]:
     """What was found of each phase, as plain values."""
     from ninefold.cli.vibration_files import row_of
-    from ninefold.flows.vibration_tasks import known_vibrations
+    from ninefold.cli.vibration_volumes import volumes_of
+    from ninefold.flows.vibration_tasks import known_expansion, known_vibrations
     from ninefold.flows.workplace import method_of
 
     method = method_of(settings.method).id
@@ -201,7 +240,11 @@ def _rows(
             rows.append(base | {"error": "not computed"})
             continue
         spectrum = None if record.spectrum is None else store.blobs.get(record.spectrum)
-        rows.append(base | row_of(record, phase.item.formula, spectrum, temperatures))
+        row = base | row_of(record, phase.item.formula, spectrum, temperatures)
+        if settings.volumes > 1 and (found := known_expansion(store, record, settings)) is not None:
+            spectra = {name: store.blobs.get(name) for name in found.values["spectra"]}
+            row["volumes"] = volumes_of(found, spectra, temperatures, pressure)
+        rows.append(row)
     return rows
 
 
@@ -216,6 +259,8 @@ def _draw(store: Store, rows: list[dict[str, Any]], folder: Path) -> None:
 
 
 def _print_rows(rows: list[dict[str, Any]], temperatures: list[float]) -> None:
+    from ninefold.cli.vibration_files import imaginary_of, trial_line
+    from ninefold.cli.vibration_volumes import told
     from ninefold.report.terminal_parts import plain, table_of
     from ninefold.report.text import MISSING
 
@@ -228,7 +273,7 @@ def _print_rows(rows: list[dict[str, Any]], temperatures: list[float]) -> None:
             table.add_row(plain(row["name"]), *[MISSING] * 2, plain(row["error"]))
             continue
         table.add_row(
-            plain(row["name"]), str(row["nsites"]), str(row["supercell_atoms"]), plain(_imaginary(row)),
+            plain(row["name"]), str(row["nsites"]), str(row["supercell_atoms"]), plain(imaginary_of(row)),
             f"{1000 * row['gain']:.1f}" if row["gain"] else "0", f"{1000 * row['zero_point_energy']:.1f}",
             f"{1000 * row['zero_point_energy_per_formula']:.0f}",
             *(f"{1000 * row['free_energy'][f'{temperature:g}']:.1f}" for temperature in temperatures),
@@ -236,26 +281,9 @@ def _print_rows(rows: list[dict[str, Any]], temperatures: list[float]) -> None:
     out = console()
     out.print(table)
     for row in rows:
+        for line in told(row.get("volumes")):
+            out.print(plain(f"{row['name']}: {line}"))
         for trial in row.get("trials") or ():
-            out.print(plain(f"{row['name']}: {_trial(trial)}"))
+            out.print(plain(f"{row['name']}: {trial_line(trial)}"))
         for note in row.get("notes") or ():
             out.print(plain(f"{row['name']}: {note}"))
-
-
-def _imaginary(row: dict[str, Any]) -> str:
-    def told(modes: list[dict[str, Any]]) -> str:
-        if not modes:
-            return "none"
-        return f"{len(modes)} (to {abs(modes[0]['frequency_meV']):.1f}i)"
-
-    before, now = told(row["start_imaginary"]), told(row["imaginary"])
-    return now if before == now else f"{before}, then {now}"
-
-
-def _trial(trial: dict[str, Any]) -> str:
-    point = "Γ" if not any(trial["q"]) else f"q = ({', '.join(f'{value:.3g}' for value in trial['q'])})"
-    gain = "" if trial["gain"] is None else f", {1000 * trial['gain']:+.2f} meV/atom"
-    return (
-        f"{abs(trial['frequency_meV']):.1f}i meV at {point}, displaced by {trial['amplitude']:+g} Å: "
-        f"{trial['outcome']}{gain}"
-    )

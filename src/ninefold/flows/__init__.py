@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ninefold.flows.compress_makers import CompressMaker
     from ninefold.flows.dynamics_makers import DynamicsMaker
     from ninefold.flows.makers import (
         EnergiesMaker,
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 _OF_VERIFY = ("PhasesMaker", "VerifyMaker")
 __all__ = [
-    "DynamicsMaker", "EnergiesMaker", "HullMaker", "PhasesMaker", "RankMaker", "ReferencesMaker", "ScreenMaker",
-    "SearchMaker", "VerifyMaker", "VibrationsMaker",
+    "CompressMaker", "DynamicsMaker", "EnergiesMaker", "HullMaker", "PhasesMaker", "RankMaker", "ReferencesMaker",
+    "ScreenMaker", "SearchMaker", "VerifyMaker", "VibrationsMaker",
 ]  # fmt: skip
 
 
@@ -38,6 +39,10 @@ def __getattr__(name: str) -> Any:
         from ninefold.flows import vibration_makers
 
         return vibration_makers.VibrationsMaker
+    if name == "CompressMaker":
+        from ninefold.flows import compress_makers
+
+        return compress_makers.CompressMaker
     if name == "DynamicsMaker":
         from ninefold.flows import dynamics_makers
 

@@ -16,21 +16,15 @@ from ninefold.store.records import read
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
+    from ninefold.stages.compress import CompressSettings
     from ninefold.store import Store
 
 Line = dict[str, Any]
-"""`label`, `structure`, `energy_per_atom`, and `method`, its place among the campaign's."""
+"""`label`, `structure`, `nsites`, `energy_per_atom`; `method`, its place among the campaign's; and `state`, the id of
+its equation of state, which may be there."""
 
 
-def plan(
-    store: Store,
-    campaign: Campaign,
-    window: float | None = None,
-    top: int | None = None,
-    minima: int = compress.MINIMA,
-    *,
-    all_methods: bool = False,
-) -> list[Line]:
+def plan(store: Store, campaign: Campaign, settings: CompressSettings) -> list[Line]:
     """Structures to compress, by method: all references of the systems of what is in the window, then its minima.
 
     Candidates that those in the window decompose into, static or at a stored condition, come with them.
@@ -38,21 +32,17 @@ def plan(
     Args:
         store: With the finished campaign.
         campaign: As in the store.
-        window: Distance to the hull up to which a candidate is compressed, static or at any stored condition, eV/atom;
-            default: 1.645 times its own uncertainty.
-        top: Candidates of each method at most, the nearest to the hull first.
-        minima: Of each candidate, at most.
-        all_methods: Those of every method of the campaign, not of the most trusted alone.
+        settings: Which.
 
     Raises:
         InputError: if the campaign is not finished.
     """
     check_finished(store, campaign.name)
     lines: list[Line] = []
-    for place, settings in enumerate(campaign.methods):
-        if place < len(campaign.methods) - 1 and not all_methods:
+    for place, engine in enumerate(campaign.methods):
+        if place < len(campaign.methods) - 1 and not settings.all_methods:
             continue
-        method = method_of(settings).id
+        method = method_of(engine).id
         rows = [
             (nearest, row)
             for document in store.iterate("candidates", equal={"campaign": campaign.name, "method": method})
@@ -60,9 +50,10 @@ def plan(
         ]
         by_label = {row.label: row for _, row in rows}
         limit = campaign.stability.noise_eV_per_atom
+        window = settings.window
         rows = [pair for pair in rows if pair[0] <= (default_window(pair[1], limit) if window is None else window)]
         rows.sort(key=lambda pair: (pair[0], pair[1].id))
-        chosen = [row for _, row in rows[:top]]
+        chosen = [row for _, row in rows[: settings.top]]
         # a phase with an equation of state beside one with p V would win by what p V is too high
         others = dict.fromkeys(name for row in chosen for name in _products(row) if name in by_label)
         chosen += [by_label[name] for name in others if by_label[name] not in chosen]
@@ -71,19 +62,26 @@ def plan(
             is_needed = any(set(reference.elements) <= system for system in systems)
             if is_needed and reference.volume_per_atom and reference.structure and not reference.refuted:
                 assert reference.energy_per_atom is not None
-                lines.append(_line(reference.name, reference.structure, reference.energy_per_atom, place))
+                line: Line = {"label": reference.name, "structure": reference.structure, "method": place}
+                lines.append({**line, "energy_per_atom": reference.energy_per_atom})
         for row in chosen:
             places = {minimum.structure: place for place, minimum in enumerate(row.minima, start=1)}
-            for minimum in compress.chosen_minima(row.minima, minima):
+            for minimum in compress.chosen_minima(row.minima, settings.minima):
                 label = f"{row.label}, minimum {places[minimum.structure]} ({minimum.space_group_symbol})"
-                lines.append(_line(label, minimum.structure, minimum.energy_per_atom, place))
+                line = {"label": label, "structure": minimum.structure, "method": place}
+                lines.append({**line, "energy_per_atom": minimum.energy_per_atom})
+    cells = structures_of(store, (line["structure"] for line in lines))
+    ids = [method_of(engine).id for engine in campaign.methods]
+    for line in lines:
+        key = line["structure"]
+        line |= {"nsites": len(cells[key].species), "state": compress.state_id(key, ids[line["method"]])}
     return list({(line["structure"], line["method"]): line for line in lines}.values())
 
 
 @isolated
-def compress_one(place: Workplace, line: Line) -> PropertyRecord | Failure:
+def compress_one(place: Workplace, line: Line, method: int) -> PropertyRecord | Failure:
     """The equation of state of one structure, made or found."""
-    engine = place.engine(place.campaign.methods[line["method"]])
+    engine = place.engine(place.campaign.methods[method])
     key = line["structure"]
     known = read(place.store, PropertyRecord, compress.state_id(key, engine.fingerprint))
     if known is not None:
@@ -109,7 +107,3 @@ def _nearest(row: Candidate) -> float | None:
     found += [at.get("phase_separation_energy") for at in row.conditions]
     known = [value for value in found if value is not None]
     return min(known) if known and row.minima and not row.verification else None
-
-
-def _line(label: str, structure: str, energy_per_atom: float, method: int) -> Line:
-    return {"label": label, "structure": structure, "energy_per_atom": energy_per_atom, "method": method}

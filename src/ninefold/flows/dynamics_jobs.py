@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from jobflow import job
+from jobflow import Flow, Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import dynamics_tasks
@@ -22,9 +22,8 @@ from ninefold.flows.shards import (
     each_line,
     forget_other_shards,
     key_of,
-    lines_of,
     method_name,
-    shard_of,
+    shards_of,
 )
 from ninefold.flows.verify_plan import check_finished
 from ninefold.flows.workplace import Failure, method_of
@@ -44,7 +43,7 @@ def plan_dynamics(campaign: Settings, store: str, settings: Settings) -> dict[st
         settings: `DynamicsSettings` as plain values.
 
     Returns:
-        `shard`, one line for each run; `left_out`, names and reasons; `attempt`.
+        `shards`, one line for each run; `left_out`, names and reasons; `attempt`.
     """
     screened, asked = parse_campaign(campaign), DynamicsSettings.model_validate(settings)
     with open_store(store, mode="write") as opened:
@@ -53,10 +52,26 @@ def plan_dynamics(campaign: Settings, store: str, settings: Settings) -> dict[st
         attempt = check_finished(opened, screened.name).attempt
         # the long ones first, so that none is left alone at the end
         order = sorted(plan.candidates, key=lambda one: -one.steps * one.n_atoms)
-        shard = shard_of(opened, [line for one in order for line in one.lines(asked)], attempt)
+        lines = (line for one in order for line in one.lines(asked))
+        shards = shards_of(opened, lines, asked.runs_per_job, attempt)
         stage = _stage(campaign, asked)
-        forget_other_shards(opened, screened.name, (stage,), [key_of(shard)], attempt)
-        return {"shard": shard, "left_out": plan.left_out, "attempt": attempt}
+        forget_other_shards(opened, screened.name, (stage,), map(key_of, shards), attempt)
+        return {"shards": shards, "left_out": plan.left_out, "attempt": attempt}
+
+
+@job(name="compute dynamics")
+def compute_dynamics(campaign: Settings, store: str, shards: list[Shard], method: int, settings: Settings) -> Response:
+    """Replace itself by a job for each shard.
+
+    Args:
+        campaign: As plain values, the method among its methods.
+        store: Its address.
+        shards: Of runs.
+        method: Its place among the campaign's methods.
+        settings: `DynamicsSettings` as plain values.
+    """
+    jobs = [compute_dynamics_of(campaign, store, shard, method, settings) for shard in shards]
+    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name="dynamics"))
 
 
 @job(name="run dynamics")
@@ -80,15 +95,16 @@ def compute_dynamics_of(campaign: Settings, store: str, shard: Shard, method: in
 
 @job(name="analyse dynamics", config=WHATEVER_IS_THERE)
 def analyse_dynamics(
-    campaign: Settings, store: str, planned: dict[str, Any], run: Shard | None, method: int, settings: Settings
-) -> dict[str, Any]:
+    campaign: Settings, store: str, planned: dict[str, Any], runs: list[Shard | None] | None, method: int,
+    settings: Settings,
+) -> dict[str, Any]:  # fmt: skip
     """Analyse the runs of each candidate together, where all of them are there.
 
     Args:
         campaign: As plain values, the method among its methods.
         store: Its address.
         planned: Output of `plan_dynamics`.
-        run: The runs that came to their end.
+        runs: Those that came to their end.
         method: Its place among the campaign's methods.
         settings: `DynamicsSettings` as plain values.
 
@@ -100,9 +116,9 @@ def analyse_dynamics(
     ids = []
     with open_store(store, mode="write") as opened:
         by_candidate: dict[str, list[dict[str, Any]]] = {}
-        for line in each_line(opened, [run]):
+        for line in each_line(opened, runs):
             by_candidate.setdefault(line["id"], []).append(line)
-        asked = Counter(line["id"] for line in lines_of(opened, planned["shard"]))
+        asked = Counter(line["id"] for line in each_line(opened, planned["shards"]))
         # of what is not complete a fault tells; analysed in part it would leave a result that nobody asked for
         each = [lines for key, lines in by_candidate.items() if len(lines) == asked[key]]
         faults = Faults(opened, screened.name, stage, planned["attempt"])

@@ -13,6 +13,7 @@ from jobflow import Flow, Maker
 from ninefold.campaign import parse_campaign
 from ninefold.flows import dynamics_jobs
 from ninefold.flows.best_phases import campaign_with
+from ninefold.flows.rows_anew import make_rows_anew
 from ninefold.stages.dynamics import DynamicsSettings
 from ninefold.store import public_address
 
@@ -42,6 +43,7 @@ class DynamicsMaker(Maker):
         extended, method = campaign_with(screened, asked.method)
         plain = extended.to_dict()
         planned = dynamics_jobs.plan_dynamics(campaign, store, settings)
-        run = dynamics_jobs.compute_dynamics_of(plain, store, planned.output["shard"], method, settings)
+        run = dynamics_jobs.compute_dynamics(plain, store, planned.output["shards"], method, settings)
         analysed = dynamics_jobs.analyse_dynamics(plain, store, planned.output, run.output, method, settings)
-        return Flow([planned, run, analysed], output=analysed.output, name=f"{self.name} {screened.name}")
+        rows = make_rows_anew(campaign, store, analysed.output)
+        return Flow([planned, run, analysed, rows], output=rows.output, name=f"{self.name} {screened.name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ninefold.engines.registry import evidence_of
-from ninefold.stages import build, dynamics, energies, own, prescreen, references, verify, vibrations
+from ninefold.stages import build, compress, dynamics, energies, own, prescreen, references, verify, vibrations
 from ninefold.stages.stage import Resources
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _STAGES = {
     "relax_minima_of": energies.STAGE,
     "compute_phase": verify.STAGE,
     "compute_vibrations_of": vibrations.STAGE,
+    "compress_structures_of": compress.COMPRESS,
     "compute_dynamics_of": dynamics.STAGE,
 }
 """Function of a job that computes a shard -> its stage."""

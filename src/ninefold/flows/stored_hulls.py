@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -146,6 +147,40 @@ def stored_hulls(
             allowed=listed(there, MOST_NAMED) if there else None,
         )  # fmt: skip
     raise InputError("campaign", name, problem="has no candidate with a structure", hint="'ninefold status' says why")
+
+
+def lowest_pressures_between(
+    store: Store, rows: Iterable[Mapping[str, Any]]
+) -> dict[str, tuple[float | None, float | None]]:
+    """Between which pressures some candidates form with a probability of 90 %, at the temperature of their synthesis.
+
+    Args:
+        store: Open.
+        rows: Of stored candidates; those without an uncertainty or a hull under hydrogen are left out.
+
+    Returns:
+        By the row's id; see `ninefold.thermo.window.lowest_pressures`.
+    """
+    from ninefold.thermo.window import CONFIDENCE, lowest_pressures
+
+    able = [row for row in rows if row.get("formation") and row.get("e_above_hull_uncertainty") is not None]
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in able:
+        groups[row["campaign"], row["method"]].append(row)
+    found = {}
+    for (campaign, method), some in groups.items():
+        try:
+            stored = stored_hulls(store, campaign, method, {row["chemical_system"] for row in some})
+        except InputError:  # of an earlier version, without its structures
+            continue
+        for row in sorted(some, key=lambda row: str(row["chemical_system"])):
+            system, own = stored.system(row["elements"]), stored.rows.get(row["label"])
+            phase = None if own is None else stored.hulls.phase_of(own)
+            if phase is None or system.missing:
+                continue
+            sigma = CONFIDENCE * row["e_above_hull_uncertainty"]
+            found[row["id"]] = lowest_pressures(system, phase, row["formation"]["temperature_K"], sigma)
+    return found
 
 
 def _missing(system: ChemicalSystem) -> list[str]:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 from ninefold.campaign import parse_campaign
 from ninefold.models.campaign import CampaignRecord
 from ninefold.models.method import Method, ZeroPoint
+from ninefold.models.property import PropertyRecord
 from ninefold.models.search import MinimaRecord
 from ninefold.models.vibrations import VibrationRecord
+from ninefold.stages import quasiharmonic
 from ninefold.stages.compress import STAGE, state_id, state_of
+from ninefold.stages.quasiharmonic import quasi_harmonic_of
 from ninefold.stages.stability import Thermal
 from ninefold.stages.structure_facts import is_of, widest
 from ninefold.store.records import read_all
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from ninefold.store import Store
     from ninefold.thermo.equation_of_state import EquationOfState
     from ninefold.thermo.harmonic import HarmonicVibrations
+    from ninefold.thermo.quasiharmonic import QuasiHarmonic
 
 
 def thermal_of(store: Store, method: str, campaign: str) -> Thermal:
@@ -41,9 +45,32 @@ def thermal_of(store: Store, method: str, campaign: str) -> Thermal:
         states = _states(store, lender)
         label = str((store.get("methods", lender) or {}).get("label"))
         lent = {structure: (label, state) for structure, state in states.items()} | lent
+    chosen = _vibrations(store, method)
+    vibrations = {structure: modes for structure, (_, modes) in chosen.items()}
     return Thermal(
-        _states(store, method), _vibrations(store, method), zero_point, _carried_on(store, method, lent) if lent else {}
-    )
+        _states(store, method), vibrations, zero_point, _carried_on(store, method, lent) if lent else {},
+        _expansions(store, method, {structure: record for structure, (record, _) in chosen.items()}),
+    )  # fmt: skip
+
+
+def _expansions(store: Store, method: str, records: Mapping[str, str]) -> dict[str, QuasiHarmonic]:
+    """Vibrations at several volumes, by the structure whose vibrations at rest they stand beside.
+
+    Args:
+        store: Where they are.
+        method: Id.
+        records: Structure -> id of its `VibrationRecord`.
+    """
+    chosen: dict[str, PropertyRecord] = {}
+    for found in read_all(store, PropertyRecord, equal={"stage": quasiharmonic.STAGE, "method": method}):
+        before = chosen.get(found.values["vibrations"])
+        if before is None or (len(found.values["volumes"]), found.id) > (len(before.values["volumes"]), before.id):
+            chosen[found.values["vibrations"]] = found
+    made = {
+        key: quasi_harmonic_of(found, {name: store.blobs.get(name) for name in found.values["spectra"]})
+        for key, found in chosen.items()
+    }
+    return {structure: solid for structure, record in records.items() if (solid := made.get(record)) is not None}
 
 
 def _states(store: Store, method: str) -> dict[str, EquationOfState]:
@@ -92,8 +119,8 @@ def _carried_on(
     return found
 
 
-def _vibrations(store: Store, method: str) -> dict[str, HarmonicVibrations]:
-    """By the structure that they are of; and by that which was asked for, unless it gave way to a lower one.
+def _vibrations(store: Store, method: str) -> dict[str, tuple[str, HarmonicVibrations]]:
+    """Record and modes by the structure they are of; also by that which was asked for, if none lower took its place.
 
     Of several of one structure, those of the largest supercell.
     """
@@ -111,7 +138,7 @@ def _vibrations(store: Store, method: str) -> dict[str, HarmonicVibrations]:
         for blob in {record.spectrum for record in chosen.values() if record is not None and record.spectrum}
     }
     return {
-        structure: spectra[record.spectrum]
+        structure: (record.id, spectra[record.spectrum])
         for structure, record in chosen.items()
         if record is not None and record.spectrum
     }

@@ -19,7 +19,7 @@ from ninefold.flows.shards import (
     forget_other_shards,
     key_of,
     method_name,
-    shard_of,
+    shards_of,
 )
 from ninefold.flows.tasks import records_of
 from ninefold.flows.verify_plan import check_finished
@@ -38,7 +38,7 @@ from ninefold.store import open_store
 
 @job(name="plan vibrations")
 def plan_vibrations(campaign: Settings, store: str, settings: Settings) -> dict[str, Any]:
-    """Choose the phases, the small ones first, as one shard: a machine's workers share its lines.
+    """Choose the phases, those that take longest first: none of them is left alone at the end.
 
     Args:
         campaign: As plain values.
@@ -53,8 +53,8 @@ def plan_vibrations(campaign: Settings, store: str, settings: Settings) -> dict[
         plan = plan_of(opened, screened, asked)
         opened.insert("methods", [method_of(asked.method)])
         attempt = check_finished(opened, screened.name).attempt
-        order = sorted(plan.phases, key=lambda phase: phase.supercell_atoms * phase.displacements)
-        shards = [shard_of(opened, [phase.line() for phase in order], attempt)] if order else []
+        order = sorted(plan.phases, key=lambda phase: -phase.supercell_atoms * phase.displacements)
+        shards = shards_of(opened, (phase.line() for phase in order), asked.phases_per_job, attempt)
         extended, method = campaign_with(screened, asked.method)
         stage = name_with(vibrations.STAGE.name, method_name(extended, method))
         forget_other_shards(opened, screened.name, (stage,), map(key_of, shards), attempt)

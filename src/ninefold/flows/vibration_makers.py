@@ -13,6 +13,7 @@ from jobflow import Flow, Maker
 from ninefold.campaign import parse_campaign
 from ninefold.flows import vibration_jobs
 from ninefold.flows.best_phases import campaign_with
+from ninefold.flows.rows_anew import make_rows_anew
 from ninefold.stages.vibrations import VibrationsSettings
 from ninefold.store import public_address
 
@@ -45,4 +46,6 @@ class VibrationsMaker(Maker):
             extended.to_dict(), store, planned.output["shards"], method, settings
         )  # fmt: skip
         gathered = vibration_jobs.gather_vibrations(campaign, store, planned.output, computed.output)
-        return Flow([planned, computed, gathered], output=gathered.output, name=f"{self.name} {screened.name}")
+        rows = make_rows_anew(campaign, store, gathered.output)
+        jobs = [planned, computed, gathered, rows]
+        return Flow(jobs, output=rows.output, name=f"{self.name} {screened.name}")

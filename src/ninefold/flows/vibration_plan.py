@@ -9,7 +9,7 @@ from ninefold.errors import InputError
 from ninefold.flows.best_phases import best_phases
 from ninefold.flows.tasks import structures_of
 from ninefold.flows.verify_plan import check_finished
-from ninefold.flows.vibration_tasks import known_vibrations
+from ninefold.flows.vibration_tasks import known_expansion, known_vibrations
 from ninefold.stages import vibrations
 from ninefold.stages.verify_plan import CANDIDATE, Item
 from ninefold.vibrations.cost import available_memory, check_memory, cost_of
@@ -30,11 +30,18 @@ class PlannedPhase:
     """Supercells whose forces are computed."""
     seconds: float | None
     memory_GB: float | None
-    is_known: bool = False
+    vibrations: str | None = None
+    """Id of what has been computed already."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing is left to compute."""
+        return self.vibrations is not None
 
     def line(self) -> dict[str, Any]:
         """As a job takes it."""
-        return self.item.line() | {key: value for key, value in asdict(self).items() if key != "item"}
+        own = {key: value for key, value in asdict(self).items() if key != "item"}
+        return {**self.item.line(), **own, "is_known": self.is_known}
 
 
 @dataclass
@@ -91,12 +98,15 @@ def _add(plan: VibrationPlan, store: Store, item: Item, settings: VibrationsSett
     structure = symmetrised(structures_of(store, [item.structure])[item.structure].to_structure())
     try:
         needed = displacements_of(structure, settings)
-        atoms, cells = needed.supercell.n_atoms, len(needed.displaced) + 1
+        atoms = needed.supercell.n_atoms
+        cells = (len(needed.displaced) + 1) * (1 if settings.volumes == 1 else 1 + settings.volumes)
         cost = cost_of(settings.method, atoms, cells)
         check_memory(item.formula, atoms, cost, available_memory())
     except InputError as error:
         plan.left_out.append({"name": item.name, "elements": item.elements, "reason": str(error)})
         return
-    is_known = known_vibrations(store, item.structure, method, settings.phonons()) is not None
+    known = known_vibrations(store, item.structure, method, settings.phonons())
+    if known is not None and settings.volumes > 1 and known.is_stable:
+        known = known if known_expansion(store, known, settings) else None
     item.nsites = len(structure)
-    plan.phases.append(PlannedPhase(item, atoms, cells, *cost, is_known))
+    plan.phases.append(PlannedPhase(item, atoms, cells, *cost, None if known is None else known.id))

@@ -14,8 +14,9 @@ from ninefold.flows.tasks import records_of, store_result, structures_of
 from ninefold.flows.workplace import Failure, Workplace, isolated
 from ninefold.models.calculation import Calculation
 from ninefold.models.composition import CompositionRecord
+from ninefold.models.property import PropertyRecord
 from ninefold.models.vibrations import VibrationRecord
-from ninefold.stages import vibrations
+from ninefold.stages import quasiharmonic, vibrations
 from ninefold.stages.verify_plan import REFERENCE
 from ninefold.stages.vibrations import VibrationsSettings
 from ninefold.store.records import read, read_all
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ninefold.engines.settings import RelaxSettings
     from ninefold.flows.cached_engine import CachedEngine
     from ninefold.store import Store
+    from ninefold.vibrations.course import Tell
     from ninefold.vibrations.settings import PhononSettings
 
 
@@ -67,18 +69,19 @@ def vibrations_one(place: Workplace, line: Line, method: int, settings: dict[str
 
     engine, store = place.engine(place.campaign.methods[method]), place.store
     asked = VibrationsSettings.model_validate(settings).phonons()
+    whole = VibrationsSettings.model_validate(settings)
+
+    def tell(step: str, done: int, total: int) -> None:
+        announce(f"{step} of {line['name']}", done, total, unit="supercells")
+
     known = known_vibrations(store, line["structure"], engine.fingerprint, asked)
     if known is not None:
-        return known
+        return _expanded(store, known, StoredForces(engine, store), whole, tell)
     assignment = None
     if line["role"] != REFERENCE:
         composition = records_of(store, CompositionRecord, [line["id"]])[line["id"]]
         assignment = composition.to_assignment()
     start = structures_of(store, [line["structure"]])[line["structure"]]
-
-    def tell(step: str, done: int, total: int) -> None:
-        announce(f"{step} of {line['name']}", done, total, unit="supercells")
-
     try:
         result = vibrations.compute(
             place.campaign.name, line["label"], start, StoredForces(engine, store), engine.fingerprint, asked,
@@ -89,7 +92,40 @@ def vibrations_one(place: Workplace, line: Line, method: int, settings: dict[str
     store_result(store, result)
     record = result.records[-1]
     assert isinstance(record, VibrationRecord)
+    return _expanded(store, record, StoredForces(engine, store), whole, tell)
+
+
+def _expanded(
+    store: Store, record: VibrationRecord, source: StoredForces, settings: VibrationsSettings, tell: Tell
+) -> VibrationRecord | Failure:
+    """Vibrations at other volumes, where they are asked for, stored beside the record of a minimum; that record."""
+    from ninefold.vibrations.course import CourseError
+
+    if settings.volumes == 1 or known_expansion(store, record, settings) is not None:
+        return record
+    if record.structure is None or not record.is_stable:
+        return record
+    cell = structures_of(store, [record.structure])[record.structure]
+    try:
+        made = quasiharmonic.expand(record, cell, source, settings, lambda result: store_result(store, result), tell)
+    except CourseError as error:
+        return Failure(str(error))
+    store.insert("properties", [made])
     return record
+
+
+def known_expansion(store: Store, record: VibrationRecord, settings: VibrationsSettings) -> PropertyRecord | None:
+    """What is known of a phase at several volumes.
+
+    Args:
+        store: Where.
+        record: Of its vibrations at the volume of rest.
+        settings: It must have been computed with.
+    """
+    found = read(store, PropertyRecord, quasiharmonic.expansion_id(record, settings))
+    if found is None or not all(store.blobs.is_whole(name) for name in found.values["spectra"]):
+        return None
+    return found
 
 
 def known_vibrations(store: Store, structure: str, method: str, settings: PhononSettings) -> VibrationRecord | None:

@@ -14,5 +14,9 @@ def formation_sentence(candidate: Mapping[str, Any]) -> str | None:
     if not candidate.get("formation"):
         return None
     formation = Formation(**candidate["formation"])
-    told = sentence(formation, candidate["formula"], candidate.get("lowest_pressure_uncertainty"))
+    between = candidate.get("lowest_pressure_between")
+    told = sentence(
+        formation, candidate["formula"], candidate.get("lowest_pressure_uncertainty"),
+        None if between is None else (between[0], between[1]),
+    )  # fmt: skip
     return f"{told}." + (f" {formation.reaction}." if formation.reaction else "")

@@ -159,8 +159,10 @@ def powder_png(figure: PowderFigure) -> bytes:
     top = max((float(curve.y.max()) for curve in figure.curves), default=100.0) or 1.0
     for angle, share in figure.sticks:
         axes.vlines(angle, 0, share, color=TERMS[0], linewidth=1)
-    for curve in figure.curves:
-        axes.plot(figure.x, curve.y, color=curve.colour, linewidth=0.8, label=curve.label)
+    for place, curve in enumerate(figure.curves):
+        # the measured one as points: a line would lie hidden under the calculated one
+        style = {"linestyle": "none", "marker": ".", "markersize": 2} if place == 0 else {"linewidth": 0.8}
+        axes.plot(figure.x, curve.y, color=curve.colour, label=curve.label, **style)
     below = 0.0
     if figure.difference is not None:
         below = -0.18 * top
@@ -172,8 +174,9 @@ def powder_png(figure: PowderFigure) -> bytes:
         )  # fmt: skip
     if figure.marks:
         axes.plot(figure.marks, np.full(len(figure.marks), 1.03 * top), "v", color="#d55e00", label="unexplained")
-    axes.set(title=figure.title, xlabel="2θ, °", ylabel="intensity", xlim=figure.two_theta_range)
+    axes.set(title=figure.title, xlabel="2θ (degrees)", ylabel="intensity", xlim=figure.two_theta_range)
     axes.set_ylim(1.6 * below - (rows * 1.2 + 0.05) * top, 1.1 * top)
+    axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 1.1 * top])  # below 0 is no intensity
     if figure.curves or figure.ticks:
         axes.legend(fontsize=7, frameon=False)
     out = io.BytesIO()

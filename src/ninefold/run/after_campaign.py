@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign.foreign import load_foreign_code
 from ninefold.campaign.workflows import workflows
-from ninefold.flows import rebuild
 from ninefold.flows.faults import faults_error
 from ninefold.flows.kept import lease_purpose
-from ninefold.flows.progress import announce, listening
+from ninefold.flows.progress import listening
 from ninefold.flows.verify_plan import check_finished
 from ninefold.run.job_errors import JobErrors
-from ninefold.run.local import Noting, flow_of, run_flow
+from ninefold.run.local import Noting, check_not_submitted, flow_of, run_flow
 from ninefold.run.workers import Workers
 from ninefold.store import open_store
 from ninefold.store.store import EXECUTOR
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
-    from ninefold.models.campaign import CampaignRecord
     from ninefold.settings import Settings
-    from ninefold.store import Store
 
 AGAIN = "the same command"
+IN_ONE_JOB = 10_000
+"""Phases, structures or runs of a job: jobs run one after another here, the workers share what is in one."""
 
 
 def run_after(
@@ -36,7 +35,6 @@ def run_after(
     *,
     purpose: str,
     stages_of: Callable[[], Sequence[str]],
-    at_end: Callable[[Store, CampaignRecord], None] | None = None,
 ) -> None:
     """Run a flow on a finished campaign, or go on with it.
 
@@ -47,7 +45,6 @@ def run_after(
         workflow: Name of a workflow, or a Python file with `make_flow(campaign, store, settings)`.
         purpose: What the store's lease says, before the campaign's name.
         stages_of: Gives, when the flow has ended, the stages whose faults are told.
-        at_end: Done when the flow has ended, under the lease.
 
     Raises:
         InputError: if nothing can be computed so, or another process runs on the store.
@@ -62,18 +59,12 @@ def run_after(
         open_store(store, mode="write") as opened,
         opened.lease(EXECUTOR, f"{purpose} {lease_purpose(name)}") as lease,
     ):
-        record = check_finished(opened, name)
+        check_not_submitted(opened, name, address=store)
+        check_finished(opened, name)
         failed = JobErrors(opened, name)
         with Workers(campaign.execution.worker_count) as workers, listening(Noting(lease)):
             run_flow(flow, workers, failed)
         if failed.errors:
             raise failed.told(again=AGAIN) from failed.errors[0]
-        if at_end is not None:
-            at_end(opened, record)
         if faults := opened.find("faults", equal={"campaign": name, "stage": list(stages_of())}, limit=None):
             raise faults_error(faults, again=AGAIN)
-
-
-def rows_anew(store: Store, campaign: CampaignRecord) -> None:
-    """Make rows, hulls and ranks anew from what the store holds now."""
-    rebuild.apply(store, rebuild.changes_of(store, campaign, rebuild.Rebuilt(), announce))

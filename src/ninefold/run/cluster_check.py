@@ -118,7 +118,7 @@ def memory_finding(cluster: Cluster, kind: ResourceKind) -> Finding | None:
     short = {
         name: stage.resources.memory_GB
         for name, stage in SHIPPED.items()
-        if stage.is_queued and stage.resources.kind == declared and stage.resources.memory_GB > each
+        if stage.resources.kind == declared and stage.resources.memory_GB > each
     }
     if not short:
         return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ninefold.flows.best_phases import campaign_with
 from ninefold.flows.shards import method_name
-from ninefold.run.after_campaign import rows_anew, run_after
+from ninefold.run.after_campaign import IN_ONE_JOB, run_after
 from ninefold.stages import dynamics
 from ninefold.stages.stage import name_with
 
@@ -31,6 +31,6 @@ def compute_dynamics(campaign: Campaign, store: str, settings: DynamicsSettings,
         MachineFaultError: at the end, if the machine or an error of a job kept something from being computed.
     """
     run_after(
-        campaign, store, settings, workflow, purpose="dynamics of", at_end=rows_anew,
+        campaign, store, settings.model_copy(update={"runs_per_job": IN_ONE_JOB}), workflow, purpose="dynamics of",
         stages_of=lambda: [name_with(dynamics.STAGE.name, method_name(*campaign_with(campaign, settings.method)))],
     )  # fmt: skip

@@ -12,6 +12,8 @@ from ninefold.flows.faults import blamed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ninefold.store import Store
+
 _VARYING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12,}|(?<![A-Za-z])[-+]?\d[\d.,:eE+-]*|/[^\s:'\"]+")
 """Parts of a reason that differ between two failures of one cause: addresses, hashes, numbers, paths."""
 MOST_NAMED = 3
@@ -61,3 +63,14 @@ def grouped(faults: Iterable[Mapping[str, Any]], logs: Mapping[str, str]) -> lis
         names = [fault["what"] for fault in members[:MOST_NAMED]]
         found.append(Failures(cause, len(members), dict(stages), names, members[0]["reason"], log))
     return sorted(found, key=lambda group: (-group.number, group.cause))
+
+
+def held_faults(store: Store, campaign: str, causes: tuple[str, ...]) -> str | None:
+    """The faults of some causes as a blob: the runs to come leave them as they are. None without causes."""
+    import json
+
+    if not causes:
+        return None
+    faults = store.find("faults", equal={"campaign": campaign}, fields=["stage", "what", "reason"])
+    held = [[row["stage"], row["what"], row["reason"]] for row in faults if cause_of(row["reason"]) in causes]
+    return store.blobs.put(json.dumps(held).encode())

@@ -78,7 +78,7 @@ def run_campaign(
     flow = flow_of(make_flow, campaign, store, workflow)
     run, name = run_of(workflow), campaign.name
     with open_store(store, mode="write") as opened, opened.lease(EXECUTOR, lease_purpose(name)) as lease:
-        _check_not_submitted(opened, name, address=store)
+        check_not_submitted(opened, name, address=store)
         with Workers(campaign.execution.worker_count) as workers, listening(Noting(lease)):
             workers.try_engines(settings, campaign.methods)
             if fresh:
@@ -94,11 +94,12 @@ def run_campaign(
             raise faults_error(faults)
 
 
-def _check_not_submitted(opened: Store, campaign: str, address: str) -> None:
+def check_not_submitted(opened: Store, campaign: str, address: str) -> None:
+    """Refuse to compute here what a cluster computes; see `ninefold.run.watch.check_not_submitted`."""
     if store_file(address) is None:  # a file is in no launchpad, and needs no client of a server
-        from ninefold.run.watch import check_not_submitted
+        from ninefold.run import watch
 
-        check_not_submitted(opened, campaign)
+        watch.check_not_submitted(opened, campaign)
 
 
 def _raise(job: str, error: Exception) -> None:

@@ -34,7 +34,7 @@ class OneProcess:
 _STAGE_OF_TASK = {
     "build_one": "build", "prescreen_one": "prescreen", "relax_reference": "references", "relax_minima_one": "energies",
     "static_one": "verify", "relax_one": "verify", "vibrations_one": "vibrations",
-    "run_one": "dynamics",
+    "compress_one": "compress", "run_one": "dynamics",
 }  # fmt: skip
 
 

@@ -162,6 +162,10 @@ def inputs_of(store: Store, campaign: str, shard: dict[str, Any] | None) -> dict
     for pool in records["pools"].values():
         with suppress(BlobError):  # it is made anew where it is needed
             blobs[pool["packings"]] = _text(store.blobs.get(pool["packings"]))
+    for row in records["vibrations"].values():  # without them they would not count as known
+        for name in filter(None, (row["force_constants"], row["spectrum"])):
+            with suppress(BlobError):
+                blobs[name] = _text(store.blobs.get(name))
     methods = {row.get("method") for rows in records.values() for row in rows.values()}
     records["methods"] = store.get_many("methods", sorted(key for key in methods if isinstance(key, str)))
     return {"records": {name: list(rows.values()) for name, rows in records.items() if rows}, "blobs": blobs}

@@ -21,6 +21,7 @@ from ninefold.flows.resources import kind_of
 from ninefold.flows.runner import Run
 from ninefold.flows.spending import is_over
 from ninefold.models.campaign import CampaignRecord
+from ninefold.run.failures import held_faults
 from ninefold.run.local import flow_of, run_of
 from ninefold.run.shard_size import MOST_SHARDS, SHARD_SECONDS, with_shards
 from ninefold.run.submitted_runs import (
@@ -33,9 +34,12 @@ from ninefold.run.submitted_runs import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ninefold.campaign.model import Campaign
+    from ninefold.engines.settings import EngineSettings
     from ninefold.run.launchpad import CampaignLaunchPad
-    from ninefold.stages.verify import VerifySettings
+    from ninefold.settings import Settings
     from ninefold.store import Store
 
 LEASE = "submit"
@@ -105,23 +109,40 @@ def submit_campaign(
         _check_new(store, launchpad, campaign, run, previous, update=update, option=option)
         sized = with_shards(campaign, store, shard_seconds, places)
         flow = flow_of(functools.partial(make_flow), sized, address, workflow)
-        held = _held_faults(store, campaign.name, held_causes)
+        held = held_faults(store, campaign.name, held_causes)
         return _submit(
             store, launchpad, sized, flow, run, cluster, kinds, previous, what="screen", accept_changes=update,
             has_spool=has_spool, held=held, places=places, shard_seconds=shard_seconds,
         )  # fmt: skip
 
 
-def submit_verification(
-    campaign: Campaign, address: str, cluster: str, kinds: tuple[str, ...], settings: VerifySettings,
-    workflow: str = "verify", has_spool: bool = False, option: str = "",
+def submit_after(
+    campaign: Campaign, address: str, cluster: str, kinds: tuple[str, ...], settings: Settings, what: str,
+    methods: Sequence[EngineSettings], workflow: str, has_spool: bool = False, option: str = "",
 ) -> Submission:  # fmt: skip
-    """Put the verification of a finished campaign into the launchpad; arguments as of `submit_campaign`."""
+    """Put what is computed of a finished campaign into the launchpad.
+
+    Args:
+        campaign: As in the store, finished.
+        address: Of the database of store and launchpad.
+        cluster: Name of the cluster whose workers take its jobs.
+        kinds: Of resources that the cluster has.
+        settings: What `make_flow` of the workflow takes as `settings`.
+        what: The command whose work it is: `verify`, `vibrations`, ...
+        methods: That compute.
+        workflow: Name of a workflow, or a Python file with `make_flow(campaign, store, settings)`.
+        has_spool: Whether the cluster's nodes see no database.
+        option: How the user's commands name the database: ` --cluster NAME`, or nothing.
+
+    Raises:
+        InputError: if jobs of the campaign are left, it is not finished, or the cluster cannot run a method.
+    """
     from ninefold.flows.verify_plan import check_finished
 
     make_flow = workflows().load(workflow)
     load_foreign_code(campaign)
-    check_kind(kind_of(settings.method), kinds, cluster, settings.method.title)
+    for method in methods:
+        check_kind(kind_of(method), kinds, cluster, method.title)
     chosen: Any = functools.partial(make_flow, settings=settings.model_dump(mode="json"))
     run = run_of(workflow)
     with launchpad_of(address) as (store, launchpad), store.lease(LEASE, f"submits campaign {campaign.name}"):
@@ -131,9 +152,7 @@ def submit_verification(
         check_not_running(store, campaign.name)
         check_finished(store, campaign.name)
         flow = flow_of(chosen, campaign, address, workflow)
-        return _submit(
-            store, launchpad, campaign, flow, run, cluster, kinds, previous, what="verify", has_spool=has_spool
-        )
+        return _submit(store, launchpad, campaign, flow, run, cluster, kinds, previous, what=what, has_spool=has_spool)
 
 
 def check_kind(kind: str, kinds: tuple[str, ...], cluster: str, method: str) -> None:
@@ -281,16 +300,3 @@ def _undo(launchpad: CampaignLaunchPad, campaign: str, run: str, previous: dict[
             launchpad.submissions.replace_one({"_id": campaign, "run": run}, previous)
     except (PyMongoError, NinefoldError):
         return
-
-
-def _held_faults(store: Store, campaign: str, causes: tuple[str, ...]) -> str | None:
-    """The faults of some causes as a blob: the runs to come leave them as they are. None without causes."""
-    import json
-
-    from ninefold.run.failures import cause_of
-
-    if not causes:
-        return None
-    faults = store.find("faults", equal={"campaign": campaign}, fields=["stage", "what", "reason"])
-    held = [[row["stage"], row["what"], row["reason"]] for row in faults if cause_of(row["reason"]) in causes]
-    return store.blobs.put(json.dumps(held).encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ninefold.flows.verify_plan import with_method
-from ninefold.run.after_campaign import run_after
+from ninefold.run.after_campaign import IN_ONE_JOB, run_after
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 OURS = "verify"
 """Name of the workflow."""
-PHASES_PER_JOB = 10_000
-"""Jobs run one after another here; the workers share what is in one."""
 
 
 def verify_campaign(campaign: Campaign, store: str, settings: VerifySettings, workflow: str = OURS) -> None:
@@ -31,7 +29,7 @@ def verify_campaign(campaign: Campaign, store: str, settings: VerifySettings, wo
         MachineFaultError: at the end, if the machine or an error of a job kept something from being computed.
     """
     if workflow == OURS:  # parts of others may take one phase a job
-        settings = settings.model_copy(update={"phases_per_job": PHASES_PER_JOB})
+        settings = settings.model_copy(update={"phases_per_job": IN_ONE_JOB})
 
     def stages() -> list[str]:
         title = with_method(campaign, settings).method_titles[-1]

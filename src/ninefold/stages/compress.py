@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from ninefold.clock import now
 from ninefold.keys import KEY_VERSION, content_key
 from ninefold.models.property import PropertyRecord
+from ninefold.settings import Settings
+from ninefold.stages.stage import Counts, Resources, Stage
 
 if TYPE_CHECKING:
     from ninefold.engines.base import Engine
@@ -17,6 +22,11 @@ if TYPE_CHECKING:
 
 STAGE = "equation of state"
 """Of a `PropertyRecord`: its `values` are the equation of state and the points that it was fitted to."""
+COMPRESS = Stage(
+    "compress", "energies", takes="structures", gives="structures", evidence="ML", is_beside=True,
+    resources=Resources(memory_GB=4.0, minutes=120.0),
+    meaning="candidates and competitors with an equation of state, by `ninefold compress`",
+)  # fmt: skip
 VERSION = 2
 """Rises when another equation of state can come of the same structure."""
 PRESSURES = (2.5, 5.0, 10.0)
@@ -26,6 +36,28 @@ FMAX, MAX_STEPS = 0.01, 300
 MINIMA = 3
 """Stored minima of one composition that are compressed, at most: those that are lowest at 0, 5 and 10 GPa."""
 _TRIED_PRESSURES = (0.0, 5.0, 10.0)
+
+
+class CompressSettings(Settings):
+    """Which structures are compressed."""
+
+    window: float | None = Field(default=None, ge=0, le=10)
+    """Distance to the hull up to which a candidate is compressed, static or at any stored condition, eV/atom. Default:
+    1.645 times the candidate's own uncertainty."""
+    top: int | None = Field(default=None, ge=1, le=100_000)
+    """Candidates of each method at most, the nearest to the hull first."""
+    minima: int = Field(default=MINIMA, ge=1, le=20)
+    """Of each candidate, at most."""
+    all_methods: bool = False
+    """Whether those of every method of the campaign are, not of the most trusted alone."""
+    structures_per_job: int = Field(default=1, ge=1)
+    """One where each job is queued by itself; where one machine runs all jobs, its workers share those of one."""
+
+
+def counts(record: PropertyRecord) -> Counts:
+    """Whether a structure has an equation of state."""
+    reasons = Counter({record.reason: 1}) if record.reason else Counter()
+    return Counts("structures", 1, int(not record.reason), reasons, record.core_seconds)
 
 
 def state_id(structure: str, method: str) -> str:

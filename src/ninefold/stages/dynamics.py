@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ninefold.models.structure import StructureRecord
 
 STAGE = Stage(
-    "dynamics", "energies", takes="runs", gives="runs", evidence="MD", is_beside=True, is_queued=False,
+    "dynamics", "energies", takes="runs", gives="runs", evidence="MD", is_beside=True,
     resources=Resources(memory_GB=4.0, minutes=6000.0),
     meaning="molecular dynamics of candidates, by `ninefold dynamics candidates`",
 )  # fmt: skip
@@ -68,6 +68,8 @@ class DynamicsSettings(Settings):
     """Of the first replica; each further one has the next."""
     piece_frames: int = Field(default=100, ge=1, le=100_000)
     """Frames that are stored at once: what a kill can lose."""
+    runs_per_job: int = Field(default=1, ge=1)
+    """One where each job is queued by itself; where one machine runs all jobs, its workers share the runs of one."""
 
     @field_validator("temperatures")
     @classmethod

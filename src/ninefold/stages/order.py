@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ninefold.stages import (
     build,
     choose,
+    compress,
     dynamics,
     energies,
     prescreen,
@@ -23,7 +24,8 @@ SHIPPED: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         select.ENUMERATE, select.STAGE, select.COMPETITORS, build.STAGE, prescreen.STAGE, references.STAGE,
-        choose.STAGE, stability.STAGE, energies.STAGE, verify.STAGE, vibrations.STAGE, dynamics.STAGE, rank.STAGE,
+        choose.STAGE, stability.STAGE, energies.STAGE, verify.STAGE, vibrations.STAGE, compress.COMPRESS,
+        dynamics.STAGE, rank.STAGE,
     )
 }  # fmt: skip
 """Name -> stage, in the order of the data."""
@@ -33,7 +35,7 @@ OF_ENGINES = ("prescreen", "references", "choose", "stability", "energies", "ran
 """Stages whose evidence is that of a campaign's engines."""
 _ROUND = ("choose", "build", "prescreen")
 """Order of the stages within a further round."""
-_METHOD = ("energies", "verify", "vibrations", "dynamics", "references", "stability")
+_METHOD = ("energies", "verify", "vibrations", "compress", "dynamics", "references", "stability")
 """Order of the stages of a further method."""
 
 

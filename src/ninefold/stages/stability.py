@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ninefold.thermo.equation_of_state import EquationOfState
     from ninefold.thermo.harmonic import HarmonicVibrations
     from ninefold.thermo.phase import Phase
+    from ninefold.thermo.quasiharmonic import QuasiHarmonic
     from ninefold.thermo.results import Formation, Stability
     from ninefold.thermo.settings import Condition, StabilitySettings
     from ninefold.thermo.system import ChemicalSystem
@@ -58,6 +59,8 @@ class Thermal(NamedTuple):
     """Whether the method's energies hold an average zero-point energy, with its own hydrogen; see `EnergyScale`."""
     lent: Mapping[str, tuple[str, EquationOfState]] = {}
     """Equations of state of another method, with its label, for structures that this one has none of."""
+    expansions: Mapping[str, QuasiHarmonic] = {}
+    """Vibrations at several volumes, of some of the structures with vibrations."""
 
 
 class Hulls:
@@ -309,6 +312,7 @@ def candidate_phase(row: Candidate, thermal: Thermal | None = None) -> Phase:
             equation_of_state=equation_of_state,
             compressed_as_by=lender,
             vibrations=known.vibrations.get(minimum.structure),
+            quasi_harmonic=known.expansions.get(minimum.structure),
             **more,
         )
 
@@ -345,6 +349,7 @@ def reference_phase(reference: ReferenceRecord, structure: StructureRecord, ther
         equation_of_state=state,
         compressed_as_by=lender,
         vibrations=known.vibrations.get(structure.id),
+        quasi_harmonic=known.expansions.get(structure.id),
     )
 
 

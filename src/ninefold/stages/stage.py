@@ -52,8 +52,6 @@ class Stage:
     """Whether the next stage does not take its output."""
     is_in_rounds: bool = False
     """Whether further rounds of the search repeat it."""
-    is_queued: bool = True
-    """Whether a cluster's queue runs it; what is not runs on one machine alone."""
     meaning: str = ""
     """One line, for people."""
 

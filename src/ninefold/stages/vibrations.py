@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ninefold.clock import now
 from ninefold.engines.settings import EngineSettings
@@ -18,6 +18,7 @@ from ninefold.models.structure import StructureRecord, pack_structure
 from ninefold.models.vibrations import StoredMode, StoredTrial, VibrationRecord
 from ninefold.stages.stage import Counts, Resources, Stage, StageResult
 from ninefold.thermo.harmonic import MEV_PER_THZ
+from ninefold.thermo.quasiharmonic import LEAST_VOLUMES
 from ninefold.vibrations.settings import PhononSettings
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from ninefold.vibrations.phonons import ImaginaryMode
 
 STAGE = Stage(
-    "vibrations", "energies", takes="phases", gives="phases", evidence="ML", is_beside=True, is_queued=False,
-    resources=Resources(memory_GB=6.0, minutes=600.0),
+    "vibrations", "energies", takes="phases", gives="phases", evidence="ML", is_beside=True,
+    resources=Resources(memory_GB=4.0, minutes=600.0),
     meaning="candidates and competitors with vibrations, by `ninefold vibrations`",
 )  # fmt: skip
 
@@ -51,6 +52,22 @@ class VibrationsSettings(PhononSettings):
     """Formulas, or chemical systems (Cr-H-Mg); others are left out."""
     competitors: bool = True
     """Whether what competes with them is computed, too: reference phases, and other candidates on their hulls."""
+    volumes: int = Field(default=1, ge=1, le=25)
+    """At which a phase without imaginary modes is computed beside that of rest, for its thermal expansion: 5 or more.
+    1: none."""
+    smallest_volume: float = Field(default=0.94, ge=0.7, le=1.0)
+    """Of these, over that of rest. What a pressure compresses to must be inside."""
+    largest_volume: float = Field(default=1.14, ge=1.0, le=1.5)
+    """Likewise. What heat expands to must be inside."""
+    phases_per_job: int = Field(default=1, ge=1)
+    """One where each job is queued by itself; where one machine runs all jobs, its workers share the phases of one."""
+
+    @field_validator("volumes")
+    @classmethod
+    def _check_volumes(cls, value: int) -> int:
+        if 1 < value < LEAST_VOLUMES:
+            raise ValueError(f"must be 1, for none, or {LEAST_VOLUMES} and more: an equation of state has 4 parameters")
+        return value
 
     def phonons(self) -> PhononSettings:
         """Those of one phase."""

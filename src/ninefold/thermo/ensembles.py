@@ -73,9 +73,13 @@ class Open:
 
     def energy(self, phase: Phase) -> float:
         """Grand potential per atom of the components, eV."""
-        free_energy = phase.energy_per_atom + phase.pressure_term(self.pressure)
-        if self.free_energies is not None:
-            free_energy += self.free_energies.of(phase).energy
+        free_energies = self.free_energies
+        added = None if free_energies is None else free_energies.at_its_volume(phase, self.pressure)
+        if added is None:
+            added = phase.pressure_term(self.pressure)
+            if free_energies is not None:
+                added += free_energies.of(phase).energy
+        free_energy = phase.energy_per_atom + added
         return (free_energy - phase.hydrogen * self.potential) / (1 - phase.hydrogen)
 
     def share(self, phase: Phase) -> float:

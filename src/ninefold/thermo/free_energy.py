@@ -12,7 +12,8 @@ rule, phase by phase:
    the mean of all hydrides, with twice the default error. Never for a complex hydride, which is what is asked about.
 5. Where a phase needs an estimate that there is none for, the whole condition is static, and says why.
 
-The free energy is that of the volume at 0 GPa, at every pressure.
+The free energy is that of the volume at 0 GPa, at every pressure. A phase with vibrations at several volumes takes the
+volume of its lowest G instead (`ninefold.thermo.quasiharmonic`), where that lies between them.
 
 What is added to a method's energies, and what its energy of hydrogen stands for, says `ninefold.thermo.zero_point`, for
 solids and gas by one rule: so no zero-point energy is counted twice. In a static condition it is left out of both.
@@ -26,10 +27,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ninefold.errors import listed
 from ninefold.thermo.phase import Phase
+from ninefold.thermo.quasiharmonic import QuasiHarmonicError
 from ninefold.thermo.zero_point import EnergyScale
 
 METALS = "without hydrogen"
+MOST_NAMED = 3
+"""Phases that a note names."""
 COMPLEX = "complex"
 SAME_COMPOSITION_ERROR = 0.005
 """eV/atom, of a free energy taken from another minimum of the composition: two minima of one composition keep their
@@ -89,6 +94,27 @@ class FreeEnergies:
             self._known[id(phase)] = found = phase, self._of(phase)
         return found[1]
 
+    def at_its_volume(self, phase: Phase, pressure: float) -> float | None:
+        """What temperature and pressure add to the energy of a phase that takes the volume of its lowest G, eV/atom.
+
+        Args:
+            phase: With vibrations at several volumes.
+            pressure: GPa.
+
+        Returns:
+            In place of what pressure and vibrations add at a fixed volume; None where its volumes are not known, the
+            one that it takes lies outside them, or they give no curve.
+        """
+        solid, own = phase.quasi_harmonic, phase.own_vibrations
+        if solid is None or own is None:
+            return None
+        try:
+            gibbs = solid.at(self._temperature, pressure).gibbs_energy - solid.static().gibbs_energy
+        except QuasiHarmonicError:
+            return None
+        # what the energies hold already is of the volume of rest
+        return gibbs + self._own(phase) - own.free_energy(self._temperature)
+
     def _of(self, phase: Phase) -> FreeEnergy:
         if phase.own_vibrations is not None:
             return FreeEnergy(self._own(phase), 0.0, "own")
@@ -140,6 +166,8 @@ class VibrationModel:
                 self.hydrides[phase.phase_class].append(phase)
         self.hydrides = dict(self.hydrides)
         self.known, self.count = len(known), len(every)
+        self.expanding = [phase for phase in known if phase.quasi_harmonic is not None]
+        """Whose volume follows temperature and pressure."""
         self.reason = self._reason(every, known)
         """Why every condition is static; None where none is."""
         self._at: dict[float, FreeEnergies] = {}
@@ -156,7 +184,23 @@ class VibrationModel:
         """What a reader must know of it."""
         if self.reason is not None:
             return self.reason
-        return f"free energy of vibrations: own of {self.known} of {self.count} structures, others' estimated"
+        told = f"free energy of vibrations: own of {self.known} of {self.count} structures, others' estimated"
+        if self.expanding:
+            told += f"; thermal expansion of {len(self.expanding)}, the others at the volume of 0 K"
+        return told
+
+    def beyond_volumes(self, temperature: float, pressure: float) -> str | None:
+        """That some volumes at a condition (K, GPa) are not known; None where all are."""
+        free = self.at(temperature)
+        if free is None or not self.expanding:
+            return None
+        beyond = [phase.name for phase in self.expanding if free.at_its_volume(phase, pressure) is None]
+        if not beyond:
+            return None
+        return (
+            f"volume not known here, harmonic at that of 0 K: {len(beyond)} of {len(self.expanding)} "
+            f"structures with thermal expansion ({listed(beyond, MOST_NAMED)})"
+        )
 
     def _reason(self, every: Sequence[Phase], known: Sequence[Phase]) -> str | None:
         if not known:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from ninefold.thermo.equation_of_state import EV_PER_GPA_A3, EquationOfState
 from ninefold.thermo.harmonic import HarmonicVibrations
+from ninefold.thermo.quasiharmonic import QuasiHarmonic
 
 CANDIDATE = "candidate"
 KNOWN_SEARCHED = "known, searched"
@@ -52,6 +53,9 @@ class Phase:
     """Label of another method whose equation of state it is; empty where it is the method's own, or there is none."""
     vibrations: HarmonicVibrations | None = None
     """Of this structure; None: estimated, or left out, see `ninefold.thermo.free_energy`."""
+
+    quasi_harmonic: QuasiHarmonic | None = None
+    """Of this structure at several volumes; None: its volume is that of rest at every temperature."""
 
     @cached_property
     def composition(self) -> tuple[tuple[str, float], ...]:

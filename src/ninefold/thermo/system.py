@@ -251,6 +251,8 @@ class ChemicalSystem:
         notes = [self._vibrations.describe()]
         if pressure > LOW_PRESSURE and (note := self.pressure_note()) is not None:
             notes.append(note)
+        if (note := self._vibrations.beyond_volumes(temperature, pressure)) is not None:
+            notes.append(note)
         if is_solid(temperature, pressure):
             notes.append("hydrogen is solid here: the potential is that of the undercooled fluid")
         ensemble = self.ensemble(temperature, pressure)

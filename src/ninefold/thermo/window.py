@@ -29,6 +29,10 @@ TEMPERATURES = np.linspace(*TEMPERATURE_RANGE, 12)
 """K, likewise."""
 _ROOT = 1e-4
 """Relative, to which a root is found."""
+CONFIDENCE = 1.645
+"""Standard deviations to either side that a pressure lies within with a probability of 90 %."""
+_LINEAR = 0.1
+"""Of the half width of an interval, by which its ends may differ from those of a straight line: else they are said."""
 _STEP = 0.02
 """Relative, by which a slope with the pressure is taken."""
 
@@ -103,19 +107,20 @@ def decomposition_temperature(system: ChemicalSystem, candidate: Phase, pressure
 def lowest_pressures(
     system: ChemicalSystem, candidate: Phase, temperature: float, uncertainty: float
 ) -> tuple[float | None, float | None]:
-    """Between which values the lowest pressure lies, one standard deviation of the distance to the hull to either side.
+    """Between which values the lowest pressure lies where the distance to the hull is moved to either side.
 
-    Near 1 bar a distance goes with the logarithm of the pressure, and its uncertainty over the slope is more than the
-    pressure itself; these are the pressures at which the distance falls to plus and to minus the uncertainty.
+    The same as of the hull with the candidate's energy moved by as much. Near 1 bar a distance goes with the logarithm
+    of the pressure, it bends where the decomposition products change, and the range ends: its uncertainty over the
+    slope at one pressure tells none of that.
 
     Args:
         system: The candidate's.
         candidate: With a volume.
         temperature: K.
-        uncertainty: Standard deviation of its distance to the hull, eV/atom.
+        uncertainty: By which the distance is moved, eV/atom.
 
     Returns:
-        GPa; 1e-9 where it is less there already; None where it is not reached to 10 GPa.
+        GPa, of the lower and of the higher energy; 1e-9 where it is stable there already; None where it is not to 10.
     """
 
     def reached(level: float) -> float | None:
@@ -177,22 +182,23 @@ def sentence(
     Args:
         formation: Of the candidate.
         formula: Its.
-        uncertainty_GPa: Standard deviation of the lowest pressure.
-        between: See `lowest_pressures`; said in place of a standard deviation that is larger than the pressure.
+        uncertainty_GPa: Standard deviation of the lowest pressure, by the slope at it.
+        between: See `lowest_pressures`, with `CONFIDENCE` standard deviations; said in place of the standard deviation
+            where they are not those of a straight line, or where there is no such pressure.
     """
     temperature, lowest = formation.temperature_K, formation.lowest_pressure_GPa
+    is_straight = between is None or _is_straight(lowest, uncertainty_GPa, between)
+    width = "" if between is None or is_straight else f" (90 %: {range_text(between)} GPa)"
     if lowest is None:
-        first = f"{formula} is stable at no pressure to {PRESSURE_RANGE[1]:g} GPa at {temperature:g} K"
+        first = f"{formula} is stable at no pressure to {PRESSURE_RANGE[1]:g} GPa at {temperature:g} K{width}"
     elif lowest <= PRESSURE_RANGE[0]:
-        first = f"{formula} is stable at {temperature:g} K from {lowest:g} GPa of hydrogen on"
+        first = f"{formula} is stable at {temperature:g} K from {lowest:g} GPa of hydrogen on{width}"
     else:
-        width = "" if uncertainty_GPa is None else f" ± {pressure_text(uncertainty_GPa)}"
-        if uncertainty_GPa is not None and uncertainty_GPa > PRESSURE_RANGE[1]:
-            width = f" ± more than {PRESSURE_RANGE[1]:g}"
+        linear = "" if uncertainty_GPa is None or not is_straight else f" ± {pressure_text(uncertainty_GPa)}"
+        if linear and uncertainty_GPa is not None and uncertainty_GPa > PRESSURE_RANGE[1]:
+            linear = f" ± more than {PRESSURE_RANGE[1]:g}"
         beside = f" from {' + '.join(formation.formed_from)} + H2" if formation.formed_from else ""
-        if between is not None and uncertainty_GPa is not None and uncertainty_GPa >= lowest:
-            width = f" ({range_text(between)})"
-        first = f"{formula} forms{beside} above {pressure_text(lowest)}{width} GPa at {temperature:g} K"
+        first = f"{formula} forms{beside} above {pressure_text(lowest)}{linear} GPa at {temperature:g} K{width}"
     highest = formation.highest_pressure_GPa
     if highest is not None and highest < PRESSURE_RANGE[1]:
         first += f", up to {pressure_text(highest)} GPa"
@@ -211,10 +217,23 @@ def sentence(
     return f"{first}; {second}{third}"
 
 
+def _is_straight(
+    lowest: float | None, uncertainty_GPa: float | None, between: tuple[float | None, float | None]
+) -> bool:
+    """Whether the ends of an interval are those that the slope at the lowest pressure gives; or none is to be said."""
+    low, high = between
+    if lowest is None or lowest <= PRESSURE_RANGE[0]:  # the same at both ends: nothing within the uncertainty
+        return low == high
+    if low is None or low <= PRESSURE_RANGE[0] or high is None or uncertainty_GPa is None:
+        return False
+    half = CONFIDENCE * uncertainty_GPa
+    return max(abs(lowest - half - low), abs(lowest + half - high)) <= _LINEAR * half
+
+
 def range_text(between: tuple[float | None, float | None]) -> str:
-    """`0.02 to 4.4`; `0.02 to more than 10` where the upper one is not reached."""
-    most = f"more than {PRESSURE_RANGE[1]:g}"
-    return " to ".join(most if value is None else pressure_text(value) for value in between)
+    """`0.02 to 4.4`; `below 0 to more than 10` where it is stable without pressure, and not within the range."""
+    words = {PRESSURE_RANGE[0]: "below 0", None: f"more than {PRESSURE_RANGE[1]:g}"}
+    return " to ".join(words.get(value) or pressure_text(value or 0.0) for value in between)
 
 
 def pressure_text(pressure: float) -> str:
