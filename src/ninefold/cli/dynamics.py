@@ -14,7 +14,15 @@ from ninefold.cli.dynamics_distil import distil
 from ninefold.cli.dynamics_jumps import jumps
 from ninefold.cli.dynamics_paths import paths
 from ninefold.cli.dynamics_plot import plot
-from ninefold.cli.dynamics_sources import trajectories_of
+from ninefold.cli.dynamics_sources import (
+    EveryOption,
+    FilesArgument,
+    PolyhedronOption,
+    SkipOption,
+    TimeStepOption,
+    TypesOption,
+    trajectories_of,
+)
 from ninefold.cli.dynamics_transport import transport
 from ninefold.cli.options import JsonOption, console, print_json
 
@@ -123,16 +131,9 @@ def supercell(file: Path, width: float, max_atoms: int) -> Any:
 
 
 def analyse(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Folders of runs; or files: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dump. One a temperature."
-        ),
-    ],
+    files: FilesArgument,
     centre: Annotated[str, typer.Option(help="Element at the centre of the anions, e.g. Re.")],
-    time_step: Annotated[
-        float | None, typer.Option("--time-step", help="fs between two frames of the file.", show_default=False)
-    ] = None,
+    time_step: TimeStepOption = None,
     temperature: Annotated[
         list[float] | None,
         typer.Option(
@@ -142,14 +143,10 @@ def analyse(
     ligands: Annotated[
         int | None, typer.Option("--ligands", "-n", help="Hydrogens of a shell. Default: as in the first frame.")
     ] = None,
-    polyhedron: Annotated[
-        str | None, typer.Option(help="Whose isomers are followed. Default: the closest on average.")
-    ] = None,
-    types: Annotated[
-        str | None, typer.Option(help="LAMMPS dump without elements: element of type 1, 2, ..., e.g. K,Re,H.")
-    ] = None,
-    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start (equilibration).")] = 0,
-    every: Annotated[int, typer.Option(min=1, help="Take every so many frames.")] = 1,
+    polyhedron: PolyhedronOption = None,
+    types: TypesOption = None,
+    skip: SkipOption = 0,
+    every: EveryOption = 1,
     json: JsonOption = False,
 ) -> None:
     """Follow the shells of a trajectory: permutations of ligands, turns of the anion, exchange, polyhedra.

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import refuse
+from ninefold.cli.dynamics_sources import (
+    EveryOption,
+    FilesArgument,
+    PolyhedronOption,
+    SkipOption,
+    TimeStepOption,
+    TypesOption,
+)
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
@@ -27,12 +35,7 @@ SAME_CELL = 0.05
 
 
 def jumps(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Folders of runs; or files: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dump. One a temperature."
-        ),
-    ],
+    files: FilesArgument,
     mobile: Annotated[str, typer.Option(help="Element that moves, e.g. Li.")],
     sites: Annotated[
         str, typer.Option(help="density: maxima of its density; or a structure that has it on every site.")
@@ -45,21 +48,15 @@ def jumps(
     ligands: Annotated[
         int | None, typer.Option("--ligands", "-n", help="Hydrogens of an anion. Default: as in the first frame.")
     ] = None,
-    polyhedron: Annotated[
-        str | None, typer.Option(help="Whose isomers are followed. Default: the closest on average.")
-    ] = None,
-    time_step: Annotated[
-        float | None, typer.Option("--time-step", help="fs between two frames of the file.", show_default=False)
-    ] = None,
+    polyhedron: PolyhedronOption = None,
+    time_step: TimeStepOption = None,
     temperature: Annotated[
         list[float] | None,
         typer.Option("--temperature", help="K, once for each file in their order. Needed for barriers."),
     ] = None,
-    types: Annotated[
-        str | None, typer.Option(help="LAMMPS dump without elements: element of type 1, 2, ..., e.g. K,Re,H.")
-    ] = None,
-    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start (equilibration).")] = 0,
-    every: Annotated[int, typer.Option(min=1, help="Take every so many frames.")] = 1,
+    types: TypesOption = None,
+    skip: SkipOption = 0,
+    every: EveryOption = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the null model.")] = 0,
     json: JsonOption = False,
 ) -> None:

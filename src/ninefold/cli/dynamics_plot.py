@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import refuse
+from ninefold.cli.dynamics_sources import EveryOption, SkipOption, TimeStepOption, TypesOption
 from ninefold.cli.options import CampaignOption, StoreOption
 from ninefold.cli.outputs import ForceOption
 
@@ -30,17 +31,13 @@ def plot(
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where pictures go.")] = Path("pictures"),
     form: Annotated[str, typer.Option("--format", help="svg or png.")] = "svg",
-    time_step: Annotated[
-        float | None, typer.Option("--time-step", help="fs between two frames of the file.", show_default=False)
-    ] = None,
+    time_step: TimeStepOption = None,
     temperature: Annotated[
         list[float] | None, typer.Option("--temperature", help="K, once for each file in their order.")
     ] = None,
-    types: Annotated[
-        str | None, typer.Option(help="LAMMPS dump without elements: element of type 1, 2, ..., e.g. K,Re,H.")
-    ] = None,
-    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start (equilibration).")] = 0,
-    every: Annotated[int, typer.Option(min=1, help="Take every so many frames.")] = 1,
+    types: TypesOption = None,
+    skip: SkipOption = 0,
+    every: EveryOption = 1,
     campaign: CampaignOption = None,
     store: StoreOption = None,
     force: ForceOption = False,

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from ninefold.dynamics.trajectory import Trajectory
+
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Folders of runs; or files: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dump. One a temperature."
+    ),
+]
+TimeStepOption = Annotated[
+    float | None, typer.Option("--time-step", help="fs between two frames of the file.", show_default=False)
+]
+TypesOption = Annotated[
+    str | None, typer.Option(help="LAMMPS dump without elements: element of type 1, 2, ..., e.g. K,Re,H.")
+]
+SkipOption = Annotated[int, typer.Option(min=0, help="Frames to leave out at the start (equilibration).")]
+EveryOption = Annotated[int, typer.Option(min=1, help="Take every so many frames.")]
+PolyhedronOption = Annotated[
+    str | None, typer.Option(help="Whose isomers are followed. Default: the closest on average.")
+]
 
 
 def trajectories_of(

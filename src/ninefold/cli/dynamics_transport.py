@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ninefold.cli.calculation import refuse
+from ninefold.cli.dynamics_sources import EveryOption, FilesArgument, SkipOption, TimeStepOption, TypesOption
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
@@ -20,19 +20,12 @@ ROOM_K = 300.0
 
 
 def transport(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Folders of runs; or files: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dump. One a temperature."
-        ),
-    ],
+    files: FilesArgument,
     mobile: Annotated[str, typer.Option(help="Element that moves, e.g. Li; all others are the framework.")],
     charge: Annotated[
         float | None, typer.Option(help="Formal charge of its ions, e.g. 1. Needed for a conductivity.")
     ] = None,
-    time_step: Annotated[
-        float | None, typer.Option("--time-step", help="fs between two frames of the file.", show_default=False)
-    ] = None,
+    time_step: TimeStepOption = None,
     temperature: Annotated[
         list[float] | None,
         typer.Option("--temperature", help="K, once for each file in their order. Needed for a conductivity."),
@@ -44,11 +37,9 @@ def transport(
     errors: Annotated[
         str, typer.Option(help="Intervals by: kinisi, windows (ours), or auto: kinisi where it is installed.")
     ] = "auto",
-    types: Annotated[
-        str | None, typer.Option(help="LAMMPS dump without elements: element of type 1, 2, ..., e.g. K,Re,H.")
-    ] = None,
-    skip: Annotated[int, typer.Option(min=0, help="Frames to leave out at the start (equilibration).")] = 0,
-    every: Annotated[int, typer.Option(min=1, help="Take every so many frames.")] = 1,
+    types: TypesOption = None,
+    skip: SkipOption = 0,
+    every: EveryOption = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of kinisi's sampling.")] = 0,
     json: JsonOption = False,
 ) -> None:

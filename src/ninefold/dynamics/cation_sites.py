@@ -54,10 +54,6 @@ class Sites(NamedTuple):
     symmetry: str
     """What they are alike by, for people."""
 
-    def name(self, number: int, symbol: str) -> str:
-        """Of a class, for people: Li1."""
-        return f"{symbol}{number + 1}"
-
 
 def density_sites(moved: Sequence[Displacements], crystal: Framework) -> Sites:
     """Maxima of the density of the mobile ions, of all trajectories together.
@@ -187,14 +183,10 @@ def _by_occupancy(numbers: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def _repeated(fractional: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Positions of a supercell with rows `whole`, in its own fractional coordinates, and the atom that each is."""
-    corners = np.array(np.meshgrid(*[(0, 1)] * 3)).reshape(3, -1).T @ whole
-    low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
-    cells = np.array(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)])).reshape(3, -1).T
-    inverse = np.linalg.inv(whole)
-    # lattice points of the supercell, each once
-    points = cells @ inverse
-    points = points[((points > -1e-6) & (points < 1 - 1e-6)).all(axis=1)]
-    places = (fractional @ inverse)[None] + points[:, None]
+    from pymatgen.util.coord import lattice_points_in_supercell
+
+    points = lattice_points_in_supercell(whole)
+    places = (fractional @ np.linalg.inv(whole))[None] + points[:, None]
     return places.reshape(-1, 3), np.tile(np.arange(len(fractional)), len(points))
 
 

@@ -152,7 +152,7 @@ def analyse_jumps(trajectory: Trajectory, moved: Displacements, sites: Sites) ->
     jumps = sorted((_jump(hop, sites, atoms, step_fs) for hop in tracks.hops), key=lambda jump: jump.time_fs)
     kinds = tuple(
         SiteKind(
-            sites.name(kind, moved.mobile), tuple(np.flatnonzero(sites.classes == kind).tolist()),
+            f"{moved.mobile}{kind + 1}", tuple(np.flatnonzero(sites.classes == kind).tolist()),
             _triple(sites.fractional[sites.classes == kind][0]), float(sites.radii[sites.classes == kind].mean()),
             float(frames[sites.classes == kind].mean() / len(paths)), float(times[kind]),
             poisson_rate(sum(int(sites.classes[jump.start]) == kind for jump in jumps), float(times[kind])),

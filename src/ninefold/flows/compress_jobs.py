@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from jobflow import Flow, Response, job
+from jobflow import Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import compress as tasks
 from ninefold.flows.compute import compute_shard
-from ninefold.flows.shards import Settings, Shard, forget_other_shards, key_of, method_name, shards_of
+from ninefold.flows.shards import Settings, Shard, forget_other_shards, key_of, method_name, shards_of, side_by_side
 from ninefold.flows.verify_plan import check_finished
 from ninefold.stages import compress
 from ninefold.stages.compress import CompressSettings
@@ -53,10 +53,9 @@ def compress_structures(campaign: Settings, store: str, shards: list[tuple[int, 
         store: Its address.
         shards: Of structures, each behind its method's place among the campaign's.
     """
-    jobs = [compress_structures_of(campaign, store, shard, method) for method, shard in shards]
-    if not jobs:
-        return Response(output=[])
-    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name="compress"))
+    return side_by_side(
+        [compress_structures_of(campaign, store, shard, method) for method, shard in shards], "compress"
+    )
 
 
 @job(name="compress structures")

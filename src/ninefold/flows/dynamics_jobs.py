@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from jobflow import Flow, Response, job
+from jobflow import Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import dynamics_tasks
@@ -24,6 +24,7 @@ from ninefold.flows.shards import (
     key_of,
     method_name,
     shards_of,
+    side_by_side,
 )
 from ninefold.flows.verify_plan import check_finished
 from ninefold.flows.workplace import Failure, method_of
@@ -70,8 +71,7 @@ def compute_dynamics(campaign: Settings, store: str, shards: list[Shard], method
         method: Its place among the campaign's methods.
         settings: `DynamicsSettings` as plain values.
     """
-    jobs = [compute_dynamics_of(campaign, store, shard, method, settings) for shard in shards]
-    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name="dynamics"))
+    return side_by_side([compute_dynamics_of(campaign, store, shard, method, settings) for shard in shards], "dynamics")
 
 
 @job(name="run dynamics")

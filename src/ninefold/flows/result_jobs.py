@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from jobflow import Flow, Response, job
+from jobflow import Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import tasks
@@ -27,6 +27,7 @@ from ninefold.flows.shards import (
     line_of,
     method_name,
     shards_of,
+    side_by_side,
     take,
 )  # fmt: skip
 from ninefold.flows.thermal import thermal_of
@@ -150,7 +151,7 @@ def compute_properties(campaign: Settings, store: str, assessed: list[Hull | Non
         shards = shards_of(opened, wanted.values(), size, attempt)
         forget_other_shards(opened, screened.name, [own.own_stage(name).stage.name], map(key_of, shards), attempt)
     jobs = [compute_properties_of(campaign, store, shard, name) for shard in shards]
-    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name=name))
+    return side_by_side(jobs, name)
 
 
 @job(name="compute properties of some candidates")

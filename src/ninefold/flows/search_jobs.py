@@ -20,6 +20,7 @@ from ninefold.flows.shards import (
     key_of,
     method_name,
     shards_of,
+    side_by_side,
 )
 from ninefold.flows.workplace import method_of
 from ninefold.models.composition import CompositionRecord
@@ -117,7 +118,7 @@ def relax_minima(campaign: Settings, store: str, assessed: dict[str, Any], metho
         shards = shards_of(opened, lines, size, attempt)
         forget_other_shards(opened, screened.name, [stage], map(key_of, shards), attempt)
     jobs = [relax_minima_of(campaign, store, shard, method) for shard in shards]
-    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name="energies"))
+    return side_by_side(jobs, "energies")
 
 
 @job(name="relax minima of some compositions")

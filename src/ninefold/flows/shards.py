@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from jobflow import JobConfig, OnMissing
+from jobflow import Flow, JobConfig, OnMissing, Response
 
 from ninefold.models.composition import unpack_assignment
 from ninefold.models.lines import decode_lines, encode_lines
 
 if TYPE_CHECKING:
+    from jobflow import Job
+
     from ninefold.campaign.model import Campaign
     from ninefold.models.composition import CompositionRecord
     from ninefold.stages.stage import Counts
@@ -25,6 +27,21 @@ stage; and `attempt`, the number of the run that the jobs belong to, which decid
 
 WHATEVER_IS_THERE = JobConfig(on_missing_references=OnMissing.NONE)
 """Of a job that waits for many: one that failed leaves a gap and does not stop the others."""
+
+
+def side_by_side(jobs: Sequence[Job], name: str) -> Response:
+    """What a job gives that replaces itself by others, none of which waits for another.
+
+    Args:
+        jobs: One for each shard; there may be none.
+        name: Of the flow that they make.
+
+    Returns:
+        With the outputs of the jobs, in their order, as output.
+    """
+    if not jobs:
+        return Response(output=[])
+    return Response(replace=Flow(list(jobs), output=[each.output for each in jobs], name=name))
 
 
 def line_of(composition: CompositionRecord) -> dict[str, Any]:

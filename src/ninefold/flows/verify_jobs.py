@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from jobflow import Flow, Response, job
+from jobflow import Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import verify_tasks
@@ -23,6 +23,7 @@ from ninefold.flows.shards import (
     line_of,
     method_name,
     shards_of,
+    side_by_side,
 )
 from ninefold.flows.tasks import records_of, structures_of
 from ninefold.flows.verify_plan import (
@@ -111,9 +112,7 @@ def compute_phases(
         mode: Single points, or relaxations.
     """
     jobs = [compute_phase(campaign, store, shard, method, settings, mode) for shard in shards]
-    if not jobs:
-        return Response(output=[])
-    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name=mode))
+    return side_by_side(jobs, mode)
 
 
 @job(name="compute a phase")

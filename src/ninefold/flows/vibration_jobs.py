@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobflow import Flow, Response, job
+from jobflow import Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import vibration_tasks
@@ -20,6 +20,7 @@ from ninefold.flows.shards import (
     key_of,
     method_name,
     shards_of,
+    side_by_side,
 )
 from ninefold.flows.tasks import records_of
 from ninefold.flows.verify_plan import check_finished
@@ -75,9 +76,7 @@ def compute_vibrations(
         settings: `VibrationsSettings` as plain values.
     """
     jobs = [compute_vibrations_of(campaign, store, shard, method, settings) for shard in shards]
-    if not jobs:
-        return Response(output=[])
-    return Response(replace=Flow(jobs, output=[part.output for part in jobs], name="vibrations"))
+    return side_by_side(jobs, "vibrations")
 
 
 @job(name="compute vibrations of phases")

@@ -223,7 +223,7 @@ INDEXED: dict[str, tuple[str, ...]] = {
     "searches": ("campaign",),
     "minima": ("campaign", "label", "method"),
     "calculations": ("campaign", "final", "method", "start"),
-    "properties": ("campaign",),
+    "properties": ("campaign", "stage"),
     "vibrations": ("campaign", "method", "start"),
     "trajectories": ("campaign", "structure"),
     "dynamics": ("campaign", "structure"),
@@ -258,7 +258,7 @@ def indexes_of(collection: str) -> dict[str, tuple[str, ...]]:
 
 SHARED = {
     "campaign": 20_000, "method": 30_000, "status": 30_000, "n": 20_000, "centre": 5_000, "space_group_number": 500,
-    "anion": 100, "chemical_system": 50, "formula": 10, "label": 5, "rank": 5, "created": 5,
+    "anion": 100, "chemical_system": 50, "formula": 10, "label": 5, "rank": 5, "created": 5, "stage": 20_000,
 }  # fmt: skip
 """Indexed field -> how many of 100 000 documents have one value of it, about; 2 for a field that is not named.
 
