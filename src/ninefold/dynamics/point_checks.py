@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ninefold.dynamics.equivalence import Operations, operations
 from ninefold.dynamics.single_points import SinglePoint, SinglePoints, force_error
 
 if TYPE_CHECKING:
@@ -123,7 +124,10 @@ def alike(chain: Sequence[Atoms], energies_eV: Sequence[float]) -> list[int]:
         chain: The images, the relaxed crystal first.
         energies_eV: Of each by the engine.
     """
-    operations = _operations(chain[0])
+    crystal = chain[0]
+    group = operations(
+        crystal.cell.array, crystal.get_scaled_positions(), crystal.get_chemical_symbols(), tolerance=ALIKE / 2
+    )
     result: list[int] = []
     for number, image in enumerate(chain):
         earlier = (
@@ -131,7 +135,7 @@ def alike(chain: Sequence[Atoms], energies_eV: Sequence[float]) -> list[int]:
             for other in range(number)
             if result[other] == other
             and abs(energies_eV[other] - energies_eV[number]) <= ALIKE_EV
-            and _is_same(chain[other], image, operations)
+            and _is_same(chain[other], image, group)
         )
         result.append(next(earlier, number))
     return result
@@ -251,20 +255,10 @@ def _of_calculator(atoms: Atoms, calculator: Any) -> tuple[float, np.ndarray]:
     return float(copy.get_potential_energy()), np.array(copy.get_forces())
 
 
-def _operations(atoms: Atoms) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rotations and translations, fractional, of the crystal."""
-    import spglib
-
-    found = spglib.get_symmetry((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=ALIKE / 2)
-    if found is None:
-        return [(np.eye(3, dtype=int), np.zeros(3))]
-    return list(zip(found["rotations"], found["translations"], strict=True))
-
-
-def _is_same(one: Atoms, other: Atoms, operations: Sequence[tuple[np.ndarray, np.ndarray]]) -> bool:
+def _is_same(one: Atoms, other: Atoms, group: Operations) -> bool:
     start, goal = one.get_scaled_positions(), other.get_scaled_positions()
     unlike = one.numbers[:, None] != other.numbers[None]
-    for rotation, translation in operations:
+    for rotation, translation in zip(group.rotations, group.translations, strict=True):
         steps = (start @ rotation.T + translation)[:, None] - goal[None]
         steps -= np.round(steps)
         distances = np.linalg.norm(steps @ one.cell.array, axis=2)
