@@ -80,7 +80,7 @@ def test_funnel_has_every_stage(finished):
     assert [stage["stage"] for stage in stages] == [
         "enumerate", "select", "competitors", "build", "prescreen", "references", *again, "stability", "rank",
     ]  # fmt: skip
-    beside = {"energies", "verify", "vibrations", "dynamics"}
+    beside = {"energies", "verify", "vibrations", "compress", "dynamics"}
     assert {stage["stage"].split()[0] for stage in stages} | beside == set(SHIPPED)
     assert all(stage["count_in"] >= stage["count_out"] for stage in stages)
     assert all(stage["hardware"] for stage in stages)
