@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.options import JsonOption, StoreOption, console, print_json
+from ninefold.cli.options import JsonOption, StoreOption, SubmitToOption, WorkflowOption, console, print_json
 
 if TYPE_CHECKING:
     from ninefold.store import Store
@@ -39,12 +39,8 @@ def compress(
         int | None,
         typer.Option("--workers", min=1, help="Structures at once. Default: the campaign's, else every core."),
     ] = None,
-    workflow: Annotated[
-        str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
-    ] = "compress",
-    cluster: Annotated[
-        str | None, typer.Option("--cluster", help="Submit it to this cluster, instead of computing it here.")
-    ] = None,
+    workflow: WorkflowOption = "compress",
+    cluster: SubmitToOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed.")] = False,
     json: JsonOption = False,
 ) -> None:

@@ -16,6 +16,12 @@ StoreOption = Annotated[
 CampaignOption = Annotated[
     str | None, typer.Option("--campaign", "-c", help="Campaign by name in the store (or a campaign file).")
 ]
+WorkflowOption = Annotated[
+    str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
+]
+SubmitToOption = Annotated[
+    str | None, typer.Option("--cluster", help="Submit it to this cluster, instead of computing it here.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")]
 
 

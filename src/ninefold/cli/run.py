@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.options import JsonOption, StoreOption, console, print_json
+from ninefold.cli.options import JsonOption, StoreOption, WorkflowOption, console, print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 ReportOption = Annotated[
     str | None, typer.Option("--report", help="Where to write the HTML report. Default: NAME-report.html.")
-]
-WorkflowOption = Annotated[
-    str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
 ]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes. Default: the campaign's, else every core.")

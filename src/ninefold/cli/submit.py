@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.cluster_common import ClusterOption, NameArgument, address_of, cluster_option, database_of
-from ninefold.cli.options import JsonOption, StoreOption, print_json
+from ninefold.cli.options import JsonOption, StoreOption, WorkflowOption, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +40,7 @@ def submit(
         bool,
         typer.Option("--update", help="The file has changed: recompute what that touches; keep every calculation."),
     ] = False,
-    workflow: Annotated[
-        str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
-    ] = "screen",
+    workflow: WorkflowOption = "screen",
     shard_minutes: Annotated[
         float, typer.Option(help="Core time that a job should take, by measured rates.", min=0.1)
     ] = 60.0,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.options import JsonOption, StoreOption, console, print_json
+from ninefold.cli.options import JsonOption, StoreOption, SubmitToOption, WorkflowOption, console, print_json
 
 if TYPE_CHECKING:
     from ninefold.stages.verify_plan import Plan
@@ -40,12 +40,8 @@ def verify(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Phases at once. Default: the campaign's, else every core.")
     ] = None,
-    workflow: Annotated[
-        str, typer.Option("--workflow", help="The flow: a name that ninefold ships, or a Python file with make_flow.")
-    ] = "verify",
-    cluster: Annotated[
-        str | None, typer.Option("--cluster", help="Submit it to this cluster, instead of computing it here.")
-    ] = None,
+    workflow: WorkflowOption = "verify",
+    cluster: SubmitToOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed, and its cost.")] = False,
     json: JsonOption = False,
 ) -> None:
