@@ -86,6 +86,17 @@ def test_a_teacher_of_pairs_is_learnt_with_its_barrier(tmp_path: Path) -> None:
     assert path["teacher_on_student_path_eV"] == pytest.approx(known[0].barrier_eV, abs=0.005)
 
 
+def test_images_of_paths_are_told_from_all_other_frames(tmp_path: Path) -> None:
+    """The images of the teacher's path and of the student's band in each round, without their displaced copies."""
+    known = _known()
+    result = _distil(tmp_path / "out", known=known)
+    names = [frame.name for frame in Labels(tmp_path / "out" / "frames", None) if frame.is_path_image]
+    images = len(known[0].images)
+    assert names == [
+        f"{number:02d}-path00-{image:02d}" for number in range(result["round"] + 1) for image in range(images)
+    ]
+
+
 def test_tests_are_never_trained_on(tmp_path: Path) -> None:
     result = _distil(tmp_path / "out", settings=QUICK.model_copy(update={"force_limit": 1e-9}))
     labelled = Labels(tmp_path / "out" / "frames", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,6 +45,17 @@ def test_fit_and_forces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     forces = atoms.get_forces()
     assert np.abs(forces).max() > 0.01
     assert forces == pytest.approx(atoms.calc.calculate_numerical_forces(atoms, d=1e-4), abs=1e-4)
+
+
+@installed
+def test_images_of_paths_count_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NEPTrainer, "settings", NEPTrainer.settings | {"epoch": "2", "start_stage2": "1"})
+    frames = _frames(tmp_path)
+    frames[1] = replace(frames[1], name="00-path00-01")
+    frames[2] = replace(frames[2], name="00-path00-01-0")
+    NEPTrainer().fit(frames, tmp_path / "fit", 1, None)
+    text = (tmp_path / "fit" / "train.xyz").read_text(encoding="utf-8")
+    assert re.findall(r"weight=(\S+)", text) == ["1", "8", "1", "1"]
 
 
 @pytest.mark.skipif(find_spec("calorine") is not None, reason="calorine is installed")

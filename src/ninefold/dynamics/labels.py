@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class LabelledFrame:
     """A frame with the teacher's energy and forces."""
 
     name: str
-    """Of its file: round, origin, number."""
+    """Of its file: round, origin, number; 02-path00-03 is image 3 of the first path's band in round 2."""
     species: tuple[str, ...]
     cell: np.ndarray
     """shape (3, 3), Å, rows are the lattice vectors."""
@@ -38,6 +39,11 @@ class LabelledFrame:
     """shape (n_atoms, 3), eV/Å."""
     temperature_K: float | None
     """Of the run that it is from; None for images of paths."""
+
+    @property
+    def is_path_image(self) -> bool:
+        """Whether it is an image of a path as its band left it: no copy with displaced atoms, no frame of a run."""
+        return re.fullmatch(r"\d\d-path\d\d-\d+", self.name) is not None
 
     @property
     def is_sane(self) -> bool:
