@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from warm_interpreter import WarmInterpreter
+
 CAMPAIGN = {
     "name": "tiny",
     "seed": 3,
@@ -120,12 +122,28 @@ def wait_for_results(process, folder, count):
         time.sleep(0.005)
 
 
-def ninefold(*arguments, cwd, **options):
-    """Run the command line as a user would; returns the finished process."""
+WARM = WarmInterpreter()
+
+
+def ninefold(*arguments, cwd, fresh=False, **options):
+    """Run the command line as a user would; returns the finished process.
+
+    Args:
+        arguments: Of the command line.
+        cwd: Its working folder.
+        fresh: Start an interpreter, for what depends on how one starts or imports; else fork one that has imported.
+        options: `env`, changes of the environment, and what `subprocess.run` takes.
+    """
     environment = {**os.environ, "COLUMNS": "120"}
     environment.pop("NINEFOLD_STORE", None)
-    environment.update(options.pop("env", {}))
+    environment.update(options.pop("env", None) or {})
+    words = [*map(str, arguments)]
+    options = {"timeout": 300, **options}
+    if not fresh and options.keys() == {"timeout"} and not os.environ.get("NINEFOLD_TEST_FRESH"):
+        done = WARM.run(words, cwd, environment, options["timeout"])
+        if done is not None:
+            return done
     return subprocess.run(
-        [sys.executable, "-m", "ninefold.cli.main", *map(str, arguments)],
-        cwd=cwd, env=environment, capture_output=True, text=True, **{"timeout": 300, **options},
+        [sys.executable, "-m", "ninefold.cli.main", *words], cwd=cwd, env=environment, capture_output=True, text=True,
+        **options,
     )  # fmt: skip
