@@ -195,23 +195,28 @@ def test_a_manifest_that_somebody_has_changed_removes_nothing_elsewhere(tmp_path
 
 
 def test_a_search_keeps_the_earlier_one(tmp_path):
-    search = ["search", "K2ReH9", "--engine", "lj", "--relaxations", "1", "--source", "rigid_units"]
-    assert ninefold(*search, cwd=tmp_path).returncode == 0
     fluorite = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.5), ["Ca", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    fluorite.to_file(str(tmp_path / "host.cif"))
+    search = ["search", "K2ReH9", "--engine", "lj", "--relaxations", "1"]
+    of_host = [*search, "--source", "host.cif"]
+    assert ninefold(*of_host, cwd=tmp_path).returncode == 0
+    earlier = names_in(tmp_path / "K2ReH9-structures")
+    assert earlier
     fluorite.to_file(str(tmp_path / "K2ReH9-structures" / "K2ReH9-77-Pnma.cif"))
     (tmp_path / "K2ReH9-structures" / "mine.cif").write_text("not ninefold's")
-    assert "--force" in refused(*search, cwd=tmp_path)
+    assert "--force" in refused(*of_host, cwd=tmp_path)
     source = "K2ReH9-structures/K2ReH9-77-Pnma.cif"
-    assert "input" in refused(*search, "--force", "--source", source, cwd=tmp_path)
-    assert ninefold(*search, "--force", cwd=tmp_path).returncode == 0
+    assert "input" in refused(*of_host, "--force", "--source", source, cwd=tmp_path)
+    assert ninefold(*of_host, "--force", cwd=tmp_path).returncode == 0
     left = {path.name for path in (tmp_path / "K2ReH9-structures").iterdir()}
     assert {"mine.cif", "K2ReH9-77-Pnma.cif"} < left, "no search wrote them"
     (tmp_path / "K2ReH9-structures" / "K2ReH9-77-Pnma.cif").unlink()
     (tmp_path / "K2ReH9-structures" / "mine.cif").unlink()
-    done = ninefold(*search, "--seed", "5", "--relaxations", "4", "--force", "--json", cwd=tmp_path)
+    done = ninefold(*search, "--source", "known_types", "--force", "--json", cwd=tmp_path)
     written = {Path(row["path"]).name for row in json.loads(done.stdout)["structures"]}
+    assert written.isdisjoint(earlier), "another structure"
     assert names_in(tmp_path / "K2ReH9-structures") == written, "ranks of two searches do not mix"
-    other = ["search", "Li5MoH11", *search[2:], "--out", "K2ReH9-structures"]
+    other = ["search", "Li5MoH11", *of_host[2:], "--out", "K2ReH9-structures"]
     assert "--force" in refused(*other, cwd=tmp_path), "another compound's"
 
 
