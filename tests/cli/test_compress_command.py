@@ -1,12 +1,13 @@
 """`ninefold compress`, `map` and `facts` on a campaign that has run; the report's maps; ranking at a condition."""
 
 import json
+import shutil
 import sqlite3
 
 import pytest
 import yaml
 
-from campaign_run import QUICK, ninefold, with_pairs
+from campaign_run import QUICK, ninefold
 
 FIELDS = (
     "lowest_pressure", "lowest_pressure_uncertainty", "window_width", "synthesis_separation", "ambient_separation",
@@ -15,16 +16,15 @@ FIELDS = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("compress")
+def folder(tmp_path_factory, quick, pairs):
+    folder = shutil.copytree(quick, tmp_path_factory.mktemp("compress") / "here")
     campaign = {**QUICK, "ranking": {"at": {"temperature_K": 800, "pressure_GPa": 2}, "weights": {
         "stability": 1, "free_energy": 1, "window": 1, "survival": 1,
     }}}  # fmt: skip
     (folder / "campaign.yaml").write_text(yaml.safe_dump(campaign))
-    environment = with_pairs(folder / "pairs")
-    done = ninefold("run", "campaign.yaml", cwd=folder, env=environment)
+    done = ninefold("run", "campaign.yaml", "--update", "--workers", "1", cwd=folder, env=pairs)
     assert done.returncode == 0, done.stderr
-    return folder, environment
+    return folder, pairs
 
 
 def rows(folder, *fields):

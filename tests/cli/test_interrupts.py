@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from campaign_run import QUICK, ninefold, results, start, wait_for_results, with_pairs
+from campaign_run import QUICK, ninefold, results, start, wait_for_results
 
 STRIKE = """
 import os, signal, sys
@@ -31,11 +31,6 @@ class Striker:
 sys.meta_path.insert(0, Striker)
 """
 """A sitecustomize that sends a signal to its process while that imports a module."""
-
-
-@pytest.fixture
-def pairs(tmp_path):
-    return with_pairs(tmp_path / "pairs")
 
 
 def strike(folder, target, number, times, *arguments, env=None):

@@ -3,25 +3,15 @@
 import json
 
 import pytest
-import yaml
 
-from campaign_run import QUICK, ninefold, with_pairs
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("references")
-    (folder / "campaign.yaml").write_text(yaml.safe_dump(QUICK))
-    done = ninefold("run", "campaign.yaml", cwd=folder, env=with_pairs(folder / "pairs"))
-    assert done.returncode == 0, done.stderr
-    return folder
+from campaign_run import ninefold
 
 
-def test_the_store_s_references_are_listed_by_method(folder):
-    every = json.loads(ninefold("references", "--above", "0", "--json", cwd=folder).stdout)
+def test_the_store_s_references_are_listed_by_method(quick):
+    every = json.loads(ninefold("references", "--above", "0", "--json", cwd=quick).stdout)
     assert set(every) == {"weak Lennard-Jones"}
     assert all(each["e_above_hull"] > 0 for each in every["weak Lennard-Jones"])
-    told = ninefold("references", "--above", "9", cwd=folder)
+    told = ninefold("references", "--above", "9", cwd=quick)
     assert told.stdout.startswith("weak Lennard-Jones: 0 of ")
     assert "compounds more than 9000 meV/atom above the others" in told.stdout
 

@@ -10,7 +10,7 @@ import time
 import pytest
 import yaml
 
-from campaign_run import QUICK, ninefold, results, start, wait_for_results, what_matters, with_pairs
+from campaign_run import QUICK, ninefold, results, start, wait_for_results, what_matters
 from ninefold.campaign import read_campaign
 from ninefold.store import open_store
 
@@ -100,23 +100,8 @@ def copy_store(folder, target):
     shutil.copytree(folder / "ninefold.db.files", target / "ninefold.db.files")
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    """The environment with the engine of the quick campaign."""
-    return with_pairs(tmp_path_factory.mktemp("plugin") / "pairs")
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, pairs):
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    (folder / "campaign.yaml").write_text(yaml.safe_dump(QUICK))
-    done = ninefold("run", "campaign.yaml", cwd=folder, env=pairs)
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-def test_same_name_other_settings_is_refused_and_update_reuses(uninterrupted, tmp_path, pairs):
-    copy_store(uninterrupted, tmp_path)
+def test_same_name_other_settings_is_refused_and_update_reuses(quick, tmp_path, pairs):
+    copy_store(quick, tmp_path)
     changed = {**QUICK, "ranking": {"weights": {"prior": 1}}}
     (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(changed))
     refused = ninefold("run", "campaign.yaml", cwd=tmp_path, env=pairs)
@@ -144,8 +129,8 @@ def kill_points(number):
     ]
 
 
-def kill_and_resume(fraction, uninterrupted, folder, pairs):
-    whole = results(uninterrupted)
+def kill_and_resume(fraction, quick, folder, pairs):
+    whole = results(quick)
     wanted = 1 + int(fraction * (len(whole) - 1))
     (folder / "campaign.yaml").write_text(yaml.safe_dump(QUICK))
     process = start("run", "campaign.yaml", cwd=folder, env=pairs)
@@ -171,19 +156,19 @@ def kill_and_resume(fraction, uninterrupted, folder, pairs):
     after = results(folder)
     assert settled.items() <= after.items(), "nothing finished is lost or computed again"
     assert after.keys() == whole.keys()
-    assert what_matters(folder / "ninefold.db") == what_matters(uninterrupted / "ninefold.db")
+    assert what_matters(folder / "ninefold.db") == what_matters(quick / "ninefold.db")
     assert [row["rank"] for row in candidates(folder) if not row["is_competitor"]] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("fraction", kill_points(2))
-def test_kill_and_resume(uninterrupted, tmp_path, pairs, fraction):
-    kill_and_resume(fraction, uninterrupted, tmp_path, pairs)
+def test_kill_and_resume(quick, tmp_path, pairs, fraction):
+    kill_and_resume(fraction, quick, tmp_path, pairs)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fraction", kill_points(20))
-def test_kill_and_resume_in_many_places(uninterrupted, tmp_path, pairs, fraction):
-    kill_and_resume(fraction, uninterrupted, tmp_path, pairs)
+def test_kill_and_resume_in_many_places(quick, tmp_path, pairs, fraction):
+    kill_and_resume(fraction, quick, tmp_path, pairs)
 
 
 def test_two_runs_at_once_are_refused(tmp_path, pairs):
@@ -215,8 +200,8 @@ def truncate(blob):
 
 
 @pytest.mark.parametrize("damage", [truncate, lambda blob: blob.unlink()], ids=["truncated", "deleted"])
-def test_what_is_lost_between_jobs_is_made_again(uninterrupted, tmp_path, pairs, damage):
-    copy_store(uninterrupted, tmp_path)
+def test_what_is_lost_between_jobs_is_made_again(quick, tmp_path, pairs, damage):
+    copy_store(quick, tmp_path)
     stopped_at_the_end(tmp_path)
     blobs = list((tmp_path / "ninefold.db.files").rglob("*.gz"))
     assert blobs
@@ -224,10 +209,10 @@ def test_what_is_lost_between_jobs_is_made_again(uninterrupted, tmp_path, pairs,
         damage(blob)
     resumed = ninefold("resume", cwd=tmp_path, env=pairs)
     assert resumed.returncode == 0, resumed.stderr
-    assert what_matters(tmp_path / "ninefold.db") == what_matters(uninterrupted / "ninefold.db")
+    assert what_matters(tmp_path / "ninefold.db") == what_matters(quick / "ninefold.db")
 
 
-def test_a_blob_that_is_lost_in_the_middle_of_a_run_is_named(uninterrupted, tmp_path):
+def test_a_blob_that_is_lost_in_the_middle_of_a_run_is_named(quick, tmp_path):
     """What a job is handed and cannot read ends the run; a resumed one makes it again."""
     from ninefold.flows import search_jobs
     from ninefold.flows.shards import shard_of
@@ -236,7 +221,7 @@ def test_a_blob_that_is_lost_in_the_middle_of_a_run_is_named(uninterrupted, tmp_
     with open_store(tmp_path / "s.db", mode="write") as store:
         shard = shard_of(store, [], 1)
         truncate(store.blobs.file(shard["blob"]))
-    settings = read_campaign(str(uninterrupted / "campaign.yaml")).to_dict() | {"engine": {"name": "lj"}}
+    settings = read_campaign(str(quick / "campaign.yaml")).to_dict() | {"engine": {"name": "lj"}}
     with pytest.raises(BlobError, match="is corrupted"):
         search_jobs.build_structures.original(settings, str(tmp_path / "s.db"), shard, 1)
 

@@ -30,8 +30,10 @@ def runs(tmp_path_factory, address):
     environment = with_pairs(folder / "plugin")
     (folder / "campaign.yaml").write_text(yaml.safe_dump(SMALL))
     found = {}
-    for name, store in (("SQLite", "ninefold.db"), ("MongoDB", address)):
-        done = ninefold("run", "campaign.yaml", "--json", "--store", store, cwd=folder, env=environment)
+    for name, store, workers in (("SQLite", "ninefold.db", 1), ("MongoDB", address, 2)):
+        done = ninefold(
+            "run", "campaign.yaml", "--json", "--store", store, "--workers", workers, cwd=folder, env=environment
+        )
         assert done.returncode == 0, done.stderr
         found[name] = done.stdout
     return folder, environment, found

@@ -1,12 +1,12 @@
 """A verification by VASP at the boundary of the process: the flow of `ninefold verify`, VASP's jobs, a stand-in."""
 
+import os
+import shutil
 import warnings
 
 import pytest
-import yaml
 from pymatgen.core import SETTINGS, Composition, Lattice, Structure
 
-from campaign_run import QUICK, ninefold, with_pairs
 from ninefold.engines import EngineSettings, RelaxSettings, make_engine
 from ninefold.errors import InputError
 from ninefold.models.calculation import Calculation
@@ -51,15 +51,11 @@ def calls(folder):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, quick, pairs):
     """A campaign verified in two runs, of which the first lost a phase, with the number of VASP's runs in each."""
-    folder = tmp_path_factory.mktemp("vasp_verify")
-    (folder / "campaign.yaml").write_text(yaml.safe_dump(QUICK))
-    pairs = folder / "pairs"
-    done = ninefold("run", "campaign.yaml", cwd=folder, env=with_pairs(pairs))
-    assert done.returncode == 0, done.stderr
+    folder = shutil.copytree(quick, tmp_path_factory.mktemp("vasp_verify") / "here")
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(pairs))
+        patch.syspath_prepend(pairs["PYTHONPATH"].split(os.pathsep)[0])
         potentials = make_potentials(folder / "potentials", ["K_sv", "Re_pv", "H"])
         patch.setitem(SETTINGS, "PMG_VASP_PSP_DIR", str(potentials))
         patch.delenv("PMG_VASP_PSP_DIR", raising=False)

@@ -3,19 +3,14 @@
 import gzip
 import json
 import os
-import shutil
 import signal
-import sys
 import time
-from typing import NamedTuple
 
 import pytest
 import yaml
 
 import gpaw_needs
-from campaign_run import QUICK, ninefold, results, start, with_pairs
-from ninefold.cli import signals
-from ninefold.cli.main import main
+from campaign_run import QUICK, results, start
 from ninefold.flows.tasks import structures_of
 from ninefold.flows.thermal import thermal_of
 from ninefold.models.calculation import Calculation
@@ -90,57 +85,7 @@ def engine(settings):
 """
 METHOD = ("--method", "dear.py:engine")
 WIDE = ("--window", "5")
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    return with_pairs(tmp_path_factory.mktemp("plugin") / "pairs")
-
-
-@pytest.fixture(scope="module")
-def campaign(tmp_path_factory, pairs):
-    folder = tmp_path_factory.mktemp("verify")
-    (folder / "campaign.yaml").write_text(yaml.safe_dump(QUICK))
-    done = ninefold("run", "campaign.yaml", cwd=folder, env=pairs)
-    assert done.returncode == 0, done.stderr
-    (folder / "dear.py").write_text(DEAR)
-    return folder
-
-
-@pytest.fixture
-def folder(campaign, tmp_path):
-    shutil.copytree(campaign, tmp_path / "here")
-    return tmp_path / "here"
-
-
-class Done(NamedTuple):
-    """What a command has printed."""
-
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def command(folder, pairs, monkeypatch, capfd):
-    """The command line in this process: nothing is started, so that a test takes a second."""
-    monkeypatch.setattr(signals, "install", lambda: None)  # pytest's own handlers stay
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.delenv("NINEFOLD_STORE", raising=False)
-    monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(pairs["PYTHONPATH"].split(os.pathsep)[0])
-
-    def command(*arguments, code=0, env=None):
-        monkeypatch.setattr(sys, "argv", ["ninefold", *arguments])
-        with pytest.MonkeyPatch.context() as patch:
-            for key, value in (env or {}).items():
-                patch.setenv(key, value)
-            with pytest.raises(SystemExit) as end:
-                main()
-        done = Done(*capfd.readouterr())
-        assert end.value.code == code, done.stderr + done.stdout
-        return done
-
-    return command
+OWN_FILES = {"dear.py": DEAR}
 
 
 @pytest.fixture

@@ -2,18 +2,12 @@
 
 import json
 import os
-import shutil
 import signal
-import sys
 import time
-from typing import NamedTuple
 
 import pytest
-import yaml
 
-from campaign_run import QUICK, ninefold, start, with_pairs
-from ninefold.cli import signals
-from ninefold.cli.main import main
+from campaign_run import start
 from ninefold.flows import rebuild
 from ninefold.flows.followed import store_followed
 from ninefold.models.calculation import Calculation
@@ -56,55 +50,7 @@ def engine(settings):
 # the potential has no minimum near the geometries of the search: a few steps only
 SHORT = ("--min-width", "0", "--max-steps", "4", "--no-competitors", "--workers", "1")
 SMALL = (*SHORT, "--top", "1")
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    return with_pairs(tmp_path_factory.mktemp("plugin") / "pairs")
-
-
-@pytest.fixture(scope="module")
-def campaign(tmp_path_factory, pairs):
-    folder = tmp_path_factory.mktemp("vibrations")
-    (folder / "campaign.yaml").write_text(yaml.safe_dump(QUICK))
-    done = ninefold("run", "campaign.yaml", cwd=folder, env=pairs)
-    assert done.returncode == 0, done.stderr
-    (folder / "counting.py").write_text(COUNTING)
-    return folder
-
-
-@pytest.fixture
-def folder(campaign, tmp_path):
-    shutil.copytree(campaign, tmp_path / "here")
-    return tmp_path / "here"
-
-
-class Done(NamedTuple):
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def command(folder, pairs, monkeypatch, capfd):
-    """The command line in this process."""
-    monkeypatch.setattr(signals, "install", lambda: None)  # pytest's own handlers stay
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.delenv("NINEFOLD_STORE", raising=False)
-    monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(pairs["PYTHONPATH"].split(os.pathsep)[0])
-
-    def command(*arguments, code=0, env=None):
-        monkeypatch.setattr(sys, "argv", ["ninefold", *arguments])
-        with pytest.MonkeyPatch.context() as patch:
-            for key, value in (env or {}).items():
-                patch.setenv(key, value)
-            with pytest.raises(SystemExit) as end:
-                main()
-        done = Done(*capfd.readouterr())
-        assert end.value.code == code, done.stderr + done.stdout
-        return done
-
-    return command
+OWN_FILES = {"counting.py": COUNTING}
 
 
 def records(folder, model=VibrationRecord, **equal):

@@ -3,9 +3,8 @@
 import shutil
 
 import pytest
-import yaml
 
-from campaign_run import QUICK, ninefold, what_matters, with_pairs
+from campaign_run import ninefold, what_matters
 
 FULL_STORE = """
 import sqlite3
@@ -46,47 +45,35 @@ STEPS = [0.35, pytest.param(0.5, marks=pytest.mark.slow), pytest.param(0.65, mar
 """Share of the finished store's size at which it is full: in build, prescreen, the second round, the hulls."""
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """An uninterrupted run: its folder and the environment with the engine."""
-    folder = tmp_path_factory.mktemp("finished")
-    environment = with_pairs(tmp_path_factory.mktemp("plugin"))
-    (folder / "quick.yaml").write_text(yaml.safe_dump(QUICK))
-    done = ninefold("run", "quick.yaml", cwd=folder, env=environment)
-    assert done.returncode == 0, done.stderr
-    return folder, environment
-
-
-def interrupted(tmp_path, finished, patch):
+def interrupted(tmp_path, quick, environment, patch):
     """A run under a patched interpreter, and the store after a resume without it."""
-    folder, environment = finished
-    shutil.copy(folder / "quick.yaml", tmp_path)
+    shutil.copy(quick / "campaign.yaml", tmp_path)
     patched = tmp_path / "patched"
     patched.mkdir()
     (patched / "sitecustomize.py").write_text(patch)
     path = f"{patched}:{environment['PYTHONPATH']}"
-    failed = ninefold("run", "quick.yaml", cwd=tmp_path, env={**environment, "PYTHONPATH": path})
+    failed = ninefold("run", "campaign.yaml", cwd=tmp_path, env={**environment, "PYTHONPATH": path})
     resumed = ninefold("resume", cwd=tmp_path, env=environment)
     if resumed.returncode:  # nothing was stored
-        resumed = ninefold("run", "quick.yaml", cwd=tmp_path, env=environment)
+        resumed = ninefold("run", "campaign.yaml", cwd=tmp_path, env=environment)
     assert resumed.returncode == 0, resumed.stderr
     return failed, what_matters(tmp_path / "ninefold.db")
 
 
 @pytest.mark.parametrize("share", STEPS)
-def test_a_store_that_cannot_grow(tmp_path, finished, share):
-    pages = (finished[0] / "ninefold.db").stat().st_size // 4096
-    failed, store = interrupted(tmp_path, finished, FULL_STORE.format(pages=int(share * pages)))
+def test_a_store_that_cannot_grow(tmp_path, quick, pairs, share):
+    pages = (quick / "ninefold.db").stat().st_size // 4096
+    failed, store = interrupted(tmp_path, quick, pairs, FULL_STORE.format(pages=int(share * pages)))
     assert failed.returncode == 2
     assert "disk is full" in failed.stderr.splitlines()[-1]
     assert "Traceback" not in failed.stderr
-    assert store == what_matters(finished[0] / "ninefold.db")
+    assert store == what_matters(quick / "ninefold.db")
 
 
 @pytest.mark.parametrize("first", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_files_that_cannot_be_written_for_a_while(tmp_path, finished, first):
-    failed, store = interrupted(tmp_path, finished, FULL_FOR_A_WHILE.format(first=first, last=first + 2))
+def test_files_that_cannot_be_written_for_a_while(tmp_path, quick, pairs, first):
+    failed, store = interrupted(tmp_path, quick, pairs, FULL_FOR_A_WHILE.format(first=first, last=first + 2))
     assert failed.returncode == 2
     assert "No space left" in failed.stderr.splitlines()[-1]
     assert "Traceback" not in failed.stderr
-    assert store == what_matters(finished[0] / "ninefold.db")
+    assert store == what_matters(quick / "ninefold.db")
