@@ -128,8 +128,11 @@ def test_a_database_server_that_is_named_and_does_not_answer_fails_a_test(monkey
 def test_a_queue_that_is_named_and_does_not_answer_fails_a_test(monkeypatch, tmp_path):
     monkeypatch.setenv("NINEFOLD_TEST_SLURM_CONF", str(tmp_path / "slurm.conf"))
     monkeypatch.delenv("NINEFOLD_TEST_SERVICES", raising=False)
-    monkeypatch.setattr(slurm_server, "ANSWER_SECONDS", 2.0)
-    with pytest.raises(pytest.fail.Exception, match="does not answer"):
+    monkeypatch.setattr(slurm_server, "ANSWER_SECONDS", 0.5)
+    (tmp_path / "sinfo").write_text("#!/bin/sh\nexec sleep 60\n")  # one that waits for its controller
+    (tmp_path / "sinfo").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(pytest.fail.Exception, match=r"does not answer \(TimeoutExpired\)"):
         slurm_server.configuration.__wrapped__()
 
 
