@@ -88,6 +88,8 @@ OF_A_RUN = frozenset({"hardware", "machine", "created", "run", "attempt", "revis
 def what_matters(store):
     """Every document of every collection of a store by its id, without what only tells of the run.
 
+    The number of worker processes is of the run, too: no result depends on it.
+
     Args:
         store: The file.
     """
@@ -102,9 +104,10 @@ def what_matters(store):
 
 
 def _lasting(document):
-    return {
-        key: value for key, value in document.items() if key not in OF_A_RUN and not key.endswith("seconds")
-    }  # fmt: skip
+    lasting = {key: value for key, value in document.items() if key not in OF_A_RUN and not key.endswith("seconds")}
+    if "execution" in (settings := lasting.get("settings") or {}):
+        lasting["settings"] = {**settings, "execution": {**settings["execution"], "workers": None}}
+    return lasting
 
 
 def start(*arguments, cwd, env=None):

@@ -108,7 +108,7 @@ def test_same_name_other_settings_is_refused_and_update_reuses(quick, tmp_path, 
     assert refused.returncode == 2
     assert "other settings (ranking)" in refused.stderr
     before = results(tmp_path)
-    updated = ninefold("run", "campaign.yaml", "--update", cwd=tmp_path, env=pairs)
+    updated = ninefold("run", "campaign.yaml", "--update", "--workers", "1", cwd=tmp_path, env=pairs)
     assert updated.returncode == 0, updated.stderr
     assert results(tmp_path) == before, "a change of weights computes nothing again"
     assert candidates(tmp_path)[0]["terms"].keys() == {"prior"}
@@ -207,7 +207,7 @@ def test_what_is_lost_between_jobs_is_made_again(quick, tmp_path, pairs, damage)
     assert blobs
     for blob in blobs:
         damage(blob)
-    resumed = ninefold("resume", cwd=tmp_path, env=pairs)
+    resumed = ninefold("resume", "--workers", "1", cwd=tmp_path, env=pairs)
     assert resumed.returncode == 0, resumed.stderr
     assert what_matters(tmp_path / "ninefold.db") == what_matters(quick / "ninefold.db")
 
@@ -273,6 +273,6 @@ def test_run_says_how_a_host_was_read(tmp_path, pairs):
         "K2Te with Te for the anion\n5.8\n1 0 0\n0 1 0\n0 0 1\nK Te\n2 1\nSelective\nDirect\n"
         ".25 .25 .25 F F F\n.75 .75 .75 T T T\n0 0 0 T T T\n"
     )
-    done = ninefold("run", "campaign.yaml", cwd=tmp_path, env=pairs)
+    done = ninefold("run", "campaign.yaml", "--workers", "1", cwd=tmp_path, env=pairs)
     assert done.returncode == 0, done.stderr
     assert "host.vasp: selective dynamics: 1 of 3 atoms are marked as fixed; a relaxation moves them too" in done.stderr

@@ -53,9 +53,9 @@ def interrupted(tmp_path, quick, environment, patch):
     (patched / "sitecustomize.py").write_text(patch)
     path = f"{patched}:{environment['PYTHONPATH']}"
     failed = ninefold("run", "campaign.yaml", cwd=tmp_path, env={**environment, "PYTHONPATH": path})
-    resumed = ninefold("resume", cwd=tmp_path, env=environment)
+    resumed = ninefold("resume", "--workers", "1", cwd=tmp_path, env=environment)
     if resumed.returncode:  # nothing was stored
-        resumed = ninefold("run", "campaign.yaml", cwd=tmp_path, env=environment)
+        resumed = ninefold("run", "campaign.yaml", "--workers", "1", cwd=tmp_path, env=environment)
     assert resumed.returncode == 0, resumed.stderr
     return failed, what_matters(tmp_path / "ninefold.db")
 

@@ -58,7 +58,7 @@ def command(*arguments, folder, environment, code=0):
 def finished(folder, environment, address):
     """Run on this machine, and submitted; one of two workers is killed in the middle of a job."""
     local = {**environment, "NINEFOLD_STORE": "ninefold.db"}
-    told = command("run", "campaign.yaml", "--json", folder=folder, environment=local)
+    told = command("run", "campaign.yaml", "--workers", 1, "--json", folder=folder, environment=local)
     done = {"local": json.loads(told.stdout)}
     done["submit"] = command(
         "submit", "campaign.yaml", "--cluster", "here.yaml", folder=folder, environment=environment
@@ -66,7 +66,7 @@ def finished(folder, environment, address):
     done["again"] = command(
         "submit", "campaign.yaml", "--cluster", "here.yaml", folder=folder, environment=environment, code=2
     )
-    work = ("work", "--cluster", "./here.yaml", "--resources", "cpu", "--idle-seconds", "20")
+    work = ("work", "--cluster", "./here.yaml", "--resources", "cpu", "--idle-seconds", "6")
     workers = [start(*work, cwd=folder, env=environment) for _ in range(2)]
     fireworks = database(address)["fireworks"]
     last = time.monotonic() + 100
