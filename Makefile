@@ -111,7 +111,7 @@ services-stop: setup
 	@$(BIN)/python tools/services.py stop
 
 test: setup
-	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-cluster: setup
 	$(BIN)/python -m pytest -q -m cluster
