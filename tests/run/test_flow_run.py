@@ -162,7 +162,7 @@ def make_flow(campaign, store):
 SETTINGS = {
     **QUICK,
     "space": [{**QUICK["space"][0], "n": 9}],
-    "structures": {**QUICK["structures"], "rounds": 1},
+    "structures": {**QUICK["structures"], "rounds": 1, "sources": ["known_types"]},
     "execution": {"workers": 1},
 }
 

@@ -125,7 +125,7 @@ def run_script(folder, call, workers):
     from campaign_run import QUICK, with_pairs
 
     environment = with_pairs(folder)
-    structures = {**QUICK["structures"], "rounds": 1}
+    structures = {**QUICK["structures"], "rounds": 1, "sources": ["known_types"]}
     space = [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": 0}]
     settings = {**QUICK, "space": space, "structures": structures, "execution": {"workers": workers}}
     (folder / "script.py").write_text(SCRIPT.format(settings=settings, call=call))
