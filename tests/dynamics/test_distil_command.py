@@ -56,6 +56,7 @@ def test_distil_and_run(files: Path) -> None:
     result = json.loads((files / "potential" / "result.json").read_text())
     assert json.loads(out(*DISTIL, "--json")) == result
     assert {row["species"] for row in result["errors"]} == {"all", "Re"}
+    assert "it learnt one volume, and no stress" in refused(*RUN, "--pressure", "1")
     ran = out(*RUN)
     assert "0.2 ps" in ran
     described = json.loads((files / "runs" / "60K" / "run.json").read_text())

@@ -50,6 +50,10 @@ def run(
     save_every: Annotated[int, typer.Option("--save-every", min=1, help="Steps between frames that are kept.")] = 10,
     deuterium: Annotated[bool, typer.Option("--deuterium", help="Mass of D for the hydrogens.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Fixes the velocities and the thermostat.")] = 0,
+    pressure: Annotated[
+        float | None,
+        typer.Option(help="GPa: the cell breathes, its shape kept. Default: it is held.", show_default=False),
+    ] = None,
     max_atoms: Annotated[int, typer.Option("--max-atoms", min=1, help="Larger supercells are refused.")] = 300,
     check_every: Annotated[
         int, typer.Option("--check-every", min=0, help="Frames from check to check by a distilled potential's teacher.")
@@ -59,13 +63,16 @@ def run(
         int, typer.Option("--check-frames", min=1, help="Frames of each run for --check, at equal times.")
     ] = 50,
 ) -> None:
-    """Run molecular dynamics at constant temperature and volume. Ctrl-C ends after a piece; the same command goes on.
+    """Run molecular dynamics at constant temperature. Ctrl-C ends after a piece; the same command goes on.
+
+    The volume is constant, or the pressure with --pressure.
 
     The folder of a run is what `ninefold dynamics analyse` takes. With --check a second method computes frames of each
     finished run; each is kept, so that the same command goes on after a kill.
     """
     from ninefold.cli.calculation import step_progress, stopping
     from ninefold.cli.dynamics_checks import check_method, check_run, frame_sentence
+    from ninefold.cli.dynamics_output import box_lines
     from ninefold.dynamics.distilled import DistilledEngine, force_source
     from ninefold.dynamics.runs import RunSettings
     from ninefold.dynamics.runs import run as run_one
@@ -78,12 +85,17 @@ def run(
     for kelvin in temperature:
         if not 0 < kelvin <= 5000:
             refuse("--temperature", kelvin, "is out of range", "above 0, up to 5000 K")
+    if pressure is not None and not -20 <= pressure <= 500:
+        refuse("--pressure", pressure, "is out of range", "-20 to 500 GPa")
     made = make_engine(EngineSettings(name=engine, model=model))
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse(
             "--engine", engine, "has no calculator for dynamics", "chgnet, sevennet, gpaw, or another ASE calculator"
         )
+    if pressure is not None and isinstance(made, DistilledEngine):
+        refuse("--pressure", pressure, "is not for a distilled potential: it learnt one volume, and no stress",
+               "an engine with stresses; then distil at the mean volume")  # fmt: skip
     atoms = supercell(file, width, max_atoms)
     points = None if second is None else check_method(second, made, atoms.get_chemical_symbols(), out)
     frames = max(1, round(picoseconds * 1000 / time_step / save_every))
@@ -94,9 +106,9 @@ def run(
     for kelvin in temperature:
         settings = RunSettings(
             temperature_K=kelvin, time_step_fs=time_step, save_every=save_every, seed=seed,
-            isotope="D" if deuterium else "H",
+            isotope="D" if deuterium else "H", pressure_GPa=pressure,
         )  # fmt: skip
-        folder = out / f"{kelvin:g}K"
+        folder = out / (f"{kelvin:g}K" if pressure is None else f"{kelvin:g}K-{pressure:g}GPa")
         with stopping(None) as stop, step_progress() as notify:
             name = f"dynamics {kelvin:g} K"
             atoms.calc = calculator()
@@ -107,6 +119,9 @@ def run(
             )  # fmt: skip
         by_species = ", ".join(f"{symbol} {value:.0f}" for symbol, value in done.temperatures.items())
         typer.echo(f"{folder}: {done.time_ps:g} ps, mean temperature {done.mean_temperature:.0f} K ({by_species})")
+        if done.box is not None:
+            for line in box_lines(done.box):
+                typer.echo(f"{folder}: {line}")
         if points is not None and not stop.reason:
             with stopping(None) as stop:
                 found = check_run(folder, atoms, calculator(), points, check_frames, done.frames, stop)

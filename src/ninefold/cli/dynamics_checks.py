@@ -58,10 +58,11 @@ def frames_at(folder: Path, atoms: Any, numbers: list[int]) -> Iterator[tuple[in
 
     wanted, first = set(numbers), 1
     for chunk in read_run(folder).chunks():
-        for place, positions in enumerate(chunk.positions):
+        for place, (positions, cell) in enumerate(zip(chunk.positions, chunk.cells, strict=True)):
             if first + place in wanted:
                 copy = atoms.copy()
                 copy.set_constraint()
+                copy.set_cell(cell)
                 copy.positions = positions
                 yield first + place, copy
         first += len(chunk)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
+    from ninefold.dynamics.breathing import Breathing
     from ninefold.dynamics.correlation import Stretched
     from ninefold.dynamics.density import Connection
     from ninefold.dynamics.passage import Passage
@@ -58,6 +59,16 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
         )
     for note in analysis.notes:
         out.print(f"  note: {note}")
+
+
+def box_lines(box: Breathing) -> list[str]:
+    """What the cell of a run at constant pressure does."""
+    volume, pressure = box.volume, box.pressure
+    return [
+        f"volume {volume.value:.2f} Å3 (95 %: {volume.low:.2f} to {volume.high:.2f}), pressure "
+        f"{pressure.value:.2f} GPa ({pressure.low:.2f} to {pressure.high:.2f}; set {box.set_GPa:g}), without the first {box.skipped} frames",
+        *(f"note: {note}" for note in box.notes),
+    ]  # fmt: skip
 
 
 def print_barrier(out: Any, fit: Arrhenius, anion: str | None = None) -> None:

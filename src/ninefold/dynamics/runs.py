@@ -1,15 +1,16 @@
 """Molecular dynamics with any calculator, in pieces that survive a kill at any moment.
 
 A run is a folder: `run.json` says what is run, `frames-00000.npz` and so on hold the frames, `state.npz` the point from
-which it goes on: positions, momenta and the state of the random numbers. A piece is written before the state that
-counts it, both by a rename, so that a run which is killed and taken up again has the frames of one that was not.
+which it goes on: positions, momenta, the state of the random numbers and that of a barostat. A piece is written before
+the state that counts it, both by a rename, so that a run which is killed and taken up again has the frames of one that
+was not.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ninefold.atomic_files import write_atomically
+from ninefold.dynamics.breathing import Breathing, breathing
 from ninefold.dynamics.checks import Checks, TeacherCheck, collected, refuse_beyond
 from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.propagation import Propagation, RunPoint, RunSettings
@@ -40,6 +42,8 @@ class RunState:
     """Mean temperature of each species over the second half of the run, K."""
     mean_temperature: float
     """Of all atoms, over the second half, K."""
+    box: Breathing | None = None
+    """At constant pressure: what its cell does."""
 
 
 def run(
@@ -86,11 +90,7 @@ def run(
             piece |= check.of_piece(propagation.atoms, piece["positions"], done)
         _write(folder / f"frames-{done:09d}.npz", **piece)
         done += count
-        end = propagation.point
-        _write(
-            folder / STATE_FILE, positions=end.positions, momenta=end.momenta, frames=np.array(done),
-            random=np.frombuffer(json.dumps(end.random).encode(), dtype=np.uint8),
-        )  # fmt: skip
+        _write(folder / STATE_FILE, frames=np.array(done), **_packed(propagation.point))
         if check is not None:
             refuse_beyond(collected([piece]), check.limit, str(folder))
         if notify is not None:
@@ -106,7 +106,8 @@ def state(folder: Path) -> RunState:
     """
     described, done = _described(folder), _frames_done(folder)
     species = np.array(described["species"])
-    kinetic = [piece["temperatures"] for piece in _pieces(folder, done)]
+    pieces = list(_read(folder, done, ("energies", "temperatures", "cells", "pressures")))
+    kinetic = [piece["temperatures"] for piece in pieces]
     names = list(dict.fromkeys(described["species"]))
     settings = RunSettings.model_validate(described["settings"])
     time_ps = done * settings.save_every * settings.time_step_fs / 1000
@@ -115,19 +116,19 @@ def state(folder: Path) -> RunState:
     values = np.concatenate(kinetic)
     mean = values[len(values) // 2 :].mean(axis=0)
     counts = np.array([(species == name).sum() for name in names])
+    box = None
+    if settings.pressure_GPa is not None:
+        cells, pressures = (np.concatenate([piece[name] for piece in pieces]) for name in ("cells", "pressures"))
+        box = breathing(cells, pressures, settings.pressure_GPa)
     return RunState(
-        done, time_ps, dict(zip(names, mean.tolist(), strict=True)), float((mean * counts).sum() / counts.sum())
+        done, time_ps, dict(zip(names, mean.tolist(), strict=True)), float((mean * counts).sum() / counts.sum()), box
     )
 
 
 def checks_of(folder: Path) -> Checks | None:
     """What the teacher's checks of a run found; None where it was not watched."""
-    done, first, found = _frames_done(folder), 0, []
-    while first < done:
-        with np.load(folder / f"frames-{first:09d}.npz") as piece:  # reads only what is asked for: no positions
-            first += len(piece["energies"])
-            found.append({name: piece[name] for name in piece.files if name.startswith("check_")})
-    return collected(found)
+    names = ("energies", "check_frames", "check_forces", "check_energies")
+    return collected(list(_read(folder, _frames_done(folder), names)))
 
 
 def read_run(folder: Path, skip: int = 0) -> Trajectory:
@@ -148,11 +149,13 @@ def read_run(folder: Path, skip: int = 0) -> Trajectory:
 
     def read() -> Iterator[Frames]:
         first = 0
-        for piece in _pieces(folder, done):
-            positions = piece["positions"][max(0, skip - first) :].astype(float)
+        for piece in _read(folder, done, ("energies", "positions", "cells")):
+            left = max(0, skip - first)
+            positions = piece["positions"][left:].astype(float)
             first += len(piece["positions"])
             if len(positions):
-                yield Frames(positions, np.broadcast_to(cell, (len(positions), 3, 3)))
+                held = np.broadcast_to(cell, (len(positions), 3, 3))
+                yield Frames(positions, piece["cells"][left:] if "cells" in piece else held)
 
     return Trajectory(
         tuple(described["species"]), settings.save_every * settings.time_step_fs, read, settings.temperature_K,
@@ -177,7 +180,7 @@ def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str, force
     described = {
         "species": atoms.get_chemical_symbols(),
         "cell": atoms.cell.array.tolist(),
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings.described,
         "method": method,
         "start": content_key([round(float(value), 6) for value in atoms.positions.ravel()]),
     }
@@ -199,6 +202,14 @@ def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str, force
     write_atomically(path, json.dumps(described, indent=1).encode())
 
 
+def _packed(point: RunPoint) -> dict[str, np.ndarray]:
+    """A point as arrays; the inverse of `_saved`."""
+    random = np.frombuffer(json.dumps(point.random).encode(), dtype=np.uint8)
+    values = {"positions": point.positions, "momenta": point.momenta, "random": random}
+    more = {"cell": point.cell, "barostat": point.barostat}
+    return values | {name: value for name, value in more.items() if value is not None}
+
+
 def _saved(folder: Path) -> tuple[int, RunPoint] | None:
     """Frames that a folder holds, and where its run goes on."""
     path = folder / STATE_FILE
@@ -206,7 +217,8 @@ def _saved(folder: Path) -> tuple[int, RunPoint] | None:
         return None
     with np.load(path) as saved:
         random = json.loads(saved["random"].tobytes().decode())
-        return int(saved["frames"]), RunPoint(saved["positions"], saved["momenta"], random)
+        more = (saved[name] if name in saved.files else None for name in ("cell", "barostat"))
+        return int(saved["frames"]), RunPoint(saved["positions"], saved["momenta"], random, *more)
 
 
 def _described(folder: Path) -> dict[str, Any]:
@@ -225,11 +237,12 @@ def _frames_done(folder: Path) -> int:
         return int(saved["frames"])
 
 
-def _pieces(folder: Path, done: int) -> Iterator[dict[str, np.ndarray]]:
+def _read(folder: Path, done: int, names: Collection[str]) -> Iterator[dict[str, np.ndarray]]:
+    """Those arrays of each piece that it has, energies among them; the others are not read."""
     first = 0
     while first < done:
         with np.load(folder / f"frames-{first:09d}.npz") as piece:
-            content = {name: piece[name] for name in piece.files}
+            content = {name: piece[name] for name in piece.files if name in names}
         yield content
         first += len(content["energies"])
 

@@ -121,7 +121,7 @@ def trajectory_ids(
     """
     packed = pack_structure(subject.structure.to_structure())
     geometry = structure_key(packed["lattice"], packed["species"], packed["positions"])
-    of_run = settings.model_dump(mode="json")
+    of_run = settings.described
     return [
         content_key(
             "trajectory", VERSION, geometry, list(subject.repeats), of_run, subject.method, piece_frames, number,
@@ -188,7 +188,7 @@ class Run:
             campaign=self._subject.campaign, label=self._subject.label, method=self._subject.method,
             structure=self._subject.structure.id, temperature_K=self._settings.temperature_K, replica=self._replica,
             number=self._number, frames=0 if content is None else self._frames, n_atoms=len(self._propagation.atoms),
-            content=None if content is None else blob_id(content), settings=self._settings.model_dump(mode="json"),
+            content=None if content is None else blob_id(content), settings=self._settings.described,
             error=error, core_seconds=time.process_time() - start, created=now(),
         )  # fmt: skip
         self._number += 1
