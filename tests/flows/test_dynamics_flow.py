@@ -14,6 +14,7 @@ from ninefold.dynamics.pieces import decode_piece
 from ninefold.flows import rebuild
 from ninefold.models.candidate import Candidate
 from ninefold.models.dynamics import DynamicsRecord, TrajectoryRecord
+from ninefold.models.structure import StructureRecord
 from ninefold.store import open_store
 from ninefold.store.records import read_all
 
@@ -224,3 +225,116 @@ def test_what_cannot_be_drawn_is_one_line(folder, command, arguments, words):
     [line] = [line for line in done.stderr.splitlines() if line.startswith("ninefold: error")]
     assert words in line
     assert not (folder / "drawn").exists()
+
+
+STUDENT = """
+from pathlib import Path
+
+from ase.calculators.lj import LennardJones
+
+
+class Trainer:
+    label, settings = "scaled pairs", {}
+
+    def fit(self, frames, folder, seed, start):
+        raise AssertionError
+
+    def calculator(self, model):
+        return LennardJones(sigma=1.15, epsilon=float(Path(model).read_text()), rc=5.0, smooth=True)
+"""
+
+
+def distilled_from(folder, name, record, epsilon, limit, reasons=()):
+    """A folder as `ninefold dynamics distil` leaves it, of a candidate's minimum; its forces are scaled by epsilon."""
+    from ninefold.engines import make_engine
+    from ninefold.engines.settings import EngineSettings
+    from ninefold.keys import file_checksum
+    from ninefold.store.records import read
+
+    with open_store(folder / "ninefold.db") as store:
+        structure = read(store, StructureRecord, record["structure"]).to_structure()
+    (folder / "student.py").write_text(STUDENT)
+    made = folder / "potentials" / name
+    made.mkdir(parents=True)
+    structure.to_ase_atoms(msonable=False).write(made / "start.xyz", format="extxyz")
+    (made / "potential.txt").write_text(str(epsilon))
+    (made / "distil.json").write_text("{}")
+    teacher = make_engine(EngineSettings(name="pairs"))
+    result = {
+        "student": f"{folder / 'student.py'}:Trainer", "checksum": file_checksum(str(made / "potential.txt")),
+        "teacher": {"settings": {"name": "pairs"}, "label": teacher.label, "fingerprint": teacher.fingerprint,
+                    "evidence": "test"},
+        "species": sorted({str(site.specie) for site in structure}), "atoms": len(structure),
+        "settings": {"temperatures_K": [300.0], "force_limit": limit},
+        "errors": [{"species": "all", "temperature_K": 300.0, "force_rmse": 0.001}], "reasons": list(reasons),
+    }  # fmt: skip
+    (made / "result.json").write_text(json.dumps(result))
+    return made
+
+
+def planned(command, *more):
+    asked = ("dynamics", "candidates", "--method", "pairs", *SHORT, "--top", "4", "--dry-run", "--json", *more)
+    return json.loads(command(*asked).stdout)["candidates"]
+
+
+def test_a_distilled_potential_runs_its_own_compound_and_is_watched(folder, command):
+    """Of four candidates, two with a potential: each is run by its own, and the teacher looks at every tenth frame."""
+    first, *others = planned(command)
+    other = next(one for one in others if one["formula"] != first["formula"])
+    distilled_from(folder, "one", first, 0.02, 0.01)
+    distilled_from(folder, "other", other, 0.02, 0.01, reasons=["no barrier was compared"])
+    asked = ("dynamics", "candidates", "--method", "distilled:potentials", *SHORT, "--check-every", "10")
+    told = json.loads(command(*asked, "--json").stdout)
+    assert {one["structure"] for one in told["dynamics"]} == {first["structure"], other["structure"]}
+    for record in records(folder, DynamicsRecord):
+        assert record.rung == "distilled"
+        assert record.is_claimed == (record.structure == first["structure"])
+        for one in record.temperatures:
+            assert one.checked_frames == 8, "of 80 frames"
+            assert one.force_error < 1e-4, "the potential is the teacher itself, but for rounded positions"
+        assert any("scaled pairs distilled from weak Lennard-Jones" in line for line in (record.engine,))
+    rows = {row.formula: row for row in records(folder, Candidate) if row.dynamics_record}
+    assert {row.dynamics_rung for row in rows.values()} == {"distilled"}
+    assert rows[first["formula"]].pseudorotation_rate_300_high is not None
+    assert rows[other["formula"]].pseudorotation_rate_300_high is None, "rates are not claimed"
+    shown = command("show", other["formula"]).stdout
+    assert "Rates are not claimed" in shown
+    assert "no barrier was compared" in shown
+    assert "all known" in command(*asked).stderr
+    # checks are part of what a piece is: without them it is another run
+    without = ("dynamics", "candidates", "--method", "distilled:potentials/one", *SHORT, "--check-every", "0", "--json")
+    [unwatched] = json.loads(command(*without).stdout)["dynamics"]
+    assert not unwatched["is_claimed"]
+    assert any("not checked by the teacher" in line for line in unwatched["forces"])
+
+
+def test_a_run_that_leaves_the_ground_of_its_potential_ends(folder, command):
+    [first] = planned(command, "--top", "1")
+    distilled_from(folder, "bad", first, 0.04, 0.001)
+    asked = ("dynamics", "candidates", "--method", "distilled:potentials/bad", *SHORT, "--check-every", "30", "--json")
+    [record] = json.loads(command(*asked).stdout)["dynamics"]
+    assert record["error"] == "no run came to its end"
+    assert "left the ground of its potential: at frame 30" in record["warnings"][0]
+    for kelvin in (100.0, 300.0):
+        pieces = sorted(records(folder, temperature_K=kelvin), key=lambda one: one.number)
+        assert [one.error is None for one in pieces] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda made: (made / "result.json").unlink(), "holds a distillation that has not ended"),
+        (lambda made: (made / "start.xyz").unlink(), "lacks start.xyz"),
+        (lambda made: shutil.copytree(made, made.with_name("two")), "has two potentials of"),
+        (lambda made: made.joinpath("start.xyz").write_text(
+            '1\nLattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3 pbc="T T T"\nRe 0 0 0\n'
+        ), "is of Re alone, which is no candidate"),
+    ],
+)  # fmt: skip
+def test_a_potential_that_cannot_be_used_is_refused(folder, command, change, words):
+    [first] = planned(command, "--top", "1")
+    change(distilled_from(folder, "one", first, 0.02, 0.01))
+    done = command("dynamics", "candidates", "--method", "distilled:potentials", *SHORT, code=2)
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("ninefold: error")]
+    assert words in line
+    assert records(folder) == []

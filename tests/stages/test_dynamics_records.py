@@ -14,8 +14,10 @@ from ninefold.dynamics.propagation import RunPoint, RunSettings
 from ninefold.dynamics.rates import BOLTZMANN, barrier_bound, fit_arrhenius, poisson_rate, rate_at
 from ninefold.models.dynamics import DynamicsRecord, IonDiffusion, StoredInterval, TrajectoryRecord
 from ninefold.models.lines import blob_id
-from ninefold.stages.dynamics import DynamicsSettings, preferred, row_values
-from ninefold.stages.dynamics_analysis import Asked, RunOf, analyse
+from ninefold.stages.dynamics import DynamicsSettings
+from ninefold.stages.dynamics_analysis import Asked, analyse
+from ninefold.stages.dynamics_fields import preferred, row_values
+from ninefold.stages.dynamics_runs import RunOf
 
 STEP_FS = 5.0
 BARRIER, PREFACTOR = 0.060, 2.5

@@ -95,9 +95,16 @@ class CandidateRow:
     pseudorotation_rate_300_high: float | None
     cation_diffusion_300: float | None
     cation_diffusion_300_high: float | None
+    cation_jump_barrier: float | None
+    cation_jump_barrier_low: float | None
+    cation_jump_barrier_high: float | None
+    cation_jump_rate_300: float | None
+    cation_jump_rate_300_high: float | None
+    paddle_wheel_p: float | None
     dynamics_length: float | None
     is_dynamics_too_short: bool | None
     dynamics_engine: str | None
+    dynamics_rung: str | None
     dynamics_evidence: str | None
     score: float | None
     rank: int | None

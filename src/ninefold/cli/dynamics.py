@@ -115,7 +115,7 @@ def run(
             done = run_one(
                 atoms, settings, folder, frames, made.fingerprint, frames_per_piece=20 if check is None else 200,
                 notify=lambda at, total, name=name: notify(name, at, total), stop=stop,  # type: ignore[misc]
-                forces=force_source(made, kelvin, len(atoms)), check=check,
+                forces=force_source(made, kelvin, len(atoms), atoms.get_volume() / len(atoms)), check=check,
             )  # fmt: skip
         by_species = ", ".join(f"{symbol} {value:.0f}" for symbol, value in done.temperatures.items())
         typer.echo(f"{folder}: {done.time_ps:g} ps, mean temperature {done.mean_temperature:.0f} K ({by_species})")

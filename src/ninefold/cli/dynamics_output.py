@@ -66,7 +66,8 @@ def box_lines(box: Breathing) -> list[str]:
     volume, pressure = box.volume, box.pressure
     return [
         f"volume {volume.value:.2f} Å3 (95 %: {volume.low:.2f} to {volume.high:.2f}), pressure "
-        f"{pressure.value:.2f} GPa ({pressure.low:.2f} to {pressure.high:.2f}; set {box.set_GPa:g}), without the first {box.skipped} frames",
+        f"{pressure.value:.2f} GPa ({pressure.low:.2f} to {pressure.high:.2f}; set {box.set_GPa:g}), without the first "
+        f"{box.skipped} frames",
         *(f"note: {note}" for note in box.notes),
     ]  # fmt: skip
 

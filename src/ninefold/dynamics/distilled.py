@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.dynamics.checks import TeacherCheck
-from ninefold.dynamics.distil import CLAIM_FILE, MODEL_FILE, RESULT_FILE
+from ninefold.dynamics.distil import CLAIM_FILE, MODEL_FILE, RESULT_FILE, START_FILE
 from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.labels import read_json
 from ninefold.dynamics.students import make_trainer
@@ -19,6 +19,9 @@ from ninefold.paths import user_path
 
 GATE = 2.0
 """A run has left its ground where a checked frame's force error is beyond so many times the potential's own limit."""
+
+SAME_VOLUME = 0.02
+"""Relative difference of volumes per atom up to which a cell is one that the potential has learnt."""
 
 
 class DistilledEngine(ASEEngine):
@@ -33,6 +36,7 @@ class DistilledEngine(ASEEngine):
 
     def __init__(self, folder: Path) -> None:
         self.result = read_result(folder)
+        self.formula, self.volume_per_atom = _compound(folder)
         trainer = make_trainer(self.result["student"])
         model = folder / MODEL_FILE
         super().__init__(
@@ -44,12 +48,13 @@ class DistilledEngine(ASEEngine):
             evidence="test" if self.result["teacher"]["evidence"] == "test" else "ML",
         )
 
-    def forces(self, temperature_K: float, atoms: int) -> ForceSource:
+    def forces(self, temperature_K: float, atoms: int, volume_per_atom: float | None = None) -> ForceSource:
         """What a run stands on.
 
         Args:
             temperature_K: Of the run.
             atoms: In its cell.
+            volume_per_atom: Of its cell, Å3; None where it is not known.
         """
         errors = [row for row in self.result["errors"] if row["species"] == "all"]
         known = ", ".join(f"{row['force_rmse'] * 1000:.0f} at {row['temperature_K']:g} K" for row in errors)
@@ -59,8 +64,14 @@ class DistilledEngine(ASEEngine):
             notes.append(f"the potential was distilled up to {max(temperatures):g} K, below this run's temperature")
         if atoms < self.result["atoms"]:
             notes.append(f"the potential was distilled in a cell of {self.result['atoms']} atoms, larger than this one")
+        if volume_per_atom is not None and abs(volume_per_atom / self.volume_per_atom - 1) > SAME_VOLUME:
+            notes.append(
+                f"the potential was distilled at {self.volume_per_atom:.2f} Å3 per atom, and this cell has "
+                f"{volume_per_atom:.2f}"
+            )
         return ForceSource(
             rung="distilled", method=self.label, error=f"force error on its own runs {known} meV/Å",
+            is_claimed=not self.result["reasons"],
             limit_eV_per_A=self.limit, warnings=tuple(notes),
         )  # fmt: skip
 
@@ -123,14 +134,54 @@ def read_result(folder: Path) -> dict[str, Any]:
     return result
 
 
-def force_source(engine: Any, temperature_K: float, atoms: int) -> ForceSource:
+def potentials_in(folder: Path) -> list[Path]:
+    """The finished distillations of a folder: itself, or the folders in it, one a compound.
+
+    Raises:
+        InputError: if there is none, or two are of one compound.
+    """
+    inside = [path for path in sorted(folder.iterdir()) if (path / CLAIM_FILE).is_file()] if folder.is_dir() else []
+    if (folder / CLAIM_FILE).is_file() or not inside:
+        read_result(folder)
+        return [folder]
+    of: dict[str, Path] = {}
+    for path in inside:
+        read_result(path)
+        formula, _ = _compound(path)
+        if formula in of:
+            raise InputError(
+                "--method", str(folder), problem=f"has two potentials of {formula}: {of[formula].name} and {path.name}",
+                allowed="one of each compound", hint=f"distilled:{path} names one",
+            )  # fmt: skip
+        of[formula] = path
+    return list(of.values())
+
+
+def _compound(folder: Path) -> tuple[str, float]:
+    """Reduced formula of what a potential is of, and the volume per atom that it was distilled at, Å3."""
+    import ase.io
+
+    from ninefold.chemistry.formula import formula_of, reduced
+
+    try:
+        atoms: Any = ase.io.read(folder / START_FILE)
+    except OSError as error:
+        raise InputError(
+            "--model", str(folder), problem=f"lacks {START_FILE}, the cell that was distilled",
+            allowed="the whole folder of ninefold dynamics distil --out",
+        ) from error  # fmt: skip
+    return formula_of(reduced(atoms.symbols.formula.count())), float(atoms.get_volume()) / len(atoms)
+
+
+def force_source(engine: Any, temperature_K: float, atoms: int, volume_per_atom: float | None = None) -> ForceSource:
     """What a run by an engine stands on.
 
     Args:
         engine: Any.
         temperature_K: Of the run.
         atoms: In its cell.
+        volume_per_atom: Of its cell, Å3; None where it is not known.
     """
     if isinstance(engine, DistilledEngine):
-        return engine.forces(temperature_K, atoms)
+        return engine.forces(temperature_K, atoms, volume_per_atom)
     return ForceSource(rung="engine", method=engine.label)

@@ -23,6 +23,8 @@ class ForceSource(Settings):
     """What is known of a distilled potential's error against its teacher."""
     limit_eV_per_A: float | None = None
     """Force error of a checked frame beyond which a run has left its ground."""
+    is_claimed: bool = True
+    """Whether a distilled potential is within its limits; rates are not claimed from one that is not."""
     warnings: tuple[str, ...] = ()
     """Why rates are not claimed from it."""
 

@@ -16,13 +16,12 @@ import numpy as np
 from ninefold.dynamics.cation_sites import Sites
 from ninefold.dynamics.displacements import Displacements
 from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Arrhenius, Rate, fit_arrhenius, poisson_rate
-from ninefold.dynamics.site_tracking import NOWHERE, Hop, Tracks, track_sites
+from ninefold.dynamics.site_stays import attempts_of, frames_on, shared_time
+from ninefold.dynamics.site_tracking import Hop, track_sites
 from ninefold.dynamics.slopes import Interval
 from ninefold.dynamics.trajectory import Trajectory
 from ninefold.errors import InputError
 
-COARSEST_VIBRATION = 0.2
-"""Periods of the vibration between two frames, beyond which it cannot be counted."""
 LEAST_INSIDE = 0.5
 """Share of the time in cores, below which the sites are not where the ions are."""
 MOST_SHARED = 0.02
@@ -146,9 +145,9 @@ def analyse_jumps(trajectory: Trajectory, moved: Displacements, sites: Sites) ->
     tracks = track_sites(paths @ np.linalg.inv(moved.cell), sites, step_fs)
     atoms = np.flatnonzero(moved.symbols == moved.mobile)
     number = int(sites.classes.max()) + 1
-    frames = _frames_on(tracks, len(sites.fractional))
+    frames = frames_on(tracks, len(sites.fractional))
     times = np.array([frames[sites.classes == kind].sum() for kind in range(number)]) * step_fs / 1000
-    attempts = _attempts(paths, tracks, sites, moved.cell, step_fs)
+    attempts = attempts_of(paths, tracks, sites, moved.cell, step_fs)
     jumps = sorted((_jump(hop, sites, atoms, step_fs) for hop in tracks.hops), key=lambda jump: jump.time_fs)
     kinds = tuple(
         SiteKind(
@@ -163,7 +162,7 @@ def analyse_jumps(trajectory: Trajectory, moved: Displacements, sites: Sites) ->
     duration = len(paths) * step_fs / 1000
     squares = [jump.distance**2 for jump in jumps]
     total = poisson_rate(len(jumps), float(times.sum()))
-    shared = _shared(tracks, len(sites.fractional))
+    shared = shared_time(tracks, len(sites.fractional))
     return JumpAnalysis(
         source=trajectory.source, mobile=moved.mobile, n_ions=paths.shape[1], temperature_K=trajectory.temperature_K,
         duration_ps=duration, n_sites=len(sites.fractional), sites_from=sites.origin, symmetry=sites.symmetry,
@@ -203,24 +202,6 @@ def _rate_between(found: JumpAnalysis, start: str | None, end: str | None) -> Ra
     return poisson_rate(events, kind.time_ps)
 
 
-def _frames_on(tracks: Tracks, sites: int) -> np.ndarray:
-    """Shape (k,), frames of all ions on each site, from stay to stay."""
-    frames = np.zeros(sites)
-    by_ion: dict[int, list[Hop]] = {}
-    for hop in tracks.hops:
-        by_ion.setdefault(hop.ion, []).append(hop)
-    for ion in range(tracks.state.shape[1]):
-        known = np.flatnonzero(tracks.state[:, ion] != NOWHERE)
-        if not len(known):
-            continue
-        hops = by_ion.get(ion, [])
-        bounds = [int(known[0]), *(hop.frame for hop in hops), len(tracks.state)]
-        on = [hops[0].start if hops else int(tracks.state[known[0], ion]), *(hop.end for hop in hops)]
-        for site, begin, end in zip(on, bounds[:-1], bounds[1:], strict=True):
-            frames[site] += end - begin
-    return frames
-
-
 def _jump(hop: Hop, sites: Sites, atoms: np.ndarray, step_fs: float) -> Jump:
     way = (sites.fractional[hop.end] + hop.lattice - sites.fractional[hop.start]) @ sites.cell
     middle = sites.fractional[hop.start] @ sites.cell + way / 2
@@ -233,37 +214,6 @@ def _jump(hop: Hop, sites: Sites, atoms: np.ndarray, step_fs: float) -> Jump:
 def _triple(values: np.ndarray) -> tuple[float, float, float]:
     a, b, c = (float(value) for value in values)
     return a, b, c
-
-
-def _attempts(paths: np.ndarray, tracks: Tracks, sites: Sites, cell: np.ndarray, step_fs: float) -> Interval | None:
-    """How often per ps an ion goes upwards through the mean position of its site, mean of the three directions.
-
-    Of a harmonic vibration it is the frequency; of several, the root of their mean square weighted by their amplitudes
-    (Rice, Bell Syst. Tech. J. 24, 46 (1945)). Only runs of frames inside one core count.
-    """
-    crossings, frames, groups = 0.0, 0, []
-    fractional = paths @ np.linalg.inv(cell)
-    for ion in range(paths.shape[1]):
-        state, inside = tracks.state[:, ion], tracks.is_inside[:, ion]
-        found, counted = 0.0, 0
-        for site in np.unique(state[inside]):
-            here = inside & (state == site)
-            steps = fractional[:, ion] - sites.fractional[site]
-            off = (steps - np.round(steps)) @ cell
-            off = off - off[here].mean(axis=0)
-            both = here[1:] & here[:-1]
-            found += float((((off[:-1] < 0) & (off[1:] >= 0))[both]).sum()) / 3
-            counted += int(both.sum())
-        if counted:
-            groups.append(found / counted)
-        crossings, frames = crossings + found, frames + counted
-    if not frames or crossings / frames > COARSEST_VIBRATION:
-        return None
-    value = crossings / frames / step_fs * 1000
-    # ions differ by where they are: their scatter is the error, or that of the count where there is one ion
-    scatter = float(np.std(groups, ddof=1) / math.sqrt(len(groups))) if len(groups) > 1 else 0.0
-    error = 1.96 * max(scatter / step_fs * 1000, value / math.sqrt(max(1.0, 3 * crossings)))
-    return Interval(value, max(0.0, value - error), value + error)
 
 
 def _rates(
@@ -285,15 +235,6 @@ def _rates(
             )  # fmt: skip
         rows.append(JumpRate(kinds[start].name, kinds[end].name, rate, float(np.mean(distances)), barrier))
     return tuple(rows)
-
-
-def _shared(tracks: Tracks, sites: int) -> float:
-    occupied = double = 0
-    for state in tracks.state:
-        counts = np.bincount(state[state != NOWHERE], minlength=sites)
-        occupied += int((counts > 0).sum())
-        double += int((counts > 1).sum())
-    return double / occupied if occupied else 0.0
 
 
 def _diffusion(squares: Sequence[float], n: int, duration_ps: float, total: Rate) -> Interval:

@@ -2,7 +2,8 @@
 
 Datasets: `positions`, shape (f, n_atoms, 3), Å, float32; `energies`, shape (f,), eV, potential; `temperatures`, shape
 (f, species), K; `end_positions` and `end_momenta`, shape (n_atoms, 3), float64, in ASE's units. Attributes: `species`,
-`cell` (rows are the lattice vectors, Å), `time_step_fs` between frames, `temperature_K`, `random`.
+`cell` (rows are the lattice vectors, Å), `time_step_fs` between frames, `temperature_K`, `random`. Where a potential's
+teacher has checked frames, datasets `check_frames`, `check_forces` and `check_energies` (`ninefold.dynamics.checks`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Piece(NamedTuple):
     temperatures: np.ndarray
     """shape (f, species), K, in the order in which species first appear."""
     end: RunPoint
+    checks: dict[str, np.ndarray] | None = None
+    """As `TeacherCheck.of_piece` gives them; None or empty where no frame was checked."""
 
 
 def encode_piece(piece: Piece) -> bytes:
@@ -43,6 +46,8 @@ def encode_piece(piece: Piece) -> bytes:
     with h5py.File(buffer, "w") as file:
         for name in ("positions", "energies", "temperatures"):
             file[name] = getattr(piece, name)
+        for name, values in (piece.checks or {}).items():
+            file[name] = values
         file["end_positions"], file["end_momenta"] = piece.end.positions, piece.end.momenta
         file.attrs["species"] = json.dumps(piece.species)
         file.attrs["cell"] = np.asarray(piece.cell, dtype=float)
@@ -60,4 +65,5 @@ def decode_piece(content: bytes) -> Piece:
         return Piece(
             tuple(json.loads(file.attrs["species"])), file.attrs["cell"][:], float(file.attrs["time_step_fs"]),
             float(file.attrs["temperature_K"]), file["positions"][:], file["energies"][:], file["temperatures"][:], end,
+            {name: values[:] for name, values in file.items() if name.startswith("check_")},
         )  # fmt: skip

@@ -53,6 +53,11 @@ class CachedEngine:
         self.faults: Counter[str] = Counter()
         """Reasons, as `of_engine` words them, of results with an undeclared error: handed on, and not stored."""
 
+    @property
+    def engine(self) -> Engine:
+        """What computes; nothing that it is asked is stored."""
+        return self._engine
+
     def calculator(self) -> Any:
         """The ASE calculator of the engine; what it computes is not stored.
 

@@ -72,18 +72,34 @@ def plan_of(store: Store, campaign: Campaign, settings: DynamicsSettings) -> Dyn
         InputError: if the campaign is not finished, the engine has no calculator, nothing is left to run, or `only`
             names no candidate.
     """
+    from ninefold.dynamics.distilled import DistilledEngine
     from ninefold.engines import make_engine
     from ninefold.engines.base import calculator_of
 
     check_finished(store, campaign.name)
     engine = make_engine(settings.method)
     calculator_of(engine)
-    chosen = best_phases(store, campaign, settings.method, settings.top, settings.only)
+    own = engine.formula if isinstance(engine, DistilledEngine) else None
+    if isinstance(engine, DistilledEngine) and settings.watched:
+        engine.check(settings.watched)  # refuses a teacher that is not here, before anything is run
+    try:
+        chosen = best_phases(
+            store, campaign, settings.method, settings.top, settings.only or (() if own is None else (own,))
+        )
+    except InputError as error:
+        if own is None or settings.only:
+            raise
+        raise InputError(
+            "--method", engine.label, problem=f"is of {own} alone, which is no candidate of {campaign.name}",
+            allowed="a potential of one of its candidates",
+        ) from error  # fmt: skip
     plan = DynamicsPlan()
     items = chosen.of(CANDIDATE)
     cells = structures_of(store, (item.structure for item in items))
     for item in items:
         try:
+            if own not in (None, item.formula):
+                raise InputError("--method", engine.label, problem=f"is of {own}, and {item.formula} is another one")
             plan.candidates.append(_planned(store, item, cells[item.structure], settings, engine.fingerprint))
         except InputError as error:
             plan.left_out.append({"name": item.name, "elements": item.elements, "reason": str(error)})
@@ -102,7 +118,7 @@ def _planned(
     structure = cell.to_structure()
     repeats = repeats_of(structure.lattice.matrix, settings.min_width, len(structure), settings.max_atoms)
     atoms = len(structure) * repeats[0] * repeats[1] * repeats[2]
-    subject = Subject("", item.name, cell, repeats, method)
+    subject = Subject("", item.name, cell, repeats, method, settings.watched)
     every = [
         one
         for kelvin in settings.temperatures

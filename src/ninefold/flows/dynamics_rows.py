@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ninefold.models.dynamics import DynamicsRecord
-from ninefold.stages.dynamics import preferred, row_values
+from ninefold.stages.dynamics_fields import preferred, row_values
 from ninefold.store.filling import pages
 from ninefold.store.records import read_all
 

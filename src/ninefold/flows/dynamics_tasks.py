@@ -20,6 +20,9 @@ from ninefold.stages.dynamics import DynamicsSettings, Subject
 from ninefold.store.records import read, read_many
 
 if TYPE_CHECKING:
+    from ninefold.dynamics.distilled import DistilledEngine
+    from ninefold.dynamics.forces import ForceSource
+    from ninefold.flows.cached_engine import CachedEngine
     from ninefold.store import Store
 
 
@@ -28,14 +31,15 @@ def run_one(place: Workplace, line: Line, method: int, settings: dict[str, Any])
     """One run, from the last piece that is stored on; its last piece."""
     engine, store = place.engine(place.campaign.methods[method]), place.store
     asked = DynamicsSettings.model_validate(settings)
-    subject = _subject(store, place.campaign.name, line, engine.fingerprint)
+    subject = _subject(store, place.campaign.name, line, engine.fingerprint, asked)
     run = asked.run(line["temperature_K"], line["replica"])
     known = known_pieces(store, subject, run_ids(subject, asked, line))
     if known and (known[-1].error is not None or len(known) == asked.pieces):
         return known[-1]
     point = None if not known else dynamics.end_of(store.blobs.get(str(known[-1].content)))
     propagated = dynamics.Run(
-        subject, engine.calculator(), run, asked.piece_frames, line["replica"], len(known), point
+        subject, engine.calculator(), run, asked.piece_frames, line["replica"], len(known), point,
+        None if asked.watched is None else _distilled(engine).check(asked.watched),
     )  # fmt: skip
     last: TrajectoryRecord | None = known[-1] if known else None
     for done in range(len(known), asked.pieces):
@@ -61,7 +65,8 @@ def analyse_one(
     place: Workplace, line: Line, runs: Sequence[Line], method: int, settings: dict[str, Any]
 ) -> DynamicsRecord | Failure:
     """All runs of a candidate together, made or found."""
-    from ninefold.stages.dynamics_analysis import Asked, RunOf, analyse
+    from ninefold.stages.dynamics_analysis import Asked, analyse
+    from ninefold.stages.dynamics_runs import RunOf
 
     store = place.store
     engine = place.engine(place.campaign.methods[method])
@@ -69,7 +74,7 @@ def analyse_one(
     composition = records_of(store, CompositionRecord, [line["id"]])[line["id"]]
     found = []
     for run in runs:
-        subject = _subject(store, place.campaign.name, run, engine.fingerprint)
+        subject = _subject(store, place.campaign.name, run, engine.fingerprint, asked)
         pieces = known_pieces(store, subject, run_ids(subject, asked, run))
         found.append(RunOf(run["temperature_K"], run["replica"], tuple(pieces)))
     cations = tuple(composition.cations)
@@ -81,7 +86,7 @@ def analyse_one(
     result = analyse(
         Asked(
             place.campaign.name, line["name"], line["structure"], composition.centre, composition.n, cations,
-            stands.id, stands.label, stands.evidence, tuple(line["repeats"]),
+            stands.id, stands.label, stands.evidence, tuple(line["repeats"]), _forces(engine, subject, asked),
         ),
         found, store.blobs.get,
     )  # fmt: skip
@@ -106,7 +111,7 @@ def known_dynamics(
     found = records_of(store, CompositionRecord, [composition])[composition]
     ends = []
     for line in lines:
-        subject = _subject(store, "", line, method)
+        subject = _subject(store, "", line, method, settings)
         if not (pieces := known_pieces(store, subject, run_ids(subject, settings, line))):
             return None
         ends.append(pieces[-1].id)
@@ -139,7 +144,26 @@ def known_pieces(store: Store, subject: Subject, ids: Sequence[str]) -> list[Tra
     return pieces
 
 
-def _subject(store: Store, campaign: str, line: Line, method: str) -> Subject:
+def _distilled(engine: CachedEngine) -> DistilledEngine:
+    """The engine of a distilled potential."""
+    from ninefold.dynamics.distilled import DistilledEngine
+
+    made = engine.engine
+    assert isinstance(made, DistilledEngine)
+    return made
+
+
+def _forces(engine: CachedEngine, subject: Subject, settings: DynamicsSettings) -> dict[float, ForceSource]:
+    """What the runs of a candidate stand on, by temperature."""
+    from ninefold.dynamics.distilled import force_source
+
+    structure = subject.structure.to_structure()
+    a, b, c = subject.repeats
+    atoms, volume = len(structure) * a * b * c, structure.volume / len(structure)
+    return {kelvin: force_source(engine.engine, kelvin, atoms, volume) for kelvin in settings.temperatures}
+
+
+def _subject(store: Store, campaign: str, line: Line, method: str, settings: DynamicsSettings) -> Subject:
     structure = structures_of(store, [line["structure"]])[line["structure"]]
     a, b, c = line["repeats"]
-    return Subject(campaign, line["name"], structure, (a, b, c), method)
+    return Subject(campaign, line["name"], structure, (a, b, c), method, settings.watched)

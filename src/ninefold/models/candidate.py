@@ -123,6 +123,13 @@ class Candidate(Record):
     pseudorotation_rate_300_high: float | None = None
     cation_diffusion_300: float | None = None
     cation_diffusion_300_high: float | None = None
+    cation_jump_barrier: float | None = None
+    cation_jump_barrier_low: float | None = None
+    cation_jump_barrier_high: float | None = None
+    cation_jump_rate_300: float | None = None
+    cation_jump_rate_300_high: float | None = None
+    paddle_wheel_p: float | None = None
+    dynamics_rung: str | None = None
     # of the ranking
     score: float | None = None
     rank: int | None = None

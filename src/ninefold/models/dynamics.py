@@ -92,6 +92,10 @@ class AtTemperature(BaseModel):
     """meV, free energy at which the hydrogen density first reaches through the crystal; the least of the replicas."""
     diffusion: dict[str, StoredInterval] = Field(default_factory=dict)
     """Cation -> tracer diffusion coefficient, cm2/s."""
+    checked_frames: int | None = None
+    """By the teacher of a distilled potential; None of an engine's own forces."""
+    force_error: float | None = None
+    """Root mean square error of the force components on them, eV/Å."""
 
 
 class IonDiffusion(BaseModel):
@@ -104,6 +108,74 @@ class IonDiffusion(BaseModel):
     """meV; None where fewer than two temperatures are resolved."""
     at_300: StoredInterval
     """cm2/s at 300 K: of a run there, else by Arrhenius' law, else an upper bound from the runs at 300 K and above."""
+
+
+class JumpsAt(BaseModel):
+    """Jumps of one cation at one temperature, all replicas together."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature_K: float
+    jumps: int
+    ion_ps: float
+    """Time on sites, all ions together."""
+    rate: StoredInterval
+    """Per ion and ps."""
+    attempts: StoredInterval | None = None
+    """Passages through the mean position of a site per ps; None where frames are too far apart."""
+    ways: dict[str, StoredInterval] = Field(default_factory=dict)
+    """`Li1 to Li2` -> jumps per ion on the first kind of site and ps."""
+
+
+class CationSites(BaseModel):
+    """Sites that symmetry makes alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    count: int
+    fractional: list[float]
+    """shape (3,), of one of them, in the supercell."""
+    occupancy: float
+    """Ions on each, mean of the runs."""
+
+
+class PaddleWheelTest(BaseModel):
+    """Jumps against one kind of the anions' events, in all runs that could be tested."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    event: str
+    """permutation, turn."""
+    p: float | None = None
+    """Of the runs together, by Fisher's method; None: not resolved."""
+    tested_runs: int
+    pairs: int
+    """Jump and event near it in time and place, in the runs tested."""
+    expected: float
+    """By chance, in the same."""
+    reason: str | None = None
+    """Why it is not resolved."""
+
+
+class IonJumps(BaseModel):
+    """What the runs say of one cation's jumps between sites, which are the maxima of its density."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    species: str
+    symmetry: str
+    """What makes sites alike."""
+    sites: list[CationSites]
+    temperatures: list[JumpsAt]
+    """By rising temperature."""
+    barrier: StoredInterval | None = None
+    """meV: fitted, or a lower bound where no jump was seen; None: not resolved."""
+    rate_300: StoredInterval | None = None
+    """Per ion and ps at 300 K: of runs there, else by Arrhenius' law, else an upper bound."""
+    paddle_wheel: list[PaddleWheelTest] = Field(default_factory=list)
+    """Empty where the shells could not be followed."""
+    notes: list[str] = Field(default_factory=list)
 
 
 class DynamicsRecord(Record):
@@ -139,6 +211,14 @@ class DynamicsRecord(Record):
     rate_300: StoredInterval | None = None
     """Permutations per anion and ps at 300 K: of runs there, else by Arrhenius' law, else an upper bound."""
     ions: list[IonDiffusion] = Field(default_factory=list)
+    jumps: list[IonJumps] = Field(default_factory=list)
+    """Of each cation whose sites were found."""
+    rung: str = "engine"
+    """What moved the atoms: engine, or distilled: a potential fitted to one for this compound."""
+    is_claimed: bool = True
+    """Whether rates are claimed: no, from a distilled potential that misses its limits."""
+    forces: list[str] = Field(default_factory=list)
+    """Of a distilled potential: its errors, and why rates are not claimed."""
     is_too_short: bool
     """Whether the runs are too short for a barrier of permutations."""
     warnings: list[str] = Field(default_factory=list)
@@ -161,3 +241,13 @@ class DynamicsRecord(Record):
             return ion.at_300.value is not None, ion.at_300.value or ion.at_300.high or 0.0
 
         return max(self.ions, key=speed, default=None)
+
+    @property
+    def most_jumping(self) -> IonJumps | None:
+        """The cation that jumps most often at 300 K, of those with a rate there; else that with the highest bound."""
+
+        def rate(ion: IonJumps) -> tuple[bool, float]:
+            at = ion.rate_300 or StoredInterval()
+            return at.value is not None, at.value or at.high or 0.0
+
+        return max(self.jumps, key=rate, default=None)

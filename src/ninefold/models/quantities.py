@@ -325,6 +325,45 @@ _TABLE = (
         "D(cation) to",
         "upper end of its 95 % interval; where it is not resolved, an upper bound",
     ),
+    (
+        "cation_jump_barrier",
+        "float",
+        "meV",
+        "E(jump)",
+        "barrier of the jumps of the cation that jumps most, by the rates of runs at several temperatures; none where "
+        "it is not resolved",
+    ),
+    (
+        "cation_jump_barrier_low",
+        "float",
+        "meV",
+        "E(jump) from",
+        "lower end of its 95 % interval; where no jump was seen, a lower bound by the attempts that were counted",
+    ),
+    ("cation_jump_barrier_high", "float", "meV", "E(jump) to", "upper end of its 95 % interval"),
+    (
+        "cation_jump_rate_300",
+        "float",
+        "1/ps",
+        "k(jump)",
+        "jumps of that cation per ion and ps at 300 K, of runs there or by the fitted barrier; none where none was "
+        "seen",
+    ),
+    (
+        "cation_jump_rate_300_high",
+        "float",
+        "1/ps",
+        "k(jump) to",
+        "upper end of its 95 % interval; where no jump was seen, an upper bound",
+    ),
+    (
+        "paddle_wheel_p",
+        "float",
+        "",
+        "p(paddle wheel)",
+        "chance that as many of that cation's jumps would come with a permutation of an anion near them if neither "
+        "knew of the other, of all runs together; none where it is not resolved",
+    ),
     ("dynamics_length", "float", "ps", "t(MD)", "molecular dynamics analysed, all temperatures and replicas together"),
     (
         "is_dynamics_too_short",
@@ -334,6 +373,13 @@ _TABLE = (
         "the runs are too short for a barrier of permutations: fewer than 5 of them at two temperatures",
     ),
     ("dynamics_engine", "string", "", "MD by", "engine that gave the forces of the dynamics"),
+    (
+        "dynamics_rung",
+        "string",
+        "",
+        "forces (MD)",
+        "engine: its own forces; distilled: those of a potential fitted to it for the compound",
+    ),
     ("dynamics_evidence", "string", "", "evidence (MD)", "what the fields of dynamics rest on: MD, or test"),
     # ranking
     ("score", "float", "", "score", "weighted sum of the ranking terms, 0 to 1"),

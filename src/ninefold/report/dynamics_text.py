@@ -40,10 +40,14 @@ def dynamics_rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]
 def dynamics_facts(record: Mapping[str, Any]) -> list[str]:
     """What all temperatures say together, how it was computed, and what a reader must know of it."""
     replicas = "" if record["replicas"] == 1 else f", {record['replicas']} replicas"
+    by = record["engine"] if record.get("rung", "engine") == "engine" else f"{record['engine']} (distilled)"
     facts = [
-        f"Evidence: {record['evidence']}. Forces by {record['engine']}; {record['length_ps']:.4g} ps in all{replicas}, "
+        f"Evidence: {record['evidence']}. Forces by {by}; {record['length_ps']:.4g} ps in all{replicas}, "
         f"{record['n_atoms']} atoms, {record['isotope']}, steps of {record['time_step_fs']:g} fs. Intervals: 95 %."
     ]
+    if not record.get("is_claimed", True):
+        facts.append("Rates are not claimed: its potential misses its limits, or was not checked in these runs.")
+    facts += [f"Its potential: {text}." for text in record.get("forces", ())]
     if record.get("error"):
         return [*facts, f"No result: {record['error']}.", *record["warnings"]]
     anion = f"[{record['centre']}H{record['n']}]"
@@ -64,9 +68,38 @@ def dynamics_facts(record: Mapping[str, Any]) -> list[str]:
         if at != MISSING:
             barrier = "" if ion["barrier"] is None else f", barrier {interval(ion['barrier'])} meV"
             facts.append(f"Diffusion of {ion['species']} {_AROUND_300}: {at} cm2/s{barrier}.")
+    for ion in record.get("jumps", ()):
+        facts += _jump_facts(ion)
     if record["is_too_short"]:
         facts.append("Too short for its claim: a barrier of permutations cannot be told from these runs.")
     return [*facts, *(f"Note: {text}" for text in record["warnings"])]
+
+
+def _jump_facts(ion: Mapping[str, Any]) -> list[str]:
+    """Jumps of one cation: rates by kind of site, barrier, and whether the anions permute with them."""
+    name = ion["species"]
+    sites = ", ".join(f"{one['count']} {one['name']} ({one['occupancy']:.2f} ions each)" for one in ion["sites"])
+    facts = [f"Sites of {name}: {sites}; alike by {ion['symmetry']}."]
+    for one in ion["temperatures"]:
+        ways = "; ".join(f"{way} {interval(rate)}" for way, rate in one["ways"].items())
+        facts.append(
+            f"Jumps of {name} at {one['temperature_K']:g} K: {one['jumps']} in {one['ion_ps']:.3g} ps of ions, "
+            f"{interval(one['rate'])} per ion and ps{f' ({ways})' if ways else ''}."
+        )
+    barrier = "not resolved" if ion["barrier"] is None else f"{interval(ion['barrier'])} meV"
+    rate = interval(ion["rate_300"])
+    facts.append(
+        f"Jumps of {name}: barrier {barrier}" + ("." if rate == MISSING else f", per ion and ps {_AROUND_300} {rate}.")
+    )
+    for test in ion["paddle_wheel"]:
+        if test["p"] is None:
+            facts.append(f"Jumps of {name} with {test['event']}s of anions: not resolved {test['reason']}.")
+        else:
+            facts.append(
+                f"Jumps of {name} with {test['event']}s of anions: p = {test['p']:.2g}, {test['pairs']} pairs where "
+                f"{test['expected']:.3g} are expected by chance, {test['tested_runs']} runs."
+            )
+    return [*facts, *(f"Note: {text}" for text in ion["notes"])]
 
 
 def interval(values: Mapping[str, Any] | None) -> str:

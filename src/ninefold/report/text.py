@@ -28,6 +28,8 @@ _DIGITS = {
 """Decimals that mean something, by unit; two for a number without one."""
 _SPANNING = frozenset(QUANTITIES[key].unit for key in ("pseudorotation_rate_300", "cation_diffusion_300"))
 """Units of what spans orders of magnitude: two digits, wherever the point is."""
+_SPANNING_KEYS = frozenset({"paddle_wheel_p"})
+"""Likewise, of what has no unit."""
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
@@ -83,7 +85,7 @@ def shown(key: str, value: Any) -> str:
         return MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float) and quantity_of(key).unit in _SPANNING:
+    if isinstance(value, float) and (key in _SPANNING_KEYS or quantity_of(key).unit in _SPANNING):
         return f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
     if isinstance(value, float):
         return number(value, _DIGITS.get(quantity_of(key).unit, 2))

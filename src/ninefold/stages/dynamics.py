@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import Field, field_validator
 
 from ninefold.clock import now
+from ninefold.dynamics.checks import collected, refuse_beyond
 from ninefold.dynamics.pieces import Piece, decode_piece, encode_piece
 from ninefold.dynamics.propagation import Propagation, RunSettings
 from ninefold.engines.settings import EngineSettings
 from ninefold.errors import InputError
 from ninefold.keys import KEY_VERSION, content_key, structure_key
-from ninefold.models.dynamics import DynamicsRecord, TrajectoryRecord
+from ninefold.models.dynamics import TrajectoryRecord
 from ninefold.models.lines import blob_id
 from ninefold.models.structure import pack_structure
 from ninefold.settings import Settings
 from ninefold.stages.stage import Counts, Resources, Stage, StageResult
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ninefold.dynamics.checks import TeacherCheck
     from ninefold.dynamics.propagation import RunPoint
     from ninefold.models.structure import StructureRecord
 
@@ -35,6 +39,8 @@ STAGE = Stage(
 VERSION = 1
 """Rises when another trajectory can come of the same start; in the id of a piece."""
 LONGEST_PS = 1e6
+DISTILLED = "distilled"
+"""Name of the engine whose runs are watched."""
 
 
 class DynamicsSettings(Settings):
@@ -68,6 +74,8 @@ class DynamicsSettings(Settings):
     """Of the first replica; each further one has the next."""
     piece_frames: int = Field(default=100, ge=1, le=100_000)
     """Frames that are stored at once: what a kill can lose."""
+    check_every: int = Field(default=200, ge=0, le=1_000_000)
+    """Frames from one check by its teacher to the next, in a run by a distilled potential; 0: none is checked."""
     runs_per_job: int = Field(default=1, ge=1)
     """One where each job is queued by itself; where one machine runs all jobs, its workers share the runs of one."""
 
@@ -89,6 +97,11 @@ class DynamicsSettings(Settings):
         """Of each run."""
         return max(1, -(-round(self.picoseconds * 1e6) // round(self.piece_ps * 1e6)))
 
+    @property
+    def watched(self) -> int | None:
+        """Frames from check to check; None where forces are an engine's own, or are not checked."""
+        return self.check_every or None if self.method.name == DISTILLED else None
+
     def run(self, temperature_K: float, replica: int) -> RunSettings:
         """Those of one run."""
         return RunSettings(
@@ -106,6 +119,8 @@ class Subject(NamedTuple):
     repeats: tuple[int, int, int]
     method: str
     """Id."""
+    watched: int | None = None
+    """Frames from one check by a teacher to the next."""
 
 
 def trajectory_ids(
@@ -121,7 +136,8 @@ def trajectory_ids(
     """
     packed = pack_structure(subject.structure.to_structure())
     geometry = structure_key(packed["lattice"], packed["species"], packed["positions"])
-    of_run = settings.described
+    # a check that fails ends a run: pieces with and without checks are two
+    of_run = settings.described | ({} if subject.watched is None else {"check_every": subject.watched})
     return [
         content_key(
             "trajectory", VERSION, geometry, list(subject.repeats), of_run, subject.method, piece_frames, number,
@@ -142,18 +158,19 @@ class Run:
         replica: Its number.
         number: Of the piece that comes next.
         point: From which it goes on; None at the start.
+        check: By the teacher of a distilled potential; a piece that it refuses ends the run.
     """
 
     def __init__(
         self, subject: Subject, calculator: Any, settings: RunSettings, piece_frames: int, replica: int,
-        number: int = 0, point: RunPoint | None = None,
+        number: int = 0, point: RunPoint | None = None, check: TeacherCheck | None = None,
     ) -> None:  # fmt: skip
         from ninefold.dynamics.cells import widened
 
         atoms = widened(subject.structure.to_structure(), subject.repeats)
         atoms.calc = calculator
         self._subject, self._settings, self._frames, self._replica = subject, settings, piece_frames, replica
-        self._number = number
+        self._number, self._check = number, check
         self._propagation = Propagation(atoms, settings, point)
 
     def piece(self) -> StageResult:
@@ -168,6 +185,7 @@ class Run:
         content, error = None, None
         try:
             frames = self._propagation.piece(self._frames)
+            checks = self._checked(frames["positions"])
         except InputError as problem:
             error = f"{problem.value} {problem.problem}"
         except Exception as problem:
@@ -180,7 +198,7 @@ class Run:
                 Piece(
                     tuple(atoms.get_chemical_symbols()), atoms.cell.array,
                     self._settings.save_every * self._settings.time_step_fs, self._settings.temperature_K,
-                    end=self._propagation.point, **frames,
+                    end=self._propagation.point, checks=checks, **frames,
                 )
             )  # fmt: skip
         record = TrajectoryRecord(
@@ -193,6 +211,18 @@ class Run:
         )  # fmt: skip
         self._number += 1
         return StageResult([record], counts(record), {} if content is None else {blob_id(content): content})
+
+    def _checked(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """What the teacher finds in the frames of a piece.
+
+        Raises:
+            LeftGroundError: if it is more than allowed.
+        """
+        if self._check is None:
+            return {}
+        found = self._check.of_piece(self._propagation.atoms, positions, self._number * self._frames)
+        refuse_beyond(collected([found]), self._check.limit, "the run")
+        return found
 
 
 def counts(record: TrajectoryRecord) -> Counts:
@@ -218,54 +248,6 @@ def dynamics_id(runs: Sequence[str], centre: str, n: int, cations: Sequence[str]
     from ninefold.stages.dynamics_analysis import ANALYSIS_VERSION
 
     return content_key("dynamics", ANALYSIS_VERSION, sorted(runs), centre, n, sorted(cations), KEY_VERSION)
-
-
-ROW_FIELDS = (
-    "dynamics_record", "dynamics_engine", "dynamics_evidence", "dynamics_length", "is_dynamics_too_short",
-    "pseudorotation_barrier", "pseudorotation_barrier_low", "pseudorotation_barrier_high", "pseudorotation_rate_300",
-    "pseudorotation_rate_300_high", "cation_diffusion_300", "cation_diffusion_300_high",
-)  # fmt: skip
-"""Of a candidate's row that dynamics fills."""
-
-
-def row_values(record: DynamicsRecord | None) -> dict[str, Any]:
-    """What a row says of the dynamics of its candidate; nothing where there are none."""
-    if record is None:
-        return dict.fromkeys(ROW_FIELDS)
-    barrier, rate, ion = record.barrier, record.rate_300, record.fastest
-    diffusion = None if ion is None else ion.at_300
-    return {
-        "dynamics_record": record.id, "dynamics_engine": record.engine, "dynamics_evidence": record.evidence,
-        "dynamics_length": record.length_ps, "is_dynamics_too_short": record.is_too_short,
-        "pseudorotation_barrier": None if barrier is None else barrier.value,
-        "pseudorotation_barrier_low": None if barrier is None else barrier.low,
-        "pseudorotation_barrier_high": None if barrier is None else barrier.high,
-        "pseudorotation_rate_300": None if rate is None else rate.value,
-        "pseudorotation_rate_300_high": None if rate is None else rate.high,
-        "cation_diffusion_300": None if diffusion is None else diffusion.value,
-        "cation_diffusion_300_high": None if diffusion is None else diffusion.high,
-    }  # fmt: skip
-
-
-def preferred(records: Sequence[DynamicsRecord], structure: str | None) -> DynamicsRecord | None:
-    """Of what several runs say of one composition, what its row shows.
-
-    That of its own minimum first; then what is long enough, and what took longest.
-
-    Args:
-        records: Of one composition.
-        structure: Id of the row's minimum.
-    """
-    from ninefold.models.evidence import TRUST
-
-    def place(record: DynamicsRecord) -> tuple[Any, ...]:
-        return (
-            record.structure == structure, TRUST.index(record.evidence), not record.is_too_short, record.length_ps,
-            record.id,
-        )  # fmt: skip
-
-    usable = [record for record in records if record.error is None]
-    return max(usable, key=place, default=None)
 
 
 def encode_curves(curves: dict[str, Any]) -> bytes:

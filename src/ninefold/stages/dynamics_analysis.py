@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ninefold.clock import now
 from ninefold.dynamics.curves import curves_of, mean_profile, squares_of
-from ninefold.dynamics.equilibration import Drift, drift, equilibrated, inefficiency
-from ninefold.dynamics.pieces import decode_piece
+from ninefold.dynamics.equilibration import drift
 from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, poisson_rate
-from ninefold.dynamics.trajectory import Frames, Trajectory
 from ninefold.errors import InputError
 from ninefold.models.dynamics import AtTemperature, DynamicsRecord
 from ninefold.models.lines import blob_id
 from ninefold.stages.dynamics import dynamics_id, encode_curves
+from ninefold.stages.dynamics_jumps import jumps_of
 from ninefold.stages.dynamics_law import (
     MILLI,
     barrier_of,
@@ -27,33 +26,16 @@ from ninefold.stages.dynamics_law import (
     rate_interval,
     tau_of,
 )
+from ninefold.stages.dynamics_runs import RunOf, Settled, thermostat_notes, together
 from ninefold.stages.stage import Counts, StageResult
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
+    from ninefold.dynamics.forces import ForceSource
     from ninefold.dynamics.transport import Transport
-    from ninefold.models.dynamics import TrajectoryRecord
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 """Rises when an analysis says something else of the same trajectories; in the id of its record."""
-LARGEST_ERROR = 0.05
-"""Of a mean temperature, beyond which it is told; Langevin dynamics with a step too long overheats."""
-LARGEST_DRIFT = 1.0
-"""meV/atom in a run, beyond which a significant drift is told."""
-
-
-@dataclass(frozen=True)
-class RunOf:
-    """The pieces of one run, by number."""
-
-    temperature_K: float
-    replica: int
-    pieces: tuple[TrajectoryRecord, ...]
-
-    @property
-    def error(self) -> str | None:
-        """Why it did not come to its end."""
-        return self.pieces[-1].error
 
 
 @dataclass(frozen=True)
@@ -73,6 +55,8 @@ class Asked:
     """Label."""
     method_evidence: str
     repeats: tuple[int, int, int]
+    forces: Mapping[float, ForceSource] = field(default_factory=dict)
+    """What moves the atoms, by temperature; none: the engine's own forces."""
 
 
 def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -> StageResult:
@@ -84,7 +68,8 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
         read: Gives the content of a piece by the name of its blob.
     """
     runs = sorted(runs, key=lambda run: (run.temperature_K, run.replica))
-    ended = [_Settled.of(run, read) for run in runs if run.error is None]
+    ended = [Settled.of(run, read) for run in runs if run.error is None]
+    source = next(iter(asked.forces.values()), None)
     warnings = [
         f"{run.temperature_K:g} K: the run ended early and is left out: {run.error}" for run in runs if run.error
     ]
@@ -98,6 +83,8 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
         replicas=1 + max(run.replica for run in runs), is_too_short=True, warnings=warnings,
         trajectories=[run.pieces[-1].id for run in runs],
         settings={key: value for key, value in first.settings.items() if key not in ("temperature_K", "seed")},
+        rung="engine" if source is None else source.rung, is_claimed=_is_claimed(asked, ended),
+        forces=_force_lines(asked, ended),
         core_seconds=sum(piece.core_seconds for run in runs for piece in run.pieces), created=now(),
     )  # fmt: skip
     if not ended:
@@ -116,12 +103,14 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
             rates[kelvin] = poisson_rate(
                 sum(len(one.pseudorotation.events) for one in found), sum(one.pseudorotation.time_ps for one in found)
             )
-        warnings += _thermostat(some)
+        warnings += thermostat_notes(some)
         temperatures.append(_at_temperature(some, found, ions, rates.get(kelvin)))
         curves.append(curves_of(kelvin, found, squares))
     warnings += dict.fromkeys(
         f"{one.source}: {note}" for one in shells.values() for note in one.notes if "no permutation in" not in note
     )
+    jumps, problems = jumps_of(asked.cations, ended, shells)
+    warnings += problems
     barrier, is_too_short = barrier_of(rates)
     if is_too_short and rates:
         warnings.append(
@@ -139,60 +128,17 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
             "barrier": barrier, "rate_300": rate_300(rates), "is_too_short": is_too_short, "warnings": warnings,
             "ions": [ion_of(ion, temperatures) for ion in asked.cations
                      if any(ion in one.diffusion for one in temperatures)],
-            "curves": blob_id(content),
+            "jumps": jumps, "curves": blob_id(content),
         }
     )  # fmt: skip
     return StageResult([record], Counts("candidates", 1, 1), {blob_id(content): content})
 
 
-@dataclass(frozen=True, eq=False)
-class _Settled:
-    """A run without the frames until its energy had settled."""
-
-    temperature_K: float
-    replica: int
-    trajectory: Trajectory
-    skipped: int
-    energies: np.ndarray
-    """shape (f,), eV."""
-    temperatures: np.ndarray
-    """shape (f, species), K."""
-
-    @classmethod
-    def of(cls, run: RunOf, read: Callable[[str], bytes]) -> _Settled:
-        names = [piece.content for piece in run.pieces if piece.content is not None]
-        pieces = [decode_piece(read(name)) for name in names]
-        energies = np.concatenate([piece.energies for piece in pieces])
-        skip = equilibrated(energies)
-        first = pieces[0]
-        kelvins = np.concatenate([piece.temperatures for piece in pieces])[skip:]
-
-        def frames() -> Iterator[Frames]:
-            done = 0
-            for name in names:
-                positions = decode_piece(read(name)).positions[max(0, skip - done) :].astype(float)
-                done += run.pieces[0].frames
-                if len(positions):
-                    yield Frames(positions, np.broadcast_to(first.cell, (len(positions), 3, 3)))
-
-        source = f"{run.temperature_K:g} K" + (f", replica {run.replica + 1}" if run.replica else "")
-        trajectory = Trajectory(first.species, first.time_step_fs, frames, run.temperature_K, source)
-        return cls(run.temperature_K, run.replica, trajectory, skip, energies[skip:], kelvins)
-
-    @property
-    def step_ps(self) -> float:
-        return self.trajectory.time_step_fs / MILLI
-
-    @property
-    def species(self) -> list[str]:
-        return list(dict.fromkeys(self.trajectory.species))
-
-
-def _shells(asked: Asked, runs: Sequence[_Settled]) -> tuple[dict[_Settled, DynamicsAnalysis], str | None]:
+def _shells(asked: Asked, runs: Sequence[Settled]) -> tuple[dict[Settled, DynamicsAnalysis], str | None]:
     """What the shells do in each run, all on one polyhedron; and why they cannot be followed."""
     from ninefold.dynamics.analysis import analyse as analyse_one
 
-    found: dict[_Settled, DynamicsAnalysis] = {}
+    found: dict[Settled, DynamicsAnalysis] = {}
     polyhedron = None
     for run in runs:
         try:
@@ -204,7 +150,7 @@ def _shells(asked: Asked, runs: Sequence[_Settled]) -> tuple[dict[_Settled, Dyna
 
 
 def _transport(
-    asked: Asked, runs: Sequence[_Settled], warnings: list[str]
+    asked: Asked, runs: Sequence[Settled], warnings: list[str]
 ) -> tuple[dict[str, Transport], dict[str, Any]]:
     """Diffusion of each cation, and mean squared displacements of every species, of all replicas together.
 
@@ -236,7 +182,7 @@ def _transport(
 
 
 def _at_temperature(
-    runs: Sequence[_Settled], found: Sequence[DynamicsAnalysis], ions: Mapping[str, Transport], rate: Rate | None
+    runs: Sequence[Settled], found: Sequence[DynamicsAnalysis], ions: Mapping[str, Transport], rate: Rate | None
 ) -> AtTemperature:
     step = runs[0].step_ps
     species = np.array(runs[0].trajectory.species)
@@ -252,6 +198,8 @@ def _at_temperature(
         "energy_drift": float(np.mean([one.per_ps for one in drifts])) * MILLI / len(species) if drifts else None,
         "diffusion": {ion: diffusion_interval(one) for ion, one in ions.items()},
     }  # fmt: skip
+    if checks := together(runs):
+        values |= {"checked_frames": len(checks.frames), "force_error": checks.mean}
     if rate is None or len(found) < len(runs):
         return AtTemperature(**values)
     each = [one.pseudorotation for one in found]
@@ -280,21 +228,28 @@ def _at_temperature(
     )  # fmt: skip
 
 
-def _thermostat(runs: Sequence[_Settled]) -> list[str]:
-    """Temperatures that are not the thermostat's, and energies that drift."""
-    told = []
-    for run in runs:
-        for place, name in enumerate(run.species):
-            values = run.temperatures[:, place]
-            error = float(values.std() * np.sqrt(inefficiency(values) / len(values)))
-            off = float(values.mean()) / run.temperature_K - 1
-            if abs(off) > max(LARGEST_ERROR, 3 * error / run.temperature_K):
-                told.append(f"{run.trajectory.source}: {name} has {values.mean():.0f} K, {off:+.0%}")
-        found: Drift | None = drift(run.energies, run.step_ps)
-        atoms, length = len(run.trajectory.species), len(run.energies) * run.step_ps
-        if found is not None and found.is_significant and abs(found.per_ps) * length * MILLI / atoms > LARGEST_DRIFT:
-            told.append(
-                f"{run.trajectory.source}: the energy drifts by {found.per_ps * length * MILLI / atoms:+.1f} meV/atom "
-                "in the run: not in equilibrium"
+def _is_claimed(asked: Asked, runs: Sequence[Settled]) -> bool:
+    """Whether rates are: from a potential within its limits, in runs that its teacher has looked at."""
+    if all(one.rung == "engine" for one in asked.forces.values()):
+        return True
+    return all(one.is_claimed for one in asked.forces.values()) and all(run.checks is not None for run in runs)
+
+
+def _force_lines(asked: Asked, runs: Sequence[Settled]) -> list[str]:
+    """What a distilled potential is worth, each sentence once."""
+    lines = []
+    for kelvin, source in asked.forces.items():
+        some = [run for run in runs if run.temperature_K == kelvin]
+        if source.rung == "engine" or not some:
+            continue
+        lines.append(source.error)
+        checks = together(some)
+        if checks is not None:
+            lines.append(
+                f"{kelvin:g} K: {checks.mean * MILLI:.0f} meV/Å on {len(checks.frames)} frames that the teacher "
+                f"checked, at most {checks.worst * MILLI:.0f}"
             )
-    return told
+        if unchecked := sum(run.checks is None for run in some):
+            lines.append(f"{kelvin:g} K: {unchecked} of {len(some)} runs not checked by the teacher: rates not claimed")
+        lines += source.warnings
+    return list(dict.fromkeys(lines))

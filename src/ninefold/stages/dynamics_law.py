@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ninefold.dynamics.rates import FEWEST_EVENTS, Rate, barrier_bound, fit_arrhenius, rate_at
+from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, barrier_bound, fit_arrhenius, rate_at
 from ninefold.dynamics.slopes import Interval
 from ninefold.dynamics.transport import Resolved, arrhenius
 from ninefold.models.dynamics import AtTemperature, IonDiffusion, StoredInterval
@@ -43,15 +43,24 @@ def diffusion_interval(found: Transport) -> StoredInterval:
     return StoredInterval(value=one.coefficient.value, low=one.coefficient.low, high=one.coefficient.high)
 
 
-def barrier_of(rates: Mapping[float, Rate]) -> tuple[StoredInterval | None, bool]:
-    """In meV; and whether the runs are too short to tell it."""
+def barrier_of(
+    rates: Mapping[float, Rate], attempts_per_ps: float | None = SLOW_ATTEMPTS
+) -> tuple[StoredInterval | None, bool]:
+    """In meV; and whether the runs are too short to tell it.
+
+    Args:
+        rates: By temperature.
+        attempts_per_ps: For the lower bound where no event was seen; None: there is none.
+    """
     enough = sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) >= 2
     if enough:
         fit = fit_arrhenius(list(rates), list(rates.values()))
         return StoredInterval(
             value=fit.barrier_eV * MILLI, low=fit.low_eV * MILLI, high=fit.high_eV * MILLI
         ), False  # fmt: skip
-    bound = barrier_bound(list(rates), list(rates.values()))
+    if attempts_per_ps is None:
+        return None, True
+    bound = barrier_bound(list(rates), list(rates.values()), attempts_per_ps)
     return None if bound is None else StoredInterval(low=bound * MILLI), True
 
 
