@@ -69,6 +69,11 @@ def make_potentials(folder, symbols):
     return folder
 
 
+def masses_of(tags, kinds):
+    """By kind, u: POMASS, or the 1 of the potentials here."""
+    return [float(word) for word in tags["POMASS"].split()] if "POMASS" in tags else [1.0] * len(kinds)
+
+
 def _vectors(rows):
     return "".join(f"    <v> {row[0]:.10f} {row[1]:.10f} {row[2]:.10f} </v>\n" for row in rows)
 
@@ -108,7 +113,8 @@ def head_xml(tags, lattice, symbols, positions, titles, kpoints=((0.0, 0.0, 0.0)
         "PREC": tags.get("PREC", "normal").lower(), "GGA": tags.get("GGA", "--").upper(),
         "METAGGA": tags.get("METAGGA", "--").upper(), "LASPH": flag("LASPH"), "LREAL": "T" if real_space else "F",
         "ADDGRID": flag("ADDGRID"), "LHFCALC": "F", "AEXX": 0.0, "HFSCREEN": 0.0, "LSORBIT": "F", "LDAU": "F",
-        "IVDW": 0, "LUSE_VDW": "F", "GGA_COMPAT": flag("GGA_COMPAT", "T"),
+        "IVDW": 0, "LUSE_VDW": "F", "GGA_COMPAT": flag("GGA_COMPAT", "T"), "POTIM": float(tags.get("POTIM", 0.5)),
+        "TEBEG": float(tags.get("TEBEG", 0)), "TEEND": float(tags.get("TEEND", -1)),
     }  # fmt: skip
     parameters = "".join(typed(name, value) for name, value in values.items())
     incar = "".join(
@@ -117,8 +123,8 @@ def head_xml(tags, lattice, symbols, positions, titles, kpoints=((0.0, 0.0, 0.0)
     incar += "".join(typed(name, values[name]) for name in tags if name in values)
     atoms = "".join(f"    <rc><c>{s}</c><c>{kinds.index(s) + 1}</c></rc>\n" for s in symbols)
     types = "".join(
-        f"    <rc><c>{symbols.count(s)}</c><c>{s}</c><c>1.0</c><c>1.0</c><c>{title}</c></rc>\n"
-        for s, title in zip(kinds, titles, strict=True)
+        f"    <rc><c>{symbols.count(s)}</c><c>{s}</c><c>{mass}</c><c>1.0</c><c>{title}</c></rc>\n"
+        for s, title, mass in zip(kinds, titles, masses_of(tags, kinds), strict=True)
     )
     weights = "".join(f"   <v> {1 / len(kpoints):.8f} </v>\n" for _ in kpoints)
     return (
@@ -260,7 +266,10 @@ def main():
         time.sleep(slow)
         return Path("STOPCAR").exists() and "LSTOP" in Path("STOPCAR").read_text()
 
-    note()
+    if tags.get("IBRION") == "0":
+        run_dynamics(atoms, tags, note)
+    else:
+        note()
     if steps and failure != "zbrent":
         target = FrechetCellFilter(atoms) if int(tags.get("ISIF", 2)) == 3 else atoms
         for _ in BFGS(target, logfile=None, maxstep=0.1).irun(fmax=criterion, steps=steps - 2):
@@ -281,6 +290,34 @@ def main():
     write_poscar(Path("CONTCAR"), atoms.cell[:], symbols, atoms.get_scaled_positions())
     sys.stdout.write(" reached required accuracy - stopping structural energy minimisation\n" if steps else " 1 F=\n")
     return 0
+
+
+def run_dynamics(atoms, tags, note):
+    """Langevin dynamics of exactly NSW ionic steps, the first of them the start."""
+    import numpy as np
+    from ase import units
+    from ase.md.langevin import Langevin
+    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+
+    if tags["MDALGO"] != "3":
+        sys.exit("no such MDALGO here")
+    kinds = list(dict.fromkeys(atoms.get_chemical_symbols()))
+    friction = {float(word) for word in tags["LANGEVIN_GAMMA"].split()}
+    if len(tags["LANGEVIN_GAMMA"].split()) != len(kinds):
+        sys.exit("LANGEVIN_GAMMA: one for each type")
+    of = dict(zip(kinds, masses_of(tags, kinds), strict=True))
+    atoms.set_masses([of[symbol] for symbol in atoms.get_chemical_symbols()])
+    rng = np.random.default_rng(int(tags["RANDOM_SEED"].split()[0]))
+    kelvin = float(tags["TEBEG"])
+    MaxwellBoltzmannDistribution(atoms, temperature_K=kelvin, rng=rng)
+    moving = Langevin(
+        atoms, float(tags["POTIM"]) * units.fs, temperature_K=kelvin, friction=friction.pop() / 1000 / units.fs,
+        fixcm=False, rng=rng,
+    )  # fmt: skip
+    note()
+    for _ in range(int(tags["NSW"]) - 1):
+        moving.run(1)
+        note()
 
 
 def write_poscar(path, lattice, symbols, positions):

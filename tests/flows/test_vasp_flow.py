@@ -130,7 +130,7 @@ def test_a_hull_by_vasp_is_stored_as_an_import_is(potentials, tmp_path):
 def test_handlers_are_new_for_every_run():
     from ninefold.flows.vasp import handlers
 
-    first, second = handlers(is_relaxed=True), handlers(is_relaxed=True)
+    first, second = handlers(moves="relaxation"), handlers(moves="relaxation")
     assert {type(each) for each in first} == {type(each) for each in second}
     assert not {id(each) for each in first} & {id(each) for each in second}
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FilesArgument = Annotated[
     list[Path],
     typer.Argument(
-        help="Folders of runs; or files: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dump. One a temperature."
+        help="Folders of runs; or files: extended XYZ, vasprun.xml, XDATCAR, ASE .traj, LAMMPS dump. One a temperature."
     ),
 ]
 TimeStepOption = Annotated[

@@ -1,4 +1,4 @@
-"""Trajectories from files: extended XYZ, XDATCAR, ASE .traj, LAMMPS text dumps.
+"""Trajectories from files: extended XYZ, XDATCAR, vasprun.xml, ASE .traj, LAMMPS text dumps.
 
 A file is read again for each pass over its frames, some hundred frames at a time, so that its length does not matter.
 """
@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from ninefold.dynamics.trajectory import Frames, Trajectory
+from ninefold.dynamics.vasprun import is_vasprun, vasp_dynamics, vasp_frames
 from ninefold.errors import InputError, description
 from ninefold.paths import readable_file
 
 FRAMES_AT_ONCE = 200
 _FORMATS = {
     "extxyz": "extended XYZ", "xyz": "extended XYZ", "traj": "ASE trajectory", "vasp-xdatcar": "XDATCAR",
-    "lammps-dump-text": "LAMMPS dump",
+    "vasp-xml": "vasprun.xml", "lammps-dump-text": "LAMMPS dump",
 }  # fmt: skip
 """ASE's name of a format -> ours."""
+VASPRUN = "vasp-xml"
 _DUMPS = (".lammpstrj", ".dump", ".lammpsdump")
 
 
@@ -36,8 +38,8 @@ def read_trajectory(
 
     Args:
         path: The file.
-        time_step_fs: Between the frames of the file.
-        temperature_K: Of the thermostat.
+        time_step_fs: Between the frames of the file; a vasprun.xml says it.
+        temperature_K: Of the thermostat; a vasprun.xml says it.
         types: Element of each atom type, for LAMMPS dumps without a column `element`.
         skip: Frames to leave out at the start.
         every: Take every so many frames; the time between frames follows.
@@ -47,6 +49,15 @@ def read_trajectory(
     """
     path = readable_file(path, "trajectory", what="a trajectory")
     kind = _format_of(path)
+    if kind == VASPRUN:
+        says = vasp_dynamics(path)
+        if time_step_fs is not None and abs(time_step_fs - says.time_step_fs) > 1e-6:
+            raise InputError(
+                "--time-step", time_step_fs, problem=f"is not that of {path.name}: POTIM = {says.time_step_fs:g}",
+                allowed="none, where the file says it; --every takes fewer frames",
+            )  # fmt: skip
+        time_step_fs = says.time_step_fs
+        temperature_K = says.temperature_K if temperature_K is None else temperature_K
     if time_step_fs is None:
         raise InputError(
             "--time-step", None, problem=f"is needed: {path.name} does not say the time between its frames",
@@ -79,6 +90,8 @@ def _format_of(path: Path) -> str:
 
     if path.suffix.lower() in _DUMPS:
         return "lammps-dump-text"
+    if is_vasprun(path):
+        return VASPRUN
     try:
         kind = str(filetype(str(path), read=True))
     except UnknownFileTypeError:
@@ -105,7 +118,12 @@ def _atoms(path: Path, kind: str, types: Sequence[str], skip: int) -> Iterator[A
         options = {"specorder": list(types)} if types else {}
     number = skip
     try:
-        for atoms in ase.io.iread(str(path), index=f"{skip}:", format=kind, **options):
+        frames = (
+            vasp_frames(path, skip)
+            if kind == VASPRUN
+            else ase.io.iread(str(path), index=f"{skip}:", format=kind, **options)
+        )
+        for atoms in frames:
             yield atoms
             number += 1
     except MemoryError:

@@ -24,6 +24,8 @@ Purpose = Literal["relax", "static"]
 _FUNCTIONAL_TAGS = ("GGA", "METAGGA", "LHFCALC", "LDAU", "LUSE_VDW", "IVDW", "MAGMOM", "ISPIN")
 """Tags that other keys of the settings decide."""
 Tags = dict[str, Any]
+DEUTERIUM = 2.014
+"""u."""
 
 
 class VaspSettings(Settings):
@@ -104,7 +106,11 @@ def _merged(base: Any, own: Any) -> Any:
 
 
 def input_set(
-    structure: Structure, settings: VaspSettings, purpose: Purpose, functional: str | None = None
+    structure: Structure,
+    settings: VaspSettings,
+    purpose: Purpose,
+    functional: str | None = None,
+    own: Tags | None = None,
 ) -> VaspInputSet:
     """The input set of one structure; POTCARs are named and not read.
 
@@ -113,6 +119,7 @@ def input_set(
         settings: What to compute with.
         purpose: relax or static.
         functional: Another one than that of the settings: PBEsol before r2SCAN.
+        own: Tags in place of all others; None takes one away.
     """
     from pymatgen.io.vasp import Kpoints
     from pymatgen.io.vasp import sets as of_pymatgen
@@ -130,6 +137,7 @@ def input_set(
         if purpose == "static":
             tags.pop("ISIF", None)
         more["user_kpoints_settings"] = Kpoints(comment="a molecule in a box")
+    tags |= own or {}
     functional = functional or settings.functional
     is_relaxed = purpose == "relax"
     if settings.protocol == "MPGGA":
@@ -144,6 +152,37 @@ def input_set(
         if is_relaxed:
             tags = {"IBRION": 2, "ISIF": 3, "NSW": 99, **tags}
     return kind(structure, user_incar_settings=tags, **more)
+
+
+def dynamics_set(
+    structure: Structure, settings: VaspSettings, temperature_K: float, steps: int, time_step_fs: float,
+    friction_per_ps: float, isotope: str, seed: int,
+) -> VaspInputSet:  # fmt: skip
+    """The input set of molecular dynamics at constant temperature and volume.
+
+    Langevin dynamics, as ninefold's own runs: a chain of Nosé and Hoover does not go round in a crystal of few atoms
+    that is nearly harmonic. Forces are those of a single point with the same settings, without its symmetry.
+
+    Args:
+        structure: The supercell.
+        settings: What to compute with.
+        temperature_K: Of the thermostat.
+        steps: Of the integrator.
+        time_step_fs: 0.5 for hydrogen.
+        friction_per_ps: Of the thermostat, on every atom.
+        isotope: H or D.
+        seed: Of the first velocities and of the thermostat.
+    """
+    tags: Tags = {
+        "IBRION": 0, "NSW": steps, "POTIM": time_step_fs, "TEBEG": temperature_K, "TEEND": temperature_K, "ISIF": 2,
+        "MDALGO": 3, "LANGEVIN_GAMMA": [friction_per_ps] * len(structure.composition), "ISYM": 0, "ISMEAR": 0,
+        "SIGMA": 0.05, "NELMIN": 4, "MAXMIX": 20, "RANDOM_SEED": [seed % 900_000_000, 0, 0], "LCHARG": False, "LWAVE": False,
+        "LAECHG": None, "LVHAR": None, "LORBIT": None, "EDIFFG": None,
+    }  # fmt: skip
+    if isotope == "D":
+        ordered = [site.specie for site in structure.get_sorted_structure()]
+        tags["POMASS"] = [DEUTERIUM if str(one) == "H" else float(one.atomic_mass) for one in dict.fromkeys(ordered)]
+    return input_set(structure, settings, "static", own=tags)
 
 
 def potential_table(settings: VaspSettings) -> str:

@@ -9,7 +9,7 @@ from ninefold.errors import InputError
 from ninefold.flows.best_phases import best_phases
 from ninefold.flows.tasks import structures_of
 from ninefold.flows.verify_plan import check_finished
-from ninefold.stages.dynamics import Subject, trajectory_ids
+from ninefold.stages.dynamics import VASP, Subject, trajectory_ids
 from ninefold.stages.verify_plan import CANDIDATE, Item
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def plan_of(store: Store, campaign: Campaign, settings: DynamicsSettings) -> Dyn
 
     check_finished(store, campaign.name)
     engine = make_engine(settings.method)
-    calculator_of(engine)
+    if settings.method.name != VASP:
+        calculator_of(engine)
     own = engine.formula if isinstance(engine, DistilledEngine) else None
     if isinstance(engine, DistilledEngine) and settings.watched:
         engine.check(settings.watched)  # refuses a teacher that is not here, before anything is run

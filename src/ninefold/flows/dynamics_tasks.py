@@ -31,7 +31,7 @@ def run_one(place: Workplace, line: Line, method: int, settings: dict[str, Any])
     """One run, from the last piece that is stored on; its last piece."""
     engine, store = place.engine(place.campaign.methods[method]), place.store
     asked = DynamicsSettings.model_validate(settings)
-    subject = _subject(store, place.campaign.name, line, engine.fingerprint, asked)
+    subject = subject_of(store, place.campaign.name, line, engine.fingerprint, asked)
     run = asked.run(line["temperature_K"], line["replica"])
     known = known_pieces(store, subject, run_ids(subject, asked, line))
     if known and (known[-1].error is not None or len(known) == asked.pieces):
@@ -74,7 +74,7 @@ def analyse_one(
     composition = records_of(store, CompositionRecord, [line["id"]])[line["id"]]
     found = []
     for run in runs:
-        subject = _subject(store, place.campaign.name, run, engine.fingerprint, asked)
+        subject = subject_of(store, place.campaign.name, run, engine.fingerprint, asked)
         pieces = known_pieces(store, subject, run_ids(subject, asked, run))
         found.append(RunOf(run["temperature_K"], run["replica"], tuple(pieces)))
     cations = tuple(composition.cations)
@@ -111,7 +111,7 @@ def known_dynamics(
     found = records_of(store, CompositionRecord, [composition])[composition]
     ends = []
     for line in lines:
-        subject = _subject(store, "", line, method, settings)
+        subject = subject_of(store, "", line, method, settings)
         if not (pieces := known_pieces(store, subject, run_ids(subject, settings, line))):
             return None
         ends.append(pieces[-1].id)
@@ -163,7 +163,8 @@ def _forces(engine: CachedEngine, subject: Subject, settings: DynamicsSettings) 
     return {kelvin: force_source(engine.engine, kelvin, atoms, volume) for kelvin in settings.temperatures}
 
 
-def _subject(store: Store, campaign: str, line: Line, method: str, settings: DynamicsSettings) -> Subject:
+def subject_of(store: Store, campaign: str, line: Line, method: str, settings: DynamicsSettings) -> Subject:
+    """What a line is a run of."""
     structure = structures_of(store, [line["structure"]])[line["structure"]]
     a, b, c = line["repeats"]
     return Subject(campaign, line["name"], structure, (a, b, c), method, settings.watched)

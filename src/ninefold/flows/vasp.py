@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ninefold.store.competition import ToCompute
 
 Mode = Literal["relax", "static", "labels"]
+Moves = Literal["none", "relaxation", "dynamics"]
 
 
 @dataclass
@@ -108,7 +109,7 @@ class VaspMaker(Maker):
         def part(maker: Any, purpose: Any, of: VaspSettings = settings, functional: str | None = None) -> Any:
             return replace(
                 maker, input_set_generator=input_set(structure, of, purpose, functional),
-                run_vasp_kwargs=self._run_kwargs(is_relaxed=purpose == "relax"),
+                run_vasp_kwargs=self.run_kwargs(moves="relaxation" if purpose == "relax" else "none"),
                 stop_children_kwargs={"handle_unsuccessful": "error"},
             )  # fmt: skip
 
@@ -143,12 +144,13 @@ class VaspMaker(Maker):
         told = [{"folder": each.output.dir_name, "custodian": each.output.custodian} for each in parts]
         return made, gather(made.output, structure.composition.reduced_formula, told)
 
-    def _run_kwargs(self, *, is_relaxed: bool) -> dict[str, Any]:
+    def run_kwargs(self, *, moves: Moves) -> dict[str, Any]:
+        """How atomate2 starts VASP; see `handlers`."""
         return {
             "vasp_cmd": self.vasp_cmd,
             "vasp_gamma_cmd": self.vasp_gamma_cmd or self.vasp_cmd,
             "max_errors": self.max_errors,
-            "handlers": handlers(is_relaxed=is_relaxed, frozen_seconds=self.frozen_seconds),
+            "handlers": handlers(moves=moves, frozen_seconds=self.frozen_seconds),
             # some MPIs end with a code although VASP is done: the validators look at the files
             # each job takes the first at least; the product is the time between two looks at a run
             "custodian_kwargs": {
@@ -215,24 +217,24 @@ def store_runs(
     return {**asdict(done), "lost": lost}
 
 
-def handlers(*, is_relaxed: bool, frozen_seconds: int = 21600) -> list[Any]:
+def handlers(*, moves: Moves, frozen_seconds: int = 21600) -> list[Any]:
     """Custodian's handlers, new ones: they count errors, and atomate2's are shared by all jobs of a process.
 
     Args:
-        is_relaxed: Whether atoms move.
+        moves: Whether atoms move, and why. A run of dynamics that took all its steps is not unconverged.
         frozen_seconds: Without a new line of output before VASP is killed and started again.
     """
     from custodian.vasp import handlers as of
 
     from ninefold.flows.vasp_time import StopInTime
 
+    of_energy = [] if moves == "dynamics" else [of.UnconvergedErrorHandler(), of.NonConvergingErrorHandler()]
     common = [
-        of.VaspErrorHandler(), of.MeshSymmetryErrorHandler(), of.UnconvergedErrorHandler(),
-        of.NonConvergingErrorHandler(), of.PositiveEnergyErrorHandler(),
+        of.VaspErrorHandler(), of.MeshSymmetryErrorHandler(), *of_energy, of.PositiveEnergyErrorHandler(),
         of.FrozenJobErrorHandler(timeout=frozen_seconds), of.StdErrHandler(), of.LargeSigmaHandler(),
         of.IncorrectSmearingHandler(),
     ]  # fmt: skip
-    return [*common, of.PotimErrorHandler(), StopInTime()] if is_relaxed else common
+    return [*common, of.PotimErrorHandler(), StopInTime()] if moves == "relaxation" else common
 
 
 @job(name="make VASP flow")

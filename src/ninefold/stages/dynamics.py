@@ -39,6 +39,8 @@ STAGE = Stage(
 VERSION = 1
 """Rises when another trajectory can come of the same start; in the id of a piece."""
 LONGEST_PS = 1e6
+VASP = "vasp"
+"""Name of the method whose runs are jobs of VASP's own."""
 DISTILLED = "distilled"
 """Name of the engine whose runs are watched."""
 
