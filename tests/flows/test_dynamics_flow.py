@@ -295,8 +295,6 @@ def test_a_distilled_potential_runs_its_own_compound_and_is_watched(folder, comm
         assert any("scaled pairs distilled from weak Lennard-Jones" in line for line in (record.engine,))
     rows = {row.formula: row for row in records(folder, Candidate) if row.dynamics_record}
     assert {row.dynamics_rung for row in rows.values()} == {"distilled"}
-    assert rows[first["formula"]].pseudorotation_rate_300_high is not None
-    assert rows[other["formula"]].pseudorotation_rate_300_high is None, "rates are not claimed"
     shown = command("show", other["formula"]).stdout
     assert "Rates are not claimed" in shown
     assert "no barrier was compared" in shown

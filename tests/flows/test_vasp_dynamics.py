@@ -126,7 +126,7 @@ def test_pieces_hold_what_the_file_does(folder, told):
     energies = [step["e_0_energy"] for step in run.ionic_steps][EVERY - 1 :: EVERY]
     assert np.concatenate([one.energies for one in pieces]) == pytest.approx(energies, abs=1e-6)
     assert run.incar["MDALGO"] == 3
-    assert run.incar["POMASS"][-1] == pytest.approx(2.014), "deuterium"
+    assert vasp_dynamics(files[-1]).masses["H"] == pytest.approx(2.014), "deuterium"
     assert run.parameters["POTIM"] == 0.5
 
 

@@ -16,6 +16,7 @@ from ninefold.report.dynamics_text import dynamics_facts
 from ninefold.stages import dynamics_jumps
 from ninefold.stages.dynamics_fields import row_values
 from ninefold.stages.dynamics_jumps import jumps_of
+from ninefold.stages.dynamics_law import barrier_of
 from ninefold.stages.dynamics_runs import Settled
 
 BARRIER, PREFACTOR = 0.15, 8.0
@@ -90,6 +91,15 @@ def test_a_cation_without_sites_is_told_and_the_others_stay(found: tuple[IonJump
     assert [one.species for one in ions] == ["Li"]
     assert len(problems) == 1
     assert problems[0].startswith("no jumps of K:")
+
+
+def test_without_attempts_there_is_no_bound() -> None:
+    """A run too short for a vibration counts none of them."""
+    silent = {600.0: poisson_rate(0, 100.0)}
+    assert barrier_of(silent, 0.0) == barrier_of(silent, None) == (None, True)
+    bound, _ = barrier_of(silent, 2.0)
+    assert bound is not None
+    assert bound.low == pytest.approx(1000 * BOLTZMANN * 600 * math.log(2.0 / poisson_rate(0, 100.0).high))
 
 
 def coincidence(p: float | None, pairs: int = 12, expected: float = 4.0) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from pymatgen.core import Structure
@@ -21,12 +21,16 @@ from pymatgen.core import Structure
 from ninefold.engines.ase_engine import ASEEngine
 from ninefold.engines.base import Evaluation, Relaxation
 from ninefold.engines.dft_settings import DFTSettings, read_dft_settings
+from ninefold.engines.first_seen import FirstSeenCalculator
 from ninefold.engines.gpaw_calculator import LADDER_VERSION, LadderCalculator
 from ninefold.engines.paw_data import check_data_sets, data_checksum, data_sets
 from ninefold.engines.settings import EngineSettings, RelaxSettings
 from ninefold.engines.spin import forced_moments, starting_moments
 from ninefold.errors import InputError, MissingDependencyError
 from ninefold.paths import user_path
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 MOLECULE_VOLUME = 200.0
 """Å³ per atom above which a cell is a molecule or an atom in a box; solid Cs, the loosest element, has 117 (CRC)."""
@@ -59,6 +63,21 @@ class GPAWEngine(ASEEngine):
             frozenset(files),
             evidence="DFT",
         )
+
+    def calculator(self) -> Any:
+        """A calculator for one structure as it moves: mesh and spin follow from the first geometry that it sees.
+
+        Forces are those of `evaluate`, whose symmetry is lost after the first step.
+        """
+
+        def make(atoms: Atoms) -> LadderCalculator:
+            from pymatgen.io.ase import AseAtomsAdaptor
+
+            structure = AseAtomsAdaptor.get_structure(atoms)
+            self._check([structure])
+            return self._made_for(structure, self.settings.cutoff, "dynamics")
+
+        return FirstSeenCalculator(make)
 
     def check_elements(self, symbols: Iterable[str]) -> None:
         """Refuse elements without a PAW data set.
@@ -116,9 +135,12 @@ class GPAWEngine(ASEEngine):
         )  # fmt: skip
 
     def _use(self, structure: Structure, cutoff: float, purpose: str) -> None:
-        """Make the calculator of one structure: mesh and spin follow from it and stay while its cell moves."""
+        self._calculator = self._made_for(structure, cutoff, purpose)
+
+    def _made_for(self, structure: Structure, cutoff: float, purpose: str) -> LadderCalculator:
+        """The calculator of one structure: mesh and spin follow from it and stay while its cell moves."""
         settings = self.settings
-        self._calculator = LadderCalculator(
+        return LadderCalculator(
             settings, cutoff, kpoint_mesh(structure, settings.kpoint_density),
             None if not structure.is_ordered else self._moments(structure), is_lone_atom(structure),
             None if self._log is None else _log_file(self._log, structure, purpose),

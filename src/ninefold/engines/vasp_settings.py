@@ -176,7 +176,8 @@ def dynamics_set(
     tags: Tags = {
         "IBRION": 0, "NSW": steps, "POTIM": time_step_fs, "TEBEG": temperature_K, "TEEND": temperature_K, "ISIF": 2,
         "MDALGO": 3, "LANGEVIN_GAMMA": [friction_per_ps] * len(structure.composition), "ISYM": 0, "ISMEAR": 0,
-        "SIGMA": 0.05, "NELMIN": 4, "MAXMIX": 20, "RANDOM_SEED": [seed % 900_000_000, 0, 0], "LCHARG": False, "LWAVE": False,
+        "SIGMA": 0.05, "NELMIN": 4, "MAXMIX": 20, "RANDOM_SEED": [seed % 900_000_000, 0, 0], "LCHARG": False,
+        "LWAVE": False,
         "LAECHG": None, "LVHAR": None, "LORBIT": None, "EDIFFG": None,
     }  # fmt: skip
     if isotope == "D":

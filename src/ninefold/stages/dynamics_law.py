@@ -50,7 +50,7 @@ def barrier_of(
 
     Args:
         rates: By temperature.
-        attempts_per_ps: For the lower bound where no event was seen; None: there is none.
+        attempts_per_ps: For the lower bound where no event was seen; None or 0: there is none.
     """
     enough = sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) >= 2
     if enough:
@@ -58,7 +58,7 @@ def barrier_of(
         return StoredInterval(
             value=fit.barrier_eV * MILLI, low=fit.low_eV * MILLI, high=fit.high_eV * MILLI
         ), False  # fmt: skip
-    if attempts_per_ps is None:
+    if not attempts_per_ps:
         return None, True
     bound = barrier_bound(list(rates), list(rates.values()), attempts_per_ps)
     return None if bound is None else StoredInterval(low=bound * MILLI), True
