@@ -21,8 +21,9 @@ from test_paths import Repelling, _anion
 
 from ninefold.dynamics.analysis import analyse
 from ninefold.dynamics.checks import LeftGroundError, TeacherCheck
-from ninefold.dynamics.distil import DistilSettings, Teacher, distil
+from ninefold.dynamics.distil import distil
 from ninefold.dynamics.distil_errors import KnownPath, read_paths, reasons_against
+from ninefold.dynamics.distil_settings import DistilSettings, Teacher
 from ninefold.dynamics.environments import newest
 from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.labels import Labels

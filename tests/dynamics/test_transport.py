@@ -15,6 +15,7 @@ from scipy.stats import binom
 
 from campaign_run import ninefold
 from ninefold.dynamics.displacements import mean_squared_displacement, unwrap
+from ninefold.dynamics.extrapolation import extrapolate
 from ninefold.dynamics.kinisi_fit import intervals
 from ninefold.dynamics.rates import BOLTZMANN
 from ninefold.dynamics.slopes import Interval, mean_interval, slope_of, walk_variance
@@ -22,7 +23,6 @@ from ninefold.dynamics.trajectory import Trajectory, in_memory
 from ninefold.dynamics.transport import (
     Diffusion,
     Transport,
-    extrapolate,
     nernst_einstein,
     transport,
 )

@@ -48,9 +48,9 @@ def distil(
 
     from ninefold.cli.calculation import step_progress, stopping
     from ninefold.cli.dynamics import supercell
-    from ninefold.dynamics.distil import DistilSettings, Teacher
     from ninefold.dynamics.distil import distil as distil_one
     from ninefold.dynamics.distil_errors import read_paths
+    from ninefold.dynamics.distil_settings import DistilSettings, Teacher
     from ninefold.dynamics.students import make_trainer
     from ninefold.engines import EngineSettings, make_engine
 

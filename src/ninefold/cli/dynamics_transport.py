@@ -11,9 +11,10 @@ from ninefold.cli.dynamics_sources import EveryOption, FilesArgument, SkipOption
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
+    from ninefold.dynamics.extrapolation import Extrapolation
     from ninefold.dynamics.finite_size import SizeCheck
     from ninefold.dynamics.slopes import Interval
-    from ninefold.dynamics.transport import Extrapolation, Transport
+    from ninefold.dynamics.transport import Transport
 
 METHODS = ("auto", "windows", "kinisi")
 ROOM_K = 300.0
@@ -51,8 +52,8 @@ def transport(
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics_sources import trajectories_of
     from ninefold.dynamics import kinisi_fit
+    from ninefold.dynamics.extrapolation import extrapolate
     from ninefold.dynamics.finite_size import finite_size
-    from ninefold.dynamics.transport import extrapolate
     from ninefold.dynamics.transport import transport as transport_of
     from ninefold.errors import InputError
 

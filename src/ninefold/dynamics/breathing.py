@@ -28,7 +28,7 @@ class Breathing(NamedTuple):
     """Why the mean volume is not that of this pressure and temperature."""
 
 
-def mean_interval(values: np.ndarray) -> tuple[Interval, float]:
+def correlated_mean(values: np.ndarray) -> tuple[Interval, float]:
     """Mean of a correlated series with its 95 % interval, and the standard error.
 
     Args:
@@ -54,8 +54,8 @@ def breathing(cells: np.ndarray, pressures: np.ndarray, set_GPa: float) -> Breat
     """
     volumes = np.abs(np.linalg.det(cells))
     skipped = equilibrated(volumes)
-    volume, error = mean_interval(volumes[skipped:])
-    pressure, off_by = mean_interval(pressures[skipped:])
+    volume, error = correlated_mean(volumes[skipped:])
+    pressure, off_by = correlated_mean(pressures[skipped:])
     notes = []
     if abs(pressure.value - set_GPa) > max(LARGEST_ERROR_GPA, 3 * off_by):
         notes.append(f"the mean pressure is {pressure.value:.2f} GPa instead of {set_GPa:g} GPa")

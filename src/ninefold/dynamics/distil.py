@@ -10,30 +10,34 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
 from ninefold.atomic_files import write_atomically
 from ninefold.dynamics import runs
 from ninefold.dynamics.bands import relax_in_cell
 from ninefold.dynamics.checks import LeftGroundError, TeacherCheck
 from ninefold.dynamics.distil_errors import KnownPath, barrier_row, error_rows, reasons_against
+from ninefold.dynamics.distil_settings import (
+    CLAIM_FILE,
+    MODEL_FILE,
+    RESULT_FILE,
+    START_FILE,
+    DistilSettings,
+    Teacher,
+)
 from ninefold.dynamics.environments import newest
 from ninefold.dynamics.labels import LabelledFrame, Labels, read_json, write_json
 from ninefold.dynamics.propagation import ExplodedError, RunSettings
 from ninefold.dynamics.students import Trainer
 from ninefold.errors import InputError
 from ninefold.keys import content_key, file_checksum
-from ninefold.settings import Settings
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-CLAIM_FILE, RESULT_FILE, MODEL_FILE, START_FILE = "distil.json", "result.json", "potential.txt", "start.xyz"
 SAVE_EVERY = 10
 """Steps between frames that may be chosen."""
 FRICTION_PER_PS = 10.0
@@ -51,41 +55,6 @@ _NOT_CLAIMED = {"rounds", "force_limit", "barrier_limit"}
 """Settings that change no frame: a distillation goes on with others."""
 COPIES, JIGGLE = 3, 0.04
 """Of each image of a path, with Gaussian displacements of so many Å: without them nothing says that it is a path."""
-
-
-class DistilSettings(Settings):
-    """What changes a distilled potential."""
-
-    temperatures_K: tuple[float, ...] = Field(min_length=1, max_length=20)
-    """Of the runs, the teacher's and the student's."""
-    rounds: int = Field(default=4, ge=1, le=50)
-    """Of the student, at most."""
-    teacher_ps: float = Field(default=0.2, gt=0, le=100)
-    """Of the teacher's run at each temperature."""
-    student_ps: float = Field(default=4.0, gt=0, le=1000)
-    """Of the student's run at each temperature, in each round."""
-    time_step_fs: float = Field(default=0.5, gt=0, le=5)
-    tests: int = Field(default=8, ge=2, le=1000)
-    """Frames at equal times of each of the student's runs: its error is measured on them."""
-    chosen: int = Field(default=16, ge=1, le=1000)
-    """New frames of each run that are learnt besides."""
-    force_limit: float = Field(default=0.1, gt=0, le=10)
-    """Root mean square error of the force components on its own run, eV/Å, below which a potential is good."""
-    barrier_limit: float = Field(default=0.02, gt=0, le=1)
-    """Difference of its barriers to the teacher's, eV, below which a potential is good."""
-    seed: int = Field(default=0, ge=0, lt=2**31)
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """The engine that is distilled."""
-
-    calculator: Any
-    settings: dict[str, Any]
-    """Name and model: `EngineSettings` as plain values."""
-    label: str
-    fingerprint: str
-    evidence: str
 
 
 def distil(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ninefold.dynamics.checks import TeacherCheck
-from ninefold.dynamics.distil import CLAIM_FILE, MODEL_FILE, RESULT_FILE, START_FILE
+from ninefold.dynamics.distil_settings import CLAIM_FILE, MODEL_FILE, RESULT_FILE, START_FILE
 from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.labels import read_json
 from ninefold.dynamics.students import make_trainer

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ninefold.dynamics.extrapolation import Resolved, arrhenius
 from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, barrier_bound, fit_arrhenius, rate_at
 from ninefold.dynamics.slopes import Interval
-from ninefold.dynamics.transport import Resolved, arrhenius
 from ninefold.models.dynamics import AtTemperature, IonDiffusion, StoredInterval
 
 if TYPE_CHECKING:

@@ -1,0 +1,90 @@
+"""What diffusion coefficients at several temperatures say of another one: Arrhenius' law with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ninefold.dynamics.rates import BOLTZMANN
+from ninefold.dynamics.slopes import Interval
+from ninefold.dynamics.transport import FEWEST_JUMPS, JUMP_LENGTH, NORMAL_QUANTILE, Transport
+from ninefold.errors import InputError
+
+
+class Extrapolation(NamedTuple):
+    """D = D0 exp(-barrier / kT) of several temperatures."""
+
+    barrier_eV: Interval
+    temperature_K: float
+    coefficient: Interval
+    """cm2/s, at that temperature."""
+    used_K: tuple[float, ...]
+    """Temperatures whose coefficient is resolved."""
+
+
+class Resolved(NamedTuple):
+    """A coefficient with its interval at a temperature."""
+
+    temperature_K: float
+    coefficient: Interval
+    """cm2/s."""
+
+
+def extrapolate(found: Sequence[Transport], temperature_K: float = 300.0) -> Extrapolation:
+    """The coefficient at another temperature by Arrhenius' law, errors of the coefficients taken for log-normal.
+
+    Where the points scatter about the line by more than their errors, the interval widens accordingly.
+
+    Args:
+        found: At several temperatures.
+        temperature_K: To extrapolate to.
+
+    Raises:
+        InputError: if fewer than two temperatures have a resolved coefficient.
+    """
+    used = [
+        Resolved(one.temperature_K, one.diffusion.coefficient)
+        for one in found
+        if one.temperature_K is not None and one.diffusion.is_resolved
+    ]
+    if len({one.temperature_K for one in used}) < 2:
+        raise InputError(
+            "temperatures", "; ".join(f"{one.temperature_K or math.nan:g} K: {one.diffusion.jumps:.1f} net jumps"
+                                      for one in found),
+            problem=f"do not resolve {temperature_K:g} K",
+            allowed=f"two temperatures and more with at least {FEWEST_JUMPS} net jumps of {JUMP_LENGTH:g} Å",
+            hint="longer runs, or higher temperatures",
+        )  # fmt: skip
+    return arrhenius(used, temperature_K)
+
+
+def arrhenius(found: Sequence[Resolved], temperature_K: float) -> Extrapolation:
+    """See `extrapolate`.
+
+    Args:
+        found: At two temperatures and more.
+        temperature_K: To extrapolate to.
+    """
+    temperatures = np.array([one.temperature_K for one in found], dtype=float)
+    inverse = 1 / (BOLTZMANN * temperatures)
+    logs = np.log([one.coefficient.value for one in found])
+    errors = np.array(
+        [math.log(one.coefficient.high / one.coefficient.low) / (2 * NORMAL_QUANTILE) for one in found]
+    )  # fmt: skip
+    design = np.column_stack([np.ones(len(found)), -inverse]) / errors[:, None]
+    covariance = np.linalg.inv(design.T @ design)
+    level, barrier = covariance @ design.T @ (logs / errors)
+    if len(found) > 2:
+        scatter = float((((logs - level + barrier * inverse) / errors) ** 2).sum()) / (len(found) - 2)
+        covariance *= max(1.0, scatter)
+    there = np.array([1.0, -1 / (BOLTZMANN * temperature_K)])
+    log = float(there @ [level, barrier])
+    log_error = NORMAL_QUANTILE * math.sqrt(there @ covariance @ there)
+    error = NORMAL_QUANTILE * math.sqrt(covariance[1, 1])
+    return Extrapolation(
+        Interval(float(barrier), float(barrier) - error, float(barrier) + error), temperature_K,
+        Interval(math.exp(log), math.exp(log - log_error), math.exp(log + log_error)), tuple(temperatures.tolist()),
+    )  # fmt: skip
