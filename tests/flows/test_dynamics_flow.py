@@ -312,6 +312,7 @@ def test_a_run_that_leaves_the_ground_of_its_potential_ends(folder, command):
     asked = ("dynamics", "candidates", "--method", "distilled:potentials/bad", *SHORT, "--check-every", "30", "--json")
     [record] = json.loads(command(*asked).stdout)["dynamics"]
     assert record["error"] == "no run came to its end"
+    assert not record["is_claimed"]
     assert "left the ground of its potential: at frame 30" in record["warnings"][0]
     for kelvin in (100.0, 300.0):
         pieces = sorted(records(folder, temperature_K=kelvin), key=lambda one: one.number)

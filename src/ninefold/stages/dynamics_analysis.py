@@ -83,7 +83,7 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
         replicas=1 + max(run.replica for run in runs), is_too_short=True, warnings=warnings,
         trajectories=[run.pieces[-1].id for run in runs],
         settings={key: value for key, value in first.settings.items() if key not in ("temperature_K", "seed")},
-        rung="engine" if source is None else source.rung, is_claimed=_is_claimed(asked, ended),
+        rung="engine" if source is None else source.rung, is_claimed=_is_claimed(asked, runs, ended),
         forces=_force_lines(asked, ended),
         core_seconds=sum(piece.core_seconds for run in runs for piece in run.pieces), created=now(),
     )  # fmt: skip
@@ -228,11 +228,15 @@ def _at_temperature(
     )  # fmt: skip
 
 
-def _is_claimed(asked: Asked, runs: Sequence[Settled]) -> bool:
-    """Whether rates are: from a potential within its limits, in runs that its teacher has looked at."""
+def _is_claimed(asked: Asked, runs: Sequence[RunOf], ended: Sequence[Settled]) -> bool:
+    """Whether rates are: from a potential within its limits, in runs that its teacher has looked at, all of them ended.
+
+    Runs that stayed on the ground of a potential are not a fair choice of those that were begun.
+    """
     if all(one.rung == "engine" for one in asked.forces.values()):
         return True
-    return all(one.is_claimed for one in asked.forces.values()) and all(run.checks is not None for run in runs)
+    is_whole = len(ended) == len(runs) and all(run.checks is not None for run in ended)
+    return is_whole and all(one.is_claimed for one in asked.forces.values())
 
 
 def _force_lines(asked: Asked, runs: Sequence[Settled]) -> list[str]:

@@ -64,7 +64,7 @@ def preferred(records: Sequence[DynamicsRecord], structure: str | None) -> Dynam
     def place(record: DynamicsRecord) -> tuple[Any, ...]:
         return (
             record.structure == structure, TRUST.index(record.evidence), record.is_claimed, not record.is_too_short,
-            record.length_ps, record.id,
+            record.length_ps, len(record.jumps), record.id,
         )  # fmt: skip
 
     usable = [record for record in records if record.error is None]
