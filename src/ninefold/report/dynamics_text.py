@@ -46,9 +46,7 @@ def dynamics_facts(record: Mapping[str, Any]) -> list[str]:
         f"{record['n_atoms']} atoms, {record['isotope']}, steps of {record['time_step_fs']:g} fs. Intervals: 95 %."
     ]
     if not record.get("is_claimed", True):
-        facts.append(
-            "Rates are not claimed: its potential misses its limits, left its ground or was not checked in these runs."
-        )
+        facts.append("Rates are not claimed: its potential misses its limits, left its ground or was not checked here.")
     facts += [f"Its potential: {text}." for text in record.get("forces", ())]
     if record.get("error"):
         return [*facts, f"No result: {record['error']}.", *record["warnings"]]
