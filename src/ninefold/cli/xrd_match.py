@@ -211,6 +211,7 @@ def _plain(found: Match) -> dict[str, Any]:
                 "volume_change": round(phase.volume_change, 5), "compression": phase.group.first.compression,
                 "same_pattern": _names(phase.group)[1:],
                 "alternatives": [name for group in phase.alternatives for name in _names(group)],
+                "undecided": [name for group in phase.undecided for name in _names(group)],
             }
             for phase in found.phases
         ],
@@ -293,9 +294,27 @@ def _told(phase: FoundPhase) -> list[str]:
         lines.append(f"{name} rests on {phase.peaks} peak(s): any phase with such a lattice looks like it.")
     if same := _names(phase.group)[1:]:
         lines.append(f"{name} cannot be told from {_listed(same)}: one pattern.")
-    if others := [each for group in phase.alternatives for each in _names(group)]:
+    if phase.undecided:
+        lines.append(_undecided(phase))
+    rest = [group for group in phase.alternatives if group not in phase.undecided]
+    if others := [each for group in rest for each in _names(group)]:
         lines.append(f"In place of {name} nearly as good: {_listed(others)}.")
     return lines
+
+
+def _undecided(phase: FoundPhase) -> str:
+    """What the pattern does not tell from a phase, and why it is named all the same."""
+    from ninefold.diffraction.ties import RESOLVED, is_lower
+
+    own = phase.group.first
+    told = _listed([each for group in phase.undecided for each in _names(group)])
+    said = f"This pattern does not tell {own.name} from {told}: the fits differ by less than {RESOLVED:g} standard errors"
+    lower = [group.first.name for group in phase.undecided if is_lower(group.first, own)]
+    if lower:
+        return f"{said}. Named is what fits best; lower in energy: {_listed(lower)}."
+    if any(is_lower(own, group.first) for group in phase.undecided):
+        return f"{said}. Named is the lowest in energy of {own.formula}."
+    return f"{said}."
 
 
 def _names(group: PhaseGroup) -> list[str]:

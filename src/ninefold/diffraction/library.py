@@ -47,6 +47,8 @@ class MatchPhase:
     """eV, of one method; the lowest of a group stands for it. None: after all others."""
     compression: str | None = None
     """By what its cell was brought to the measurement's pressure; empty: it is that of 0 GPa; None: no pressure."""
+    method: str | None = None
+    """Of the energy; those of two methods are not compared where the pattern leaves a choice."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,10 @@ class FoundPhase:
     peaks: int
     """Of the pattern, to which the phase gives more than any other: what it rests on."""
     alternatives: tuple[PhaseGroup, ...] = ()
-    """Groups that explain the pattern nearly as well in its place."""
+    """Groups that explain the pattern nearly as well in its place, the best first."""
+    undecided: tuple[PhaseGroup, ...] = ()
+    """Of these, the ones that the pattern does not tell from it. Of one composition, among those that fit equally well
+    the lowest in energy is named."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 From an empty mixture on, the phase that explains most of what is left is added, its cell free within some percent; a
 few of the best partial mixtures are carried along. Shares are not negative. A phase stays only if leaving it out makes
-the fit worse by a set fraction, and if most of what it should scatter is there.
+the fit worse by a set fraction, and if most of what it should scatter is there. Of structures of one composition that
+fit equally well, the lowest in energy is named.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ninefold.diffraction.match_results import FoundPhase, Match, UnexplainedPea
 from ninefold.diffraction.mixture import Fitter, Mixture, Part
 from ninefold.diffraction.profile import Profile
 from ninefold.diffraction.radiation import Radiation, d_of
+from ninefold.diffraction.ties import Rival, rivals_of, settled
 
 PENALTY = 0.06
 """Of the weighted sum of squares: what one more phase has to take away of it for the search to go on."""
@@ -33,8 +35,6 @@ WELL_EXPLAINED = 0.65
 """From here on, without a strong peak left, the mixture is the whole sample as far as the pattern tells."""
 STRONG_LEFT = 0.1
 """Of the strongest peak: an unexplained peak of this height is a phase that is missing."""
-ALTERNATIVE = 1.25
-"""Weighted sum of squares over the best one's, up to which another phase in the place of one is told."""
 _POINTS = 4
 """Of a fit per width of a peak."""
 WEAK = 0.25
@@ -77,8 +77,7 @@ def match(
     best = search.run(most_phases)
     if best is None:
         return search.result(None, ())
-    best = search.without_superfluous(best)
-    return search.result(best, search.found(best))
+    return search.result(*search.found(search.without_superfluous(best)))
 
 
 class _Search:
@@ -219,10 +218,14 @@ class _Search:
         there = np.clip(self.pattern.net - others, 0.0, curve)
         return float(there.sum() / max(curve.sum(), 1e-300))
 
-    def found(self, mixture: Mixture) -> tuple[FoundPhase, ...]:
-        """The phases of a mixture with their shares, cells and alternatives."""
+    def found(self, mixture: Mixture) -> tuple[Mixture, tuple[FoundPhase, ...]]:
+        """The mixture that is named, and its phases with their shares, cells and alternatives."""
         if not mixture.parts:
-            return ()
+            return mixture, ()
+        rivals = []
+        for place in range(len(mixture.parts)):
+            mixture, others = self._settled(mixture, place)
+            rivals.append(others)
         masses = np.array([part.scale * part.group.density for part in mixture.parts])
         light = mixture.curves.sum(axis=1)
         places = peak_places(self.pattern, self.pattern.net, self.width)
@@ -230,7 +233,7 @@ class _Search:
         has_half = mixture.calculated[places] >= 0.5 * self.pattern.net[places]
         phases = []
         for place, part in enumerate(mixture.parts):
-            gain, without = self._gain(mixture, place)
+            gain, _ = self._gain(mixture, place)
             old, new = part.group.reflections.lattice, part.group.reflections.strained_lattice(part.strain)
             phases.append(
                 FoundPhase(
@@ -238,24 +241,19 @@ class _Search:
                     self._found_share(mixture, place), gain, new,
                     np.linalg.norm(new, axis=1) / np.linalg.norm(old, axis=1) - 1,
                     float(np.linalg.det(new) / np.linalg.det(old) - 1), int(np.sum((largest == place) & has_half)),
-                    self._alternatives(mixture, place, without),
+                    tuple(each.group for each in rivals[place]),
+                    tuple(each.group for each in rivals[place] if each.is_undecided),
                 )
             )  # fmt: skip
-        return tuple(sorted(phases, key=lambda each: -each.intensity_share))
+        return mixture, tuple(sorted(phases, key=lambda each: -each.intensity_share))
 
-    def _alternatives(self, mixture: Mixture, place: int, without: Mixture) -> tuple[PhaseGroup, ...]:
-        """Groups that fit nearly as well in the place of a phase."""
-        has = {id(part.group) for part in mixture.parts}
-        rest = without.parts
-        rough = self._roughly(rest, mixture.zero_shift, mixture.shape, self.fitter.residual(without), has)
-        close: list[tuple[float, int, PhaseGroup]] = []
-        for each in rough[:_REFINED]:
-            sharp = self.fitter.refined(
-                each.parts, mixture.zero_shift, mixture.shape, free=[len(rest)], blurs=(1.0, 0.0), steps=6
-            )
-            if sharp.cost <= ALTERNATIVE * mixture.cost:
-                close.append((sharp.cost, len(close), sharp.parts[-1].group))
-        return tuple(group for _, _, group in sorted(close))
+    def _settled(self, mixture: Mixture, place: int) -> tuple[Mixture, list[Rival]]:
+        without = self._gain(mixture, place)[1]
+        rough = self._roughly(
+            without.parts, mixture.zero_shift, mixture.shape, self.fitter.residual(without),
+            {id(part.group) for part in mixture.parts},
+        )  # fmt: skip
+        return settled(mixture, place, rivals_of(self.fitter, mixture, place, rough, _REFINED))
 
     def result(self, mixture: Mixture | None, phases: tuple[FoundPhase, ...]) -> Match:
         """With what is left over, and the verdict."""

@@ -40,7 +40,7 @@ def powder_phases(
     rows = store.find("candidates", equal={**equal, "is_best": True}, fields=["id", "elements"], limit=None)
     keys = [row["id"] for row in rows if elements is None or set(row["elements"]) <= set(elements)]
     whole = store.get_many("candidates", keys)
-    wanted: dict[str, tuple[str, str, str, float | None]] = {}
+    wanted: dict[str, tuple[str, str, str, float | None, str]] = {}
     compressed: dict[str, Compression | None] = {}
     methods: set[str] = set()
     for key in keys:
@@ -49,16 +49,18 @@ def powder_phases(
         for place, minimum in enumerate(row["minima"], start=1):
             if minimum["is_valid"]:
                 name = f"{row['label']}, minimum {place} ({minimum['space_group_symbol']})"
-                wanted.setdefault(
-                    minimum["structure"], (name, row["formula"], "candidate", minimum["energy_per_atom"])
-                )  # fmt: skip
+                energy = minimum["energy_per_atom"]
+                wanted.setdefault(minimum["structure"], (name, row["formula"], "candidate", energy, row["method"]))
                 if facts is not None:
                     compressed.setdefault(minimum["structure"], facts.compression_of_minimum(row, minimum["structure"]))
     for document in _references(store, equal, methods):
         if elements is None or set(document["elements"]) <= set(elements):
             wanted.setdefault(
                 document["structure"],
-                (document["name"], document["formula"], "reference", document["energy_per_atom"]),
+                (
+                    document["name"], document["formula"], "reference", document["energy_per_atom"],
+                    document["method"],
+                ),
             )  # fmt: skip
             if facts is not None:
                 compressed.setdefault(
@@ -66,13 +68,13 @@ def powder_phases(
                 )
     structures = store.get_many("structures", list(wanted))
     phases = []
-    for key, (name, formula, kind, energy) in wanted.items():
+    for key, (name, formula, kind, energy, method) in wanted.items():
         if key in structures:
             found, structure = compressed.get(key), unpack_structure(structures[key])
             if found is not None and pressure is not None:
                 structure = at_volume(structure, found.ratio(pressure))
             told = None if pressure is None else "" if found is None else found.describe()
-            phases.append(MatchPhase(key, name, formula, structure, kind, energy, told))
+            phases.append(MatchPhase(key, name, formula, structure, kind, energy, told, method))
     return phases
 
 
