@@ -94,9 +94,7 @@ def test_of_minima_that_fit_equally_well_the_lowest_in_energy_is_named():
     """
     found = matched("mix00", "Li-Mo-H")
     (phase,) = found.phases
-    first, second, third = (
-        f"Li3MoH9 = [MoH9]3- {name}" for name in ("1 P6_3/m", "2 P-6", "3 P-62c")
-    )
+    first, second, third = (f"Li3MoH9 = [MoH9]3- {name}" for name in ("1 P6_3/m", "2 P-6", "3 P-62c"))
     assert truth()["mix00"]["phases"][0]["name"] == phase.group.first.name == first
     assert [group.first.name for group in phase.undecided] == [second]
     assert [group.first.name for group in phase.alternatives] == [second, third]

@@ -105,7 +105,7 @@ def found(name, undecided, alternatives=()):
         (
             found(phase("a", -2), [phase("b", -1)], [phase("c", -3)]),
             [
-                "This pattern does not tell a from b: the fits differ by less than 2 standard errors. Named is the "
+                "This pattern does not tell a from b: fits differ by less than 2 standard errors. Named is the "
                 "lowest in energy of Li3MoH9.",
                 "In place of a nearly as good: c.",
             ],
@@ -113,13 +113,13 @@ def found(name, undecided, alternatives=()):
         (
             found(phase("a", -2), [phase("b", -3)]),
             [
-                "This pattern does not tell a from b: the fits differ by less than 2 standard errors. Named is what "
+                "This pattern does not tell a from b: fits differ by less than 2 standard errors. Named is what "
                 "fits best; lower in energy: b.",
             ],
         ),
         (
             found(phase("a", -2), [phase("b", -3, "LiH")]),
-            ["This pattern does not tell a from b: the fits differ by less than 2 standard errors."],
+            ["This pattern does not tell a from b: fits differ by less than 2 standard errors."],
         ),
         (found(phase("a", -2), [], [phase("c", -3)]), ["In place of a nearly as good: c."]),
     ],

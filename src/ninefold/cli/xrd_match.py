@@ -308,7 +308,7 @@ def _undecided(phase: FoundPhase) -> str:
 
     own = phase.group.first
     told = _listed([each for group in phase.undecided for each in _names(group)])
-    said = f"This pattern does not tell {own.name} from {told}: the fits differ by less than {RESOLVED:g} standard errors"
+    said = f"This pattern does not tell {own.name} from {told}: fits differ by less than {RESOLVED:g} standard errors"
     lower = [group.first.name for group in phase.undecided if is_lower(group.first, own)]
     if lower:
         return f"{said}. Named is what fits best; lower in energy: {_listed(lower)}."

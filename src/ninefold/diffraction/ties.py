@@ -45,8 +45,8 @@ def worse_by(first: NDArray[np.float64], second: NDArray[np.float64], width: flo
 
     Fits of models neither of which holds the other are compared by the sum of the differences of their terms, over
     the root of the sum of their squares (Vuong, Econometrica 57, 307 (1989), doi:10.2307/1912557). Terms are those of
-    blocks as wide as a peak, since neighbouring points are not independent. What one block adds to the spread is limited,
-    so that one peak that is in the pattern and not in the model decides.
+    blocks as wide as a peak, since neighbouring points are not independent. What one block adds to the spread is
+    limited, so that one peak that is in the pattern and not in the model decides.
 
     Args:
         first: shape (n,), weighted residuals.

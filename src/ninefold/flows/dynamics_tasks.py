@@ -163,6 +163,20 @@ def _forces(engine: CachedEngine, subject: Subject, settings: DynamicsSettings) 
     return {kelvin: force_source(engine.engine, kelvin, atoms, volume) for kelvin in settings.temperatures}
 
 
+def pieces_of(store: Store, line: Line, method: str, settings: dict[str, Any]) -> list[TrajectoryRecord]:
+    """The pieces of a run that are stored and whole, as `known_pieces` gives them.
+
+    Args:
+        store: Where.
+        line: The run.
+        method: Id.
+        settings: `DynamicsSettings` as plain values.
+    """
+    asked = DynamicsSettings.model_validate(settings)
+    subject = subject_of(store, "", line, method, asked)
+    return known_pieces(store, subject, run_ids(subject, asked, line))
+
+
 def subject_of(store: Store, campaign: str, line: Line, method: str, settings: DynamicsSettings) -> Subject:
     """What a line is a run of."""
     structure = structures_of(store, [line["structure"]])[line["structure"]]

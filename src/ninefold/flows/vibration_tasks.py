@@ -107,7 +107,10 @@ def _expanded(
         return record
     cell = structures_of(store, [record.structure])[record.structure]
     try:
-        made = quasiharmonic.expand(record, cell, source, settings, lambda result: store_result(store, result), tell)
+        made = quasiharmonic.expand(
+            record, cell, source, settings, lambda result: store_result(store, result), tell,
+            lambda start, own: known_vibrations(store, start.id, record.method, own),
+        )  # fmt: skip
     except CourseError as error:
         return Failure(str(error))
     store.insert("properties", [made])
@@ -126,6 +129,34 @@ def known_expansion(store: Store, record: VibrationRecord, settings: VibrationsS
     if found is None or not all(store.blobs.is_whole(name) for name in found.values["spectra"]):
         return None
     return found
+
+
+def known_parts(store: Store, line: Line, method: str, settings: dict[str, Any]) -> set[str]:
+    """Ids of what is known of a phase: its vibrations, all volumes together, or those that are finished.
+
+    Args:
+        store: Where.
+        line: The phase.
+        method: Id.
+        settings: `VibrationsSettings` as plain values.
+    """
+    asked = VibrationsSettings.model_validate(settings)
+    record = known_vibrations(store, line["structure"], method, asked.phonons())
+    if record is None:
+        return set()
+    ids = {record.id}
+    if asked.volumes == 1 or record.structure is None or not record.is_stable:
+        return ids
+    if (whole := known_expansion(store, record, asked)) is not None:
+        return {*ids, whole.id}
+    cell = structures_of(store, [record.structure])[record.structure]
+    for start, own in quasiharmonic.starts_of(cell.to_structure(), asked):
+        relaxations = store.find("calculations", equal={"start": start.id, "kind": "relax", "method": method})
+        for place in (start.id, *(row["final"] for row in relaxations if row["final"])):
+            ids |= {row["id"] for row in relaxations}
+            if (known := known_vibrations(store, place, method, own)) is not None:
+                ids.add(known.id)
+    return ids
 
 
 def known_vibrations(store: Store, structure: str, method: str, settings: PhononSettings) -> VibrationRecord | None:

@@ -29,7 +29,7 @@ from ninefold.run.ending import Ending, JobStopped
 from ninefold.run.job_errors import note_failed
 from ninefold.run.one_process import OneProcess, held_tasks
 from ninefold.run.room import check_room
-from ninefold.run.running_job import Noting, at_place, in_folder, watching
+from ninefold.run.running_job import Noting, at_place, folder_of_job, in_folder, watching
 from ninefold.run.submitted_runs import has_work, held_runs, launchpad_of
 from ninefold.run.watch import RUNS_JOBS
 from ninefold.store.mongo import connection_of
@@ -210,7 +210,9 @@ class ClusterWorker:
                 with (
                     registered_as(run), running_with(tasks), at_place(place),
                     listening(Noting(lease, firework, tag["campaign"], self.noted)),
-                    in_folder(self._folder_of(firework, launch)),
+                    in_folder(
+                        folder_of_job(self._folder, tag["campaign"], firework.fw_id, launch, firework.spec["_category"])
+                    ),
                     kept_in(self._folder and self._folder / "relaxations"), self._ending.computing(),
                 ):  # fmt: skip
                     action = firework.tasks[0].run_task(dict(firework.spec))
@@ -257,12 +259,6 @@ class ClusterWorker:
             run = Run(key, found.get("workflow", "screen"), found.get("workflow_content", ""))
             self._runs[key] = run, OneProcess(held_tasks(rows))
         return self._runs[key]
-
-    def _folder_of(self, firework: Any, launch: int) -> Path | None:
-        """Where a DFT code may write; other jobs write no files."""
-        if self._folder is None or firework.spec["_category"] != "dft":
-            return None
-        return self._folder / "runs" / firework.spec["ninefold"]["campaign"] / f"{firework.fw_id}-{launch}"
 
 
 def work(

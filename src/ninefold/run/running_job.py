@@ -70,6 +70,19 @@ def in_folder(folder: Path | None) -> Iterator[None]:
             folder.rmdir()
 
 
+def folder_of_job(base: Path | None, campaign: str, job: int, launch: int, kind: str) -> Path | None:
+    """Where the DFT code of a job may write; other jobs write no files.
+
+    Args:
+        base: Shared by the nodes; None: there is none.
+        campaign: Its name.
+        job: Number of the job.
+        launch: Of this try at it.
+        kind: Of the node.
+    """
+    return base / "runs" / campaign / f"{job}-{launch}" if base is not None and kind == "dft" else None
+
+
 @contextmanager
 def at_place(place: Place) -> Iterator[None]:
     """Jobs inside the block find store and outputs of this worker."""

@@ -3,9 +3,10 @@
     jobs/KIND/NAME       waits; the first in the order of names goes first
     running/WORKER/NAME  has been taken by a worker, by renaming it
     workers/WORKER       changes as long as the worker lives
-    done/NAME            has ended
+    done/NAME            has ended, or was given back
     cancelled/NAME       is to be stopped
     records/ blobs/      what jobs have stored: see `ninefold.store.spool`
+    stored/JOB           ids of what a job has stored that has not ended yet: see `ninefold.run.spool_stored`
 
 A name holds priority, job and launch. Every file is written whole or not at all, and belongs to one side at a time.
 """
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ninefold.atomic_files import write_atomically
 from ninefold.errors import InputError
+from ninefold.flows.known import Known
 from ninefold.models.collections import MODELS
 from ninefold.models.lines import decode_lines
 from ninefold.store.blobs import BlobError
@@ -36,7 +38,7 @@ JOBS, RUNNING, WORKERS, DONE, CANCELLED = "jobs", "running", "workers", "done", 
 IN_FOLDER = "spool"
 """Host of a launch whose job lies in a spool folder: the folder's server, not a lease, tells whether it is lost."""
 _HIGHEST = 10**9
-_FACTS = (
+FACTS = (
     "compositions", "references", "pools", "searches", "minima", "structures", "calculations", "properties",
     "vibrations", "trajectories", "dynamics",
 )  # fmt: skip
@@ -107,9 +109,14 @@ def names_in(folder: Path) -> list[str]:
     return []
 
 
+def is_job_name(name: str) -> bool:
+    """Whether a file is called as those of jobs are."""
+    return _JOB_NAME.fullmatch(name) is not None
+
+
 def job_names_in(folder: Path) -> list[str]:
     """Files of jobs in a folder, in order; what somebody else has put there is none."""
-    return [name for name in names_in(folder) if _JOB_NAME.fullmatch(name)]
+    return [name for name in names_in(folder) if is_job_name(name)]
 
 
 def moved(file: Path, target: Path) -> bool:
@@ -122,17 +129,20 @@ def moved(file: Path, target: Path) -> bool:
     return True
 
 
-def inputs_of(store: Store, campaign: str, shard: dict[str, Any] | None) -> dict[str, Any]:
-    """What a job reads of a store: the campaign, its faults and methods, and the records that its shard names.
+def inputs_of(store: Store, campaign: str, shard: dict[str, Any] | None, known: Known | None = None) -> dict[str, Any]:
+    """What a job reads of a store: the campaign, its faults and methods, the records that its shard names, and others.
 
     Args:
         store: To read from.
         campaign: Its name.
         shard: What the job computes; None if it computes none.
+        known: What else the job looks up.
 
     Returns:
-        `records`, documents by collection, and `blobs`, contents by name.
+        `records`, documents by collection; `blobs`, contents by name; `elsewhere`, names of blobs that are whole and
+        need not be read.
     """
+    known = known or Known()
     records: dict[str, dict[str, Any]] = {name: {} for name in MODELS}
     blobs: dict[str, str] = {}
     of_campaign = {"campaign": campaign}
@@ -140,16 +150,16 @@ def inputs_of(store: Store, campaign: str, shard: dict[str, Any] | None) -> dict
         records["campaigns"][campaign] = document
     records["faults"] = {row["id"]: row for row in store.iterate("faults", equal=of_campaign)}
     if shard is None:
-        return {"records": {}, "blobs": {}}
+        return {"records": {}, "blobs": {}, "elsewhere": []}
     content = store.blobs.get(shard["blob"])
     blobs[shard["blob"]] = _text(content)
-    wanted = set(_texts(decode_lines(content)))
+    wanted = {*_texts(decode_lines(content)), *known.records}
     seen: set[str] = set()
     # what the lines name, and what that names in turn: pool and packings, minima and structures, calculations
     while wanted := wanted - seen:
         seen |= wanted
         found: list[dict[str, Any]] = []
-        for collection in _FACTS:
+        for collection in FACTS:
             rows = store.get_many(collection, sorted(wanted))
             records[collection].update(rows)
             found += rows.values()
@@ -162,13 +172,17 @@ def inputs_of(store: Store, campaign: str, shard: dict[str, Any] | None) -> dict
     for pool in records["pools"].values():
         with suppress(BlobError):  # it is made anew where it is needed
             blobs[pool["packings"]] = _text(store.blobs.get(pool["packings"]))
-    for row in records["vibrations"].values():  # without them they would not count as known
-        for name in filter(None, (row["force_constants"], row["spectrum"])):
-            with suppress(BlobError):
-                blobs[name] = _text(store.blobs.get(name))
+    for name in known.read:
+        with suppress(BlobError):
+            blobs[name] = _text(store.blobs.get(name))
+    named = {row[name] for row in records["vibrations"].values() for name in ("force_constants", "spectrum")}
+    named |= {name for row in records["properties"].values() for name in row["values"].get("spectra", ())}
+    # without them a record would not count as known
+    whole = known.whole | {name for name in named if name and store.blobs.is_whole(name)}
     methods = {row.get("method") for rows in records.values() for row in rows.values()}
     records["methods"] = store.get_many("methods", sorted(key for key in methods if isinstance(key, str)))
-    return {"records": {name: list(rows.values()) for name, rows in records.items() if rows}, "blobs": blobs}
+    found = {name: list(rows.values()) for name, rows in records.items() if rows}
+    return {"records": found, "blobs": blobs, "elsewhere": sorted(whole - set(blobs))}
 
 
 def put_inputs(store: Store, inputs: dict[str, Any]) -> None:

@@ -31,6 +31,9 @@ def end_job(store: Store, launchpad: CampaignLaunchPad, name: JobName, result: d
     firework = launchpad.fireworks.find_one({"fw_id": name.job})
     if firework is None or name.launch not in firework["launches"]:
         return None
+    if "stopped" in result:
+        launchpad.release(name.job, [name.launch])
+        return None
     if "machine" in result:
         give_back(store, launchpad, name, result["machine"])
         return None

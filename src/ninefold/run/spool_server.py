@@ -28,6 +28,7 @@ from ninefold.run.ending import Ending
 from ninefold.run.spool_jobs import CANCELLED, DONE, IN_FOLDER, JOBS, RUNNING, WORKERS, JobName
 from ninefold.run.spool_lost import Silent, give_back_gone, give_back_unwritten
 from ninefold.run.spool_results import end_job, give_back
+from ninefold.run.spool_stored import StoredByJobs
 from ninefold.run.submitted_runs import held_runs, is_active, launchpad_of
 from ninefold.run.watch import NODES
 from ninefold.store.mongo import connection_of
@@ -72,6 +73,7 @@ class SpoolServer:
         self._ending, self._tell = ending, tell
         self._here = ClusterWorker(address, cluster, [LOGIN], ending, tell)
         self._silent = Silent(folder)
+        self._stored = StoredByJobs(folder)
         self._gone: set[int] = set()
         """Launches of which the last look has found no file."""
         self._delivered: set[str] = set()
@@ -100,6 +102,7 @@ class SpoolServer:
     def _serve(self, store: Store, launchpad: CampaignLaunchPad, lease: MongoLease, *, until_done: bool) -> None:
         give_back_unwritten(self._folder, self._kinds, launchpad, self._name)
         self._here.noted = {}  # the lease is new
+        self._stored.forget_ended(launchpad)
         looked = time.monotonic()
         while self._ending.reason is None:
             did = self.step(store, launchpad, lease)
@@ -168,6 +171,7 @@ class SpoolServer:
         from fireworks import FWAction
         from monty.json import jsanitize
 
+        from ninefold.flows.known import known_of
         from ninefold.flows.resources import shard_of_job
         from ninefold.run.fireworks import Place, lost_input, unpacked
         from ninefold.run.launchpad import TAG, outputs_in
@@ -185,20 +189,23 @@ class SpoolServer:
             "workflow_content": found.get("workflow_content", ""),
         }  # fmt: skip
         name = str(JobName(firework.spec["_priority"], firework.fw_id, launch))
+        shard = shard_of_job(job)
+        known = known_of(store, job, shard)
+        known.records |= self._stored.of(firework.fw_id)
         spool_jobs.write(
             self._folder / JOBS / kind / name,
             {
                 "job": firework.fw_id, "name": firework.name, "kind": kind, "campaign": tag["campaign"],
                 "address": _address_in(job), "run": run, "text": json.dumps(jsanitize(job.as_dict())),
                 "held": json.loads(store.blobs.get(found["held"])) if found.get("held") else [],
-                "inputs": spool_jobs.inputs_of(store, tag["campaign"], shard_of_job(job)),
+                "inputs": spool_jobs.inputs_of(store, tag["campaign"], shard, known),
             },
         )  # fmt: skip
         return True
 
     def _take_back(self, store: Store, launchpad: CampaignLaunchPad) -> bool:
         names = spool_jobs.job_names_in(self._folder / DONE)
-        delivered = ingest(self._folder, store, self._delivered.add)
+        delivered = ingest(self._folder, store, self._delivered.add, self._stored.add)
         if delivered.damaged:
             self._tell(f"{delivered.damaged} damaged files are set apart in {self._folder / DAMAGED}")
         did = False
@@ -224,6 +231,7 @@ class SpoolServer:
             job = JobName.of(name)
             if (title := end_job(store, launchpad, job, result)) is not None:
                 self.ended += 1
+                self._stored.forget(job.job)
                 self._tell(f"job {job.job} {title}: {result.get('wall_seconds', 0.0):.1f} s on a node")
             file.unlink(missing_ok=True)
             self._delivered.difference_update(result["records"])

@@ -28,7 +28,7 @@ from ninefold.run.flow_run import OF_EVERY_JOB
 from ninefold.run.job_errors import note_failed
 from ninefold.run.one_process import OneProcess, held_tasks
 from ninefold.run.room import check_room
-from ninefold.run.running_job import in_folder
+from ninefold.run.running_job import folder_of_job, in_folder
 from ninefold.run.spool_jobs import CANCELLED, DONE, JOBS, RUNNING, WORKERS, JobName
 from ninefold.store import Store, open_store
 from ninefold.store.locate import opened_instead
@@ -123,7 +123,7 @@ def _run(
     folder: Path, file: Path, ending: Ending, scratch: Path | None, done: Worked, tell: Callable[[str], None]
 ) -> None:
     name, wall, cpu = file.name, time.monotonic(), core_time()
-    job = spool_jobs.read(file)
+    job, number = spool_jobs.read(file), JobName.of(name)
     spool = Spool(folder, name)
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="ninefold-", dir=scratch) as place:
@@ -132,14 +132,15 @@ def _run(
             spool_jobs.put_inputs(store, job["inputs"])
 
         def opener(mode: Mode) -> Store:
-            return SpoolStore(open_store(inner, mode), spool)
+            return SpoolStore(open_store(inner, mode), spool, job["inputs"].get("elsewhere", ()))
 
         others = descendants()
         try:
             try:
                 with (
                     opened_instead(job["address"], opener), _stopped_if(folder / CANCELLED / name),
-                    in_folder(_folder_of(folder, job, name)), kept_in(folder / "relaxations"), ending.computing(),
+                    in_folder(folder_of_job(folder, job["campaign"], number.job, number.launch, job["kind"])),
+                    kept_in(folder / "relaxations"), ending.computing(),
                 ):  # fmt: skip
                     result = _result_of(job)
             finally:
@@ -148,10 +149,11 @@ def _run(
             ending.tell(stopped)
             spool.flush()
             if (folder / CANCELLED / name).exists():
-                file.unlink(missing_ok=True)
                 (folder / CANCELLED / name).unlink(missing_ok=True)
             else:
-                spool_jobs.moved(file, folder / JOBS / job["kind"] / name)
+                # by way of the server: the next node gets what this one has stored
+                spool_jobs.write(folder / DONE / name, {"stopped": str(stopped), "records": spool.names})
+            file.unlink(missing_ok=True)
             done.given_back += 1
             tell(f"job {job['job']} {job['name']}: given back: {stopped}")
             return
@@ -173,12 +175,6 @@ def _run(
     done.jobs += 1
     done.failed += "failed" in result
     tell(f"job {job['job']} {job['name']}: {seconds['wall_seconds']:.1f} s")
-
-
-def _folder_of(folder: Path, job: dict[str, Any], name: str) -> Path | None:
-    """Where a DFT code may write; other jobs write no files."""
-    number = JobName.of(name)
-    return folder / "runs" / job["campaign"] / f"{number.job}-{number.launch}" if job["kind"] == "dft" else None
 
 
 def _result_of(job: dict[str, Any]) -> dict[str, Any]:

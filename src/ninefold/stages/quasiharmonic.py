@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ninefold.stages.stage import StageResult
     from ninefold.stages.vibrations import VibrationsSettings
     from ninefold.vibrations.course import Source, Tell
+    from ninefold.vibrations.settings import PhononSettings
 
 STAGE = "quasi-harmonic"
 """Of a `PropertyRecord`: its `values` are volumes, energies and the spectra there."""
@@ -47,6 +48,7 @@ def expand(
     settings: VibrationsSettings,
     keep: Callable[[StageResult], None],
     tell: Tell | None = None,
+    known: Callable[[StructureRecord, PhononSettings], VibrationRecord | None] = lambda _start, _settings: None,
 ) -> PropertyRecord:
     """Vibrations of a phase at several volumes: cell scaled, its shape kept, atoms relaxed.
 
@@ -57,6 +59,7 @@ def expand(
         settings: How; the supercell is the same at each volume.
         keep: Takes the vibrations at each volume as soon as they are there.
         tell: Told how far it is.
+        known: Gives finished vibrations of a structure, if there are any.
 
     Returns:
         The record; its `reason` is set where too few volumes are without imaginary modes.
@@ -64,32 +67,22 @@ def expand(
     Raises:
         CourseError: if the machine failed.
     """
-    structure, phonons = cell.to_structure(), settings.phonons()
+    structure = cell.to_structure()
     at_rest = structure.volume / len(structure)
     found: list[tuple[float, VibrationRecord]] = []
     notes: list[str] = []
     for ratio in _ratios(settings):
         name = f"V/V0 = {ratio:.3f}"
-        relaxed = _relaxed(structure, ratio, source, settings, f"{name}: ", notes)
-        width = ratio ** (1 / 3)  # widths and meshes grow with the cell: the same multiple, the same points
-        own = phonons.model_copy(
-            update={
-                "max_steps": 0, "follow": 0, "min_width": phonons.min_width * width,
-                "mesh_length": phonons.mesh_length * width,
-            }
-        )  # fmt: skip
-        result = vibrations.compute(
-            record.campaign,
-            f"{record.label}, {name}",
-            StructureRecord.of(relaxed),
-            source,
-            record.method,
-            own,
-            tell=tell,
-        )
-        keep(result)
-        one = result.records[-1]
-        assert isinstance(one, VibrationRecord)
+        relaxed = StructureRecord.of(_relaxed(structure, ratio, source, settings, f"{name}: ", notes))
+        own = _at(ratio, settings)
+        one = known(relaxed, own)
+        if one is None:
+            label = f"{record.label}, {name}"
+            result = vibrations.compute(record.campaign, label, relaxed, source, record.method, own, tell=tell)
+            keep(result)
+            last = result.records[-1]
+            assert isinstance(last, VibrationRecord)
+            one = last
         if one.error is not None:
             notes.append(f"{name}: left out: {one.error}")
         elif not one.is_stable:
@@ -135,13 +128,39 @@ def _ratios(settings: VibrationsSettings) -> list[float]:
     ]
 
 
+def starts_of(structure: Structure, settings: VibrationsSettings) -> list[tuple[StructureRecord, PhononSettings]]:
+    """At each volume, the scaled cell before its atoms are relaxed, and the settings of its vibrations.
+
+    Args:
+        structure: At the volume of rest.
+        settings: As for `expand`.
+    """
+    return [(StructureRecord.of(_scaled(structure, ratio)), _at(ratio, settings)) for ratio in _ratios(settings)]
+
+
+def _at(ratio: float, settings: VibrationsSettings) -> PhononSettings:
+    """Settings at a volume: widths and meshes grow with the cell, so that multiples and points stay the same."""
+    phonons, width = settings.phonons(), ratio ** (1 / 3)
+    return phonons.model_copy(
+        update={
+            "max_steps": 0, "follow": 0, "min_width": phonons.min_width * width,
+            "mesh_length": phonons.mesh_length * width,
+        }
+    )  # fmt: skip
+
+
+def _scaled(structure: Structure, ratio: float) -> Structure:
+    scaled = structure.copy()
+    scaled.scale_lattice(structure.volume * ratio)
+    return scaled
+
+
 def _relaxed(
     structure: Structure, ratio: float, source: Source, settings: VibrationsSettings, name: str, notes: list[str]
 ) -> Structure:
     from ninefold.vibrations.course import CourseError
 
-    scaled = structure.copy()
-    scaled.scale_lattice(structure.volume * ratio)
+    scaled = _scaled(structure, ratio)
     if not settings.max_steps:
         return scaled
     within = RelaxSettings(fmax=settings.fmax, max_steps=settings.max_steps, keep_symmetry=True, relax_cell=False)

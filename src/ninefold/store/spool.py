@@ -122,11 +122,12 @@ class SpoolStore(Store):
     Args:
         inner: Holds what a job reads, and what it has written; closed with this one.
         spool: Takes what is written.
+        elsewhere: Names of blobs that the database has whole, and whose content is not here.
     """
 
-    def __init__(self, inner: Store, spool: Spool) -> None:
+    def __init__(self, inner: Store, spool: Spool, elsewhere: Collection[str] = ()) -> None:
         self._inner, self._spool = inner, spool
-        self.blobs: Blobs = _SpooledBlobs(inner.blobs, spool)
+        self.blobs: Blobs = _SpooledBlobs(inner.blobs, spool, frozenset(elsewhere))
 
     @property
     def location(self) -> str:
@@ -212,8 +213,8 @@ class SpoolStore(Store):
 class _SpooledBlobs:
     """See `Blobs`."""
 
-    def __init__(self, inner: Blobs, spool: Spool) -> None:
-        self._inner, self._spool = inner, spool
+    def __init__(self, inner: Blobs, spool: Spool, elsewhere: frozenset[str]) -> None:
+        self._inner, self._spool, self._elsewhere = inner, spool, elsewhere
 
     def put(self, content: bytes) -> str:
         self._spool.put_blob(content)
@@ -223,10 +224,10 @@ class _SpooledBlobs:
         return self._inner.get(sha256)
 
     def has(self, sha256: str) -> bool:
-        return self._inner.has(sha256)
+        return sha256 in self._elsewhere or self._inner.has(sha256)
 
     def is_whole(self, sha256: str) -> bool:
-        return self._inner.is_whole(sha256)
+        return sha256 in self._elsewhere or self._inner.is_whole(sha256)
 
     def delete(self, sha256: str) -> None:
         self._inner.delete(sha256)
@@ -235,7 +236,12 @@ class _SpooledBlobs:
         return self._inner.names()
 
 
-def ingest(folder: Path, store: Store, told: Callable[[str], object] = lambda name: None) -> Delivered:
+def ingest(
+    folder: Path,
+    store: Store,
+    told: Callable[[str], object] = lambda name: None,
+    noted: Callable[[str, list[tuple[str, str]]], object] = lambda name, written: None,
+) -> Delivered:
     """Deliver what is in a spool folder; a file is removed when the store has acknowledged it.
 
     Blobs go first, so that no record names one that is not there. Two that deliver at once do no harm.
@@ -244,6 +250,7 @@ def ingest(folder: Path, store: Store, told: Callable[[str], object] = lambda na
         folder: May be missing: nothing was ever spooled then.
         store: Open for writing.
         told: Told of each file of records that has been delivered.
+        noted: Told of each before that: collections and ids of what it stores.
 
     Raises:
         StoreError: if the store fails; what was not delivered stays.
@@ -267,6 +274,7 @@ def ingest(folder: Path, store: Store, told: Callable[[str], object] = lambda na
         except (OSError, ValueError):
             damaged += set_apart(folder, file)
             continue
+        noted(name, [(line["collection"], key) for line in lines for key in _ids(line)])
         for line in lines:
             records += _apply(store, line)
         file.unlink(missing_ok=True)
@@ -293,6 +301,11 @@ def _apply(store: Store, line: dict[str, Any]) -> int:
             collection, documents
         )
     return len(documents)
+
+
+def _ids(line: dict[str, Any]) -> list[str]:
+    """Of the documents that a write has."""
+    return [json.loads(text)["id"] for text in line.get("documents", ())]
 
 
 def _names(folder: Path) -> list[str]:
