@@ -29,7 +29,7 @@ PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 """Of Debian; those of bookworm bring Slurm 22.05."""
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 NODES = ("n1", "n2")
-CORES, MEMORY_MB = 2, 4000
+CORES, MEMORY_MB = 2, 8000
 """Of each virtual node: what Slurm counts, not what the machine has."""
 SECONDS = 60.0
 """How long a daemon may take to answer."""

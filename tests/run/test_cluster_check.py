@@ -6,7 +6,9 @@ import sys
 import pytest
 
 import mongo_server
+import slurm_server
 from ninefold.clusters import Cluster
+from ninefold.clusters.files import read_cluster
 from ninefold.clusters.finding import Finding
 from ninefold.run import cluster_check, probe
 from ninefold.run.cluster_check import check_cluster, clock_finding, memory_finding
@@ -168,6 +170,14 @@ def test_a_note_on_memory_that_the_places_of_a_queue_job_do_not_have(tmp_path, k
     finding = memory_finding(cluster(tmp_path, resources={kind: {**CPU, **needs}}), kind)
     assert (finding and finding.advice) == advice
     assert finding is None or finding.status == "note"
+
+
+@pytest.mark.parametrize("kind", ["cpu", "dft"])
+def test_the_shipped_local_slurm_has_the_memory_that_stages_declare(kind):
+    """Of both: the queue job asks for it, and a virtual node of 'make services' has it."""
+    shipped = read_cluster("local-slurm")
+    assert memory_finding(shipped, kind) is None
+    assert 1000 * shipped.of(kind).memory_GB <= slurm_server.service().MEMORY_MB
 
 
 @pytest.mark.parametrize("difference", [-3600.0, -30.0, -11.0, -9.0, 0.0, 9.0, 11.0, 30.0, 3600.0])

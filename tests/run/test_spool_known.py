@@ -118,7 +118,7 @@ def emptied(store):
 def handed_out(folder, address):
     """What a node gets, as soon as the server has given it out."""
     spool_jobs.make_folder(folder)
-    with Ending() as ending, launchpad_of(address) as (store, launchpad):
+    with Ending(None) as ending, launchpad_of(address) as (store, launchpad):
         server = SpoolServer(folder, address, "here", ["cpu"], ending, lambda _: None)
         with server._leased(store) as lease:
             names = wait_until(
@@ -134,8 +134,10 @@ def computed(folder, address):
     assert serve(folder, address, "here", ["cpu"], until_done=True) == 1
 
 
-@pytest.mark.parametrize(("kind", "ends_at"), [("dynamics", 20), ("vibrations", 8)])
-@pytest.mark.parametrize("signalled", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("kind", "ends_at", "signalled"),
+    [("dynamics", 20, signal.SIGKILL), ("dynamics", 20, signal.SIGTERM), ("vibrations", 8, signal.SIGKILL)],
+)
 def test_a_node_goes_on_where_one_that_was_ended_has_stopped(place, address, tmp_path, calls, kind, ends_at, signalled):
     """Both together compute as often as one that runs through, but for the piece of a run that was not finished."""
     store, _ = place
@@ -143,10 +145,10 @@ def test_a_node_goes_on_where_one_that_was_ended_has_stopped(place, address, tmp
     folder = tmp_path / "spool"
     submit(place, job_of(kind, store, address), has_spool=True)
     handed_out(folder, address)
+    told = {"ENDS_AT": str(ends_at), "SIGNAL": str(int(signalled))}
     node = subprocess.run(
-        [sys.executable, "-c", NODE, folder], env={**os.environ, "ENDS_AT": str(ends_at), "SIGNAL": str(int(signalled))},
-        capture_output=True, text=True, timeout=100,
-    )  # fmt: skip
+        [sys.executable, "-c", NODE, folder], env={**os.environ, **told}, capture_output=True, text=True, timeout=300
+    )
     assert node.returncode == (-signalled if signalled == signal.SIGKILL else 0), node.stderr
     first = calls()
     assert first == ends_at, "the node ended in the middle"

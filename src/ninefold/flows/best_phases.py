@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ninefold.campaign import parse_campaign
-from ninefold.flows.verify_plan import read_references, rows_by_method
+from ninefold.flows.shards import divided, stage_of
+from ninefold.flows.verify_plan import check_finished, read_references, rows_by_method
 from ninefold.flows.workplace import method_of
 from ninefold.stages.rank import best_methods
 from ninefold.stages.uncertainty import by_method
@@ -13,8 +14,11 @@ from ninefold.stages.verify import VerifySettings
 from ninefold.stages.verify_plan import REFERENCE, Plan, make_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ninefold.campaign.model import Campaign
     from ninefold.engines.settings import EngineSettings
+    from ninefold.stages.stage import Stage
     from ninefold.store import Store
 
 _EVERY = 10.0
@@ -31,6 +35,32 @@ def campaign_with(campaign: Campaign, method: EngineSettings) -> tuple[Campaign,
     return parse_campaign(
         {**campaign.to_dict(), "energies": [one.model_dump(mode="json") for one in energies]}
     ), len(campaign.methods)  # fmt: skip
+
+
+def plan_shards(
+    store: Store, campaign: Campaign, method: EngineSettings, stage: Stage, lines: Iterable[dict[str, Any]], size: int,
+    left_out: list[dict[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    """What a job hands on that plans what is computed of a finished campaign afterwards, by one method.
+
+    Args:
+        store: Open for writing; takes the method.
+        campaign: As in the store.
+        method: That computes.
+        stage: Of what is computed.
+        lines: What is computed, what takes longest first: none of it is left alone at the end.
+        size: Lines of a job.
+        left_out: Names and reasons.
+
+    Returns:
+        `shards`, `left_out`, `attempt`.
+    """
+    store.insert("methods", [method_of(method)])
+    attempt = check_finished(store, campaign.name).attempt
+    name = stage_of(stage.name, *campaign_with(campaign, method))
+    return {
+        "shards": divided(store, campaign.name, name, lines, size, attempt), "left_out": left_out, "attempt": attempt,
+    }  # fmt: skip
 
 
 def best_phases(

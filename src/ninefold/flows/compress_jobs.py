@@ -10,11 +10,10 @@ from jobflow import Response, job
 from ninefold.campaign import parse_campaign
 from ninefold.flows import compress as tasks
 from ninefold.flows.compute import compute_shard
-from ninefold.flows.shards import Settings, Shard, forget_other_shards, key_of, method_name, shards_of, side_by_side
+from ninefold.flows.shards import Settings, Shard, divided, side_by_side, stage_of
 from ninefold.flows.verify_plan import check_finished
 from ninefold.stages import compress
 from ninefold.stages.compress import CompressSettings
-from ninefold.stages.stage import name_with
 from ninefold.store import open_store
 
 
@@ -37,9 +36,8 @@ def plan_compression(campaign: Settings, store: str, settings: Settings) -> dict
         lines.sort(key=lambda line: (line["method"], -line["nsites"]))
         shards: list[tuple[int, Shard]] = []
         for method, some in groupby(lines, key=lambda line: line["method"]):
-            of_method = shards_of(opened, some, asked.structures_per_job, attempt)
-            keys = list(map(key_of, of_method))
-            forget_other_shards(opened, screened.name, (stage_of(campaign, method),), keys, attempt)
+            stage = stage_of(compress.COMPRESS.name, screened, method)
+            of_method = divided(opened, screened.name, stage, some, asked.structures_per_job, attempt)
             shards += [(method, shard) for shard in of_method]
         return {"shards": shards}
 
@@ -62,12 +60,8 @@ def compress_structures(campaign: Settings, store: str, shards: list[tuple[int, 
 def compress_structures_of(campaign: Settings, store: str, shard: Shard, method: int) -> Shard | None:
     """The structures of a shard; each line is handed on with `state`, the id of a `PropertyRecord`."""
     return compute_shard(
-        campaign, store, shard, stage_of(campaign, method), tasks.compress_one, method,
+        campaign, store, shard, stage_of(compress.COMPRESS.name, parse_campaign(campaign), method), tasks.compress_one,
+        method,
         counts_of=compress.counts, unit="structures", method=method,
         handed_on=lambda _, line, found: {**line, "state": found.id},
     )  # fmt: skip
-
-
-def stage_of(campaign: Settings, method: int) -> str:
-    """With the method, as in `FunnelRecord`."""
-    return name_with(compress.COMPRESS.name, method_name(parse_campaign(campaign), method))

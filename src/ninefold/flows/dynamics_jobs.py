@@ -9,28 +9,17 @@ from jobflow import Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import dynamics_tasks
-from ninefold.flows.best_phases import campaign_with
+from ninefold.flows.best_phases import plan_shards
 from ninefold.flows.compute import compute_shard
 from ninefold.flows.counting import Faults
 from ninefold.flows.dynamics_plan import plan_of
 from ninefold.flows.progress import announce
 from ninefold.flows.runner import run_tasks
-from ninefold.flows.shards import (
-    WHATEVER_IS_THERE,
-    Settings,
-    Shard,
-    each_line,
-    forget_other_shards,
-    key_of,
-    method_name,
-    shards_of,
-    side_by_side,
-)
-from ninefold.flows.verify_plan import check_finished
-from ninefold.flows.workplace import Failure, method_of
+from ninefold.flows.shards import WHATEVER_IS_THERE, Settings, Shard, each_line, side_by_side, stage_of
+from ninefold.flows.workplace import Failure
 from ninefold.stages import dynamics
 from ninefold.stages.dynamics import DynamicsSettings
-from ninefold.stages.stage import Counts, name_with
+from ninefold.stages.stage import Counts
 from ninefold.store import open_store
 
 
@@ -49,15 +38,9 @@ def plan_dynamics(campaign: Settings, store: str, settings: Settings) -> dict[st
     screened, asked = parse_campaign(campaign), DynamicsSettings.model_validate(settings)
     with open_store(store, mode="write") as opened:
         plan = plan_of(opened, screened, asked)
-        opened.insert("methods", [method_of(asked.method)])
-        attempt = check_finished(opened, screened.name).attempt
-        # the long ones first, so that none is left alone at the end
         order = sorted(plan.candidates, key=lambda one: -one.steps * one.n_atoms)
         lines = (line for one in order for line in one.lines(asked))
-        shards = shards_of(opened, lines, asked.runs_per_job, attempt)
-        stage = _stage(campaign, asked)
-        forget_other_shards(opened, screened.name, (stage,), map(key_of, shards), attempt)
-        return {"shards": shards, "left_out": plan.left_out, "attempt": attempt}
+        return plan_shards(opened, screened, asked.method, dynamics.STAGE, lines, asked.runs_per_job, plan.left_out)
 
 
 @job(name="compute dynamics")
@@ -86,7 +69,7 @@ def compute_dynamics_of(campaign: Settings, store: str, shard: Shard, method: in
         settings: `DynamicsSettings` as plain values.
     """
     return compute_shard(
-        campaign, store, shard, name_with(dynamics.STAGE.name, method_name(parse_campaign(campaign), method)),
+        campaign, store, shard, stage_of(dynamics.STAGE.name, parse_campaign(campaign), method),
         dynamics_tasks.run_one, method, settings,
         counts_of=dynamics.counts, unit="runs", method=method,
         handed_on=lambda _, line, found: {**line, "trajectory": found.id},
@@ -112,7 +95,7 @@ def analyse_dynamics(
         `dynamics`, ids of `DynamicsRecord`; `left_out`.
     """
     screened = parse_campaign(campaign)
-    stage = name_with(dynamics.STAGE.name, method_name(screened, method))
+    stage = stage_of(dynamics.STAGE.name, screened, method)
     ids = []
     with open_store(store, mode="write") as opened:
         by_candidate: dict[str, list[dict[str, Any]]] = {}
@@ -132,8 +115,3 @@ def analyse_dynamics(
                 ids.append(found.id)
             announce("analysis of dynamics", done, len(each), unit="candidates", note=each[index][0]["name"])
     return {"dynamics": sorted(ids), "left_out": planned["left_out"]}
-
-
-def _stage(campaign: Settings, settings: DynamicsSettings) -> str:
-    """With the method, as in `FunnelRecord`."""
-    return name_with(dynamics.STAGE.name, method_name(*campaign_with(parse_campaign(campaign), settings.method)))

@@ -42,7 +42,8 @@ def known_of(store: Store, job: Job, shard: Shard | None) -> Known:
     add = _OF_JOB.get(getattr(job.function, "__name__", ""))
     if shard is None or add is None:
         return known
-    campaign, _, _, method, settings = [*job.function_args, *job.function_kwargs.values()]
+    arguments: list[Any] = [*job.function_args, *job.function_kwargs.values()]
+    campaign, _, _, method, settings = arguments
     fingerprint = method_of(parse_campaign(campaign).methods[method]).id
     for line in lines_of(store, shard):
         add(known, store, line, fingerprint, settings)

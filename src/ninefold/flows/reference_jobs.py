@@ -17,14 +17,14 @@ from ninefold.flows.shards import (
     each_line,
     forget_other_shards,
     key_of,
-    method_name,
     shards_of,
+    stage_of,
     systems_of,
     take,
 )
 from ninefold.flows.workplace import method_of
 from ninefold.stages import references
-from ninefold.stages.stage import name_with, tasks_per_job
+from ninefold.stages.stage import tasks_per_job
 from ninefold.store import open_store
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def relax_reference_phases(campaign: Settings, store: str, selected: list[Shard]
         As output: see `gather_references`.
     """
     screened, attempt = parse_campaign(campaign), selected[0]["attempt"]
-    stage = name_with("references", method_name(screened, method))
+    stage = stage_of("references", screened, method)
     size = tasks_per_job(method_of(screened.methods[method]).evidence, references.PHASES_PER_JOB)
     with open_store(store, mode="write") as opened:
         systems = systems_of(opened, selected)
@@ -69,7 +69,7 @@ def relax_reference_phases(campaign: Settings, store: str, selected: list[Shard]
 @job(name="relax some reference phases")
 def relax_references_of(campaign: Settings, store: str, shard: Shard, method: int) -> Shard | None:
     """Some reference phases relaxed with one of the campaign's methods."""
-    stage = name_with("references", method_name(parse_campaign(campaign), method))
+    stage = stage_of("references", parse_campaign(campaign), method)
 
     def handed_on(opened: Store, line: Line, record: ReferenceRecord) -> Line:
         opened.put("references", [record])
@@ -91,7 +91,7 @@ def gather_references(
         `name` of each phase, and `reference`: the id of its record, or None where the machine failed.
     """
     screened = parse_campaign(campaign)
-    stage = name_with("references", method_name(screened, method))
+    stage = stage_of("references", screened, method)
     with open_store(store, mode="write") as opened:
         found = {line["name"]: line["reference"] for line in each_line(opened, relaxed)}
         tell_missing(opened, screened.name, [stage], "some reference phases", None in relaxed, attempt)

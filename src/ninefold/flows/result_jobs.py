@@ -21,13 +21,13 @@ from ninefold.flows.shards import (
     WHATEVER_IS_THERE,
     Settings,
     Shard,
+    divided,
     each_line,
-    forget_other_shards,
-    key_of,
     line_of,
     method_name,
     shards_of,
     side_by_side,
+    stage_of,
     take,
 )  # fmt: skip
 from ninefold.flows.thermal import thermal_of
@@ -80,7 +80,7 @@ def assess_stability(
         return None
     screened, attempt = parse_campaign(campaign), selected[0]["attempt"]
     of_method = method_of(screened.methods[method])
-    stage = name_with("stability", method_name(screened, method))
+    stage = stage_of("stability", screened, method)
     # the hull of an earlier round decides what is searched again; run late, it must not count over the last one
     is_last = number >= screened.structures.rounds
     with open_store(store, mode="write") as opened:
@@ -148,8 +148,7 @@ def compute_properties(campaign: Settings, store: str, assessed: list[Hull | Non
                     wanted[key] = {name: line[name] for name in ("id", "label", "minima")} | {"method": hull["method"]}
                     has_hull |= {key} if is_placed else set()
         size, attempt = screened.execution.compositions_per_job, max((hull["attempt"] for hull in hulls), default=1)
-        shards = shards_of(opened, wanted.values(), size, attempt)
-        forget_other_shards(opened, screened.name, [own.own_stage(name).stage.name], map(key_of, shards), attempt)
+        shards = divided(opened, screened.name, own.own_stage(name).stage.name, wanted.values(), size, attempt)
     jobs = [compute_properties_of(campaign, store, shard, name) for shard in shards]
     return side_by_side(jobs, name)
 
@@ -307,7 +306,7 @@ def _tell_missing_results(
     attempt: int,
 ) -> None:
     for method, hull in enumerate(assessed):
-        stage = name_with("stability", method_name(campaign, method))
+        stage = stage_of("stability", campaign, method)
         tell_missing(store, campaign.name, [stage], "every hull", hull is None, attempt)
     for name, shards in zip(campaign.stages, computed, strict=False):
         stage = own.own_stage(name).stage.name

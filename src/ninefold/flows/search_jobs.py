@@ -15,12 +15,10 @@ from ninefold.flows.shards import (
     WHATEVER_IS_THERE,
     Settings,
     Shard,
+    divided,
     each_line,
-    forget_other_shards,
-    key_of,
-    method_name,
-    shards_of,
     side_by_side,
+    stage_of,
 )
 from ninefold.flows.workplace import method_of
 from ninefold.models.composition import CompositionRecord
@@ -114,9 +112,8 @@ def relax_minima(campaign: Settings, store: str, assessed: dict[str, Any], metho
             for line in each_line(opened, assessed["shards"])
             if line["row"]["structures_found"]
         )
-        attempt, stage = assessed["attempt"], name_with("energies", method_name(screened, method))
-        shards = shards_of(opened, lines, size, attempt)
-        forget_other_shards(opened, screened.name, [stage], map(key_of, shards), attempt)
+        attempt, stage = assessed["attempt"], stage_of("energies", screened, method)
+        shards = divided(opened, screened.name, stage, lines, size, attempt)
     jobs = [relax_minima_of(campaign, store, shard, method) for shard in shards]
     return side_by_side(jobs, "energies")
 
@@ -124,7 +121,7 @@ def relax_minima(campaign: Settings, store: str, assessed: dict[str, Any], metho
 @job(name="relax minima of some compositions")
 def relax_minima_of(campaign: Settings, store: str, shard: Shard, method: int) -> Shard | None:
     """Minima of some compositions relaxed to the end with a further method."""
-    stage = name_with("energies", method_name(parse_campaign(campaign), method))
+    stage = stage_of("energies", parse_campaign(campaign), method)
     return compute_shard(
         campaign, store, shard, stage, tasks.relax_minima_one, method,
         counts_of=energies.counts,

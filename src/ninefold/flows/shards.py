@@ -10,6 +10,7 @@ from jobflow import Flow, JobConfig, OnMissing, Response
 
 from ninefold.models.composition import unpack_assignment
 from ninefold.models.lines import decode_lines, encode_lines
+from ninefold.stages.stage import name_with
 
 if TYPE_CHECKING:
     from jobflow import Job
@@ -102,6 +103,29 @@ def forget_other_shards(store: Store, campaign: str, stages: Iterable[str], keys
         for row in store.find("funnel", equal={"campaign": campaign, "stage": stage}, fields=fields):
             if row["shard"] not in kept and (row["attempt"] or 0) <= attempt:
                 store.delete("funnel", equal={"id": row["id"], "attempt": row["attempt"]})
+
+
+def divided(
+    store: Store, campaign: str, stage: str, lines: Iterable[dict[str, Any]], size: int, attempt: int
+) -> list[Shard]:
+    """Lines as shards that an attempt has of a stage; what is counted of others is dropped.
+
+    Args:
+        store: Takes the lines.
+        campaign: Its name.
+        stage: With its round or method.
+        lines: In the order in which they are computed.
+        size: Of a shard at most.
+        attempt: Whose shards.
+    """
+    shards = shards_of(store, lines, size, attempt)
+    forget_other_shards(store, campaign, (stage,), map(key_of, shards), attempt)
+    return shards
+
+
+def stage_of(name: str, campaign: Campaign, method: int) -> str:
+    """A stage with one of the campaign's methods behind its name, as in `FunnelRecord`."""
+    return name_with(name, method_name(campaign, method))
 
 
 def method_name(campaign: Campaign, method: int) -> str | None:

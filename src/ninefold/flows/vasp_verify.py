@@ -18,7 +18,7 @@ from ninefold.campaign import parse_campaign
 from ninefold.clock import now
 from ninefold.errors import InputError
 from ninefold.flows.compute import Line, compute_shard
-from ninefold.flows.shards import WHATEVER_IS_THERE, Settings, Shard, lines_of, method_name
+from ninefold.flows.shards import WHATEVER_IS_THERE, Settings, Shard, lines_of, stage_of
 from ninefold.flows.tasks import structures_of
 from ninefold.flows.vasp import VaspMaker
 from ninefold.flows.vasp_output import run_of
@@ -29,7 +29,6 @@ from ninefold.keys import KEY_VERSION, content_key
 from ninefold.models.calculation import Calculation
 from ninefold.models.structure import StructureRecord
 from ninefold.stages import verify
-from ninefold.stages.stage import name_with
 from ninefold.store import open_store
 from ninefold.store.records import read, read_all
 
@@ -127,7 +126,7 @@ def keep_phase(
         packed: Output of `VaspMaker`'s flow; None where it failed, or where the calculation is stored already.
     """
     return compute_shard(
-        campaign, store, shard, name_with(verify.STAGE.name, method_name(parse_campaign(campaign), method)), store_one,
+        campaign, store, shard, stage_of(verify.STAGE.name, parse_campaign(campaign), method), store_one,
         method, mode, packed,
         counts_of=verify.counts, unit="phases", method=method,
         handed_on=lambda _, line, found: {**line, "calculations": [record.id for record in found]},

@@ -21,9 +21,9 @@ from ninefold.flows.shards import (
     forget_other_shards,
     key_of,
     line_of,
-    method_name,
     shards_of,
     side_by_side,
+    stage_of,
 )
 from ninefold.flows.tasks import records_of, structures_of
 from ninefold.flows.verify_plan import (
@@ -41,7 +41,6 @@ from ninefold.models.composition import CompositionRecord, unpack_assignment, wi
 from ninefold.models.reference import ReferenceRecord
 from ninefold.models.search import MinimaRecord
 from ninefold.stages import verified, verify
-from ninefold.stages.stage import name_with
 from ninefold.stages.verify import VerifySettings
 from ninefold.stages.verify_plan import REFERENCE
 from ninefold.store import open_store
@@ -91,7 +90,8 @@ def plan_verification(campaign: Settings, store: str, settings: Settings) -> Pla
             )
             for name, is_molecule in (("solids", False), ("molecules", True))
         }
-        stage = name_with(verify.STAGE.name, with_method(screened, asked).method_titles[-1])
+        extended = with_method(screened, asked)
+        stage = stage_of(verify.STAGE.name, extended, len(extended.methods) - 1)
         keys = [key_of(shard) for some in parts.values() for shard in some]
         forget_other_shards(opened, screened.name, (stage,), keys, attempt)
         return {"selected": selected, **parts, "left_out": plan.left_out, "attempt": attempt}
@@ -122,7 +122,7 @@ def compute_phase(
     """The phases of a shard; their lines are handed on with `calculations`, ids of `Calculation` records."""
     task: Task = verify_tasks.static_one if mode == "static" else verify_tasks.relax_one
     return compute_shard(
-        campaign, store, shard, name_with(verify.STAGE.name, method_name(parse_campaign(campaign), method)), task,
+        campaign, store, shard, stage_of(verify.STAGE.name, parse_campaign(campaign), method), task,
         method, settings,
         counts_of=verify.counts, unit="phases", method=method,
         handed_on=lambda _, line, found: {**line, "calculations": [record.id for record in found]},

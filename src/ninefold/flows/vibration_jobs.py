@@ -8,30 +8,17 @@ from jobflow import Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import vibration_tasks
-from ninefold.flows.best_phases import campaign_with
+from ninefold.flows.best_phases import plan_shards
 from ninefold.flows.compute import compute_shard
 from ninefold.flows.followed import store_followed
-from ninefold.flows.shards import (
-    WHATEVER_IS_THERE,
-    Settings,
-    Shard,
-    each_line,
-    forget_other_shards,
-    key_of,
-    method_name,
-    shards_of,
-    side_by_side,
-)
+from ninefold.flows.shards import WHATEVER_IS_THERE, Settings, Shard, each_line, side_by_side, stage_of
 from ninefold.flows.tasks import records_of
-from ninefold.flows.verify_plan import check_finished
 from ninefold.flows.vibration_plan import plan_of
-from ninefold.flows.workplace import method_of
 from ninefold.models.composition import CompositionRecord
 from ninefold.models.search import MinimaRecord
 from ninefold.models.vibrations import VibrationRecord
 from ninefold.stages import vibrations
 from ninefold.stages.followed import has_left
-from ninefold.stages.stage import name_with
 from ninefold.stages.verify_plan import REFERENCE
 from ninefold.stages.vibrations import VibrationsSettings
 from ninefold.store import open_store
@@ -39,7 +26,7 @@ from ninefold.store import open_store
 
 @job(name="plan vibrations")
 def plan_vibrations(campaign: Settings, store: str, settings: Settings) -> dict[str, Any]:
-    """Choose the phases, those that take longest first: none of them is left alone at the end.
+    """Choose the phases.
 
     Args:
         campaign: As plain values.
@@ -52,14 +39,11 @@ def plan_vibrations(campaign: Settings, store: str, settings: Settings) -> dict[
     screened, asked = parse_campaign(campaign), VibrationsSettings.model_validate(settings)
     with open_store(store, mode="write") as opened:
         plan = plan_of(opened, screened, asked)
-        opened.insert("methods", [method_of(asked.method)])
-        attempt = check_finished(opened, screened.name).attempt
         order = sorted(plan.phases, key=lambda phase: -phase.supercell_atoms * phase.displacements)
-        shards = shards_of(opened, (phase.line() for phase in order), asked.phases_per_job, attempt)
-        extended, method = campaign_with(screened, asked.method)
-        stage = name_with(vibrations.STAGE.name, method_name(extended, method))
-        forget_other_shards(opened, screened.name, (stage,), map(key_of, shards), attempt)
-        return {"shards": shards, "left_out": plan.left_out, "attempt": attempt}
+        lines = (phase.line() for phase in order)
+        return plan_shards(
+            opened, screened, asked.method, vibrations.STAGE, lines, asked.phases_per_job, plan.left_out
+        )  # fmt: skip
 
 
 @job(name="compute vibrations")
@@ -85,7 +69,7 @@ def compute_vibrations_of(
 ) -> Shard | None:
     """The phases of a shard; each line is handed on with `vibrations`, the id of a `VibrationRecord`."""
     return compute_shard(
-        campaign, store, shard, name_with(vibrations.STAGE.name, method_name(parse_campaign(campaign), method)),
+        campaign, store, shard, stage_of(vibrations.STAGE.name, parse_campaign(campaign), method),
         vibration_tasks.vibrations_one, method, settings,
         counts_of=vibrations.counts, unit="phases", method=method,
         handed_on=lambda _, line, found: {**line, "vibrations": found.id},

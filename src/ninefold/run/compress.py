@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ninefold.flows.shards import method_name
+from ninefold.flows.shards import stage_of
 from ninefold.run.after_campaign import IN_ONE_JOB, run_after
 from ninefold.stages import compress
-from ninefold.stages.stage import name_with
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -32,6 +31,6 @@ def compress_campaign(
     run_after(
         campaign, store, settings.model_copy(update={"structures_per_job": IN_ONE_JOB}), workflow, purpose="compress",
         stages_of=lambda: [
-            name_with(compress.COMPRESS.name, method_name(campaign, place)) for place in range(len(campaign.methods))
+            stage_of(compress.COMPRESS.name, campaign, place) for place in range(len(campaign.methods))
         ],
     )  # fmt: skip

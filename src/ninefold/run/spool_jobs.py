@@ -181,8 +181,8 @@ def inputs_of(store: Store, campaign: str, shard: dict[str, Any] | None, known: 
     whole = known.whole | {name for name in named if name and store.blobs.is_whole(name)}
     methods = {row.get("method") for rows in records.values() for row in rows.values()}
     records["methods"] = store.get_many("methods", sorted(key for key in methods if isinstance(key, str)))
-    found = {name: list(rows.values()) for name, rows in records.items() if rows}
-    return {"records": found, "blobs": blobs, "elsewhere": sorted(whole - set(blobs))}
+    by_name = {name: list(rows.values()) for name, rows in records.items() if rows}
+    return {"records": by_name, "blobs": blobs, "elsewhere": sorted(whole - set(blobs))}
 
 
 def put_inputs(store: Store, inputs: dict[str, Any]) -> None:

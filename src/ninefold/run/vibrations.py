@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ninefold.flows.best_phases import campaign_with
-from ninefold.flows.shards import method_name
+from ninefold.flows.shards import stage_of
 from ninefold.run.after_campaign import IN_ONE_JOB, run_after
 from ninefold.stages import vibrations
-from ninefold.stages.stage import name_with
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -34,5 +33,5 @@ def compute_vibrations(
     """
     run_after(
         campaign, store, settings.model_copy(update={"phases_per_job": IN_ONE_JOB}), workflow, purpose="vibrations of",
-        stages_of=lambda: [name_with(vibrations.STAGE.name, method_name(*campaign_with(campaign, settings.method)))],
+        stages_of=lambda: [stage_of(vibrations.STAGE.name, *campaign_with(campaign, settings.method))],
     )  # fmt: skip
