@@ -14,6 +14,7 @@ from ninefold.run import cluster_check, probe
 from ninefold.run.cluster_check import check_cluster, clock_finding, memory_finding
 from ninefold.run.probe import folder_finding, look
 from ninefold.run.queue import queue_of
+from ninefold.shipped import config_path
 from slurm_server import PARTITION
 from slurm_server import slurm as slurm
 
@@ -175,7 +176,7 @@ def test_a_note_on_memory_that_the_places_of_a_queue_job_do_not_have(tmp_path, k
 @pytest.mark.parametrize("kind", ["cpu", "dft"])
 def test_the_shipped_local_slurm_has_the_memory_that_stages_declare(kind):
     """Of both: the queue job asks for it, and a virtual node of 'make services' has it."""
-    shipped = read_cluster("local-slurm")
+    shipped = read_cluster(str(config_path("clusters", "local-slurm.yaml")))
     assert memory_finding(shipped, kind) is None
     assert 1000 * shipped.of(kind).memory_GB <= slurm_server.service().MEMORY_MB
 
