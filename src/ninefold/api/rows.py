@@ -76,6 +76,11 @@ class CandidateRow:
     vibrational_free_energy: float | None
     vibrations_engine: str | None
     vibrations_evidence: str | None
+    volume_298: float | None
+    thermal_expansion_298: float | None
+    bulk_modulus_298: float | None
+    expansion_engine: str | None
+    expansion_evidence: str | None
     volume_at_zero_pressure: float | None
     bulk_modulus: float | None
     bulk_modulus_derivative: float | None

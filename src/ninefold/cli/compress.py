@@ -25,8 +25,13 @@ def compress(
     window: Annotated[
         float | None,
         typer.Option(
-            help="Distance to the hull, static or at a condition, eV/atom. Default: 1.645 times the uncertainty."
+            help="Distance to the hull, static or at a condition, eV/atom. Default: 1.645 times the uncertainty; "
+            "with --only none."
         ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Formula or chemical system (Cr-H-Mg), with what competes; may be given again."),
     ] = None,
     top: Annotated[
         int | None, typer.Option(min=1, help="Candidates of each method at most, the nearest first.")
@@ -53,7 +58,9 @@ def compress(
     from ninefold.stages.compress import CompressSettings
     from ninefold.store import open_store
 
-    values = {"window": window, "top": top, "minima": minima, "all_methods": all_methods}
+    values = {
+        "window": window, "only": tuple(only or ()), "top": top, "minima": minima, "all_methods": all_methods,
+    }  # fmt: skip
     settings = CompressSettings.checked(values, COMMAND)
     address = store_address(store)
     with open_store(address) as repository:

@@ -136,7 +136,7 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
 
     from ninefold.errors import InputError
     from ninefold.thermo.settings import Condition
-    from ninefold.thermo.window import CONFIDENCE, formation_of, lowest_pressures, sentence
+    from ninefold.thermo.window import CONFIDENCE, formation_of, known_interval, lowest_pressures, sentence
 
     system, phase = found.system(row.elements), found.hulls.phase_of(row)
     if system.missing:
@@ -151,7 +151,12 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
     def width(slope: float | None) -> float | None:
         return None if sigma is None or not slope else sigma / abs(slope)
 
+    is_as_stored = row.formation.get("lowest_pressure_GPa") == own.lowest_pressure_GPa  # the hull has not changed since
+    known = known_interval(row.formation, sigma) if is_as_stored else None
+
     def between(temperature: float) -> tuple[float | None, float | None] | None:
+        if known is not None and temperature == own.temperature_K:
+            return known
         return None if sigma is None else lowest_pressures(system, phase, temperature, CONFIDENCE * sigma)
 
     own_range = between(own.temperature_K)

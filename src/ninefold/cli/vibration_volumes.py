@@ -20,33 +20,15 @@ def volumes_of(
         temperatures: K.
         pressure: GPa.
     """
-    from ninefold.stages.quasiharmonic import quasi_harmonic_of
-    from ninefold.thermo.quasiharmonic import QuasiHarmonicError
+    from ninefold.stages.quasiharmonic import equilibria, quasi_harmonic_of
 
     values = record.values
-    row = {
+    solid = quasi_harmonic_of(record, spectra)
+    return {
         "ratios": values["ratios"], "volumes_per_atom": values["volumes"], "energies": values["energies"],
         "notes": values["notes"], "reason": record.reason, "pressure_GPa": pressure,
+        "at": [] if solid is None else equilibria(solid, [(kelvin, pressure) for kelvin in temperatures]),
     }  # fmt: skip
-    solid = quasi_harmonic_of(record, spectra)
-    if solid is None:
-        return {**row, "at": []}
-    at: list[dict[str, Any]] = []
-    for kelvin in temperatures:
-        try:
-            found, rest = solid.at(kelvin, pressure), solid.static()
-            at.append(
-                {
-                    "temperature_K": kelvin, "volume_per_atom": found.volume_per_atom,
-                    "expansion": found.volume_per_atom / rest.volume_per_atom - 1,
-                    "thermal_expansion": solid.thermal_expansion(kelvin, pressure),
-                    "bulk_modulus": found.bulk_modulus, "gibbs_energy": found.gibbs_energy - rest.gibbs_energy,
-                    "misfit": found.misfit,
-                }
-            )  # fmt: skip
-        except QuasiHarmonicError as error:
-            at.append({"temperature_K": kelvin, "reason": str(error)})
-    return {**row, "at": at}
 
 
 def told(volumes: Mapping[str, Any] | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ninefold.models.candidate import Candidate
 from ninefold.models.property import PropertyRecord
 from ninefold.stages import compress
 from ninefold.stages.uncertainty import default_window
+from ninefold.stages.verify_plan import matching, not_among
 from ninefold.store.records import read
 
 if TYPE_CHECKING:
@@ -35,10 +37,11 @@ def plan(store: Store, campaign: Campaign, settings: CompressSettings) -> list[L
         settings: Which.
 
     Raises:
-        InputError: if the campaign is not finished.
+        InputError: if the campaign is not finished, or a name of `only` is not among the candidates.
     """
     check_finished(store, campaign.name)
     lines: list[Line] = []
+    named: set[str] = set()
     for place, engine in enumerate(campaign.methods):
         if place < len(campaign.methods) - 1 and not settings.all_methods:
             continue
@@ -49,9 +52,13 @@ def plan(store: Store, campaign: Campaign, settings: CompressSettings) -> list[L
             if (nearest := _nearest(row := Candidate.model_validate(document))) is not None
         ]
         by_label = {row.label: row for _, row in rows}
-        limit = campaign.stability.noise_eV_per_atom
-        window = settings.window
-        rows = [pair for pair in rows if pair[0] <= (default_window(pair[1], limit) if window is None else window)]
+        if settings.only:
+            found = {name: matching([row for _, row in rows], name) for name in settings.only}
+            named |= {name for name, some in found.items() if some}
+            asked = {row.id for some in found.values() for row in some}
+            rows = [(nearest, row) for nearest, row in rows if row.id in asked]
+        noise = campaign.stability.noise_eV_per_atom
+        rows = [(nearest, row) for nearest, row in rows if nearest <= _window(row, settings, noise)]
         rows.sort(key=lambda pair: (pair[0], pair[1].id))
         chosen = [row for _, row in rows[: settings.top]]
         # a phase with an equation of state beside one with p V would win by what p V is too high
@@ -70,6 +77,8 @@ def plan(store: Store, campaign: Campaign, settings: CompressSettings) -> list[L
                 label = f"{row.label}, minimum {places[minimum.structure]} ({minimum.space_group_symbol})"
                 line = {"label": label, "structure": minimum.structure, "method": place}
                 lines.append({**line, "energy_per_atom": minimum.energy_per_atom})
+    if missing := [name for name in settings.only if name not in named]:
+        raise not_among(missing[0])
     cells = structures_of(store, (line["structure"] for line in lines))
     ids = [method_of(engine).id for engine in campaign.methods]
     for line in lines:
@@ -92,6 +101,13 @@ def compress_one(place: Workplace, line: Line, method: int) -> PropertyRecord | 
         return Failure(made)
     place.store.insert("properties", [made])
     return made
+
+
+def _window(row: Candidate, settings: CompressSettings, noise: float) -> float:
+    """Distance to the hull up to which a candidate is compressed, eV/atom."""
+    if settings.window is not None:
+        return settings.window
+    return math.inf if settings.only else default_window(row, noise)
 
 
 def _products(row: Candidate) -> Iterator[str]:

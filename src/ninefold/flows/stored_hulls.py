@@ -154,6 +154,9 @@ def lowest_pressures_between(
 ) -> dict[str, tuple[float | None, float | None]]:
     """Between which pressures some candidates form with a probability of 90 %, at the temperature of their synthesis.
 
+    A row holds it, unless it is of an earlier version or another method's distance adds to its uncertainty: then the
+    hulls are made.
+
     Args:
         store: Open.
         rows: Of stored candidates; those without an uncertainty or a hull under hydrogen are left out.
@@ -161,13 +164,18 @@ def lowest_pressures_between(
     Returns:
         By the row's id; see `ninefold.thermo.window.lowest_pressures`.
     """
-    from ninefold.thermo.window import CONFIDENCE, lowest_pressures
+    from ninefold.thermo.window import CONFIDENCE, known_interval, lowest_pressures
 
-    able = [row for row in rows if row.get("formation") and row.get("e_above_hull_uncertainty") is not None]
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for row in able:
-        groups[row["campaign"], row["method"]].append(row)
     found = {}
+    for row in rows:
+        if not row.get("formation") or row.get("e_above_hull_uncertainty") is None:
+            continue
+        known = known_interval(row["formation"], row["e_above_hull_uncertainty"])
+        if known is None:
+            groups[row["campaign"], row["method"]].append(row)
+        else:
+            found[row["id"]] = known
     for (campaign, method), some in groups.items():
         try:
             stored = stored_hulls(store, campaign, method, {row["chemical_system"] for row in some})

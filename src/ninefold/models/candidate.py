@@ -92,12 +92,17 @@ class Candidate(Record):
     method_spread: float | None = None
     """Highest less lowest phase separation energy of the campaign's methods, eV/atom; None with one method."""
     method_disagreement: float | None = None
-    # of the vibrations and the compression of the structure that stands for it
+    # of vibrations, thermal expansion and compression of the structure that stands for it
     imaginary_modes: int | None = None
     zero_point_energy: float | None = None
     vibrational_free_energy: float | None = None
     vibrations_engine: str | None = None
     vibrations_evidence: str | None = None
+    volume_298: float | None = None
+    thermal_expansion_298: float | None = None
+    bulk_modulus_298: float | None = None
+    expansion_engine: str | None = None
+    expansion_evidence: str | None = None
     volume_at_zero_pressure: float | None = None
     bulk_modulus: float | None = None
     bulk_modulus_derivative: float | None = None

@@ -217,6 +217,23 @@ _TABLE = (
         "what its vibrations rest on; phonon: DFT forces, and no imaginary mode",
     ),
     (
+        "volume_298",
+        "float",
+        "Å³/atom",
+        "V(298 K)",
+        "volume of the lowest structure at 298.15 K and 0 GPa, quasi-harmonic: by `ninefold vibrations --volumes`",
+    ),
+    (
+        "thermal_expansion_298",
+        "float",
+        "1/K",
+        "α(298 K)",
+        "thermal expansion of that volume, (dV/dT)/V, at 298.15 K and 0 GPa",
+    ),
+    ("bulk_modulus_298", "float", "GPa", "B(298 K)", "isothermal bulk modulus at 298.15 K and 0 GPa, quasi-harmonic"),
+    ("expansion_engine", "string", "", "expansion by", "engine of the vibrations at several volumes, with version"),
+    ("expansion_evidence", "string", "", "evidence (exp.)", "what the vibrations at several volumes rest on"),
+    (
         "volume_at_zero_pressure",
         "float",
         "Å³/atom",

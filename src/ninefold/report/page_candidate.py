@@ -15,8 +15,11 @@ from ninefold.report.picture import colours, structure_svg, viewer_data
 from ninefold.report.powder_section import powder_picture
 from ninefold.report.scene import make_scene
 from ninefold.report.structure_facts import (
+    EXPANSION_COLUMNS,
     STATE_COLUMNS,
     VIBRATION_COLUMNS,
+    expansion_notes,
+    expansion_rows,
     state_notes,
     state_rows,
     vibration_notes,
@@ -65,6 +68,7 @@ def candidate_section(candidate: dict[str, Any], shared: Mapping[str, str]) -> d
             for found in structures
         ],
         "vibrations": _told(VIBRATION_COLUMNS, vibration_rows(candidate), vibration_notes(candidate)),
+        "expansion": _told(EXPANSION_COLUMNS, expansion_rows(candidate), expansion_notes(candidate)),
         "compression": _told(STATE_COLUMNS, state_rows(candidate), state_notes(candidate)),
         "formation": formation_sentence(candidate),
         "dynamics": _dynamics(candidate.get("dynamics")),

@@ -1,4 +1,4 @@
-"""Vibrations and equations of state of a candidate's minima, as the terminal and the page tell them."""
+"""Vibrations, thermal expansion and equations of state of a candidate's minima, as terminal and page tell them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ VIBRATION_COLUMNS = (
     ("imaginary modes", False), ("ZPE, meV/atom", True), ("F(298 K), meV/atom", True), ("modes missing, %", True),
 )  # fmt: skip
 """Heading, and whether the column holds numbers."""
+EXPANSION_COLUMNS = (
+    ("minimum", False), ("engine", False), ("evidence", False), ("T, K", True), ("p, GPa", True),
+    ("V, Å³/atom", True), ("V/V0 - 1, %", True), ("α, 10⁻⁵/K", True), ("B, GPa", True), ("G - E0, meV/atom", True),
+)  # fmt: skip
 STATE_COLUMNS = (
     ("minimum", False), ("engine", False), ("evidence", False), ("V0, Å³/atom", True), ("B0, GPa", True),
     ("B0'", True), ("misfit, meV/atom", True), ("H(5 GPa) - H(0), meV/atom", True), ("p V0, meV/atom", True),
@@ -60,6 +64,49 @@ def vibration_notes(candidate: Mapping[str, Any]) -> list[str]:
         notes += [f"{name}: {note}" for note in found["notes"] or () if found["is_own"]]
     if notes or candidate.get("vibrations"):
         notes.append("Harmonic, at the volume of 0 GPa; zero-point energy is part of F.")
+    return list(dict.fromkeys(notes))
+
+
+def expansion_rows(candidate: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Cells of `EXPANSION_COLUMNS`, a row for each condition of each computation; see `vibration_rows`."""
+    rows = []
+    for found in candidate.get("quasi_harmonic") or ():
+        first = _minimum(candidate, found["place"]), found["engine"] or MISSING, found["evidence"] or MISSING
+        for at in found["at"] or [{"reason": found["reason"]}]:
+            place = [f"{at[key]:g}" if key in at else MISSING for key in ("temperature_K", "pressure_GPa")]
+            if "reason" in at:
+                rows.append((*first, *place, *[MISSING] * (len(EXPANSION_COLUMNS) - 5)))
+                continue
+            rows.append((
+                *first, *place, number(at["volume_per_atom"], 2), number(100 * at["expansion"], 1, signed=True),
+                number(1e5 * at["thermal_expansion"], 1), number(at["bulk_modulus"], 0),
+                number(1000 * at["gibbs_energy"], 1),
+            ))  # fmt: skip
+    return rows
+
+
+def expansion_notes(candidate: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of them, one sentence each; what was refused with its reason."""
+    every, notes = candidate.get("quasi_harmonic") or (), []
+    for found in every:
+        name = f"minimum {found['place']}"
+        if found["reason"]:
+            notes.append(f"{name}: {found['reason']}")
+        if found["ratios"]:
+            misfits = [1000 * at["misfit"] for at in found["at"] if "misfit" in at]
+            off = f"; misfit to {max(misfits):.1f} meV/atom" if misfits else ""
+            low, high = min(found["ratios"]), max(found["ratios"])
+            notes.append(
+                f"{name}: {len(found['ratios'])} volumes from {low:.2f} to {high:.2f} of that of rest, supercell of "
+                f"{found['supercell_atoms']} atoms{off}"
+            )
+        notes += [f"{name}: no volume at {at['reason']}" for at in found["at"] if "reason" in at]
+        notes += [f"{name}, {note}" for note in found["notes"]]
+    if any("volume_per_atom" in at for found in every for at in found["at"]):
+        notes.append(
+            "Quasi-harmonic, the cell's shape kept. V0 and E0: of 0 K and 0 GPa without vibrations. α: of the volume. "
+            "G holds the static energy, F(V, T) and p V."
+        )
     return list(dict.fromkeys(notes))
 
 

@@ -12,8 +12,11 @@ from ninefold.report.explanation import verdict_lines
 from ninefold.report.formation import formation_sentence
 from ninefold.report.history import history_lines
 from ninefold.report.structure_facts import (
+    EXPANSION_COLUMNS,
     STATE_COLUMNS,
     VIBRATION_COLUMNS,
+    expansion_notes,
+    expansion_rows,
     state_notes,
     state_rows,
     vibration_notes,
@@ -98,6 +101,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
         parts += section("Structures found", _structures(candidate, descriptions))
         if rows := vibration_rows(candidate):
             parts += section("Vibrations", _told(VIBRATION_COLUMNS, rows, vibration_notes(candidate)))
+        if rows := expansion_rows(candidate):
+            parts += section("Thermal expansion", _told(EXPANSION_COLUMNS, rows, expansion_notes(candidate)))
         if rows := state_rows(candidate):
             parts += section("Compression", _told(STATE_COLUMNS, rows, state_notes(candidate)))
         if is_valid:

@@ -26,7 +26,8 @@ _DIGITS = {
     QUANTITIES["dynamics_length"].unit: 1,
 }
 """Decimals that mean something, by unit; two for a number without one."""
-_SPANNING = frozenset(QUANTITIES[key].unit for key in ("pseudorotation_rate_300", "cation_diffusion_300"))
+_OF_MAGNITUDES = ("pseudorotation_rate_300", "cation_diffusion_300", "thermal_expansion_298")
+_SPANNING = frozenset(QUANTITIES[key].unit for key in _OF_MAGNITUDES)
 """Units of what spans orders of magnitude: two digits, wherever the point is."""
 _SPANNING_KEYS = frozenset({"paddle_wheel_p"})
 """Likewise, of what has no unit."""

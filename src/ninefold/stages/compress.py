@@ -43,7 +43,9 @@ class CompressSettings(Settings):
 
     window: float | None = Field(default=None, ge=0, le=10)
     """Distance to the hull up to which a candidate is compressed, static or at any stored condition, eV/atom. Default:
-    1.645 times the candidate's own uncertainty."""
+    1.645 times the candidate's own uncertainty; no limit for what `only` names."""
+    only: tuple[str, ...] = ()
+    """Formulas, or chemical systems (Cr-H-Mg); others are compressed where these decompose into them."""
     top: int | None = Field(default=None, ge=1, le=100_000)
     """Candidates of each method at most, the nearest to the hull first."""
     minima: int = Field(default=MINIMA, ge=1, le=20)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ninefold.models.structure import StructureRecord
 from ninefold.models.vibrations import VibrationRecord
 from ninefold.stages import vibrations
 from ninefold.thermo.harmonic import HarmonicVibrations
-from ninefold.thermo.quasiharmonic import LEAST_VOLUMES, QuasiHarmonic
+from ninefold.thermo.quasiharmonic import LEAST_VOLUMES, QuasiHarmonic, QuasiHarmonicError
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 STAGE = "quasi-harmonic"
 """Of a `PropertyRecord`: its `values` are volumes, energies and the spectra there."""
 VERSION = 1
+ROOM_TEMPERATURE = 298.15
+"""K."""
 
 
 def expansion_id(record: VibrationRecord, settings: VibrationsSettings) -> str:
@@ -87,7 +89,8 @@ def expand(
             notes.append(f"{name}: left out: {one.error}")
         elif not one.is_stable:
             softest = one.imaginary[0].frequency_meV
-            notes.append(f"{name}: left out: {one.n_imaginary} imaginary modes, to {abs(softest):.1f}i meV")
+            modes = f"{one.n_imaginary} imaginary mode{'s' if one.n_imaginary > 1 else ''}"
+            notes.append(f"{name}: left out: {modes}, to {abs(softest):.1f}i meV")
         else:
             found.append((ratio, one))
     values: dict[str, Any] = {
@@ -118,6 +121,35 @@ def quasi_harmonic_of(record: PropertyRecord, spectra: Mapping[str, bytes]) -> Q
         tuple(values["volumes"]), tuple(values["energies"]),
         tuple(HarmonicVibrations.from_dict(json.loads(spectra[name])) for name in values["spectra"]),
     )  # fmt: skip
+
+
+def equilibria(solid: QuasiHarmonic, conditions: Iterable[tuple[float, float]]) -> list[dict[str, Any]]:
+    """A solid at some temperatures and pressures, as plain values.
+
+    Args:
+        solid: At several volumes.
+        conditions: K and GPa.
+
+    Returns:
+        For each `temperature_K` and `pressure_GPa`, and with them `volume_per_atom` (Å³), `expansion` (by what
+        part that is larger than the volume of 0 K without vibrations), `thermal_expansion` (of the volume, 1/K),
+        `bulk_modulus` (GPa), `gibbs_energy` (above the static energy at the volume of 0 K without vibrations, eV/atom)
+        and `misfit` (eV/atom); or the `reason` why there is no such volume.
+    """
+    found: list[dict[str, Any]] = []
+    for kelvin, pressure in conditions:
+        place: dict[str, Any] = {"temperature_K": kelvin, "pressure_GPa": pressure}
+        try:
+            at, rest = solid.at(kelvin, pressure), solid.static()
+            place |= {
+                "volume_per_atom": at.volume_per_atom, "expansion": at.volume_per_atom / rest.volume_per_atom - 1,
+                "thermal_expansion": solid.thermal_expansion(kelvin, pressure), "bulk_modulus": at.bulk_modulus,
+                "gibbs_energy": at.gibbs_energy - rest.gibbs_energy, "misfit": at.misfit,
+            }  # fmt: skip
+        except QuasiHarmonicError as error:
+            place["reason"] = str(error)
+        found.append(place)
+    return found
 
 
 def _ratios(settings: VibrationsSettings) -> list[float]:

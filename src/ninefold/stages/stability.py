@@ -149,6 +149,7 @@ class Hulls:
         ]
         references = [phase for phase in self._references.values() if elements >= set(phase.amounts)]
         results = dict(zip(own, self._assessed(list(own.values()), references, others), strict=True))
+        system = self.system(elements)
         complete: list[str] | None = None
         for row in rows:
             result = results.get(row.composition)
@@ -159,9 +160,9 @@ class Hulls:
             if result.e_above_hull is None:
                 counts.reasons.update(result.notes or ["no hull"])
             else:
-                complete = self._completeness(rows) if complete is None else complete
+                complete = _completeness(rows, system) if complete is None else complete
                 result = replace(result, notes=[*result.notes, *complete])
-            assessed.append(self._with(row, result, structure_of))
+            assessed.append(self._with(row, result, structure_of, system))
         return assessed, _without_zeros(counts)
 
     def system(self, elements: Iterable[str]) -> ChemicalSystem:
@@ -184,24 +185,14 @@ class Hulls:
 
         return assess(candidates, references, self._settings, others, self._synthesis, self._scale)
 
-    def _completeness(self, rows: Sequence[Candidate]) -> list[str]:
-        """Which facets of a system's hull are guesses, and which of its compositions were searched.
-
-        Args:
-            rows: All of the system.
-        """
-        from ninefold.thermo.competition import facets_of, searched_of
-
-        placed = [row.formula for row in rows if row.energy_per_atom is not None]
-        facets = facets_of(self.system(rows[0].elements))
-        return [facets.describe(), searched_of(rows[0].elements, [row.formula for row in rows], placed).describe()]
-
     def needs_structures(self, row: Candidate) -> bool:
         """Whether a published structure of the candidate's composition is to be looked for among its minima."""
         phase = self._candidates.get(frozenset(row.elements), {}).get(row.composition)
         return phase is not None and phase.composition in self._published
 
-    def _with(self, row: Candidate, result: Stability, structure_of: Mapping[str, Structure]) -> Candidate:
+    def _with(
+        self, row: Candidate, result: Stability, structure_of: Mapping[str, Structure], system: ChemicalSystem
+    ) -> Candidate:
         values = asdict(result)
         update: dict[str, Any] = {name: values[name] for name in _OF_STABILITY}
         update["known"] = [
@@ -210,7 +201,20 @@ class Hulls:
         update["reaction"], update["stability_notes"] = result.reaction, result.notes
         update |= _of_formation(result.formation)
         assessed = self._with_model_error(row.model_copy(update=update))
+        if result.formation is not None and assessed.e_above_hull_uncertainty is not None:
+            assessed = self._with_interval(assessed, result.formation, assessed.e_above_hull_uncertainty, system)
         return assessed.model_copy(update={"flags": flags(assessed)})
+
+    def _with_interval(
+        self, row: Candidate, formation: Formation, uncertainty: float, system: ChemicalSystem
+    ) -> Candidate:
+        """The row with the interval of its lowest pressure, by the uncertainty that one method tells."""
+        from ninefold.thermo.window import with_interval
+
+        phase = self.phase_of(row)
+        assert phase is not None
+        formation = with_interval(formation, system, phase, uncertainty)
+        return row.model_copy(update={"formation": asdict(formation)})
 
     def _with_model_error(self, row: Candidate) -> Candidate:
         """The row with what its method is wrong by, and with its uncertainty as far as one method tells it."""
@@ -225,6 +229,20 @@ class Hulls:
             "model_error": errors.of_distance(row.formula, products), "model_error_source": errors.describe(),
         }  # fmt: skip
         return with_uncertainty(row.model_copy(update=update))
+
+
+def _completeness(rows: Sequence[Candidate], system: ChemicalSystem) -> list[str]:
+    """Which facets of a system's hull are guesses, and which of its compositions were searched.
+
+    Args:
+        rows: All of the system.
+        system: With all that competes.
+    """
+    from ninefold.thermo.competition import facets_of, searched_of
+
+    placed = [row.formula for row in rows if row.energy_per_atom is not None]
+    searched = searched_of(rows[0].elements, [row.formula for row in rows], placed)
+    return [facets_of(system).describe(), searched.describe()]
 
 
 def _of_formation(formation: Formation | None) -> dict[str, Any]:

@@ -1,21 +1,28 @@
-"""What is known of a structure beyond its energy: vibrations and an equation of state, by whichever method."""
+"""What is known of a structure beyond its energy: vibrations, thermal expansion, an equation of state.
+
+By whichever method.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ninefold.models.evidence import TRUST
 from ninefold.stages.compress import state_of
+from ninefold.stages.quasiharmonic import ROOM_TEMPERATURE, equilibria
 
 if TYPE_CHECKING:
     from ninefold.models.candidate import Candidate
     from ninefold.models.method import Method
     from ninefold.models.property import PropertyRecord
     from ninefold.models.vibrations import VibrationRecord
+    from ninefold.thermo.quasiharmonic import QuasiHarmonic
 
 LARGEST_GAIN = -0.002
 """eV/atom, that vibrations may have gained by leaving a saddle point; more means that they are another structure's."""
+NONE: Mapping[str, Any] = MappingProxyType({})
 PHONON = "phonon"
 """Evidence of a structure that has no imaginary mode with the forces of DFT."""
 
@@ -53,8 +60,9 @@ def with_structure_facts(
     vibrations: Sequence[VibrationRecord],
     states: Sequence[PropertyRecord],
     methods: Mapping[str, Method],
+    expansions: Mapping[str, Sequence[QuasiHarmonic]] = NONE,
 ) -> Candidate:
-    """A row with the vibrations and the equation of state of the structure that stands for it.
+    """A row with vibrations, thermal expansion and equation of state of the structure that stands for it.
 
     Those of its own method count before others', and others' by the evidence of the method.
 
@@ -63,6 +71,7 @@ def with_structure_facts(
         vibrations: Records that began with the structure, or are of it.
         states: Records of its equations of state.
         methods: By id, those of the records.
+        expansions: Vibrations at several volumes, by the id of the vibrations that they stand beside.
     """
     best = row.minima[0] if row.minima and row.minima[0].is_valid else None
     if best is None:
@@ -75,6 +84,18 @@ def with_structure_facts(
         record = widest([each for each in own if is_of(each, best.structure)] or own)
         assert record is not None
         update |= _of_vibrations(record, best.structure, methods[chosen])
+    grown = {
+        record.id: values
+        for record in done
+        if is_of(record, best.structure) and (values := _at_room_temperature(expansions.get(record.id, ())))
+    }
+    if chosen := _most_trusted(row.method, {record.method for record in done if record.id in grown}, methods):
+        record = widest([each for each in done if each.id in grown and each.method == chosen])
+        assert record is not None
+        update |= grown[record.id] | {
+            "expansion_engine": methods[chosen].label,
+            "expansion_evidence": evidence_of(record, best.structure, methods[chosen]),
+        }
     fitted = {record.method: record for record in states if record.method in methods and state_of(record) is not None}
     if chosen := _most_trusted(row.method, fitted, methods):
         state = state_of(fitted[chosen])
@@ -98,6 +119,18 @@ def _of_vibrations(record: VibrationRecord, structure: str, method: Method) -> d
         "vibrations_engine": method.label,
         "vibrations_evidence": evidence_of(record, structure, method),
     }
+
+
+def _at_room_temperature(solids: Iterable[QuasiHarmonic]) -> dict[str, float]:
+    """Fields of the solid with the most volumes that has one at 298.15 K and 0 GPa; empty if none has."""
+    for solid in sorted(solids, key=lambda solid: -len(solid.volumes)):
+        [at] = equilibria(solid, [(ROOM_TEMPERATURE, 0.0)])
+        if "reason" not in at:
+            return {
+                "volume_298": at["volume_per_atom"], "thermal_expansion_298": at["thermal_expansion"],
+                "bulk_modulus_298": at["bulk_modulus"],
+            }  # fmt: skip
+    return {}
 
 
 def _most_trusted(own: str, found: Iterable[str], methods: Mapping[str, Method]) -> str | None:

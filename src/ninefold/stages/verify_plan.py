@@ -164,23 +164,34 @@ def _chosen(
 
 
 def _named(rows: list[Candidate], names: Sequence[str]) -> list[Candidate]:
-    from ninefold.chemistry.formula import formula_of, parse_formula, reduced
-
     found: list[Candidate] = []
     for name in names:
-        system = sorted(name.split("-")) if "-" in name else None
-        some = [row for row in rows if name in (row.label, row.formula, row.composition)]
-        some = some or [row for row in rows if system == sorted(row.elements)]
-        if not some and system is None:
-            formula = formula_of(reduced(parse_formula(name)))
-            some = [row for row in rows if row.formula == formula]
+        some = matching(rows, name)
         if not some:
-            raise InputError(
-                "--only", name, problem="is no candidate with a distance to the hull in this campaign",
-                allowed="a formula, or a chemical system: Cr-H-Mg",
-            )  # fmt: skip
+            raise not_among(name)
         found += [row for row in some if row not in found]
     return found
+
+
+def matching(rows: Sequence[Candidate], name: str) -> list[Candidate]:
+    """Candidates of a formula, an assignment or a chemical system (Cr-H-Mg); raises `InputError` if it is none."""
+    from ninefold.chemistry.formula import formula_of, parse_formula, reduced
+
+    system = sorted(name.split("-")) if "-" in name else None
+    some = [row for row in rows if name in (row.label, row.formula, row.composition)]
+    some = some or [row for row in rows if system == sorted(row.elements)]
+    if not some and system is None:
+        formula = formula_of(reduced(parse_formula(name)))
+        some = [row for row in rows if row.formula == formula]
+    return some
+
+
+def not_among(name: str) -> InputError:
+    """Of a name of `only` that no candidate has."""
+    return InputError(
+        "--only", name, problem="is no candidate with a distance to the hull in this campaign",
+        allowed="a formula, or a chemical system: Cr-H-Mg",
+    )  # fmt: skip
 
 
 def distance_of(row: Candidate) -> float:

@@ -41,8 +41,8 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
         `other_assignments`, `neighbour_of`, `provenance`, and `methods`: what each method says of the composition, by
         rising trust (see `OF_METHOD`), with the `reason` why it has no hull distance; empty where one method alone has
         looked at it. `failed_references`: published structures of the composition that the row's method could not
-        compute (see `OF_FAILED`). `vibrations` and `equations_of_state` of its minima, by any method: see
-        `ninefold.store.structure_facts`.
+        compute (see `OF_FAILED`). `vibrations`, `quasi_harmonic` and `equations_of_state` of its minima, by any method:
+        see `ninefold.store.structure_facts`.
     """
     failed = _failed_references(store, rows)
     facts = StructureFacts(store)
@@ -68,11 +68,19 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
                 "dynamics": moving.get(row.get("dynamics_record") or ""),
                 "methods": methods.get(row["composition"], []),
                 "failed_references": failed.get((row["campaign"], row["method"], _reduced(row["formula"])), []),
-                **facts.of_minima(row["minima"]),
+                **facts.of_minima(row["minima"], _synthesis(campaigns.get(row["campaign"]) or {})),
                 "provenance": _provenance(
                     row, composition, campaigns.get(row["campaign"], {}), molecules.get(_molecule_of(row))
                 ),
             }
+
+
+def _synthesis(campaign: Mapping[str, Any]) -> tuple[float, float]:
+    """K and GPa at which a campaign's candidates are to be made."""
+    from ninefold.thermo.settings import SYNTHESIS
+
+    at = ((campaign.get("settings") or {}).get("ranking") or {}).get("at") or SYNTHESIS.model_dump()
+    return at["temperature_K"], at["pressure_GPa"]
 
 
 def _by_composition(

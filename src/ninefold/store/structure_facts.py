@@ -1,4 +1,7 @@
-"""What a store holds of structures beside their energies: vibrations and equations of state, by whichever method."""
+"""What a store holds of structures beside their energies, by whichever method.
+
+Vibrations, at one and at several volumes, and equations of state.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.store.blobs import BlobError
 from ninefold.store.records import read_all
 
 if TYPE_CHECKING:
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from ninefold.models.vibrations import VibrationRecord
     from ninefold.store.store import Store
     from ninefold.thermo.equation_of_state import EquationOfState
+    from ninefold.thermo.quasiharmonic import QuasiHarmonic
 
 OF_VIBRATIONS = (
     "id", "nsites", "supercell_atoms", "displacements", "noise_meV", "translation_meV", "zero_point_energy",
@@ -25,6 +30,12 @@ OF_VIBRATIONS = (
 OF_STATE = ("energy_per_atom", "volume_per_atom", "bulk_modulus", "derivative", "misfit", "form")
 """What `equations_of_state` says of each beside `place`, `engine`, `evidence`, `pressures` (GPa), `term_at_5_GPa` and
 `p_V_at_5_GPa` (eV/atom), `notes` and, where there is none, `reason`."""
+
+OF_VOLUMES = ("ratios", "volumes", "energies", "notes")
+"""What `quasi_harmonic` says of each beside `place`, `engine`, `evidence`, `supercell_atoms`, `at` (as
+`ninefold.stages.quasiharmonic.equilibria`) and, where volumes are too few, `reason`."""
+ROOM = ((0.0, 0.0), (298.15, 0.0))
+"""K and GPa at which it is said in any case."""
 
 
 class Compression(NamedTuple):
@@ -50,6 +61,8 @@ class Compression(NamedTuple):
 class StructureFacts:
     """Vibrations and equations of state of a store, read once: they are few beside the rows.
 
+    Spectra at several volumes are read when they are asked for, from the store, which has to be open then.
+
     Args:
         store: Open.
     """
@@ -58,8 +71,10 @@ class StructureFacts:
         from ninefold.models.method import Method
         from ninefold.models.property import PropertyRecord
         from ninefold.models.vibrations import VibrationRecord
+        from ninefold.stages import quasiharmonic
         from ninefold.stages.compress import STAGE, state_id
 
+        self._store = store
         self._vibrations: dict[str, list[VibrationRecord]] = defaultdict(list)
         for record in read_all(store, VibrationRecord):
             for structure in {record.start, record.structure or record.start}:
@@ -68,6 +83,9 @@ class StructureFacts:
         for state in read_all(store, PropertyRecord, equal={"stage": STAGE}):
             if state.id == state_id(state.structure, state.method):  # else of an earlier version
                 self._states[state.structure].append(state)
+        self._expansions: dict[str, list[PropertyRecord]] = defaultdict(list)
+        for expansion in read_all(store, PropertyRecord, equal={"stage": quasiharmonic.STAGE}):
+            self._expansions[expansion.values["vibrations"]].append(expansion)
         is_empty = not self._vibrations and not self._states
         self._methods: dict[str, Method] = {} if is_empty else {each.id: each for each in read_all(store, Method)}
 
@@ -77,9 +95,15 @@ class StructureFacts:
 
         for row in rows:
             structure = row.minima[0].structure if row.minima else ""
+            vibrations = self._vibrations.get(structure, ())
+            solids = {
+                record.id: [solid for each in found if (solid := self._solid(each)) is not None]
+                for record in vibrations
+                if (found := self._expansions.get(record.id))
+            }
             yield with_structure_facts(
-                row, self._vibrations.get(structure, ()), self._states.get(structure, ()), self._methods
-            )
+                row, vibrations, self._states.get(structure, ()), self._methods, solids
+            )  # fmt: skip
 
     def compression(self, structure: str, method: str, others: Iterable[str] = ()) -> Compression | None:
         """The equation of state of a structure.
@@ -114,17 +138,27 @@ class StructureFacts:
             return self.compression(geometry, row["method"])  # a verification took the potential's geometry
         return found
 
-    def of_minima(self, minima: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-        """`vibrations` and `equations_of_state` of minima as plain values; see `OF_VIBRATIONS` and `OF_STATE`.
+    def of_minima(
+        self, minima: Iterable[Mapping[str, Any]], synthesis: tuple[float, float] | None = None
+    ) -> dict[str, list[dict[str, Any]]]:
+        """`vibrations`, `quasi_harmonic` and `equations_of_state` of minima as plain values.
+
+        See `OF_VIBRATIONS`, `OF_VOLUMES` and `OF_STATE`.
 
         Args:
             minima: Of one row, as it is stored.
+            synthesis: K and GPa, at which `quasi_harmonic` is said beside `ROOM`.
         """
-        found: dict[str, list[dict[str, Any]]] = {"vibrations": [], "equations_of_state": []}
+        found: dict[str, list[dict[str, Any]]] = {"vibrations": [], "quasi_harmonic": [], "equations_of_state": []}
+        conditions = [*ROOM, *([synthesis] if synthesis is not None else [])]
         for place, minimum in enumerate(minima if self._methods else (), start=1):
             structure = minimum["structure"]
             for record in self._vibrations.get(structure, ()):
-                found["vibrations"].append({"place": place, **self._of_vibrations(record, structure)})
+                told = {"place": place, **self._of_vibrations(record, structure)}
+                found["vibrations"].append(told)
+                for expansion in self._expansions.get(record.id, ()) if told["is_own"] else ():
+                    common = {key: told[key] for key in ("place", "engine", "evidence", "supercell_atoms")}
+                    found["quasi_harmonic"].append({**common, **self._of_volumes(expansion, conditions)})
             for state in self._states.get(structure, ()):
                 found["equations_of_state"].append({"place": place, **self._of_state(state)})
         return found
@@ -141,6 +175,21 @@ class StructureFacts:
             "is_own": is_own, "imaginary": [mode.frequency_meV for mode in modes],
             "gain": None if is_own else record.gain, "min_width": record.settings.get("min_width"),
         }  # fmt: skip
+
+    def _solid(self, record: PropertyRecord) -> QuasiHarmonic | None:
+        from ninefold.stages.quasiharmonic import quasi_harmonic_of
+
+        return quasi_harmonic_of(record, {name: self._store.blobs.get(name) for name in record.values["spectra"]})
+
+    def _of_volumes(self, record: PropertyRecord, conditions: list[tuple[float, float]]) -> dict[str, Any]:
+        from ninefold.stages.quasiharmonic import equilibria
+
+        told = {key: record.values[key] for key in OF_VOLUMES}
+        try:
+            solid = self._solid(record)
+        except BlobError as error:
+            return {**told, "at": [], "reason": f"{record.stage}: {error}"}
+        return {**told, "at": [] if solid is None else equilibria(solid, conditions), "reason": record.reason}
 
     def _of_state(self, record: PropertyRecord) -> dict[str, Any]:
         from ninefold.stages.compress import state_of

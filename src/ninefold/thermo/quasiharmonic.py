@@ -11,6 +11,7 @@ jump with the volume has frequencies that do, and their slope, which is the expa
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,10 @@ LEAST_VOLUMES = 5
 LARGEST_MISFIT = 0.001
 """eV/atom, root mean square. Our choice: smooth energies (EMT copper, an Einstein solid) are off by less than 0.05 meV;
 with 1.4 meV the thermal expansion of LiH by SevenNet 7net-0 came out at a tenth of the measured one."""
+_NEAR = 0.25
+"""Of the range of volumes, by which a minimum may lie outside and be named."""
+_MOST_STEPS = 200
+"""Of a fit: some 30 find a minimum between the volumes; where there is none the form runs away."""
 _TEMPERATURE_STEP = 1.0
 """K, to either side, of the derivative with the temperature."""
 
@@ -81,12 +86,12 @@ class QuasiHarmonic:
                 energies lie on no curve.
         """
         check_pressure(pressure)
-        return self._at(float(temperature), float(pressure))
+        return self._found(float(temperature), float(pressure))
 
     def static(self, pressure: float = 0.0) -> Equilibrium:
         """The same without any vibrations, nuclei at rest; raises as `at`."""
         check_pressure(pressure)
-        return self._minimum(np.array(self.energies), float(pressure), "static")
+        return self._found(None, float(pressure))
 
     def thermal_expansion(self, temperature: float, pressure: float = 0.0) -> float:
         """Of the volume, 1/K, by the difference over 2 K; raises as `at`."""
@@ -94,23 +99,36 @@ class QuasiHarmonic:
         change = self.at(high, pressure).volume_per_atom - self.at(low, pressure).volume_per_atom
         return change / (high - low) / self.at(temperature, pressure).volume_per_atom
 
-    @functools.lru_cache(maxsize=4096)  # noqa: B019 - as many solids as a store holds, a few conditions each
-    def _at(self, temperature: float, pressure: float) -> Equilibrium:
-        free = np.array([modes.free_energy(temperature) for modes in self.vibrations])
-        return self._minimum(np.array(self.energies) + free, pressure, f"{temperature:g} K")
+    def _found(self, temperature: float | None, pressure: float) -> Equilibrium:
+        found = self._minimum(temperature, pressure)
+        if isinstance(found, str):
+            raise QuasiHarmonicError(found)
+        return found
 
-    def _minimum(self, energies: np.ndarray, pressure: float, where: str) -> Equilibrium:
+    @functools.lru_cache(maxsize=64)  # noqa: B019 - as many solids as a store holds, a few temperatures each
+    def _free_energies(self, temperature: float) -> np.ndarray:
+        """Shape (n,), E + F, eV/atom."""
+        return np.array(self.energies) + [modes.free_energy(temperature) for modes in self.vibrations]
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 - likewise; what is refused is asked for as often
+    def _minimum(self, temperature: float | None, pressure: float) -> Equilibrium | str:
+        """The equilibrium, or why there is none; at no temperature without vibrations."""
         volumes = np.array(self.volumes)
+        energies = np.array(self.energies) if temperature is None else self._free_energies(temperature)
+        where = "static" if temperature is None else f"{temperature:g} K"
         fitted = vinet(volumes, energies + pressure * EV_PER_GPA_A3 * volumes)
         low, high = self.volumes[0], self.volumes[-1]
         if fitted is None or not low <= fitted[3] <= high:
-            told = "no minimum" if fitted is None else f"the minimum at {fitted[3]:.2f} Å³/atom"
-            raise QuasiHarmonicError(
+            beyond = math.inf if fitted is None else max(low - fitted[3], fitted[3] - high)
+            # farther away it would be a number of the form alone
+            is_near = fitted is not None and beyond <= _NEAR * (high - low)
+            told = f"the minimum at {fitted[3]:.2f} Å³/atom" if fitted is not None and is_near else "every minimum"
+            return (
                 f"{where}, {pressure:g} GPa: {told} lies outside the computed volumes, {low:.2f} to {high:.2f} Å³/atom"
             )
         energy, modulus, _, volume, misfit = fitted
         if misfit > LARGEST_MISFIT:
-            raise QuasiHarmonicError(
+            return (
                 f"{where}, {pressure:g} GPa: free energies are {1000 * misfit:.1f} meV/atom (root mean square) off one "
                 f"curve, more than {1000 * LARGEST_MISFIT:g}: frequencies do not change smoothly with the volume"
             )
@@ -129,26 +147,46 @@ def vinet(
     Returns:
         In eV, eV/Å³, 1, Å³ and eV (root mean square); None where the energies have no minimum that the form can take.
     """
-    from scipy.optimize import least_squares
+    from scipy.optimize import leastsq
 
     V = np.asarray(volumes, dtype=float)
     curvature, slope, _ = np.polyfit(V, energies, 2)
     if curvature <= 0:
         return None
     start = float(np.clip(-slope / (2 * curvature), V[0], V[-1]))
+    mean = float(np.mean(energies))
+    heights = energies - mean
+
+    def modulus_at(well: np.ndarray) -> float:
+        """The best bulk modulus for a derivative and a volume: energy and modulus are linear in the form."""
+        return float(well @ heights / (well @ well))
 
     def residuals(values: np.ndarray) -> np.ndarray:
-        energy, modulus, derivative, volume = values
-        x = np.cbrt(V / volume)
-        xi = 1.5 * (derivative - 1)
-        return np.asarray(
-            energy + 9 * modulus * volume / xi**2 * (1 + (xi * (1 - x) - 1) * np.exp(xi * (1 - x))) - energies
-        )
+        well = _well(V, *values)
+        well = well - well.mean()
+        return modulus_at(well) * well - heights
 
-    first = [float(energies.min()), max(2 * curvature * start, 1e-6), 4.0, start]
     with np.errstate(all="ignore"):
-        found = least_squares(residuals, first, method="lm", x_scale=[0.01, 0.1, 1.0, 1.0], xtol=1e-14, ftol=1e-14)
-    energy, modulus, derivative, volume = (float(value) for value in found.x)
-    is_solid = np.isfinite(found.x).all() and modulus > 0 and volume > 0
-    misfit = float(np.sqrt(np.mean(found.fun**2)))
-    return (energy, modulus, derivative, volume, misfit) if is_solid else None
+        found, *_ = leastsq(residuals, [4.0, start], xtol=1e-14, ftol=1e-14, maxfev=_MOST_STEPS, full_output=True)
+        misfit = float(np.sqrt(np.mean(residuals(found) ** 2)))
+        well = _well(V, *found)
+    derivative, volume = (float(value) for value in found)
+    modulus = modulus_at(well - well.mean())
+    is_solid = np.isfinite([*found, misfit, modulus]).all() and modulus > 0 and volume > 0
+    return (mean - modulus * float(well.mean()), modulus, derivative, volume, misfit) if is_solid else None
+
+
+def _well(V: np.ndarray, derivative: float, volume: float) -> np.ndarray:
+    """Vinet's energy above its minimum for a bulk modulus of 1, Å³.
+
+    Args:
+        V: shape (n,), Å³.
+        derivative: Of the bulk modulus with the pressure.
+        volume: Of the minimum, Å³.
+
+    Returns:
+        shape (n,).
+    """
+    xi = 1.5 * (derivative - 1)
+    u = xi * (1 - np.cbrt(V / volume))
+    return np.asarray(9 * volume / xi**2 * (1 + (u - 1) * np.exp(u)))

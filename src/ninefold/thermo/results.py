@@ -76,6 +76,11 @@ class Formation:
     """Formulas of the solids that it forms from at the lowest pressure."""
     reaction: str | None
     """Of its formation there, balanced."""
+    lowest_between_GPa: tuple[float | None, float | None] | None = None
+    """Between which pressures the lowest one lies with a probability of 90 %: see `window.lowest_pressures`; None where
+    nobody has looked."""
+    between_uncertainty: float | None = None
+    """Of its distance to the hull, with which that was found, eV/atom."""
 
 
 @dataclass(frozen=True)

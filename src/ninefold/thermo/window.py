@@ -7,8 +7,9 @@ on a grid and found between its points (Brent), and more than one change of sign
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -132,6 +133,35 @@ def lowest_pressures(
         return next((crossing.at for crossing in crossings if not crossing.rises), None)
 
     return reached(uncertainty), reached(-uncertainty)
+
+
+def with_interval(formation: Formation, system: ChemicalSystem, candidate: Phase, uncertainty: float) -> Formation:
+    """Where a candidate forms, with the interval of the lowest pressure.
+
+    Args:
+        formation: As `formation_of` gives it.
+        system: The candidate's.
+        candidate: With a volume.
+        uncertainty: Of its distance to the hull, one standard deviation, eV/atom.
+    """
+    between = lowest_pressures(system, candidate, formation.temperature_K, CONFIDENCE * uncertainty)
+    return replace(formation, lowest_between_GPa=between, between_uncertainty=uncertainty)
+
+
+def known_interval(formation: Mapping[str, Any], uncertainty: float | None) -> tuple[float | None, float | None] | None:
+    """The interval that a stored `Formation` holds.
+
+    Args:
+        formation: As plain values.
+        uncertainty: Of the distance to the hull, eV/atom.
+
+    Returns:
+        See `lowest_pressures`; None where it holds none, or one of another uncertainty.
+    """
+    between = formation.get("lowest_between_GPa")
+    if between is None or formation.get("between_uncertainty") != uncertainty:
+        return None
+    return between[0], between[1]
 
 
 def crossings_of(
