@@ -72,6 +72,52 @@ def test_what_the_chosen_decompose_into_is_compressed_too(folder):
     assert len(labels) > 1, "it decomposes into another candidate"
 
 
+def test_only_what_is_named_is_compressed_with_what_it_competes_with(folder):
+    """Whatever its distance to the hull; a name may be a formula in any order, or a chemical system."""
+    folder, environment = folder
+
+    def planned(*arguments):
+        done = ninefold("compress", "--dry-run", "--json", *arguments, cwd=folder, env=environment)
+        assert done.returncode == 0, done.stderr
+        return {each["label"].partition(", minimum")[0] for each in json.loads(done.stdout)["structures"]}
+
+    found = {
+        label: (formula, distance)
+        for label, formula, distance in rows(folder, "label", "formula", "phase_separation_energy")
+        if distance is not None
+    }
+    farthest = max(found, key=lambda label: found[label][1])
+    assert farthest not in planned("--window", "0", "--top", "1")
+    named = planned("--only", found[farthest][0])
+    assert farthest in named
+    assert {"K bcc", "Re hcp"} <= named, "the references of its system"
+    assert planned("--only", found[farthest][0], "--window", "0") <= named - {farthest}
+    assert found.keys() <= planned("--only", "H-Re-K")
+    assert planned("--only", "H-Re-K", "--only", found[farthest][0]) == planned("--only", "H-Re-K")
+
+
+def test_rows_hold_the_interval_that_show_and_the_report_tell(folder, monkeypatch):
+    """As the hulls give it, from which rows of an earlier version get it."""
+    from ninefold.flows import stored_hulls
+    from ninefold.store import open_store
+
+    folder, _ = folder
+    with open_store(str(folder / "ninefold.db")) as store:
+        documents = store.get_many("candidates", [name for (name,) in rows(folder, "id")]).values()
+        able = [row for row in documents if row["formation"]]
+        earlier = [
+            {**row, "formation": {key: row["formation"][key] for key in row["formation"] if "between" not in key}}
+            for row in able
+        ]
+        computed = stored_hulls.lowest_pressures_between(store, earlier)
+        monkeypatch.setattr(stored_hulls, "stored_hulls", lambda *_, **__: pytest.fail("hulls are made to show rows"))
+        told = stored_hulls.lowest_pressures_between(store, able)
+    assert told.keys() == computed.keys() == {row["id"] for row in able}
+    for key, between in told.items():
+        assert [value is None for value in between] == [value is None for value in computed[key]]
+        assert between == pytest.approx(computed[key], nan_ok=True) or None in between
+
+
 def test_compression_is_computed_once_and_the_rows_follow(folder):
     """The weak pair potential holds no crystal under pressure: every structure says why; one gets a state by hand."""
     folder, environment = folder
@@ -142,6 +188,9 @@ def test_the_map_tells_and_draws(folder):
         (("compress", "nowhere"), "nowhere"),
         (("compress", "--window", "-1"), "window"),
         (("compress", "--minima", "0"), "minima"),
+        (("compress", "--only", "K9ReH3"), "--only: 'K9ReH3' is no candidate with a distance to the hull in this"),
+        (("compress", "--only", "Fe-H-K"), "allowed: a formula, or a chemical system: Cr-H-Mg"),
+        (("compress", "--only", "K2Re!"), "K2Re!"),
     ],
 )
 def test_bad_input_is_one_line(folder, arguments, words):

@@ -36,4 +36,4 @@ def test_what_lies_within_the_uncertainty_is_hatched():
 
 def test_more_assemblages_than_colours_are_told_as_others():
     many = PhaseMap("A-B-H", TEMPERATURES, PRESSURES, tuple(f"A{i}B" for i in range(18)), np.arange(18).reshape(3, 6))
-    assert "10 others" in str(map_svg(many))
+    assert "11 others" in str(map_svg(many))

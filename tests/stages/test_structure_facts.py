@@ -1,5 +1,6 @@
 """What a row says of the vibrations and the compression of its structure, and by which method."""
 
+import numpy as np
 import pytest
 
 from ninefold.models.candidate import Candidate
@@ -9,6 +10,8 @@ from ninefold.models.search import Minimum
 from ninefold.models.vibrations import StoredMode, VibrationRecord
 from ninefold.stages.compress import STAGE
 from ninefold.stages.structure_facts import is_of, widest, with_structure_facts
+from ninefold.thermo.harmonic import HarmonicVibrations
+from ninefold.thermo.quasiharmonic import QuasiHarmonic
 
 METHODS = {
     method.id: method
@@ -102,3 +105,38 @@ def test_a_row_has_the_equation_of_state_of_its_structure():
     assert (found.volume_at_zero_pressure, found.bulk_modulus, found.bulk_modulus_derivative) == (11.5, 20.0, 5.0)
     assert (found.compression_engine, found.compression_evidence) == ("SevenNet 7net-0", "ML")
     assert told(states=[state(volumes=[11.5])]) == row(), "points that no curve fits"
+
+
+def solid(n=7, softening=1.5, quantum=60.0, stiffness=0.05):
+    """A parabola of 8 Å³/atom at rest with three oscillators that soften as it grows."""
+    volumes = np.linspace(7.4, 9.2, n)
+    modes = tuple(
+        HarmonicVibrations(np.array([quantum * (8 / volume) ** softening]), np.array([3.0])) for volume in volumes
+    )
+    return QuasiHarmonic(tuple(volumes), tuple(stiffness * (volumes - 8) ** 2 - 4), modes)
+
+
+def test_a_row_has_the_thermal_expansion_of_its_structure():
+    """By its own method, of the widest supercell; the oracle is the solid itself."""
+    narrow, wide, other = vibrations(), vibrations(id="w", supercell_atoms=96), vibrations("dft", id="d")
+    own = solid(softening=1.2)
+    expansions = {"v": [solid()], "w": [own], "d": [solid(softening=2.0)]}
+    found = with_structure_facts(row(), [narrow, other, wide], [], METHODS, expansions)
+    at = own.at(298.15)
+    assert found.volume_298 == at.volume_per_atom > 8
+    assert (found.bulk_modulus_298, found.thermal_expansion_298) == (at.bulk_modulus, own.thermal_expansion(298.15))
+    assert (found.expansion_engine, found.expansion_evidence) == ("SevenNet 7net-0", "ML")
+    of_dft = with_structure_facts(row(), [other], [], METHODS, expansions)
+    assert (of_dft.expansion_engine, of_dft.expansion_evidence) == ("GPAW draft", "phonon")
+
+
+def test_what_is_refused_at_room_temperature_is_no_field():
+    slack = solid(stiffness=0.001)
+    with pytest.raises(Exception, match="outside"):
+        slack.at(298.15)
+    found = with_structure_facts(row(), [vibrations()], [], METHODS, {"v": [slack]})
+    assert (found.volume_298, found.expansion_engine, found.imaginary_modes) == (None, None, 0)
+    both = with_structure_facts(row(), [vibrations()], [], METHODS, {"v": [slack, solid(n=6)]})
+    assert both.volume_298 == solid(n=6).at(298.15).volume_per_atom, "another range of volumes has one"
+    left = vibrations(gain=-0.004, structure="lower", start_imaginary=[SOFT])
+    assert with_structure_facts(row(), [left], [], METHODS, {"v": [solid()]}).volume_298 is None, "of another structure"

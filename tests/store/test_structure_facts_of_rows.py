@@ -1,12 +1,19 @@
 """Equations of state found for a structure: its own, another minimum's, or that of the geometry it was verified at."""
 
+import json
+
+import numpy as np
 import pytest
 
+from ninefold.models.lines import blob_id
 from ninefold.models.method import Method
 from ninefold.models.property import PropertyRecord
+from ninefold.models.vibrations import VibrationRecord
+from ninefold.stages import quasiharmonic
 from ninefold.stages.compress import STAGE, state_id
 from ninefold.store import open_store
 from ninefold.store.structure_facts import StructureFacts
+from ninefold.thermo.harmonic import HarmonicVibrations
 
 
 def record(structure, method, modulus, **changes):
@@ -66,3 +73,68 @@ def test_a_cell_at_pressure_is_that_of_the_curve_and_at_none_the_stored_one(fact
     found = facts.compression("near", "ml")
     assert found.ratio(0.0) == 1.0
     assert found.ratio(5.0) == pytest.approx(11.5 * (1 + 4 * 5 / 20) ** (-1 / 4) / 12.0)
+
+
+VOLUMES = np.linspace(7.4, 9.2, 7)
+
+
+def spectrum(volume):
+    modes = HarmonicVibrations(np.array([60 * (8 / volume) ** 1.5]), np.array([3.0]))
+    return json.dumps(modes.to_dict()).encode()
+
+
+@pytest.fixture
+def grown(tmp_path):
+    """A store with a phase at seven volumes, and one at too few."""
+    with open_store(tmp_path / "s.db", mode="write") as store:
+        store.insert("methods", [Method(id="ml", name="ml", label="ML", evidence="ML")])
+        plain = {
+            "campaign": "c", "label": "x", "method": "ml", "gain": 0.0, "supercell_atoms": 48, "n_imaginary": 0,
+            "settings": {"min_width": 5.0}, "created": "2026-01-01T00:00:00+00:00",
+        }  # fmt: skip
+        records = [
+            VibrationRecord.model_validate(
+                {**plain, "id": f"of {name}", "start": name, "relaxed": name, "structure": name}
+            )
+            for name in ("near", "far")
+        ]
+        store.insert("vibrations", records)
+        for volume in VOLUMES:
+            store.blobs.put(spectrum(volume))
+        energies = (0.05 * (VOLUMES - 8) ** 2 - 4).tolist()
+        values = {
+            "vibrations": "of near", "ratios": (VOLUMES / 8).tolist(), "volumes": VOLUMES.tolist(),
+            "energies": energies, "records": [], "notes": ["V/V0 = 1.2: left out"],
+            "spectra": [blob_id(spectrum(volume)) for volume in VOLUMES],
+        }  # fmt: skip
+        few = {key: found[:2] if isinstance(found, list) else found for key, found in values.items()}
+        of = {"stage": quasiharmonic.STAGE, "structure": "x", "method": "ml"}
+        store.insert("properties", [
+            record("x", "ml", 0, **of, id="p", values=values),
+            record("x", "ml", 0, **of, id="q", values={**few, "vibrations": "of far"}, reason="too few"),
+        ])  # fmt: skip
+        yield store
+
+
+def test_minima_say_what_they_are_at_several_volumes(grown):
+    minima = [{"structure": "other"}, {"structure": "near"}, {"structure": "far"}]
+    whole, few = StructureFacts(grown).of_minima(minima, (600.0, 1.0))["quasi_harmonic"]
+    assert [(at["temperature_K"], at["pressure_GPa"]) for at in whole["at"]] == [(0, 0), (298.15, 0), (600, 1)]
+    solid = quasiharmonic.quasi_harmonic_of(
+        PropertyRecord.model_validate(grown.get("properties", "p")),
+        {blob_id(spectrum(volume)): spectrum(volume) for volume in VOLUMES},
+    )
+    assert whole["at"][2]["volume_per_atom"] == solid.at(600.0, 1.0).volume_per_atom
+    assert whole["at"][0]["expansion"] == pytest.approx(
+        solid.at(0.0).volume_per_atom / solid.static().volume_per_atom - 1
+    )
+    assert (whole["place"], whole["engine"], whole["evidence"], whole["supercell_atoms"]) == (2, "ML", "ML", 48)
+    assert (whole["reason"], whole["notes"]) == (None, ["V/V0 = 1.2: left out"])
+    assert (few["place"], few["at"], few["reason"]) == (3, [], "too few")
+
+
+def test_a_spectrum_that_is_lost_is_told_and_hides_nothing_else(grown):
+    grown.blobs.delete(blob_id(spectrum(VOLUMES[3])))
+    [found] = StructureFacts(grown).of_minima([{"structure": "near"}])["quasi_harmonic"]
+    assert found["at"] == []
+    assert "is missing" in found["reason"]

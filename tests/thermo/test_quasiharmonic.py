@@ -177,3 +177,44 @@ def test_pressure_and_temperature_have_their_ranges(solid):
         solid.at(300.0, 11.0)
     with pytest.raises(InputError, match="temperature_K: 4000"):
         solid.at(4000.0)
+
+
+def test_a_condition_is_fitted_once_refused_or_not(solid, monkeypatch):
+    """Hulls ask for each phase at each condition many times: 10 s a candidate where every refusal was fitted anew."""
+    from ninefold.thermo import quasiharmonic
+
+    asked = []
+    monkeypatch.setattr(quasiharmonic, "vinet", lambda *points: asked.append(points) or vinet(*points))
+    fresh = QuasiHarmonic(solid.volumes, solid.energies, solid.vibrations)
+    for _ in range(3):
+        fresh.at(300.0, 1.0)
+        fresh.static()
+        with pytest.raises(QuasiHarmonicError, match="outside the computed volumes"):
+            fresh.at(300.0, 10.0)
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("derivative", [2.0, 4.5, 18.0])
+@pytest.mark.parametrize("place", [0.93, 1.0, 1.13])
+def test_points_on_the_form_give_it_back(derivative, place):
+    """Wherever in the range its minimum lies, and however fast it stiffens."""
+    volumes, volume, xi = np.linspace(0.92, 1.14, 6) * V0, place * V0, 1.5 * (derivative - 1)
+    u = xi * (1 - np.cbrt(volumes / volume))
+    found = vinet(volumes, -3.0 + 9 * MODULUS * volume / xi**2 * (1 + (u - 1) * np.exp(u)))
+    assert found[0] == pytest.approx(-3.0, abs=1e-8)
+    assert found[1] == pytest.approx(MODULUS, rel=1e-5)
+    assert found[2] == pytest.approx(derivative, rel=1e-4)
+    assert found[3] == pytest.approx(volume, rel=1e-7)
+    assert found[4] < 1e-9
+
+
+def test_a_minimum_far_outside_is_not_named(solid):
+    """A solid that melts away in the model: the form alone would give any volume."""
+    slack = tuple(V0 * MODULUS * 0.01 * np.exp(-(np.array(solid.volumes) / V0)))
+    fluid = QuasiHarmonic(solid.volumes, slack, solid.vibrations)
+    with pytest.raises(
+        QuasiHarmonicError, match=r"800 K, 0 GPa: every minimum lies outside the computed volumes, 7\.36"
+    ):
+        fluid.at(800.0)
+    with pytest.raises(QuasiHarmonicError, match=r"the minimum at 7\.\d\d Å³/atom lies outside"):
+        solid.at(300.0, 10.0)

@@ -1,6 +1,8 @@
 """Windows of pressure and maps: roots against the equation of hydrogen alone, and the laws between the two."""
 
+import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,16 +12,20 @@ from ninefold.thermo import Condition, Phase, StabilitySettings
 from ninefold.thermo.ensembles import EV_PER_GPA_A3
 from ninefold.thermo.hydrogen import KJ_PER_MOL, chemical_potential
 from ninefold.thermo.phase_map import composition_map, system_map
+from ninefold.thermo.results import Formation
 from ninefold.thermo.system import ChemicalSystem
 from ninefold.thermo.window import (
+    CONFIDENCE,
     QUENCH_LIMIT,
     crossings_of,
     decomposition_temperature,
     formation_of,
+    known_interval,
     lowest_pressures,
     pressure_text,
     range_text,
     sentence,
+    with_interval,
 )
 
 PRESS = Condition(temperature_K=973, pressure_GPa=5)
@@ -122,6 +128,21 @@ def test_the_range_of_lowest_pressures_is_where_the_distance_is_plus_and_minus_i
     assert "±" not in told
     assert range_text((0.02, None)) == "0.02 to more than 10"
     assert range_text((1e-9, 0.3)) == "below 0 to 0.3"
+
+
+def test_a_stored_interval_holds_for_its_uncertainty_alone():
+    system, hydride = binary(-0.35)
+    found = with_interval(formation_of(system, hydride, PRESS), system, hydride, 0.03)
+    assert found.lowest_between_GPa == lowest_pressures(system, hydride, 973, CONFIDENCE * 0.03)
+    stored = json.loads(json.dumps(asdict(found)))
+    assert known_interval(stored, 0.03) == found.lowest_between_GPa
+    assert known_interval(stored, 0.031) is None, "another method's distance has been added since"
+    assert known_interval(stored, None) is None
+    earlier = asdict(formation_of(system, hydride, PRESS))
+    assert known_interval(earlier, 0.03) is None
+    del earlier["lowest_between_GPa"], earlier["between_uncertainty"]
+    assert known_interval(earlier, 0.03) is None
+    assert Formation(**earlier).reaction == found.reaction, "rows of an earlier version are read"
 
 
 def bent(energy):

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
 _WIDTH, _LEFT, _TOP, _PLOT, _HEIGHT, _ROW = 860, 76, 46, 470, 340, 22
 _FONT = 'font-family="Helvetica, Arial, sans-serif" font-size="13"'
-MOST_AREAS = len(TERMS)
+_COLOURS = tuple(colour for colour in TERMS if colour != "#999999")
+"""Without grey, which stands for what has no colour of its own."""
+MOST_AREAS = len(_COLOURS)
 """Assemblages with a colour of their own, those with the largest areas; the others are grey."""
+_HATCHING = (
+    '<defs><pattern id="uncertain" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    '<path d="M0 0V6" stroke="#000" stroke-width="1.2" opacity="0.45"/></pattern></defs>'
+)
 _OTHER, _EMPTY = "#c4c4c4", "#f0f0f0"
 """Colours of the assemblages that have none of their own, and of none at all."""
 
@@ -48,9 +54,7 @@ def map_svg(found: PhaseMap, uncertainty: float | None = None) -> Markup:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="map" viewBox="0 0 {_WIDTH} {bottom + 60}" role="img" {_FONT} '
         f'aria-label="{escape(title)}"><title>{escape(title)}</title>',
-        '<defs><pattern id="uncertain" width="6" height="6" patternUnits="userSpaceOnUse" '
-        'patternTransform="rotate(45)"><path d="M0 0V6" stroke="#000" stroke-width="1.2" opacity="0.45"/></pattern>'
-        "</defs>",
+        _HATCHING if uncertainty is not None else "",
         f'<rect width="{_WIDTH}" height="{bottom + 60}" fill="#ffffff"/>',
         f'<text x="{_LEFT}" y="24" font-size="15">{escape(title)}</text>',
     ]
@@ -61,7 +65,7 @@ def map_svg(found: PhaseMap, uncertainty: float | None = None) -> Markup:
             name = escape(found.assemblages[index])
             parts.append(
                 f'<rect x="{left:.1f}" y="{top:.1f}" width="{width + 0.3:.1f}" height="{end - top + 0.3:.1f}" '
-                f'fill="{colours[index]}"><title>{name}</title></rect>'
+                f'fill="{colours[index]}" shape-rendering="crispEdges"><title>{name}</title></rect>'
             )
         if uncertainty is not None and found.distances is not None:
             for is_near, first, last in _runs((np.abs(found.distances[row]) <= uncertainty).astype(int)):
@@ -79,9 +83,9 @@ def map_svg(found: PhaseMap, uncertainty: float | None = None) -> Markup:
 def _colours(found: PhaseMap) -> list[str]:
     """Of each assemblage, by the size of its area; paler where the composition itself is not in it."""
     sizes = np.bincount(found.indices.ravel(), minlength=len(found.assemblages))
-    order = [int(index) for index in np.argsort(-sizes, kind="stable")]
+    order = [int(index) for index in np.argsort(-sizes, kind="stable") if found.assemblages[index] != NONE]
     colours = [_OTHER] * len(found.assemblages)
-    for colour, index in zip(TERMS, order, strict=False):
+    for colour, index in zip(_COLOURS, order, strict=False):
         is_own = found.distances is None or found.assemblages[index] == found.title
         colours[index] = colour if is_own else blend(colour, "#ffffff", 0.45)
     if NONE in found.assemblages:
@@ -127,10 +131,11 @@ def _axes(found: PhaseMap, x_of, y_of, bottom: float) -> list[str]:  # type: ign
 def _legend(found: PhaseMap, colours: list[str], uncertainty: float | None) -> list[str]:
     x, y = _LEFT + _PLOT + 24, _TOP + 8
     parts = []
-    shown = [index for index, colour in enumerate(colours) if colour != _OTHER]
+    order = sorted(range(len(colours)), key=lambda index: found.assemblages[index] == NONE)
+    shown = [index for index in order if colours[index] != _OTHER]
     lines = [(colours[index], formula_plain(found.assemblages[index])) for index in shown]
-    if len(shown) < len(colours):
-        lines.append((_OTHER, f"{len(colours) - len(shown)} others"))
+    if others := len(colours) - len(shown):
+        lines.append((_OTHER, "1 other" if others == 1 else f"{others} others"))
     if uncertainty is not None and found.distances is not None:
         lines.append(("url(#uncertain)", f"closer than ± {uncertainty:.3f} eV/atom"))
     for place, (colour, text) in enumerate(lines):

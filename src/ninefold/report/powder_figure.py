@@ -107,10 +107,12 @@ def powder_svg(figure: PowderFigure) -> Markup:
         return _LEFT + (angle - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
 
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH:g} {height:g}' role='img' "
+        f"<svg xmlns='http://www.w3.org/2000/svg' class='powder' viewBox='0 0 {_WIDTH:g} {height:g}' role='img' "
         f"aria-label='{escape(figure.title)}' font-family='sans-serif' font-size='12' "
         f"style='max-width:100%'><title>{escape(figure.title)}</title>",
         _text(_LEFT, 14, figure.title, weight="bold"),
+        f"<text transform='translate({_LEFT - 12:g} {_TOP + _CURVES / 2:g}) rotate(-90)' text-anchor='middle'>intensity"
+        "</text>",
     ]
     top = max((float(curve.y.max()) for curve in figure.curves), default=1.0) or 1.0
     if figure.sticks:

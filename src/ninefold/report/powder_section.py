@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ninefold.report.powder_figure import pattern_figure, powder_svg
+from ninefold.report.text import formula_plain
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -42,14 +43,20 @@ def powder_picture(candidate: Mapping[str, Any], structure: Mapping[str, Any]) -
         structure: Of the minimum that is pictured.
     """
     others = [
-        (name, [peak for peak in candidate_peaks(each) if peak.intensity >= WEAKEST])
+        (_short(name), [peak for peak in candidate_peaks(each) if peak.intensity >= WEAKEST])
         for name, each in (candidate.get("competing_structures") or [])[:COMPETITORS]
     ]
     peaks = [peak for peak in candidate_peaks(structure) if peak.intensity >= WEAKEST]
     figure = pattern_figure(
-        f"{candidate['formula']}, Cu Kα1 (1.5406 Å), and phases that it competes with", peaks, others
+        f"{formula_plain(candidate['formula'])}, Cu Kα1 (1.5406 Å), and phases that it competes with", peaks, others
     )
     return powder_svg(figure)
+
+
+def _short(name: str) -> str:
+    """Of a phase whose type is named after its formula, the formula: `K2ReH9 K2ReH9`."""
+    formula, _, kind = name.partition(" ")
+    return formula_plain(formula if kind == formula else name)
 
 
 @functools.lru_cache(maxsize=512)

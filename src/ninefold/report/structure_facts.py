@@ -100,6 +100,13 @@ def expansion_notes(candidate: Mapping[str, Any]) -> list[str]:
                 f"{name}: {len(found['ratios'])} volumes from {low:.2f} to {high:.2f} of that of rest, supercell of "
                 f"{found['supercell_atoms']} atoms{off}"
             )
+        own = [
+            each["supercell_atoms"] for each in candidate.get("vibrations") or ()
+            if each["is_own"] and (each["place"], each["engine"]) == (found["place"], found["engine"])
+        ]  # fmt: skip
+        widest = max((size for size in own if size is not None), default=0)
+        if found["at"] and widest > (found["supercell_atoms"] or 0):
+            notes.append(f"{name}: hulls take the vibrations of the supercell of {widest} atoms, at one volume")
         notes += [f"{name}: no volume at {at['reason']}" for at in found["at"] if "reason" in at]
         notes += [f"{name}, {note}" for note in found["notes"]]
     if any("volume_per_atom" in at for found in every for at in found["at"]):

@@ -24,6 +24,7 @@ _DIGITS = {
     QUANTITIES["reaction_energy_per_h2"].unit: 1,
     QUANTITIES["pseudorotation_barrier"].unit: 0,
     QUANTITIES["dynamics_length"].unit: 1,
+    QUANTITIES["decomposition_temperature"].unit: 0,
 }
 """Decimals that mean something, by unit; two for a number without one."""
 _OF_MAGNITUDES = ("pseudorotation_rate_300", "cation_diffusion_300", "thermal_expansion_298")
@@ -87,7 +88,8 @@ def shown(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and (key in _SPANNING_KEYS or quantity_of(key).unit in _SPANNING):
-        return f"{value:.2g}".replace("-", "\N{MINUS SIGN}")
+        text = f"{value:.2g}"
+        return (f"{value:.1e}" if "e" in text else text).replace("-", "\N{MINUS SIGN}")
     if isinstance(value, float):
         return number(value, _DIGITS.get(quantity_of(key).unit, 2))
     if isinstance(value, list | tuple):
