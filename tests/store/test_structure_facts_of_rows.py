@@ -108,7 +108,7 @@ def grown(tmp_path):
             "spectra": [blob_id(spectrum(volume)) for volume in VOLUMES],
         }  # fmt: skip
         few = {key: found[:2] if isinstance(found, list) else found for key, found in values.items()}
-        of = {"stage": quasiharmonic.STAGE, "structure": "x", "method": "ml"}
+        of = {"stage": quasiharmonic.STAGE}
         store.insert("properties", [
             record("x", "ml", 0, **of, id="p", values=values),
             record("x", "ml", 0, **of, id="q", values={**few, "vibrations": "of far"}, reason="too few"),

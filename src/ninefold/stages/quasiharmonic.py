@@ -89,7 +89,7 @@ def expand(
             notes.append(f"{name}: left out: {one.error}")
         elif not one.is_stable:
             softest = one.imaginary[0].frequency_meV
-            modes = f"{one.n_imaginary} imaginary mode{'s' if one.n_imaginary > 1 else ''}"
+            modes = f"{len(one.imaginary)} imaginary mode{'s' if len(one.imaginary) > 1 else ''}"
             notes.append(f"{name}: left out: {modes}, to {abs(softest):.1f}i meV")
         else:
             found.append((ratio, one))
