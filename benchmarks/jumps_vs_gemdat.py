@@ -20,10 +20,11 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from ninefold.dynamics.cation_sites import crystal_sites, density_sites
-from ninefold.dynamics.density import merge_tree, periodic_density
+from ninefold.dynamics.density import periodic_density
 from ninefold.dynamics.displacements import unwrap
 from ninefold.dynamics.equivalence import framework
 from ninefold.dynamics.jumps import analyse_jumps
+from ninefold.dynamics.pockets import merge_tree
 from ninefold.dynamics.trajectory import in_memory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "dynamics"))

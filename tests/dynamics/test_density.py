@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from ninefold.dynamics.density import Density, body_density, connection, lab_density, merge_tree, smoothed
+from ninefold.dynamics.density import Density, body_density, lab_density, smoothed
+from ninefold.dynamics.pockets import connection, merge_tree
 from ninefold.dynamics.rates import BOLTZMANN
 from ninefold.dynamics.trajectory import in_memory
 from ninefold.errors import InputError
@@ -70,9 +71,7 @@ def test_joinings_are_those_of_a_flood_fill(seed: int) -> None:
     tree = merge_tree(_planted(energies, is_periodic=False))
     for level in np.quantile(energies, [0.03, 0.1, 0.3, 0.5]):
         _, count = label(energies <= level, structure=np.ones((3, 3, 3)))
-        begun = 1 + sum(merge.higher_minimum_eV <= level + 1e-12 for merge in tree.merges)
-        ended = sum(merge.energy_eV <= level + 1e-12 for merge in tree.merges)
-        assert begun - ended == count
+        assert tree.pockets(level + 1e-12) == count
 
 
 def test_percolation_needs_the_whole_way_round() -> None:
@@ -91,6 +90,21 @@ def test_a_pocket_split_by_the_cell_border_is_one() -> None:
     energies[[0, 9], 5, 5] = 0.0
     tree = merge_tree(_planted(energies))
     assert tree.sites(0.5) == [tree.deepest]
+
+
+def test_pockets_that_never_join_are_sites() -> None:
+    """They were seen, and nothing between them; one of no depth below the ceiling is a stray position."""
+    energies = np.full((12, 12, 12), np.inf)
+    for place, energy in ((2, 0.0), (5, 0.01), (8, 0.19)):
+        energies[place, 6, 6] = energy
+    tree = merge_tree(_planted(energies))
+    assert tree.sites(0.03, 0.2) == [(2, 6, 6), (5, 6, 6)]
+    assert tree.connection(tree.sites(0.03, 0.2)) is None
+    assert [tree.pockets(energy) for energy in (0.005, 0.05, 0.3)] == [1, 2, 3]
+    rng = np.random.default_rng(0)
+    at = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 5.0]]) + 0.1 * rng.normal(size=(3000, 2, 3))
+    found = connection(body_density([at - 3.0], 3.0, TEMPERATURE), 0.12, KT)
+    assert (len(found.sites), found.connected_eV) == (2, None)
 
 
 def test_drift_of_the_frame_is_taken_out() -> None:

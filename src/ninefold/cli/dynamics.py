@@ -10,6 +10,7 @@ import typer
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse
 from ninefold.cli.dynamics_candidates import candidates
 from ninefold.cli.dynamics_checks import CheckOption
+from ninefold.cli.dynamics_density import density
 from ninefold.cli.dynamics_distil import distil
 from ninefold.cli.dynamics_jumps import jumps
 from ninefold.cli.dynamics_paths import paths
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
-    for command in (run, analyse, paths, transport, jumps, candidates, plot, distil):
+    for command in (run, analyse, paths, transport, jumps, candidates, plot, distil, density):
         group.command()(command)
     app.add_typer(group, name="dynamics")
 

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
     from ninefold.dynamics.breathing import Breathing
     from ninefold.dynamics.correlation import Stretched
-    from ninefold.dynamics.density import Connection
     from ninefold.dynamics.passage import Passage
+    from ninefold.dynamics.pockets import Connection
     from ninefold.dynamics.pseudorotation import Pseudorotation
     from ninefold.dynamics.rates import Arrhenius, Rate
 

@@ -69,7 +69,7 @@ def plot(
     figures = dynamics_figures(title, curves)
     if not figures:
         refuse("files", title, "hold nothing to draw", "runs with a shell that can be followed, or 100 frames and more")
-    _make(out)
+    make_folder(out)
     for name, figure in figures.items():
         path = out / f"{stem}-{name}.{form}"
         write_whole(path, line_png(figure) if form == "png" else line_svg(figure).encode(), "--out")
@@ -122,7 +122,12 @@ def _of_files(trajectories: list[Trajectory], centre: str | None) -> list[dict[s
     return sorted(curves, key=lambda one: one["temperature_K"])
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make an output folder.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
     from ninefold.errors import InputError
 
     try:

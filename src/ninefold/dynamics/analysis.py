@@ -11,9 +11,10 @@ import numpy as np
 
 from ninefold.dynamics.anion_rates import AnionGroups, by_anion
 from ninefold.dynamics.correlation import Curve, Stretched, curve_of, fit_stretched, mean_of, second_rank
-from ninefold.dynamics.density import Connection, body_density, connection, lab_density
+from ninefold.dynamics.density import body_density, lab_density
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.passage import Passage, passage
+from ninefold.dynamics.pockets import Connection, connection
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
 from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Arrhenius, fit_arrhenius
 from ninefold.dynamics.tracking import COMMIT

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.density import merge_tree, periodic_density, smoothed
+from ninefold.dynamics.density import periodic_density, smoothed
 from ninefold.dynamics.displacements import Displacements
 from ninefold.dynamics.equivalence import TOLERANCE as SYMMETRY
 from ninefold.dynamics.equivalence import Framework, classes, operations
+from ninefold.dynamics.pockets import merge_tree
 from ninefold.dynamics.rates import BOLTZMANN
 from ninefold.errors import InputError
 

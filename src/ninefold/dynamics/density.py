@@ -1,15 +1,9 @@
-"""Time-averaged density of atoms on a grid, its free-energy surface, and where that surface first connects.
-
-The free energy of a place is -kT ln(rho / rho_max). At an energy the surface encloses the places below it; raised from
-zero it first holds separate pockets around the sites, then pockets join. `merge_tree` gives the energy of every
-joining, and that at which a pocket first reaches its own periodic image: percolation through the crystal.
-"""
+"""Time-averaged density of atoms on a grid, and its free-energy surface, -kT ln(rho / rho_max)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -22,6 +16,12 @@ RESOLUTION = 0.2
 """Å; edge of a voxel."""
 LARGEST_GRID = 100_000_000
 """Voxels, 0.8 GB."""
+_CUT = 4.0
+"""Widths at which the Gaussian of a smoothing ends, as SciPy's does."""
+_ORTHOGONAL = 1e-6
+_ROUNDING = 1e-12
+_REACH = 2.0
+"""Widths of a smoothing around a sample within which a density is that of samples."""
 
 
 @dataclass(frozen=True)
@@ -55,58 +55,6 @@ class Density:
             return -BOLTZMANN * self.temperature_K * np.log(self.counts / self.counts.max())
 
 
-class Merge(NamedTuple):
-    """Two pockets of the free-energy surface join."""
-
-    energy_eV: float
-    """Of the saddle between them, above the deepest place."""
-    higher_minimum_eV: float
-    """Free energy of the minimum of the pocket that ends here."""
-    higher: tuple[int, int, int]
-    """Voxel of that minimum."""
-    lower: tuple[int, int, int]
-    """Voxel of the minimum of the pocket that goes on."""
-
-    @property
-    def persistence(self) -> float:
-        """Of the ended pocket: from its minimum to the saddle, eV."""
-        return self.energy_eV - self.higher_minimum_eV
-
-
-class MergeTree(NamedTuple):
-    """All joinings by rising energy."""
-
-    merges: tuple[Merge, ...]
-    percolation_eV: float | None
-    """Where a pocket first reaches its own periodic image; None if it never does."""
-    deepest: tuple[int, int, int]
-    """Voxel of the lowest free energy."""
-
-    def sites(self, persistence_eV: float) -> list[tuple[int, int, int]]:
-        """Voxels of the minima that are deeper than the saddle around them by this much, the deepest first."""
-        kept = [merge for merge in self.merges if merge.persistence >= persistence_eV]
-        return [self.deepest, *(merge.higher for merge in sorted(kept, key=lambda merge: merge.higher_minimum_eV))]
-
-    def connection(self, voxels: Iterable[tuple[int, int, int]]) -> float | None:
-        """Energy at which all these minima lie in one pocket; None if they never do.
-
-        Args:
-            voxels: Some of `sites`.
-        """
-        wanted = set(voxels)
-        if len(wanted) < 2:
-            return 0.0
-        group = {voxel: {voxel} for voxel in wanted}
-        pocket: dict[tuple[int, int, int], set[tuple[int, int, int]]] = dict(group)
-        for merge in self.merges:
-            joined = pocket.pop(merge.higher, set()) | pocket.pop(merge.lower, set())
-            if joined:
-                pocket[merge.lower] = joined
-            if joined == wanted:
-                return merge.energy_eV
-        return None
-
-
 def lab_density(
     trajectory: Trajectory, symbol: str = "H", resolution: float = RESOLUTION, temperature_K: float | None = None
 ) -> Density:
@@ -134,6 +82,26 @@ def lab_density(
         )
     counts: np.ndarray | None = None
     cells, frames = np.zeros((3, 3)), 0
+    for fractional, of_frames in without_drift(trajectory, chosen):
+        if counts is None:
+            counts = np.zeros(grid_shape(of_frames[0], resolution))
+        count_positions(np.ascontiguousarray(fractional.reshape(-1, 3)), counts)
+        cells += of_frames.sum(axis=0)
+        frames += len(of_frames)
+    assert counts is not None
+    return Density(counts, cells / frames, np.zeros(3), True, temperature, int(counts.sum()))
+
+
+def without_drift(trajectory: Trajectory, chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Positions of some atoms, the drift of the mean of all other atoms since the first frame taken out.
+
+    Args:
+        trajectory: Wrapped or not.
+        chosen: shape (n_atoms,), which atoms; without any other the drift stays.
+
+    Yields:
+        Fractional coordinates, shape (f, k, 3), and cells, shape (f, 3, 3), Å.
+    """
     last: np.ndarray | None = None
     moved = np.zeros(3)
     for chunk in trajectory.chunks():
@@ -145,13 +113,7 @@ def lab_density(
             drift = moved + np.cumsum((steps - np.round(steps)).mean(axis=1), axis=0)
             last, moved = others[-1:], drift[-1]
             fractional = fractional - drift[:, None, :]
-        if counts is None:
-            counts = np.zeros(_shape(chunk.cells[0], resolution))
-        _count(np.ascontiguousarray(fractional[:, chosen].reshape(-1, 3)), counts)
-        cells += chunk.cells.sum(axis=0)
-        frames += len(chunk)
-    assert counts is not None
-    return Density(counts, cells / frames, np.zeros(3), True, temperature, int(counts.sum()))
+        yield fractional[:, chosen], chunk.cells
 
 
 def periodic_density(
@@ -168,9 +130,9 @@ def periodic_density(
     Raises:
         InputError: for a grid too fine.
     """
-    counts = np.zeros(_shape(cell, resolution))
+    counts = np.zeros(grid_shape(cell, resolution))
     for piece in fractional:
-        _count(np.ascontiguousarray(piece, dtype=float), counts)
+        count_positions(np.ascontiguousarray(piece, dtype=float), counts)
     return Density(counts, cell, np.zeros(3), True, temperature_K, int(counts.sum()))
 
 
@@ -186,94 +148,90 @@ def body_density(
         resolution: Longest edge of a voxel, Å.
     """
     cell = 2 * radius * np.eye(3)
-    counts = np.zeros(_shape(cell, resolution))
+    counts = np.zeros(grid_shape(cell, resolution))
     for piece in vectors:
         fractional = piece.reshape(-1, 3) / (2 * radius) + 0.5
         inside = ((fractional >= 0) & (fractional < 1)).all(axis=1)
-        _count(np.ascontiguousarray(fractional[inside], dtype=float), counts)
+        count_positions(np.ascontiguousarray(fractional[inside], dtype=float), counts)
     return Density(counts, cell, np.full(3, -radius), False, temperature_K, int(counts.sum()))
 
 
 def smoothed(density: Density, width: float) -> Density:
-    """Counts folded with a Gaussian, which lowers a peak and fills a saddle: see `connection`.
+    """Counts folded with a Gaussian, which lowers a peak and fills a saddle: see `pockets.connection`.
 
     Args:
         density: Any.
-        width: Standard deviation, Å.
+        width: Standard deviation, Å, the same in all directions.
     """
-    from scipy.ndimage import gaussian_filter
-
-    edges = np.linalg.norm(density.cell, axis=1) / density.counts.shape
-    mode = "wrap" if density.is_periodic else "constant"
-    counts = gaussian_filter(density.counts, width / edges, mode=mode)
-    return Density(counts, density.cell, density.origin, density.is_periodic, density.temperature_K, density.samples)
+    return replace(density, counts=_folded(density, width))
 
 
-def merge_tree(density: Density) -> MergeTree:
-    """Every joining of pockets, by neighbours over faces, edges and corners of voxels."""
-    energies = density.free_energy()
-    flat = energies.ravel()
-    order = np.argsort(flat, kind="stable")
-    order = order[np.isfinite(flat[order])]
-    shape = np.array(energies.shape)
-    rank = np.full(flat.size, flat.size)
-    rank[order] = np.arange(len(order))
-    rows, percolation = _merge(rank, order, shape, density.is_periodic)
-    merges = tuple(
-        Merge(float(flat[saddle]), float(flat[higher]), _voxel(higher, energies.shape), _voxel(lower, energies.shape))
-        for saddle, higher, lower in rows
-    )
-    return MergeTree(
-        merges, None if percolation < 0 else float(flat[percolation]), _voxel(int(order[0]), energies.shape)
-    )
+def supported(density: Density, raw: Density, width: float) -> Density:
+    """A smoothed density, 0 where no sample lies within some two widths: there it is the tails of the smoothing alone.
+
+    Args:
+        density: Smoothed.
+        raw: The same, not smoothed.
+        width: Å.
+    """
+    from scipy.ndimage import maximum_filter
+
+    # along an oblique cell's edge a box of its voxels is narrower than its edges
+    heights = 1 / np.linalg.norm(np.linalg.inv(raw.cell), axis=0) / raw.counts.shape
+    size = 2 * np.maximum(1, np.round(_REACH * width / heights).astype(int)) + 1
+    near = maximum_filter(raw.counts, size=tuple(size), mode="wrap" if raw.is_periodic else "constant")
+    return replace(density, counts=np.where(near > 0, density.counts, 0.0))
 
 
-class Connection(NamedTuple):
-    """Where a free-energy surface connects."""
-
-    sites: tuple[tuple[int, int, int], ...]
-    """Voxels of the minima, the deepest first."""
-    connected_eV: float | None
-    """At which all sites lie in one pocket; None if they never do."""
-    percolation_eV: float | None
-    """At which a pocket reaches its own periodic image."""
-    is_extrapolated: bool
-    """Whether the effect of smoothing and of the voxels' size has been taken out."""
-
-
-def connection(density: Density, width: float, persistence_eV: float) -> Connection:
-    """Sites and the energies at which they connect.
-
-    Smoothing by s lowers a peak and fills a saddle, both in proportion to s^2 to leading order. The energies are
-    therefore taken at two widths and extrapolated to none, the mean over a voxel counting as h^2 / 12.
+def resolved_eV(density: Density, width: float, weight: float = 1.0) -> float:  # noqa: N802  # a unit
+    """Free energy beyond which a smoothed density says nothing: that of a single sample at its own maximum, eV.
 
     Args:
         density: Counts, not smoothed.
-        width: Of the smoothing, Å; the second is by the root of 2 wider.
-        persistence_eV: Depth below its saddle from which a minimum counts as a site.
+        width: Of the smoothing, Å.
+        weight: Of one sample in the counts.
     """
-    narrow = merge_tree(smoothed(density, width))
-    broad = merge_tree(smoothed(density, width * 2**0.5))
-    voxel = float((np.linalg.norm(density.cell, axis=1) / density.counts.shape).max()) ** 2 / 12
-    lever = (width**2 + voxel) / width**2
-
-    sites, others = narrow.sites(persistence_eV), broad.sites(persistence_eV)
-    connected, of_broad = narrow.connection(sites), broad.connection(others)
-    is_extrapolated = len(sites) == len(others)
-    if is_extrapolated and connected is not None and of_broad is not None:
-        connected += lever * (connected - of_broad)
-    percolation = narrow.percolation_eV
-    if is_extrapolated and percolation is not None and broad.percolation_eV is not None:
-        percolation += lever * (percolation - broad.percolation_eV)
-    return Connection(tuple(sites), connected, percolation, is_extrapolated)
+    single = np.zeros(density.counts.shape)
+    single[tuple(length // 2 for length in single.shape)] = weight
+    peak = float(_folded(replace(density, counts=single), width).max())
+    return BOLTZMANN * density.temperature_K * float(np.log(_folded(density, width).max() / peak))
 
 
-def _voxel(index: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    a, b, c = np.unravel_index(index, shape)
-    return int(a), int(b), int(c)
+def _folded(density: Density, width: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    shape = np.array(density.counts.shape)
+    lengths = np.linalg.norm(density.cell, axis=1)
+    cosines = density.cell @ density.cell.T / np.outer(lengths, lengths)
+    if not density.is_periodic or np.abs(cosines - np.eye(3)).max() < _ORTHOGONAL:
+        mode = "wrap" if density.is_periodic else "constant"
+        folded: np.ndarray = gaussian_filter(density.counts, width / (lengths / shape), mode=mode)
+        return folded
+    # along the edges of an oblique cell, one after the other, the Gaussian would not be round
+    from scipy.fft import irfftn, rfftn
+
+    a, b, c = (np.fft.fftfreq(count) for count in shape)
+    squared = np.zeros(density.counts.shape)
+    for axis in range(3):
+        along = a[:, None, None] * density.cell[0, axis] + b[None, :, None] * density.cell[1, axis]
+        squared += (along + c[None, None, :] * density.cell[2, axis]) ** 2
+    kernel = np.where(squared <= (_CUT * width) ** 2, np.exp(-squared / (2 * width**2)), 0.0)
+    kernel /= kernel.sum()
+    counts: np.ndarray = irfftn(rfftn(density.counts) * rfftn(kernel), s=density.counts.shape)
+    # rounding leaves noise, of either sign, where no atom ever was
+    return np.where(counts > _ROUNDING * counts.max(), counts, 0.0)
 
 
-def _shape(cell: np.ndarray, resolution: float) -> tuple[int, int, int]:
+def grid_shape(cell: np.ndarray, resolution: float) -> tuple[int, int, int]:
+    """Voxels along each edge of a cell.
+
+    Args:
+        cell: shape (3, 3), Å, rows are its edges.
+        resolution: Longest edge of a voxel, Å.
+
+    Raises:
+        InputError: for a grid too fine or too coarse.
+    """
     if not 0.02 <= resolution <= 2:
         raise InputError("resolution", resolution, allowed="0.02 to 2 Å")
     edges = np.linalg.norm(cell, axis=1)
@@ -287,86 +245,10 @@ def _shape(cell: np.ndarray, resolution: float) -> tuple[int, int, int]:
 
 
 @numba.njit(cache=True)
-def _count(fractional: np.ndarray, counts: np.ndarray) -> None:
+def count_positions(fractional: np.ndarray, counts: np.ndarray) -> None:
     """Add one to the voxel of each position, wrapped into the cell."""
     for row in range(len(fractional)):
         a = int(np.floor((fractional[row, 0] % 1.0) * counts.shape[0])) % counts.shape[0]
         b = int(np.floor((fractional[row, 1] % 1.0) * counts.shape[1])) % counts.shape[1]
         c = int(np.floor((fractional[row, 2] % 1.0) * counts.shape[2])) % counts.shape[2]
         counts[a, b, c] += 1.0
-
-
-@numba.njit(cache=True)
-def _root(parent: np.ndarray, shift: np.ndarray, index: int) -> tuple[int, int, int, int]:
-    """Root of a voxel and the cells between the voxel and the root's copy that it is connected to."""
-    a = b = c = 0
-    node = index
-    while parent[node] != node:
-        a += shift[node, 0]
-        b += shift[node, 1]
-        c += shift[node, 2]
-        node = parent[node]
-    root, total_a, total_b, total_c = node, a, b, c
-    node = index
-    while parent[node] != root and node != root:
-        following = parent[node]
-        step_a, step_b, step_c = shift[node, 0], shift[node, 1], shift[node, 2]
-        parent[node] = root
-        shift[node, 0], shift[node, 1], shift[node, 2] = a, b, c
-        a, b, c = a - step_a, b - step_b, c - step_c
-        node = following
-    return root, total_a, total_b, total_c
-
-
-@numba.njit(cache=True)
-def _merge(
-    rank: np.ndarray, order: np.ndarray, shape: np.ndarray, is_periodic: bool
-) -> tuple[list[tuple[int, int, int]], int]:
-    """Joinings (saddle, minimum of the ended pocket, minimum of the other) and the voxel where one percolates."""
-    size = len(rank)
-    parent = np.full(size, -1)
-    lowest = np.full(size, -1)
-    shift = np.zeros((size, 3), dtype=np.int32)
-    rows = [(0, 0, 0) for _ in range(0)]
-    percolation = -1
-    nb, nc = shape[1], shape[2]
-    for index in order:
-        parent[index] = index
-        lowest[index] = index
-        a, b, c = index // (nb * nc), index // nc % nb, index % nc
-        for da in range(-1, 2):
-            for db in range(-1, 2):
-                for dc in range(-1, 2):
-                    if da == 0 and db == 0 and dc == 0:
-                        continue
-                    xa, xb, xc = a + da, b + db, c + dc
-                    ca = cb = cc = 0
-                    if xa < 0 or xa >= shape[0] or xb < 0 or xb >= nb or xc < 0 or xc >= nc:
-                        if not is_periodic:
-                            continue
-                        ca, cb, cc = xa // shape[0], xb // nb, xc // nc
-                        xa, xb, xc = xa % shape[0], xb % nb, xc % nc
-                    other = (xa * nb + xb) * nc + xc
-                    if parent[other] < 0:
-                        continue
-                    mine, ma, mb, mc = _root(parent, shift, index)
-                    theirs, ta, tb, tc = _root(parent, shift, other)
-                    # cells from the root's copy of this voxel to that of the neighbour, over this step
-                    ga, gb, gc = ma - ta - ca, mb - tb - cb, mc - tc - cc
-                    if mine == theirs:
-                        if percolation < 0 and (ga != 0 or gb != 0 or gc != 0):
-                            percolation = index
-                        continue
-                    if rank[lowest[mine]] < rank[lowest[theirs]]:
-                        ended, kept = theirs, mine
-                        sign = -1
-                    else:
-                        ended, kept = mine, theirs
-                        sign = 1
-                    if lowest[ended] != index:
-                        rows.append((index, lowest[ended], lowest[kept]))
-                    parent[ended] = kept
-                    shift[ended, 0] = -sign * ga
-                    shift[ended, 1] = -sign * gb
-                    shift[ended, 2] = -sign * gc
-    return rows, percolation
