@@ -15,6 +15,7 @@ from ninefold.cli.dynamics_distil import distil
 from ninefold.cli.dynamics_jumps import jumps
 from ninefold.cli.dynamics_paths import paths
 from ninefold.cli.dynamics_plot import plot
+from ninefold.cli.dynamics_quench import quench
 from ninefold.cli.dynamics_sources import (
     EveryOption,
     FilesArgument,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
-    for command in (run, analyse, paths, transport, jumps, candidates, plot, distil, density):
+    for command in (run, analyse, paths, transport, jumps, candidates, plot, distil, density, quench):
         group.command()(command)
     app.add_typer(group, name="dynamics")
 

@@ -21,6 +21,7 @@ from ninefold.cli.outputs import ForceOption
 
 if TYPE_CHECKING:
     from ninefold.dynamics.connections import Estimate
+    from ninefold.dynamics.density_maps import Frame
     from ninefold.dynamics.surfaces import Surface, Surfaces
 
 FRAMES = ("crystal", "anion")
@@ -98,16 +99,10 @@ def density(
     for trajectory in trajectories:
         if trajectory.temperature_K is None:
             refuse("--temperature", None, "is needed for a free energy", "K, once for each file in their order")
+    chosen: Frame = "crystal" if frame == "crystal" else "anion"
     settings = SurfaceSettings(
-        frame,
-        ligands,
-        polyhedron,
-        symmetric,
-        smoothing,
-        resolution,
-        blocks,
-        resamples,  # type: ignore[arg-type]
-    )
+        chosen, ligands, polyhedron, symmetric, smoothing, resolution, blocks, resamples
+    )  # fmt: skip
     plain = []
     with step_progress() as notify:
         for done, (stem, trajectory) in enumerate(zip(stems, trajectories, strict=True)):

@@ -192,7 +192,7 @@ def resolved_eV(density: Density, width: float, weight: float = 1.0) -> float:  
         weight: Of one sample in the counts.
     """
     single = np.zeros(density.counts.shape)
-    single[tuple(length // 2 for length in single.shape)] = weight
+    single.flat[np.ravel_multi_index([length // 2 for length in density.counts.shape], density.counts.shape)] = weight
     peak = float(_folded(replace(density, counts=single), width).max())
     return BOLTZMANN * density.temperature_K * float(np.log(_folded(density, width).max() / peak))
 

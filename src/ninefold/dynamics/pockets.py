@@ -60,9 +60,8 @@ class MergeTree(NamedTuple):
     def pockets(self, energy_eV: float) -> int:
         """Separate pockets of the surface at an energy: what a flood fill of the places below it would find."""
         minima = [0.0, *(merge.higher_minimum_eV for merge in self.merges), *self.separate.values()]
-        return sum(energy <= energy_eV for energy in minima) - sum(
-            merge.energy_eV <= energy_eV for merge in self.merges
-        )
+        ended = sum(merge.energy_eV <= energy_eV for merge in self.merges)
+        return sum(energy <= energy_eV for energy in minima) - ended
 
     def groups(self, voxels: Iterable[tuple[int, int, int]], energy_eV: float) -> list[set[tuple[int, int, int]]]:
         """Which of these minima lie in one pocket at an energy; one that is not below it yet is by itself.
@@ -220,9 +219,7 @@ def _root(parent: np.ndarray, shift: np.ndarray, index: int) -> tuple[int, int, 
 def _merge(
     rank: np.ndarray, order: np.ndarray, shape: np.ndarray, is_periodic: bool
 ) -> tuple[list[tuple[int, int, int]], int, list[int]]:
-    """Joinings (saddle, minimum of the ended pocket, minimum of the other), the voxel where one percolates (-1: none),
-    and the minima of the pockets that are left at the end.
-    """
+    """Joinings (saddle, minimum of the ended pocket, of the other), where one percolates (-1: none), minima left."""
     size = len(rank)
     parent = np.full(size, -1)
     lowest = np.full(size, -1)

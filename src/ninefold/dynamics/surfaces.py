@@ -12,6 +12,7 @@ from ninefold.dynamics.anion_rates import by_anion
 from ninefold.dynamics.connections import (
     RESAMPLES,
     Estimate,
+    Measure,
     anions_connect,
     estimates,
     percolates,
@@ -141,7 +142,7 @@ def surfaces_of(trajectory: Trajectory, centre: str, settings: SurfaceSettings |
         sampled = crystal_density(
             trajectory, crystal, frames, temperature, chosen.resolution or RESOLUTION, blocks, group
         )  # fmt: skip
-        measures = {"through the crystal": percolates}
+        measures: dict[str, Measure] = {"through the crystal": percolates}
         centres = sorted({history.segment.centre for history in histories})
         if set(centres) <= set(crystal.atoms.tolist()):
             farthest = _OF_AN_ANION * found.mean_distance

@@ -118,11 +118,11 @@ def _draw(axis: Any, row: SurfaceRow, energy: float, highest: float) -> None:
     frame = ((box @ row.cell) + row.first_point) @ view.T
     if row.is_periodic:
         axis.add_collection(LineCollection([frame[list(edge), :2] for edge in edges], colors="#888888", linewidths=0.6))
-    axis.add_collection(
-        PolyCollection(
-            every[order][:, :, :2], facecolors=shades[order], edgecolors=shades[order], linewidths=0.2, rasterized=True
-        )
+    drawn = PolyCollection(
+        list(every[order][:, :, :2]), facecolors=shades[order], edgecolors=shades[order], linewidths=0.2
     )  # fmt: skip
+    drawn.set_rasterized(True)
+    axis.add_collection(drawn)
     # the panels of a row have one scale
     shown = frame if row.is_periodic else np.concatenate([_surface(row, highest).points @ view.T, frame.mean(0)[None]])
     middle = frame.mean(axis=0)
