@@ -173,6 +173,7 @@ def analyse(
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse as analyse_one
     from ninefold.dynamics.analysis import barrier, barriers_by_anion
+    from ninefold.dynamics.event_paths import event_path
     from ninefold.errors import InputError
 
     trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
@@ -188,10 +189,16 @@ def analyse(
             fit, by_anion = barrier(found), barriers_by_anion(found)
         except InputError as error:
             typer.echo(f"No barrier: {error.problem}; {error.hint or error.allowed}", err=True)
+    events = [event for one in found for event in one.pseudorotation.events]
+    path = event_path(events)
+    paths = {
+        group.name: event_path(events, group.centres) for group in found[0].anions.groups if group.name in by_anion
+    }
     if json:
         print_json(
             {
                 "trajectories": [one.to_dict() for one in found],
+                "path": None if path is None else path.to_dict(),
                 "barrier": None if fit is None else fit._asdict(),
                 "barriers_by_anion": {name: one._asdict() for name, one in by_anion.items()},
             }
@@ -203,6 +210,6 @@ def analyse(
     for one in found:
         print_analysis(out, one)
     if fit is not None:
-        print_barrier(out, fit)
+        print_barrier(out, fit, path)
     for name, one_fit in by_anion.items():
-        print_barrier(out, one_fit, name)
+        print_barrier(out, one_fit, paths[name], name)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
     from ninefold.dynamics.breathing import Breathing
     from ninefold.dynamics.correlation import Stretched
+    from ninefold.dynamics.event_paths import EventPath
     from ninefold.dynamics.passage import Passage
     from ninefold.dynamics.pockets import Connection
     from ninefold.dynamics.pseudorotation import Pseudorotation
@@ -19,6 +20,8 @@ MOST_KINDS = 6
 
 def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
     """One trajectory."""
+    from ninefold.dynamics.event_paths import EventPath
+
     found = analysis.pseudorotation
     at = "" if found.temperature_K is None else f", {found.temperature_K:g} K"
     out.print(
@@ -53,10 +56,8 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
             out.print(f"  ... and {len(found.kinds) - MOST_KINDS} more kinds of permutations")
             break
         one = next(event for event in found.events if event.kind == kind)
-        out.print(
-            f"  kind {place + 1:<14} {count} times: {one.ligands_moved} ligands move, path {one.path_length:.2f} Å, "
-            f"farthest {one.longest_displacement:.2f} Å"
-        )
+        path = EventPath(count, one.path_length, one.longest_displacement)
+        out.print(f"  kind {place + 1:<14} {count} times: {one.ligands_moved} ligands move, path {path.sentence}")
     for note in analysis.notes:
         out.print(f"  note: {note}")
 
@@ -72,13 +73,15 @@ def box_lines(box: Breathing) -> list[str]:
     ]  # fmt: skip
 
 
-def print_barrier(out: Any, fit: Arrhenius, anion: str | None = None) -> None:
+def print_barrier(out: Any, fit: Arrhenius, path: EventPath | None, anion: str | None = None) -> None:
     """Of several temperatures; of all anions, or of one kind."""
     name = "" if anion is None else f" of {anion}"
     out.print(
         f"Barrier of the permutations{name}: {fit.barrier_eV * 1000:.0f} meV (95 %: {fit.low_eV * 1000:.0f} to "
         f"{fit.high_eV * 1000:.0f}), prefactor {fit.prefactor_per_ps:.3g} per ps; at 300 K {fit.rate(300.0):.2g} per ps"
     )
+    if path is not None:
+        out.print(f"  hydrogen's path per permutation, mean of {path.events}: {path.sentence}")
 
 
 def _count(number: int, noun: str) -> str:
