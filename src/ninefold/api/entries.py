@@ -123,7 +123,7 @@ def _candidates(
                 continue
             row = documents[key]
             told = ("label", "formula", "anion", "rank", "e_above_hull", "phase_separation_energy", "is_known")
-            kind = "known, searched" if row["is_competitor"] else "candidate"
+            kind = "known, searched" if row["is_competitor"] and row["is_known"] else "candidate"
             data = {
                 "name": row["label"], "kind": kind, **{key: row[key] for key in told},
                 "structure_id": minimum["structure"], "competes": row["is_competitor"] or do_compete,

@@ -37,6 +37,7 @@ class CandidateRow:
     anion_class: str
     is_neighbour: bool
     is_competitor: bool
+    is_low_budget: bool
     prior: float
     status: str
     energy_per_atom: float | None

@@ -145,6 +145,17 @@ class Campaign(Settings):
         return self
 
     @model_validator(mode="after")
+    def _check_complete_search(self) -> Self:
+        complete, of_candidates = self.stability.complete_search, self.structures.most_relaxations
+        if complete is not None and complete.relaxations >= of_candidates:
+            raise FieldError(
+                "stability.complete_search.relaxations", complete.relaxations,
+                f"is no low budget: a candidate has {of_candidates} (structures: coarse_relaxations and refinements)",
+                f"give fewer than {of_candidates}" if of_candidates > 2 else "give candidates more",
+            )  # fmt: skip
+        return self
+
+    @model_validator(mode="after")
     def _check_queries(self) -> Self:
         try:
             self.check_queries({}, may_have_more=bool(self.stages))
@@ -171,10 +182,14 @@ class Campaign(Settings):
         """The search's method first, then those of `energies`: by rising trust."""
         return (self.engine, *self.energies)
 
-    @property
-    def search_budget(self) -> SearchBudget:
-        """`structures` as the search takes it: refined only roughly where a further method relaxes to the end."""
-        budget = self.structures
+    def budget_of(self, *, is_low: bool) -> SearchBudget:
+        """Of a composition: `structures`, or less of it for one that `stability.complete_search` adds."""
+        complete = self.stability.complete_search
+        return self.structures if complete is None or not is_low else self.structures.reduced_to(complete.relaxations)
+
+    def search_budget_of(self, *, is_low: bool) -> SearchBudget:
+        """As `budget_of`, as the search takes it: refined roughly where a further method relaxes to the end."""
+        budget = self.budget_of(is_low=is_low)
         if not self.energies or budget.search_fmax is None:
             return budget
         return budget.model_copy(update={"final_fmax": max(budget.final_fmax, budget.search_fmax)})
@@ -245,6 +260,8 @@ class Campaign(Settings):
             settings.pop("energies")
         if not self.energies or self.structures.search_fmax is None:
             settings["structures"].pop("search_fmax")
+        if self.stability.complete_search is None:
+            settings["stability"].pop("complete_search")
         settings.pop("stages")
         if self.stages:
             settings["stages"] = STAGES.checksum(self.stages)

@@ -88,7 +88,28 @@ def _estimate(campaign: Campaign, rule_set: RuleSet, compositions: int, store: s
         except NinefoldError:
             pass  # one that is not there yet, or cannot be read, is the run's to refuse; the shipped rates have to do
     rates = rates or measured_rates(campaign)
-    return None if rates is None else estimate(campaign, compositions, rates, _competitors(campaign, rule_set))
+    if rates is None:
+        return None
+    return estimate(campaign, compositions, rates, _competitors(campaign, rule_set), _completing(campaign, rule_set))
+
+
+def _completing(campaign: Campaign, rule_set: RuleSet) -> int:
+    """Compositions that `stability.complete_search` adds, as `Selection.remaining` counts them."""
+    if campaign.stability.complete_search is None:
+        return 0
+    from ninefold.enumeration import complete_assignments
+    from ninefold.stages.select import FEWEST_LIGANDS
+
+    systems: set[frozenset[str]] = set()
+    known: set[str] = set()
+    for table in _tables(campaign):
+        for assignment in table.assignments(rule_set.apply(table).kept_rows):
+            systems.add(frozenset(assignment.amounts))
+            known.add(assignment.formula)
+    if campaign.stability.search_known_compounds:
+        made = (item for item in campaign.known_compounds() if item.assignment.n >= FEWEST_LIGANDS)
+        known.update(item.formula for item in made)
+    return len({each.formula for system in systems for each in complete_assignments(system)} - known)
 
 
 def _competitors(campaign: Campaign, rule_set: RuleSet) -> int:

@@ -43,6 +43,8 @@ def adopt(store: Store, campaign: Campaign, compositions: list[CompositionRecord
 
     budget = campaign.structures
     for composition in compositions:
+        if composition.is_low_budget:  # schema 2 knew none
+            continue
         assignment = composition.to_assignment()
         for number in range(1, budget.rounds + 1):
             old = store.get("pools", _old_pool_id(campaign, assignment, number))

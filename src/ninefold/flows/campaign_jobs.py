@@ -102,11 +102,18 @@ def select_compositions(campaign: Settings, store: str, registered: dict[str, An
             chosen.sort(key=lambda item: item[0])  # of equal ones, in the order of the enumeration
             for _, text in chosen:
                 yield from decode_lines(text)
-            if screened.stability.search_known_compounds:
+            asked = screened.stability
+            if asked.search_known_compounds or asked.complete_search is not None:
                 with counted(opened, name, "competitors", attempt=attempt) as funnel:
-                    records, counts = selection.competitors(compounds)
-                    yield from _select(opened, screened, records, method, stored, has_some=has_some)
-                    take(funnel, counts)
+                    made: list[CompositionRecord] = []
+                    if asked.search_known_compounds:
+                        made, counts = selection.competitors(compounds)
+                        yield from _select(opened, screened, made, method, stored, has_some=has_some)
+                        take(funnel, counts)
+                    if asked.complete_search is not None:
+                        rest, counts = selection.remaining(made)
+                        yield from _select(opened, screened, rest, method, stored, has_some=has_some)
+                        take(funnel, counts)
 
         shards = shards_of(opened, lines(), screened.execution.compositions_per_job, attempt)
         if not is_late(opened, name, attempt):  # a later selection may have kept others

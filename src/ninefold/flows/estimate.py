@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ninefold.campaign.model import Campaign
+    from ninefold.search.budget import SearchBudget
     from ninefold.store import Store
 
 FEWEST = 5
@@ -61,23 +62,36 @@ class Estimate(NamedTuple):
     origin: str
     left_out: tuple[str, ...] = ()
     """Further methods whose rates are not known."""
+    low_budget: int = 0
+    """Searches with the low budget of a complete search, beside the others."""
+    core_seconds_per_low_budget: Range | None = None
+    """Of one of these, further methods left out."""
 
     def summary(self) -> str:
         """One sentence with the rates and their source."""
         each, total = self.core_seconds_per_search, self.hours
         left_out = listed(["reference phases", *self.left_out], 6)
+        more = ""
+        if (low := self.core_seconds_per_low_budget) is not None:
+            more = (
+                f" and {self.low_budget:,} with a low budget, of some {low.middle:.0f} ({low.low:.0f} to "
+                f"{low.high:.0f}), which complete the hulls"
+            )
         return (
             f"about {_hours(total.middle)} ({_hours(total.low)} to {_hours(total.high)}) on {self.workers} "
             f"worker{'' if self.workers == 1 else 's'}: {self.searches:,} searches of some {each.middle:.0f} "
-            f"({each.low:.0f} to {each.high:.0f}) core-seconds; an estimate, {left_out} left out; "
+            f"({each.low:.0f} to {each.high:.0f}) core-seconds{more}; an estimate, {left_out} left out; "
             f"rates: {self.origin}"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
+        low = self.core_seconds_per_low_budget
         return {
             "searches": self.searches, "workers": self.workers, "rates": self.origin,
             "core_seconds_per_search": self.core_seconds_per_search._asdict(), "hours": self.hours._asdict(),
+            "low_budget_searches": self.low_budget,
+            "core_seconds_per_low_budget_search": None if low is None else low._asdict(),
         }  # fmt: skip
 
 
@@ -92,7 +106,19 @@ def measured_rates(campaign: Campaign, store: Store | None = None) -> Rates | No
     return found or (SHIPPED.get(campaign.engine.name) if campaign.engine.model is None else None)
 
 
-def estimate(campaign: Campaign, compositions: int, rates: Rates, competitors: int = 0) -> Estimate:
+def per_search(budget: SearchBudget, rates: Rates) -> Range:
+    """Core-seconds of one search of a composition: a budget times rates."""
+    return Range(
+        *(
+            budget.pool * build + budget.most_relaxations * relax
+            for build, relax in zip(rates.per_structure, rates.per_relaxation, strict=True)
+        )
+    )
+
+
+def estimate(
+    campaign: Campaign, compositions: int, rates: Rates, competitors: int = 0, low_budget: int = 0
+) -> Estimate:
     """What the searches of a campaign and its further methods take: rates times its budgets.
 
     Args:
@@ -100,30 +126,27 @@ def estimate(campaign: Campaign, compositions: int, rates: Rates, competitors: i
         compositions: That pass the rules.
         rates: See `measured_rates`.
         competitors: Made compounds that are searched beside them, in every round.
+        low_budget: Compositions that a complete search adds.
     """
     from ninefold.search.allocation import in_round
 
     budget = campaign.structures
-    relaxations = budget.coarse_relaxations + budget.refinements
-    if budget.relaxations is not None:
-        relaxations = min(relaxations, budget.relaxations)
-    each = Range(
-        *(
-            budget.pool * build + relaxations * relax
-            for build, relax in zip(rates.per_structure, rates.per_relaxation, strict=True)
-        )
-    )
+    each = per_search(budget, rates)
+    low = per_search(campaign.budget_of(is_low=True), rates)
     searches = sum(in_round(compositions, number) + competitors for number in range(1, budget.rounds + 1))
     workers = campaign.execution.worker_count
     busy = max(1, min(workers, compositions))
     minima = (compositions + competitors) * budget.passed_on
+    minima += low_budget * campaign.budget_of(is_low=True).passed_on
     further = [PER_MINIMUM[method.name] for method in campaign.energies if method.name in PER_MINIMUM]
     hours = (
-        (searches * cost + minima * sum(rate[place] for rate in further)) / busy / 3600
+        (searches * cost + low_budget * low[place] + minima * sum(rate[place] for rate in further)) / busy / 3600
         for place, cost in enumerate(each)
     )
     unknown = tuple(method.title for method in campaign.energies if method.name not in PER_MINIMUM)
-    return Estimate(searches, each, Range(*hours), workers, rates.origin, unknown)
+    return Estimate(
+        searches, each, Range(*hours), workers, rates.origin, unknown, low_budget, low if low_budget else None
+    )
 
 
 def _rates_of(store: Store, campaign: Campaign) -> Rates | None:

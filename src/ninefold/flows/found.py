@@ -53,8 +53,10 @@ class FoundMinima:
             wanted: dict[str, Found] = {}
             for key, composition in compositions.items():
                 if composition.assignment is not None:
-                    pool = build.pool_id(composition.to_assignment(), campaign.structures, campaign.seed, number)
-                    search = prescreen.search_id(pool, campaign.structures, method.id)
+                    is_low = composition.is_low_budget
+                    budget = campaign.budget_of(is_low=is_low)
+                    pool = build.pool_id(composition.to_assignment(), budget, campaign.seed, number)
+                    search = prescreen.search_id(pool, campaign.search_budget_of(is_low=is_low), method.id)
                     earlier = before[key].searches if key in before else []
                     searches = [*earlier, search]
                     wanted[key] = Found(searches, prescreen.minima_id(searches))

@@ -14,9 +14,19 @@ from jobflow import Flow, Response, job
 
 from ninefold.campaign import parse_campaign
 from ninefold.flows import search_jobs, tasks
-from ninefold.flows.estimate import PER_MINIMUM, estimate, measured_rates
+from ninefold.flows.estimate import PER_MINIMUM, measured_rates, per_search
 from ninefold.flows.rows import Found, Step, rows_of, write_rows
-from ninefold.flows.shards import WHATEVER_IS_THERE, Settings, Shard, each_line, key_of, lines_of, shard_of, shards_of
+from ninefold.flows.shards import (
+    WHATEVER_IS_THERE,
+    Settings,
+    Shard,
+    each_line,
+    is_low_budget,
+    key_of,
+    lines_of,
+    shard_of,
+    shards_of,
+)
 from ninefold.flows.spending import FIRST_STAGES, is_over
 from ninefold.flows.workplace import method_of
 from ninefold.models.composition import unpack_assignment
@@ -51,6 +61,10 @@ class Cost(NamedTuple):
     """Searches of later rounds, in units of the first."""
     further: float
     """Of further methods."""
+    low: float
+    """Of one that a complete search adds, its only search and further methods together; 0 where nothing is measured."""
+    low_further: float
+    """Of further methods, for such a one."""
 
     def whole(self, first: float) -> float:
         """With all that follows its first search."""
@@ -148,13 +162,19 @@ def _dealt(store: Store, campaign: Campaign, shards: list[Shard]) -> tuple[list[
     cost = _cost(store, campaign)
     seconds = None
     if budget.core_hours is not None:
+        low = {line["label"] for line in known if is_low_budget(line)}
         spent = sum(
-            row["core_seconds"]
+            row["core_seconds"] * (1 if row["label"] in low else 1 + cost.later)
             for name in ("pools", "searches")
-            for row in store.iterate(name, equal=searches, fields=["core_seconds"])
+            for row in store.iterate(name, equal=searches, fields=["core_seconds", "label"])
         )
-        new = sum(line["label"] not in before for line in known) * cost.whole(cost.first or 0.0)
-        seconds = 3600 * budget.core_hours - spent * (1 + cost.later) - len(before) * cost.further - new
+        further = sum(cost.low_further if label in low else cost.further for label in before)
+        new = sum(
+            cost.low if line["label"] in low else cost.whole(cost.first or 0.0)
+            for line in known
+            if line["label"] not in before
+        )
+        seconds = 3600 * budget.core_hours - spent - further - new
     number = None
     if budget.candidates is not None:
         number = budget.candidates - sum(line["id"] not in competitors for line in known)
@@ -204,8 +224,9 @@ def _size(store: Store, campaign: Campaign, lane: Lane, released: list[Shard], l
 
 def _search_of(campaign: Campaign, line: dict[str, Any], method: str) -> str:
     """Id of the first search of a composition."""
-    pool = build.pool_id(unpack_assignment(line["assignment"]), campaign.structures, campaign.seed, 1)
-    return prescreen.search_id(pool, campaign.search_budget, method)
+    is_low = is_low_budget(line)
+    pool = build.pool_id(unpack_assignment(line["assignment"]), campaign.budget_of(is_low=is_low), campaign.seed, 1)
+    return prescreen.search_id(pool, campaign.search_budget_of(is_low=is_low), method)
 
 
 def _cost(store: Store, campaign: Campaign) -> Cost:
@@ -213,9 +234,13 @@ def _cost(store: Store, campaign: Campaign) -> Cost:
     rounds = campaign.structures.rounds
     later = sum(0.5 ** (number - 1) for number in range(2, rounds + 1))
     rates = [PER_MINIMUM[method.name].middle for method in campaign.energies if method.name in PER_MINIMUM]
+    low_budget = campaign.budget_of(is_low=True)
+    further, low_further = (budget.passed_on * sum(rates) for budget in (campaign.structures, low_budget))
     measured = measured_rates(campaign, store)
-    first = None if measured is None else estimate(campaign, 1, measured).core_seconds_per_search.middle
-    return Cost(first, later, campaign.structures.passed_on * sum(rates))
+    if measured is None:
+        return Cost(None, later, further, 0.0, low_further)
+    first, low = (per_search(budget, measured).middle for budget in (campaign.structures, low_budget))
+    return Cost(first, later, further, low + low_further, low_further)
 
 
 def _assess(store: Store, campaign: Campaign, shard: Shard) -> None:

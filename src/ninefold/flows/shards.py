@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +47,16 @@ def side_by_side(jobs: Sequence[Job], name: str) -> Response:
 
 def line_of(composition: CompositionRecord) -> dict[str, Any]:
     """What a search needs of a composition that has not been searched."""
+    budget = {"is_low_budget": True} if composition.is_low_budget else {}
     return {
         "id": composition.id, "label": composition.label, "assignment": composition.assignment, "searches": [],
-        "minima": None,
+        "minima": None, **budget,
     }  # fmt: skip
+
+
+def is_low_budget(line: Mapping[str, Any]) -> bool:
+    """Whether a line's composition is one that a complete search adds."""
+    return bool(line.get("is_low_budget"))
 
 
 def shards_of(store: Store, lines: Iterable[dict[str, Any]], size: int, attempt: int) -> list[Shard]:

@@ -20,7 +20,7 @@ from ninefold.models.method import Method
 from ninefold.models.reference import ReferenceRecord
 from ninefold.stages.stability import Hulls
 from ninefold.store.records import read_all
-from ninefold.thermo.competition import Searched, searched_of
+from ninefold.thermo.competition import Searched, given, low_budget, searched_of
 
 if TYPE_CHECKING:
     from ninefold.campaign.model import Campaign
@@ -44,6 +44,8 @@ class StoredHulls:
     """By label, those with a structure."""
     references: list[ReferenceRecord]
     compositions: list[CompositionRecord]
+    searched_ids: frozenset[str]
+    """Of the compositions whose structures were searched."""
 
     def systems(self) -> list[str]:
         """Chemical systems with candidates, as they are written."""
@@ -55,10 +57,16 @@ class StoredHulls:
 
     def searched(self, elements: Iterable[str]) -> Searched:
         """What of a system's compositions was searched."""
-        wanted = frozenset(elements)
-        found = [item.formula for item in self.compositions if frozenset(item.elements) == wanted]
-        with_structure = [row.formula for row in self.rows.values() if frozenset(row.elements) == wanted]
-        return searched_of(wanted, found, with_structure)
+        system = self.system(elements)
+        found = [
+            (item.formula, item.is_low_budget)
+            for item in self.compositions
+            if item.id in self.searched_ids and set(system.elements) >= set(item.elements)
+        ]
+        placed = [row.formula for row in self.rows.values() if set(system.elements) >= set(row.elements)]
+        return searched_of(
+            system.elements, [formula for formula, _ in found], placed, low_budget(found), given(system)
+        )  # fmt: skip
 
     def notes(self, elements: Iterable[str]) -> list[str]:
         """What the hulls of a system rest on: vibrations, compression, guesses, what was searched."""
@@ -137,7 +145,8 @@ def stored_hulls(
         compositions = list(read_all(store, CompositionRecord, equal={"campaign": name, **among}))
         by_label = {row.label: row for row in rows}
         return StoredHulls(
-            campaign, Method.model_validate(document), hulls, by_label, references, compositions
+            campaign, Method.model_validate(document), hulls, by_label, references, compositions,
+            _searched(store, name, own, among),
         )  # fmt: skip
     if systems is not None:
         rows_of_all = store.iterate("candidates", equal={"campaign": name, "is_best": True}, fields=["chemical_system"])
@@ -147,6 +156,13 @@ def stored_hulls(
             allowed=listed(there, MOST_NAMED) if there else None,
         )  # fmt: skip
     raise InputError("campaign", name, problem="has no candidate with a structure", hint="'ninefold status' says why")
+
+
+def _searched(store: Store, campaign: str, methods: Sequence[str], among: Mapping[str, Any]) -> frozenset[str]:
+    """Ids of the compositions that a campaign's own methods have searched: a budget may have left out others."""
+    equal = {"campaign": campaign, "method": list(methods), **among}
+    rows = store.iterate("candidates", equal=equal, fields=["composition", "search_rounds"])
+    return frozenset(row["composition"] for row in rows if row["search_rounds"])
 
 
 def lowest_pressures_between(

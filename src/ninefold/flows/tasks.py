@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ninefold.errors import InputError
+from ninefold.flows.shards import is_low_budget
 from ninefold.flows.workplace import Failure, Workplace, isolated
 from ninefold.models.composition import CompositionRecord, unpack_assignment
 from ninefold.models.lines import decode_lines
@@ -38,11 +39,12 @@ def build_one(place: Workplace, line: dict[str, Any], number: int) -> PoolRecord
 
     campaign = place.campaign
     assignment = unpack_assignment(line["assignment"])
-    identifier = build.pool_id(assignment, campaign.structures, campaign.seed, number)
+    budget = campaign.budget_of(is_low=is_low_budget(line))
+    identifier = build.pool_id(assignment, budget, campaign.seed, number)
     known = read(place.store, PoolRecord, identifier)
     if known is not None and place.store.blobs.is_whole(known.packings):
         return known
-    result = build.build(campaign.name, assignment, campaign.structures, campaign.seed, number)
+    result = build.build(campaign.name, assignment, budget, campaign.seed, number)
     store_result(place.store, result)
     [made] = result.records
     assert isinstance(made, PoolRecord)
@@ -62,15 +64,14 @@ def prescreen_one(place: Workplace, line: dict[str, Any], number: int) -> tuple[
     campaign, store = place.campaign, place.store
     assignment = unpack_assignment(line["assignment"])
     engine = place.engine(campaign.engine)
-    identifier = prescreen.search_id(line["pool"], campaign.search_budget, engine.fingerprint)
+    budget = campaign.search_budget_of(is_low=is_low_budget(line))
+    identifier = prescreen.search_id(line["pool"], budget, engine.fingerprint)
     search = read(store, SearchRecord, identifier)
     if search is None:
         pool = _there(store, PoolRecord, line["pool"])
         proposals = build.proposals(decode_lines(store.blobs.get(pool.packings)))
         before = engine.faults.copy()
-        result = prescreen.prescreen(
-            campaign.name, assignment, proposals, campaign.search_budget, engine, line["pool"], number
-        )
+        result = prescreen.prescreen(campaign.name, assignment, proposals, budget, engine, line["pool"], number)
         if faults := engine.faults - before:
             # what was computed is stored: the next run's search goes the same way, as far as the machine lets it
             return Failure(next(iter(faults)))
@@ -117,7 +118,7 @@ def relax_minima_one(place: Workplace, line: dict[str, Any], method: int) -> Min
     campaign, store = place.campaign, place.store
     engine: CachedEngine = place.engine(campaign.methods[method])
     found = _there(store, MinimaRecord, line["minima"])
-    budget = energies.with_window(campaign.structures, read(store, Method, found.method))
+    budget = energies.with_window(campaign.budget_of(is_low=is_low_budget(line)), read(store, Method, found.method))
     identifier = energies.relaxed_id(line["minima"], budget, engine.fingerprint)
     known = read(store, MinimaRecord, identifier)
     if known is not None:

@@ -49,6 +49,7 @@ class Candidate(Record):
     anion_class: str
     is_neighbour: bool = False
     is_competitor: bool = False
+    is_low_budget: bool = False
     prior: float
     is_known: bool = False
     # of the search

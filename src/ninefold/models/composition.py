@@ -38,6 +38,8 @@ class CompositionRecord(Record):
     anion_class: str
     is_neighbour: bool = False
     is_competitor: bool = False
+    is_low_budget: bool = False
+    """Whether it is a competitor that a complete search adds, with the low budget of `stability.complete_search`."""
     is_known: bool = False
     prior: float
     """Product of the scores of the rules on the composition."""

@@ -55,7 +55,14 @@ _TABLE = (
         "boolean",
         "",
         "competitor",
-        "made compound of these systems that is no candidate: searched so that it competes, not ranked",
+        "composition of these systems that is no candidate: searched so that it competes, not ranked",
+    ),
+    (
+        "is_low_budget",
+        "boolean",
+        "",
+        "low budget",
+        "competitor that nobody asked for, searched once and briefly so that the hull is complete",
     ),
     # verdicts
     ("prior", "float", "", "prior", "product of the soft rules' scores, 0 to 1"),

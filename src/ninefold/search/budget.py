@@ -73,6 +73,30 @@ class SearchBudget(Settings):
             patience=max(usual.patience, relaxations // 2),
         )
 
+    def reduced_to(self, relaxations: int) -> SearchBudget:
+        """A smaller budget, with the same sources and criteria: one round, and every count at most what it was.
+
+        Args:
+            relaxations: Of both kinds together, at most.
+        """
+        return self.model_copy(
+            update={
+                "pool": min(self.pool, 16 * relaxations),
+                "single_points": min(self.single_points, 4 * relaxations),
+                "coarse_relaxations": min(self.coarse_relaxations, relaxations),
+                "refinements": min(self.refinements, max(1, relaxations // 4)),
+                "relaxations": min(self.most_relaxations, relaxations),
+                "rounds": 1,
+                "passed_on": min(self.passed_on, 2),
+            }
+        )
+
+    @property
+    def most_relaxations(self) -> int:
+        """Of both kinds together, as they are planned: a refinement that is run again comes on top."""
+        planned = self.coarse_relaxations + self.refinements
+        return planned if self.relaxations is None else min(planned, self.relaxations)
+
     @field_validator("sources")
     @classmethod
     def _check_sources(cls, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -27,18 +27,19 @@ class Outcome(NamedTuple):
     anion_class: str
     is_competitor: bool
     structures_found: int
+    is_low_budget: bool = False
 
 
 def outcome_of(row: Candidate) -> Outcome:
     """Of a composition's row."""
     return Outcome(
         row.composition, row.phase_separation_energy, row.e_above_same_composition, row.anion_class,
-        row.is_competitor, row.structures_found,
+        row.is_competitor, row.structures_found, row.is_low_budget,
     )  # fmt: skip
 
 
 def choose(outcomes: Iterable[Outcome], number: int) -> tuple[list[str], Counts]:
-    """Ids of the compositions for a round, the most promising first, then every competitor.
+    """Ids of the compositions for a round, the most promising first, then every competitor without a low budget.
 
     Args:
         outcomes: Of every composition of the campaign.
@@ -50,7 +51,8 @@ def choose(outcomes: Iterable[Outcome], number: int) -> tuple[list[str], Counts]
     competitors: list[str] = []
     for outcome in outcomes:
         if outcome.is_competitor:
-            competitors.append(outcome.composition)  # as often as the candidates that are measured against them
+            if not outcome.is_low_budget:
+                competitors.append(outcome.composition)  # as often as the candidates that are measured against them
             continue
         separation, same = outcome.phase_separation_energy, outcome.e_above_same_composition
         # a signed distance, unless a lower phase of the composition is known: then what it lies above that one

@@ -26,7 +26,7 @@ STAGE = Stage(
 )  # fmt: skip
 COMPETITORS = Stage(
     "competitors", "select", is_beside=True, evidence="rule", resources=Resources(memory_GB=2.0, minutes=30.0),
-    meaning="made compounds of the candidates' systems, searched beside them",
+    meaning="other compositions of the candidates' systems, searched beside them",
 )  # fmt: skip
 
 RECORDS = 1000
@@ -147,6 +147,27 @@ class Selection:
             records.append(self._record(assignment, prior, verdicts, is_competitor=True))
         return records, counts
 
+    def remaining(self, competitors: Iterable[CompositionRecord]) -> tuple[list[CompositionRecord], Counts]:
+        """Every other composition of a complete search of the kept compositions' chemical systems.
+
+        Args:
+            competitors: That are searched already; see `competitors`.
+        """
+        from ninefold.enumeration import complete_assignments
+
+        known = {record.formula for record in competitors}
+        every = {each.formula: each for system in self._systems for each in complete_assignments(system)}
+        counts = Counts(count_in=len(every))
+        counts.reasons["candidate already"] = sum(formula in self._formulas for formula in every)
+        counts.reasons["made compound already"] = sum(formula in known - self._formulas for formula in every)
+        records = []
+        for formula in sorted(every.keys() - self._formulas - known):
+            verdicts = self._rule_set.explain(every[formula])
+            prior = math.prod(verdict.score for verdict in verdicts if verdict.mode == "score")
+            records.append(self._record(every[formula], prior, verdicts, is_competitor=True, is_low_budget=True))
+        counts.count_out = len(records)
+        return records, counts
+
     def _record(
         self,
         assignment: Assignment,
@@ -154,6 +175,7 @@ class Selection:
         verdicts: Sequence[Verdict],
         neighbour_of: str | None = None,
         is_competitor: bool = False,
+        is_low_budget: bool = False,
     ) -> CompositionRecord:
         from ninefold.rules.assignments import assignments
         from ninefold.thermo.references import known_hydride_formulas
@@ -183,6 +205,7 @@ class Selection:
             is_neighbour=neighbour_of is not None,
             neighbour_of=neighbour_of,
             is_competitor=is_competitor,
+            is_low_budget=is_low_budget,
             is_known=assignment.formula in self._made | known_hydride_formulas(),
             other_assignments=[other.label for other in others if other != assignment],
             prior=prior,

@@ -93,6 +93,7 @@ class Hulls:
         self._structures: dict[str, StructureRecord] = {}
         self._published: set[tuple[tuple[str, float], ...]] = set()
         self._candidates: dict[frozenset[str], dict[str, Phase]] = {}
+        self._compositions: dict[frozenset[str], dict[str, tuple[str, bool]]] = {}
         kept: list[ReferenceRecord] = []
         for reference in references:
             if reference.energy_per_atom is not None and reference.structure is not None:
@@ -109,7 +110,9 @@ class Hulls:
             self._published.add(phase.composition)
 
     def add(self, row: Candidate) -> None:
-        """A candidate that competes with others; one without a structure is left out."""
+        """A candidate that competes with others; one without a structure counts as a composition alone."""
+        of_system = self._compositions.setdefault(frozenset(row.elements), {})
+        of_system[row.composition] = row.formula, row.is_low_budget
         if row.energy_per_atom is not None:
             self._candidates.setdefault(frozenset(row.elements), {})[row.composition] = candidate_phase(
                 row, self._thermal
@@ -160,7 +163,7 @@ class Hulls:
             if result.e_above_hull is None:
                 counts.reasons.update(result.notes or ["no hull"])
             else:
-                complete = _completeness(rows, system) if complete is None else complete
+                complete = self._completeness(rows, system) if complete is None else complete
                 result = replace(result, notes=[*result.notes, *complete])
             assessed.append(self._with(row, result, structure_of, system))
         return assessed, _without_zeros(counts)
@@ -184,6 +187,29 @@ class Hulls:
         from ninefold.thermo.stability import assess
 
         return assess(candidates, references, self._settings, others, self._synthesis, self._scale)
+
+    def _completeness(self, rows: Sequence[Candidate], system: ChemicalSystem) -> list[str]:
+        """Which facets of a system's hull are guesses, and which of its compositions were searched.
+
+        Args:
+            rows: All of the system.
+            system: With all that competes.
+        """
+        from ninefold.thermo.competition import facets_of, given, low_budget, searched_of
+
+        wanted = frozenset(rows[0].elements)
+        within = [each for elements, some in self._compositions.items() if elements < wanted for each in some.values()]
+        searched = [*((row.formula, row.is_low_budget) for row in rows), *within]
+        placed = [
+            phase.formula
+            for elements, some in self._candidates.items()
+            if elements <= wanted
+            for phase in some.values()
+        ]
+        found = searched_of(
+            wanted, [formula for formula, _ in searched], placed, low_budget(searched), given(system)
+        )  # fmt: skip
+        return [facets_of(system).describe(), found.describe()]
 
     def needs_structures(self, row: Candidate) -> bool:
         """Whether a published structure of the candidate's composition is to be looked for among its minima."""
@@ -229,20 +255,6 @@ class Hulls:
             "model_error": errors.of_distance(row.formula, products), "model_error_source": errors.describe(),
         }  # fmt: skip
         return with_uncertainty(row.model_copy(update=update))
-
-
-def _completeness(rows: Sequence[Candidate], system: ChemicalSystem) -> list[str]:
-    """Which facets of a system's hull are guesses, and which of its compositions were searched.
-
-    Args:
-        rows: All of the system.
-        system: With all that competes.
-    """
-    from ninefold.thermo.competition import facets_of, searched_of
-
-    placed = [row.formula for row in rows if row.energy_per_atom is not None]
-    searched = searched_of(rows[0].elements, [row.formula for row in rows], placed)
-    return [facets_of(system).describe(), searched.describe()]
 
 
 def _of_formation(formation: Formation | None) -> dict[str, Any]:
@@ -322,7 +334,9 @@ def candidate_phase(row: Candidate, thermal: Thermal | None = None) -> Phase:
             amounts=amounts,
             energy_per_atom=minimum.energy_per_atom,
             volume_per_atom=minimum.volume_per_formula_unit / atoms,
-            kind=KNOWN_SEARCHED if row.is_competitor else CANDIDATE,
+            kind=KNOWN_SEARCHED if row.is_competitor and row.is_known else CANDIDATE,
+            is_made=row.is_known,
+            is_low_budget=row.is_low_budget,
             centre=row.centre,
             search_spread=row.search_spread,
             method=row.method,

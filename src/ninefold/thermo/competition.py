@@ -6,17 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ninefold.chemistry.elements import CATION_CHARGES, GROUP
+from ninefold.enumeration.complete import ELECTRONS, M, N, complete_assignments
 from ninefold.errors import listed
 from ninefold.thermo.ensembles import Closed, PhaseHull
-from ninefold.thermo.phase import CANDIDATE, MOLECULE, Phase
+from ninefold.thermo.phase import CANDIDATE, KNOWN_SEARCHED, MOLECULE, Phase
 
 if TYPE_CHECKING:
     from ninefold.thermo.system import ChemicalSystem
 
-N, M, ELECTRONS = (4, 9), (0, 3), (16, 17, 18)
-"""Of a complete search: hydrogens on the centre, interstitial ones, valence electrons at the centre. The made compounds
-of ninefold's list lie within, but for two with more interstitial hydrogen and those of 20 electrons and more."""
 MOST_NAMED = 6
 
 
@@ -27,9 +24,13 @@ class Searched:
     wanted: tuple[str, ...]
     """Formulas of a complete search; empty where the system has no complex hydrides by ninefold's rules."""
     searched: tuple[str, ...]
-    """Of these, the ones that were searched."""
+    """Of these, the ones that were searched, or whose structure was given."""
     with_structure: tuple[str, ...]
-    """Of these, the ones with a structure."""
+    """Of these, the ones with a structure in the hull at hand."""
+    low_budget: tuple[str, ...] = ()
+    """Of the searched ones, those that only a low budget was spent on."""
+    given: tuple[str, ...] = ()
+    """Of the searched ones, those that ninefold has not searched: their structure is published or imported."""
 
     @property
     def is_complete(self) -> bool:
@@ -41,13 +42,15 @@ class Searched:
         if not self.wanted:
             return "no complex hydride of this system follows from the rules: nothing was to be searched"
         of_class = f"n {N[0]}-{N[1]}, m {M[0]}-{M[1]}, {ELECTRONS[0]}-{ELECTRONS[-1]} electrons"
+        how = [f"{len(self.low_budget)} of them at low budget"] if self.low_budget else []
+        how += [f"{len(self.given)} of them published or imported, not searched"] if self.given else []
+        without = sorted(set(self.searched) - set(self.with_structure))
+        how += [f"{len(without)} left no structure for this hull: {listed(without, MOST_NAMED)}"] if without else []
+        told = "; ".join([f"{len(self.searched)} of {len(self.wanted)} compositions of {of_class}", *how])
         if self.is_complete:
-            return f"completely searched: all {len(self.wanted)} compositions of {of_class}"
+            return f"completely searched: {told}"
         left = sorted(set(self.wanted) - set(self.searched))
-        return (
-            f"not completely searched: {len(self.searched)} of {len(self.wanted)} compositions of {of_class}; not: "
-            f"{listed(left, MOST_NAMED)}"
-        )
+        return f"not completely searched: {told}; not: {listed(left, MOST_NAMED)}"
 
 
 @dataclass(frozen=True)
@@ -60,50 +63,65 @@ class Facets:
     """Names of these corners."""
     missing: tuple[str, ...]
     """Formulas of compounds that are known and have no coordinates here."""
+    low_budget: tuple[str, ...] = ()
+    """Names of the guesses that only a search with a low budget has found, and nobody has made."""
 
     def describe(self) -> str:
         """For a reader."""
         told = f"{self.guessed} of {self.count} facets rest on a guess"
         if self.guesses:
             told += f" (predicted, or of an estimated structure): {listed(self.guesses, MOST_NAMED)}"
+        if self.low_budget:
+            told += f"; of these found by a low-budget search alone: {listed(self.low_budget, MOST_NAMED)}"
         if self.missing:
             told += f"; known but not in the hull: {listed(self.missing, MOST_NAMED)}"
         return told
 
 
-def searched_of(elements: Iterable[str], searched: Iterable[str], with_structure: Iterable[str]) -> Searched:
+def searched_of(
+    elements: Iterable[str],
+    searched: Iterable[str],
+    with_structure: Iterable[str],
+    low_budget: Iterable[str] = (),
+    given: Iterable[str] = (),
+) -> Searched:
     """Compare what was searched with a complete search.
 
     Args:
         elements: Of the system.
-        searched: Formulas of its compositions that were searched.
+        searched: Formulas of its compositions that were searched, those of the systems within it included.
         with_structure: Formulas that a structure was found of.
+        low_budget: Formulas that only a low budget was spent on.
+        given: Formulas with a published or imported structure in the hull.
     """
-    wanted, done, found = _complete(frozenset(elements)), set(searched), set(with_structure)
+    wanted = [assignment.formula for assignment in complete_assignments(elements)]
+    done, found, low, known = set(searched), set(with_structure), set(low_budget), set(given)
+
+    def among(some: set[str]) -> tuple[str, ...]:
+        return tuple(formula for formula in wanted if formula in some)
+
     return Searched(
-        tuple(wanted), tuple(formula for formula in wanted if formula in done),
-        tuple(formula for formula in wanted if formula in found),
-    )  # fmt: skip
+        tuple(wanted), among(done | known), among(found | known), among((low & done) - known), among(known - done)
+    )
 
 
-def _complete(elements: frozenset[str]) -> list[str]:
-    """Formulas of every complex hydride that holds all elements of a system."""
-    from ninefold.enumeration import enumerate_assignments
-    from ninefold.enumeration.space import ChemicalSpace
+def low_budget(compositions: Iterable[tuple[str, bool]]) -> set[str]:
+    """Formulas on which nothing but a low budget was spent.
 
-    metals = elements - {"H"}
-    formulas: set[str] = set()
-    for centre in sorted(metals & GROUP.keys()):
-        cations = sorted(metals - {centre})
-        if "H" not in elements or not cations or not CATION_CHARGES.keys() >= set(cations) or len(cations) > 3:
-            continue
-        space = ChemicalSpace(
-            centres=(centre,), cations=tuple(cations), n=N, m=M, cation_kinds=(len(cations), len(cations)),
-            electron_counts=ELECTRONS,
-        )  # fmt: skip
-        for table in enumerate_assignments(space):
-            formulas |= {row.formula for row in table.assignments()}
-    return sorted(formulas)
+    Args:
+        compositions: Formula, and whether its budget was low; several may share a formula.
+    """
+    every = list(compositions)
+    return {formula for formula, is_low in every if is_low} - {formula for formula, is_low in every if not is_low}
+
+
+def given(system: ChemicalSystem) -> set[str]:
+    """Formulas of the phases of a system whose structure was published or imported, and not searched for.
+
+    Args:
+        system: Complete in its elements.
+    """
+    return {phase.formula for phase in system.references if phase.kind != KNOWN_SEARCHED}
 
 
 def facets_of(system: ChemicalSystem, missing: Iterable[str] = ()) -> Facets:
@@ -116,9 +134,10 @@ def facets_of(system: ChemicalSystem, missing: Iterable[str] = ()) -> Facets:
     hull = PhaseHull(Closed(system.elements), system.competing)
     guessed = sum(any(is_guess(phase) for phase in facet) for facet in hull.facets)
     guesses = sorted({phase.name for phase in hull.stable if is_guess(phase)})
-    return Facets(len(hull.facets), guessed, tuple(guesses), tuple(missing))
+    low = sorted({phase.name for phase in hull.stable if is_guess(phase) and phase.is_low_budget})
+    return Facets(len(hull.facets), guessed, tuple(guesses), tuple(missing), tuple(low))
 
 
 def is_guess(phase: Phase) -> bool:
     """Whether nobody has made it, or its structure was derived or estimated."""
-    return phase.kind == CANDIDATE or (phase.provenance == "derived" and phase.kind != MOLECULE)
+    return (phase.kind == CANDIDATE and not phase.is_made) or (phase.provenance == "derived" and phase.kind != MOLECULE)

@@ -32,6 +32,10 @@ class Phase:
     kind: str = CANDIDATE
     """candidate; known, searched; or a reference's kind: element, molecule, binary, ternary, intermetallic,
     known_hydride."""
+    is_made: bool = False
+    """Whether a candidate or searched compound has been made."""
+    is_low_budget: bool = False
+    """Whether its structure is that of a low budget alone: see `ninefold.thermo.settings.CompleteSearch`."""
     centre: str | None = None
     """Symbol of the central atom of a complex hydride: what a synthesis starts from as the metal."""
     source: str = ""
