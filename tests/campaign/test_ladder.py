@@ -61,7 +61,7 @@ ONE, LADDER = {"engine": {"name": "lj"}}, {"energies": [{"name": "lj"}]}
 )
 def test_how_far_a_search_refines_where_a_further_method_relaxes_to_the_end(settings, fmax):
     campaign = with_(**settings)
-    assert campaign.search_budget.final_fmax == fmax
+    assert campaign.search_budget_of(is_low=False).final_fmax == fmax
     assert campaign.structures.final_fmax == settings.get("structures", {}).get("final_fmax", 0.01)
     again = parse_campaign(json.loads(json.dumps(campaign.to_dict())))
     assert (again, again.fingerprint()) == (campaign, campaign.fingerprint())

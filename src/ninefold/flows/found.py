@@ -69,11 +69,15 @@ class FoundMinima:
     ) -> dict[str, Found]:
         """What a further method has made of the minima of the search's, by composition; else as in `after_round`."""
         found: dict[str, Found] = {}
-        budget = energies.with_window(self._campaign.structures, search)
+        budgets = {low: energies.with_window(self._campaign.budget_of(is_low=low), search) for low in (False, True)}
         for page in pages(chosen, PAGE):
+            compositions = read_many(self._store, CompositionRecord, page)
             wanted = {
-                key: Found(before[key].searches, energies.relaxed_id(before[key].minima, budget, method.id))
-                for key in page
+                key: Found(
+                    before[key].searches,
+                    energies.relaxed_id(before[key].minima, budgets[composition.is_low_budget], method.id),
+                )
+                for key, composition in compositions.items()
                 if key in before
             }
             there = self._there(item.minima for item in wanted.values())
