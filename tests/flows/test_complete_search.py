@@ -1,5 +1,7 @@
 """A campaign that searches every composition of its chemical systems, with a low budget beside its candidates."""
 
+import shutil
+
 import pytest
 from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
@@ -9,10 +11,13 @@ from ninefold.campaign import parse_campaign
 from ninefold.enumeration import complete_assignments
 from ninefold.errors import InputError
 from ninefold.flows import ScreenMaker, rebuild
+from ninefold.flows.importing import import_runs
 from ninefold.flows.register import register
 from ninefold.flows.runner import Run
 from ninefold.flows.stored_hulls import stored_hulls
+from ninefold.imported.run import ImportedMethod, ImportedRun
 from ninefold.models.campaign import CampaignRecord
+from ninefold.models.structure import unpack_structure
 from ninefold.store import open_store
 
 ENGINE = """
@@ -160,6 +165,31 @@ def test_the_hull_says_how_it_was_searched_and_what_is_a_guess(stores):
     assert any("found by a low-budget search alone: MgZnH5" in note for note in notes)
     [row] = documents(store, "candidates", is_best=True, is_competitor=False)
     assert any("5 of them at low budget" in note for note in row["stability_notes"])
+
+
+def test_an_imported_structure_counts_and_is_no_low_budget(stores, tmp_path):
+    """Every phase of the hull as if another program had computed it."""
+    store, _, _ = stores
+    copy = tmp_path / "ninefold.db"
+    shutil.copy(store, copy)
+    shutil.copytree(f"{store}.files", f"{copy}.files")
+    own = [row for row in documents(store, "candidates", is_best=True) if row["formula"] in ("MgZnH4", "MgZnH5")]
+    found = [(row["minima"][0]["structure"], row["energy_per_atom"]) for row in own]
+    references = documents(store, "references", method=own[0]["method"])
+    found += [(row["structure"], row["energy_per_atom"]) for row in references if row["energy_per_atom"] is not None]
+    method = ImportedMethod("another", "1", "PBE", {})
+    with open_store(copy, mode="write") as opened:
+        runs = [
+            ImportedRun(unpack_structure(opened.get("structures", key)), energy, method, {}, source="a file", of={})
+            for key, energy in found
+        ]
+        import_runs(opened, runs, CampaignRecord.model_validate(opened.get("campaigns", "tiny")))
+        by_ninefold, there = stored_hulls(opened, "tiny"), stored_hulls(opened, "tiny", method.id)
+        low = [set(each.searched(SYSTEM).low_budget) for each in (by_ninefold, there)]
+        notes = there.notes(SYSTEM)
+    assert low[0] - low[1] == {"MgZnH5"}
+    assert any("MgZnH5" in note and "facets rest on a guess" in note for note in notes), "imported, but not made"
+    assert not any("low-budget search alone" in note for note in notes)
 
 
 def test_a_budget_of_core_time_releases_the_low_budget_at_once(stores, folder, tmp_path):

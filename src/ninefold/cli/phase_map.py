@@ -173,7 +173,7 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
         )  # fmt: skip
         system.forget()
     return {
-        "formula": row.formula, "label": row.label, "rank": row.rank,
+        "formula": row.formula, "label": row.label, "rank": row.rank, "is_low_budget": row.is_low_budget,
         "sentence": sentence(own, row.formula, width(own.pressure_slope), own_range),
         "uncertainty_eV_per_atom": sigma,
         **asdict(own), "by_temperature": lines,
@@ -195,7 +195,8 @@ def _about(found: StoredHulls, elements: list[str]) -> dict[str, Any]:
     searched = found.searched(elements)
     return {
         "system": "-".join(sorted(elements)), "notes": found.notes(elements),
-        "is_completely_searched": searched.is_complete,
+        "is_completely_searched": searched.is_complete, "compositions": len(searched.wanted),
+        "searched": len(searched.searched), "searched_at_low_budget": len(searched.low_budget),
     }  # fmt: skip
 
 
@@ -205,7 +206,8 @@ def _show(found: StoredHulls, told: list[dict[str, Any]], about: dict[str, Any])
 
     out = console()
     for each in told:
-        out.print(plain(each["sentence"] + "."), soft_wrap=True)
+        how = " (a competitor, searched at low budget)" if each["is_low_budget"] else ""
+        out.print(plain(f"{each['sentence']}{how}."), soft_wrap=True)
         if each["reaction"]:
             out.print(plain(f"  {each['reaction']}"), soft_wrap=True)
         table = table_of(">T (K)", ">p min (GPa)", ">90 % (GPa)", ">to (GPa)", "from", "note")

@@ -263,7 +263,8 @@ class ImportedRows:
             relaxations=0,
         )
         self._store.insert("minima", [record])
-        return candidate_row(composition, self._method, record)
+        # its structure is the import's, whatever budget a search of the campaign had
+        return candidate_row(composition, self._method, record).model_copy(update={"is_low_budget": False})
 
     def _minima_structures(self, rows: Sequence[Candidate]) -> dict[str, Any]:
         keys = [minimum.structure for row in rows for minimum in row.minima]

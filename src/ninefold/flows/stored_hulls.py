@@ -63,7 +63,9 @@ class StoredHulls:
             for item in self.compositions
             if item.id in self.searched_ids and set(system.elements) >= set(item.elements)
         ]
-        placed = [row.formula for row in self.rows.values() if set(system.elements) >= set(row.elements)]
+        rows = [row for row in self.rows.values() if set(system.elements) >= set(row.elements)]
+        placed = [row.formula for row in rows]
+        found += [(row.formula, row.is_low_budget) for row in rows]  # an imported structure has no low budget
         return searched_of(
             system.elements, [formula for formula, _ in found], placed, low_budget(found), given(system)
         )  # fmt: skip

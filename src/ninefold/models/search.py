@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ninefold.models.record import Record
 
@@ -58,7 +59,7 @@ class Minimum(BaseModel):
     """None in a store made before this was computed; likewise the next."""
     shortest_m_interstitial: float | None = None
     max_force: float
-    """eV/Å."""
+    """eV/Å; infinite where it is not known: of an import without forces, which JSON holds as null."""
     is_converged: bool
     source: str
     """Where the start came from."""
@@ -68,6 +69,11 @@ class Minimum(BaseModel):
     """Coordination as asked and no H2 ligand."""
     notes: list[str] = Field(default_factory=list)
     """Why it is not valid, or what to know (stretched H-H, open volume)."""
+
+    @field_validator("max_force", mode="before")
+    @classmethod
+    def _read_unknown(cls, value: Any) -> Any:
+        return math.inf if value is None else value
 
 
 class SearchRecord(Record):
