@@ -1,6 +1,7 @@
 """A campaign that searches every composition of its chemical systems, with a low budget beside its candidates."""
 
 import shutil
+import sqlite3
 
 import pytest
 from jobflow import JobStore, run_locally
@@ -171,7 +172,8 @@ def test_an_imported_structure_counts_and_is_no_low_budget(stores, tmp_path):
     """Every phase of the hull as if another program had computed it."""
     store, _, _ = stores
     copy = tmp_path / "ninefold.db"
-    shutil.copy(store, copy)
+    with sqlite3.connect(store) as source, sqlite3.connect(copy) as target:
+        source.backup(target)  # with what its write-ahead log still holds
     shutil.copytree(f"{store}.files", f"{copy}.files")
     own = [row for row in documents(store, "candidates", is_best=True) if row["formula"] in ("MgZnH4", "MgZnH5")]
     found = [(row["minima"][0]["structure"], row["energy_per_atom"]) for row in own]

@@ -3,9 +3,12 @@
 import pytest
 
 from ninefold.campaign import parse_campaign
+from ninefold.cli.preview import Preview
 from ninefold.flows import estimate
 from ninefold.models.campaign import CampaignRecord
 from ninefold.models.search import PoolRecord, SearchRecord
+from ninefold.rules import load_rule_set
+from ninefold.stages.select import Selection
 from ninefold.store import open_store
 
 
@@ -71,3 +74,28 @@ def test_further_methods_cost_what_they_relax_and_are_named_where_that_is_not_kn
     unknown = of("gpaw")
     assert unknown.hours == alone.hours
     assert "reference phases, gpaw left out" in unknown.summary()
+
+
+@pytest.mark.parametrize("stability", [{}, {"search_known_compounds": False}])
+def test_a_complete_search_is_told_beforehand(stability):
+    """As many searches as the selection makes compositions, each with its own budget."""
+    space = [{"centres": ["Re"], "cations": ["K"], "n": 9, "m": [0, 1]}]
+    plain = {"name": "a", "space": space, "engine": {"name": "chgnet"}, "execution": {"workers": 1}}
+    told = {}
+    for complete in (None, {"relaxations": 5}):
+        campaign = parse_campaign({**plain, "stability": {**stability, "complete_search": complete}})
+        rule_set = load_rule_set(campaign.rules)
+        selection = Selection("a", campaign.space, rule_set, frozenset())
+        assert sum(len(records) for records in selection) == 2
+        made = selection.competitors(campaign.known_compounds())[0] if not stability else []
+        told[complete is not None] = Preview(campaign, rule_set, None).estimate
+    without, whole = told[False], told[True]
+    assert (without.low_budget, whole.low_budget) == (0, len(selection.remaining(made)[0]))
+    assert (without.searches, without.core_seconds_per_search) == (whole.searches, whole.core_seconds_per_search)
+    rates = estimate.SHIPPED["chgnet"]
+    each = 80 * rates.per_structure.middle + 5 * rates.per_relaxation.middle
+    assert whole.core_seconds_per_low_budget.middle == pytest.approx(each)
+    more = 3600 * (whole.hours.middle - without.hours.middle)
+    assert more == pytest.approx(whole.low_budget * each)
+    assert f"and {whole.low_budget} with a low budget" in whole.summary()
+    assert "low budget" not in without.summary()

@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+import pytest
+
 from ninefold.campaign import parse_campaign
 from ninefold.chemistry.compounds import known_compounds, known_formulas
-from ninefold.enumeration import enumerate_assignments
+from ninefold.enumeration import complete_assignments, enumerate_assignments
 from ninefold.rules import RuleSettings, load_rule_set
 from ninefold.stages.select import Selection
 
@@ -78,6 +80,22 @@ def test_made_compounds_of_the_systems_are_searched_as_competitors():
     assert counts.count_out == len(found)
     assert counts.count_in - counts.count_out == sum(counts.reasons.values())
     assert selection.selected.count_out == 2, "competitors passed no rule"
+
+
+@pytest.mark.parametrize("neighbours", [False, True])
+def test_a_complete_search_adds_what_is_neither_candidate_nor_made(neighbours):
+    selection, records, campaign = selection_of([{**RHENIUM, "m": [0, 1]}], {"neighbours": neighbours})
+    made, _ = selection.competitors(campaign.known_compounds())
+    found, counts = selection.remaining(made)
+    every = {each.formula for each in complete_assignments({"K", "Re", "H"})}
+    formulas = {record.formula for record in found}
+    assert len(formulas) == len(found) == counts.count_out
+    assert formulas == every - {record.formula for record in (*records.values(), *made)}
+    assert {"K3ReH6", "K2ReH9"}.isdisjoint(formulas)
+    assert all(record.is_competitor and record.is_low_budget and not record.is_known for record in found)
+    assert not any(record.is_low_budget for record in made)
+    assert counts.count_in == len(every)
+    assert counts.count_in - counts.count_out == sum(counts.reasons.values())
 
 
 def test_readings_of_one_formula_are_linked():
