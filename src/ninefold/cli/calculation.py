@@ -12,6 +12,7 @@ import typer
 from ninefold.cli.outputs import check_output, check_output_folder
 
 if TYPE_CHECKING:
+    from ninefold.engines import EngineSettings
     from ninefold.output.target import Target
 
 EngineOption = Annotated[
@@ -23,8 +24,28 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="Model or weight file of the engine; settings of gpaw.")
 ]
 
+BarrierEngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", show_default=False, help="What computes energies: docs/engines.md. Default: sevennet 7net-l3i5.",
+    ),
+]  # fmt: skip
+
+BARRIER_MODEL = "7net-l3i5"
+"""Of SevenNet, for barriers: K2ReH9's path at 1a is within 9 meV of PBE's image by image, and 7net-0 has half of its
+barrier (docs/dynamics.md)."""
+
 TIME_IS_UP = "time is up"
 ONE_FILE = "a file for all that ends with .cif, .xyz or .extxyz"
+
+
+def barrier_engine(engine: str | None, model: str | None) -> EngineSettings:
+    """What computes the energies of paths, where accuracy is worth the time; a model alone is one of SevenNet's."""
+    from ninefold.engines import EngineSettings
+
+    if engine is None:
+        return EngineSettings(name="sevennet", model=model or BARRIER_MODEL)
+    return EngineSettings(name=engine, model=model)
 
 
 class StopSignal:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ninefold.cli.calculation import EngineOption, ModelOption, refuse
+from ninefold.cli.calculation import BarrierEngineOption, ModelOption, barrier_engine, refuse
 from ninefold.cli.options import JsonOption, console, print_json
 
 
@@ -15,7 +15,7 @@ def distil(
     file: Annotated[Path, typer.Argument(help="Structure: CIF, POSCAR, ...; relaxed here first, cell kept.")],
     temperature: Annotated[list[float], typer.Option("--temperature", help="K; repeat: those of the runs to come.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder; what is there is gone on with.")],
-    engine: EngineOption = "sevennet",
+    engine: BarrierEngineOption = None,
     model: ModelOption = None,
     student: Annotated[str, typer.Option(help="Kind of potential: nep, a plug-in or FILE.py:NAME.")] = "nep",
     paths: Annotated[
@@ -52,7 +52,7 @@ def distil(
     from ninefold.dynamics.distil_errors import read_paths
     from ninefold.dynamics.distil_settings import DistilSettings, Teacher
     from ninefold.dynamics.students import make_trainer
-    from ninefold.engines import EngineSettings, make_engine
+    from ninefold.engines import make_engine
 
     for kelvin in temperature:
         if not 0 < kelvin <= 5000:
@@ -66,7 +66,7 @@ def distil(
         first = error.errors()[0]
         option = f"--{str(first['loc'][0]).replace('_fs', '').replace('_', '-')}"
         refuse(option, first["input"], "is out of range", first["msg"][0].lower() + first["msg"][1:])
-    teacher_settings = EngineSettings(name=engine, model=model)
+    teacher_settings = barrier_engine(engine, model)
     made: Any = make_engine(teacher_settings)
     calculator = getattr(made, "calculator", None)
     if calculator is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.calculation import EngineOption, ModelOption, refuse
+from ninefold.cli.calculation import BarrierEngineOption, ModelOption, barrier_engine, refuse
 from ninefold.cli.dynamics_checks import CheckOption
 from ninefold.cli.options import JsonOption, console, print_json
 
@@ -21,7 +21,7 @@ KINDS = ("turn", "isomer", "ring of three", "exchange of two")
 def paths(
     file: Annotated[Path, typer.Argument(help="Structure: CIF, POSCAR, ...; relaxed here first, cell kept.")],
     centre: Annotated[str, typer.Option(help="Element at the centre of the anions, e.g. Re.")],
-    engine: EngineOption = "sevennet",
+    engine: BarrierEngineOption = None,
     model: ModelOption = None,
     longest: Annotated[
         float, typer.Option(help="Ways whose ligands move by more in all are left out, Å (root of summed squares).")
@@ -57,14 +57,14 @@ def paths(
     from ninefold.cli.dynamics_checks import check_method, print_path_checks
     from ninefold.dynamics.bands import relax_in_cell
     from ninefold.dynamics.paths import sites, ways
-    from ninefold.engines import EngineSettings, make_engine
+    from ninefold.engines import make_engine
 
     if not 0 < fmax <= 1:
         refuse("--fmax", fmax, "is no force criterion", "above 0, up to 1 eV/Å")
     if not 0 < longest <= 100:
         refuse("--longest", longest, "is no length", "above 0, up to 100 Å")
     atoms = supercell(file, width, 300)
-    made = make_engine(EngineSettings(name=engine, model=model))
+    made = make_engine(barrier_engine(engine, model))
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, or another ASE calculator")

@@ -46,10 +46,10 @@ class NEPTrainer:
         "stage2_lambda_e": "100", "stage2_lambda_f": "0.5", "path_weight": "8",
     }  # fmt: skip
     """As in torchnep's nep.in, but for `path_weight`: how often an image of a path counts. In the second stage energies
-    weigh as much as forces: their squared errors, per atom, are a thousandth of those of force components, and a barrier is
-    the difference of two energies. K2ReH9's at 1a was 26 meV off after five rounds with weights of 2 and 1, and 2 meV
-    after one more with these. Twice as many terms took 1.4 times as long a step, and left the error on frames not fitted
-    (68 to 113 meV/Å) as it was."""
+    weigh as much as forces: their squared errors, per atom, are a thousandth of those of force components, and a
+    barrier is the difference of two energies. K2ReH9's at 1a was 26 meV off after five rounds with weights of 2 and 1,
+    and 2 meV after one more with these. Twice as many terms took 1.4 times as long a step, and left the error on frames
+    not fitted (68 to 113 meV/Å) as it was."""
 
     refit: dict[str, Any] = {"epoch": "60", "start_stage2": "30", "lr": "3e-3"}  # noqa: RUF012
     """Instead, where a fit goes on from an earlier potential."""
