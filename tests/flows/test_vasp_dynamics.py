@@ -1,15 +1,15 @@
 """Molecular dynamics by VASP at the boundary of the process: the flow of a campaign's candidates, a stand-in."""
 
 import gzip
+import os
 import shutil
 import warnings
 
 import numpy as np
 import pytest
-import yaml
 from pymatgen.core import SETTINGS, Lattice, Structure
 
-from campaign_run import QUICK, ninefold, with_pairs
+from campaign_run import ninefold
 from ninefold.dynamics.pieces import decode_piece
 from ninefold.dynamics.reading import read_trajectory
 from ninefold.dynamics.vasprun import vasp_dynamics
@@ -55,15 +55,11 @@ def run_flow(folder):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A campaign, and its dynamics by two calls of the same flow, the first of which lost a run."""
-    folder = tmp_path_factory.mktemp("vasp_dynamics")
-    (folder / "campaign.yaml").write_text(yaml.safe_dump(QUICK))
-    pairs = folder / "pairs"
-    done = ninefold("run", "campaign.yaml", cwd=folder, env=with_pairs(pairs))
-    assert done.returncode == 0, done.stderr
+def folder(tmp_path_factory, quick, pairs):
+    """A campaign whose dynamics are run by flows of the same settings, the first of which loses a run."""
+    folder = shutil.copytree(quick, tmp_path_factory.mktemp("vasp_dynamics") / "here")
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(pairs))
+        patch.syspath_prepend(pairs["PYTHONPATH"].split(os.pathsep)[0])
         potentials = make_potentials(folder / "potentials", ["K_sv", "Re_pv", "H"])
         patch.setitem(SETTINGS, "PMG_VASP_PSP_DIR", str(potentials))
         patch.delenv("PMG_VASP_PSP_DIR", raising=False)
