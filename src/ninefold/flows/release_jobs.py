@@ -61,9 +61,9 @@ class Cost(NamedTuple):
     """Searches of later rounds, in units of the first."""
     further: float
     """Of further methods."""
-    low: float
+    low: float = 0.0
     """Of one that a complete search adds, its only search and further methods together; 0 where nothing is measured."""
-    low_further: float
+    low_further: float = 0.0
     """Of further methods, for such a one."""
 
     def whole(self, first: float) -> float:
