@@ -33,9 +33,11 @@ def run_one(place: Workplace, line: Line, method: int, settings: dict[str, Any])
     asked = DynamicsSettings.model_validate(settings)
     subject = subject_of(store, place.campaign.name, line, engine.fingerprint, asked)
     run = asked.run(line["temperature_K"], line["replica"])
-    known = known_pieces(store, subject, run_ids(subject, asked, line))
+    ids = run_ids(subject, asked, line)
+    known = known_pieces(store, subject, ids)
     if known and (known[-1].error is not None or len(known) == asked.pieces):
         return known[-1]
+    _forget(store, ids[len(known) :])
     point = None if not known else dynamics.end_of(store.blobs.get(str(known[-1].content)))
     propagated = dynamics.Run(
         subject, engine.calculator(), run, asked.piece_frames, line["replica"], len(known), point,
@@ -142,6 +144,20 @@ def known_pieces(store: Store, subject: Subject, ids: Sequence[str]) -> list[Tra
         if piece.error is not None:
             break
     return pieces
+
+
+def _forget(store: Store, ids: Sequence[str]) -> None:
+    """Drop the records of pieces that are to be run again, since the blob of the first of them is lost.
+
+    A run that is taken up is the same to rounding alone: the piece that is made anew may have another content, which a
+    record that stays would not name.
+
+    Args:
+        store: Where.
+        ids: Of the pieces.
+    """
+    for identifier in read_many(store, TrajectoryRecord, ids):
+        store.delete("trajectories", equal={"id": identifier})
 
 
 def _distilled(engine: CachedEngine) -> DistilledEngine:
