@@ -74,6 +74,7 @@ ASKED = [
     ("calculations", {"method": "x7"}, [], None),
     ("calculations", {"method": "x7", "kind": "relax"}, [], None),
     ("calculations", {"start": ["x7", "x8"]}, [], None),
+    ("calculations", {"start": "x7", "kind": "relax", "method": "x8"}, [], None),
     ("references", {"structure": "x7"}, [], None),
     ("references", {"campaign": ["c7", "c8"]}, [], None),
     ("references", {"campaign": "c7", "method": "m"}, [], None),

@@ -180,7 +180,7 @@ def test_every_collection_has_a_model():
 
 READ_WITH_THE_DOCUMENT = {"other_assignments", "flags", "ternaries", "notes", "species", "searches", "reaction"}
 READ_WITH_THE_DOCUMENT |= {"stability_notes", "minima_record", "rules", "methods"}
-READ_WITH_THE_DOCUMENT |= {"dynamics_record", "trajectories", "warnings"}
+READ_WITH_THE_DOCUMENT |= {"dynamics_record", "trajectories", "warnings", "forces"}
 """Sentences, labels and references to other documents: nobody filters or sorts by them."""
 
 

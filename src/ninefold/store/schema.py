@@ -151,6 +151,8 @@ COLLECTIONS: dict[str, dict[str, Kind]] = {
         "replicas": "integer",
         "polyhedron": "string",
         "is_too_short": "boolean",
+        "rung": "string",
+        "is_claimed": "boolean",
         "curves": "string",
         "error": "string",
         "core_seconds": "float",
