@@ -145,6 +145,11 @@ def test_what_is_read_once_starts_an_interpreter(warm, tmp_path, name):
     assert run(warm, "--version", cwd=tmp_path, ANOTHER="7") is not None
 
 
+def test_what_torch_sets_itself_starts_none(warm, tmp_path):
+    """Else every command after a test that compiles a model in its own process would import everything anew."""
+    assert run(warm, "--version", cwd=tmp_path, TORCHINDUCTOR_CACHE_DIR=str(tmp_path)) is not None
+
+
 def test_commands_of_the_tests_are_forked(warm, tmp_path, monkeypatch):
     """Also after a module of the command line has set the environment of this process."""
     importlib.import_module("ninefold.cli.main")

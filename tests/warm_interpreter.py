@@ -42,9 +42,10 @@ that starts a thread, which a child would not have: `sevenn` does."""
 FEW = 2
 """Commands for which the libraries are not worth their import."""
 AS_IT_STARTED = re.compile(
-    r"PYTHON(?!PATH$)|OMP_|MKL_|OPENBLAS_|NUMBA_|TORCH|CUDA|LD_|LANG|LC_|TZ$|HOME$|XDG_|PMG_|JOBFLOW|MPL"
+    r"PYTHON(?!PATH$)|OMP_|MKL_|OPENBLAS_|NUMBA_|TORCH(?!INDUCTOR_CACHE_DIR$)|CUDA|LD_|LANG|LC_|TZ$|HOME$|XDG_|PMG_|JOBFLOW|MPL"
 )
-"""Variables that an interpreter or a library reads once, when it starts."""
+"""Variables that an interpreter or a library reads once, when it starts. torch sets the one that is left out itself, to
+its default, in any process that compiles a model."""
 
 
 class WarmInterpreter:
