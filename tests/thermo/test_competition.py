@@ -4,8 +4,8 @@ import pytest
 
 from ninefold.chemistry.compounds import known_compounds
 from ninefold.thermo import Phase, StabilitySettings
-from ninefold.thermo.competition import facets_of, searched_of
-from ninefold.thermo.facts import facts_of, verdict_on
+from ninefold.thermo.competition import facets_of, is_guess, searched_of
+from ninefold.thermo.facts import Verdict, facts_of, verdict_on
 from ninefold.thermo.system import ChemicalSystem
 
 
@@ -50,6 +50,24 @@ def test_facets_with_a_prediction_or_an_estimated_structure_are_guesses():
     assert 0 < guessed.guessed <= guessed.count
     assert "K3ReH6" in guessed.describe()
     assert facets_of(unstable).guessed == 0
+
+
+@pytest.mark.parametrize(
+    ("is_made", "is_structure_known", "expected"), [(True, True, False), (True, False, True), (False, True, True)]
+)
+def test_a_made_compound_in_a_structure_that_was_searched_for_is_a_guess(is_made, is_structure_known, expected):
+    phase = Phase(
+        "K2ReH9", "K2ReH9", {"K": 2, "Re": 1, "H": 9}, -4.0, is_made=is_made, is_structure_known=is_structure_known
+    )
+    assert is_guess(phase) is expected
+
+
+@pytest.mark.parametrize(
+    ("distance", "uncertainty", "expected"), [(-0.008, 0.05, False), (0.114, 0.06, True), (0.1, None, False)]
+)
+def test_a_verdict_is_resolved_beyond_its_uncertainty(distance, uncertainty, expected):
+    fact = facts_of(known_compounds(), {"Li", "Mo", "H"})[0]
+    assert Verdict(fact, "H-Li-Mo", True, distance, "x", uncertainty).is_resolved is expected
 
 
 def test_the_list_s_syntheses_are_the_facts():

@@ -8,7 +8,7 @@ from ninefold.thermo import Condition, Phase, StabilitySettings
 from ninefold.thermo.equation_of_state import EV_PER_GPA_A3
 from ninefold.thermo.free_energy import AT_REST
 from ninefold.thermo.harmonic import BOLTZMANN, HarmonicVibrations
-from ninefold.thermo.quasiharmonic import QuasiHarmonic, QuasiHarmonicError, vinet
+from ninefold.thermo.quasiharmonic import QuasiHarmonic, QuasiHarmonicError, _well, vinet
 from ninefold.thermo.system import ChemicalSystem
 from ninefold.thermo.zero_point import EnergyScale
 
@@ -223,3 +223,11 @@ def test_a_minimum_far_outside_is_not_named(solid):
         fluid.at(800.0)
     with pytest.raises(QuasiHarmonicError, match=r"the minimum at 7\.\d\d Å³/atom lies outside"):
         wide(solid).at(300.0, 5.0)
+
+
+@pytest.mark.parametrize(("derivative", "is_told"), [(4.0, True), (14.0, True), (20.0, False)])
+def test_a_derivative_of_no_solid_gives_no_bulk_modulus(solid, derivative, is_told):
+    energies = tuple(MODULUS * _well(np.array(solid.volumes), derivative, V0))
+    found = QuasiHarmonic(solid.volumes, energies, solid.vibrations).static()
+    assert found.volume_per_atom == pytest.approx(V0, rel=1e-6)
+    assert found.bulk_modulus == (pytest.approx(B0, rel=1e-4) if is_told else None)

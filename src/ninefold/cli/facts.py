@@ -23,7 +23,7 @@ def facts(
     json: JsonOption = False,
 ) -> None:
     """Check facts that must hold: compounds stable where they were made, and none of Cr and Mo at 1 bar."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from ninefold.chemistry.compounds import known_compounds
     from ninefold.cli.locate import campaign_document, store_for_reading
@@ -44,23 +44,32 @@ def facts(
         system = found.system(label.split("-"))
         if system.missing:
             continue
-        verdicts += [verdict_on(fact, system) for fact in facts_of(known_compounds(), system.elements)]
+        for fact in facts_of(known_compounds(), system.elements):
+            verdict = verdict_on(fact, system)
+            row = found.rows.get(verdict.phase)
+            verdicts.append(replace(verdict, uncertainty=None if row is None else row.e_above_hull_uncertainty))
         notes |= {f"{label}: {note}" for note in (system.vibrations_note(), system.pressure_note()) if note}
     if json:
         print_json(
             {"campaign": document["name"], "method": found.method.label, "facts": [asdict(each) for each in verdicts]}
         )
         return
-    table = table_of("system", "fact", ">K", ">GPa", ">meV/atom", "by", "verdict")
+    table = table_of("system", "fact", ">K", ">GPa", ">meV/atom", ">±", "by", "verdict")
     for each in verdicts:
         table.add_row(
             each.system, plain(each.fact.statement), f"{each.fact.temperature_K:g}",
             pressure_text(each.fact.pressure_GPa), "–" if each.distance is None else f"{1000 * each.distance:+.0f}",
-            plain(each.phase), {True: "holds", False: "FAILS", None: "not judged"}[each.holds],
+            "–" if each.uncertainty is None else f"{1000 * each.uncertainty:.0f}", plain(each.phase),
+            {True: "holds", False: "FAILS", None: "not judged"}[each.holds]
+            + ("" if each.holds is None or each.is_resolved else ", within ±"),
         )  # fmt: skip
     out = console()
     out.print(table)
     held, judged = sum(each.holds is True for each in verdicts), sum(each.holds is not None for each in verdicts)
-    out.print(f"{held} of {judged} facts hold by {found.method.label}; meV/atom: distance to the hull there")
+    resolved = sum(each.is_resolved for each in verdicts if each.holds is not None)
+    out.print(
+        f"{held} of {judged} facts hold by {found.method.label}, {resolved} of {judged} are told by more than the "
+        "uncertainty (±, a standard deviation); meV/atom: distance to the hull there"
+    )
     for note in sorted(notes):
         out.print(plain(f"- {note}"), soft_wrap=True)

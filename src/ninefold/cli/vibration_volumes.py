@@ -41,10 +41,11 @@ def told(volumes: Mapping[str, Any] | None) -> Iterator[str]:
         if "reason" in at:
             yield f"no volume at {at['reason']}"
             continue
+        modulus = "not resolved" if at["bulk_modulus"] is None else f"{at['bulk_modulus']:.0f} GPa"
         yield (
             f"{at['temperature_K']:g} K, {volumes['pressure_GPa']:g} GPa: {at['volume_per_atom']:.2f} Å³/atom "
             f"({100 * at['expansion']:+.1f} % of that of 0 K without vibrations), "
-            f"thermal expansion {at['thermal_expansion']:.1e}/K, B {at['bulk_modulus']:.0f} GPa, "
+            f"thermal expansion {at['thermal_expansion']:.1e}/K, B {modulus}, "
             f"G - E {1000 * at['gibbs_energy']:.1f} meV/atom, misfit {1000 * at['misfit']:.1f}"
         )
     yield from volumes["notes"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ninefold.chemistry.formula import parse_formula
 from ninefold.errors import listed
 from ninefold.models.candidate import Candidate
 from ninefold.stages.flags import flags
@@ -308,9 +309,11 @@ def candidate_phase(row: Candidate, thermal: Thermal | None = None) -> Phase:
     without any as by another method that has computed its geometry.
     """
     from ninefold.thermo.phase import CANDIDATE, KNOWN_SEARCHED, Phase
+    from ninefold.thermo.references import missing_phases
 
     amounts = amounts_of(row)
     atoms = sum(amounts.values())
+    is_structure_known = not any(parse_formula(missing.formula) == amounts for missing in missing_phases(amounts))
     known = thermal or Thermal()
     valid = [minimum for minimum in row.minima if minimum.is_valid]
     compressed = [minimum for minimum in valid if minimum.structure in known.states]
@@ -336,6 +339,7 @@ def candidate_phase(row: Candidate, thermal: Thermal | None = None) -> Phase:
             volume_per_atom=minimum.volume_per_formula_unit / atoms,
             kind=KNOWN_SEARCHED if row.is_competitor and row.is_known else CANDIDATE,
             is_made=row.is_known,
+            is_structure_known=is_structure_known,
             is_low_budget=row.is_low_budget,
             centre=row.centre,
             search_spread=row.search_spread,

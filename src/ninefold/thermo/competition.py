@@ -139,5 +139,10 @@ def facets_of(system: ChemicalSystem, missing: Iterable[str] = ()) -> Facets:
 
 
 def is_guess(phase: Phase) -> bool:
-    """Whether nobody has made it, or its structure was derived or estimated."""
-    return (phase.kind == CANDIDATE and not phase.is_made) or (phase.provenance == "derived" and phase.kind != MOLECULE)
+    """Whether nobody has made it, or its structure was searched for, derived or estimated.
+
+    A compound that has been made and whose structure is not at hand stands there by what a search found.
+    """
+    if phase.kind == CANDIDATE:
+        return not (phase.is_made and phase.is_structure_known)
+    return phase.provenance == "derived" and phase.kind != MOLECULE

@@ -57,6 +57,13 @@ class Verdict:
     """Of the phase that decides, to the hull of other compositions at the condition, eV/atom; negative: stable."""
     phase: str
     """Its name, or why there is none."""
+    uncertainty: float | None = None
+    """Of the distance, a standard deviation, eV/atom; None where the phase has none."""
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether the distance is larger than its uncertainty."""
+        return self.distance is not None and self.uncertainty is not None and abs(self.distance) > self.uncertainty
 
 
 def facts_of(compounds: Iterable[KnownCompound], elements: Iterable[str]) -> list[Fact]:

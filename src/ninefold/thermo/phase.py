@@ -34,6 +34,8 @@ class Phase:
     known_hydride."""
     is_made: bool = False
     """Whether a candidate or searched compound has been made."""
+    is_structure_known: bool = True
+    """Whether a published structure of a made candidate is at hand, which its search is held against."""
     is_low_budget: bool = False
     """Whether its structure is that of a low budget alone: see `ninefold.thermo.settings.CompleteSearch`."""
     centre: str | None = None
