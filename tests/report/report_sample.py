@@ -136,7 +136,7 @@ def assignments() -> list[Assignment]:
     return found
 
 
-class _Held:
+class Held:
     """What `details` asks of a store, from records that lie in memory."""
 
     def __init__(self, records: list[Record]) -> None:
@@ -175,7 +175,7 @@ def candidates(campaign: str = "quickstart") -> list[dict[str, Any]]:
     """Whole candidates, as `details` joins them; one found no structure."""
     held = records(campaign)
     rows = [record.model_dump(mode="json") for record in held if isinstance(record, Candidate)]
-    return list(details(_Held(held), rows))
+    return list(details(Held(held), rows))
 
 
 def references(campaign: str = "quickstart") -> list[dict[str, Any]]:

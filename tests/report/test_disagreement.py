@@ -122,3 +122,15 @@ def test_many_are_counted_and_the_most_disputed_come_first():
     assert "K8ReH9 (0.800 eV/atom)" in note
     assert "and 3 more: 'ninefold verify' computes these before others." in note
     assert disagreement_note([{"formula": "K2ReH9", "method_spread": 0.3, "flags": []}, {"formula": "x"}]) is None
+
+
+def test_a_competing_phase_that_nobody_has_made_is_marked():
+    """By the rows of its own formula: K3ReH10 is a candidate alone, K2ReH9 has been made."""
+    held = report_sample.records()
+    rows = {row.formula: row.model_dump(mode="json") for row in held if isinstance(row, Candidate)}
+    wanted = {"K2ReH9": "K3ReH10", "K3ReH10": "K2ReH9"}
+    for formula, other in wanted.items():
+        part = {"formula": other, "name": other, "fraction": 0.9, "energy_per_atom": -3.0, "kind": "candidate"}
+        rows[formula]["decomposition"] = [part]
+    made, guess = details(report_sample.Held(held), [rows["K2ReH9"], rows["K3ReH10"]])
+    assert (made["predicted_phases"], guess["predicted_phases"]) == (["K3ReH10"], [])

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -241,3 +241,9 @@ def test_a_root_at_the_end_of_the_range_is_not_looked_for_beyond_it():
     [found], _ = crossings_of(function, [1.0, 10.0])
     assert found.at == pytest.approx(9.9999, rel=2e-4)
     assert max(asked) <= 10
+
+
+def test_what_it_forms_from_is_marked_where_nobody_has_made_it():
+    found = replace(formation_of(*binary(-0.35), PRESS), formed_from=["K3ReH10", "Re"])
+    assert " forms from K3ReH10 (predicted) + Re + H2 above" in sentence(found, "K2ReH9", predicted={"K3ReH10"})
+    assert " forms from K3ReH10 + Re + H2 above" in sentence(found, "K2ReH9", predicted=["Re2"])

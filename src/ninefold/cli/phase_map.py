@@ -160,6 +160,7 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
         return None if sigma is None else lowest_pressures(system, phase, temperature, CONFIDENCE * sigma)
 
     own_range = between(own.temperature_K)
+    predicted = {each.formula for each in found.rows.values() if not each.is_known}
     lines = []
     for temperature in temperatures:
         at = formation_of(system, phase, Condition(temperature_K=temperature, pressure_GPa=synthesis.pressure_GPa))
@@ -168,13 +169,14 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
                 "temperature_K": temperature, "lowest_pressure_GPa": at.lowest_pressure_GPa,
                 "highest_pressure_GPa": at.highest_pressure_GPa, "uncertainty_GPa": width(at.pressure_slope),
                 "between_GPa": between(temperature),
-                "formed_from": at.formed_from, "reaction": at.reaction, "is_monotone": at.is_monotone,
+                "formed_from": at.formed_from,
+                "predicted_phases": sorted(predicted.intersection(at.formed_from)), "reaction": at.reaction, "is_monotone": at.is_monotone,
             }
         )  # fmt: skip
         system.forget()
     return {
         "formula": row.formula, "label": row.label, "rank": row.rank, "is_low_budget": row.is_low_budget,
-        "sentence": sentence(own, row.formula, width(own.pressure_slope), own_range),
+        "sentence": sentence(own, row.formula, width(own.pressure_slope), own_range, predicted),
         "uncertainty_eV_per_atom": sigma,
         **asdict(own), "by_temperature": lines,
     }  # fmt: skip
@@ -202,7 +204,7 @@ def _about(found: StoredHulls, elements: list[str]) -> dict[str, Any]:
 
 def _show(found: StoredHulls, told: list[dict[str, Any]], about: dict[str, Any]) -> None:
     from ninefold.report.terminal_parts import plain, table_of
-    from ninefold.thermo.window import pressure_text, range_text
+    from ninefold.thermo.window import phases_text, pressure_text, range_text
 
     out = console()
     for each in told:
@@ -218,7 +220,7 @@ def _show(found: StoredHulls, told: list[dict[str, Any]], about: dict[str, Any])
             )
             width = "–" if line["between_GPa"] is None else range_text(line["between_GPa"])
             table.add_row(
-                f"{line['temperature_K']:g}", lowest, width, highest, " + ".join(line["formed_from"]),
+                f"{line['temperature_K']:g}", lowest, width, highest, phases_text(line["formed_from"], line["predicted_phases"]),
                 "" if line["is_monotone"] else "more than one window",
             )  # fmt: skip
         out.print(table)

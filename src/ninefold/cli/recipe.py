@@ -80,11 +80,13 @@ def _stored(formula: str, store: str | None, campaign: str | None) -> list[dict[
             return []
     from ninefold.chemistry.equations import decomposition
     from ninefold.cli.selection import campaign_filter
+    from ninefold.store.details import details
 
     address, name = store_for_reading(store, campaign)
     with open_store(address) as repository:
         equal = {"formula": formula, **campaign_filter(repository, name)}
         rows = repository.find("candidates", equal=equal, sort=[("rank", "asc")], limit=None)
+        predicted = [] if not rows else next(iter(details(repository, rows[:1])))["predicted_phases"]
     told = []
     for row in rows[:1]:
         places = [{"temperature_K": None, "pressure_GPa": None, **row}, *row["conditions"]]
@@ -95,7 +97,9 @@ def _stored(formula: str, store: str | None, campaign: str | None) -> list[dict[
                 "candidate": row["label"], "temperature_K": at["temperature_K"], "pressure_GPa": at["pressure_GPa"],
                 "phase_separation_energy": at.get("phase_separation_energy"), "engine": row["engine"],
                 "evidence": row["evidence"],
-                "competes_with": products, "equation": None if equation is None else str(equation),
+                "competes_with": products,
+                "predicted_phases": [formula for formula in products if formula in predicted],
+                "equation": None if equation is None else str(equation),
             })  # fmt: skip
     return told
 
@@ -182,5 +186,6 @@ def _competes(at: dict[str, Any]) -> str:
     beside = at["equation"] or " + ".join(at["competes_with"]) or "no competing phase"
     value = at["phase_separation_energy"]
     where = "" if value is None else "below its products: stable" if value <= 0 else "above its products"
+    marks = "".join(f"; {formula} is predicted" for formula in at["predicted_phases"])
     side = "" if value is None else f"; {abs(value):.3f} eV/atom {where}"
-    return f"Stored, {place}: {beside}{side} ({at['engine']}, {at['evidence']})"
+    return f"Stored, {place}: {beside}{marks}{side} ({at['engine']}, {at['evidence']})"

@@ -19,6 +19,6 @@ def formation_sentence(candidate: Mapping[str, Any]) -> str | None:
         between = known_interval(candidate["formation"], candidate.get("e_above_hull_uncertainty"))
     told = sentence(
         formation, candidate["formula"], candidate.get("lowest_pressure_uncertainty"),
-        None if between is None else (between[0], between[1]),
+        None if between is None else (between[0], between[1]), candidate.get("predicted_phases") or (),
     )  # fmt: skip
     return f"{told}." + (f" {formation.reaction}." if formation.reaction else "")

@@ -74,7 +74,7 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
     if candidate.get("flags"):
         parts += section("To know before believing it", plain("\n".join(f"- {text}" for text in candidate["flags"])))
     if candidate.get("decomposition"):
-        parts += section("Competing phases", _competitors(candidate["decomposition"]))
+        parts += section("Competing phases", _competitors(candidate))
         parts.append(plain(_decomposition(candidate)))
         parts.append(plain(f"Competing compounds of three elements or more: {_ternaries(candidate)}"))
     if reaction := (candidate.get("provenance") or {}).get("reaction"):
@@ -226,12 +226,16 @@ def _terms(candidate: Mapping[str, Any]) -> Table:
     return table
 
 
-def _competitors(parts: Sequence[Mapping[str, Any]]) -> Table:
+def _competitors(candidate: Mapping[str, Any]) -> Table:
+    from ninefold.thermo.window import marked
+
+    predicted = candidate.get("predicted_phases") or ()
     table = table_of(QUANTITIES["formula"].symbol, ">share of atoms", f">{heading('energy_per_atom')}", "kind", "name")
-    for part in parts:
+    for part in candidate["decomposition"]:
+        kind = part.get("kind") or MISSING
         table.add_row(
             part["formula"], number(part.get("fraction"), 3), shown("energy_per_atom", part.get("energy_per_atom")),
-            part.get("kind") or MISSING, plain(str(part.get("name") or MISSING)),
+            marked(kind, [kind] if part["formula"] in predicted else ()), plain(str(part.get("name") or MISSING)),
         )  # fmt: skip
     return table
 
@@ -239,12 +243,14 @@ def _competitors(parts: Sequence[Mapping[str, Any]]) -> Table:
 def _decomposition(candidate: Mapping[str, Any]) -> str:
     """The equation; for a phase below the hull it says what decomposing would cost."""
     from ninefold.chemistry.equations import decomposition
+    from ninefold.thermo.window import marked
 
     products = [str(part["formula"]) for part in candidate["decomposition"]]
     equation = decomposition(str(candidate["formula"]), products)
     distance = candidate.get("phase_separation_energy")
     if equation is None or distance is None:
-        return f"Decomposition products: {', '.join(products)}"
+        named = (marked(formula, candidate.get("predicted_phases") or ()) for formula in products)
+        return f"Decomposition products: {', '.join(named)}"
     if distance < 0:
         return f"Stable against: {equation}, which would need {with_unit('energy_per_atom', -distance)}"
     return f"Decomposition: {equation}, which releases {with_unit('energy_per_atom', distance)}"

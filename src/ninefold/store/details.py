@@ -42,7 +42,7 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
         rising trust (see `OF_METHOD`), with the `reason` why it has no hull distance; empty where one method alone has
         looked at it. `failed_references`: published structures of the composition that the row's method could not
         compute (see `OF_FAILED`). `vibrations`, `quasi_harmonic` and `equations_of_state` of its minima, by any method:
-        see `ninefold.store.structure_facts`.
+        see `ninefold.store.structure_facts`. `predicted_phases`: formulas of its competing phases that nobody has made.
     """
     failed = _failed_references(store, rows)
     facts = StructureFacts(store)
@@ -53,6 +53,7 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
         campaigns = store.get_many("campaigns", _unique(row["campaign"] for row in page))
         methods = _by_composition(store, list(compositions), campaigns)
         moving = store.get_many("dynamics", _unique(key for row in page if (key := row.get("dynamics_record"))))
+        predicted = _predicted(store, page)
         molecules = store.get_many("references", _unique(_molecule_of(row) for row in page if row["method"]))
         for row in page:
             composition = compositions.get(row["composition"], {})
@@ -68,11 +69,28 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
                 "dynamics": moving.get(row.get("dynamics_record") or ""),
                 "methods": methods.get(row["composition"], []),
                 "failed_references": failed.get((row["campaign"], row["method"], _reduced(row["formula"])), []),
+                "predicted_phases": sorted(
+                    formula for formula in _competing(row) if (row["campaign"], formula) in predicted
+                ),
                 **facts.of_minima(row["minima"], _synthesis(campaigns.get(row["campaign"]) or {})),
                 "provenance": _provenance(
                     row, composition, campaigns.get(row["campaign"], {}), molecules.get(_molecule_of(row))
                 ),
             }
+
+
+def _competing(row: Mapping[str, Any]) -> set[str]:
+    """Formulas of what a candidate decomposes into at any condition, or forms from."""
+    parts = [*(row.get("decomposition") or ()), *(part for at in row["conditions"] for part in at.get("decomposition") or ())]
+    return {part["formula"] for part in parts} | set((row.get("formation") or {}).get("formed_from") or ())
+
+
+def _predicted(store: Store, rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Campaign and formula of the phases that some candidates compete with and that nobody has made."""
+    formulas = sorted(set[str]().union(*map(_competing, rows)))
+    equal = {"campaign": _unique(row["campaign"] for row in rows), "formula": formulas}
+    found = store.find("candidates", equal=equal, fields=["campaign", "formula", "is_known"]) if formulas else []
+    return {(row["campaign"], row["formula"]) for row in found if not row["is_known"]}
 
 
 def _synthesis(campaign: Mapping[str, Any]) -> tuple[float, float]:

@@ -7,7 +7,7 @@ on a grid and found between its points (Brent), and more than one change of sign
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -206,6 +206,7 @@ def sentence(
     formula: str,
     uncertainty_GPa: float | None = None,
     between: tuple[float | None, float | None] | None = None,
+    predicted: Container[str] = (),
 ) -> str:
     """What a chemist asks first, in one sentence.
 
@@ -215,6 +216,7 @@ def sentence(
         uncertainty_GPa: Standard deviation of the lowest pressure, by the slope at it.
         between: See `lowest_pressures`, with `CONFIDENCE` standard deviations; said in place of the standard deviation
             where they are not those of a straight line, or where there is no such pressure.
+        predicted: Formulas that nobody has made: they are marked.
     """
     temperature, lowest = formation.temperature_K, formation.lowest_pressure_GPa
     is_straight = between is None or _is_straight(lowest, uncertainty_GPa, between)
@@ -227,7 +229,7 @@ def sentence(
         linear = "" if uncertainty_GPa is None or not is_straight else f" ± {pressure_text(uncertainty_GPa)}"
         if linear and uncertainty_GPa is not None and uncertainty_GPa > PRESSURE_RANGE[1]:
             linear = f" ± more than {PRESSURE_RANGE[1]:g}"
-        beside = f" from {' + '.join(formation.formed_from)} + H2" if formation.formed_from else ""
+        beside = f" from {phases_text(formation.formed_from, predicted)} + H2" if formation.formed_from else ""
         first = f"{formula} forms{beside} above {pressure_text(lowest)}{linear} GPa at {temperature:g} K{width}"
     highest = formation.highest_pressure_GPa
     if highest is not None and highest < PRESSURE_RANGE[1]:
@@ -258,6 +260,16 @@ def _is_straight(
         return False
     half = CONFIDENCE * uncertainty_GPa
     return max(abs(lowest - half - low), abs(lowest + half - high)) <= _LINEAR * half
+
+
+def phases_text(formulas: Iterable[str], predicted: Container[str]) -> str:
+    """`K3ReH10 (predicted) + Re`: phases in a sentence, with a mark on those that nobody has made."""
+    return " + ".join(marked(formula, predicted) for formula in formulas)
+
+
+def marked(formula: str, predicted: Container[str]) -> str:
+    """A formula, with a mark where nobody has made it."""
+    return f"{formula} (predicted)" if formula in predicted else formula
 
 
 def range_text(between: tuple[float | None, float | None]) -> str:
