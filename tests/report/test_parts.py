@@ -372,3 +372,13 @@ def test_terminal_module_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_single_minimum_has_no_entropy_of_disorder():
+    from ninefold.report.terminal_diffraction import disorder_lines
+
+    row = next(row for row in report_sample.candidates() if row["formula"] == "K2ReH9")
+    assert sum("k ln 2" in line for line in disorder_lines(row)) == 2, "at each temperature"
+    told = disorder_lines({**row, "structures": row["structures"][:1]})
+    assert not any("k ln" in line or "A bound" in line for line in told)
+    assert any("Metal lattice" in line for line in told)

@@ -107,7 +107,8 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
             parts += section("Compression", _told(STATE_COLUMNS, rows, state_notes(candidate)))
         if is_valid:
             parts += section("Powder pattern", powder_view(candidate["structures"][shown_first]["structure"]))
-            parts += section("Disorder", plain("\n".join(disorder_lines(candidate))))
+            if disorder := disorder_lines(candidate):
+                parts += section("Disorder", plain("\n".join(disorder)))
     if candidate.get("reasons"):
         lost = ", ".join(f"{reason} ({amount})" for reason, amount in candidate["reasons"].items())
         parts.append(plain(f"Structures rejected: {lost}"))

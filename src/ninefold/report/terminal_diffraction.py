@@ -48,14 +48,17 @@ def disorder_lines(candidate: Mapping[str, Any]) -> list[str]:
     energies = [found["energy_per_atom"] for found in valid]
     atoms = sum(parse_formula(str(candidate["formula"])).values())
     lines = []
-    for temperature in TEMPERATURES:
-        bound = disorder_bound(energies, atoms, temperature)
+    bounds = [(temperature, disorder_bound(energies, atoms, temperature)) for temperature in TEMPERATURES]
+    for temperature, bound in bounds:
+        if bound.minima < 2:  # nothing to be disordered over
+            continue
         lines.append(
             f"{bound.minima} of the stored minima within {1000 * NEAR:g} meV/atom; at {temperature:g} K as if "
             f"{bound.effective_minima:.1f} equal ones: at most {1000 * bound.largest_lowering_per_atom:.1f} meV/atom "
             f"of free energy by k ln {bound.minima} per anion, {1000 * bound.lowering_per_atom:.1f} by their energies"
         )
-    lines.append("A bound, in no energy here: every anion on its own, and only arrangements that the search found.")
+    if lines:
+        lines.append("A bound, in no energy here: every anion on its own, and only arrangements that the search found.")
     average = averaged(Structure.from_dict(valid[0]["structure"]))
     return [*lines, *([] if average is None else _average_lines(average))]
 
