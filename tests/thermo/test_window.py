@@ -177,7 +177,10 @@ def test_the_interval_is_that_of_hulls_with_the_energy_moved(energy, moved):
     width = moved / abs(middle.pressure_slope) / 1.645 if middle.pressure_slope else None
     told = sentence(middle, "LiH", width, found)
     lowest, (low, high) = middle.lowest_pressure_GPa, found
-    if lowest is None or lowest <= 1e-9:
+    if lowest is None:
+        assert ("(within its uncertainty, 90 %, from " in told) == (low is not None)
+        assert "90 %: " not in told, "a range would read as one where it forms"
+    elif lowest <= 1e-9:
         assert ("(90 %: " in told) == (low != high)
     elif low is not None and low > 1e-9 and high is not None:
         linear = lowest - 1.645 * width, lowest + 1.645 * width

@@ -222,7 +222,10 @@ def sentence(
     is_straight = between is None or _is_straight(lowest, uncertainty_GPa, between)
     width = "" if between is None or is_straight else f" (90 %: {range_text(between)} GPa)"
     if lowest is None:
-        first = f"{formula} is stable at no pressure to {PRESSURE_RANGE[1]:g} GPa at {temperature:g} K{width}"
+        first = f"{formula} is stable at no pressure to {PRESSURE_RANGE[1]:g} GPa at {temperature:g} K"
+        if width and between is not None and between[0] is not None:
+            start = "0" if between[0] <= PRESSURE_RANGE[0] else pressure_text(between[0])
+            first += f" (within its uncertainty, 90 %, from {start} GPa on)"
     elif lowest <= PRESSURE_RANGE[0]:
         first = f"{formula} is stable at {temperature:g} K from {lowest:g} GPa of hydrogen on{width}"
     else:
