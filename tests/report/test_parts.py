@@ -377,8 +377,18 @@ def test_terminal_module_imports_nothing_heavy():
 def test_a_single_minimum_has_no_entropy_of_disorder():
     from ninefold.report.terminal_diffraction import disorder_lines
 
-    row = next(row for row in report_sample.candidates() if row["formula"] == "K2ReH9")
+    row = next(row for row in candidates() if row["formula"] == "K2ReH9")
     assert sum("k ln 2" in line for line in disorder_lines(row)) == 2, "at each temperature"
     told = disorder_lines({**row, "structures": row["structures"][:1]})
     assert not any("k ln" in line or "A bound" in line for line in told)
     assert any("Metal lattice" in line for line in told)
+
+
+def test_the_heading_names_the_campaign_where_there_are_several():
+    from rich.console import Console
+
+    row = candidates("second")[0]
+    for several in (True, False):
+        with (printer := Console(width=200)).capture() as captured:
+            printer.print(candidate_view(row, with_campaign=several))
+        assert (", campaign second" in captured.get().splitlines()[0]) == several

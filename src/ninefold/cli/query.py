@@ -186,5 +186,6 @@ def show(
     from ninefold.report.terminal_candidate import candidate_view
 
     out = console()
+    is_of_several = len({document["campaign"] for document in found}) > 1
     for document in found:
-        out.print(candidate_view(document))
+        out.print(candidate_view(document, with_campaign=is_of_several))

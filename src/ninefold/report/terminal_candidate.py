@@ -43,12 +43,13 @@ _SITES = 24
 """Wyckoff positions that are printed; structures without symmetry have one for each atom."""
 
 
-def candidate_view(candidate: Mapping[str, Any]) -> Group:
+def candidate_view(candidate: Mapping[str, Any], *, with_campaign: bool = False) -> Group:
     """All of one candidate: hull distance, structures, competitors, conditions, published structures, verdicts.
 
     Args:
         candidate: As `ninefold.store.details` gives it; with `history`, where the structure that stands for it comes
             from (see `history_lines`), if that is to be shown.
+        with_campaign: Whether the heading names its campaign.
     """
     from rich.console import Group
     from rich.text import Text
@@ -57,7 +58,9 @@ def candidate_view(candidate: Mapping[str, Any]) -> Group:
 
     rank = f"rank {candidate['rank']}" if candidate.get("rank") is not None else candidate["status"].replace("_", " ")
     known = ", in ninefold's list of made compounds" if candidate.get("is_known") else ""
-    parts: list[Any] = [Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}"), _facts(candidate)]
+    of_campaign = f", campaign {candidate['campaign']}" if with_campaign else ""
+    headline = Text.assemble((str(candidate["label"]), "bold"), f"   {rank}{known}{of_campaign}")
+    parts: list[Any] = [headline, _facts(candidate)]
     if candidate.get("model_error_source"):
         parts.append(plain(f"Model error from: {candidate['model_error_source']}"))
     if (candidate.get("provenance") or {}).get("hydrogen_reference"):
