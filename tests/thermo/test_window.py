@@ -23,7 +23,9 @@ from ninefold.thermo.window import (
     known_interval,
     lowest_pressures,
     pressure_text,
+    pressure_with_unit,
     range_text,
+    range_with_unit,
     sentence,
     with_interval,
 )
@@ -106,7 +108,7 @@ def test_every_change_of_sign_is_found():
         (0.0, ["GPa at 973 K; not expected to survive at 300 K and 1 bar, 0.0"]),
         (-0.14, ["metastable at 300 K and 1 bar by 0.0"]),
         (4.0, ["LiH is stable at no pressure to 10 GPa at 973 K"]),
-        (-3.0, ["is stable at 973 K from 1e-09 GPa of hydrogen on", "stable to 1200 K at 1 bar"]),
+        (-3.0, ["is stable at 973 K from 1e-05 bar of hydrogen on", "stable to 1200 K at 1 bar"]),
     ],
 )
 def test_the_sentence_says_it(energy, words):
@@ -124,7 +126,7 @@ def test_the_range_of_lowest_pressures_is_where_the_distance_is_plus_and_minus_i
     assert low < middle.lowest_pressure_GPa < high
     assert lowest_pressures(system, hydride, 973, 50.0) == (1e-9, None)
     told = sentence(middle, "LiH", 99.0, (low, high))
-    assert f"at 973 K (90 %: {range_text((low, high))} GPa)" in told
+    assert f"at 973 K (90 %: {range_with_unit((low, high))})" in told
     assert "±" not in told
     assert range_text((0.02, None)) == "0.02 to more than 10"
     assert range_text((1e-9, 0.3)) == "below 0 to 0.3"
@@ -185,8 +187,8 @@ def test_the_interval_is_that_of_hulls_with_the_energy_moved(energy, moved):
     elif low is not None and low > 1e-9 and high is not None:
         linear = lowest - 1.645 * width, lowest + 1.645 * width
         is_straight = np.allclose(linear, found, rtol=0, atol=0.1 * 1.645 * width)
-        assert (f"± {pressure_text(width)}" in told) == is_straight
-        assert (f"(90 %: {range_text(found)} GPa)" in told) == (not is_straight)
+        assert ("±" in told) == is_straight
+        assert (f"(90 %: {range_with_unit(found)})" in told) == (not is_straight)
     else:
         assert "±" not in told
         assert ("below 0 to" if low == 1e-9 else "more than 10") in told
@@ -250,3 +252,22 @@ def test_what_it_forms_from_is_marked_where_nobody_has_made_it():
     found = replace(formation_of(*binary(-0.35), PRESS), formed_from=["K3ReH10", "Re"])
     assert " forms from K3ReH10 (predicted) + Re + H2 above" in sentence(found, "K2ReH9", predicted={"K3ReH10"})
     assert " forms from K3ReH10 + Re + H2 above" in sentence(found, "K2ReH9", predicted=["Re2"])
+
+
+@pytest.mark.parametrize(
+    ("pressure", "words"), [(4.5e-6, "0.045 bar"), (0.99e-4, "0.99 bar"), (1e-4, "0.0001 GPa"), (3.14, "3.1 GPa")]
+)
+def test_a_sentence_gives_what_is_below_one_bar_in_bar(pressure, words):
+    assert pressure_with_unit(pressure) == words
+    found = replace(formation_of(*binary(-0.35), PRESS), lowest_pressure_GPa=pressure)
+    assert f"above {words} at 973 K" in sentence(found, "LiH")
+    number, unit = words.split()
+    assert f"above {number} ± {number} {unit} at 973 K" in sentence(found, "LiH", pressure)
+    assert f"above {words.removesuffix(' GPa')} ± more than 10 GPa at" in sentence(found, "LiH", 99.0)
+
+
+def test_a_range_below_one_bar_has_both_units():
+    assert range_with_unit((0.02, None)) == "0.02 to more than 10 GPa"
+    assert range_with_unit((4.5e-6, 0.3)) == "0.045 bar to 0.3 GPa"
+    assert range_with_unit((1e-9, 4.5e-6)) == "below 0 GPa to 0.045 bar"
+    assert range_with_unit((4.5e-6, None)) == "0.045 bar to more than 10 GPa"

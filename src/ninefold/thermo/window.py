@@ -21,6 +21,8 @@ from ninefold.thermo.system import ChemicalSystem
 
 AMBIENT = (300.0, 1e-4)
 """K and GPa: where a product of the press ends."""
+BAR = 1e-4
+"""GPa: below it sentences give a pressure in bar."""
 QUENCH_LIMIT = 0.067
 """eV/atom above the hull at 300 K and 1 bar up to which a compound is taken to survive: 90 % of the metastable phases
 that were made lie no higher (Sun et al., Sci. Adv. 2, e1600225 (2016), doi:10.1126/sciadv.1600225; from memory)."""
@@ -220,23 +222,23 @@ def sentence(
     """
     temperature, lowest = formation.temperature_K, formation.lowest_pressure_GPa
     is_straight = between is None or _is_straight(lowest, uncertainty_GPa, between)
-    width = "" if between is None or is_straight else f" (90 %: {range_text(between)} GPa)"
+    width = "" if between is None or is_straight else f" (90 %: {range_with_unit(between)})"
     if lowest is None:
         first = f"{formula} is stable at no pressure to {PRESSURE_RANGE[1]:g} GPa at {temperature:g} K"
         if width and between is not None and between[0] is not None:
-            start = "0" if between[0] <= PRESSURE_RANGE[0] else pressure_text(between[0])
-            first += f" (within its uncertainty, 90 %, from {start} GPa on)"
+            start = "0 GPa" if between[0] <= PRESSURE_RANGE[0] else pressure_with_unit(between[0])
+            first += f" (within its uncertainty, 90 %, from {start} on)"
     elif lowest <= PRESSURE_RANGE[0]:
-        first = f"{formula} is stable at {temperature:g} K from {lowest:g} GPa of hydrogen on{width}"
+        first = f"{formula} is stable at {temperature:g} K from {pressure_with_unit(lowest)} of hydrogen on{width}"
     else:
-        linear = "" if uncertainty_GPa is None or not is_straight else f" ± {pressure_text(uncertainty_GPa)}"
-        if linear and uncertainty_GPa is not None and uncertainty_GPa > PRESSURE_RANGE[1]:
-            linear = f" ± more than {PRESSURE_RANGE[1]:g}"
+        above = pressure_with_unit(lowest)
+        if uncertainty_GPa is not None and is_straight:
+            above = _with_deviation(lowest, uncertainty_GPa)
         beside = f" from {phases_text(formation.formed_from, predicted)} + H2" if formation.formed_from else ""
-        first = f"{formula} forms{beside} above {pressure_text(lowest)}{linear} GPa at {temperature:g} K{width}"
+        first = f"{formula} forms{beside} above {above} at {temperature:g} K{width}"
     highest = formation.highest_pressure_GPa
     if highest is not None and highest < PRESSURE_RANGE[1]:
-        first += f", up to {pressure_text(highest)} GPa"
+        first += f", up to {pressure_with_unit(highest)}"
     ambient = formation.ambient_separation
     if ambient <= 0:
         second = f"stable at {AMBIENT[0]:g} K and 1 bar, by {-ambient:.3f} eV/atom"
@@ -279,6 +281,33 @@ def range_text(between: tuple[float | None, float | None]) -> str:
     """`0.02 to 4.4`; `below 0 to more than 10` where it is stable without pressure, and not within the range."""
     words = {PRESSURE_RANGE[0]: "below 0", None: f"more than {PRESSURE_RANGE[1]:g}"}
     return " to ".join(words.get(value) or pressure_text(value or 0.0) for value in between)
+
+
+def range_with_unit(between: tuple[float | None, float | None]) -> str:
+    """The same with a unit: `0.02 to 4.4 GPa`, `0.045 bar to 0.3 GPa`."""
+    low, high = between
+    ends = [value for value in between if value is not None and value > PRESSURE_RANGE[0]]
+    if all(value >= BAR for value in ends):
+        return f"{range_text(between)} GPa"
+    first, second = (
+        pressure_with_unit(value) if value in ends else f"{word} GPa"
+        for value, word in zip((low, high), range_text(between).split(" to "), strict=True)
+    )
+    return f"{first} to {second}"
+
+
+def pressure_with_unit(pressure: float) -> str:
+    """A pressure in GPa as a sentence says it: 3.1 GPa, and below 1 bar 0.045 bar."""
+    return f"{pressure / BAR:.2g} bar" if pressure < BAR else f"{pressure_text(pressure)} GPa"
+
+
+def _with_deviation(pressure: float, deviation: float) -> str:
+    """`0.64 ± 0.12 GPa`: both in the unit of the pressure."""
+    if deviation > PRESSURE_RANGE[1]:
+        return f"{pressure_with_unit(pressure).removesuffix(' GPa')} ± more than {PRESSURE_RANGE[1]:g} GPa"
+    if pressure < BAR:
+        return f"{pressure / BAR:.2g} ± {deviation / BAR:.2g} bar"
+    return f"{pressure_text(pressure)} ± {pressure_text(deviation)} GPa"
 
 
 def pressure_text(pressure: float) -> str:
