@@ -392,3 +392,16 @@ def test_the_heading_names_the_campaign_where_there_are_several():
         with (printer := Console(width=200)).capture() as captured:
             printer.print(candidate_view(row, with_campaign=several))
         assert (", campaign second" in captured.get().splitlines()[0]) == several
+
+
+def test_the_sum_of_volume_increments_is_labelled_as_such():
+    from ninefold.report.explanation import verdict_lines
+
+    verdict = {
+        "rule": "volume_per_atom", "mode": "score", "value": 7.654, "unit": "Å³", "bound": "6 to 20", "passed": True,
+        "score": 1.0,
+    }  # fmt: skip
+    [line] = verdict_lines([verdict], 80)
+    assert "volume_per_atom (increments)" in line
+    [other] = verdict_lines([verdict | {"rule": "volume_ratio"}], 80)
+    assert "increments" not in other

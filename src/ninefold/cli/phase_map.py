@@ -170,7 +170,8 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
                 "highest_pressure_GPa": at.highest_pressure_GPa, "uncertainty_GPa": width(at.pressure_slope),
                 "between_GPa": between(temperature),
                 "formed_from": at.formed_from,
-                "predicted_phases": sorted(predicted.intersection(at.formed_from)), "reaction": at.reaction, "is_monotone": at.is_monotone,
+                "predicted_phases": sorted(predicted.intersection(at.formed_from)),
+                "reaction": at.reaction, "is_monotone": at.is_monotone,
             }
         )  # fmt: skip
         system.forget()
@@ -220,7 +221,8 @@ def _show(found: StoredHulls, told: list[dict[str, Any]], about: dict[str, Any])
             )
             width = "–" if line["between_GPa"] is None else range_text(line["between_GPa"])
             table.add_row(
-                f"{line['temperature_K']:g}", lowest, width, highest, phases_text(line["formed_from"], line["predicted_phases"]),
+                f"{line['temperature_K']:g}", lowest, width, highest,
+                phases_text(line["formed_from"], line["predicted_phases"]),
                 "" if line["is_monotone"] else "more than one window",
             )  # fmt: skip
         out.print(table)

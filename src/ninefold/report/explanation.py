@@ -19,6 +19,9 @@ WIDEST = 100
 """Columns beyond which text is hard to read."""
 _NAME, _VALUE, _BOUND = 28, 14, 17
 """Columns of a verdict; the longest name of a built-in rule has 28 characters."""
+_LABELS = {"volume_per_atom": "volume_per_atom (increments)"}
+"""Rule -> how its name is shown where it is that of a quantity of the structure, too: this one is a sum of volume
+increments of ions, known before there is a structure."""
 _UNITS = {"GPa": "(GPa|Pa|bar)", "K": "(K|°C)"}
 """Unit -> how a pressure or a temperature is recognised in words."""
 _PROVENANCE = {"published": "read in the publication", "from memory": "from memory, unverified"}
@@ -36,7 +39,7 @@ def verdict_lines(verdicts: Sequence[Mapping[str, Any]], width: int, *, why: boo
     lines = []
     for verdict in verdicts:
         value = MISSING if verdict["value"] is None else f"{verdict['value']:.4g} {verdict['unit']}".rstrip()
-        cells = (verdict["mode"], *map(_cut, (verdict["rule"], value, verdict["bound"]), (_NAME, _VALUE, _BOUND)))
+        cells = (verdict["mode"], *map(_cut, (rule_label(verdict["rule"]), value, verdict["bound"]), (_NAME, _VALUE, _BOUND)))
         lines.append(
             f"  {cells[0]:<5} {cells[1]:<{_NAME}} {cells[2]:>{_VALUE}}  {cells[3]:<{_BOUND}} {_outcome(verdict)}"
         )
@@ -45,6 +48,11 @@ def verdict_lines(verdicts: Sequence[Mapping[str, Any]], width: int, *, why: boo
             lines += wrapped(f"{verdict['reason']}{bound}", width, 8)
             lines += wrapped(f"Source: {verdict['source']}", width, 8)
     return lines
+
+
+def rule_label(rule: str) -> str:
+    """The name of a rule as a list of verdicts shows it."""
+    return _LABELS.get(rule, rule)
 
 
 def headline(

@@ -20,6 +20,7 @@ from ninefold.models.quantities import label
 from ninefold.report import verification
 from ninefold.report.answer import answer, uncertainty_note
 from ninefold.report.below_hull import sorted_by_stability
+from ninefold.report.explanation import rule_label
 from ninefold.report.hydrogen_tables import under_hydrogen, windows
 from ninefold.report.map_svg import map_svg
 from ninefold.report.overview import Overview, overview
@@ -164,6 +165,7 @@ def _environment() -> Environment:
         "formula": formula_html, "plain_formula": formula_plain, "space_group": space_group_html, "duration": duration,
         "number": number, "script_json": _script_json, "distance_colour": distance_colour, "ink_on": ink_on,
         "thousands": thousands, "linked": linked, "reason_text": reason_text, "signed_distance": signed_distance,
+        "rule_label": rule_label,
     }  # fmt: skip
     environment.globals |= {
         "label": label, "shown": shown, "with_unit": with_unit, "unit_of": unit_of, "quantity_of": quantity_of,

@@ -81,7 +81,8 @@ def details(store: Store, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
 
 def _competing(row: Mapping[str, Any]) -> set[str]:
     """Formulas of what a candidate decomposes into at any condition, or forms from."""
-    parts = [*(row.get("decomposition") or ()), *(part for at in row["conditions"] for part in at.get("decomposition") or ())]
+    places = [row, *row["conditions"]]
+    parts = [part for at in places for part in at.get("decomposition") or ()]
     return {part["formula"] for part in parts} | set((row.get("formation") or {}).get("formed_from") or ())
 
 
