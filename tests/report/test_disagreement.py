@@ -134,3 +134,12 @@ def test_a_competing_phase_that_nobody_has_made_is_marked():
         rows[formula]["decomposition"] = [part]
     made, guess = details(report_sample.Held(held), [rows["K2ReH9"], rows["K3ReH10"]])
     assert (made["predicted_phases"], guess["predicted_phases"]) == (["K3ReH10"], [])
+
+
+def test_a_list_of_several_methods_says_whose_energies_each_row_has(store):
+    """A row that another method stands for is by name; a column of engines, or one method, needs no sentence."""
+    printed = told(store, "query", f'formula = "{DISPUTED}" OR formula = "K2ReH9"', "--all-methods", "--fields", "rank")
+    [line] = [line for line in printed.splitlines() if line.startswith("Energies are of 2 methods")]
+    assert f"another: K2ReH9, {DISPUTED}" in line or f"another: {DISPUTED}, K2ReH9" in line
+    assert "Energies are of" not in told(store, "query", "--all-methods", "--fields", "rank,engine")
+    assert "Energies are of" not in told(store, "query", 'formula = "K2ReH9"')

@@ -77,8 +77,9 @@ def query(
         keys = fields_of(fields, columns)
         if is_table := not json and format is TableFormat.TABLE:
             from ninefold.report.disagreement import FIELDS
+            from ninefold.report.terminal import OF_ENGINE
 
-            read = list(dict.fromkeys([*keys, *FIELDS]))
+            read = list(dict.fromkeys([*keys, *FIELDS, *OF_ENGINE]))
         rows = repository.find(
             "candidates",
             filter,
@@ -97,7 +98,7 @@ def query(
         typer.echo(rows_to_csv(rows, keys), nl=False)
     else:
         from ninefold.report.disagreement import disagreement_note
-        from ninefold.report.terminal import candidate_rows
+        from ninefold.report.terminal import candidate_rows, engines_note
         from ninefold.report.terminal_parts import plain
 
         out = console()
@@ -106,6 +107,8 @@ def query(
             f"{len(rows)} {'row' if all_methods else 'candidate'}(s)"
             + (f" (the first {limit})" if len(rows) == limit else "")
         )
+        if "engine" not in keys and (engines := engines_note(rows)):
+            out.print(plain(engines))
         if note := disagreement_note(rows):
             out.print(plain(note))
         if of_verify:

@@ -39,7 +39,8 @@ def verdict_lines(verdicts: Sequence[Mapping[str, Any]], width: int, *, why: boo
     lines = []
     for verdict in verdicts:
         value = MISSING if verdict["value"] is None else f"{verdict['value']:.4g} {verdict['unit']}".rstrip()
-        cells = (verdict["mode"], *map(_cut, (rule_label(verdict["rule"]), value, verdict["bound"]), (_NAME, _VALUE, _BOUND)))
+        words = (rule_label(verdict["rule"]), value, verdict["bound"])
+        cells = (verdict["mode"], *map(_cut, words, (_NAME, _VALUE, _BOUND)))
         lines.append(
             f"  {cells[0]:<5} {cells[1]:<{_NAME}} {cells[2]:>{_VALUE}}  {cells[3]:<{_BOUND}} {_outcome(verdict)}"
         )

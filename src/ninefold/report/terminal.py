@@ -32,6 +32,10 @@ _SHRINK = {"label", "source", "chemical_system", "engine", "campaign", "id"}
 """Text columns that wrap on a narrow terminal, so that the others need not."""
 
 _REASONS = 4
+_NAMED = 12
+"""Candidates of a method up to which a sentence names each."""
+OF_ENGINE = ("formula", "method", "engine", "energy_per_atom")
+"""Of a row, what says whose energies it has."""
 
 
 def funnel_table(funnel: Iterable[Mapping[str, Any]]) -> Table:
@@ -83,6 +87,27 @@ def ranked_table(
     for candidate in candidates:
         table.add_row(*(cell(key, candidate) for key in keys))
     return table
+
+
+def engines_note(rows: Iterable[Mapping[str, Any]]) -> str | None:
+    """One sentence: whose energies rows have; None where all are of one method.
+
+    Args:
+        rows: With `OF_ENGINE`; those without an energy are left out.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row.get("energy_per_atom") is not None:
+            found.setdefault(str(row["method"]), []).append(row)
+    if len(found) < 2:
+        return None
+    some = sorted(found.values(), key=lambda of_one: (-len(of_one), str(of_one[0]["engine"])))
+    told = (
+        f"{of_one[0]['engine']}: "
+        + (counted(len(of_one), "candidates") if len(of_one) > _NAMED else ", ".join(row["formula"] for row in of_one))
+        for of_one in some
+    )
+    return f"Energies are of {len(found)} methods, which never share a hull. {'; '.join(told)}."
 
 
 def candidate_rows(
