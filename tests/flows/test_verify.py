@@ -355,7 +355,7 @@ def test_what_the_machine_broke_is_not_stored_and_tried_again(folder, verify):
         (("--mode", "double"), ["mode", "double", "static", "relax"]),
         (("--window", "-1"), ["window", "-1"]),
         (("--top", "0"), ["top", "0"]),
-        (("--only", "Li2MoH9"), ["--only", "Li2MoH9", "formula"]),
+        (("--only", "Li2MoH9"), ["--only", "Li2MoH9", "allowed: one of its candidates: ", "reference phases come with"]),
         (("--only", "X9"), ["X9"]),
         (("--method", "gpow:draft"), ["gpow", "FILE.py:NAME"]),
         (("--method", "gpow"), ["gpow", "gpaw"]),

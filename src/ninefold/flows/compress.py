@@ -42,6 +42,7 @@ def plan(store: Store, campaign: Campaign, settings: CompressSettings) -> list[L
     check_finished(store, campaign.name)
     lines: list[Line] = []
     named: set[str] = set()
+    able: list[Candidate] = []
     for place, engine in enumerate(campaign.methods):
         if place < len(campaign.methods) - 1 and not settings.all_methods:
             continue
@@ -51,6 +52,7 @@ def plan(store: Store, campaign: Campaign, settings: CompressSettings) -> list[L
             for document in store.iterate("candidates", equal={"campaign": campaign.name, "method": method})
             if (nearest := _nearest(row := Candidate.model_validate(document))) is not None
         ]
+        able += (row for _, row in rows)
         by_label = {row.label: row for _, row in rows}
         if settings.only:
             found = {name: matching([row for _, row in rows], name) for name in settings.only}
@@ -78,7 +80,7 @@ def plan(store: Store, campaign: Campaign, settings: CompressSettings) -> list[L
                 line = {"label": label, "structure": minimum.structure, "method": place}
                 lines.append({**line, "energy_per_atom": minimum.energy_per_atom})
     if missing := [name for name in settings.only if name not in named]:
-        raise not_among(missing[0])
+        raise not_among(missing[0], able)
     cells = structures_of(store, (line["structure"] for line in lines))
     ids = [method_of(engine).id for engine in campaign.methods]
     for line in lines:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ninefold.errors import InputError
+from ninefold.errors import InputError, listed
 from ninefold.stages import verify_cost
 from ninefold.stages.uncertainty import default_window, disagrees
 from ninefold.stages.uncertainty import distance_of as distance_if_any
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ON_HULL = 1e-6
 """eV/atom."""
+_EXAMPLES = 4
+"""Names and systems that an error gives."""
 
 CANDIDATE, COMPETITOR, REFERENCE = "candidate", "competitor", "reference"
 
@@ -168,7 +170,7 @@ def _named(rows: list[Candidate], names: Sequence[str]) -> list[Candidate]:
     for name in names:
         some = matching(rows, name)
         if not some:
-            raise not_among(name)
+            raise not_among(name, rows)
         found += [row for row in some if row not in found]
     return found
 
@@ -186,11 +188,23 @@ def matching(rows: Sequence[Candidate], name: str) -> list[Candidate]:
     return some
 
 
-def not_among(name: str) -> InputError:
-    """Of a name of `only` that no candidate has."""
+def not_among(name: str, rows: Sequence[Candidate]) -> InputError:
+    """Of a name of `only` that no candidate has.
+
+    Args:
+        name: As given.
+        rows: The candidates that it could have named; the nearest to the hull are given as examples.
+    """
+    nearest = sorted(rows, key=lambda row: (distance_if_any(row) is None, distance_if_any(row) or 0.0, row.composition))
+    formulas = list(dict.fromkeys(row.formula for row in nearest))
+    systems = list(dict.fromkeys("-".join(sorted(row.elements)) for row in nearest))
+    allowed = "nothing: no candidate has such a distance" if not nearest else (
+        f"one of its candidates: {listed(formulas, _EXAMPLES)}; or a chemical system of them: "
+        f"{listed(systems, _EXAMPLES)}"
+    )  # fmt: skip
     return InputError(
-        "--only", name, problem="is no candidate with a distance to the hull in this campaign",
-        allowed="a formula, or a chemical system: Cr-H-Mg",
+        "--only", name, problem="is no candidate with a distance to the hull in this campaign", allowed=allowed,
+        hint="reference phases come with the candidates of their systems",
     )  # fmt: skip
 
 
