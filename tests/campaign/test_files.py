@@ -54,6 +54,10 @@ def test_shipped_spaces_are_valid_campaigns(path):
         (with_(execution={"wrokers": 2}), ["wrokers", "did you mean 'workers'"]),
         (with_(ranking={"weights": {"beauty": 1}}), ["beauty", "allowed"]),
         (with_(ranking={"weights": {"stability": -1}}), ["stability", "-1"]),
+        (
+            with_(ranking={"at": {"temperature_K": -5, "pressure_GPa": 1}}),
+            ["at.temperature_K: -5", "100 to 1200"],
+        ),
         ([1, 2], ["not a campaign", "mapping"]),
         (None, ["not a campaign"]),
     ],

@@ -219,7 +219,8 @@ def test_it_is_off_by_default_and_then_the_campaign_is_what_it_was():
     ("stability", "told"),
     [
         ({"complete_search": {"relaxations": 6}}, "stability.complete_search.relaxations: 6 is no low budget: a candi"),
-        ({"complete_search": {"relaxations": 1}}, "stability.complete_search.relaxations: 1 is not allowed"),
+        ({"complete_search": {"relaxations": 1}}, "greater than or equal to 2; allowed: 2 to 1000"),
+        ({"complete_search": {"relaxations": "abc"}}, "parse string as an integer; allowed: 2 to 1000"),
         ({"complete_search": 5}, "stability.complete_search: 5 is not allowed: must be true, false or {relaxations"),
         ({"complete_search": {"n": 4}}, "allowed: relaxations"),
         ({"complete_search": True, "candidates_compete": False}, "has no effect with candidates_compete: false"),

@@ -355,13 +355,16 @@ def test_what_the_machine_broke_is_not_stored_and_tried_again(folder, verify):
         (("--mode", "double"), ["mode", "double", "static", "relax"]),
         (("--window", "-1"), ["window", "-1"]),
         (("--top", "0"), ["top", "0"]),
-        (("--only", "Li2MoH9"), ["--only", "Li2MoH9", "allowed: one of its candidates: ", "reference phases come with"]),
+        (
+            ("--only", "Li2MoH9"),
+            ["--only", "Li2MoH9", "allowed: one of its candidates: ", "reference phases"],
+        ),
         (("--only", "X9"), ["X9"]),
         (("--method", "gpow:draft"), ["gpow", "FILE.py:NAME"]),
         (("--method", "gpow"), ["gpow", "gpaw"]),
         (("--method", "gpaw:quick"), ["quick"]),
         (("--method", "pairs"), ["--method", "pairs", "own methods"]),
-        (("--max-steps", "0"), ["max_steps", "0"]),
+        (("--max-steps", "0"), ["--max-steps", "0", "1 to 10000"]),
     ],
 )
 def test_bad_input_is_one_line_and_changes_nothing(folder, verify, arguments, words):

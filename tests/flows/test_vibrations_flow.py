@@ -142,7 +142,7 @@ def test_killed_half_way_the_same_command_computes_no_force_twice(folder, comman
     [
         (
             ("--volumes", "3"),
-            "vibrations: volumes: 3 is not allowed",
+            "--volumes: 3 is not allowed: must be 1, for none, or 5 and more",
         ),
         (
             ("--volumes", "5", "--pressure", "11"),
@@ -154,7 +154,7 @@ def test_killed_half_way_the_same_command_computes_no_force_twice(folder, comman
         ),
         (("--method", "pairs", "--max-atoms", "1", "--min-width", "8"), "has nothing whose vibrations can be computed"),
         (("--method", "pairs", "--temperature", "5000"), "--temperature: 5000.0 is out of range; allowed: 0 to 3000 K"),
-        (("--method", "pairs", "--displacement", "1"), "vibrations: displacement: 1.0 is not allowed"),
+        (("--method", "pairs", "--displacement", "1"), "--displacement: 1.0 is not allowed"),
         (("--method", "pairs", "--only", "LiH"), "--only: 'LiH' is no candidate"),
         (("--method", "nothing"), "engine.name: 'nothing'"),
     ],

@@ -184,7 +184,7 @@ def test_what_has_jobs_left_runs_nowhere_else_and_retry_names_the_command(patche
     [
         (("vibrations", "--file", "x.cif"), "--cluster: 'here.yaml' takes no --file"),
         (("vibrations", "--pictures", "drawn"), "--cluster: 'here.yaml' draws no --pictures"),
-        (("compress", "--window", "-1"), "compress: window: -1.0 is not allowed"),
+        (("compress", "--window", "-1"), "--window: -1.0 is not allowed"),
     ],
 )
 def test_bad_input_is_one_line(finished, patched, capfd, options, words):

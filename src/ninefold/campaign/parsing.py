@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.errors import FieldError, InputError, shown
 from ninefold.paths import user_path
+from ninefold.settings import model_at, number_range
 from ninefold.shipped import config_path
 from ninefold.yaml_files import read_yaml
 
@@ -186,6 +187,7 @@ def format_validation_error(
     else:
         value = _shorten(value)
         problem = f"is not allowed: {problem}"
+        allowed = allowed or number_range(model, first)
     return InputError(f"{source}: {field}", value, problem=problem, allowed=allowed, hint=more)
 
 
@@ -200,24 +202,5 @@ def _shorten(value: Any) -> Any:
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """Keys that the model allows at a location of the file."""
-    import typing
-
-    from pydantic import BaseModel
-
-    current: Any = model
-    for part in location:
-        if isinstance(current, type) and issubclass(current, BaseModel) and isinstance(part, str):
-            info = current.model_fields.get(part)
-            current = info.annotation if info else None
-        for _ in range(3):  # Optional[tuple[Model, ...]] -> Model
-            if isinstance(current, type) and issubclass(current, BaseModel):
-                break
-            inner = [
-                argument
-                for argument in typing.get_args(current)
-                if argument is not Ellipsis and argument is not type(None)
-            ]
-            current = inner[-1] if inner else None
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return list(current.model_fields)
-    return []
+    found = model_at(model, location)
+    return [] if found is None else list(found.model_fields)

@@ -61,7 +61,7 @@ def compress(
     values = {
         "window": window, "only": tuple(only or ()), "top": top, "minima": minima, "all_methods": all_methods,
     }  # fmt: skip
-    settings = CompressSettings.checked(values, COMMAND)
+    settings = CompressSettings.checked(values, COMMAND, are_options=True)
     address = store_address(store)
     with open_store(address) as repository:
         screened = parse_campaign(campaign_document(repository, campaign)["settings"])

@@ -61,7 +61,7 @@ def verify(
         "method": anchored_settings(method, Path.cwd()), "mode": mode, "window": window, "top": top,
         "only": tuple(only or ()), "max_steps": max_steps, "fmax": fmax, "margin": margin,
     }  # fmt: skip
-    settings = VerifySettings.checked(values, "verify")
+    settings = VerifySettings.checked(values, "verify", are_options=True)
     address = store_address(store)
     with open_store(address) as repository:
         document = campaign_document(repository, campaign)

@@ -166,7 +166,8 @@ def _settings(**values: Any) -> VibrationsSettings:
     from ninefold.cli.trust import anchored_settings
     from ninefold.stages.vibrations import VibrationsSettings
 
-    return VibrationsSettings.checked(values | {"method": anchored_settings(values["method"], Path.cwd())}, COMMAND)
+    values |= {"method": anchored_settings(values["method"], Path.cwd())}
+    return VibrationsSettings.checked(values, COMMAND, are_options=True)
 
 
 def _temperatures(asked: list[float] | None) -> list[float]:
