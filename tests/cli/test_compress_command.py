@@ -181,6 +181,8 @@ def test_the_map_tells_and_draws(folder):
     ("arguments", "words"),
     [
         (("map", "K-Fe-H"), "system: 'Fe-H-K' has no candidate with a structure in campaign quick; allowed: H-K-Re"),
+        (("map", "Zz-Re-H"), "system: 'Zz-Re-H' names 'Zz', which is no element; allowed: symbols joined by dashes"),
+        (("map", "Foo"), "names 'Fo' at position 1, which is no element; allowed: element symbols"),
         (("map", "Na2ReH9"), "has no candidate with a structure"),
         (("map", "K2ReH9", "--temperatures", "50"), "--temperatures: '50' is no temperature in range; allowed: 100 to"),
         (("map", "K2ReH9", "--temperatures", "300,warm"), "--temperatures: 'warm'"),

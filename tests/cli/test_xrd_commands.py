@@ -182,7 +182,8 @@ def test_store_and_phases_of_a_match(files, store):
     message = refused("xrd", "match", DATA / "foreign01.xy.gz", "-w", "CuKa", "--elements", "U", "--store", store)
     assert "no phase" in message
     message = refused("xrd", "Na2ReH9", "--store", store)
-    assert "neither in the store" in message
+    assert "neither in the store nor a structure file; allowed: a candidate (" in message
+    assert "K2ReH9" in message
     with open_store(store) as repository:
         phases = powder_phases(repository, {"K", "Re", "H"})
     assert {each.kind for each in phases} == {"candidate", "reference"}

@@ -76,15 +76,27 @@ def map_(
 
 
 def _systems_of(what: str) -> list[str] | None:
-    """The chemical system that is meant; None where only the candidates tell."""
-    from ninefold.chemistry.formula import parse_formula
+    """The chemical system that is meant; None where only the candidates tell.
+
+    Raises:
+        InputError: if it is of something that is no element.
+    """
+    from ninefold.chemistry.elements import SYMBOLS
+    from ninefold.chemistry.formula import LONGEST, parse_formula
     from ninefold.errors import InputError
 
     if "-" in what and "[" not in what:
+        if unknown := [symbol for symbol in what.split("-") if symbol not in SYMBOLS]:
+            raise InputError(
+                "system", what, problem=f"names {unknown[0]!r}, which is no element",
+                allowed="symbols joined by dashes, like K-Re-H",
+            )  # fmt: skip
         return ["-".join(sorted(what.split("-")))]
     try:
         return ["-".join(sorted(parse_formula(what)))]
     except InputError:
+        if what.isalnum() and what[:1].isupper() and len(what) <= LONGEST:
+            raise  # no label or id of a candidate looks like that: it is a formula with a mistake
         return None
 
 

@@ -232,7 +232,7 @@ def _shown(what: str, store: str | None, campaign: str | None, *, competitors: b
 def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bool) -> list[_Shown]:
     from ninefold.chemistry.formula import formula_of, parse_formula, reduced
     from ninefold.cli.selection import campaign_filter
-    from ninefold.errors import InputError
+    from ninefold.errors import InputError, listed
     from ninefold.models.structure import unpack_structure
     from ninefold.store.competition import competing_phases
     from ninefold.store.structure_facts import StructureFacts
@@ -267,7 +267,15 @@ def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bo
             raise InputError("--competitors", what, problem="is a reference phase", allowed="a candidate")
         wanted = [(reference["name"], reference["structure"], "reference", reference)]
     else:
-        raise InputError("what", what, problem="is neither in the store nor a structure file")
+        rows = repository.find(
+            "candidates", equal=of_campaign, sort=[("rank", "asc"), ("e_above_hull", "asc")], limit=None
+        )
+        names = list(dict.fromkeys(each["formula"] for each in rows))
+        raise InputError(
+            "what", what, problem="is neither in the store nor a structure file",
+            allowed=f"a candidate ({listed(names, 4) if names else 'there is none'}), the name of a reference phase, or "
+            "a structure file",
+        )  # fmt: skip
     structures, facts = repository.get_many("structures", [key for _, key, _, _ in wanted]), StructureFacts(repository)
     return [
         _Shown(

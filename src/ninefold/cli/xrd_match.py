@@ -69,7 +69,7 @@ def match(
 
     if wavelength is None:
         raise InputError(
-            "--wavelength", None, problem="is missing: a pattern says nothing without it",
+            "--wavelength", "", problem="is missing: a pattern says nothing without it",
             allowed="CuKa, CuKa1, MoKa, CoKa ..., or a number in Å",
         )  # fmt: skip
     if not 0 <= strain <= 0.1:

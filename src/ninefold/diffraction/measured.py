@@ -21,6 +21,7 @@ MOST_POINTS = 500_000
 AXES = ("2theta", "q", "d")
 """What the first column may be: degrees, 1/Å (4π sin θ / λ), Å."""
 _SEPARATORS = re.compile(r"[\s,;]+")
+_ROW = "two or three numbers in every row: position, intensity, and its error if all have one"
 _LARGEST = 32 * 2**20
 _HEADER_LINES = 200
 """Lines before the first row of numbers; a file with more text than that is no pattern."""
@@ -149,11 +150,13 @@ def _rows(text: str, field: str) -> tuple[list[list[float]], list[str], list[int
         row = _numbers(plain)
         if row is None:
             if rows or len(header) >= _HEADER_LINES:
-                raise InputError("pattern", field, problem=f"line {number} is no row of numbers: {plain[:60]!r}")
+                problem = f"line {number} is no row of numbers: {plain[:60]!r}"
+                raise InputError("pattern", field, problem=problem, allowed=_ROW)
             header.append(plain)
             continue
         if rows and len(row) < min(len(rows[0]), 3):
-            raise InputError("pattern", field, problem=f"line {number} has fewer columns than the rows before it")
+            problem = f"line {number} has fewer columns than the rows before it"
+            raise InputError("pattern", field, problem=problem, allowed=_ROW)
         rows.append(row)
         lines.append(number)
     return rows, header, lines
