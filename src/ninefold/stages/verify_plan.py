@@ -257,13 +257,19 @@ def _reason(
     if height <= _ON_HULL:
         return None
     if hasattr(record, "composition"):
-        return f"{1000 * height:.0f} meV/atom above the hull and in no decomposition: no corner of it"
+        return f"{1000 * height:.0f} meV/atom above the hull, and no candidate decomposes into it"
     lowest = min(other.energy_per_atom for _, other in phases if other.composition == phase.composition)
     above = phase.energy_per_atom - lowest
     if above > noise:
-        return f"{1000 * above:.0f} meV/atom above another structure of its composition, noise {1000 * noise:.0f}"
+        return (
+            f"{1000 * above:.0f} meV/atom above another structure of its composition, more than the search's noise of "
+            f"{1000 * noise:.0f} meV/atom"
+        )
     if height > settings.margin:
-        return f"{1000 * height:.0f} meV/atom above the hull, margin {1000 * settings.margin:.0f}"
+        return (
+            f"{1000 * height:.0f} meV/atom above the hull, beyond the margin of {1000 * settings.margin:.0f} meV/atom "
+            "for reference phases"
+        )
     return None
 
 
