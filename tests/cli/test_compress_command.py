@@ -130,6 +130,10 @@ def test_compression_is_computed_once_and_the_rows_follow(folder):
     assert "Compression" in shown
     assert "equation of state: " in shown, "why there is none"
     assert len(states) == len(planned) == count(folder, "properties")
+    assert not any(each["is_known"] for each in planned)
+    told = ninefold("compress", "--dry-run", cwd=folder, env=environment).stdout.splitlines()
+    assert told[-1] == f"{len(planned)} structures: all known, nothing to compute"
+    assert sum(line.endswith(", known") for line in told) == len(planned)
     assert all(state.get("reason", "equation of state").startswith("equation of state") for state in states)
     calculations, before = count(folder, "calculations"), rows(folder, "conditions")
     give_state(folder, "K bcc")

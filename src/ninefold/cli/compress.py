@@ -66,17 +66,25 @@ def compress(
     with open_store(address) as repository:
         screened = parse_campaign(campaign_document(repository, campaign)["settings"])
         lines = plan(repository, screened, settings)
+        known = repository.get_many("properties", [line["state"] for line in lines]).keys() if dry_run else ()
     if workers is not None:
         screened = screened.model_copy(update={"execution": screened.execution.model_copy(update={"workers": workers})})
     titles = screened.method_titles
     if dry_run:
-        rows = [{"label": line["label"], "method": titles[line["method"]]} for line in lines]
+        rows = [
+            {"label": line["label"], "method": titles[line["method"]], "is_known": line["state"] in known}
+            for line in lines
+        ]
         if json:
             print_json({"structures": rows})
             return
         for row in rows:
-            typer.echo(f"{row['method']}: {row['label']}")
-        typer.echo(f"{len(rows)} structures, three relaxations each")
+            typer.echo(f"{row['method']}: {row['label']}{', known' if row['is_known'] else ''}")
+        new = sum(not row["is_known"] for row in rows)
+        typer.echo(
+            f"{len(rows)} structures: {len(rows) - new} known, {new} to compute, three relaxations each"
+            if new else f"{len(rows)} structures: all known, nothing to compute"
+        )  # fmt: skip
         return
     if cluster is not None:
         from ninefold.cli.submit import submit_after_to

@@ -273,8 +273,8 @@ def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bo
         names = list(dict.fromkeys(each["formula"] for each in rows))
         raise InputError(
             "what", what, problem="is neither in the store nor a structure file",
-            allowed=f"a candidate ({listed(names, 4) if names else 'there is none'}), the name of a reference phase, or "
-            "a structure file",
+            allowed=f"a candidate ({listed(names, 4) if names else 'there is none'}), the name of a reference phase, "
+            "or a structure file",
         )  # fmt: skip
     structures, facts = repository.get_many("structures", [key for _, key, _, _ in wanted]), StructureFacts(repository)
     return [
