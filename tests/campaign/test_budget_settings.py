@@ -40,7 +40,7 @@ def test_none_is_no_budget():
         (["core-hours=many"], "core_hours: 'many' is not allowed: input should be a valid number"),
         (["candidates=2.5"], "candidates: '2.5' is not allowed"),
         (["candidates=0"], "candidates: '0' is not allowed: input should be greater than or equal to 1"),
-        (["until=tomorrow"], "until: 'tomorrow' is not allowed: value error, is no date; allowed: YYYY-MM-DD"),
+        (["until=tomorrow"], "until: 'tomorrow' is not allowed: is no date; allowed: YYYY-MM-DD"),
         (["until=2026-02-30"], "is no date"),
         (["candidates=1", "candidates=2"], "'candidates=2' names candidates a second time"),
     ],

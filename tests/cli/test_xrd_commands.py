@@ -115,7 +115,7 @@ def test_printed_match_says_what_is_left(files):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["xrd", "match", "scan.xy", "--phase", "mo.cif"], "--wavelength: None is missing"),
+        (["xrd", "match", "scan.xy", "--phase", "mo.cif"], "--wavelength: '' is missing"),
         (["xrd", "match", "scan.xy", "-w", "12", "--phase", "mo.cif"], "0.1 to 3 Å"),
         (["xrd", "match", "none.xy", "-w", "CuKa", "--phase", "mo.cif"], "does not exist"),
         (["xrd", "match", "empty.xy", "-w", "CuKa", "--phase", "mo.cif"], "is empty"),
