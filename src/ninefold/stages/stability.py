@@ -313,7 +313,9 @@ def candidate_phase(row: Candidate, thermal: Thermal | None = None) -> Phase:
 
     amounts = amounts_of(row)
     atoms = sum(amounts.values())
-    is_structure_known = not any(parse_formula(missing.formula) == amounts for missing in missing_phases(amounts))
+    is_structure_known = not (  # the list is read for made compounds alone: they are few among many rows
+        row.is_known and amounts in [parse_formula(each.formula) for each in missing_phases(amounts)]
+    )
     known = thermal or Thermal()
     valid = [minimum for minimum in row.minima if minimum.is_valid]
     compressed = [minimum for minimum in valid if minimum.structure in known.states]
