@@ -50,6 +50,7 @@ ASKED = [
     *(("candidates", {key: "x7", **BEST}, RANK, None) for key in ("composition", "label", "anion", "formula")),
     *(("candidates", {key: "x7", "is_best": True}, RANK, None) for key in ("composition", "label", "anion", "formula")),
     ("candidates", {"composition": ["x7", "x8"]}, [], None),
+    ("candidates", {"campaign": ["c7", "c8"], "formula": ["x7", "x8"]}, [], None),
     # `verify`, `status`, rows written anew
     ("candidates", {"campaign": "c7", "method": "m"}, [], None),
     ("candidates", {"campaign": "c7", "method": ["m"]}, [], "e_above_hull < 0.05"),
