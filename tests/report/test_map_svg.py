@@ -37,3 +37,9 @@ def test_what_lies_within_the_uncertainty_is_hatched():
 def test_more_assemblages_than_colours_are_told_as_others():
     many = PhaseMap("A-B-H", TEMPERATURES, PRESSURES, tuple(f"A{i}B" for i in range(18)), np.arange(18).reshape(3, 6))
     assert "11 others" in str(map_svg(many))
+
+
+def test_phases_that_nobody_has_made_are_marked_in_the_legend():
+    told = [each.text for each in ET.fromstring(str(map_svg(MAP, predicted={"K2ReH9"}))).iter(f"{SVG}text")]
+    assert {"KH + Re", "K₂ReH₉*", "* predicted: nobody has made it"} <= set(told)
+    assert "*" not in str(map_svg(MAP))

@@ -67,7 +67,8 @@ def map_(
     if picture is not None:
         from ninefold.report.map_svg import map_svg
 
-        drawing = map_svg(_map(found, what, drawn), None if drawn is None else drawn.e_above_hull_uncertainty)
+        uncertainty = None if drawn is None else drawn.e_above_hull_uncertainty
+        drawing = map_svg(_map(found, what, drawn), uncertainty, found.predicted)
         write_whole(picture, str(drawing).encode(), "--picture")
     if json:
         print_json({"campaign": document["name"], "method": found.method.label, "candidates": told, **about})
@@ -172,7 +173,7 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
         return None if sigma is None else lowest_pressures(system, phase, temperature, CONFIDENCE * sigma)
 
     own_range = between(own.temperature_K)
-    predicted = {each.formula for each in found.rows.values() if not each.is_known}
+    predicted = found.predicted
     lines = []
     for temperature in temperatures:
         at = formation_of(system, phase, Condition(temperature_K=temperature, pressure_GPa=synthesis.pressure_GPa))

@@ -51,6 +51,11 @@ class StoredHulls:
         """Chemical systems with candidates, as they are written."""
         return sorted({row.chemical_system for row in self.rows.values()})
 
+    @property
+    def predicted(self) -> frozenset[str]:
+        """Formulas of the phases that nobody has made."""
+        return frozenset(row.formula for row in self.rows.values() if not row.is_known)
+
     def system(self, elements: Iterable[str]) -> ChemicalSystem:
         """The phases of a chemical system."""
         return self.hulls.system(elements)
@@ -111,6 +116,8 @@ class SystemMap:
     engine: str
     notes: list[str]
     """What its hulls rest on, one sentence each."""
+    predicted: frozenset[str] = frozenset()
+    """Formulas of the phases that nobody has made."""
 
 
 def stored_hulls(
@@ -252,5 +259,6 @@ def synthesis_maps(store: Store, name: str, systems: Sequence[str], most: int) -
         system = found.system(label.split("-"))
         if label not in found.systems() or system.missing or not system.has_hydrides:
             continue
-        maps[label] = SystemMap(coarse_system_map(system), found.method.label, found.notes(label.split("-")))
+        notes = found.notes(label.split("-"))
+        maps[label] = SystemMap(coarse_system_map(system), found.method.label, notes, found.predicted)
     return maps

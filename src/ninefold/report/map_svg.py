@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -30,15 +30,17 @@ _HATCHING = (
 )
 _OTHER, _EMPTY = "#c4c4c4", "#f0f0f0"
 """Colours of the assemblages that have none of their own, and of none at all."""
+_MARK = "*"
 
 
-def map_svg(found: PhaseMap, uncertainty: float | None = None) -> Markup:
+def map_svg(found: PhaseMap, uncertainty: float | None = None, predicted: Container[str] = frozenset()) -> Markup:
     """Draw a map.
 
     Args:
         found: From `composition_map` or `system_map`.
         uncertainty: Of the composition's distance to the hull, eV/atom: where the distance is smaller, the area is
             hatched.
+        predicted: Formulas that nobody has made, marked in the legend.
     """
     colours = _colours(found)
     xs, ys = _edges(found.temperatures), _edges(np.log10(found.pressures))
@@ -76,7 +78,7 @@ def map_svg(found: PhaseMap, uncertainty: float | None = None) -> Markup:
                         'fill="url(#uncertain)"/>'
                     )
     parts += _axes(found, x_of, y_of, bottom)
-    parts += _legend(found, colours, uncertainty)
+    parts += _legend(found, colours, uncertainty, predicted)
     return Markup("".join(parts) + "</svg>")
 
 
@@ -128,18 +130,26 @@ def _axes(found: PhaseMap, x_of, y_of, bottom: float) -> list[str]:  # type: ign
     return parts
 
 
-def _legend(found: PhaseMap, colours: list[str], uncertainty: float | None) -> list[str]:
+def _legend(found: PhaseMap, colours: list[str], uncertainty: float | None, predicted: Container[str]) -> list[str]:
     x, y = _LEFT + _PLOT + 24, _TOP + 8
     parts = []
     order = sorted(range(len(colours)), key=lambda index: found.assemblages[index] == NONE)
     shown = [index for index in order if colours[index] != _OTHER]
-    lines = [(colours[index], formula_plain(found.assemblages[index])) for index in shown]
+    lines = [(colours[index], _assemblage(found.assemblages[index], predicted)) for index in shown]
     if others := len(colours) - len(shown):
         lines.append((_OTHER, "1 other" if others == 1 else f"{others} others"))
     if uncertainty is not None and found.distances is not None:
         lines.append(("url(#uncertain)", f"closer than ± {uncertainty:.3f} eV/atom"))
+    if any(_MARK in text for _, text in lines):
+        lines.append(("none", f"{_MARK} predicted: nobody has made it"))
     for place, (colour, text) in enumerate(lines):
         top = y + _ROW * place
-        parts.append(f'<rect x="{x}" y="{top}" width="14" height="14" fill="{colour}" stroke="#666"/>')
+        if colour != "none":
+            parts.append(f'<rect x="{x}" y="{top}" width="14" height="14" fill="{colour}" stroke="#666"/>')
         parts.append(f'<text x="{x + 22}" y="{top + 12}">{escape(text)}</text>')
     return parts
+
+
+def _assemblage(names: str, predicted: Container[str]) -> str:
+    phases = names.split(" + ")
+    return " + ".join(formula_plain(name) + (_MARK if name in predicted else "") for name in phases)

@@ -135,7 +135,12 @@ def render_report(
                 for name in systems[:MOST_SYSTEMS]
             ],
             maps=[
-                {"name": name, "picture": map_svg(one.phases), "engine": one.engine, "notes": one.notes}
+                {
+                    "name": name,
+                    "picture": map_svg(one.phases, predicted=one.predicted),
+                    "engine": one.engine,
+                    "notes": one.notes,
+                }
                 for name, one in (maps or {}).items()
             ],
             systems_left_out=len(every.systems) - len(systems[:MOST_SYSTEMS]),
