@@ -111,8 +111,8 @@ def stopping(seconds: float | None) -> Iterator[StopSignal]:
 
 
 @contextmanager
-def step_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Counts of each step, the time spent and the time left; on standard error."""
+def step_progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Counts of each step, the time spent and the time left (no total: none is known); on standard error."""
     from ninefold.cli.progress import progress_display
     from ninefold.flows.progress import Progress
 

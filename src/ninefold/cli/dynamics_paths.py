@@ -12,6 +12,8 @@ from ninefold.cli.dynamics_checks import CheckOption
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ninefold.dynamics.paths import Barrier, Site, Way
     from ninefold.dynamics.single_points import SinglePoints
 
@@ -73,7 +75,8 @@ def paths(
     points = None if check is None else check_method(check, made, atoms.get_chemical_symbols(), out)
     if not dry_run:
         atoms.calc = calculator()
-        relax_in_cell(atoms)
+        with step_progress() as notify:
+            relax_in_cell(atoms, notify=_counting(notify, "relaxation of the ends, steps"))
     anions = sites(atoms, centre)
     if site and (absent := sorted(set(site) - {one.centre for one in anions})):
         refuse("--site", absent[0], "is no inequivalent anion", ", ".join(str(one.centre) for one in anions))
@@ -90,9 +93,10 @@ def paths(
     rows: list[dict[str, Any]] = []
     with step_progress() as notify:
         for done, (anion, way) in enumerate(every):
-            notify("paths", done, len(every))
-            rows.append(_one(atoms, anion, way, calculator(), (fmax, steps, images), out, made))
-        notify("paths", len(every), len(every))
+            name = f"path {done + 1} (site {anion.centre}, {way.kind}), steps of the band"
+            of_steps = _counting(notify, name)
+            rows.append(_one(atoms, anion, way, calculator(), (fmax, steps, images), out, made, of_steps))
+            notify("paths", done + 1, len(every))
     was_stopped = points is not None and out is not None and not _checked(rows, check_paths, calculator(), points, out)
     if json:
         checked = {} if points is None else {"check": points.engine.label, "check_evidence": points.engine.evidence}
@@ -106,10 +110,12 @@ def paths(
         raise typer.Exit(130)
 
 
+def _counting(notify: Callable[[str, int, int | None], None], name: str) -> Callable[[int], None]:
+    return lambda done: notify(name, done, None)
+
+
 def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: SinglePoints, out: Path) -> bool:
     """Add the check method's energies to the lowest converged paths of each anion; False if Ctrl-C ended it."""
-    from functools import partial
-
     from ase.io import read
 
     from ninefold.cli.calculation import step_progress, stopping
@@ -121,6 +127,8 @@ def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: S
         chosen += sorted(converged, key=lambda row: row["barrier_eV"])[:number]
     if not chosen:
         typer.echo("No path is converged: none is checked.", err=True)
+    from functools import partial
+
     with stopping(None) as stop, step_progress() as notify:
         for row in chosen:
             images = out / row["file"]
@@ -137,7 +145,14 @@ def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: S
 
 
 def _one(
-    atoms: Any, site: Site, way: Way, calculator: Any, limits: tuple[float, int, int], out: Path | None, engine: Any
+    atoms: Any,
+    site: Site,
+    way: Way,
+    calculator: Any,
+    limits: tuple[float, int, int],
+    out: Path | None,
+    engine: Any,
+    notify: Callable[[int], None],
 ) -> dict[str, Any]:
     """The row of a path, computed or found in the folder."""
     import json
@@ -162,7 +177,7 @@ def _one(
         row: dict[str, Any] = json.loads(there.read_text(encoding="utf-8"))
         return row | {"file": f"path-{key}.xyz"}
     fmax, steps, images = limits
-    found = barrier(atoms, site, way, calculator, fmax, steps, images)
+    found = barrier(atoms, site, way, calculator, fmax, steps, images, notify)
     row = _row(site, way, found) | {"engine": engine.label, "method": engine.fingerprint}
     if out is not None and there is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -69,17 +69,23 @@ def relaxed_band(
     return Band(tuple(energies), sum(steps_between), residual, residual <= fmax * 1.01)
 
 
-def relax_in_cell(atoms: Atoms, fmax: float = 0.01, max_steps: int = 200) -> None:
+def relax_in_cell(
+    atoms: Atoms, fmax: float = 0.01, max_steps: int = 200, notify: Callable[[int], None] | None = None
+) -> None:
     """Bring positions to the minimum, in the cell and the symmetry of the start; in place.
 
     Args:
         atoms: With a calculator.
         fmax: Largest force at the end, eV/Å.
         max_steps: Of the optimizer.
+        notify: Called with the steps done.
     """
     from ase.constraints import FixSymmetry
     from ase.optimize import BFGS
 
     atoms.set_constraint(FixSymmetry(atoms, symprec=0.01))
-    BFGS(atoms, logfile=None).run(fmax=fmax, steps=max_steps)
+    optimizer = BFGS(atoms, logfile=None)
+    if notify is not None:
+        optimizer.attach(lambda: notify(optimizer.nsteps))
+    optimizer.run(fmax=fmax, steps=max_steps)
     atoms.set_constraint()
