@@ -93,3 +93,41 @@ def test_displacement_of_a_ring_is_that_of_three_edges() -> None:
     ring = next(way for way in ways(octahedron, site) if way.kind == "ring of three")
     bond = octahedron.get_distance(0, 1)
     assert ring.displacement == pytest.approx(np.sqrt(3 * 2) * bond, rel=1e-3)
+
+
+def test_two_ligands_that_exchange_go_round_each_other() -> None:
+    """Half-way on straight lines they would be on one place, where nothing has an energy."""
+    octahedron = _octahedron()
+    [site] = sites(octahedron, "Re")
+    pair = next(way for way in ways(octahedron, site) if way.kind == "exchange of two")
+    closest = []
+
+    class Watched(Repelling):
+        def calculate(self, atoms=None, *arguments, **options) -> None:  # type: ignore[no-untyped-def]
+            super().calculate(atoms, *arguments, **options)
+            closest.append(np.linalg.norm(self.atoms.positions[1:, None] - self.atoms.positions[None, 1:], axis=2)
+                           [np.triu_indices(6, 1)].min())  # fmt: skip
+
+    found = barrier(octahedron, site, pair, Watched(), fmax=0.02, max_steps=600)
+    assert min(closest) > 0.8
+    assert found.is_converged
+    assert 0.1 < found.barrier_eV < 20
+    assert found.energies_eV[1] < found.energies_eV[3]
+
+
+def test_a_band_without_energies_ends_at_once() -> None:
+    octahedron = _octahedron()
+    [site] = sites(octahedron, "Re")
+    steps = []
+
+    class Undefined(Repelling):
+        def calculate(self, *arguments, **options) -> None:  # type: ignore[no-untyped-def]
+            super().calculate(*arguments, **options)
+            steps.append(1)
+            if len(steps) > 30:
+                self.results["forces"] = self.results["forces"] * np.nan
+
+    found = barrier(octahedron, site, ways(octahedron, site)[0], Undefined(), fmax=1e-6, max_steps=600)
+    assert not found.is_converged
+    assert found.barrier_eV == float("inf")
+    assert len(steps) < 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -198,6 +199,8 @@ def _row(site: Site, way: Way, found: Barrier | None) -> dict[str, Any]:
             "barrier_eV": found.barrier_eV, "energies_eV": list(found.energies_eV), "path_length": found.path_length,
             "residual": found.residual, "is_converged": found.is_converged,
         }  # fmt: skip
+        if not math.isfinite(found.barrier_eV):  # no image has an energy: two atoms met
+            row |= dict.fromkeys(("barrier_eV", "energies_eV", "path_length", "residual"))
     return row
 
 
@@ -222,11 +225,15 @@ def _print_rows(rows: list[dict[str, Any]], label: str) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("site", "anions", "kind", "permutation", "alike", "barrier meV", "path Å", "residual eV/Å"):
         table.add_column(name, justify="left" if name in ("kind", "permutation") else "right")
-    for row in sorted(rows, key=lambda row: (row["site"], row["barrier_eV"])):
+    for row in sorted(rows, key=lambda row: (row["site"], row["barrier_eV"] or math.inf)):
         flag = "" if row["is_converged"] else " *"
+        barrier, length, residual = (
+            "–" if row[key] is None else f"{row[key] * scale:.{places}f}"
+            for key, scale, places in (("barrier_eV", 1000, 0), ("path_length", 1, 2), ("residual", 1, 3))
+        )
         table.add_row(
             str(row["site"]), str(row["equivalent_anions"]), row["kind"], row["permutation"], str(row["multiplicity"]),
-            f"{row['barrier_eV'] * 1000:.0f}{flag}", f"{row['path_length']:.2f}", f"{row['residual']:.3f}",
+            f"{barrier}{flag}", length, residual,
         )  # fmt: skip
     out.print(table)
     if any(not row["is_converged"] for row in rows):

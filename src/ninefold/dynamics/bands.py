@@ -44,6 +44,10 @@ def relaxed_band(
         max_steps: Of the optimizer, in both parts together.
         ends: Energy of the ends, eV; default: that of the first image.
         notify: Called with the steps done.
+
+    Returns:
+        The band. Where an image has no finite energy or forces (two atoms have met), it ends there: not converged,
+        its energies infinite. An optimizer would go on from such forces to positions without a list of neighbours.
     """
     from ase.mep import NEB
     from ase.optimize import FIRE
@@ -58,6 +62,8 @@ def relaxed_band(
         band = NEB(list(chain), k=SPRING, climb=climb, method="improvedtangent", allow_shared_calculator=True)
         optimizer = FIRE(band, logfile=None, maxstep=0.1)
         for _ in optimizer.irun(fmax=goal, steps=max(1, steps - done)):
+            if not (np.isfinite(band.energies[1:-1]).all() and np.isfinite(band.real_forces[1:-1]).all()):
+                return _without_energies(chain)
             if notify is not None:
                 notify(done + optimizer.nsteps)
         done += optimizer.nsteps
@@ -67,6 +73,12 @@ def relaxed_band(
     for image in chain:
         image.calc = None
     return Band(tuple(energies), sum(steps_between), residual, residual <= fmax * 1.01)
+
+
+def _without_energies(chain: Sequence[Atoms]) -> Band:
+    for image in chain:
+        image.calc = None
+    return Band((0.0, *(float("inf") for _ in chain[1:-1]), 0.0), float("inf"), float("inf"), is_converged=False)
 
 
 def relax_in_cell(

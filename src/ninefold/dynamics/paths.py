@@ -28,6 +28,9 @@ FARTHEST_ISOMER = 1.5
 SYMMETRY = 0.1
 """Å; positions that a symmetry operation maps onto each other within this are the same."""
 IMAGES = 7
+EXCHANGE = "exchange of two"
+_AXES = np.random.default_rng(1).normal(size=(20, 3))
+"""One for each ligand, all different."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ def _candidates(unit: np.ndarray, assignment: np.ndarray, isomers: Isomers) -> l
     for a in range(n):
         for b in range(a + 1, n):
             if near[a, b]:
-                found.append(("exchange of two", _cycle(n, (a, b))))
+                found.append((EXCHANGE, _cycle(n, (a, b))))
                 for c in range(b + 1, n):
                     if near[a, c] and near[b, c]:
                         found += [("ring of three", _cycle(n, (a, b, c))), ("ring of three", _cycle(n, (a, c, b)))]
@@ -257,10 +260,13 @@ def _interpolated(atoms: Atoms, site: Site, way: Way, images: int) -> list[Atoms
     target = np.array(way.permutation)
     origin = atoms.positions[site.centre]
     ligands = list(site.ligands)
+    pairs = cycles(target) if way.kind == EXCHANGE else []
     chain = []
     for image in range(images + 2):
         share = image / (images + 1)
         mixed = (1 - share) * start + share * start[target]
+        for one, other in pairs:
+            mixed[[one, other]] = _half_turn(start[one], start[other], share)
         # opposite ligands would meet in the centre: a little to the side gives them a way round
         short = np.linalg.norm(mixed, axis=1) < 0.3
         if short.any():
@@ -273,6 +279,16 @@ def _interpolated(atoms: Atoms, site: Site, way: Way, images: int) -> list[Atoms
     return chain
 
 
+def _half_turn(one: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    """Two directions on their way round each other, about the one between them; opposite ones go straight."""
+    middle, half = (one + other) / 2, (one - other) / 2
+    if np.linalg.norm(middle) < 0.3:
+        return np.array([(1 - share) * one + share * other, (1 - share) * other + share * one])
+    side = np.cross(middle / np.linalg.norm(middle), half)
+    arm = np.cos(np.pi * share) * half + np.sin(np.pi * share) * side
+    return np.array([middle + arm, middle - arm])
+
+
 def _apart(directions: np.ndarray, closest: float = 0.85, steps: int = 200) -> np.ndarray:
     """Directions pushed along the sphere until none are closer than a chord, in units of M-H."""
     for _ in range(steps):
@@ -283,7 +299,7 @@ def _apart(directions: np.ndarray, closest: float = 0.85, steps: int = 200) -> n
             break
         push = (difference / np.maximum(distance, 1e-6)[..., None] * overlap[..., None]).sum(axis=1)
         # two ligands on one place are pushed in directions that differ
-        push += 1e-3 * np.cross(directions, np.arange(1, 4)) * (overlap.sum(axis=1) > 0)[:, None]
+        push += 1e-3 * np.cross(directions, _AXES[: len(directions)]) * (overlap.sum(axis=1) > 0)[:, None]
         directions = directions + 0.5 * push
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     return directions
