@@ -149,7 +149,9 @@ def supercell(file: Path, width: float, max_atoms: int) -> Any:
 
 def analyse(
     files: FilesArgument,
-    centre: Annotated[str, typer.Option(help="Element at the centre of the anions, e.g. Re.")],
+    centre: Annotated[
+        str, typer.Option(help="Element at the centre of the anions, e.g. Re; B12: cages of 12 boron atoms.")
+    ],
     time_step: TimeStepOption = None,
     temperature: Annotated[
         list[float] | None,

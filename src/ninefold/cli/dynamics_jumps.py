@@ -41,7 +41,8 @@ def jumps(
         str, typer.Option(help="density: maxima of its density; or a structure that has it on every site.")
     ] = DENSITY,
     centre: Annotated[
-        str | None, typer.Option(help="Element at the centre of the anions: test whether they turn with the jumps.")
+        str | None,
+        typer.Option(help="Centre of the anions (Mo; B12 for cages): test whether they turn with the jumps."),
     ] = None,
     near: Annotated[float, typer.Option(help="Å, from an anion's centre to the middle of a jump near it.")] = 5.0,
     window: Annotated[float, typer.Option(help="ps, longest time between a jump and an anion's event.")] = 0.5,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ninefold.dynamics.anion_rates import AnionGroups, by_anion
+from ninefold.dynamics.cages import with_cages
 from ninefold.dynamics.correlation import Curve, Stretched, curve_of, fit_stretched, mean_of, second_rank
 from ninefold.dynamics.density import body_density, lab_density
 from ninefold.dynamics.isomers import isomers_of
@@ -76,7 +77,7 @@ def analyse(
 
     Args:
         trajectory: Any; with a temperature for free-energy surfaces.
-        centre: Symbol of the centres.
+        centre: Symbol of the centres; `B12`: centres of cages of 12 bonded boron atoms.
         n: Ligands of a shell; default: as many as the first frame has.
         polyhedron: Whose isomers are followed; default: the closest on average.
         commit: Progress at which a permutation counts.
@@ -84,6 +85,7 @@ def analyse(
     Raises:
         InputError: if the shells cannot be followed.
     """
+    trajectory = with_cages(trajectory, centre)
     found, histories = analyse_shells(trajectory, centre, n, polyhedron, commit)
     lab, lab_curve = _fit([history.vectors for history in histories], trajectory.time_step_fs)
     body, body_curve = _fit([history.body_vectors for history in histories], trajectory.time_step_fs)

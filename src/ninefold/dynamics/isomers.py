@@ -21,6 +21,8 @@ from ninefold.structures.polyhedra import polyhedra
 
 LARGEST_SHELL = 9
 """Ligands of the polyhedra that are known here; of ten there are no classical anions."""
+CAGE = 12
+"""Hydrogens about the centre of a cage: [B12H12]2-, [CB11H12]-."""
 FARTHEST = 3.0
 """Squared distance of the isomers that are kept as neighbours, for vectors of length one. A permutation of three
 ligands of nine has about 1."""
@@ -63,12 +65,12 @@ def isomers_of(n: int) -> dict[str, Isomers]:
     """Polyhedra of n ligands, by name, with their isomers.
 
     Raises:
-        InputError: if n is not 3 to 9.
+        InputError: if n is not 3 to 9, or 12.
     """
-    if not 3 <= n <= LARGEST_SHELL:
+    if not (3 <= n <= LARGEST_SHELL or n == CAGE):
         raise InputError(
             "n", n, problem="is no number of ligands whose permutations can be followed",
-            allowed=f"3 to {LARGEST_SHELL}",
+            allowed=f"3 to {LARGEST_SHELL}, or {CAGE}",
         )  # fmt: skip
     return _isomers_of(n)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ninefold.dynamics.body_frame import Orientation, Turn, orientation, turns
+from ninefold.dynamics.cages import with_cages
 from ninefold.dynamics.isomers import Isomers, isomers_of, shape_measure
 from ninefold.dynamics.rates import Rate, poisson_rate
 from ninefold.dynamics.shells import Exchange, Segment, Shells, follow_shells, ligand_vectors
@@ -117,7 +118,7 @@ def analyse_shells(
 
     Args:
         trajectory: Any.
-        centre: Symbol of the centres.
+        centre: Symbol of the centres; `B12`: centres of cages of 12 bonded boron atoms.
         n: Ligands of a shell; default: as many as the first frame has.
         polyhedron: Whose isomers are followed; default: the closest on average.
         commit: Progress at which a permutation counts.
@@ -128,6 +129,7 @@ def analyse_shells(
     Raises:
         InputError: if the shells cannot be followed, or the polyhedron is none of n ligands.
     """
+    trajectory = with_cages(trajectory, centre)
     shells = follow_shells(trajectory, centre, n)
     every = isomers_of(shells.n)
     if polyhedron is not None and polyhedron not in every:

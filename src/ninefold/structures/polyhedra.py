@@ -76,6 +76,7 @@ _DRAWINGS: dict[int, dict[str, tuple[tuple[int, float, float], ...]]] = {
         "tricapped trigonal prism": ((3, 45, 0), (3, 90, 60), (3, 135, 0)),
         "capped square antiprism": ((1, 0, 0), (4, 70, 0), (4, 127, 45)),
     },
+    12: {"icosahedron": ((1, 0, 0), (5, 63, 0), (5, 117, 36), (1, 180, 0))},
 }  # fmt: skip
 
 

@@ -1,0 +1,66 @@
+"""Cage anions, whose centre is no atom: their centres, and their turns counted as those of any shell."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+from synthetic_trajectories import M_H, Plan, ideal, shell
+
+from ninefold.dynamics.analysis import analyse
+from ninefold.dynamics.cages import with_cages
+from ninefold.dynamics.trajectory import in_memory
+from ninefold.errors import InputError
+
+B_B, B_H = 1.70, 2.90
+"""From the centre of [B12H12]2-, Å."""
+FRAMES = 3000
+TURNS = {500: 75.0, 1200: 90.0, 2100: 120.0}
+"""Frame -> degrees."""
+
+
+def cages(turns, spacing=7.2, wrap=True):
+    """Two cages in a cell hardly wider than one; those of the first turn as planned, the second rests."""
+    rng = np.random.default_rng(4)
+    _, icosahedron = ideal(12)
+    positions, species = [], []
+    for number in range(2):
+        angles = turns if number == 0 else {}
+        plan = Plan(turns={at: Rotation.from_rotvec([0, 0, np.radians(angle)]) for at, angle in angles.items()})
+        vectors = shell(icosahedron, FRAMES, plan, 0.02, rng) / M_H
+        centre = np.array([spacing * number + 0.3, 0.2, 0.1])
+        positions += [centre + B_B * vectors, centre + B_H * vectors, np.tile(centre + spacing / 2, (FRAMES, 1, 1))]
+        species += [*["B"] * 12, *["H"] * 12, "Na"]
+    cell = np.diag([2 * spacing, spacing, spacing])
+    every = np.concatenate(positions, axis=1)
+    if wrap:
+        every = np.mod(every @ np.linalg.inv(cell), 1.0) @ cell
+    return in_memory(species, every, cell, 2.0, temperature_K=400.0)
+
+
+def test_the_centre_is_that_of_the_cage_wherever_its_atoms_are_wrapped():
+    found = with_cages(cages(TURNS), "B12")
+    assert found.species[-2:] == ("B12", "B12")
+    for frames in found.chunks():
+        off = frames.positions[:, -2:] - np.array([[0.3, 0.2, 0.1], [7.5, 0.2, 0.1]])
+        off -= np.round(off / frames.cells[0].diagonal()) * frames.cells[0].diagonal()
+        assert np.abs(off).max() < 0.06
+    assert with_cages(found, "B12") is found
+    assert with_cages(found, "B") is found
+
+
+def test_turns_are_counted_and_no_permutation():
+    found = analyse(cages(TURNS), "B12").pseudorotation
+    assert (found.n, found.polyhedron, found.n_centres) == (12, "icosahedron", 2)
+    assert found.events == ()
+    assert len(found.turns) == len(TURNS)
+    assert {atom for atom, _ in found.turns} == {50}, "the second cage rests"
+    for (_, turn), at in zip(found.turns, TURNS, strict=True):
+        assert abs(turn.frame - at) < 100
+
+
+def test_a_resting_cage_has_no_turn():
+    assert analyse(cages({}), "B12").pseudorotation.turns == ()
+
+
+def test_a_group_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(InputError, match=r"'B10' is no group of bonded B atoms.*allowed: B12"):
+        with_cages(cages({}), "B10")
