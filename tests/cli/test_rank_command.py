@@ -61,6 +61,13 @@ def test_the_new_rank_stands_beside_the_stored_one(ask, path):
     assert "Nothing was written. In the campaign file: ranking: {weights: {hydrogen: 2, novelty: 1}}" in text
 
 
+def test_formulas_are_whole_on_a_narrow_terminal(ask, monkeypatch):
+    told = json.loads(ask("rank", "quickstart", "--json", "--limit", "0"))
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = ask("rank", "quickstart", "--limit", "0")
+    assert all(f" {row['formula']} " in shown for row in told["candidates"])
+
+
 def test_the_campaigns_own_weights(ask):
     told = json.loads(ask("rank", "--json", "--limit", "0"))
     assert all(row["rank"] == row["previous_rank"] for row in told["candidates"])

@@ -86,7 +86,7 @@ def print_ranking(repository: Any, reranking: Reranking, limit: int, as_json: bo
 
     shown = list(islice(reranking.ranked(), limit or None))
     columns = _shown(reranking)
-    rows = _rows(repository, (ranked.id for ranked, _ in shown), ("label", *columns))
+    rows = list(_rows(repository, (ranked.id for ranked, _ in shown), ("label", *columns)))
     weights = reranking.scores.weights
     if as_json:
         print_json(
@@ -102,6 +102,9 @@ def print_ranking(repository: Any, reranking: Reranking, limit: int, as_json: bo
     table = table_of(
         ">rank", ">was", *map(_heading, columns), ">score", ">ranks open", "Pareto", *(f">{name}" for name in weights)
     )
+    if "formula" in columns:  # where the terminal is too narrow, anything else is cut first
+        whole = table.columns[2 + columns.index("formula")]
+        whole.no_wrap, whole.min_width = True, max((len(row["formula"]) for row in rows), default=0)
     for row, (ranked, before) in zip(rows, shown, strict=True):
         table.add_row(
             str(ranked.rank), MISSING if before is None else str(before), *(cell(key, row) for key in columns),
