@@ -21,6 +21,7 @@ MOST_KINDS = 6
 def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
     """One trajectory."""
     from ninefold.dynamics.event_paths import EventPath
+    from ninefold.dynamics.pseudorotation import MOVED
 
     found = analysis.pseudorotation
     at = "" if found.temperature_K is None else f", {found.temperature_K:g} K"
@@ -57,7 +58,8 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
             break
         one = next(event for event in found.events if event.kind == kind)
         path = EventPath(count, one.path_length, one.longest_displacement)
-        out.print(f"  kind {place + 1:<14} {count} times: {one.ligands_moved} ligands move, path {path.sentence}")
+        moved = "no ligand moves" if one.ligands_moved == 0 else f"{_count(one.ligands_moved, 'ligand')} move"
+        out.print(f"  kind {place + 1:<14} {count} times: {moved} by more than {MOVED:g} of M-H; path {path.sentence}")
     for note in analysis.notes:
         out.print(f"  note: {note}")
 
