@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ninefold.cli.calculation import refuse
 from ninefold.cli.options import JsonOption, StoreOption, SubmitToOption, WorkflowOption, console, print_json
 from ninefold.cli.outputs import ForceOption
 
@@ -86,6 +87,12 @@ def vibrations(
 
     if cluster is not None:
         _check_submittable(cluster, files, pictures)
+    if files:
+        _check_of_files(campaign, only)
+    if pressure and volumes == 1:
+        refuse(
+            "--pressure", f"{pressure:g}", "is where the volumes of --volumes are shown", "beside --volumes 5 or more"
+        )
     if pictures is not None:
         check_output_folder(pictures, "--pictures", pattern=_PATTERN, force=force)
     settings = _settings(
@@ -146,6 +153,14 @@ def vibrations(
         typer.echo(f"Forces: {settings.method.title}; harmonic, volume of 0 K{also}.\nStore:  {masked(address)}")
     if fault is not None:
         raise fault
+
+
+def _check_of_files(campaign: str | None, only: list[str] | None) -> None:
+    """Refuse what chooses among a campaign's phases where files are given: it would be read as if it counted."""
+    if campaign is not None:
+        refuse("campaign", campaign, "stands beside --file", "a campaign, or files")
+    if only:
+        refuse("--only", only[0], "chooses among a campaign's phases, and --file is given", "without --file")
 
 
 def _check_submittable(cluster: str, files: list[Path] | None, pictures: Path | None) -> None:
