@@ -190,7 +190,7 @@ def analyse(
         try:
             fit, by_anion = barrier(found), barriers_by_anion(found)
         except InputError as error:
-            typer.echo(f"No barrier: {error.problem}; {error.hint or error.allowed}", err=True)
+            typer.echo(f"No barrier: {error.value}; {error.hint or error.allowed}", err=True)
     events = [event for one in found for event in one.pseudorotation.events]
     path = event_path(events)
     paths = {

@@ -171,7 +171,7 @@ def _barriers(found: Sequence[JumpAnalysis]) -> tuple[list[tuple[str | None, str
             fits.append((start, end, jump_barrier(found, start, end)))
         except InputError as error:
             if start is None:
-                unresolved = f"No barrier: {error.problem}; {error.hint or error.allowed}"
+                unresolved = f"No barrier: {error.value}; {error.hint or error.allowed}"
     return fits, unresolved
 
 

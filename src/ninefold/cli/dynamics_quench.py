@@ -205,7 +205,8 @@ def _print(
     from rich.table import Table
 
     out = console()
-    out.print(f"{len(minima.energies_eV)} distinct minima of {atoms} atoms by {label}")
+    number = len(minima.energies_eV)
+    out.print(f"{number} distinct {'minimum' if number == 1 else 'minima'} of {atoms} atoms by {label}")
     table = Table(box=None, pad_edge=False)
     table.add_column("minimum", justify="right")
     table.add_column("meV above the lowest", justify="right")
@@ -231,7 +232,9 @@ def _print(
             f"{one.population:.0%} (lifetime {_lifetime(one)} ps)"
             for one in sorted(run.occupations.values(), key=lambda one: -one.frames)[:3]
         )
-        out.print(f"{source}: {len(run.occupations)} shapes of shells: {shares}; entropy of an anion {_entropy(run)}")
+        count = len(run.occupations)
+        shapes = "1 shape" if count == 1 else f"{count} shapes"
+        out.print(f"{source}: {shapes} of shells: {shares}; entropy of an anion {_entropy(run)}")
     for note in plain["notes"]:
         out.print(f"note: {note}")
 

@@ -255,7 +255,7 @@ def _run_states(states: Sequence[int | None], spacing_ps: float, moved: Sequence
             known.count(state), known.count(state) / len(known), poisson_rate(left, len(from_it) * spacing_ps)
         )
     changes = [one for one in moved if one is not None]
-    entropy = -sum(one.population * math.log(one.population) for one in occupations.values())
+    entropy = sum(one.population * math.log(1 / one.population) for one in occupations.values())
     correction = (len(occupations) - 1) / (2 * len(known)) if known else 0.0
     return RunStates(
         tuple(states), spacing_ps, occupations, poisson_rate(sum(changes), len(changes) * spacing_ps), entropy,
