@@ -182,6 +182,21 @@ def test_the_map_tells_and_draws(folder):
 
 
 @pytest.mark.parametrize(
+    ("ranges", "note"),
+    [
+        ([], ""),
+        ([(3.199, 6.696)], ""),
+        ([(1e-9, 0.02), (0.5, 3.24)], "more than one window: also 0.5 to 3.2 GPa"),
+        ([(1e-9, 0.02), (0.5, 3.24), (4, 10.0)], "more than one window: also 0.5 to 3.2, 4.0 to 10.0 GPa"),
+    ],
+)
+def test_a_window_with_an_end_is_one_window(ranges, note):
+    from ninefold.cli.phase_map import further_windows
+
+    assert further_windows(ranges) == note
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("map", "K-Fe-H"), "system: 'Fe-H-K' has no candidate with a structure in campaign quick; allowed: H-K-Re"),

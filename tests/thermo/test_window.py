@@ -27,6 +27,7 @@ from ninefold.thermo.window import (
     range_text,
     range_with_unit,
     sentence,
+    stable_ranges,
     with_interval,
 )
 
@@ -74,8 +75,40 @@ def test_a_hydride_of_larger_volume_has_a_window():
     for root in (found.lowest_pressure_GPa, found.highest_pressure_GPa):
         assert by_hand(root) == pytest.approx(0, abs=2e-4)
     assert not found.is_monotone
+    [only] = stable_ranges(system, hydride, 973)
+    assert only == (found.lowest_pressure_GPa, found.highest_pressure_GPa), "in and out are one window"
     told = sentence(found, "LiH", 0.3)
     assert f"up to {found.highest_pressure_GPa:.1f} GPa" in told
+
+
+class Levels:
+    """In place of a chemical system: a distance to the hull that is a function of the pressure alone."""
+
+    def __init__(self, distance):
+        self.distance = distance
+
+    def separation(self, candidate, temperature, pressure):
+        return self.distance(pressure)
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"),
+    [
+        (lambda p: 1.0, []),
+        (lambda p: -1.0, [(1e-9, 10)]),
+        (lambda p: p - 0.5, [(1e-9, 0.5)]),
+        (lambda p: 0.5 - p, [(0.5, 10)]),
+        (lambda p: (p - 0.02) * (p - 3.2), [(0.02, 3.2)]),
+        (lambda p: (p - 0.02) * (p - 0.5) * (p - 3.2), [(1e-9, 0.02), (0.5, 3.2)]),
+        (lambda p: -(p - 0.02) * (p - 0.5) * (p - 3.2), [(0.02, 0.5), (3.2, 10)]),
+        (lambda p: -(p - 0.02) * (p - 0.5), [(1e-9, 0.02), (0.5, 10)]),
+    ],
+)
+def test_the_ranges_of_stability_are_counted_not_the_changes_of_sign(distance, expected):
+    found = stable_ranges(Levels(distance), None, 973)
+    assert [end for each in found for end in each] == pytest.approx(
+        [end for each in expected for end in each], rel=1e-3
+    )
 
 
 def test_decomposition_at_one_bar_is_the_temperature_of_that_potential():

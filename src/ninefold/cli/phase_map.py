@@ -11,6 +11,8 @@ from ninefold.cli.options import CampaignOption, JsonOption, StoreOption, consol
 from ninefold.cli.outputs import ForceOption, check_output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ninefold.flows.stored_hulls import StoredHulls
     from ninefold.models.candidate import Candidate
     from ninefold.thermo.phase_map import PhaseMap
@@ -149,7 +151,14 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
 
     from ninefold.errors import InputError
     from ninefold.thermo.settings import Condition
-    from ninefold.thermo.window import CONFIDENCE, formation_of, known_interval, lowest_pressures, sentence
+    from ninefold.thermo.window import (
+        CONFIDENCE,
+        formation_of,
+        known_interval,
+        lowest_pressures,
+        sentence,
+        stable_ranges,
+    )
 
     system, phase = found.system(row.elements), found.hulls.phase_of(row)
     if system.missing:
@@ -185,6 +194,7 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
                 "formed_from": at.formed_from,
                 "predicted_phases": sorted(predicted.intersection(at.formed_from)),
                 "reaction": at.reaction, "is_monotone": at.is_monotone,
+                "stable_between_GPa": stable_ranges(system, phase, temperature),
             }
         )  # fmt: skip
         system.forget()
@@ -216,6 +226,19 @@ def _about(found: StoredHulls, elements: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def further_windows(ranges: Sequence[tuple[float, float]]) -> str:
+    """A note on the ranges of stability beyond the first, which has columns of its own; empty without.
+
+    Args:
+        ranges: From where to where a candidate is stable, GPa, rising.
+    """
+    from ninefold.thermo.window import range_text
+
+    if len(ranges) <= 1:
+        return ""
+    return f"more than one window: also {', '.join(range_text(each) for each in ranges[1:])} GPa"
+
+
 def _show(found: StoredHulls, told: list[dict[str, Any]], about: dict[str, Any]) -> None:
     from ninefold.report.terminal_parts import plain, table_of
     from ninefold.thermo.window import phases_text, pressure_text, range_text
@@ -236,7 +259,7 @@ def _show(found: StoredHulls, told: list[dict[str, Any]], about: dict[str, Any])
             table.add_row(
                 f"{line['temperature_K']:g}", lowest, width, highest,
                 phases_text(line["formed_from"], line["predicted_phases"]),
-                "" if line["is_monotone"] else "more than one window",
+                further_windows(line["stable_between_GPa"]),
             )  # fmt: skip
         out.print(table)
     out.print(f"{found.method.label}; {about['system']}")

@@ -1,7 +1,7 @@
 """Where a candidate forms: pressures at which it is stable at a temperature, whether it survives, when it decomposes.
 
 All of it follows from one signed distance, that to the hull of other compositions under hydrogen: roots are bracketed
-on a grid and found between its points (Brent), and more than one change of sign is told.
+on a grid and found between its points (Brent), and more than one range of stability is told.
 """
 
 from __future__ import annotations
@@ -63,10 +63,7 @@ def formation_of(system: ChemicalSystem, candidate: Phase, synthesis: Condition)
         return system.separation(candidate, temperature, pressure)
 
     crossings, first = crossings_of(at_pressure, PRESSURES)
-    falls = [crossing.at for crossing in crossings if not crossing.rises]
-    lowest = PRESSURE_RANGE[0] if first <= 0 else falls[0] if falls else None
-    rises = [crossing.at for crossing in crossings if crossing.rises and lowest is not None and crossing.at > lowest]
-    highest = None if lowest is None else rises[0] if rises else PRESSURE_RANGE[1]
+    lowest, highest = next(iter(_ranges(crossings, first)), (None, None))
     ambient = system.separation(candidate, *AMBIENT)
     slope = None
     products: list[Competitor] = []
@@ -89,6 +86,30 @@ def formation_of(system: ChemicalSystem, candidate: Phase, synthesis: Condition)
         formed_from=[item.formula for item in products if item.formula != "H2"],
         reaction=None if equation is None or not products else str(equation),
     )
+
+
+def stable_ranges(system: ChemicalSystem, candidate: Phase, temperature: float) -> list[tuple[float, float]]:
+    """Every range of pressures in which a candidate is stable at a temperature.
+
+    Args:
+        system: Its chemical system, with every element and hydrogen.
+        candidate: With a volume.
+        temperature: K.
+
+    Returns:
+        From where to where, GPa, rising; 1e-9 and 10 where the range of pressures ends.
+    """
+    return _ranges(*crossings_of(lambda pressure: system.separation(candidate, temperature, pressure), PRESSURES))
+
+
+def _ranges(crossings: Sequence[Crossing], first: float) -> list[tuple[float, float]]:
+    """Of pressures with a function that is not above 0, from its changes of sign and its value at the lowest."""
+    ends = [crossing.at for crossing in crossings]
+    if first <= 0:
+        ends.insert(0, PRESSURE_RANGE[0])
+    if len(ends) % 2:
+        ends.append(PRESSURE_RANGE[1])
+    return list(zip(ends[::2], ends[1::2], strict=True))
 
 
 def decomposition_temperature(system: ChemicalSystem, candidate: Phase, pressure: float = AMBIENT[1]) -> float | None:
