@@ -139,6 +139,8 @@ def test_printed_match_says_what_is_left(files):
         (["recipe", "Li5XxH11"], "Xx"),
         (["recipe", "Li5MoH11", "--excess", "LiH"], "FORMULA=FRACTION"),
         (["recipe", "Li5MoH11", "--from", "NaH,Mo"], "cannot make Li5MoH11"),
+        (["recipe", "K2ReH9", "--excess", "KH=0.05", "--excess", "KH=0.1"], "second excess of KH, after 0.05; allowed"),
+        (["recipe", "NH3BH3"], "is no hydride of a metal; allowed: a metal and hydrogen"),
     ],
     ids=lambda value: " ".join(value[:2] + value[-2:]) if isinstance(value, list) else "",
 )

@@ -20,6 +20,10 @@ MOST_MG = 1e6
 _HYDRIDES = {1: "{}H", 2: "{}H2", 3: "{}H3"}
 _HYDRIDE_OF = {"Eu": "EuH2", "Yb": "YbH2", "Ce": "CeH2", "Sc": "ScH2"}
 """Where the hydride that one can buy or make at 1 bar is not the one of the usual charge."""
+_NO_METALS = frozenset("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Te I Xe At Rn Ts Og".split())
+"""Semimetals among them."""
+_NOT_WEIGHED = frozenset("He N O F Ne Cl Ar Br Kr Xe Rn Hg".split())
+"""Gases and liquids: a default mixture holds none of them as an element."""
 _RELATIVES = 4
 
 
@@ -92,6 +96,8 @@ class SourceAmount:
     @property
     def mg_at_least(self) -> float:
         """Mass where it gives `hydrogen_at_least` alone."""
+        if self.source.hydrogen_at_least == self.source.hydrogen:
+            return self.mg  # not by a product and a quotient, which would round to another number
         return self.mg * self.source.hydrogen / self.source.hydrogen_at_least
 
 
@@ -105,7 +111,7 @@ class Recipe:
     charges: tuple[Charge, ...]
     """From hydrides first, then from metals."""
     sources: tuple[SourceAmount, ...]
-    """For the hydrogen of the first charge, excess included."""
+    """For the hydrogen of the first charge, excess included; none that is the compound itself."""
     made: tuple[KnownCompound, ...]
     """How the compound itself was made, in ninefold's list."""
     relatives: tuple[KnownCompound, ...]
@@ -132,14 +138,22 @@ def recipe(
 
     Raises:
         InputError: for a mass out of range, an excess that is negative or of something else, solids of which the
-            product cannot be made, or a product without hydrogen.
+            product cannot be made, a product without hydrogen or without a metal, or, without `starting`, one of an
+            element that is a gas or a liquid.
     """
     if not (math.isfinite(mg) and 0 < mg <= MOST_MG):
         raise InputError("--mg", mg, allowed=f"above 0, at most {MOST_MG:g}")
     amounts = reduced(parse_formula(formula))
     product = formula_of(amounts)
-    if "H" not in amounts or len(amounts) < 2:
-        raise InputError("formula", formula, problem="is no hydride of a metal")
+    if "H" not in amounts or _NO_METALS.issuperset(amounts):
+        raise InputError(
+            "formula", formula, problem="is no hydride of a metal", allowed="a metal and hydrogen, like Li5MoH11"
+        )
+    if not starting and (fluid := [symbol for symbol in amounts if symbol in _NOT_WEIGHED]):
+        raise InputError(
+            "formula", formula, problem=f"holds {fluid[0]}, which is not weighed in as an element",
+            allowed=f"--from with a solid that brings {fluid[0]}",
+        )  # fmt: skip
     sets = [tuple(starting)] if starting else list(dict.fromkeys([_hydrides(amounts), _metals(amounts)]))
     if not starting:  # a binary hydride is no starting material of its own
         sets = [some for some in sets if product not in some]
@@ -151,7 +165,7 @@ def recipe(
     sources = tuple(
         SourceAmount(each, needed / each.hydrogen, needed / each.hydrogen * molar_mass(each.formula))
         for each in SOURCES
-        if needed > 0
+        if needed > 0 and formula_of(reduced(parse_formula(each.formula))) != product
     )
     made = tuple(each for each in known if each.formula == product)
     return Recipe(product, mg, mmol, charges, sources, made, _relatives(amounts, product, known))

@@ -54,18 +54,23 @@ def recipe(
 
 
 def _excess(options: list[str]) -> dict[str, float]:
-    """Raises InputError for what is no FORMULA=FRACTION."""
+    """Raises InputError for what is no FORMULA=FRACTION, and for a formula that comes twice."""
     from ninefold.errors import InputError
 
-    found = {}
+    found: dict[str, float] = {}
     for option in options:
         name, sign, value = option.partition("=")
+        formula = name.strip()
         try:
-            found[name.strip()] = float(value)
+            fraction = float(value)
         except ValueError:
             sign = ""
-        if not sign or not name.strip():
+        if not sign or not formula:
             raise InputError("--excess", option, problem="is no excess", allowed="FORMULA=FRACTION, such as LiH=0.05")
+        if formula in found:
+            problem = f"is a second excess of {formula}, after {found[formula]:g}"
+            raise InputError("--excess", option, problem=problem, allowed="one of each starting material")
+        found[formula] = fraction
     return found
 
 
@@ -140,10 +145,9 @@ def _print(found: Recipe, competing: list[dict[str, Any]]) -> None:
                 each.formula, f"{each.mmol:.4f}", f"{each.mg:.2f}", f"{100 * each.excess:g} %" if each.excess else ""
             )
         out.print(table)
-    if found.sources:
-        hydrogen = found.charges[0].hydrogen
-        amount = "" if hydrogen is None else f"{hydrogen.mmol:.4g} mmol H2"
-        out.print(plain(f"\nHydrogen in the capsule, {amount} for the first mixture:"))
+    hydrogen = found.charges[0].hydrogen
+    if hydrogen is not None:
+        out.print(plain(f"\nHydrogen in the capsule, {hydrogen.mmol:.4g} mmol H2 for the first mixture:"))
         for source in found.sources:
             its = source.source
             out.print(plain(
