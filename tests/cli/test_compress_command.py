@@ -222,6 +222,31 @@ def test_bad_input_is_one_line(folder, arguments, words):
     assert words in refused.stderr
 
 
+@pytest.mark.parametrize("status", ["running", "incomplete"])
+def test_hulls_of_a_campaign_that_has_not_finished_say_so(folder, tmp_path, status):
+    folder, _ = folder
+    shutil.copy(folder / "ninefold.db", tmp_path)
+    shutil.copytree(folder / "ninefold.db.files", tmp_path / "ninefold.db.files")
+    words = f"campaign quick is {status}, not finished: "
+    commands = (("facts", "--json"), ("map", "H-K-Re", "--json"))
+    for command in commands:
+        notes = json.loads(ninefold(*command, cwd=tmp_path).stdout)["notes"]
+        assert notes
+        assert not any(words in note for note in notes)
+    connection = sqlite3.connect(tmp_path / "ninefold.db")
+    connection.execute("UPDATE campaigns SET doc = json_set(doc, '$.status', ?)", (status,))
+    connection.execute("UPDATE candidates SET doc = json_set(doc, '$.e_above_hull_uncertainty', null)")
+    connection.commit()
+    connection.close()
+    for command in commands:
+        assert words in json.loads(ninefold(*command, cwd=tmp_path).stdout)["notes"][0]
+    told = ninefold("facts", cwd=tmp_path, env={"COLUMNS": "200"}).stdout
+    assert "± unknown" in told
+    assert "within ±" not in told
+    assert words in told
+    assert words in ninefold("map", "K2ReH9", cwd=tmp_path, env={"COLUMNS": "200"}).stdout
+
+
 def test_facts_are_judged_as_they_come(folder):
     folder, _ = folder
     told = json.loads(ninefold("facts", "--json", cwd=folder).stdout)["facts"]

@@ -5,7 +5,7 @@ import pytest
 from ninefold.chemistry.compounds import known_compounds
 from ninefold.thermo import Phase, StabilitySettings
 from ninefold.thermo.competition import facets_of, is_guess, searched_of
-from ninefold.thermo.facts import Verdict, facts_of, verdict_on
+from ninefold.thermo.facts import Verdict, facts_of, summary, verdict_on, verdict_text
 from ninefold.thermo.system import ChemicalSystem
 
 
@@ -68,6 +68,21 @@ def test_a_made_compound_in_a_structure_that_was_searched_for_is_a_guess(is_made
 def test_a_verdict_is_resolved_beyond_its_uncertainty(distance, uncertainty, expected):
     fact = facts_of(known_compounds(), {"Li", "Mo", "H"})[0]
     assert Verdict(fact, "H-Li-Mo", True, distance, "x", uncertainty).is_resolved is expected
+
+
+@pytest.mark.parametrize(
+    ("holds", "uncertainty", "words"),
+    [
+        (True, 0.05, "holds"), (False, 0.05, "FAILS"), (True, 0.2, "holds, within ±"), (False, 0.2, "FAILS, within ±"),
+        (True, None, "holds, ± unknown"), (False, None, "FAILS, ± unknown"), (None, None, "not judged"),
+    ],
+)  # fmt: skip
+def test_an_unknown_uncertainty_is_not_one_that_the_distance_lies_within(holds, uncertainty, words):
+    fact = facts_of(known_compounds(), {"Li", "Mo", "H"})[0]
+    verdict = Verdict(fact, "H-Li-Mo", holds, None if holds is None else 0.1, "x", uncertainty)
+    assert verdict_text(verdict) == words
+    told = summary([verdict], "PBE")
+    assert ("of 1 the uncertainty is unknown" in told) == ("unknown" in words)
 
 
 def test_the_list_s_syntheses_are_the_facts():

@@ -31,7 +31,7 @@ def facts(
     from ninefold.report.terminal_parts import plain, table_of
     from ninefold.store import open_store
     from ninefold.store.listing import find_method, method_ids
-    from ninefold.thermo.facts import facts_of, verdict_on
+    from ninefold.thermo.facts import facts_of, summary, verdict_on, verdict_text
     from ninefold.thermo.window import pressure_text
 
     address, name = store_for_reading(store, campaign)
@@ -39,7 +39,7 @@ def facts(
         document = campaign_document(repository, name)
         chosen = None if method is None else find_method(repository, method, method_ids(repository, [document]))
         found = stored_hulls(repository, document["name"], chosen)
-    verdicts, notes = [], set()
+    verdicts, about_systems = [], set()
     for label in found.systems():
         system = found.system(label.split("-"))
         if system.missing:
@@ -48,11 +48,13 @@ def facts(
             verdict = verdict_on(fact, system)
             row = found.rows.get(verdict.phase)
             verdicts.append(replace(verdict, uncertainty=None if row is None else row.e_above_hull_uncertainty))
-        notes |= {f"{label}: {note}" for note in (system.vibrations_note(), system.pressure_note()) if note}
+        about_systems |= {f"{label}: {note}" for note in (system.vibrations_note(), system.pressure_note()) if note}
+    notes = [*filter(None, [found.unfinished()]), *sorted(about_systems)]
     if json:
-        print_json(
-            {"campaign": document["name"], "method": found.method.label, "facts": [asdict(each) for each in verdicts]}
-        )
+        print_json({
+            "campaign": document["name"], "method": found.method.label, "notes": notes,
+            "facts": [asdict(each) for each in verdicts],
+        })  # fmt: skip
         return
     table = table_of("system", "fact", ">K", ">GPa", ">meV/atom", ">±", "by", "verdict")
     for each in verdicts:
@@ -60,16 +62,10 @@ def facts(
             each.system, plain(each.fact.statement), f"{each.fact.temperature_K:g}",
             pressure_text(each.fact.pressure_GPa), "–" if each.distance is None else f"{1000 * each.distance:+.0f}",
             "–" if each.uncertainty is None else f"{1000 * each.uncertainty:.0f}", plain(each.phase),
-            {True: "holds", False: "FAILS", None: "not judged"}[each.holds]
-            + ("" if each.holds is None or each.is_resolved else ", within ±"),
+            verdict_text(each),
         )  # fmt: skip
     out = console()
     out.print(table)
-    held, judged = sum(each.holds is True for each in verdicts), sum(each.holds is not None for each in verdicts)
-    resolved = sum(each.is_resolved for each in verdicts if each.holds is not None)
-    out.print(
-        f"{held} of {judged} facts hold by {found.method.label}, {resolved} of {judged} are told by more than the "
-        "uncertainty (±, a standard deviation); meV/atom: distance to the hull there"
-    )
-    for note in sorted(notes):
+    out.print(summary(verdicts, found.method.label))
+    for note in notes:
         out.print(plain(f"- {note}"), soft_wrap=True)

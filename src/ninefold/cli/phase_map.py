@@ -219,8 +219,9 @@ def _map(found: StoredHulls, what: str, drawn: Candidate | None) -> PhaseMap:
 def _about(found: StoredHulls, elements: list[str]) -> dict[str, Any]:
     """What the hulls rest on."""
     searched = found.searched(elements)
+    notes = [*filter(None, [found.unfinished()]), *found.notes(elements)]
     return {
-        "system": "-".join(sorted(elements)), "notes": found.notes(elements),
+        "system": "-".join(sorted(elements)), "notes": notes,
         "is_completely_searched": searched.is_complete, "compositions": len(searched.wanted),
         "searched": len(searched.searched), "searched_at_low_budget": len(searched.low_budget),
     }  # fmt: skip

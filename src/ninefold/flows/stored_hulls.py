@@ -13,7 +13,7 @@ from ninefold.errors import InputError, listed
 from ninefold.flows.tasks import structures_of
 from ninefold.flows.thermal import thermal_of
 from ninefold.flows.verify_plan import read_references
-from ninefold.models.campaign import CampaignRecord
+from ninefold.models.campaign import CampaignRecord, Status
 from ninefold.models.candidate import Candidate
 from ninefold.models.composition import CompositionRecord
 from ninefold.models.method import Method
@@ -46,6 +46,17 @@ class StoredHulls:
     compositions: list[CompositionRecord]
     searched_ids: frozenset[str]
     """Of the compositions whose structures were searched."""
+    status: Status
+    """Of the campaign."""
+
+    def unfinished(self) -> str | None:
+        """That the campaign has not finished; None where it has."""
+        if self.status == "finished":
+            return None
+        return (
+            f"campaign {self.campaign.name} is {self.status}, not finished: what is left may change these hulls "
+            "('ninefold status' says what)"
+        )
 
     def systems(self) -> list[str]:
         """Chemical systems with candidates, as they are written."""
@@ -155,7 +166,7 @@ def stored_hulls(
         by_label = {row.label: row for row in rows}
         return StoredHulls(
             campaign, Method.model_validate(document), hulls, by_label, references, compositions,
-            _searched(store, name, own, among),
+            _searched(store, name, own, among), record.status,
         )  # fmt: skip
     if systems is not None:
         rows_of_all = store.iterate("candidates", equal={"campaign": name, "is_best": True}, fields=["chemical_system"])

@@ -62,8 +62,35 @@ class Verdict:
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the distance is larger than its uncertainty."""
+        """Whether the distance is larger than its uncertainty; not where that is unknown."""
         return self.distance is not None and self.uncertainty is not None and abs(self.distance) > self.uncertainty
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """A verdict in words: whether it holds, and whether the distance to the hull is larger than its uncertainty."""
+    if verdict.holds is None:
+        return "not judged"
+    words = "holds" if verdict.holds else "FAILS"
+    if verdict.uncertainty is None:
+        return f"{words}, ± unknown"
+    return words if verdict.is_resolved else f"{words}, within ±"
+
+
+def summary(verdicts: Iterable[Verdict], method: str) -> str:
+    """How many facts hold, of how many the distance is larger than its uncertainty, and of how many that is unknown.
+
+    Args:
+        verdicts: Of all facts.
+        method: Label of the one whose hulls they are by.
+    """
+    judged = [each for each in verdicts if each.holds is not None]
+    held, resolved = sum(each.holds is True for each in judged), sum(each.is_resolved for each in judged)
+    unknown = sum(each.uncertainty is None for each in judged)
+    of_unknown = f", of {unknown} the uncertainty is unknown" if unknown else ""
+    return (
+        f"{held} of {len(judged)} facts hold by {method}, {resolved} of {len(judged)} are told by more than the "
+        f"uncertainty (±, a standard deviation){of_unknown}; meV/atom: distance to the hull there"
+    )
 
 
 def facts_of(compounds: Iterable[KnownCompound], elements: Iterable[str]) -> list[Fact]:
