@@ -164,6 +164,18 @@ def give_state(folder, label):
         store.put("properties", [record.model_copy(update={"values": record.values | state, "reason": None})])
 
 
+def test_the_map_s_json_has_the_interval_that_its_sentence_tells(folder):
+    folder, _ = folder
+    formula, sigma = next(
+        row for row in rows(folder, "formula", "e_above_hull_uncertainty", "formation") if row[1] and row[2]
+    )[:2]
+    told = json.loads(ninefold("map", formula, "--temperatures", "800", "--json", cwd=folder).stdout)
+    [candidate] = told["candidates"]
+    [at] = candidate["by_temperature"]
+    assert candidate["lowest_between_GPa"] == at["between_GPa"] is not None
+    assert candidate["between_uncertainty"] == candidate["uncertainty_eV_per_atom"] == sigma
+
+
 def test_the_map_tells_and_draws(folder):
     folder, _ = folder
     formula = next(formula for formula, hull in rows(folder, "formula", "phase_separation_energy") if hull is not None)

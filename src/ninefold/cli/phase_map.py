@@ -147,7 +147,7 @@ def _height(row: Candidate) -> float:
 
 
 def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict[str, Any]:
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from ninefold.errors import InputError
     from ninefold.thermo.settings import Condition
@@ -182,6 +182,7 @@ def _told(found: StoredHulls, row: Candidate, temperatures: list[float]) -> dict
         return None if sigma is None else lowest_pressures(system, phase, temperature, CONFIDENCE * sigma)
 
     own_range = between(own.temperature_K)
+    own = replace(own, lowest_between_GPa=own_range, between_uncertainty=None if own_range is None else sigma)
     predicted = found.predicted
     lines = []
     for temperature in temperatures:
