@@ -163,6 +163,10 @@ def test_the_range_of_lowest_pressures_is_where_the_distance_is_plus_and_minus_i
     assert "±" not in told
     assert range_text((0.02, None)) == "0.02 to more than 10"
     assert range_text((1e-9, 0.3)) == "below 0 to 0.3"
+    assert range_text((None, None)) == "more than 10"
+    assert range_text((1e-9, 1e-9)) == "below 0"
+    assert range_text((2.0, 2.0)) == "2.0 to 2.0"
+    assert (range_with_unit((None, None)), range_with_unit((1e-9, 1e-9))) == ("more than 10 GPa", "below 0 GPa")
 
 
 def test_a_stored_interval_holds_for_its_uncertainty_alone():

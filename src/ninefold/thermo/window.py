@@ -299,9 +299,13 @@ def marked(formula: str, predicted: Container[str]) -> str:
 
 
 def range_text(between: tuple[float | None, float | None]) -> str:
-    """`0.02 to 4.4`; `below 0 to more than 10` where it is stable without pressure, and not within the range."""
+    """`0.02 to 4.4`; `below 0 to more than 10` where it is stable without pressure, and not within the range.
+
+    Where both ends are beyond the same end of the range, `more than 10` or `below 0` once.
+    """
     words = {PRESSURE_RANGE[0]: "below 0", None: f"more than {PRESSURE_RANGE[1]:g}"}
-    return " to ".join(words.get(value) or pressure_text(value or 0.0) for value in between)
+    ends = between[:1] if between[0] == between[1] and between[0] in words else between
+    return " to ".join(words.get(value) or pressure_text(value or 0.0) for value in ends)
 
 
 def range_with_unit(between: tuple[float | None, float | None]) -> str:
