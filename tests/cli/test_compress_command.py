@@ -185,6 +185,7 @@ def test_the_map_tells_and_draws(folder):
     assert [line["temperature_K"] for line in candidate["by_temperature"]] == [300, 500, 700, 973, 1200]
     assert (folder / "map.svg").read_text().startswith("<svg")
     assert told["is_completely_searched"] is False
+    assert any("hydrogen is solid above 5.4 GPa at 300 K" in note for note in told["notes"])
     refused = ninefold("map", formula, "--picture", "map.svg", cwd=folder)
     assert refused.returncode == 2
     assert "exists already" in refused.stderr

@@ -22,6 +22,7 @@ from ninefold.thermo.window import (
     formation_of,
     known_interval,
     lowest_pressures,
+    melting_note,
     pressure_text,
     pressure_with_unit,
     range_text,
@@ -109,6 +110,15 @@ def test_the_ranges_of_stability_are_counted_not_the_changes_of_sign(distance, e
     assert [end for each in found for end in each] == pytest.approx(
         [end for each in expected for end in each], rel=1e-3
     )
+
+
+def test_solid_hydrogen_is_noted_as_conditions_note_it():
+    assert melting_note([500, 973, 1200]) is None
+    told = melting_note([973, 300, 300, 350])
+    assert told.startswith("hydrogen is solid above 5.4 GPa at 300 K, ")
+    assert " GPa at 350 K: " in told
+    assert "the potential is that of the undercooled fluid" in told
+    assert "973" not in told
 
 
 def test_decomposition_at_one_bar_is_the_temperature_of_that_potential():

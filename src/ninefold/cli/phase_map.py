@@ -65,7 +65,7 @@ def map_(
     rows, drawn = _wanted(found, what)
     told = [_told(found, row, Ts) for row in rows]
     elements = what.split("-") if drawn is None else rows[0].elements
-    about = _about(found, elements)
+    about = _about(found, elements, Ts, is_drawn=picture is not None)
     if picture is not None:
         from ninefold.report.map_svg import map_svg
 
@@ -217,10 +217,14 @@ def _map(found: StoredHulls, what: str, drawn: Candidate | None) -> PhaseMap:
     return composition_map(found.system(drawn.elements), phase)
 
 
-def _about(found: StoredHulls, elements: list[str]) -> dict[str, Any]:
+def _about(found: StoredHulls, elements: list[str], temperatures: list[float], is_drawn: bool) -> dict[str, Any]:
     """What the hulls rest on."""
+    from ninefold.thermo.phase_map import GRID_TEMPERATURES
+    from ninefold.thermo.window import melting_note
+
+    shown = [*temperatures, *(GRID_TEMPERATURES if is_drawn else [])]
     searched = found.searched(elements)
-    notes = [*filter(None, [found.unfinished()]), *found.notes(elements)]
+    notes = [*filter(None, [found.unfinished()]), *found.notes(elements), *filter(None, [melting_note(shown)])]
     return {
         "system": "-".join(sorted(elements)), "notes": notes,
         "is_completely_searched": searched.is_complete, "compositions": len(searched.wanted),

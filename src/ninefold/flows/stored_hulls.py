@@ -256,7 +256,8 @@ def synthesis_maps(store: Store, name: str, systems: Sequence[str], most: int) -
     Returns:
         By system; those without a hull under hydrogen are left out.
     """
-    from ninefold.thermo.phase_map import coarse_system_map
+    from ninefold.thermo.phase_map import COARSE_TEMPERATURES, coarse_system_map
+    from ninefold.thermo.window import melting_note
 
     wanted = list(systems)[:most]
     if not wanted:
@@ -270,6 +271,6 @@ def synthesis_maps(store: Store, name: str, systems: Sequence[str], most: int) -
         system = found.system(label.split("-"))
         if label not in found.systems() or system.missing or not system.has_hydrides:
             continue
-        notes = found.notes(label.split("-"))
+        notes = [*found.notes(label.split("-")), *filter(None, [melting_note(COARSE_TEMPERATURES)])]
         maps[label] = SystemMap(coarse_system_map(system), found.method.label, notes, found.predicted)
     return maps

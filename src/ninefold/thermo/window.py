@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ninefold.chemistry.equations import formation
+from ninefold.thermo.hydrogen import is_solid
 from ninefold.thermo.phase import Phase
 from ninefold.thermo.results import Competitor, Formation
 from ninefold.thermo.settings import PRESSURE_RANGE, TEMPERATURE_RANGE, Condition
@@ -110,6 +111,26 @@ def _ranges(crossings: Sequence[Crossing], first: float) -> list[tuple[float, fl
     if len(ends) % 2:
         ends.append(PRESSURE_RANGE[1])
     return list(zip(ends[::2], ends[1::2], strict=True))
+
+
+def melting_note(temperatures: Iterable[float]) -> str | None:
+    """From which pressure on hydrogen is solid, as the conditions of rows say it; None where it is nowhere to 10 GPa.
+
+    Args:
+        temperatures: K, those that are shown.
+    """
+    places = []
+    for temperature in sorted(set(temperatures)):
+
+        def fluid(pressure: float, temperature: float = temperature) -> float:
+            return -1.0 if is_solid(temperature, pressure) else 1.0
+
+        found, _ = crossings_of(fluid, PRESSURES)
+        if found:
+            places.append(f"{pressure_text(found[0].at)} GPa at {temperature:g} K")
+    if not places:
+        return None
+    return f"hydrogen is solid above {', '.join(places)}: there the potential is that of the undercooled fluid"
 
 
 def decomposition_temperature(system: ChemicalSystem, candidate: Phase, pressure: float = AMBIENT[1]) -> float | None:
