@@ -17,7 +17,7 @@ from ninefold.errors import InputError
 from ninefold.models.property import PropertyRecord
 from ninefold.stages.compress import STAGE, state_id
 from ninefold.store import open_store
-from ninefold.store.powder_phases import powder_phases
+from ninefold.flows.powder_phases import powder_phases
 
 
 def out(*arguments):
@@ -194,6 +194,29 @@ def test_store_and_phases_of_a_match(files, store):
     assert len({each.id for each in phases}) == len(phases)
 
 
+def test_reference_phases_are_by_the_most_trusted_method_that_has_them(files, store):
+    """The second method is the more trusted one; it has no molybdenum."""
+    first, second = results_sample.FIRST.label, results_sample.SECOND.label
+
+    def of(phase, *more):
+        (shown,) = json.loads(out("xrd", phase, "--store", store, "--json", *more))["phases"]
+        return shown["engine"]
+
+    assert (of("KH"), of("Re"), of("Mo"), of("KH", "-c", "quickstart")) == (second, second, first, second)
+    assert f"(reference, {second}), CuKa" in out("xrd", "KH", "--store", store)
+    with open_store(store) as repository:
+        engines = {each.name: each.engine for each in powder_phases(repository) if each.kind == "reference"}
+    assert engines.pop(results_sample.MISSING) == first
+    assert set(engines.values()) == {second}
+
+
+def test_a_reference_phase_at_pressure_has_the_equation_of_state_of_its_own_method(files, compressed):
+    """It is stored for the more trusted method alone, as 'ninefold compress' leaves it."""
+    (shown,) = json.loads(out("xrd", "KH", "--pressure", "5", "--store", compressed, "--json"))["phases"]
+    assert shown["engine"] == results_sample.SECOND.label
+    assert shown["compression"] == f"equation of state by {results_sample.SECOND.label}"
+
+
 def test_recipe_with_and_without_a_store(files, store):
     printed = out("recipe", "K2ReH9", "--mg", 50, "--store", store)
     assert "2 KH + Re + 7/2 H2 -> K2ReH9" in printed
@@ -287,5 +310,7 @@ def test_phases_are_matched_at_the_pressure_of_the_measurement(files, compressed
     assert phase["compression"].startswith("equation of state by ")
     assert not any(each["formula"] == "K2ReH9" for each in json.loads(out(*arguments, "--json"))["phases"])
     printed = out(*arguments, "--pressure", "5")
+    assert phase["engine"] == results_sample.SECOND.label
+    assert f"Calculated cells by {results_sample.SECOND.label}: K2ReH9" in printed
     assert "Cells at 5 GPa by equation of state by" in printed
     assert "Cells of 0 GPa, without an equation of state" in printed

@@ -57,7 +57,14 @@ class _Shown(NamedTuple):
     name: str
     structure: Structure
     kind: str
+    engine: str | None = None
+    """Label of the method that the structure is by; None of a file."""
     compression: Compression | None = None
+
+    @property
+    def described(self) -> str:
+        """Name, kind, and the engine that it is by."""
+        return f"{self.name} ({self.kind}{'' if self.engine is None else f', {self.engine}'})"
 
 
 class _Volume(NamedTuple):
@@ -133,7 +140,7 @@ def pattern(
             "radiation": beam.kind, "pressure_GPa": pressure, "volume_ratio": volumes[0].ratio, "b_iso": b_iso,
             "phases": [
                 {
-                    "name": each.name, "kind": each.kind, "volume_ratio": volume.ratio,
+                    "name": each.name, "kind": each.kind, "engine": each.engine, "volume_ratio": volume.ratio,
                     "compression": volume.source, "peaks": [peak._asdict() for peak in found.peaks(0.01)],
                 }
                 for each, volume, found in zip(shown, volumes, patterns, strict=True)
@@ -279,7 +286,7 @@ def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bo
     structures, facts = repository.get_many("structures", [key for _, key, _, _ in wanted]), StructureFacts(repository)
     return [
         _Shown(
-            name, unpack_structure(structures[key]), kind,
+            name, unpack_structure(structures[key]), kind, document["engine"],
             facts.compression_of_minimum(document, key) if kind == "candidate"
             else facts.compression(key, document["method"]),
         )
@@ -289,8 +296,14 @@ def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bo
 
 
 def _reference(repository: Any, equal: dict[str, Any]) -> dict[str, Any] | None:
+    """A solid: of the latest campaign that has it, by the most trusted of its methods, the lowest in energy."""
+    from ninefold.flows.trusted import by_falling_trust, methods_by_trust
+
     found = repository.find("references", equal=equal, sort=[("energy_per_atom", "asc")], limit=None)
-    return next((each for each in found if each["structure"] and each["kind"] != "molecule"), None)
+    solids = [each for each in found if each["structure"] and each["kind"] != "molecule"]
+    if not solids:
+        return None
+    return by_falling_trust(solids, methods_by_trust(repository, equal.get("campaign")))[0]
 
 
 def _write(target: Path, shown: list[_Shown], patterns: list[PowderPattern], shape: Profile, beam: Radiation) -> None:
@@ -329,7 +342,7 @@ def _print(shown: list[_Shown], patterns: list[PowderPattern], beam: Radiation, 
         scaled = "" if ratio == 1 else f", cell scaled alike in all directions to V/V0 = {ratio:.4f}{by}"
         if ratio == 1 and volumes[0].ratio != 1:
             scaled = ", cell of 0 GPa: it has no equation of state"
-        out.print(plain(f"{each.name} ({each.kind}), {beam.name}{scaled}"))
+        out.print(plain(f"{each.described}, {beam.name}{scaled}"), soft_wrap=True)
         table = table_of(">2θ, °", ">d, Å", ">intensity", ">h k l", ">multiplicity")
         for peak in listed[:LISTED]:
             table.add_row(

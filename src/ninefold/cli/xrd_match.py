@@ -151,7 +151,7 @@ def _phases(
     from ninefold.diffraction.library import MatchPhase
     from ninefold.errors import InputError
     from ninefold.store import open_store
-    from ninefold.store.powder_phases import powder_phases
+    from ninefold.flows.powder_phases import powder_phases
     from ninefold.structures.files import read_structure
 
     found = []
@@ -204,7 +204,7 @@ def _plain(found: Match) -> dict[str, Any]:
         "phases": [
             {
                 "name": phase.group.first.name, "formula": phase.group.first.formula, "kind": phase.group.first.kind,
-                "id": phase.group.first.id, "weight_share": round(phase.weight_share, 4),
+                "id": phase.group.first.id, "engine": phase.group.first.engine, "weight_share": round(phase.weight_share, 4),
                 "intensity_share": round(phase.intensity_share, 4), "found_share": round(phase.found_share, 4),
                 "gain": round(phase.gain, 4), "peaks": phase.peaks, "lattice": phase.lattice.round(5).tolist(),
                 "length_changes": phase.length_changes.round(5).tolist(),
@@ -239,6 +239,8 @@ def _print(found: Match) -> None:
         for phase in found.phases:
             table.add_row(*_row(phase))
         out.print(table)
+        for line in _engines([phase.group.first for phase in found.phases]):
+            out.print(plain(line))
         for phase in found.phases:
             for line in _told(phase):
                 out.print(plain(line))
@@ -269,6 +271,15 @@ def _print_pressure(phases: list[MatchPhase], pressure: float) -> None:
         out.print(plain(told))
     if left := [phase.name for phase in phases if not phase.compression]:
         out.print(plain(f"Cells of 0 GPa, without an equation of state, or as the file has them: {_listed(left)}"))
+
+
+def _engines(phases: list[MatchPhase]) -> list[str]:
+    """Which engine each of the cells that were compared with the pattern is by."""
+    named: dict[str, list[str]] = {}
+    for phase in phases:
+        if phase.engine is not None:
+            named.setdefault(phase.engine, []).append(phase.name)
+    return [f"Calculated cells by {engine}: {'; '.join(names)}." for engine, names in named.items()]
 
 
 def _row(phase: FoundPhase) -> tuple[str, ...]:

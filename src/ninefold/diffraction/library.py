@@ -49,6 +49,8 @@ class MatchPhase:
     """By what its cell was brought to the measurement's pressure; empty: it is that of 0 GPa; None: no pressure."""
     method: str | None = None
     """Of the energy; those of two methods are not compared where the pattern leaves a choice."""
+    engine: str | None = None
+    """Label of the method that the cell is by; None of a file."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError, listed
 from ninefold.flows.tasks import structures_of
 from ninefold.flows.thermal import thermal_of
+from ninefold.flows.trusted import own_methods
 from ninefold.flows.verify_plan import read_references
 from ninefold.models.campaign import CampaignRecord, Status
 from ninefold.models.candidate import Candidate
@@ -147,7 +148,7 @@ def stored_hulls(
     """
     record = CampaignRecord.model_validate(store.get("campaigns", name))
     campaign = parse_campaign(record.settings)
-    own = record.methods[: len(campaign.methods)]
+    own = own_methods(record)
     among: dict[str, Any] = {} if systems is None else {"chemical_system": sorted(_with_subsystems(systems))}
     for identifier in [method] if method is not None else list(reversed(own)):
         rows = [
