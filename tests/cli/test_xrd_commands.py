@@ -10,14 +10,19 @@ import numpy as np
 import pytest
 import results_sample
 from powder_samples import DATA, mgh2, molybdenum, rock_salt
+from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+from pymatgen.core import Composition
 from typer.testing import CliRunner
 
+from ninefold.campaign import read_campaign
 from ninefold.cli.main import command_line
 from ninefold.errors import InputError
+from ninefold.flows.powder_phases import powder_phases
+from ninefold.models.campaign import CampaignRecord
+from ninefold.models.candidate import Candidate
 from ninefold.models.property import PropertyRecord
 from ninefold.stages.compress import STAGE, state_id
 from ninefold.store import open_store
-from ninefold.flows.powder_phases import powder_phases
 
 
 def out(*arguments):
@@ -178,6 +183,37 @@ def test_pattern_of_a_candidate_and_of_what_it_competes_with(files, store):
         row = repository.find("candidates", equal={"formula": "K2ReH9", "is_best": True}, limit=None)[0]
         hull = {part["name"] for part in repository.get("candidates", row["id"])["decomposition"]}
     assert {each["name"] for each in others} >= {name for name in hull if "molecule" not in name}
+
+
+def test_competitors_are_every_corner_of_the_hull_of_the_chemical_system(files, store, tmp_path):
+    """Also K4ReH9, which K2ReH9 does not decompose to. Oracle: pymatgen's static hull of the stored energies."""
+    store = shutil.copy(store, tmp_path / "corner.db")
+    with open_store(store, mode="write") as repository:
+        record = CampaignRecord.model_validate(repository.get("campaigns", "quickstart"))
+        settings = read_campaign("quickstart").model_dump(mode="json")
+        repository.put("campaigns", [record.model_copy(update={"settings": settings})])
+        [key] = repository.find("candidates", equal={"formula": "K4ReH9", "is_best": True}, fields=["id"], limit=None)
+        lower = Candidate.model_validate(repository.get("candidates", key["id"]))
+        lower = lower.model_copy(update={"energy_per_atom": lower.energy_per_atom - 0.5})
+        repository.put("candidates", [lower])
+    data = json.loads(out("xrd", "K2ReH9", "--competitors", "--store", store, "--json"))
+    with open_store(store) as repository:
+        [row] = repository.find("candidates", equal={"formula": "K2ReH9", "is_best": True}, limit=None)
+        of_method = {"campaign": row["campaign"], "method": row["method"]}
+        references = [each for each in repository.find("references", equal=of_method) if not each["refuted"]]
+        candidates = repository.find("candidates", equal=of_method, limit=None)
+    named = [(each["name"], each) for each in references] + [(each["label"], each) for each in candidates]
+    entries = []
+    for name, each in named:
+        if each["energy_per_atom"] is not None and set(each["elements"]) <= {"H", "K", "Re"}:
+            composition = Composition(each["formula"])
+            entries.append(PDEntry(composition, each["energy_per_atom"] * composition.num_atoms, name=name))
+    corners = {
+        entry.name for entry in PhaseDiagram(entries).stable_entries if entry.composition.reduced_formula != "H2"
+    }
+    assert corners <= {each["name"] for each in data["phases"]}
+    assert lower.label in corners
+    assert len({each["name"] for each in data["phases"]}) == len(data["phases"])
 
 
 def test_store_and_phases_of_a_match(files, store):

@@ -240,6 +240,7 @@ def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bo
     from ninefold.chemistry.formula import formula_of, parse_formula, reduced
     from ninefold.cli.selection import campaign_filter
     from ninefold.errors import InputError, listed
+    from ninefold.flows.stored_hulls import phases_of_hull
     from ninefold.models.structure import unpack_structure
     from ninefold.store.competition import competing_phases
     from ninefold.store.structure_facts import StructureFacts
@@ -262,7 +263,9 @@ def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bo
         minimum = next((each for each in row["minima"] if each["is_valid"]), None)
         if minimum is None:
             raise InputError("what", what, problem=f"has no structure: {row['label']} is {row['status']}")
-        others = competing_phases(repository, [row]) if competitors else []
+        others = []
+        if competitors:
+            others = competing_phases(repository, [row], also={row["id"]: phases_of_hull(repository, row)})
         wanted = [(row["label"], minimum["structure"], "candidate", row)]
         wanted += [
             (each.document["label" if each.kind == "candidate" else "name"], each.structure, each.kind, each.document)

@@ -150,8 +150,8 @@ def _phases(
     from ninefold.cli.locate import store_for_reading
     from ninefold.diffraction.library import MatchPhase
     from ninefold.errors import InputError
-    from ninefold.store import open_store
     from ninefold.flows.powder_phases import powder_phases
+    from ninefold.store import open_store
     from ninefold.structures.files import read_structure
 
     found = []
@@ -204,7 +204,8 @@ def _plain(found: Match) -> dict[str, Any]:
         "phases": [
             {
                 "name": phase.group.first.name, "formula": phase.group.first.formula, "kind": phase.group.first.kind,
-                "id": phase.group.first.id, "engine": phase.group.first.engine, "weight_share": round(phase.weight_share, 4),
+                "id": phase.group.first.id, "engine": phase.group.first.engine,
+                "weight_share": round(phase.weight_share, 4),
                 "intensity_share": round(phase.intensity_share, 4), "found_share": round(phase.found_share, 4),
                 "gain": round(phase.gain, 4), "peaks": phase.peaks, "lattice": phase.lattice.round(5).tolist(),
                 "length_changes": phase.length_changes.round(5).tolist(),

@@ -186,6 +186,26 @@ def _searched(store: Store, campaign: str, methods: Sequence[str], among: Mappin
     return frozenset(row["composition"] for row in rows if row["search_rounds"])
 
 
+def phases_of_hull(store: Store, row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Kind and name of the corners of a candidate's hull by its method: static, at each condition, at the synthesis'.
+
+    Args:
+        store: Open.
+        row: The candidate, as it is stored.
+
+    Returns:
+        As `ninefold.store.competition.competing_phases` takes them; empty where there is no hull.
+    """
+    from ninefold.store.competition import stored_name
+
+    try:
+        stored = stored_hulls(store, row["campaign"], row["method"], [row["chemical_system"]])
+    except InputError:  # of an earlier version, without its structures
+        return []
+    corners = stored.system(row["elements"]).corners([stored.campaign.synthesis])
+    return [stored_name(phase.name, phase.kind) for phase in corners]
+
+
 def lowest_pressures_between(
     store: Store, rows: Iterable[Mapping[str, Any]]
 ) -> dict[str, tuple[float | None, float | None]]:

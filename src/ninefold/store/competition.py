@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ninefold.thermo.phase import MOLECULE
+from ninefold.thermo.phase import CANDIDATE, KNOWN_SEARCHED, MOLECULE
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -94,7 +94,11 @@ def with_competing_structures(store: Store, candidates: Sequence[dict[str, Any]]
 
 
 def competing_phases(
-    store: Store, rows: Sequence[Mapping[str, Any]], *, all_candidates: bool = False
+    store: Store,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    all_candidates: bool = False,
+    also: Mapping[str, Iterable[tuple[str, str]]] | None = None,
 ) -> list[Competing]:
     """Corners of the facets below candidates, at every condition; the elements; published phases of their compositions.
 
@@ -102,6 +106,7 @@ def competing_phases(
         store: Where they are.
         rows: Whole candidates, with `decomposition`, `conditions` and `known`.
         all_candidates: Also those that are among the rows.
+        also: Id of a candidate -> kind and name of further phases beside which it stands.
 
     Returns:
         Each phase once, references first, by name; those without a structure and the refuted ones are left out, and so
@@ -111,7 +116,7 @@ def competing_phases(
     elements: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in rows:
         where = row["campaign"], row["method"]
-        for kind, name in _names(row):
+        for kind, name in (*_names(row), *(also or {}).get(row["id"], ())):
             _add(wanted.setdefault((*where, kind, name), []), row["id"])
         for symbol in row["elements"]:
             _add(elements.setdefault(where, {}).setdefault(symbol, []), row["id"])
@@ -136,11 +141,21 @@ def _names(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for phase in (*row["decomposition"], *at_conditions):
         if "name" not in phase:  # of a version that told formulas alone
             continue
-        is_candidate = phase.get("kind") in ("candidate", "known, searched")
-        # a polymorph is named by its candidate: "K2ReH9 = [ReH9]2-, minimum 2 (Pnma)"
-        yield ("candidate", phase["name"].split(", minimum ")[0]) if is_candidate else ("reference", phase["name"])
+        yield stored_name(phase["name"], phase.get("kind"))
     for known in row["known"]:
         yield "reference", known["name"]
+
+
+def stored_name(name: str, kind: str | None) -> tuple[str, str]:
+    """Kind and name of a hull's phase as the store has it: a reference by its name, a candidate by its label.
+
+    Args:
+        name: Of the phase in the hull; a polymorph's is that of its candidate: "K2ReH9 = [ReH9]2-, minimum 2 (Pnma)".
+        kind: There.
+    """
+    if kind in (CANDIDATE, KNOWN_SEARCHED):
+        return "candidate", name.split(", minimum ")[0]
+    return "reference", name
 
 
 def _candidates(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ninefold.chemistry.equations import Equation, formation
 from ninefold.chemistry.formula import parse_formula
@@ -119,6 +119,23 @@ class ChemicalSystem:
     def hull(self, ensemble: Ensemble) -> PhaseHull:
         """The hull of everything."""
         return self._whole(ensemble, self._competing)
+
+    def corners(self, conditions: Iterable[Condition] = ()) -> list[Phase]:
+        """The phases on the hull of everything, static or at a condition, each once; none without a hull.
+
+        Args:
+            conditions: Beside those of the settings; raises as `ensemble`.
+        """
+        if self._missing:
+            return []
+        ensembles: list[Ensemble] = [Closed(self._elements)]
+        if self.has_hydrides:
+            wanted = dict.fromkeys(
+                (each.temperature_K, each.pressure_GPa) for each in (*self._settings.conditions, *conditions)
+            )
+            ensembles += [self.ensemble(*at) for at in wanted]
+        found = {phase.name: phase for ensemble in ensembles for phase in self.hull(ensemble).stable}
+        return list(found.values())
 
     def separation(self, candidate: Phase, temperature: float, pressure: float) -> float:
         """Signed distance to the hull of other compositions under hydrogen, eV per atom of the candidate.
