@@ -194,7 +194,8 @@ def test_competitors_are_every_corner_of_the_hull_of_the_chemical_system(files, 
         repository.put("campaigns", [record.model_copy(update={"settings": settings})])
         [key] = repository.find("candidates", equal={"formula": "K4ReH9", "is_best": True}, fields=["id"], limit=None)
         lower = Candidate.model_validate(repository.get("candidates", key["id"]))
-        lower = lower.model_copy(update={"energy_per_atom": lower.energy_per_atom - 0.5})
+        minima = [each.model_copy(update={"energy_per_atom": each.energy_per_atom - 0.5}) for each in lower.minima]
+        lower = lower.model_copy(update={"energy_per_atom": lower.energy_per_atom - 0.5, "minima": minima})
         repository.put("candidates", [lower])
     data = json.loads(out("xrd", "K2ReH9", "--competitors", "--store", store, "--json"))
     with open_store(store) as repository:
