@@ -138,6 +138,8 @@ def test_printed_match_says_what_is_left(files):
         (["xrd", "mo.cif", "--pressure", "5"], "needs --bulk-modulus"),
         (["xrd", "mo.cif", "--bulk-modulus", "5"], "says nothing without --pressure"),
         (["xrd", "mo.cif", "--fwhm", "-1"], "above 0"),
+        (["xrd", "mo.cif", "--caglioti-u=-5"], "negative FWHM² from 5.12 to 90.00 degrees"),
+        (["xrd", "mo.cif", "--caglioti-v=-1", "--caglioti-u", "1", "--range", "5,40"], "negative FWHM² from 5.00 to "),
         (["xrd", "mo.cif", "--competitors"], "no hull is stored"),
         (["xrd", "mo.cif", "--out", "mo.pdf"], ".xy, .svg, .png"),
         (["recipe", "Li5MoH11", "--mg", "-5"], "above 0"),

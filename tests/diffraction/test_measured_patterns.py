@@ -80,8 +80,25 @@ def test_other_axes_become_angles(tmp_path, axis):
         (plain([(row[0] + 175, row[1]) for row in ROWS]), "no angle between 0 and 180 degrees"),
         (plain([(row[0], 7) for row in ROWS]), "the same intensity everywhere"),
         (plain([(row[0],) for row in ROWS]), "is empty"),
+        (plain([*((*row, 1) for row in ROWS[:3]), (*ROWS[3], 0), *((*row, 1) for row in ROWS[4:])]), "of 0 in line 4"),
+        (plain([(*row, -1) for row in ROWS]), "error of the intensity of -1 in line 1; allowed: errors above 0"),
+        (plain([(row[0], -row[1]) for row in ROWS]), "no intensity above 0"),
     ],
-    ids=["empty", "comment", "short", "jumps", "nan", "inf", "tail", "angle", "flat", "one column"],
+    ids=[
+        "empty",
+        "comment",
+        "short",
+        "jumps",
+        "nan",
+        "inf",
+        "tail",
+        "angle",
+        "flat",
+        "one column",
+        "no error",
+        "negative error",
+        "negative",
+    ],  # fmt: skip
 )
 def test_what_is_no_pattern_is_refused_in_one_line(tmp_path, text, words):
     with pytest.raises(InputError, match=words) as caught:

@@ -116,7 +116,7 @@ def pattern(
 ) -> None:
     """The powder pattern of a phase, and of what it competes with."""
     from ninefold.diffraction.pattern import at_volume, powder_pattern
-    from ninefold.diffraction.profile import profile
+    from ninefold.diffraction.profile import check_widths, profile
     from ninefold.diffraction.radiation import radiation
 
     beam = radiation(
@@ -124,6 +124,7 @@ def pattern(
     )  # fmt: skip
     ends = _ends(range_)
     shape = profile(fwhm, u, v, eta)
+    check_widths(shape, ends)
     given = _given_ratio(volume_ratio, pressure, bulk_modulus)
     target = None if out is None else _target(out, force=force)
     shown = _shown(what, store, campaign, competitors=competitors)

@@ -100,7 +100,13 @@ def _pattern(
 ) -> MeasuredPattern:
     """Angles in rising order, checked."""
     position, intensity = values[:, 0], values[:, 1]
-    error = values[:, 2] if values.shape[1] > 2 and (values[:, 2] > 0).all() else None
+    error = values[:, 2] if values.shape[1] > 2 else None
+    if error is not None and not (error > 0).all():
+        place = int(np.flatnonzero(error <= 0)[0])
+        raise InputError(
+            "pattern", field, problem=f"has an error of the intensity of {error[place]:g} in line {lines[place]}",
+            allowed="errors above 0 in the third column, or no third column",
+        )  # fmt: skip
     steps = np.diff(position)
     falling = np.sum(steps < 0) > len(steps) / 2
     bad = np.flatnonzero(steps >= 0 if falling else steps <= 0)
@@ -119,6 +125,8 @@ def _pattern(
             problem=f"has a position that is no angle between 0 and 180 degrees at {radiation.name} in line {line}",
             hint=f"--axis says what the first column is: {', '.join(AXES)}; now {axis}",
         )  # fmt: skip
+    if not intensity.max() > 0:
+        raise InputError("pattern", field, problem="has no intensity above 0")
     if not intensity.max() > intensity.min():
         raise InputError("pattern", field, problem="has the same intensity everywhere")
     order = np.argsort(angles)

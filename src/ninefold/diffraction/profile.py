@@ -52,6 +52,32 @@ def profile(fwhm: float = 0.1, u: float = 0.0, v: float = 0.0, eta: float = 0.5,
     return Profile(fwhm**2, v, u, eta)
 
 
+def check_widths(shape: Profile, two_theta_range: tuple[float, float]) -> None:
+    """Refuse widths whose square is negative somewhere within a range of angles.
+
+    Args:
+        shape: From options.
+        two_theta_range: Degrees.
+
+    Raises:
+        InputError: with the angles between which FWHM² is negative.
+    """
+    ends = np.tan(np.radians(two_theta_range) / 2)
+    terms = [shape.u, shape.v, shape.w]
+    roots = np.roots(terms)
+    between = np.sort(roots[np.isreal(roots)].real)
+    edges = np.array([ends[0], *between[(between > ends[0]) & (between < ends[1])], ends[1]])
+    is_negative = np.polyval(terms, (edges[:-1] + edges[1:]) / 2) < 0
+    if is_negative.any():
+        low, high = np.degrees(2 * np.arctan([edges[:-1][is_negative][0], edges[1:][is_negative][-1]]))
+        field = "--caglioti-u" if shape.u < 0 <= shape.v else "--caglioti-v"
+        raise InputError(
+            field, shape.u if field == "--caglioti-u" else shape.v,
+            problem=f"gives a negative FWHM² from {low:.2f} to {high:.2f} degrees",
+            allowed="U tan²θ + V tan θ + W above 0 throughout --range; W is the square of --fwhm",
+        )  # fmt: skip
+
+
 def drawn(
     grid: NDArray[np.float64],
     centres: NDArray[np.float64],
