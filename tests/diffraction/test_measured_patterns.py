@@ -98,7 +98,7 @@ def test_other_axes_become_angles(tmp_path, axis):
         "no error",
         "negative error",
         "negative",
-    ],  # fmt: skip
+    ],
 )
 def test_what_is_no_pattern_is_refused_in_one_line(tmp_path, text, words):
     with pytest.raises(InputError, match=words) as caught:
