@@ -140,6 +140,7 @@ def test_printed_match_says_what_is_left(files):
         (["xrd", "mo.cif", "--fwhm", "-1"], "above 0"),
         (["xrd", "mo.cif", "--caglioti-u=-5"], "negative FWHM² from 5.12 to 90.00 degrees"),
         (["xrd", "mo.cif", "--caglioti-v=-1", "--caglioti-u", "1", "--range", "5,40"], "negative FWHM² from 5.00 to "),
+        (["xrd", "mo.cif", "--deuterium"], "says nothing without --neutrons"),
         (["xrd", "mo.cif", "--competitors"], "no hull is stored"),
         (["xrd", "mo.cif", "--out", "mo.pdf"], ".xy, .svg, .png"),
         (["recipe", "Li5MoH11", "--mg", "-5"], "above 0"),
@@ -222,6 +223,8 @@ def test_competitors_are_every_corner_of_the_hull_of_the_chemical_system(files, 
 def test_store_and_phases_of_a_match(files, store):
     message = refused("xrd", "match", DATA / "foreign01.xy.gz", "-w", "CuKa", "--elements", "U", "--store", store)
     assert "no phase" in message
+    message = refused("xrd", "match", DATA / "foreign01.xy.gz", "-w", "CuKa", "-c", "nope", "--store", store)
+    assert "campaign: 'nope' is not in the store; allowed: quickstart" in message
     message = refused("xrd", "Na2ReH9", "--store", store)
     assert "neither in the store nor a structure file; allowed: a candidate (" in message
     assert "K2ReH9" in message

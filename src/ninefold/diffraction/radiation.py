@@ -87,6 +87,8 @@ def radiation(
     Raises:
         InputError: for a name that is not known, or a wavelength out of range.
     """
+    if deuterated and not neutrons:
+        raise InputError("--deuterium", True, problem="says nothing without --neutrons")
     text = wavelength.strip()
     number = _number(text)
     if number is not None:

@@ -9,6 +9,7 @@ from ninefold.diffraction.library import MatchPhase
 from ninefold.diffraction.pattern import at_volume
 from ninefold.flows.trusted import by_falling_trust, methods_by_trust
 from ninefold.models.structure import unpack_structure
+from ninefold.store.listing import check_campaign
 from ninefold.store.structure_facts import Compression, StructureFacts
 from ninefold.thermo.phase import MOLECULE
 
@@ -36,8 +37,9 @@ def powder_phases(
         Each structure once; candidates first.
 
     Raises:
-        InputError: if the pressure is out of the range of equations of state.
+        InputError: if the campaign is not in the store, or the pressure is out of the range of equations of state.
     """
+    check_campaign(store, campaign)
     facts = None if pressure is None else StructureFacts(store)
     equal = {} if campaign is None else {"campaign": campaign}
     rows = store.find("candidates", equal={**equal, "is_best": True}, fields=["id", "elements"], limit=None)
