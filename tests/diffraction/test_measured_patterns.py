@@ -71,7 +71,7 @@ def test_other_axes_become_angles(tmp_path, axis):
     ("text", "words"),
     [
         ("", "is empty"),
-        ("# nothing but a comment\n", "is empty"),
+        ("# nothing but a comment\n", "has no row of two numbers"),
         (plain(ROWS[:20]), "has 20 rows of numbers"),
         (plain([*ROWS[:30], (11.0, 5), *ROWS[30:]]), "neither rise nor fall throughout: line 31"),
         (plain([*ROWS[:30], ("nan", 5), *ROWS[30:]]), "no finite number in line 31"),
@@ -79,7 +79,7 @@ def test_other_axes_become_angles(tmp_path, axis):
         (plain(ROWS) + "end of scan\n", "line 61 is no row of numbers: 'end of scan'"),
         (plain([(row[0] + 175, row[1]) for row in ROWS]), "no angle between 0 and 180 degrees"),
         (plain([(row[0], 7) for row in ROWS]), "the same intensity everywhere"),
-        (plain([(row[0],) for row in ROWS]), "is empty"),
+        (plain([(row[0],) for row in ROWS]), "has no row of two numbers"),
         (plain([*((*row, 1) for row in ROWS[:3]), (*ROWS[3], 0), *((*row, 1) for row in ROWS[4:])]), "of 0 in line 4"),
         (plain([(*row, -1) for row in ROWS]), "error of the intensity of -1 in line 1; allowed: errors above 0"),
         (plain([(row[0], -row[1]) for row in ROWS]), "no intensity above 0"),

@@ -35,7 +35,7 @@ def test_lines_are_those_of_pymatgens_table(anode):
         ("0.05", {}, "0.1 to 3 Å for X-rays"),
         ("15.4", {}, "out of range"),
         ("0.2", {"neutrons": True}, "0.3 to 6 Å for neutrons"),
-        ("CuKa", {"neutrons": True}, "a number in Å"),
+        ("CuKa", {"neutrons": True}, "a line of X-rays, and --neutrons is given; allowed: a number in Å"),
     ],
 )
 def test_what_is_no_wavelength_is_refused(text, options, words):

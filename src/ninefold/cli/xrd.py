@@ -346,7 +346,8 @@ def _print(shown: list[_Shown], patterns: list[PowderPattern], beam: Radiation, 
         scaled = "" if ratio == 1 else f", cell scaled alike in all directions to V/V0 = {ratio:.4f}{by}"
         if ratio == 1 and volumes[0].ratio != 1:
             scaled = ", cell of 0 GPa: it has no equation of state"
-        out.print(plain(f"{each.described}, {beam.name}{scaled}"), soft_wrap=True)
+        of_line = ", 2θ of Kα1" if len(beam.lines) > 1 else ""
+        out.print(plain(f"{each.described}, {beam.name}{of_line}{scaled}"), soft_wrap=True)
         table = table_of(">2θ, °", ">d, Å", ">intensity", ">h k l", ">multiplicity")
         for peak in listed[:LISTED]:
             table.add_row(

@@ -68,9 +68,11 @@ def read_pattern(path: Path, radiation: Radiation, axis: str = "2theta") -> Meas
     if axis not in AXES:
         raise InputError("--axis", axis, allowed=", ".join(AXES))
     field = str(path)
-    rows, header, lines = _rows(_text(path, field), field)
+    text = _text(path, field)
+    rows, header, lines = _rows(text, field)
     if len(rows) < FEWEST_POINTS:
-        problem = "is empty" if not rows else f"has {len(rows)} rows of numbers"
+        none = "has no row of two numbers" if text.strip() else "is empty"
+        problem = f"has {len(rows)} rows of numbers" if rows else none
         raise InputError("pattern", field, problem=problem, allowed=f"at least {FEWEST_POINTS} points")
     if len(rows) > MOST_POINTS:
         raise InputError("pattern", field, problem=f"has {len(rows)} points", allowed=f"at most {MOST_POINTS}")

@@ -98,11 +98,16 @@ def radiation(
             raise InputError(field, wavelength, problem="is out of range", allowed=f"{low:g} to {high:g} Å for {what}")
         share = 0.0 if polarised or polarised is None else 1.0
         kind = "neutron" if neutrons else "x-ray"
-        return Radiation(((number, 1.0),), kind, share, deuterated and neutrons, f"{number:g} Å")
+        beam = " neutrons" if neutrons else ""
+        name = f"{number:g} Å{beam}{', hydrogen is deuterium' if deuterated else ''}"
+        return Radiation(((number, 1.0),), kind, share, deuterated and neutrons, name)
     names = {f"{anode}Ka": lines for anode, lines in _K_ALPHA.items()}
     found = next((name for name in names if text.lower().removesuffix("1") == name.lower()), None)
-    if found is None or neutrons:
-        allowed = "a number in Å" if neutrons else f"{', '.join(names)} (with 1 behind: Kα1 alone), or a number in Å"
+    if neutrons:
+        problem = "is no wavelength" if found is None else "is a line of X-rays, and --neutrons is given"
+        raise InputError(field, wavelength, problem=problem, allowed="a number in Å, e.g. 1.54")
+    if found is None:
+        allowed = f"{', '.join(names)} (with 1 behind: Kα1 alone), or a number in Å"
         raise InputError(field, wavelength, problem="is no wavelength", allowed=allowed)
     first, second = names[found]
     share = 0.0 if polarised else 1.0
