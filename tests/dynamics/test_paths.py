@@ -131,3 +131,21 @@ def test_a_band_without_energies_ends_at_once() -> None:
     assert not found.is_converged
     assert found.barrier_eV == float("inf")
     assert len(steps) < 60
+
+
+def test_paths_without_energies_come_last_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    from ninefold.cli.dynamics_paths import _print_rows
+
+    base = {"site": 6, "equivalent_anions": 2, "multiplicity": 6, "path_length": 4.5, "residual": 0.04}
+    none = dict.fromkeys(("barrier_eV", "path_length", "residual"))
+    _print_rows(
+        [
+            base | none | {"kind": "exchange of two", "permutation": "(0 1)", "is_converged": False},
+            base | none | {"kind": "exchange of two", "permutation": "(0 2)", "is_converged": False},
+            base | {"kind": "ring of three", "permutation": "(1 5 7)", "is_converged": True, "barrier_eV": 0.0},
+        ],
+        "planted",
+    )
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip().startswith("6 ")]
+    assert rows[0][-3:] == ["0", "4.50", "0.040"]
+    assert [row[-4:] for row in rows[1:]] == [["–", "*", "–", "–"]] * 2

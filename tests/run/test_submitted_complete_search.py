@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-pytest.importorskip("fireworks")
+pytest.importorskip("fireworks", reason="needs ninefold[cluster]")
 
 from campaign_run import ninefold, what_matters
 from complete_campaign import COMPLETE, ENGINE, SYSTEM

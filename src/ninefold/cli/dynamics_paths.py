@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,6 +113,7 @@ def paths(
 
 
 def _counting(notify: Callable[[str, int, int | None], None], name: str) -> Callable[[int], None]:
+    """Tells the steps done of something whose number of steps is not known."""
     return lambda done: notify(name, done, None)
 
 
@@ -128,8 +130,6 @@ def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: S
         chosen += sorted(converged, key=lambda row: row["barrier_eV"])[:number]
     if not chosen:
         typer.echo("No path is converged: none is checked.", err=True)
-    from functools import partial
-
     with stopping(None) as stop, step_progress() as notify:
         for row in chosen:
             images = out / row["file"]
@@ -225,7 +225,9 @@ def _print_rows(rows: list[dict[str, Any]], label: str) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("site", "anions", "kind", "permutation", "alike", "barrier meV", "path Å", "residual eV/Å"):
         table.add_column(name, justify="left" if name in ("kind", "permutation") else "right")
-    for row in sorted(rows, key=lambda row: (row["site"], row["barrier_eV"] or math.inf)):
+    for row in sorted(
+        rows, key=lambda row: (row["site"], math.inf if row["barrier_eV"] is None else row["barrier_eV"])
+    ):
         flag = "" if row["is_converged"] else " *"
         barrier, length, residual = (
             "–" if row[key] is None else f"{row[key] * scale:.{places}f}"

@@ -279,8 +279,9 @@ def _stored(repository: Any, what: str, campaign: str | None, *, competitors: bo
         wanted = [(reference["name"], reference["structure"], "reference", reference)]
     else:
         rows = repository.find(
-            "candidates", equal=of_campaign, sort=[("rank", "asc"), ("e_above_hull", "asc")], limit=None
-        )
+            "candidates", equal=of_campaign, sort=[("rank", "asc"), ("e_above_hull", "asc")], limit=None,
+            fields=["formula"],
+        )  # fmt: skip
         names = list(dict.fromkeys(each["formula"] for each in rows))
         raise InputError(
             "what", what, problem="is neither in the store nor a structure file",

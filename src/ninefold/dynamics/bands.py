@@ -76,6 +76,7 @@ def relaxed_band(
 
 
 def _without_energies(chain: Sequence[Atoms]) -> Band:
+    """What is told of a band that ended on an image without an energy."""
     for image in chain:
         image.calc = None
     return Band((0.0, *(float("inf") for _ in chain[1:-1]), 0.0), float("inf"), float("inf"), is_converged=False)

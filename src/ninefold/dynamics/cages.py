@@ -1,4 +1,4 @@
-"""Centres of cage anions, which have no atom there: [B12H12]2-, [B10H10]2-, [CB11H12]-.
+"""Centres of cage anions, which have no atom there: [B12H12]2-; of [CB11H12]- the mean of its boron atoms (B11).
 
 A cage is a group of bonded atoms of one element. Its centre is their mean, followed as if it were an atom; so all that
 is counted about a metal atom can be counted about it.

@@ -54,7 +54,7 @@ class NEPTrainer:
     barrier at 1a was 20 to 38 meV off from round to round (now 17). Twice as many terms took 1.4 times as long a step,
     and left the error on frames not fitted (68 to 113 meV/Å) as it was."""
 
-    refit: dict[str, Any] = {"epoch": "35", "start_stage2": "15", "lr": "3e-3"}  # noqa: RUF012
+    refit: dict[str, Any] = {"epoch": "35", "start_stage2": "15", "lr": "3e-3"}  # noqa: RUF012  # read, never changed
     """Instead, where a fit goes on from an earlier potential."""
 
     def __init__(self) -> None:
