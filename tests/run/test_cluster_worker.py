@@ -21,7 +21,7 @@ from launchpad_place import address as address
 from launchpad_place import place as place
 from ninefold.campaign import parse_campaign
 from ninefold.errors import InputError
-from ninefold.run import shard_size, submission, submitted_runs
+from ninefold.run import recovery, shard_size, submission, submitted_runs
 from ninefold.run.children import _runs
 from ninefold.run.cluster_worker import work
 from ninefold.run.launchpad import CampaignLaunchPad, outputs_in
@@ -119,6 +119,20 @@ def test_the_job_of_a_killed_worker_is_given_back_at_once_on_its_machine(place, 
     assert run_all(address).jobs == 1
     assert states(launchpad) == {"wait_for": "COMPLETED"}
     assert standing_of(store, CAMPAIGN.name).lost == 1
+
+
+def test_a_worker_that_would_end_looks_for_a_job_lost_since_the_last_look(place, address, tmp_path):
+    """Sooner after that look than another is due: nobody would come for the job."""
+    store, launchpad = place
+    submit(place, cluster_jobs.wait_for(str(tmp_path), "long"))
+    worker = start_worker(address)
+    wait_until(lambda: cluster_jobs.runs(tmp_path, "long"))
+    recovery.recover_if_due(store, launchpad, 0.0)
+    worker.kill()
+    worker.communicate()
+    (tmp_path / "go").touch()
+    assert run_all(address, idle_seconds=1.5).jobs == 1
+    assert states(launchpad) == {"wait_for": "COMPLETED"}
 
 
 def lost_job(place, tmp_path, expires):

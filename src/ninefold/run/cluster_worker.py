@@ -46,6 +46,8 @@ EXPIRY_SECONDS = 210.0
 HEARTBEAT_SECONDS = 15.0
 IDLE_SECONDS = 120.0
 """A worker for which nothing is ready ends after this time: others start when there is."""
+LAST_LOOK_SECONDS = 1.0
+"""A worker that would end looks for lost jobs, unless somebody did so shortly before."""
 PAUSE_SECONDS = (0.5, 10.0)
 """Between two questions for a job, at first and at last."""
 RETRY_SECONDS = 150.0
@@ -143,6 +145,10 @@ class ClusterWorker:
                 if not has_work(launchpad, self._cluster):
                     return True
                 if time.monotonic() - idle_since >= idle_seconds:
+                    # another may have been killed since the last look, and nobody would come for its job
+                    last = recover_if_due(store, launchpad, LAST_LOOK_SECONDS)
+                    if last is not None and last.released:
+                        continue
                     self.done.reason = f"nothing was ready for {idle_seconds:g} s"
                     return True
                 time.sleep(min(pause, max(0.0, idle_seconds - (time.monotonic() - idle_since)) + 0.01))
