@@ -27,6 +27,8 @@ from ninefold.run.spool_jobs import JobName, names_in
 from ninefold.run.spool_server import serve
 from ninefold.run.spool_worker import work_from_spool
 
+pytestmark = pytest.mark.cluster
+
 SMALL = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
     "structures": {**QUICK["structures"], "rounds": 1}, "execution": {"compositions_per_job": 1},

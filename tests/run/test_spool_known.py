@@ -43,6 +43,8 @@ from ase.calculators.lj import LennardJones
 
 from ninefold.engines.ase_engine import ASEEngine
 
+pytestmark = pytest.mark.cluster
+
 PARAMETERS = {"sigma": 1.15, "epsilon": 0.02, "rc": 5.0, "smooth": True}
 
 

@@ -22,6 +22,8 @@ from ninefold.run.cluster_worker import work
 from ninefold.run.one_process import OneProcess
 from ninefold.store import open_store, public_address
 
+pytestmark = pytest.mark.cluster
+
 CAMPAIGN = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
     "structures": {**QUICK["structures"], "rounds": 1},

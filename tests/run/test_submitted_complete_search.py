@@ -11,6 +11,8 @@ from launchpad_place import address as address
 from ninefold.enumeration import complete_assignments
 from ninefold.store import open_store, public_address
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, address):

@@ -400,7 +400,7 @@ def lasting(lasting_backend):
         yield store
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(DOCUMENTS, FILTERS, ORDERS, st.integers(0, 4), st.none() | st.integers(0, 4))
 def test_filters_and_sorting_agree_with_plain_python(lasting, documents, filter, sort, offset, limit):
     text, function = filter
