@@ -8,13 +8,15 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ninefold.errors import InputError
+from ninefold.errors import InputError, listed
 
 _OF_NUMBERS = frozenset({
     "greater_than_equal", "less_than_equal", "int_parsing", "int_type", "int_from_float", "float_parsing", "float_type",
     "finite_number",
 })  # fmt: skip
 """Types of pydantic's complaints about a number."""
+_OF_LISTS = frozenset({"tuple_type", "list_type"})
+_OF_MAPPINGS = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
 class Settings(BaseModel):
@@ -51,9 +53,12 @@ class Settings(BaseModel):
             place = f"{where}: {field}".removesuffix(": ")
             if are_options and len(first["loc"]) == 1:
                 place = f"--{field.replace('_', '-')}"
+            needed = shape_needed(cls, first)
             text = first["msg"].removeprefix("Value error, ")
-            problem = f"is not allowed: {text[:1].lower()}{text[1:]}"
-            raise InputError(place, first["input"], problem=problem, allowed=number_range(cls, first)) from error
+            problem = "is not allowed" if needed else f"is not allowed: {text[:1].lower()}{text[1:]}"
+            raise InputError(
+                place, first["input"], problem=problem, allowed=needed or number_range(cls, first)
+            ) from error
 
 
 def model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
@@ -73,6 +78,27 @@ def model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[Ba
             ]
             current = inner[-1] if inner else None
     return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def shape_needed(model: type[BaseModel], complaint: Mapping[str, Any]) -> str | None:
+    """What must stand where a list or a mapping does not: `a list of mappings with the keys temperature_K, ...`.
+
+    Args:
+        model: Of the settings that were read.
+        complaint: One of pydantic's.
+
+    Returns:
+        None if the complaint is of something else.
+    """
+    if complaint["type"] not in (*_OF_LISTS, *_OF_MAPPINGS):
+        return None
+    part = model_at(model, tuple(complaint["loc"]))
+    keys = "" if part is None else f" with the keys {listed(list(part.model_fields), 8)}"
+    if complaint["type"] == "dict_type":
+        return f"a mapping of names to mappings{keys}" if keys else "a mapping"
+    if complaint["type"] in _OF_MAPPINGS:
+        return f"a mapping{keys}"
+    return f"a list of mappings{keys}" if keys else "a list"
 
 
 def number_range(model: type[BaseModel], complaint: Mapping[str, Any]) -> str | None:

@@ -58,6 +58,18 @@ def test_shipped_spaces_are_valid_campaigns(path):
             with_(ranking={"at": {"temperature_K": -5, "pressure_GPa": 1}}),
             ["at.temperature_K: -5", "100 to 1200"],
         ),
+        (
+            with_(stability={"conditions": 973}),
+            ["stability.conditions: 973", "allowed: a list of mappings with the keys temperature_K, pressure_GPa"],
+        ),
+        (
+            with_(stability={"conditions": [973]}),
+            ["conditions.0: 973", "allowed: a mapping with the keys temperature_K, pressure_GPa"],
+        ),
+        (with_(space=4), ["space: 4", "a list of mappings with the keys centres, cations"]),
+        (with_(queries=3), ["queries: 3", "a mapping of names to mappings with the keys filter, sort, fields"]),
+        (with_(ranking={"weights": 3}), ["ranking.weights: 3", "allowed: a mapping"]),
+        (space(centres="Re"), ["space.0.centres: 'Re'", "allowed: a list"]),
         ([1, 2], ["not a campaign", "mapping"]),
         (None, ["not a campaign"]),
     ],

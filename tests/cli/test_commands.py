@@ -4,6 +4,7 @@ import csv
 import importlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -14,7 +15,10 @@ from typer.main import get_command
 
 from campaign_run import ninefold
 from ninefold.cli.main import MODULES, command_line
+from ninefold.models.campaign import CampaignRecord
+from ninefold.models.candidate import Candidate
 from ninefold.models.quantities import QUANTITIES
+from ninefold.store import open_store
 
 
 def output(*arguments, cwd):
@@ -41,6 +45,21 @@ def test_store_by_environment_and_campaign_file(finished, tmp_path):
     named = ninefold("query", "--json", cwd=tmp_path, env={"NINEFOLD_STORE": str(finished / "ninefold.db")})
     assert len(json.loads(named.stdout)) == 3
     assert len(json.loads(output("query", "--json", "-c", "campaign.yaml", cwd=finished))) == 3
+
+
+def test_rows_of_several_campaigns_say_of_which(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "two")
+    with open_store(str(tmp_path / "two" / "ninefold.db"), "write") as store:
+        of_both = {"campaigns": CampaignRecord, "candidates": Candidate}
+        for collection, model in of_both.items():
+            for row in list(store.iterate(collection)):
+                renamed = {"name": "other"} if collection == "campaigns" else {"campaign": "other"}
+                other = {**row, **renamed, "id": f"other {row['id']}"}
+                store.put(collection, [model.model_validate(other)])
+    rows = json.loads(output("query", "--json", cwd=tmp_path / "two"))
+    assert sorted(row["campaign"] for row in rows) == ["other"] * 3 + ["tiny"] * 3
+    assert "campaign" not in json.loads(output("query", "--json", "-c", "other", cwd=tmp_path / "two"))[0]
+    assert "campaign" not in json.loads(output("query", "--json", "--fields", "formula", cwd=tmp_path / "two"))[0]
 
 
 def test_distances_of_a_candidate_are_stored_and_judged(finished):

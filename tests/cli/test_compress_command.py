@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from campaign_run import QUICK, ninefold
+from ninefold.engines.settings import EngineSettings
+from ninefold.flows.compress import EVALUATIONS, core_seconds
+from ninefold.vibrations.cost import RATES
 
 FIELDS = (
     "lowest_pressure", "lowest_pressure_uncertainty", "window_width", "synthesis_separation", "ambient_separation",
@@ -306,3 +309,10 @@ def test_the_fields_can_be_asked_for(folder):
     done = ninefold("query", "ambient_separation < 100", "--fields", ",".join(FIELDS), "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert all(set(FIELDS) <= set(row) for row in json.loads(done.stdout))
+
+
+def test_what_it_takes_is_told_where_a_rate_is_known():
+    lines = [{"method": 0, "nsites": 10}, {"method": 0, "nsites": 2}]
+    seconds = core_seconds(lines, [EngineSettings(name="sevennet", model="7net-0")])
+    assert seconds == pytest.approx(12 * RATES["sevennet:7net-0"].seconds_per_atom * EVALUATIONS)
+    assert core_seconds([*lines, {"method": 1, "nsites": 2}], [EngineSettings(), EngineSettings(name="lj")]) is None

@@ -131,7 +131,10 @@ def test_printed_match_says_what_is_left(files):
         (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "--strain", "0.5"], "0 to 0.1"),
         (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "--axis", "x"], "2theta, q, d"),
         (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "-o", "fit.pdf"], ".svg, .png"),
-        (["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "-o", "scan.xy"], "has no ending"),
+        (
+            ["xrd", "match", "scan.xy", "-w", "CuKa", "--phase", "mo.cif", "-o", "scan.xy"],
+            "does not say by its ending what to write",
+        ),
         (["xrd", "match", "scan.xy", "-w", "CuKa"], "store"),
         (["xrd", "mo.cif", "-w", "Unobtainium"], "is no wavelength"),
         (["xrd", "mo.cif", "--range", "wide"], "is no range"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ninefold.errors import FieldError, InputError, shown
 from ninefold.paths import user_path
-from ninefold.settings import model_at, number_range
+from ninefold.settings import model_at, number_range, shape_needed
 from ninefold.shipped import config_path
 from ninefold.yaml_files import read_yaml
 
@@ -186,8 +186,9 @@ def format_validation_error(
         field = ".".join(str(part) for part in first["loc"][:-1]) or whole
     else:
         value = _shorten(value)
-        problem = f"is not allowed: {problem}"
-        allowed = allowed or number_range(model, first)
+        needed = shape_needed(model, first)
+        problem = "is not allowed" if needed else f"is not allowed: {problem}"
+        allowed = needed or allowed or number_range(model, first)
     return InputError(f"{source}: {field}", value, problem=problem, allowed=allowed, hint=more)
 
 

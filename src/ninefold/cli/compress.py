@@ -9,6 +9,7 @@ import typer
 from ninefold.cli.options import JsonOption, StoreOption, SubmitToOption, WorkflowOption, console, print_json
 
 if TYPE_CHECKING:
+    from ninefold.flows.compress import Line
     from ninefold.store import Store
 
 COMMAND = "compress"
@@ -46,14 +47,14 @@ def compress(
     ] = None,
     workflow: WorkflowOption = "compress",
     cluster: SubmitToOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be computed, and its cost.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Relax candidates and competitors at 2.5, 5 and 10 GPa, fit equations of state, assess anew. Resumable."""
     from ninefold.campaign import parse_campaign
     from ninefold.cli.locate import campaign_document, store_address
     from ninefold.cli.progress import run_to_the_end
-    from ninefold.flows.compress import plan
+    from ninefold.flows.compress import core_seconds, plan
     from ninefold.run.compress import compress_campaign
     from ninefold.stages.compress import CompressSettings
     from ninefold.store import open_store
@@ -71,20 +72,8 @@ def compress(
         screened = screened.model_copy(update={"execution": screened.execution.model_copy(update={"workers": workers})})
     titles = screened.method_titles
     if dry_run:
-        rows = [
-            {"label": line["label"], "method": titles[line["method"]], "is_known": line["state"] in known}
-            for line in lines
-        ]
-        if json:
-            print_json({"structures": rows})
-            return
-        for row in rows:
-            typer.echo(f"{row['method']}: {row['label']}{', known' if row['is_known'] else ''}")
-        new = sum(not row["is_known"] for row in rows)
-        typer.echo(
-            f"{len(rows)} structures: {len(rows) - new} known, {new} to compute, three relaxations each"
-            if new else f"{len(rows)} structures: all known, nothing to compute"
-        )  # fmt: skip
+        new = [line for line in lines if line["state"] not in known]
+        _show_plan(lines, new, titles, core_seconds(new, screened.methods), json)
         return
     if cluster is not None:
         from ninefold.cli.submit import submit_after_to
@@ -97,6 +86,30 @@ def compress(
         _show(repository, lines, titles, json)
     if fault is not None:
         raise fault
+
+
+def _show_plan(
+    lines: list[Line], new: list[Line], titles: tuple[str, ...], seconds: float | None, as_json: bool
+) -> None:
+    from ninefold.report.text import duration
+
+    states = {line["state"] for line in new}
+    rows = [
+        {"label": line["label"], "method": titles[line["method"]], "is_known": line["state"] not in states}
+        for line in lines
+    ]
+    if as_json:
+        print_json({"structures": rows, "core_seconds": seconds})
+        return
+    for row in rows:
+        typer.echo(f"{row['method']}: {row['label']}{', known' if row['is_known'] else ''}")
+    if not new:
+        typer.echo(f"{len(rows)} structures: all known, nothing to compute")
+        return
+    cost = "" if seconds is None else f"; some {duration(seconds)} of core time"
+    typer.echo(
+        f"{len(rows)} structures: {len(rows) - len(new)} known, {len(new)} to compute, three relaxations each{cost}"
+    )
 
 
 def _show(repository: Store, lines: list[dict[str, Any]], titles: tuple[str, ...], as_json: bool) -> None:

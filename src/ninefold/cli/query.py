@@ -73,6 +73,8 @@ def query(
         sort = sort or "rank"
         if not fields:
             fields = DEFAULT_FIELDS.replace(",m,", ",m,engine,") if all_methods else DEFAULT_FIELDS
+            if name is None and repository.count("campaigns") > 1:
+                fields += ",campaign"
         columns = stage_columns(repository, name)
         keys = fields_of(fields, columns)
         if is_table := not json and format is TableFormat.TABLE:

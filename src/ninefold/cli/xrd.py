@@ -216,7 +216,7 @@ def _target(out: str, *, force: bool) -> Path:
     from ninefold.errors import InputError
 
     if Path(out).suffix not in (".xy", ".svg", ".png"):
-        raise InputError("--out", out, problem="has no ending that says what to write", allowed=".xy, .svg, .png")
+        raise InputError("--out", out, problem="does not say by its ending what to write", allowed=".xy, .svg, .png")
     return check_output(Path(out), force=force)
 
 

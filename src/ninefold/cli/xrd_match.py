@@ -191,7 +191,7 @@ def _target(out: str, *, force: bool, inputs: list[Path]) -> Path:
     from ninefold.errors import InputError
 
     if Path(out).suffix not in (".svg", ".png"):
-        raise InputError("--out", out, problem="has no ending that says what to write", allowed=".svg, .png")
+        raise InputError("--out", out, problem="does not say by its ending what to write", allowed=".svg, .png")
     return check_output(Path(out), force=force, inputs=inputs)
 
 
