@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.optimize import BFGS
 
+from ninefold.dynamics.bands import relaxed_band
 from ninefold.dynamics.paths import barrier, sites, ways
 from ninefold.structures.polyhedra import polyhedra
 
@@ -113,6 +114,24 @@ def test_two_ligands_that_exchange_go_round_each_other() -> None:
     assert found.is_converged
     assert 0.1 < found.barrier_eV < 20
     assert found.energies_eV[1] < found.energies_eV[3]
+
+
+def test_each_image_is_computed_once_a_step() -> None:
+    """An optimizer of ASE asks for the forces of a step three times, and a shared calculator remembers one image."""
+
+    class Counted(Repelling):
+        calls = 0
+
+        def calculate(self, *arguments, **options) -> None:  # type: ignore[no-untyped-def]
+            Counted.calls += 1
+            super().calculate(*arguments, **options)
+
+    first = _anion("tricapped trigonal prism", 9)
+    chain = [first.copy() for _ in range(5)]
+    for image, share in zip(chain, (0.0, 0.1, 0.2, 0.1, 0.0), strict=True):
+        image.positions[1] += share
+    relaxed_band(chain, Counted(), fmax=1e-9, max_steps=10)
+    assert Counted.calls == 3 * 11 + 1, "three images before the first step and after each of ten; the ends are alike"
 
 
 def test_a_band_without_energies_ends_at_once() -> None:

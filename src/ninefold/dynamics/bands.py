@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -53,13 +53,13 @@ def relaxed_band(
     from ase.optimize import FIRE
 
     for image in chain:
-        image.calc = calculator
+        image.calc = _of_one_image(calculator)
     if ends is None:
         ends = float(chain[0].get_potential_energy())
     done = 0
     # the band is straightened first: a climbing image of a rough path climbs the wrong way
     for climb, steps, goal in ((False, max_steps // 2, 4 * fmax), (True, max_steps, fmax)):
-        band = NEB(list(chain), k=SPRING, climb=climb, method="improvedtangent", allow_shared_calculator=True)
+        band = NEB(list(chain), k=SPRING, climb=climb, method="improvedtangent")
         optimizer = FIRE(band, logfile=None, maxstep=0.1)
         for _ in optimizer.irun(fmax=goal, steps=max(1, steps - done)):
             if not (np.isfinite(band.energies[1:-1]).all() and np.isfinite(band.real_forces[1:-1]).all()):
@@ -73,6 +73,25 @@ def relaxed_band(
     for image in chain:
         image.calc = None
     return Band(tuple(energies), sum(steps_between), residual, residual <= fmax * 1.01)
+
+
+def _of_one_image(shared: Any) -> Any:
+    """A calculator that keeps what a shared one gave of its image: ASE asks for the forces of a step three times."""
+    from ase.calculators.calculator import Calculator, all_changes
+
+    class OfOneImage(Calculator):
+        implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+
+        def calculate(
+            self, atoms: Any = None, properties: Sequence[str] = ("energy",), system_changes: Any = all_changes
+        ) -> None:
+            super().calculate(atoms, properties, system_changes)
+            image = self.atoms.copy()
+            image.calc = shared
+            forces = image.get_forces(apply_constraint=False)
+            self.results = {"energy": image.get_potential_energy(), "forces": forces.copy()}
+
+    return OfOneImage()
 
 
 def _without_energies(chain: Sequence[Atoms]) -> Band:
