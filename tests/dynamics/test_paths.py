@@ -9,7 +9,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.optimize import BFGS
 
 from ninefold.dynamics.bands import relaxed_band
-from ninefold.dynamics.paths import barrier, sites, ways
+from ninefold.dynamics.paths import _interpolated, barrier, sites, ways
+from ninefold.errors import InputError
 from ninefold.structures.polyhedra import polyhedra
 
 M_H = 1.7
@@ -114,6 +115,81 @@ def test_two_ligands_that_exchange_go_round_each_other() -> None:
     assert found.is_converged
     assert 0.1 < found.barrier_eV < 20
     assert found.energies_eV[1] < found.energies_eV[3]
+
+
+FIELD = 0.15
+"""eV for each ligand on an axis, in a field with the symmetry of a cube."""
+
+
+class InField(Repelling):
+    """The field -FIELD (x^4 + y^4 + z^4) of each ligand's direction from the middle of the cell."""
+
+    def calculate(self, *arguments, **options) -> None:  # type: ignore[no-untyped-def]
+        super().calculate(*arguments, **options)
+        vectors = self.atoms.positions[1:] - self.atoms.cell.sum(axis=0) / 2
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit = vectors / lengths
+        fourth = (unit**4).sum(axis=1, keepdims=True)
+        self.results["energy"] -= FIELD * fourth.sum()
+        self.results["forces"][1:] += FIELD * 4 * (unit**3 - fourth * unit) / lengths
+
+
+def test_the_turn_of_an_octahedron_in_a_cubic_field() -> None:
+    """By 90 degrees about one axis: half-way four of its ligands have half the field's energy."""
+    octahedron = _octahedron()
+    octahedron.calc = InField()
+    [site] = sites(octahedron, "Re")
+    turns = [way for way in ways(octahedron, site) if way.kind == "turn" and way.ligands_moved == 4]
+    quarter = min(turns, key=lambda way: way.displacement)
+    found = barrier(octahedron, site, quarter, InField(), fmax=0.01, max_steps=600)
+    assert found.is_converged
+    assert found.barrier_eV == pytest.approx(4 * FIELD / 2, rel=0.02)
+
+
+def _cages(second: str = "B") -> Atoms:
+    """Two icosahedra of B12H12 along c; the second is turned, or has one other atom."""
+    icosahedron = polyhedra(12)["icosahedron"]
+    atoms = Atoms(cell=[12.0, 12.0, 24.0], pbc=True)
+    for number, turn in enumerate((np.eye(3), [[0, -1, 0], [1, 0, 0], [0, 0, 1]])):
+        directions = icosahedron @ np.array(turn, dtype=float).T
+        middle = np.array([0.0, 0.0, 12.0 * number])  # a cage on the edge of the cell
+        for length, symbol in ((1.70, "B"), (2.90, "H")):
+            atoms += Atoms(f"{symbol}12", positions=middle + length * directions)
+    atoms.symbols[24] = second
+    atoms.wrap()
+    return atoms
+
+
+def test_a_cage_turns_as_one_body_into_the_same_crystal() -> None:
+    atoms = _cages()
+    found = sites(atoms, "B12")
+    assert sum(site.equivalent for site in found) == 2
+    for site in found:
+        assert sorted(site.cage) == sorted(set(site.cage))
+        every = ways(atoms, site)
+        assert {way.kind for way in every} == {"turn"}
+        assert sum(way.multiplicity for way in every) == 59, "the rotations of an icosahedron less the identity"
+        fifth = next(way for way in every if way.cycles.count("(") == 2 and way.ligands_moved == 10)
+        chain = _interpolated(atoms, site, fifth, 3)
+        members = [*site.cage, *site.ligands]
+        distances = [image.get_all_distances(mic=True)[np.ix_(members, members)] for image in chain]
+        assert all(np.abs(one - distances[0]).max() < 1e-6 for one in distances)
+        others = [index for index in range(len(atoms)) if index not in members]
+        assert all((image.positions[others] == atoms.positions[others]).all() for image in chain)
+        places = [image.get_scaled_positions(wrap=True)[members] for image in (chain[0], chain[-1])]
+        steps = places[0][:, None] - places[1][None]
+        nearest = np.linalg.norm((steps - np.round(steps)) @ atoms.cell.array, axis=2).min(axis=1)
+        assert nearest.max() < 1e-6
+        assert np.linalg.norm(chain[0].positions[members[0]] - chain[1].positions[members[0]]) > 0
+
+
+def test_a_turn_that_exchanges_two_elements_of_a_cage_is_none() -> None:
+    atoms = _cages("C")
+    with pytest.raises(InputError, match="B11"):
+        sites(atoms[24:], "B12")
+    [site] = sites(atoms[24:], "B11")
+    every = ways(atoms[24:], site)
+    assert sum(way.multiplicity for way in every) == 4, "turns about the axis of its carbon"
 
 
 def test_each_image_is_computed_once_a_step() -> None:

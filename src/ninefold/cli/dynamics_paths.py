@@ -24,7 +24,7 @@ KINDS = ("turn", "isomer", "ring of three", "exchange of two")
 
 def paths(
     file: Annotated[Path, typer.Argument(help="Structure: CIF, POSCAR, ...; relaxed here first, cell kept.")],
-    centre: Annotated[str, typer.Option(help="Element at the centre of the anions, e.g. Re.")],
+    centre: Annotated[str, typer.Option(help="Element at the centre of the anions, e.g. Re; of cages B12.")],
     engine: BarrierEngineOption = None,
     model: ModelOption = None,
     longest: Annotated[
@@ -82,13 +82,19 @@ def paths(
     anions = sites(atoms, centre)
     if site and (absent := sorted(set(site) - {one.centre for one in anions})):
         refuse("--site", absent[0], "is no inequivalent anion", ", ".join(str(one.centre) for one in anions))
-    every = [
+    of_kind = [
         (anion, way)
         for anion in anions
         if not site or anion.centre in site
         for way in ways(atoms, anion)
-        if way.displacement <= longest and (not kind or way.kind in kind)
+        if not kind or way.kind in kind
     ]
+    every = [(anion, way) for anion, way in of_kind if way.displacement <= longest]
+    if not every:
+        shortest = min((way.displacement for _, way in of_kind), default=None)
+        if shortest is None:
+            refuse("--kind", ", ".join(kind or ()), "is no way of these anions", ", ".join(KINDS))
+        refuse("--longest", f"{longest:g}", "leaves no way", f"above {shortest:.2f} Å, the shortest")
     if dry_run:
         _print_plan(every, json=json)
         return

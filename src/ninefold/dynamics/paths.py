@@ -2,8 +2,8 @@
 
 A permutation ends in the same crystal with the ligands' names exchanged, so that both ends are the relaxed structure.
 The candidates are made by symmetry: the closest permutational isomers, rings of three and pairs of neighbouring
-ligands, and the turns of the whole anion. Permutations that the symmetry of the anion's site turns into each other are
-one.
+ligands, and the turns of the whole anion; of a cage, [B12H12]2-, these alone. Permutations that the symmetry of the
+anion's site turns into each other are one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ninefold.dynamics.bands import relaxed_band
+from ninefold.dynamics.cages import with_cages
 from ninefold.dynamics.isomers import Isomers, cycles, isomers_of, nearest_assignment, shape_measure
 from ninefold.errors import InputError
 
@@ -28,7 +29,7 @@ FARTHEST_ISOMER = 1.5
 SYMMETRY = 0.1
 """Å; positions that a symmetry operation maps onto each other within this are the same."""
 IMAGES = 7
-EXCHANGE = "exchange of two"
+TURN, EXCHANGE = "turn", "exchange of two"
 _AXES = np.random.default_rng(1).normal(size=(20, 3))
 """One for each ligand, all different."""
 
@@ -62,7 +63,7 @@ class Site:
     """An anion of the crystal, and all that symmetry makes of it."""
 
     centre: int
-    """Index of the atom."""
+    """Index of the atom; the first atom of a cage."""
     ligands: tuple[int, ...]
     """Indices of its hydrogens."""
     polyhedron: str
@@ -73,6 +74,10 @@ class Site:
     """Anions in the cell that symmetry makes of it, itself included."""
     operations: tuple[tuple[int, ...], ...]
     """Permutations of its ligands by the symmetry of its site."""
+    origin: tuple[float, float, float]
+    """Of the ligands' directions, Å."""
+    cage: tuple[int, ...] = ()
+    """Indices of the atoms that each ligand is bonded to, where these are a cage; none where a metal is the centre."""
 
 
 class Barrier(NamedTuple):
@@ -97,7 +102,7 @@ def sites(atoms: Atoms, centre: str, n: int | None = None) -> list[Site]:
 
     Args:
         atoms: Relaxed.
-        centre: Symbol of the centres.
+        centre: Symbol of the centres; of cages element and number, B12.
         n: Ligands; default: as many as the shell has.
 
     Raises:
@@ -108,37 +113,38 @@ def sites(atoms: Atoms, centre: str, n: int | None = None) -> list[Site]:
 
     cell = atoms.cell.array
     trajectory = in_memory(atoms.get_chemical_symbols(), atoms.positions[None], cell, 1.0, source="structure")
+    trajectory = with_cages(trajectory, centre)
+    positions = next(iter(trajectory.chunks())).positions[0]
     shells = follow_shells(trajectory, centre, n)
     every = isomers_of(shells.n)
     group = _symmetry(atoms)
     found: list[Site] = []
-    seen: set[int] = set()
+    seen: set[frozenset[int]] = set()
     for segment in shells.segments:
-        if segment.centre in seen:
+        ligands = tuple(int(ligand) for ligand in segment.ligands)
+        cage = _bonded(atoms, ligands) if segment.centre >= len(atoms) else ()
+        core = frozenset(cage or (segment.centre,))
+        images = {frozenset(int(mapping[atom]) for atom in core) for mapping in group}
+        if core in seen:
             continue
-        images = {int(mapping[segment.centre]) for mapping in group}
         seen |= images
         vectors = segment.vectors[0].astype(float)
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         distances = {name: nearest_assignment(unit, one.vertices)[1] for name, one in every.items()}
         name = min(distances, key=lambda name: distances[name])
-        ligands = tuple(int(ligand) for ligand in segment.ligands)
         place = {ligand: index for index, ligand in enumerate(ligands)}
         operations = {
             tuple(place[int(mapping[ligand])] for ligand in ligands)
             for mapping in group
-            if mapping[segment.centre] == segment.centre and all(int(mapping[one]) in place for one in ligands)
+            if {int(mapping[atom]) for atom in core} == core and all(int(mapping[one]) in place for one in ligands)
         }
+        x, y, z = (float(value) for value in positions[segment.centre])
         found.append(
             Site(
-                segment.centre,
-                ligands,
-                name,
-                float(shape_measure(distances[name], shells.n)),
-                len(images),
-                tuple(sorted(operations)),
+                min(core), ligands, name, float(shape_measure(distances[name], shells.n)), len(images),
+                tuple(sorted(operations)), (x, y, z), cage,
             )
-        )
+        )  # fmt: skip
     return found
 
 
@@ -153,10 +159,12 @@ def ways(atoms: Atoms, site: Site) -> list[Way]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     isomers = isomers_of(len(site.ligands))[site.polyhedron]
     assignment, _ = nearest_assignment(vectors / lengths, isomers.vertices)
+    elements = atoms.numbers[list(site.cage)]
     found: dict[tuple[int, ...], str] = {}
-    for kind, permutation in _candidates(vectors / lengths, assignment, isomers):
+    for kind, permutation in _candidates(vectors / lengths, assignment, isomers, turns_alone=bool(site.cage)):
         key = tuple(int(target) for target in permutation)
-        if key != tuple(range(len(key))):
+        # a turn that exchanges C and B of a cage ends in another crystal
+        if key != tuple(range(len(key))) and (not site.cage or (elements[permutation] == elements).all()):
             found.setdefault(key, kind)
     groups: dict[tuple[int, ...], set[tuple[int, ...]]] = {}
     for one in found:
@@ -200,7 +208,15 @@ def barrier(
     )  # fmt: skip
 
 
-def _candidates(unit: np.ndarray, assignment: np.ndarray, isomers: Isomers) -> list[tuple[str, np.ndarray]]:
+def _bonded(atoms: Atoms, ligands: Sequence[int]) -> tuple[int, ...]:
+    """The atom other than hydrogen that is nearest to each ligand."""
+    others = np.flatnonzero(atoms.numbers != 1)
+    return tuple(int(others[np.argmin(atoms.get_distances(one, others, mic=True))]) for one in ligands)
+
+
+def _candidates(
+    unit: np.ndarray, assignment: np.ndarray, isomers: Isomers, *, turns_alone: bool
+) -> list[tuple[str, np.ndarray]]:
     """Permutations of the ligands with the kind of each; the names of kinds in order of preference."""
     n = len(unit)
     ligand_at = np.argsort(assignment)
@@ -209,7 +225,9 @@ def _candidates(unit: np.ndarray, assignment: np.ndarray, isomers: Isomers) -> l
     def of_vertices(permutation: np.ndarray) -> np.ndarray:
         return ligand_at[permutation[assignment]]
 
-    found += [("turn", of_vertices(rotation)) for rotation in isomers.rotations]
+    found += [(TURN, of_vertices(rotation)) for rotation in isomers.rotations]
+    if turns_alone:
+        return found
     for neighbour in isomers.neighbours[isomers.squared_distances <= FARTHEST_ISOMER]:
         equivalents = [of_vertices(rotation[neighbour]) for rotation in isomers.rotations]
         found.append(("isomer", min(equivalents, key=lambda one: _displacement(unit, one))))
@@ -248,17 +266,44 @@ def _displacement(vectors: np.ndarray, permutation: Sequence[int] | np.ndarray) 
 
 def _vectors(atoms: Atoms, site: Site) -> np.ndarray:
     """Shape (n, 3), Å, from the centre to each ligand by the nearest image."""
-    result: np.ndarray = atoms.get_distances(site.centre, list(site.ligands), mic=True, vector=True)
-    return result
+    return _from_origin(atoms, site, site.ligands)
+
+
+def _from_origin(atoms: Atoms, site: Site, members: Sequence[int]) -> np.ndarray:
+    from ase.geometry import find_mic
+
+    return np.asarray(find_mic(atoms.positions[list(members)] - site.origin, atoms.cell, atoms.pbc)[0])
+
+
+def _turned(atoms: Atoms, site: Site, way: Way, images: int) -> list[Atoms]:
+    """The anion turns as one body, its cage with it; what the turn leaves over is interpolated."""
+    from scipy.spatial.transform import Rotation
+
+    target = np.array(way.permutation)
+    ligands = _vectors(atoms, site)
+    turn, _ = Rotation.align_vectors(ligands[target], ligands)
+    bodies = [site.ligands, *([site.cage] if site.cage else [])]
+    chain = []
+    for share in np.linspace(0, 1, images + 2):
+        copy = atoms.copy()
+        part = Rotation.from_rotvec(share * turn.as_rotvec())
+        for body in bodies:
+            vectors = _from_origin(atoms, site, body)
+            rest = vectors[target] - turn.apply(vectors)
+            copy.positions[list(body)] = np.array(site.origin) + part.apply(vectors) + share * rest
+        chain.append(copy)
+    return chain
 
 
 def _interpolated(atoms: Atoms, site: Site, way: Way, images: int) -> list[Atoms]:
     """Ligands go round the centre: their directions and lengths are interpolated, then close contacts are eased."""
+    if way.kind == TURN:
+        return _turned(atoms, site, way, images)
     vectors = _vectors(atoms, site)
     lengths = np.linalg.norm(vectors, axis=1)
     start = vectors / lengths[:, None]
     target = np.array(way.permutation)
-    origin = atoms.positions[site.centre]
+    origin = np.array(site.origin)
     ligands = list(site.ligands)
     pairs = cycles(target) if way.kind == EXCHANGE else []
     chain = []
