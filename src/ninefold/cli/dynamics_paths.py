@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ninefold.dynamics.paths import Barrier, Site, Way
     from ninefold.dynamics.single_points import SinglePoints
 
-KINDS = ("turn", "isomer", "ring of three", "exchange of two")
-
 
 def paths(
     file: Annotated[Path, typer.Argument(help="Structure: CIF, POSCAR, ...; relaxed here first, cell kept.")],
@@ -60,7 +58,7 @@ def paths(
     from ninefold.cli.dynamics import supercell
     from ninefold.cli.dynamics_checks import check_method, print_path_checks
     from ninefold.dynamics.bands import relax_in_cell
-    from ninefold.dynamics.paths import sites, ways
+    from ninefold.dynamics.paths import KINDS, sites, ways
     from ninefold.engines import make_engine
 
     if not 0 < fmax <= 1:

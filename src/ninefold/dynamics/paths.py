@@ -29,7 +29,7 @@ FARTHEST_ISOMER = 1.5
 SYMMETRY = 0.1
 """Å; positions that a symmetry operation maps onto each other within this are the same."""
 IMAGES = 7
-TURN, EXCHANGE = "turn", "exchange of two"
+TURN, ISOMER, RING, EXCHANGE = KINDS = ("turn", "isomer", "ring of three", "exchange of two")
 _AXES = np.random.default_rng(1).normal(size=(20, 3))
 """One for each ligand, all different."""
 
@@ -41,7 +41,7 @@ class Way:
     permutation: tuple[int, ...]
     """Ligand i ends where ligand `permutation[i]` was; both count along `Site.ligands`."""
     kind: str
-    """turn, isomer, ring of three, or exchange of two."""
+    """One of `KINDS`."""
     multiplicity: int
     """Ways that the site's symmetry makes of it."""
     displacement: float
@@ -230,7 +230,7 @@ def _candidates(
         return found
     for neighbour in isomers.neighbours[isomers.squared_distances <= FARTHEST_ISOMER]:
         equivalents = [of_vertices(rotation[neighbour]) for rotation in isomers.rotations]
-        found.append(("isomer", min(equivalents, key=lambda one: _displacement(unit, one))))
+        found.append((ISOMER, min(equivalents, key=lambda one: _displacement(unit, one))))
     near = unit @ unit.T > np.cos(np.radians(NEIGHBOURING))
     for a in range(n):
         for b in range(a + 1, n):
@@ -238,7 +238,7 @@ def _candidates(
                 found.append((EXCHANGE, _cycle(n, (a, b))))
                 for c in range(b + 1, n):
                     if near[a, c] and near[b, c]:
-                        found += [("ring of three", _cycle(n, (a, b, c))), ("ring of three", _cycle(n, (a, c, b)))]
+                        found += [(RING, _cycle(n, (a, b, c))), (RING, _cycle(n, (a, c, b)))]
     return found
 
 
