@@ -22,7 +22,8 @@ class PairTrainer:
     label = "pair potentials of tests"
     settings: dict[str, Any] = {"middles": MIDDLES.tolist(), "width": WIDTH}  # noqa: RUF012
 
-    def fit(self, frames: Sequence[LabelledFrame], folder: Path, seed: int, start: Path | None) -> bytes:
+    def fit(self, frames: Sequence[LabelledFrame], folder: Path, seed: int, start: Path | None, notify: Any) -> bytes:
+        notify(1, 1)
         species = sorted({symbol for frame in frames for symbol in frame.species})
         pairs = [[a, b] for a in species for b in species if a <= b]
         rows, values, energy_rows, energies = [], [], [], []

@@ -189,11 +189,11 @@ def test_a_student_that_explodes_learns_all_the_same(tmp_path: Path) -> None:
     class Wild(PairTrainer):
         """Its first fit is no potential at all."""
 
-        def fit(self, frames: Any, folder: Path, seed: int, start: Path | None) -> bytes:
+        def fit(self, frames: Any, folder: Path, seed: int, start: Path | None, notify: Any) -> bytes:
             if start is None:
                 weights = [3000.0 * (-1) ** place for place in range(72)]
                 return json.dumps({"pairs": [["H", "H"], ["H", "Re"], ["Re", "Re"]], "weights": weights}).encode()
-            return super().fit(frames, folder, seed, start)
+            return super().fit(frames, folder, seed, start, notify)
 
     result = distil(_anion("tricapped trigonal prism", 9), _teacher(), "pairs", Wild(), QUICK, tmp_path / "out")
     assert result is not None

@@ -37,8 +37,11 @@ def test_fit_and_forces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(NEPTrainer, "settings", NEPTrainer.settings | {"epoch": "4", "start_stage2": "2"})
     trainer = NEPTrainer()
     frames = _frames(tmp_path)
-    content = trainer.fit(frames, tmp_path / "fit", 1, None)
-    assert content == trainer.fit(frames, tmp_path / "again", 1, None)
+    told: list[tuple[int, int]] = []
+    content = trainer.fit(frames, tmp_path / "fit", 1, None, lambda *of: told.append(of))
+    assert told[-1] == (4, 4)
+    assert sorted(told) == told
+    assert content == trainer.fit(frames, tmp_path / "again", 1, None, lambda *_: None)
     (tmp_path / "potential.txt").write_bytes(content)
     atoms = frames[0].atoms()
     atoms.calc = trainer.calculator(tmp_path / "potential.txt")
@@ -53,7 +56,7 @@ def test_images_of_paths_count_more(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     frames = _frames(tmp_path)
     frames[1] = replace(frames[1], name="00-path00-01")
     frames[2] = replace(frames[2], name="00-path00-01-0")
-    NEPTrainer().fit(frames, tmp_path / "fit", 1, None)
+    NEPTrainer().fit(frames, tmp_path / "fit", 1, None, lambda *_: None)
     text = (tmp_path / "fit" / "train.xyz").read_text(encoding="utf-8")
     assert re.findall(r"weight=(\S+)", text) == ["1", "8", "1", "1"]
 

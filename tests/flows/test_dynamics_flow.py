@@ -236,7 +236,7 @@ from ase.calculators.lj import LennardJones
 class Trainer:
     label, settings = "scaled pairs", {}
 
-    def fit(self, frames, folder, seed, start):
+    def fit(self, frames, folder, seed, start, notify):
         raise AssertionError
 
     def calculator(self, model):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,8 +210,8 @@ class _Work:
         path = self._round(number) / MODEL_FILE
         if not path.is_file():
             frames = self._training(number)
-            self._say(f"round {number}: fit of {len(frames)} frames", 0, 1)
-            content = self.trainer.fit(frames, self._round(number) / "fit", self.settings.seed + number, start)
+            notify = partial(self._say, f"round {number}: fit of {len(frames)} frames")
+            content = self.trainer.fit(frames, self._round(number) / "fit", self.settings.seed + number, start, notify)
             write_atomically(path, content)
         return path
 

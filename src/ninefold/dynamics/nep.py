@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,8 @@ from ninefold.dynamics.labels import LabelledFrame
 from ninefold.errors import MachineFaultError, MissingDependencyError
 
 PYTHON_VARIABLE = "NINEFOLD_NEP_PYTHON"
+POLL_SECONDS = 2.0
+"""Between two looks at how far a fit has come."""
 _PROGRAM = """
 import ctypes, signal, sys, torch
 if sys.platform == "linux":  # ends with the program that called it, even where that is killed
@@ -63,7 +66,10 @@ class NEPTrainer:
         self._python = os.environ.get(PYTHON_VARIABLE) or sys.executable
         self.label = f"NEP4 (torchnep {_torchnep_version(self._python)}, calorine {version('calorine')})"
 
-    def fit(self, frames: Sequence[LabelledFrame], folder: Path, seed: int, start: Path | None) -> bytes:
+    def fit(
+        self, frames: Sequence[LabelledFrame], folder: Path, seed: int, start: Path | None,
+        notify: Callable[[int, int], None],
+    ) -> bytes:  # fmt: skip
         """See `Trainer.fit`; one that was killed goes on from torchnep's last checkpoint."""
         folder.mkdir(parents=True, exist_ok=True)
         species = sorted({symbol for frame in frames for symbol in frame.species})
@@ -76,14 +82,22 @@ class NEPTrainer:
         (folder / "train.xyz").write_text(text, encoding="utf-8")
         log = folder / "log.txt"
         with log.open("w", encoding="utf-8") as file:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [self._python, "-c", _PROGRAM, str(seed), "" if start is None else str(start.resolve())],
-                cwd=folder, stdout=file, stderr=subprocess.STDOUT, check=False, env=_environment(),
+                cwd=folder, stdout=file, stderr=subprocess.STDOUT, env=_environment(),
             )  # fmt: skip
+            try:
+                while process.poll() is None:
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(POLL_SECONDS)
+                    notify(_epochs(folder), int(settings["epoch"]))
+            finally:
+                process.kill()
+                process.wait()
         model = folder / "output" / "nep_best.txt"
-        if done.returncode or not model.is_file():
+        if process.returncode or not model.is_file():
             last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""])[-1]
-            raise MachineFaultError(f"torchnep ended with exit code {done.returncode}: {last[:200]} ({log})")
+            raise MachineFaultError(f"torchnep ended with exit code {process.returncode}: {last[:200]} ({log})")
         return model.read_bytes()
 
     def calculator(self, model: Path) -> Any:
@@ -91,6 +105,14 @@ class NEPTrainer:
         from calorine.calculators import CPUNEP
 
         return CPUNEP(str(model))
+
+
+def _epochs(folder: Path) -> int:
+    """Epochs that a fit has done: a line each, below one of headings."""
+    try:
+        return max(0, (folder / "output" / "loss.out").read_bytes().count(b"\n") - 1)
+    except OSError:
+        return 0
 
 
 def _environment() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,10 @@ class Trainer(Protocol):
     settings: dict[str, Any]
     """Plain values: all that changes a fit, beside the frames and the seed."""
 
-    def fit(self, frames: Sequence[LabelledFrame], folder: Path, seed: int, start: Path | None) -> bytes:
+    def fit(
+        self, frames: Sequence[LabelledFrame], folder: Path, seed: int, start: Path | None,
+        notify: Callable[[int, int], None],
+    ) -> bytes:  # fmt: skip
         """Fit a potential.
 
         Args:
@@ -28,6 +31,7 @@ class Trainer(Protocol):
             folder: There, for files of the fit; may hold those of one that was killed.
             seed: Of its random numbers: the same frames, seed and start give the same potential.
             start: File of an earlier potential to go on from.
+            notify: Called now and then with the steps done, and their number in all.
 
         Returns:
             The content of the potential's file.
