@@ -42,6 +42,18 @@ def test_jumps_to_random_directions_decay_with_the_jump_rate() -> None:
     assert fit.is_resolved
 
 
+@pytest.mark.parametrize("tau_ps", [0.02, 0.2, 5.0])
+def test_a_fit_starts_at_one_at_most_and_ends_at_zero_at_least(tau_ps: float) -> None:
+    """Noise and a decay before the first time do not make a correlation of 1.5, or a compressed exponential."""
+    times = np.arange(600) * 0.01
+    noise = 0.02 * np.sin(np.arange(600) / 40)
+    found = fit_stretched(times, np.exp(-((times / tau_ps) ** 2)) - 0.03 + noise)
+    assert found.amplitude + found.plateau <= 1.0 + 1e-6
+    assert found.plateau >= 0
+    assert found.beta <= 1
+    assert found.tau_ps >= 0.1 - 1e-9
+
+
 def test_a_run_too_short_is_told() -> None:
     times = np.arange(400) * 0.01
     assert not fit_stretched(times, np.exp(-times / 500.0)).is_resolved

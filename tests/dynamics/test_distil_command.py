@@ -57,8 +57,15 @@ def test_distil_and_run(files: Path) -> None:
     assert json.loads(out(*DISTIL, "--json")) == result
     assert {row["species"] for row in result["errors"]} == {"all", "Re"}
     assert "it learnt one volume, and no stress" in refused(*RUN, "--pressure", "1")
+    write(files / "iron.cif", bulk("Fe", "fcc", a=2.79, cubic=True))
+    assert "--engine: 'distilled' does not know Fe; allowed: Re" in refused(*RUN[:2], "iron.cif", *RUN[3:])
+    assert "--engine: 'emt' does not know Re; allowed: Ag" in refused(*DISTIL, "--engine", "emt")
     ran = out(*RUN)
     assert "0.2 ps" in ran
+    of_run = ("dynamics", "transport", "runs/60K", "--mobile", "Re")
+    assert "--temperature: '400' is for files; allowed: nothing" in refused(*of_run, "--temperature", "400")
+    assert "--time-step: '3' is for files" in refused(*of_run, "--time-step", "3")
+    assert "is given twice" in refused("dynamics", "transport", "runs/60K", "./runs/60K", "--mobile", "Re")
     described = json.loads((files / "runs" / "60K" / "run.json").read_text())
     assert described["forces"]["rung"] == "distilled"
     assert "Lennard-Jones" in described["forces"]["method"]

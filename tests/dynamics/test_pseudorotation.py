@@ -9,6 +9,8 @@ from synthetic_trajectories import Plan, crystal, shell
 
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.pseudorotation import analyse_shells
+from ninefold.dynamics.trajectory import in_memory
+from ninefold.errors import InputError
 
 AMPLITUDE = 0.06
 """Of M-H: a bending mode of 850 cm^-1 at 300 K."""
@@ -56,6 +58,12 @@ def test_every_permutation_is_counted_once(n: int, name: str, which: str) -> Non
     middle = [event.time_fs / 2.0 for event in found.events]
     assert np.abs(np.array(middle) - starts - 10).max() <= 15
     assert len(found.kinds) <= len({isomers.kind(choice) for choice in choices})
+
+
+def test_one_frame_is_no_trajectory() -> None:
+    trajectory = in_memory(["Re", *["H"] * 9], np.random.default_rng(0).uniform(3, 6, (1, 10, 3)), np.eye(3) * 9, 5.0)
+    with pytest.raises(InputError, match=r"has 1 frames: too few to follow permutations; allowed: 20 and more"):
+        analyse_shells(trajectory, "Re", 9)
 
 
 def test_exchange_between_centres_is_told_apart() -> None:

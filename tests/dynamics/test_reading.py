@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -14,6 +15,7 @@ from campaign_run import ninefold
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.pseudorotation import analyse_shells
 from ninefold.dynamics.reading import read_trajectory
+from ninefold.dynamics.trajectory import Frames, in_memory, thinned
 from ninefold.errors import InputError
 
 
@@ -57,6 +59,19 @@ def _write_dump(path: Path, frames: list[Atoms], types: list[str]) -> None:
             file.write("ITEM: ATOMS id type x y z\n")
             for number, (symbol, place) in enumerate(zip(atoms.symbols, atoms.positions, strict=True), start=1):
                 file.write(f"{number} {types.index(symbol) + 1} {place[0]:.6f} {place[1]:.6f} {place[2]:.6f}\n")
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 7])
+def test_a_run_is_thinned_as_a_file_is(every: int) -> None:
+    """Also over the ends of pieces."""
+    positions = np.arange(200 * 3, dtype=float).reshape(200, 1, 3)
+    cells = np.broadcast_to(np.eye(3) * 9, (200, 3, 3))
+    whole = in_memory(["H"], positions, np.eye(3) * 9, 2.0)
+    places = [slice(at, at + 9) for at in range(0, 200, 9)]
+    pieces = replace(whole, read=lambda: (Frames(positions[place], cells[place]) for place in places))
+    found = thinned(pieces, every)
+    assert np.concatenate([one.positions for one in found.chunks()]) == pytest.approx(positions[::every])
+    assert found.time_step_fs == 2.0 * every
 
 
 def test_every_and_skip(frames: list[Atoms], tmp_path: Path) -> None:

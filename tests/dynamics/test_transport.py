@@ -195,6 +195,37 @@ def test_ions_that_vibrate_do_not_diffuse() -> None:
     assert found.conductivity.collective is None
 
 
+def turning(rng: np.random.Generator, frames: int, n: int, turn_ps: float) -> np.ndarray:
+    """Ligands at 1.7 Å from fixed centres, whose directions diffuse: bounded, and for a while as if they moved on."""
+    directions = rng.normal(size=(n, 3))
+    paths = np.empty((frames, n, 3))
+    for frame in range(frames):
+        directions += math.sqrt(STEP / turn_ps) * rng.normal(size=(n, 3))
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        paths[frame] = 1.7 * directions
+    return paths
+
+
+@pytest.mark.parametrize("turn_ps", [2.0, 8.0])
+def test_ligands_that_turn_about_their_centres_do_not_diffuse(turn_ps: float) -> None:
+    """In 80 ps; the slope between 1.6 and 8 ps alone would be a coefficient of some 1e-5 cm2/s."""
+    paths = turning(np.random.default_rng(5), 800, 54, turn_ps)
+    found = transport(crystal(paths), "Li", 1)
+    assert not found.diffusion.is_resolved
+    assert found.diffusion.coefficient.low == 0
+    assert "the motion is bounded" in found.notes[0]
+    assert found.conductivity is not None
+    assert found.conductivity.collective is None
+
+
+def test_a_walk_is_not_taken_for_bounded() -> None:
+    bounded = 0
+    for seed in range(100):
+        found = transport(crystal(walk(np.random.default_rng(seed), 800, 54, 0.1)), "Li")
+        bounded += any("bounded" in note for note in found.notes)
+    assert bounded <= 3
+
+
 def at(temperature: float, coefficient: float, width: float, jumps: float = 100.0) -> Transport:
     interval = Interval(coefficient, coefficient / width, coefficient * width)
     diffusion = Diffusion("Li", 1, interval, (interval,) * 3, [], jumps, jumps >= 10, "windows")

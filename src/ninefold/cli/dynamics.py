@@ -99,6 +99,7 @@ def run(
         refuse("--pressure", pressure, "is not for a distilled potential: it learnt one volume, and no stress",
                "an engine with stresses; then distil at the mean volume")  # fmt: skip
     atoms = supercell(file, width, max_atoms)
+    check_elements(made, atoms)
     points = None if second is None else check_method(second, made, atoms.get_chemical_symbols(), out)
     frames = max(1, round(picoseconds * 1000 / time_step / save_every))
     typer.echo(
@@ -147,6 +148,14 @@ def supercell(file: Path, width: float, max_atoms: int) -> Any:
     return widened(structure, repeats_of(structure.lattice.matrix, width, len(structure), max_atoms))
 
 
+def check_elements(made: Any, atoms: Any, option: str = "--engine") -> None:
+    """Refuse a structure with an element that an engine does not know, before anything is computed."""
+    known: frozenset[str] = getattr(made, "elements", None) or frozenset()
+    unknown = sorted(set(atoms.get_chemical_symbols()) - known)
+    if known and unknown:
+        refuse(option, made.name, f"does not know {', '.join(unknown)}", ", ".join(sorted(known)))
+
+
 def analyse(
     files: FilesArgument,
     centre: Annotated[
@@ -174,7 +183,7 @@ def analyse(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse as analyse_one
-    from ninefold.dynamics.analysis import barrier, barriers_by_anion
+    from ninefold.dynamics.analysis import barrier, barrier_notes, barriers_by_anion
     from ninefold.dynamics.event_paths import event_path
     from ninefold.errors import InputError
 
@@ -203,6 +212,7 @@ def analyse(
                 "path": None if path is None else path.to_dict(),
                 "barrier": None if fit is None else fit._asdict(),
                 "barriers_by_anion": {name: one._asdict() for name, one in by_anion.items()},
+                "barrier_notes": [] if fit is None else barrier_notes(found),
             }
         )
         return
@@ -215,3 +225,5 @@ def analyse(
         print_barrier(out, fit, path)
     for name, one_fit in by_anion.items():
         print_barrier(out, one_fit, paths[name], name)
+    for note in barrier_notes(found) if fit is not None else ():
+        out.print(f"  note: {note}")

@@ -47,7 +47,7 @@ def distil(
     from pydantic import ValidationError
 
     from ninefold.cli.calculation import step_progress, stopping
-    from ninefold.cli.dynamics import supercell
+    from ninefold.cli.dynamics import check_elements, supercell
     from ninefold.dynamics.distil import distil as distil_one
     from ninefold.dynamics.distil_errors import read_paths
     from ninefold.dynamics.distil_settings import DistilSettings, Teacher
@@ -74,6 +74,7 @@ def distil(
     trainer = make_trainer(student)
     known = [] if paths is None else read_paths(paths, made.fingerprint)
     atoms = supercell(file, width, max_atoms)
+    check_elements(made, atoms)
     typer.echo(f"{file.name}: supercell of {len(atoms)} atoms, teacher {made.label}, student {trainer.label}", err=True)
     teacher = Teacher(
         calculator(), teacher_settings.model_dump(mode="json"), made.label, made.fingerprint, made.evidence

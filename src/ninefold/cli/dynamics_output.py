@@ -78,10 +78,13 @@ def box_lines(box: Breathing) -> list[str]:
 def print_barrier(out: Any, fit: Arrhenius, path: EventPath | None, anion: str | None = None) -> None:
     """Of several temperatures; of all anions, or of one kind."""
     name = "" if anion is None else f" of {anion}"
-    out.print(
-        f"Barrier of the permutations{name}: {fit.barrier_eV * 1000:.0f} meV (95 %: {fit.low_eV * 1000:.0f} to "
-        f"{fit.high_eV * 1000:.0f}), prefactor {fit.prefactor_per_ps:.3g} per ps; at 300 K {fit.rate(300.0):.2g} per ps"
+    found = (
+        f"{fit.barrier_eV * 1000:.0f} meV (95 %: {fit.low_eV * 1000:.0f} to {fit.high_eV * 1000:.0f}), prefactor "
+        f"{fit.prefactor_per_ps:.3g} per ps; at 300 K {fit.rate(300.0):.2g} per ps"
     )
+    if fit.low_eV <= 0:
+        found = f"none is resolved: the rates do not rise with temperature; slope over 1/T {found}"
+    out.print(f"Barrier of the permutations{name}: {found}")
     if path is not None:
         out.print(f"  hydrogen's path per permutation, mean of {path.events}: {path.sentence}")
 
@@ -123,7 +126,10 @@ def _passage(way: Passage | None) -> str:
         return "needs a temperature"
     if way.barrier_eV is None:
         return "never in the middle between two isomers in this run"
-    return f"free energy in the middle {way.barrier_eV * 1000:.0f} meV above the isomer"
+    return (
+        f"free energy in the middle {way.barrier_eV * 1000:.0f} meV above its lowest, which lies "
+        f"{1 + way.lowest:.0%} of the way there from the isomer"
+    )
 
 
 def _anions(surfaces: list[Connection]) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse
 from ninefold.cli.dynamics_sources import EveryOption, FilesArgument, SkipOption, TimeStepOption, TypesOption
-from ninefold.cli.options import JsonOption, console, print_json
+from ninefold.cli.options import JsonOption, console, finite, print_json
 
 if TYPE_CHECKING:
     from ninefold.dynamics.inherent_structures import Minima, RunStates, ShellStates
@@ -33,7 +33,7 @@ def quench(
     ligands: Annotated[
         int | None, typer.Option("--ligands", "-n", help="Hydrogens of a shell. Default: as in the first frame.")
     ] = None,
-    fmax: Annotated[float, typer.Option(help="Largest force at the end, eV/Å.")] = 0.01,
+    fmax: Annotated[float, typer.Option(help="Largest force at the end, eV/Å.")] = 0.003,
     steps: Annotated[int, typer.Option(min=1, help="Of the optimizer at most.")] = 1000,
     window: Annotated[
         float, typer.Option("--window", help="meV of the cell; minima whose energies differ by more are two.")
@@ -196,7 +196,7 @@ def _keep(out: Path, plain: dict[str, Any], found: list[list[Quench]], minima: M
         text = io.StringIO()
         write(text, images, format="extxyz")
         write_atomically(out / MINIMA_FILE, text.getvalue().encode())
-    write_atomically(out / RESULT_FILE, json.dumps(plain, indent=1).encode())
+    write_atomically(out / RESULT_FILE, json.dumps(finite(plain), indent=1, allow_nan=False).encode())
 
 
 def _print(

@@ -42,21 +42,35 @@ def trajectories_of(
     Args:
         files: Folders of runs, or files.
         temperature: K, of each file; folders know theirs.
-        time_step: fs between two frames of a file.
+        time_step: fs between two frames of a file; folders know theirs.
         types: Elements of a LAMMPS dump's types, separated by commas.
         skip: Frames to leave out at the start.
-        every: Of a file, take every so many frames.
+        every: Take every so many frames.
 
     Raises:
         InputError: if one cannot be read.
     """
     from ninefold.dynamics.reading import read_trajectory
     from ninefold.dynamics.runs import is_run, read_run
+    from ninefold.dynamics.trajectory import thinned
+    from ninefold.errors import InputError
 
+    resolved = [path.resolve() for path in files]
+    if twice := next((path for path in files if resolved.count(path.resolve()) > 1), None):
+        raise InputError("trajectory", str(twice), problem="is given twice", allowed="each once")
+    kelvins = one_each(temperature, files)
+    if all(is_run(path) for path in files):
+        known = "nothing: a run's folder says it"
+        if temperature:
+            raise InputError("--temperature", f"{temperature[0]:g}", problem="is for files", allowed=known)
+        if time_step is not None:
+            raise InputError("--time-step", f"{time_step:g}", problem="is for files", allowed=known)
     elements = [name.strip() for name in types.split(",")] if types else []
     return [
-        read_run(path, skip) if is_run(path) else read_trajectory(path, time_step, kelvin, elements, skip, every)
-        for path, kelvin in zip(files, one_each(temperature, files), strict=True)
+        thinned(read_run(path, skip), every)
+        if is_run(path)
+        else read_trajectory(path, time_step, kelvin, elements, skip, every)
+        for path, kelvin in zip(files, kelvins, strict=True)
     ]
 
 

@@ -26,12 +26,30 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON with stable
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on standard output; in escapes where its encoding cannot hold every character."""
+    """Print a value as JSON on standard output; in escapes where its encoding cannot hold every character.
+
+    JSON has no number for what is not known or has no bound: null.
+    """
     import json
     import sys
 
     is_unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=not is_unicode))
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=not is_unicode, allow_nan=False)
+    except ValueError:
+        text = json.dumps(finite(value), indent=2, ensure_ascii=not is_unicode, allow_nan=False)
+    typer.echo(text)
+
+
+def finite(value: Any) -> Any:
+    """A value with null in place of NaN and infinity, at any depth."""
+    import math
+
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def console(**options: Any) -> Any:

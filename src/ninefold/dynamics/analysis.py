@@ -28,6 +28,8 @@ SHELL_RESOLUTION = 0.12
 """Å, voxels around one centre."""
 SITE_DEPTH_KT = 1.0
 """Depth below its saddle, in kT, from which a minimum of the free energy counts as a site."""
+ALIKE = 1.15
+"""Mean shape measures within this factor do not say which polyhedron a shell is."""
 CLEAR_SEPARATION = 3.0
 """Half the distance of the closest isomers over the vibration's amplitude, below which permutations are not told."""
 
@@ -99,9 +101,10 @@ def analyse(
         way = passage(
             [(one.vectors, one.orientation.assignments) for one in histories], isomers, trajectory.temperature_K
         )
+    forces = "not known" if trajectory.forces is None else trajectory.forces.sentence
+    notes = tuple(_notes(found, trajectory, is_chosen=polyhedron is not None))
     return DynamicsAnalysis(
-        trajectory.source, found, lab, body, lab_curve, body_curve, surfaces, way, lab_surface,
-        tuple(_notes(found, trajectory)), "not known" if trajectory.forces is None else trajectory.forces.sentence,
+        trajectory.source, found, lab, body, lab_curve, body_curve, surfaces, way, lab_surface, notes, forces,
         by_anion(trajectory, found, histories),
     )  # fmt: skip
 
@@ -143,6 +146,21 @@ def barriers_by_anion(analyses: Sequence[DynamicsAnalysis]) -> dict[str, Arrheni
     return found
 
 
+def barrier_notes(analyses: Sequence[DynamicsAnalysis]) -> list[str]:
+    """What the slope of rates over 1/T is not.
+
+    Args:
+        analyses: Of one crystal, at several temperatures.
+    """
+    unclear = {
+        one.pseudorotation.temperature_K or 0.0 for one in analyses if one.pseudorotation.separation < CLEAR_SEPARATION
+    }
+    if not unclear:
+        return []
+    listed = ", ".join(f"{temperature:g}" for temperature in sorted(unclear))
+    return [f"at {listed} K vibration is counted with the permutations: the slope is no barrier of permutations alone"]
+
+
 def _fit(vectors: Sequence[np.ndarray], time_step_fs: float) -> tuple[Stretched | None, Curve | None]:
     """Of shells that keep their ligands for most of the longest's time."""
     if not vectors:
@@ -169,8 +187,17 @@ def _anion_surfaces(
     return surfaces
 
 
-def _notes(found: Pseudorotation, trajectory: Trajectory) -> list[str]:
+def _notes(found: Pseudorotation, trajectory: Trajectory, *, is_chosen: bool) -> list[str]:
     notes = [] if trajectory.forces is None else list(trajectory.forces.warnings)
+    alike = [
+        name for name, measure in found.shape_measures.items()
+        if name != found.polyhedron and measure < ALIKE * found.shape_measures[found.polyhedron]
+    ]  # fmt: skip
+    if alike and not is_chosen:
+        notes.append(
+            f"{' and '.join(alike)} fits about as well as the {found.polyhedron}, whose isomers are followed, and has "
+            f"other rates: --polyhedron chooses"
+        )
     events = found.permutation_rate.events
     if not events:
         notes.append(

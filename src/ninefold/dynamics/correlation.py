@@ -117,21 +117,25 @@ def fit_stretched(times_ps: np.ndarray, correlation: np.ndarray, after_ps: float
     lags, values = lags[picked], values[picked]
 
     def curve(parameters: np.ndarray) -> np.ndarray:
-        log_tau, beta, amplitude, plateau = parameters
-        return plateau + amplitude * np.exp(-((lags / np.exp(log_tau)) ** beta))
+        log_tau, beta, start, share = parameters
+        return start * (share + (1 - share) * np.exp(-((lags / np.exp(log_tau)) ** beta)))
 
-    drop = max(float(values[0] - values[-1]), 1e-3)
+    # C2 is 1 at first and a sum of squares at last; a sum of exponential decays is stretched, never compressed
+    shortest = np.log(lags[lags > 0][0])
+    first = float(np.clip(values[0], 1e-3, 1.0))
+    last = float(np.clip(values[-1] / first, 0.0, 1.0))
     best = None
     for tau in np.geomspace(lags[1] if len(lags) > 1 else lags[0], 3 * lags[-1], 5):
         fit = least_squares(
             lambda parameters: curve(parameters) - values,
-            [np.log(tau), 0.8, drop, float(values[-1])],
-            bounds=([np.log(lags[0] / 100), 0.1, 0.0, -0.5], [np.log(lags[-1] * 1e4), 2.0, 1.5, 1.0]),
+            [np.log(tau), 0.8, first, last],
+            bounds=([shortest, 0.1, 0.0, 0.0], [np.log(lags[-1] * 1e4), 1.0, 1.0 + 1e-9, 1.0]),
         )
         if best is None or fit.cost < best.cost:
             best = fit
     assert best is not None
-    log_tau, beta, amplitude, plateau = best.x
+    log_tau, beta, start, share = best.x
+    amplitude, plateau = start * (1 - share), start * share
     tau = float(np.exp(log_tau))
     return Stretched(
         tau, float(beta), float(amplitude), float(plateau), float(tau / beta * gamma(1 / beta)),

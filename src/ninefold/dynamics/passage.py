@@ -2,8 +2,10 @@
 
 The progress of a frame towards another isomer is (d_a - d_b) / D, with the squared distances to its own isomer a, to
 the other b, and D between both: -1 in a, 0 in the middle, +1 in b. Of the closest isomers the one of most progress is
-taken. The free energy is -kT ln of the probability of the progress, whose middle is the transition state if the way is
-straight; it is an effective barrier of permutations and knows nothing of how the anion lies in the crystal.
+taken: vibration of many ligands takes the shell some way towards one of them, so that the lowest place is not at -1.
+The free energy is -kT ln of the probability of the progress, whose middle is the transition state if the way is
+straight; its height above the lowest place is an effective barrier of permutations and knows nothing of how the anion
+lies in the crystal.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ class Passage(NamedTuple):
     free_energy_eV: tuple[float | None, ...]
     """Above the lowest; None where no frame was."""
     barrier_eV: float | None
-    """At the middle between both isomers; None if no frame was there."""
+    """At the middle between both isomers, above the lowest; None if no frame was there."""
+    lowest: float = -1.0
+    """Progress where the free energy is lowest: near 0 there is no barrier between two isomers."""
 
 
 def passage(shells: Sequence[tuple[np.ndarray, np.ndarray]], isomers: Isomers, temperature_K: float) -> Passage:
@@ -58,7 +62,7 @@ def passage(shells: Sequence[tuple[np.ndarray, np.ndarray]], isomers: Isomers, t
         energies = -BOLTZMANN * temperature_K * np.log(counts / max(counts.max(), 1.0))
     known = tuple(float(energy) if np.isfinite(energy) else None for energy in energies)
     middles = tuple(float(value) for value in (edges[:-1] + edges[1:]) / 2)
-    return Passage(middles, known, known[-1])
+    return Passage(middles, known, known[-1], middles[int(np.argmax(counts))])
 
 
 @numba.njit(cache=True)

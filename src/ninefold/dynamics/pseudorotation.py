@@ -131,6 +131,11 @@ def analyse_shells(
     """
     trajectory = with_cages(trajectory, centre)
     shells = follow_shells(trajectory, centre, n)
+    if shells.n_frames < FEWEST_FRAMES:
+        raise InputError(
+            "trajectory", trajectory.source, problem=f"has {shells.n_frames} frames: too few to follow permutations",
+            allowed=f"{FEWEST_FRAMES} and more",
+        )  # fmt: skip
     every = isomers_of(shells.n)
     if polyhedron is not None and polyhedron not in every:
         raise InputError("--polyhedron", polyhedron, problem=f"is none of {shells.n} ligands", allowed=", ".join(every))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,6 +87,27 @@ def in_memory(
             yield Frames(positions[piece], cells[piece])
 
     return Trajectory(tuple(species), time_step_fs, read, **more)  # type: ignore[arg-type]
+
+
+def thinned(trajectory: Trajectory, every: int) -> Trajectory:
+    """Every so many frames of a trajectory, the first of them included.
+
+    Args:
+        trajectory: Any.
+        every: 1 leaves it as it is.
+    """
+    if every == 1:
+        return trajectory
+
+    def read() -> Iterator[Frames]:
+        first = 0
+        for chunk in trajectory.chunks():
+            kept = slice(-first % every, None, every)
+            first += len(chunk)
+            if len(positions := chunk.positions[kept]):
+                yield Frames(positions, chunk.cells[kept])
+
+    return replace(trajectory, time_step_fs=trajectory.time_step_fs * every, read=read)
 
 
 def check_frames(frames: Frames, n_atoms: int, first: int, source: str) -> None:

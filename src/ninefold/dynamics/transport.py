@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,9 @@ JUMP_LENGTH = 3.0
 """Å. The displacement by which jumps are counted: between sites of cations in hydrides (2.5-4 Å)."""
 FEWEST_JUMPS = 10
 """Net jumps in a run, all ions together, below which a coefficient is an upper bound: 10 events are known to 30 %."""
+BOUNDED_SHARE, BOUNDED_ERRORS = 0.3, 2.6
+"""Motion is bounded where the displacement grows by less than this share of what its slope says, from the last lag of
+the slope to half of the run, and by so many standard errors of a random walk less."""
 NORMAL_QUANTILE = 1.959964
 """Standard errors in half an interval of 95 %."""
 CM2_PER_S = 1e-4
@@ -129,6 +132,9 @@ def transport(
     start, end = _lags(len(paths), step, start_ps, trajectory.source)
     slope = slope_of(paths, step, start, end)
     diffusion = _diffusion(moved, slope)
+    late = _bounded_growth(paths, slope, end, step) if diffusion.is_resolved else None
+    if late is not None:
+        diffusion = _upper_bound(diffusion, late)
     if method == "kinisi" and diffusion.is_resolved:
         from ninefold.dynamics.kinisi_fit import coefficient
 
@@ -145,7 +151,8 @@ def transport(
         name: float(squared_displacements(moved.positions[:, moved.symbols == name], end).mean(axis=(0, 1)).sum())
         for name in dict.fromkeys(moved.symbols.tolist())
     }
-    notes = _notes(moved, slope, diffusion, displacements[moved.mobile], (start, end), method)
+    squared, is_bounded = displacements[moved.mobile], late is not None
+    notes = _notes(moved, slope, diffusion, squared, (start, end), method, is_bounded=is_bounded)
     if trajectory.forces is not None:
         notes = (f"forces: {trajectory.forces.sentence}", *trajectory.forces.warnings, *notes)
     return Transport(
@@ -202,6 +209,34 @@ def _diffusion(moved: Displacements, slope: Slope) -> Diffusion:
     )  # fmt: skip
 
 
+def _bounded_growth(paths: np.ndarray, slope: Slope, end: int, step: float) -> float | None:
+    """Upper bound of the coefficient, Å2/ps, where the displacement stops growing; None where it goes on.
+
+    Ligands that turn about a centre and ions that rattle are displaced, for a while as if they diffused.
+
+    Args:
+        paths: shape (f, n, 3), Å.
+        slope: Between two shorter lags.
+        end: The longer of these, frames.
+        step: ps between two frames.
+    """
+    half = len(paths) // 2
+    at_end, at_half = (float(squared_displacements(paths, lag).mean(axis=(0, 1)).sum()) for lag in (end, half))
+    grown = at_half - at_end
+    said = 2 * (half - end) * step * float(np.trace(slope.tensor))
+    # of a random walk, whose windows of half its length overlap: about one and a half of them are independent
+    error = (at_end + said) * math.sqrt(2 / (3 * 1.5 * paths.shape[1]))
+    if said <= 0 or grown > BOUNDED_SHARE * said or said - grown < BOUNDED_ERRORS * error:
+        return None
+    return (max(0.0, grown) + NORMAL_QUANTILE * error) / (6 * (half - end) * step)
+
+
+def _upper_bound(diffusion: Diffusion, high: float) -> Diffusion:
+    """A coefficient that is not resolved, in cm2/s, below a bound in Å2/ps."""
+    bound = Interval(0.0, 0.0, high * CM2_PER_S)
+    return replace(diffusion, coefficient=bound, directions=(bound, bound, bound), is_resolved=False)
+
+
 def _conductivity(diffusion: Diffusion, total: Interval, charge: float, volume: float, kelvin: float) -> Conductivity:
     independent = Interval(
         *(nernst_einstein(value, diffusion.n_ions, charge, volume, kelvin) for value in diffusion.coefficient)
@@ -232,12 +267,19 @@ def _scaled(interval: Interval, factor: float) -> Interval:
 
 
 def _notes(
-    moved: Displacements, slope: Slope, diffusion: Diffusion, squared: float, lags: tuple[int, int], method: Method
-) -> tuple[str, ...]:
+    moved: Displacements, slope: Slope, diffusion: Diffusion, squared: float, lags: tuple[int, int], method: Method,
+    *, is_bounded: bool,
+) -> tuple[str, ...]:  # fmt: skip
     notes = []
     step = moved.time_step_ps
     if (moved.symbols == moved.mobile).all():
         notes.append("all atoms are mobile: no drift is taken out")
+    if is_bounded:
+        notes.append(
+            f"not resolved: the motion is bounded, the mean squared displacement does not grow beyond {squared:.2g} Å2 "
+            "from a tenth to half of the run: turns about a centre, or rattling; the coefficient is an upper bound"
+        )
+        return tuple(notes)
     if not diffusion.is_resolved:
         notes.append(
             f"not resolved: {diffusion.jumps:.1f} net jumps of {JUMP_LENGTH:g} Å in the run, {FEWEST_JUMPS} are "

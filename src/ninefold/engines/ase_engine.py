@@ -59,7 +59,7 @@ class ASEEngine:
         evidence: Evidence = "ML",
     ) -> None:
         self.evidence = evidence
-        self.name, self.label, self._calculator, self._elements = name, label, calculator, elements
+        self.name, self.label, self._calculator, self.elements = name, label, calculator, elements
         self.fingerprint = content_key(name, *parts)
 
     def calculator(self) -> Any:
@@ -133,7 +133,7 @@ class ASEEngine:
         return content_key("unfinished", self.fingerprint, geometry, plain, RELAXATION_VERSION)
 
     def _atoms(self, structure: Structure) -> Atoms:
-        atoms = atoms_of(structure, self._elements)
+        atoms = atoms_of(structure, self.elements)
         atoms.calc = self._calculator
         return atoms
 

@@ -85,7 +85,7 @@ class GPAWEngine(ASEEngine):
         Raises:
             InputError: naming them, and where a data set is looked for.
         """
-        check_data_sets(list(symbols), self._elements or frozenset(), _setup_folders(), "gpaw")
+        check_data_sets(list(symbols), self.elements or frozenset(), _setup_folders(), "gpaw")
 
     def evaluate(self, structures: Sequence[Structure]) -> list[Evaluation]:
         """See `Engine.evaluate`.
