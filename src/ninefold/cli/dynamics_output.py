@@ -49,8 +49,8 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
     for group in analysis.anions.groups if len(analysis.anions.groups) > 1 else ():
         place_of = ", ".join(f"{value:.3f}" for value in group.fractional)
         out.print(
-            f"  {group.name:<19} {_count(len(group.centres), 'anion')}, e.g. ({place_of}): permutations "
-            f"{_rate(group.permutations)}; turns {group.turns.events}"
+            f"  {group.name:<19} {_count(len(group.centres), 'anion')}, e.g. at ({place_of}) of the cell that was run: "
+            f"permutations {_rate(group.permutations)}; turns {group.turns.events}"
         )
     for place, (kind, count) in enumerate(found.kinds.items()):
         if place == MOST_KINDS:

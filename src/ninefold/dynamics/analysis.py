@@ -16,7 +16,7 @@ from ninefold.dynamics.density import body_density, lab_density
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.passage import Passage, passage
 from ninefold.dynamics.pockets import Connection, connection
-from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
+from ninefold.dynamics.pseudorotation import SHORTEST_STAY_FS, Pseudorotation, ShellHistory, analyse_shells
 from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Arrhenius, fit_arrhenius
 from ninefold.dynamics.tracking import COMMIT
 from ninefold.dynamics.trajectory import Trajectory
@@ -210,6 +210,11 @@ def _notes(found: Pseudorotation, trajectory: Trajectory, *, is_chosen: bool) ->
         notes.append(
             f"vibration (amplitude {found.vibration_amplitude:.2f} of M-H) reaches half-way to the closest isomer "
             f"({found.separation:.1f} amplitudes off): permutations cannot be told from it"
+        )
+    if trajectory.time_step_fs > SHORTEST_STAY_FS:
+        notes.append(
+            f"frames are {trajectory.time_step_fs:g} fs apart: what goes and comes back between two of them is not "
+            f"seen, and stays are not told from vibration as with {SHORTEST_STAY_FS:g} fs and less"
         )
     if found.incomplete_frames:
         notes.append(f"shells had another number of ligands in {found.incomplete_frames} frames, which are left out")

@@ -1,7 +1,7 @@
 """What a second method says of the images of a path and of frames of a run.
 
-The images are those of the engine's path: energies of the check method on them are not those of its own path. The
-highest of them bounds its own barrier from above, as far as the images find the path's highest place.
+The images are those of the engine's path, and so is its end: energies of the check method on them are not those of its
+own path. Its saddle lies below the highest of them, its minimum below the end, and so their difference is no bound.
 """
 
 from __future__ import annotations
