@@ -8,7 +8,7 @@ from synthetic_trajectories import Plan, crystal, shell
 
 from ninefold.dynamics.correlation import fit_stretched, second_rank
 from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.rates import BOLTZMANN, Rate, fit_arrhenius, poisson_rate
+from ninefold.dynamics.rates import BOLTZMANN, Rate, combined, dispersion_of, fit_arrhenius, poisson_rate
 from ninefold.errors import InputError
 
 
@@ -69,6 +69,37 @@ def test_interval_of_a_count(events: int, low: float, high: float) -> None:
     """The published exact limits of a Poisson mean (Garwood 1936)."""
     found = poisson_rate(events, 1.0)
     assert (found.low, found.high) == (pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-3))
+
+
+@pytest.mark.parametrize("burst", [1, 2, 4])
+def test_the_interval_of_a_rate_holds_for_events_in_bursts(burst: int) -> None:
+    """Of four shells in 1000 ps: forth and back counts as one independent event."""
+    rng = np.random.default_rng(burst)
+    true, inside, scatter = 0.2, 0, []
+    for _ in range(200):
+        times = [np.repeat(rng.uniform(0, 1000, rng.poisson(1000 * true / burst)), burst) for _ in range(4)]
+        found = poisson_rate(sum(map(len, times)), 4000, dispersion=dispersion_of(times, 1000))
+        inside += found.low <= true <= found.high
+        scatter.append(found.dispersion)
+    assert inside >= 183  # 95 % of 200, less two standard deviations
+    assert np.mean(scatter) == pytest.approx(burst, rel=0.1)
+
+
+def test_runs_together_count_as_one_with_the_scatter_of_both() -> None:
+    found = combined([poisson_rate(30, 100.0, dispersion=1.0), poisson_rate(90, 100.0, dispersion=3.0)])
+    assert (found.events, found.time_ps, found.per_ps) == (120, 200.0, 0.6)
+    assert found.dispersion == pytest.approx(2.5)
+    assert combined([]).dispersion == 1.0
+
+
+def test_bursts_widen_the_barrier_s_interval() -> None:
+    counts = {300.0: 200, 450.0: 800}
+    widths = []
+    for scatter in (1.0, 4.0):
+        rates = [poisson_rate(count, 1000.0, dispersion=scatter) for count in counts.values()]
+        fit = fit_arrhenius(list(counts), rates)
+        widths.append(fit.high_eV - fit.low_eV)
+    assert widths[1] / widths[0] == pytest.approx(2.0, rel=0.1)
 
 
 def test_planted_barrier_comes_back() -> None:

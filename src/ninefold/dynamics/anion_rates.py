@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ninefold.dynamics.equivalence import TOLERANCE, classes, framework, operations
-from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory
+from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, rate_of
 from ninefold.dynamics.rates import Rate, poisson_rate
 from ninefold.dynamics.trajectory import Trajectory
 
@@ -73,7 +73,7 @@ def by_anion(trajectory: Trajectory, found: Pseudorotation, histories: Sequence[
                 f"{found.centre}{number + 1}",
                 tuple(sorted(members)),
                 (x, y, z),
-                poisson_rate(sum(event.centre in members for event in found.events), time),
+                rate_of([event for event in found.events if event.centre in members], time, found.duration_ps),
                 poisson_rate(sum(centre in members for centre, _ in found.turns), time),
             )
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from ninefold.dynamics.correlation import Curve, curve_of
 from ninefold.dynamics.displacements import Displacements, mean_squared_displacement
-from ninefold.dynamics.rates import BOLTZMANN
+from ninefold.dynamics.rates import BOLTZMANN, combined
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
@@ -62,6 +62,7 @@ def curves_of(temperature_K: float, found: Sequence[DynamicsAnalysis], squares: 
         "temperature_K": temperature_K,
         "events": sum(len(one.pseudorotation.events) for one in found),
         "shell_ps": sum(one.pseudorotation.time_ps for one in found),
+        "dispersion": combined([one.pseudorotation.permutation_rate for one in found]).dispersion,
         "lab": None if first is None or first.lab_curve is None else first.lab_curve._asdict(),
         "body": None if first is None or first.body_curve is None else first.body_curve._asdict(),
         "profile": None if profile is None else profile._asdict(),

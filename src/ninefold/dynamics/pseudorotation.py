@@ -15,7 +15,7 @@ import numpy as np
 from ninefold.dynamics.body_frame import Orientation, Turn, orientation, turns
 from ninefold.dynamics.cages import with_cages
 from ninefold.dynamics.isomers import Isomers, isomers_of, shape_measure
-from ninefold.dynamics.rates import Rate, poisson_rate
+from ninefold.dynamics.rates import Rate, dispersion_of, poisson_rate
 from ninefold.dynamics.shells import Exchange, Segment, Shells, follow_shells, ligand_vectors
 from ninefold.dynamics.superposition import rotation_matrix
 from ninefold.dynamics.tracking import COMMIT, Permutation, permutations, track
@@ -194,7 +194,7 @@ def _summarise(
         },
         lifetimes_fs=lifetimes,
         events=tuple(sorted(events, key=lambda event: event.time_fs)),
-        permutation_rate=poisson_rate(len(events), time_ps),
+        permutation_rate=rate_of(events, time_ps, shells.n_frames * step / 1000),
         turns=tuple(turned),
         turn_rate=poisson_rate(len(turned), time_ps),
         exchanges=tuple(shells.exchanges),
@@ -204,6 +204,21 @@ def _summarise(
         separation=closest / 2 / amplitude if amplitude else np.inf,
         mean_distance=shells.mean_distance,
     )
+
+
+def rate_of(events: Sequence[Event], time_ps: float, duration_ps: float) -> Rate:
+    """The rate of permutations, with the scatter that they have in each shell.
+
+    Args:
+        events: Of some shells.
+        time_ps: Summed over these shells.
+        duration_ps: Of the run.
+    """
+    times = [
+        np.array([event.time_fs for event in events if event.centre == centre]) / 1000
+        for centre in {event.centre for event in events}
+    ]
+    return poisson_rate(len(events), time_ps, dispersion=dispersion_of(times, duration_ps))
 
 
 def without_short_stays(

@@ -16,6 +16,9 @@ CONFIDENCE = 0.95
 FEWEST_EVENTS = 5
 """Events at a temperature below which its rate is an order of magnitude, and no fit rests on it alone."""
 
+BLOCKS = 20
+"""Parts of a run whose counts tell by how much events scatter."""
+
 SLOW_ATTEMPTS = 10.0
 """Attempts per ps that a bound of a barrier assumes: 330 cm^-1, where librations and the slowest bending modes of these
 anions lie. Fitted prefactors of pseudorotations are higher as a rule."""
@@ -29,6 +32,8 @@ class Rate(NamedTuple):
     per_ps: float
     low: float
     high: float
+    dispersion: float = 1.0
+    """Variance over mean of the counts in parts of the run; 1 of independent events, more of bursts."""
 
 
 class Arrhenius(NamedTuple):
@@ -44,22 +49,54 @@ class Arrhenius(NamedTuple):
         return self.prefactor_per_ps * math.exp(-self.barrier_eV / BOLTZMANN / temperature_K)
 
 
-def poisson_rate(events: int, time_ps: float, confidence: float = CONFIDENCE) -> Rate:
-    """Rate of independent events, with Garwood's exact interval (Biometrika 28, 437 (1936)).
+def poisson_rate(events: int, time_ps: float, confidence: float = CONFIDENCE, dispersion: float = 1.0) -> Rate:
+    """Rate of events, with Garwood's exact interval (Biometrika 28, 437 (1936)).
 
     Args:
         events: Seen.
         time_ps: In which they were looked for.
         confidence: Of the interval.
+        dispersion: See `dispersion_of`; so many events count as one independent event.
     """
     from scipy.stats import chi2
 
     if time_ps <= 0:
         return Rate(events, 0.0, math.nan, 0.0, math.inf)
     tail = (1 - confidence) / 2
-    low = 0.0 if not events else float(chi2.ppf(tail, 2 * events)) / 2
-    high = float(chi2.ppf(1 - tail, 2 * events + 2)) / 2
-    return Rate(events, time_ps, events / time_ps, low / time_ps, high / time_ps)
+    independent, time = events / dispersion, time_ps / dispersion
+    low = 0.0 if not events else float(chi2.ppf(tail, 2 * independent)) / 2
+    high = float(chi2.ppf(1 - tail, 2 * independent + 2)) / 2
+    return Rate(events, time_ps, events / time_ps, low / time, high / time, dispersion)
+
+
+def dispersion_of(times_ps: Sequence[np.ndarray], duration_ps: float) -> float:
+    """Variance over mean of the counts of events in twentieths of a run; 1 at least, as of independent events.
+
+    Events that come in bursts, forth and back, scatter by more, and their rate is known less well (quasi-likelihood:
+    McCullagh & Nelder, Generalized Linear Models, 2nd ed. (1989), chapter 9).
+
+    Args:
+        times_ps: Of the events of each shell, from the start of the run; shells with fewer than `FEWEST_EVENTS` tell
+            nothing.
+        duration_ps: Of the run.
+    """
+    edges = np.linspace(0, duration_ps, BLOCKS + 1)
+    counts = [np.histogram(times, bins=edges)[0] for times in times_ps if len(times) >= FEWEST_EVENTS]
+    if not counts:
+        return 1.0
+    squares = sum(float(((one - one.mean()) ** 2).sum() / one.mean()) for one in counts)
+    return max(1.0, squares / len(counts) / (BLOCKS - 1))
+
+
+def combined(rates: Sequence[Rate]) -> Rate:
+    """The rate of several runs, or kinds of shells, counted as one.
+
+    Args:
+        rates: Of events of one kind.
+    """
+    events = sum(one.events for one in rates)
+    scatter = sum(one.events * one.dispersion for one in rates) / events if events else 1.0
+    return poisson_rate(events, sum(one.time_ps for one in rates), dispersion=scatter)
 
 
 def fit_arrhenius(
@@ -134,7 +171,7 @@ _TAILS = (100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2)
 
 
 def _counts(temperatures: Sequence[float], rates: Sequence[Rate]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inverse temperatures, 1/eV; events; and times, ps: each of shape (k,)."""
+    """Inverse temperatures, 1/eV; independent events; and the time for them, ps: each of shape (k,)."""
     if len({temperature for temperature, rate in zip(temperatures, rates, strict=True) if rate.events}) < 2:
         raise InputError(
             "temperatures", ", ".join(f"{temperature:g} K: {rate.events} events" for temperature, rate in
@@ -144,7 +181,8 @@ def _counts(temperatures: Sequence[float], rates: Sequence[Rate]) -> tuple[np.nd
         )  # fmt: skip
     return (
         np.array([1 / (BOLTZMANN * temperature) for temperature in temperatures]),
-        np.array([rate.events for rate in rates], dtype=float), np.array([rate.time_ps for rate in rates]),
+        np.array([rate.events / rate.dispersion for rate in rates]),
+        np.array([rate.time_ps / rate.dispersion for rate in rates]),
     )  # fmt: skip
 
 

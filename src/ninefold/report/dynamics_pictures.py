@@ -40,7 +40,7 @@ def _rates(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
     if not curves:
         return figure
     kelvins = [float(one["temperature_K"]) for one in curves]
-    rates = [poisson_rate(one["events"], one["shell_ps"]) for one in curves]
+    rates = [poisson_rate(one["events"], one["shell_ps"], dispersion=one.get("dispersion", 1.0)) for one in curves]
     lines = [
         Line(
             "counted; arrow: upper bound", [1000 / kelvin for kelvin in kelvins],

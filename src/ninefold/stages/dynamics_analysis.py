@@ -11,7 +11,7 @@ import numpy as np
 from ninefold.clock import now
 from ninefold.dynamics.curves import curves_of, mean_profile, squares_of
 from ninefold.dynamics.equilibration import drift
-from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, poisson_rate
+from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, combined
 from ninefold.errors import InputError
 from ninefold.models.dynamics import AtTemperature, DynamicsRecord
 from ninefold.models.lines import blob_id
@@ -100,9 +100,7 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
         found = [shells[run] for run in some if run in shells]
         ions, squares = _transport(asked, some, warnings)
         if found:
-            rates[kelvin] = poisson_rate(
-                sum(len(one.pseudorotation.events) for one in found), sum(one.pseudorotation.time_ps for one in found)
-            )
+            rates[kelvin] = combined([one.pseudorotation.permutation_rate for one in found])
         warnings += thermostat_notes(some)
         temperatures.append(_at_temperature(some, found, ions, rates.get(kelvin)))
         curves.append(curves_of(kelvin, found, squares))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ninefold.dynamics.rates import Rate, poisson_rate
+from ninefold.dynamics.rates import Rate, combined, poisson_rate
 from ninefold.errors import InputError
 from ninefold.models.dynamics import CationSites, IonJumps, JumpsAt, PaddleWheelTest, StoredInterval
 from ninefold.stages.dynamics_law import barrier_of, rate_300, rate_interval
@@ -89,7 +89,7 @@ def _of_ion(ion: str, runs: Sequence[Settled], shells: Mapping[Settled, Dynamics
 
 def _together(rates: Sequence[Rate]) -> Rate:
     """Events of replicas counted together."""
-    return poisson_rate(sum(one.events for one in rates), sum(one.time_ps for one in rates))
+    return combined(rates)
 
 
 def _at(kelvin: float, runs: Sequence[JumpAnalysis], rate: Rate) -> JumpsAt:
