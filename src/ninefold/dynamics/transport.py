@@ -223,9 +223,11 @@ def _bounded_growth(paths: np.ndarray, slope: Slope, end: int, step: float) -> f
     half = len(paths) // 2
     at_end, at_half = (float(squared_displacements(paths, lag).mean(axis=(0, 1)).sum()) for lag in (end, half))
     grown = at_half - at_end
-    said = 2 * (half - end) * step * float(np.trace(slope.tensor))
-    # of a random walk, whose windows of half its length overlap: about one and a half of them are independent
-    error = (at_end + said) * math.sqrt(2 / (3 * 1.5 * paths.shape[1]))
+    walked = 2 * step * float(np.trace(slope.tensor))
+    said = (half - end) * walked
+    # of a random walk, whose windows of half its length overlap: about one and a half of them are independent. What is
+    # bounded besides has been averaged over many
+    error = (half * walked + 0.1 * max(0.0, at_end - end * walked)) * math.sqrt(2 / (3 * 1.5 * paths.shape[1]))
     if said <= 0 or grown > BOUNDED_SHARE * said or said - grown < BOUNDED_ERRORS * error:
         return None
     return (max(0.0, grown) + NORMAL_QUANTILE * error) / (6 * (half - end) * step)
