@@ -307,6 +307,10 @@ def test_path_by_a_scaled_potential_has_the_scaled_barrier(tmp_path: Path, monke
         "5.7", "--images", "3", "--out", "paths", "--check", "more.py:make",
     ]  # fmt: skip
     plan = json.loads(CliRunner().invoke(command_line("dynamics"), [*command, "--dry-run", "--json"]).stdout)["paths"]
+    none = [*command, "--longest", "0.5", "--dry-run"]
+    refusal = str(CliRunner().invoke(command_line("dynamics"), none).exception)
+    assert refusal.startswith("--longest: '0.5' leaves no way; allowed: above ")
+    assert refusal.endswith(" Å, the shortest")
     assert {(row["kind"], row["site"]) for row in plan} == {("isomer", 0)}
     done = CliRunner().invoke(command_line("dynamics"), [*command, "--json"], catch_exceptions=False)
     assert done.exit_code == 0
