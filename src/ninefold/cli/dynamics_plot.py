@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import refuse
-from ninefold.cli.dynamics_sources import EveryOption, SkipOption, TimeStepOption, TypesOption
+from ninefold.cli.dynamics_sources import EveryOption, PolyhedronOption, SkipOption, TimeStepOption, TypesOption
 from ninefold.cli.options import CampaignOption, StoreOption
 from ninefold.cli.outputs import ForceOption
 
@@ -35,6 +35,7 @@ def plot(
     temperature: Annotated[
         list[float] | None, typer.Option("--temperature", help="K, once for each file in their order.")
     ] = None,
+    polyhedron: PolyhedronOption = None,
     types: TypesOption = None,
     skip: SkipOption = 0,
     every: EveryOption = 1,
@@ -65,7 +66,8 @@ def plot(
     for name in PICTURES:
         check_output_folder(out, pattern=f"{stem}-{name}.{form}", force=force)
     if files:
-        title, curves = stem, _of_files(trajectories_of(files, temperature, time_step, types, skip, every), centre)
+        trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
+        title, curves = stem, _of_files(trajectories, centre, polyhedron)
     figures = dynamics_figures(title, curves)
     if not figures:
         refuse("files", title, "hold nothing to draw", "runs with a shell that can be followed, or 100 frames and more")
@@ -101,7 +103,7 @@ def _stored(what: str, campaign: str | None, store: str | None) -> tuple[str, li
     return str(moving[0]["label"]), json.loads(content)["temperatures"]
 
 
-def _of_files(trajectories: list[Trajectory], centre: str | None) -> list[dict[str, Any]]:
+def _of_files(trajectories: list[Trajectory], centre: str | None, polyhedron: str | None) -> list[dict[str, Any]]:
     """What pictures show of each trajectory."""
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse
@@ -114,7 +116,7 @@ def _of_files(trajectories: list[Trajectory], centre: str | None) -> list[dict[s
             notify("trajectories", done, len(trajectories))
             if trajectory.temperature_K is None:
                 refuse("--temperature", None, "is needed of every file", "K, once for each file in their order")
-            found = [] if centre is None else [analyse(trajectory, centre)]
+            found = [] if centre is None else [analyse(trajectory, centre, polyhedron=polyhedron)]
             species = [name for name in dict.fromkeys(trajectory.symbols.tolist()) if name != centre]
             squares = {name: squares_of([unwrap(trajectory, name)])._asdict() for name in species}
             curves.append(curves_of(trajectory.temperature_K, found, squares))
