@@ -35,6 +35,8 @@ from ninefold.stages.verify_plan import REFERENCE
 from ninefold.stages.vibrations import VibrationsSettings
 from ninefold.store.records import read_all
 
+pytestmark = pytest.mark.cluster
+
 COUNTED = """
 import os
 from pathlib import Path
@@ -42,8 +44,6 @@ from pathlib import Path
 from ase.calculators.lj import LennardJones
 
 from ninefold.engines.ase_engine import ASEEngine
-
-pytestmark = pytest.mark.cluster
 
 PARAMETERS = {"sigma": 1.15, "epsilon": 0.02, "rc": 5.0, "smooth": True}
 

@@ -67,7 +67,8 @@ def plot(
         check_output_folder(out, pattern=f"{stem}-{name}.{form}", force=force)
     if files:
         trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
-        title, curves = stem, _of_files(trajectories, centre, polyhedron)
+        title = ", ".join(dict.fromkeys(path.absolute().name if path.is_dir() else path.stem for path in files))
+        curves = _of_files(trajectories, centre, polyhedron)
     figures = dynamics_figures(title, curves)
     if not figures:
         refuse("files", title, "hold nothing to draw", "runs with a shell that can be followed, or 100 frames and more")
