@@ -148,12 +148,12 @@ def supercell(file: Path, width: float, max_atoms: int) -> Any:
     return widened(structure, repeats_of(structure.lattice.matrix, width, len(structure), max_atoms))
 
 
-def check_elements(made: Any, atoms: Any, option: str = "--engine") -> None:
+def check_elements(made: Any, atoms: Any) -> None:
     """Refuse a structure with an element that an engine does not know, before anything is computed."""
     known: frozenset[str] = getattr(made, "elements", None) or frozenset()
     unknown = sorted(set(atoms.get_chemical_symbols()) - known)
     if known and unknown:
-        refuse(option, made.name, f"does not know {', '.join(unknown)}", ", ".join(sorted(known)))
+        refuse("--engine", made.name, f"does not know {', '.join(unknown)}", ", ".join(sorted(known)))
 
 
 def analyse(

@@ -61,7 +61,7 @@ def _of_ion(ion: str, runs: Sequence[Settled], shells: Mapping[Settled, Dynamics
     by_kelvin: dict[float, list[JumpAnalysis]] = {}
     for run, jumps in zip(runs, each, strict=True):
         by_kelvin.setdefault(run.temperature_K, []).append(jumps)
-    rates = {kelvin: _together([one.total for one in some]) for kelvin, some in by_kelvin.items()}
+    rates = {kelvin: combined([one.total for one in some]) for kelvin, some in by_kelvin.items()}
     at = [_at(kelvin, some, rates[kelvin]) for kelvin, some in by_kelvin.items()]
     # the slowest attempts that were counted: a bound must hold
     attempts = [one.attempts.low for one in at if one.attempts is not None and one.attempts.low is not None]
@@ -85,11 +85,6 @@ def _of_ion(ion: str, runs: Sequence[Settled], shells: Mapping[Settled, Dynamics
                       for kind in dict.fromkeys(test.event for test in tests)],
         notes=list(notes),
     )  # fmt: skip
-
-
-def _together(rates: Sequence[Rate]) -> Rate:
-    """Events of replicas counted together."""
-    return combined(rates)
 
 
 def _at(kelvin: float, runs: Sequence[JumpAnalysis], rate: Rate) -> JumpsAt:
