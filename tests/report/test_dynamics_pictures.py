@@ -104,11 +104,11 @@ def test_files_are_drawn_without_a_store():
     vectors = shell(isomers_of(9)["tricapped trigonal prism"].vertices, 400, Plan(), 0.05, np.random.default_rng(0))
     trajectory = crystal([vectors])
     warm = type(trajectory)(trajectory.species, 2.0, trajectory.read, 300.0, "made")
-    [found] = _of_files([warm], "Re")
+    [found] = _of_files([warm], "Re", None)
     assert found["temperature_K"] == 300.0
     assert set(found["squares"]) == {"H", "K"}
     assert found["shell_ps"] == pytest.approx(0.8)
-    [bare] = _of_files([warm], None)
+    [bare] = _of_files([warm], None, None)
     assert bare["shell_ps"] == 0
 
 
