@@ -20,6 +20,7 @@ from pair_student import PairCalculator, PairTrainer
 from test_paths import Repelling, _anion
 
 from ninefold.dynamics.analysis import analyse
+from ninefold.dynamics.anion_sites import sites
 from ninefold.dynamics.checks import LeftGroundError, TeacherCheck
 from ninefold.dynamics.distil import distil
 from ninefold.dynamics.distil_errors import KnownPath, read_paths, reasons_against
@@ -27,7 +28,8 @@ from ninefold.dynamics.distil_settings import DistilSettings, Teacher
 from ninefold.dynamics.environments import newest
 from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.labels import Labels
-from ninefold.dynamics.paths import barrier, sites, ways
+from ninefold.dynamics.paths import barrier
+from ninefold.dynamics.permutations import ways
 from ninefold.dynamics.runs import RunSettings, read_run, run
 from ninefold.dynamics.transport import transport
 from ninefold.errors import InputError

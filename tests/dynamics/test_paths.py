@@ -8,8 +8,11 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.optimize import BFGS
 
+from ninefold.dynamics.anion_sites import sites
 from ninefold.dynamics.bands import relaxed_band
-from ninefold.dynamics.paths import _interpolated, barrier, sites, ways
+from ninefold.dynamics.path_images import interpolated
+from ninefold.dynamics.paths import barrier
+from ninefold.dynamics.permutations import ways
 from ninefold.errors import InputError
 from ninefold.structures.polyhedra import polyhedra
 
@@ -170,7 +173,7 @@ def test_a_cage_turns_as_one_body_into_the_same_crystal() -> None:
         assert {way.kind for way in every} == {"turn"}
         assert sum(way.multiplicity for way in every) == 59, "the rotations of an icosahedron less the identity"
         fifth = next(way for way in every if way.cycles.count("(") == 2 and way.ligands_moved == 10)
-        chain = _interpolated(atoms, site, fifth, 3)
+        chain = interpolated(atoms, site, fifth, 3)
         members = [*site.cage, *site.ligands]
         distances = [image.get_all_distances(mic=True)[np.ix_(members, members)] for image in chain]
         assert all(np.abs(one - distances[0]).max() < 1e-6 for one in distances)

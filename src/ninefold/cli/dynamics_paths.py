@@ -16,7 +16,9 @@ from ninefold.cli.options import JsonOption, console, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ninefold.dynamics.paths import Barrier, Site, Way
+    from ninefold.dynamics.anion_sites import Site
+    from ninefold.dynamics.paths import Barrier
+    from ninefold.dynamics.permutations import Way
     from ninefold.dynamics.single_points import SinglePoints
 
 
@@ -57,8 +59,9 @@ def paths(
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics import check_elements, supercell
     from ninefold.cli.dynamics_checks import check_method, print_path_checks
+    from ninefold.dynamics.anion_sites import sites
     from ninefold.dynamics.bands import relax_in_cell
-    from ninefold.dynamics.paths import KINDS, sites, ways
+    from ninefold.dynamics.permutations import KINDS, ways
     from ninefold.engines import make_engine
 
     if not 0 < fmax <= 1:
