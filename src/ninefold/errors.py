@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+NOT_ALLOWED = "is not allowed"
 LONGEST_SHOWN = 300
 """Characters of a value that a message repeats; the middle of a longer one is left out."""
 
@@ -23,7 +24,7 @@ class InputError(NinefoldError):
 
     Args:
         field: Where the value stands, in the user's terms (`space.centres`, `--store`, a path).
-        value: What came.
+        value: What came; None, with a problem in words, where nothing did.
         allowed: What would have been accepted, or None where the problem says it.
         problem: What is wrong with the value; defaults to "is not allowed".
         hint: What to do next.
@@ -36,12 +37,13 @@ class InputError(NinefoldError):
         field: str,
         value: object,
         *,
-        problem: str = "is not allowed",
+        problem: str = NOT_ALLOWED,
         allowed: object | None = None,
         hint: str | None = None,
     ) -> None:
         self.field, self.value, self.problem, self.allowed, self.hint = field, value, problem, allowed, hint
-        text = f"{field}: {shown(value)} {problem}"
+        is_absent = value is None and problem != NOT_ALLOWED
+        text = f"{field} {problem}" if is_absent else f"{field}: {shown(value)} {problem}"
         if allowed is not None:
             text += f"; allowed: {allowed}"
         if hint:

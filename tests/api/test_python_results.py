@@ -255,7 +255,7 @@ def test_a_lost_reference_phase_is_told(results):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("H-K-Re",), "method: None does not say which of the campaign's methods"),
+        (("H-K-Re",), "method does not say which of the campaign's methods"),
         (("H-Li-Mo", "sevennet"), "has no reference phase of pure Mo by SevenNet omni"),
         (("H-K-Re", "chgnet", "other"), "is not in the store; allowed: quickstart"),
         (("H-K-Xx", "chgnet"), "'Xx' is not an element"),

@@ -150,7 +150,7 @@ def test_up_with_an_unknown_cluster(command):
 def test_a_folder_that_is_not_named_is_not_served(command, tmp_path):
     write(tmp_path / "c.yaml", spool=None, database="mongodb://127.0.0.1:1/x")
     told = command("serve-spool", "--cluster", "c.yaml", code=2).stderr
-    assert "cluster c: spool: None is missing: its nodes reach the database themselves; allowed: a folder" in told
+    assert "cluster c: spool is missing: its nodes reach the database themselves; allowed: a folder" in told
 
 
 def test_a_spool_folder_is_not_served_from_a_file(command, tmp_path):

@@ -247,7 +247,7 @@ def test_frames_of_a_run_by_a_second_engine(folder: Path) -> None:
     ("options", "said"),
     [
         (["--check", "lj"], "--check: 'lj' is the engine itself"),
-        (["--check", "nothing"], "nothing"),
+        (["--check", "nothing"], "--check: 'nothing' is not an engine"),
     ],
 )
 def test_bad_check_methods_are_refused_before_the_run(folder: Path, options: list[str], said: str) -> None:
@@ -262,7 +262,7 @@ def test_bad_check_methods_are_refused_before_the_run(folder: Path, options: lis
     ("options", "said"),
     [
         (["--kind", "flip"], "--kind: 'flip' is no kind of way"),
-        (["--check", "softer.py:make"], "--out: None is needed with --check"),
+        (["--check", "softer.py:make"], "--out is needed with --check"),
     ],
 )
 def test_bad_options_of_paths_are_refused(folder: Path, options: list[str], said: str) -> None:
@@ -292,6 +292,10 @@ def make(settings):
 """
 
 
+def _never(*_: object, **__: object) -> None:
+    raise AssertionError("computed twice")
+
+
 def test_path_by_a_scaled_potential_has_the_scaled_barrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from test_paths import _anion
 
@@ -319,7 +323,16 @@ def test_path_by_a_scaled_potential_has_the_scaled_barrier(tmp_path: Path, monke
     assert row["barrier_eV"] == min(one["barrier_eV"] for one in values["paths"])
     assert row["check"]["check_barrier_eV"] == pytest.approx(1.2 * row["barrier_eV"], rel=1e-4)
     assert values["check_evidence"] == "test"
+    [ends] = (tmp_path / "paths").glob("ends-*.xyz")
+    monkeypatch.setattr("ninefold.dynamics.path_ends.relax_in_cell", _never)
+    again = CliRunner().invoke(command_line("dynamics"), [*command, "--json"], catch_exceptions=False).stdout
+    assert json.loads(again) == values
     printed = CliRunner().invoke(command_line("dynamics"), command, catch_exceptions=False).stdout
+    kept = ends.read_text()
+    ends.write_text("9\n")
+    broken = CliRunner().invoke(command_line("dynamics"), command)
+    assert f"{ends.name}' is no structure" in str(broken.exception)
+    ends.write_text(kept)
     (tmp_path / "paths" / row["file"]).unlink()
     without = CliRunner().invoke(command_line("dynamics"), command)
     assert isinstance(without.exception, InputError)

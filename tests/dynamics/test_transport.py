@@ -282,7 +282,7 @@ def test_kinisi_agrees_and_leaves_random_numbers_alone() -> None:
     ("options", "said"),
     [
         ({"mobile": "Na"}, "--mobile: 'Na' is not in the trajectory; allowed: Li, H"),
-        ({"charge": 1.0, "temperature": None}, "--temperature: None is needed for a conductivity"),
+        ({"charge": 1.0, "temperature": None}, "--temperature is needed for a conductivity"),
         ({"charge": 0.0}, "--charge: 0.0"),
         ({"charge": math.nan}, "--charge: nan"),
         ({"frames": 99}, "'99 frames' are too few for a diffusion coefficient"),
@@ -301,7 +301,7 @@ def test_bad_input_says_what_is_allowed(options: dict[str, Any], said: str) -> N
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--charge", "1"], "--temperature: None is needed"), (["--errors", "guess"], "--errors: 'guess' is no way")],
+    [(["--charge", "1"], "--temperature is needed"), (["--errors", "guess"], "--errors: 'guess' is no way")],
 )
 def test_bad_input_is_one_line(tmp_path: Path, options: list[str], said: str) -> None:
     write(tmp_path / "run.xyz", walk(np.random.default_rng(15), 110, 2))

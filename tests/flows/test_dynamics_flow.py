@@ -198,7 +198,7 @@ def test_results_stand_in_rows_queries_pages_and_pictures(folder, command):
         (("--replicas", "0"), "replicas: 0 is not allowed"),
         (("--only", "LiH"), "--only: 'LiH' is no candidate"),
         (("--width", "30"), "has no candidate whose dynamics can be run"),
-        (("--method", "nothing"), "engine.name: 'nothing'"),
+        (("--method", "nothing"), "--method: 'nothing'"),
         (("--time-step", "9"), "time_step_fs: 9.0 is not allowed"),
     ],
 )
@@ -212,7 +212,7 @@ def test_bad_input_is_one_line(folder, command, arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "files: None are missing; allowed: folders and files of runs, or --candidate FORMULA"),
+        ((), "files are missing; allowed: folders and files of runs, or --candidate FORMULA"),
         (("a.traj", "--candidate", "K2ReH9"), "--candidate: 'K2ReH9' and files are two sources"),
         (("--candidate", "K2ReH9", "--format", "pdf"), "--format: 'pdf' is no format of pictures"),
         (("--candidate", "K9ReH9"), "--candidate: 'K9ReH9' is not in the store"),

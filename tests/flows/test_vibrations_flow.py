@@ -156,7 +156,7 @@ def test_killed_half_way_the_same_command_computes_no_force_twice(folder, comman
         (("--method", "pairs", "--temperature", "5000"), "--temperature: 5000.0 is out of range; allowed: 0 to 3000 K"),
         (("--method", "pairs", "--displacement", "1"), "--displacement: 1.0 is not allowed"),
         (("--method", "pairs", "--only", "LiH"), "--only: 'LiH' is no candidate"),
-        (("--method", "nothing"), "engine.name: 'nothing'"),
+        (("--method", "nothing"), "--method: 'nothing'"),
         (("--pressure", "3"), "--pressure: '3' is where the volumes of --volumes are shown"),
         (("quick", "--file", "Cu.cif"), "campaign: 'quick' stands beside --file"),
         (("--file", "Cu.cif", "--only", "K2ReH9"), "--only: 'K2ReH9' chooses among a campaign's phases"),

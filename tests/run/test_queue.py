@@ -83,7 +83,7 @@ def test_a_job_that_will_never_start_is_held_with_the_reason(slurm, tmp_path):
         ({"queue": "nowhere"}, r"queue: 'nowhere' is refused by sbatch: invalid partition specified: nowhere"),
         (
             {"cpu": {"memory_GB": 90}},
-            r"resources: None is refused by sbatch: Memory specification can not be satisfied",
+            r"resources is refused by sbatch: Memory specification can not be satisfied",
         ),
         ({"scheduler_lines": ["--bogus"]}, r"is refused by sbatch: unrecognized option '--bogus'"),
     ],

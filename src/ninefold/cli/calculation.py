@@ -147,6 +147,27 @@ def structure_target(out: str, names: Sequence[str], force: bool, inputs: Sequen
     return target
 
 
+@contextmanager
+def told_by(engine: str = "--engine", model: str | None = "--model") -> Iterator[None]:
+    """Errors of an engine's settings name the options that they are from.
+
+    Args:
+        engine: That names the engine.
+        model: That names its model; None where `engine` does.
+    """
+    from ninefold.errors import InputError
+
+    options = {"engine.name": engine, "engine.model": model or engine}
+    try:
+        yield
+    except InputError as error:
+        if error.field not in options:
+            raise
+        raise InputError(
+            options[error.field], error.value, problem=error.problem, allowed=error.allowed, hint=error.hint
+        ) from error
+
+
 def refuse(field: str, value: Any, problem: str, allowed: str) -> NoReturn:
     """Raise `InputError` of an option."""
     from ninefold.errors import InputError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.calculation import EngineOption, ModelOption, refuse
+from ninefold.cli.calculation import EngineOption, ModelOption, refuse, told_by
 from ninefold.cli.dynamics_candidates import candidates
 from ninefold.cli.dynamics_checks import CheckOption
 from ninefold.cli.dynamics_density import density
@@ -89,7 +89,8 @@ def run(
             refuse("--temperature", kelvin, "is out of range", "above 0, up to 5000 K")
     if pressure is not None and not -20 <= pressure <= 500:
         refuse("--pressure", pressure, "is out of range", "-20 to 500 GPa")
-    made = make_engine(EngineSettings(name=engine, model=model))
+    with told_by():
+        made = make_engine(EngineSettings(name=engine, model=model))
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse(
@@ -195,9 +196,10 @@ def analyse(
             found.append(analyse_one(trajectory, centre, ligands, polyhedron))
         notify("trajectories", len(trajectories), len(trajectories))
     fit, by_anion = None, {}
+    notes: list[str] = []
     if len({trajectory.temperature_K for trajectory in trajectories}) > 1:
         try:
-            fit, by_anion = barrier(found), barriers_by_anion(found)
+            fit, by_anion, notes = barrier(found), barriers_by_anion(found), barrier_notes(found)
         except InputError as error:
             typer.echo(f"No barrier: {error.value}; {error.hint or error.allowed}", err=True)
     events = [event for one in found for event in one.pseudorotation.events]
@@ -212,7 +214,7 @@ def analyse(
                 "path": None if path is None else path.to_dict(),
                 "barrier": None if fit is None else fit._asdict(),
                 "barriers_by_anion": {name: one._asdict() for name, one in by_anion.items()},
-                "barrier_notes": [] if fit is None else barrier_notes(found),
+                "barrier_notes": notes,
             }
         )
         return
@@ -225,5 +227,5 @@ def analyse(
         print_barrier(out, fit, path)
     for name, one_fit in by_anion.items():
         print_barrier(out, one_fit, paths[name], name)
-    for note in barrier_notes(found) if fit is not None else ():
+    for note in notes:
         out.print(f"  note: {note}")

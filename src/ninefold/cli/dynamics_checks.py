@@ -36,14 +36,15 @@ def check_method(method: str, engine: Any, species: list[str], folder: Path | No
     Raises:
         InputError: if the method is the engine itself, cannot compute these elements, or there is no folder.
     """
-    from ninefold.cli.calculation import refuse
+    from ninefold.cli.calculation import refuse, told_by
     from ninefold.cli.trust import engine_settings
     from ninefold.dynamics.single_points import SinglePoints
     from ninefold.engines import make_engine
 
     if folder is None:
         refuse("--out", None, "is needed with --check: each single point is kept there", "a folder")
-    made = make_engine(engine_settings(method))
+    with told_by("--check", None):
+        made = make_engine(engine_settings(method))
     if made.fingerprint == engine.fingerprint:
         refuse("--check", method, "is the engine itself", "another method, e.g. gpaw:draft")
     check_elements = getattr(made, "check_elements", None)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ninefold.cli.calculation import BarrierEngineOption, ModelOption, barrier_engine, refuse
+from ninefold.cli.calculation import BarrierEngineOption, ModelOption, barrier_engine, refuse, told_by
 from ninefold.cli.options import JsonOption, console, print_json
 
 
@@ -67,7 +67,8 @@ def distil(
         option = f"--{str(first['loc'][0]).replace('_fs', '').replace('_', '-')}"
         refuse(option, first["input"], "is out of range", first["msg"][0].lower() + first["msg"][1:])
     teacher_settings = barrier_engine(engine, model)
-    made: Any = make_engine(teacher_settings)
+    with told_by():
+        made: Any = make_engine(teacher_settings)
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, or another ASE calculator")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.calculation import BarrierEngineOption, ModelOption, barrier_engine, refuse
+from ninefold.cli.calculation import BarrierEngineOption, ModelOption, barrier_engine, refuse, told_by
 from ninefold.cli.dynamics_checks import CheckOption
 from ninefold.cli.options import JsonOption, console, print_json
 
@@ -60,7 +60,7 @@ def paths(
     from ninefold.cli.dynamics import check_elements, supercell
     from ninefold.cli.dynamics_checks import check_method, print_path_checks
     from ninefold.dynamics.anion_sites import sites
-    from ninefold.dynamics.bands import relax_in_cell
+    from ninefold.dynamics.path_ends import ends_file, read_ends, relaxed_ends
     from ninefold.dynamics.permutations import KINDS, ways
     from ninefold.engines import make_engine
 
@@ -69,7 +69,8 @@ def paths(
     if not 0 < longest <= 100:
         refuse("--longest", longest, "is no length", "above 0, up to 100 Å")
     atoms = supercell(file, width, 300)
-    made = make_engine(barrier_engine(engine, model))
+    with told_by():
+        made = make_engine(barrier_engine(engine, model))
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, or another ASE calculator")
@@ -77,10 +78,12 @@ def paths(
     if kind and (unknown := sorted(set(kind) - set(KINDS))):
         refuse("--kind", unknown[0], "is no kind of way", ", ".join(KINDS))
     points = None if check is None else check_method(check, made, atoms.get_chemical_symbols(), out)
+    ends = None if out is None else ends_file(out, made.fingerprint, atoms)
     if not dry_run:
-        atoms.calc = calculator()
         with step_progress() as notify:
-            relax_in_cell(atoms, notify=_counting(notify, "relaxation of the ends, steps"))
+            atoms = relaxed_ends(atoms, calculator(), ends, _counting(notify, "relaxation of the ends, steps"))
+    elif ends is not None and ends.is_file():
+        atoms = read_ends(ends)
     anions = sites(atoms, centre)
     if site and (absent := sorted(set(site) - {one.centre for one in anions})):
         refuse("--site", absent[0], "is no inequivalent anion", ", ".join(str(one.centre) for one in anions))

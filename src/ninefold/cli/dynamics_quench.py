@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ninefold.cli.calculation import EngineOption, ModelOption, refuse
+from ninefold.cli.calculation import EngineOption, ModelOption, refuse, told_by
 from ninefold.cli.dynamics_sources import EveryOption, FilesArgument, SkipOption, TimeStepOption, TypesOption
 from ninefold.cli.options import JsonOption, console, finite, print_json
 
@@ -66,7 +66,8 @@ def quench(
     out = user_path(out, "--out")
     if out.exists() and not out.is_dir():
         refuse("--out", str(out), "is a file", "a folder")
-    made = make_engine(EngineSettings(name=engine, model=model))
+    with told_by():
+        made = make_engine(EngineSettings(name=engine, model=model))
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, distilled, or another ASE calculator")

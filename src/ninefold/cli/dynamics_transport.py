@@ -74,7 +74,7 @@ def transport(
         try:
             at_room = extrapolate(found, ROOM_K)
         except InputError as error:
-            unresolved = f"{ROOM_K:g} K not resolved: {error.value}; needed: {error.allowed}"
+            unresolved = f"No coefficient at {ROOM_K:g} K by Arrhenius' law: {error.value}; needed: {error.allowed}"
     sizes = finite_size(found)
     if json:
         print_json(

@@ -125,7 +125,7 @@ def _of_trust_set() -> dict[str, list[Phase]]:
 def _computed(method: str, systems: Iterable[str], fmax: float) -> dict[str, list[Phase]]:
     """Relaxed here, and not stored."""
     from ninefold.chemistry.formula import parse_formula
-    from ninefold.cli.calculation import step_progress
+    from ninefold.cli.calculation import step_progress, told_by
     from ninefold.cli.trust import engine_settings
     from ninefold.engines import make_engine
     from ninefold.engines.settings import RelaxSettings
@@ -139,7 +139,8 @@ def _computed(method: str, systems: Iterable[str], fmax: float) -> dict[str, lis
     if not wanted:
         raise InputError("--system", " ".join(systems), problem="has no known complex hydride")
     needed = {phase.name: phase for elements in wanted for phase in reference_phases(elements)}
-    engine = make_engine(engine_settings(method))
+    with told_by("--method", None):
+        engine = make_engine(engine_settings(method))
     solid = RELAXATION.model_copy(update={"fmax": fmax})
     found: list[Phase] = []
     with step_progress() as notify:

@@ -16,6 +16,7 @@ from ninefold.cli.calculation import (
     step_progress,
     stopping,
     structure_target,
+    told_by,
 )
 from ninefold.cli.options import JsonOption, console, print_json
 from ninefold.cli.outputs import ForceOption, record_written
@@ -76,7 +77,8 @@ def relax(
     names = _output_names(files)
     read = [*files, *([Path(model)] if model else [])]
     asked = DEFAULT_ENERGIES[-1] if engine is None else EngineSettings(name=engine)
-    calculator = make_engine(asked if model is None else asked.model_copy(update={"model": model}))
+    with told_by():
+        calculator = make_engine(asked if model is None else asked.model_copy(update={"model": model}))
     written = names + [f"{name}-[0-9]*" for name in names if all_frames]
     target = structure_target(out, written, force, read) if out is not None else None
     rows: list[dict[str, Any]] = []

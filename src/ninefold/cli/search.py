@@ -16,6 +16,7 @@ from ninefold.cli.calculation import (
     step_progress,
     stopping,
     structure_target,
+    told_by,
 )
 from ninefold.cli.options import JsonOption, print_json
 from ninefold.cli.outputs import ForceOption, record_written
@@ -105,8 +106,10 @@ def search(
     read = [Path(name.rpartition(":")[0] or name) for name in source or []] + ([Path(model)] if model else [])
     command = f"search {assignment.formula}"
     searching, judging = _methods(engine, model, energies)
-    calculator = make_engine(searching)
-    judge = None if judging is None else make_engine(judging)
+    with told_by():
+        calculator = make_engine(searching)
+    with told_by("--energies", None):
+        judge = None if judging is None else make_engine(judging)
     target = structure_target(out or f"{assignment.formula}-structures/", ["*"], force, read, command)
     with stopping(seconds) as stop, step_progress() as notify:
         searched = stop.first(1.0 if judge is None else SEARCH_SHARE)
@@ -150,7 +153,8 @@ def _methods(
         return searching, DEFAULT_ENERGIES[-1] if engine is None and model is None else None
     if energies == NONE:
         return searching, None
-    judging = engine_settings(energies)
+    with told_by("--energies", None):
+        judging = engine_settings(energies)
     if judging.title == searching.title:
         refuse("--energies", energies, "is what searches", f"another engine, or {NONE!r}")
     return searching, judging

@@ -40,7 +40,7 @@ def trust(
     Default: chgnet and sevennet:7net-0. Both methods see the same geometries, which come with ninefold. Some 200 single
     points, one to five minutes for an engine.
     """
-    from ninefold.cli.calculation import step_progress
+    from ninefold.cli.calculation import step_progress, told_by
     from ninefold.engines import make_engine
     from ninefold.trust.hessian import structure_of_test
     from ninefold.trust.phases import trust_set
@@ -48,8 +48,9 @@ def trust(
 
     if drawn is not None:
         check_output_folder(drawn, "--pictures", pattern="trust-*.svg", force=force)
-    settings = [engine_settings(name) for name in engines or DEFAULT_ENGINES]
-    made = [make_engine(one) for one in settings]
+    with told_by("ENGINES", None):
+        settings = [engine_settings(name) for name in engines or DEFAULT_ENGINES]
+        made = [make_engine(one) for one in settings]
     reference = trust_set()
     found = []
     with step_progress() as notify:
@@ -108,17 +109,19 @@ def engine_settings(name: str) -> Any:
 
 
 def anchored_settings(name: str, folder: Path) -> Any:
-    """As `engine_settings`, a user's files by their absolute paths: jobs run in other folders, and must find them.
+    """Settings of --method, a user's files by their absolute paths: jobs run in other folders, and must find them.
 
     Args:
         name: NAME or NAME:MODEL.
         folder: That relative paths are meant from.
     """
+    from ninefold.cli.calculation import told_by
     from ninefold.engines.registry import ENGINES, anchored_model
 
-    engine = engine_settings(name)
-    model = None if engine.model is None else anchored_model(engine.model, folder)
-    return engine.model_copy(update={"name": ENGINES.anchored(engine.name, folder), "model": model})
+    with told_by("--method", None):
+        engine = engine_settings(name)
+        model = None if engine.model is None else anchored_model(engine.model, folder)
+        return engine.model_copy(update={"name": ENGINES.anchored(engine.name, folder), "model": model})
 
 
 def _print_summary(summary: TrustSummary, *, with_phases: bool) -> None:

@@ -52,7 +52,7 @@ def extrapolate(found: Sequence[Transport], temperature_K: float = 300.0) -> Ext
     ]
     if len({one.temperature_K for one in used}) < 2:
         raise InputError(
-            "temperatures", "; ".join(f"{one.temperature_K or math.nan:g} K: {one.diffusion.jumps:.1f} net jumps"
+            "temperatures", ", ".join(f"{one.diffusion.jumps:.1f} net jumps at {one.temperature_K or math.nan:g} K"
                                       for one in found),
             problem=f"do not resolve {temperature_K:g} K",
             allowed=f"two temperatures and more with at least {FEWEST_JUMPS} net jumps of {JUMP_LENGTH:g} Å",
