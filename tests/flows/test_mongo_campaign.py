@@ -11,6 +11,8 @@ from ninefold.flows import ScreenMaker
 from ninefold.flows.verify_makers import VerifyMaker
 from ninefold.store import open_store
 
+pytestmark = pytest.mark.cluster
+
 SMALL = {
     **QUICK, "space": [{"centres": ["Re"], "cations": ["K"], "n": [8, 9], "m": 0}],
     "structures": {**QUICK["structures"], "rounds": 1},

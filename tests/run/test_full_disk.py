@@ -6,6 +6,8 @@ import pytest
 
 from campaign_run import ninefold, what_matters
 
+pytestmark = pytest.mark.cluster
+
 FULL_STORE = """
 import sqlite3
 
