@@ -114,12 +114,12 @@ class _Work:
         for number, places in enumerate(self.folds.held_out):
             fitted = [place for place in range(len(frames)) if place not in places]
             model = self._fitted(f"fold-{number:02d}", [frames[one] for one in fitted], [before[one] for one in fitted])
-            said = self._said(model, frames, {symbol for one in fitted for symbol in frames[one].species})
+            said = self._said(model, frames, before, fitted)
             for place in places:
                 held_out[place] = said[place]
                 ends[place] = dict(zip(names, said, strict=True))
         model = self._fitted("all", frames, before)
-        fit = self._said(model, frames, {symbol for frame in frames for symbol in frame.species})
+        fit = self._said(model, frames, before, range(len(frames)))
         held = [held_out[place] for place in range(len(frames))]
         errors = {
             "before": error_row(frames, before),
@@ -183,15 +183,27 @@ class _Work:
             write_atomically(path, self.trainer.fit(targets, folder / "fit", self.seed, None, notify))
         return path
 
-    def _said(self, model: Path, frames: Sequence[LabelledFrame], known: set[str]) -> list[Difference]:
-        """What a potential says of frames; nothing of those with a species that it was not fitted to."""
+    def _said(
+        self, model: Path, frames: Sequence[LabelledFrame], before: Sequence[Difference], fitted: Sequence[int]
+    ) -> list[Difference]:
+        """What a potential says of frames, its zero set by those that it was fitted to.
+
+        It says nothing of frames with a species that it was not fitted to.
+        """
         calculator = self.trainer.calculator(model)
-        return [
+        known = {symbol for place in fitted for symbol in frames[place].species}
+        said = [
             Difference(*evaluated(frame.atoms(), calculator))
             if set(frame.species) <= known
             else Difference(0.0, np.zeros_like(frame.forces))
             for frame in frames
         ]
+        left = [before[place].energy_eV - said[place].energy_eV for place in fitted]
+        zero = zero_of([frames[place] for place in fitted], left)
+        return [
+            Difference(one.energy_eV + shifted(frame, zero), one.forces)
+            for one, frame in zip(said, frames, strict=True)
+        ]  # fmt: skip
 
     def _paths(
         self, before: Sequence[Difference], held: Sequence[Difference], ends: dict[int, dict[str, Difference]]
