@@ -23,7 +23,7 @@ def correct(
         typer.Option("--check", help="Part of the check method's name, where the folders hold several.",
                      show_default=False),
     ] = None,
-    student: Annotated[str, typer.Option(help="Kind of potential: nep, a plug-in or FILE.py:NAME.")] = "nep",
+    student: Annotated[str, typer.Option(help="Kind of potential: pairs, nep, a plug-in or FILE.py:NAME.")] = "pairs",
     folds: Annotated[
         int, typer.Option(min=2, max=50, help="Fits that leave labels out: paths and runs where there are enough.")
     ] = 4,

@@ -57,7 +57,7 @@ STUDENTS = Registry(
     setting="--student",
     what="a kind of potential",
     wanted="a class without arguments that gives a Trainer",
-    shipped={"nep": "ninefold.dynamics.nep:NEPTrainer"},
+    shipped={"nep": "ninefold.dynamics.nep:NEPTrainer", "pairs": "ninefold.dynamics.pairs:PairTrainer"},
 )
 
 
