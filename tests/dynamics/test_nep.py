@@ -90,8 +90,8 @@ def test_a_correction_by_nep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     labels = read_check_labels([tmp_path / "labels"])
     result = correct(labels, emt, "nep", few_frames_trainer("nep"), 2, 0, tmp_path / "out")
     assert result is not None
-    assert result["errors"]["before"]["force_eV_per_A"] > result["errors"]["fitted"]["force_eV_per_A"]
-    # four steps say nothing of what a fit is worth: as an engine all the same
+    assert np.isfinite(result["errors"]["held_out"]["force_eV_per_A"])
+    # four epochs give no fit that is worth it; as an engine all the same
     (tmp_path / "out" / "result.json").write_text(json.dumps(result | {"is_worth": True}))
     corrected = CorrectedEngine(tmp_path / "out")
     assert corrected.label == "ASE EMT corrected by better (6 single points)"
