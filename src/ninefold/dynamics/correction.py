@@ -20,10 +20,11 @@ from ninefold.atomic_files import write_atomically
 from ninefold.dynamics.check_labels import CheckLabels
 from ninefold.dynamics.correction_errors import (
     Difference,
-    composition,
+    compositions,
     error_row,
     folds_of,
-    path_row,
+    less,
+    path_rows,
     reason_against,
     rms,
     shifted,
@@ -123,8 +124,8 @@ class _Work:
         held = [held_out[place] for place in range(len(frames))]
         errors = {
             "before": error_row(frames, before),
-            "held_out": error_row(frames, [_less(*pair) for pair in zip(before, held, strict=True)]),
-            "fitted": error_row(frames, [_less(*pair) for pair in zip(before, fit, strict=True)]),
+            "held_out": error_row(frames, [less(*pair) for pair in zip(before, held, strict=True)]),
+            "fitted": error_row(frames, [less(*pair) for pair in zip(before, fit, strict=True)]),
         }
         write_atomically(self.folder / MODEL_FILE, model.read_bytes())
         reason = reason_against(errors)
@@ -141,13 +142,13 @@ class _Work:
             },
             "labels": len(frames), "failed_single_points": self.labels.failed,
             "species": sorted({symbol for frame in frames for symbol in frame.species}),
-            "compositions": _compositions(frames),
+            "compositions": compositions(frames),
             "zero_eV_per_atom": zero_of(frames, [one.energy_eV for one in before]),
             "folds": len(self.folds.held_out), "folds_are_whole_paths_and_runs": self.folds.are_whole,
             "seed": self.seed,
             "check_force_rms_eV_per_A": rms(np.concatenate([frame.forces for frame in frames])),
             "errors": errors,
-            "paths": self._paths(before, held, ends),
+            "paths": path_rows(self.labels, before, held, ends),
             "is_worth": reason is None, "reason": reason,
         }  # fmt: skip
         write_json(self.folder / RESULT_FILE, result)
@@ -205,31 +206,6 @@ class _Work:
             for one, frame in zip(said, frames, strict=True)
         ]  # fmt: skip
 
-    def _paths(
-        self, before: Sequence[Difference], held: Sequence[Difference], ends: dict[int, dict[str, Difference]]
-    ) -> list[dict[str, Any]]:
-        """Each path before and after, its images by fits that did not see them."""
-        place_of = {label.frame.name: place for place, label in enumerate(self.labels.labels)}
-        table = []
-        for path in self.labels.paths:
-            first = place_of[path.images[0][1]]
-            rows = []
-            for number, name in path.images:
-                place = place_of[name]
-                check = self.labels.labels[place].frame.energy_eV - self.labels.labels[first].frame.energy_eV
-                engine = check - (before[place].energy_eV - before[first].energy_eV)
-                # one fit for image and end: another one's zero is its own
-                more = held[place].energy_eV - ends[place][path.images[0][1]].energy_eV
-                rows.append(
-                    {
-                        "image": number, "check_eV": check, "engine_eV": engine, "held_out_eV": engine + more,
-                        "engine_force_error": rms(before[place].forces),
-                        "held_out_force_error": rms(before[place].forces - held[place].forces),
-                    }
-                )  # fmt: skip
-            table.append(path_row(path, rows))
-        return table
-
     def _claim(self) -> None:
         frames = [label.frame for label in self.labels.labels]
         described = {
@@ -257,20 +233,3 @@ class _Work:
         self._notify(step, done, total)
         if self._stop():
             raise _StoppedError
-
-
-def _less(whole: Difference, part: Difference) -> Difference:
-    return Difference(whole.energy_eV - part.energy_eV, whole.forces - part.forces)
-
-
-def _compositions(frames: Sequence[LabelledFrame]) -> list[dict[str, Any]]:
-    """Formula, number of labels, and smallest and largest volume per atom, Å3, of each composition."""
-    found: dict[str, list[float]] = {}
-    for frame in frames:
-        found.setdefault(composition(frame.species), []).append(
-            abs(float(np.linalg.det(frame.cell))) / len(frame.species)
-        )
-    return [
-        {"formula": formula, "labels": len(volumes), "volume_per_atom": [min(volumes), max(volumes)]}
-        for formula, volumes in sorted(found.items())
-    ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.check_labels import CheckedPath, CheckLabel
+from ninefold.dynamics.check_labels import CheckLabel, CheckLabels
 from ninefold.dynamics.labels import LabelledFrame
 
 SMALLEST_GAIN = 0.1
@@ -95,9 +95,9 @@ def error_row(frames: Sequence[LabelledFrame], left: Sequence[Difference]) -> di
     symbols = np.concatenate([frame.species for frame in frames])
     energies = np.array([one.energy_eV / len(frame.species) for one, frame in zip(left, frames, strict=True)])
     about = np.empty_like(energies)
-    compositions = [composition(frame.species) for frame in frames]
-    for formula in set(compositions):
-        here = np.array([one == formula for one in compositions])
+    formulas = [composition(frame.species) for frame in frames]
+    for formula in set(formulas):
+        here = np.array([one == formula for one in formulas])
         about[here] = energies[here] - energies[here].mean()
     return {
         "force_eV_per_A": rms(forces),
@@ -106,24 +106,50 @@ def error_row(frames: Sequence[LabelledFrame], left: Sequence[Difference]) -> di
     }
 
 
-def path_row(path: CheckedPath, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A path before and after; energies above its first image by each method's own.
+def path_rows(
+    labels: CheckLabels,
+    before: Sequence[Difference],
+    held_out: Sequence[Difference],
+    of_fold: Mapping[int, Mapping[str, Difference]],
+) -> list[dict[str, Any]]:
+    """Each path before and after, its images by fits that did not see them.
 
     Args:
-        path: Its images.
-        rows: Of the images: `check_eV`, `engine_eV` and `held_out_eV` above the first, and force errors.
+        labels: With their paths.
+        before: Check method less engine, of each label.
+        held_out: What a fit says of each label that it did not see.
+        of_fold: By place of a label, what that fit says of all labels, by name.
 
     Returns:
-        The rows, root mean square errors of the energies after the first image, eV, of the forces, eV/Å, and the
-        highest of each method's energies, eV.
+        For each path its images, energies (eV) above the first one by each method's own, force errors (eV/Å); the root
+        mean square errors of the energies after the first image and of the forces; the highest energies.
     """
-    table: dict[str, Any] = {"path": path.title, "images": list(rows), "check_barrier_eV": _highest(rows, "check")}
-    for name in ("engine", "held_out"):
-        off = np.array([row[f"{name}_eV"] - row["check_eV"] for row in rows[1:]])
-        table[name] = {
-            "barrier_eV": _highest(rows, name), "energy_eV": rms(off),
-            "force_eV_per_A": rms(np.array([row[f"{name}_force_error"] for row in rows])),
-        }  # fmt: skip
+    place_of = {label.frame.name: place for place, label in enumerate(labels.labels)}
+    table = []
+    for path in labels.paths:
+        end = path.images[0][1]
+        first = place_of[end]
+        rows = []
+        for number, name in path.images:
+            place = place_of[name]
+            check = labels.labels[place].frame.energy_eV - labels.labels[first].frame.energy_eV
+            engine = check - (before[place].energy_eV - before[first].energy_eV)
+            # one fit for image and end: another one's zero is its own
+            more = held_out[place].energy_eV - of_fold[place][end].energy_eV
+            rows.append(
+                {
+                    "image": number, "check_eV": check, "engine_eV": engine, "held_out_eV": engine + more,
+                    "engine_force_error": rms(before[place].forces),
+                    "held_out_force_error": rms(before[place].forces - held_out[place].forces),
+                }
+            )  # fmt: skip
+        table.append({"path": path.title, "images": rows, "check_barrier_eV": _highest(rows, "check")})
+        for name in ("engine", "held_out"):
+            off = np.array([row[f"{name}_eV"] - row["check_eV"] for row in rows[1:]])
+            table[-1][name] = {
+                "barrier_eV": _highest(rows, name), "energy_eV": rms(off),
+                "force_eV_per_A": rms(np.array([row[f"{name}_force_error"] for row in rows])),
+            }  # fmt: skip
     return table
 
 
@@ -144,6 +170,23 @@ def reason_against(errors: dict[str, dict[str, Any]]) -> str | None:
             f"{before['energy_eV_per_atom'] * 1000:.2f} without the correction"
         )
     return None
+
+
+def less(whole: Difference, part: Difference) -> Difference:
+    """What is left of a difference."""
+    return Difference(whole.energy_eV - part.energy_eV, whole.forces - part.forces)
+
+
+def compositions(frames: Sequence[LabelledFrame]) -> list[dict[str, Any]]:
+    """Formula, number of labels, and smallest and largest volume per atom, Å3, of each composition."""
+    found: dict[str, list[float]] = {}
+    for frame in frames:
+        volume = abs(float(np.linalg.det(frame.cell))) / len(frame.species)
+        found.setdefault(composition(frame.species), []).append(volume)
+    return [
+        {"formula": formula, "labels": len(volumes), "volume_per_atom": [min(volumes), max(volumes)]}
+        for formula, volumes in sorted(found.items())
+    ]
 
 
 def composition(species: Sequence[str]) -> str:
