@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from importlib.util import find_spec
@@ -11,9 +12,20 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.calculators.mixing import SumCalculator
+from pair_student import MIDDLES, PairCalculator
+from pymatgen.io.ase import AseAtomsAdaptor
 
+from ninefold.dynamics.check_labels import read_check_labels
+from ninefold.dynamics.corrected import CorrectedEngine
+from ninefold.dynamics.correction import correct
+from ninefold.dynamics.distil_settings import Teacher
 from ninefold.dynamics.labels import LabelledFrame, Labels
 from ninefold.dynamics.nep import PYTHON_VARIABLE, NEPTrainer
+from ninefold.dynamics.single_points import SinglePoints
+from ninefold.dynamics.students import few_frames_trainer
+from ninefold.engines import EngineSettings, make_engine
+from ninefold.engines.ase_engine import ASEEngine
 from ninefold.errors import MissingDependencyError
 
 installed = pytest.mark.skipif(
@@ -48,6 +60,44 @@ def test_fit_and_forces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     forces = atoms.get_forces()
     assert np.abs(forces).max() > 0.003
     assert forces == pytest.approx(atoms.calc.calculate_numerical_forces(atoms, d=1e-4), abs=1e-4)
+
+
+@installed
+def test_settings_for_few_frames_leave_those_of_distil() -> None:
+    """Those of distil are in the claims of its folders."""
+    before = dict(NEPTrainer.settings)
+    trainer = NEPTrainer()
+    small = few_frames_trainer("nep")
+    assert small.settings == NEPTrainer.few
+    assert small.settings != trainer.settings
+    assert trainer.for_few_frames().settings == small.settings
+    assert trainer.settings == NEPTrainer.settings == before
+
+
+@installed
+def test_a_correction_by_nep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NEPTrainer, "few", NEPTrainer.few | {"epoch": "4"})
+    weights = -0.05 * np.exp(-0.5 * ((MIDDLES - 2.4) / 0.3) ** 2)
+    better = SumCalculator([EMT(), PairCalculator([["Cu", "Cu"]], weights)])
+    points = SinglePoints(tmp_path / "labels" / "points", ASEEngine("better", "better", better, ()))
+    generator = np.random.default_rng(0)
+    for _ in range(6):
+        atoms = bulk("Cu", cubic=True)
+        atoms.positions += generator.normal(scale=0.1, size=atoms.positions.shape)
+        points.of(atoms)
+    made = make_engine(EngineSettings(name="emt"))
+    emt = Teacher(EMT(), {"name": "emt"}, made.label, made.fingerprint, made.evidence)
+    labels = read_check_labels([tmp_path / "labels"])
+    result = correct(labels, emt, "nep", few_frames_trainer("nep"), 2, 0, tmp_path / "out")
+    assert result is not None
+    assert np.isfinite(result["errors"]["held_out"]["force_eV_per_A"])
+    # four epochs give no fit that is worth it; as an engine all the same
+    (tmp_path / "out" / "result.json").write_text(json.dumps(result | {"is_worth": True}))
+    corrected = CorrectedEngine(tmp_path / "out")
+    assert corrected.label == "ASE EMT corrected by better (6 single points)"
+    [found] = corrected.evaluate([AseAtomsAdaptor.get_structure(labels.labels[0].frame.atoms())])
+    assert found.error is None
+    assert found.stress is not None
 
 
 @installed

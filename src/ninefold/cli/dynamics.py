@@ -10,6 +10,7 @@ import typer
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse, told_by
 from ninefold.cli.dynamics_candidates import candidates
 from ninefold.cli.dynamics_checks import CheckOption
+from ninefold.cli.dynamics_correct import correct
 from ninefold.cli.dynamics_density import density
 from ninefold.cli.dynamics_distil import distil
 from ninefold.cli.dynamics_jumps import jumps
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
-    for command in (run, analyse, paths, transport, jumps, candidates, plot, distil, density, quench):
+    for command in (run, analyse, paths, transport, jumps, candidates, plot, distil, correct, density, quench):
         group.command()(command)
     app.add_typer(group, name="dynamics")
 
@@ -75,6 +76,7 @@ def run(
     from ninefold.cli.calculation import step_progress, stopping
     from ninefold.cli.dynamics_checks import check_method, check_run, frame_sentence
     from ninefold.cli.dynamics_output import box_lines
+    from ninefold.dynamics.corrected import CorrectedEngine
     from ninefold.dynamics.distilled import DistilledEngine, force_source
     from ninefold.dynamics.runs import RunSettings
     from ninefold.dynamics.runs import run as run_one
@@ -99,8 +101,12 @@ def run(
     if pressure is not None and isinstance(made, DistilledEngine):
         refuse("--pressure", pressure, "is not for a distilled potential: it learnt one volume, and no stress",
                "an engine with stresses; then distil at the mean volume")  # fmt: skip
+    if pressure is not None and isinstance(made, CorrectedEngine):
+        refuse("--pressure", pressure, "is not for a corrected engine: no stress was labelled",
+               "the engine without its correction")  # fmt: skip
     atoms = supercell(file, width, max_atoms)
     check_elements(made, atoms)
+    say_beside(made, atoms)
     points = None if second is None else check_method(second, made, atoms.get_chemical_symbols(), out)
     frames = max(1, round(picoseconds * 1000 / time_step / save_every))
     typer.echo(
@@ -119,7 +125,10 @@ def run(
             done = run_one(
                 atoms, settings, folder, frames, made.fingerprint, frames_per_piece=20 if check is None else 200,
                 notify=lambda at, total, name=name: notify(name, at, total), stop=stop,  # type: ignore[misc]
-                forces=force_source(made, kelvin, len(atoms), atoms.get_volume() / len(atoms)), check=check,
+                forces=force_source(
+                    made, kelvin, len(atoms), atoms.get_volume() / len(atoms), atoms.get_chemical_symbols()
+                ),
+                check=check,
             )  # fmt: skip
         by_species = ", ".join(f"{symbol} {value:.0f}" for symbol, value in done.temperatures.items())
         typer.echo(f"{folder}: {done.time_ps:g} ps, mean temperature {done.mean_temperature:.0f} K ({by_species})")
@@ -155,6 +164,15 @@ def check_elements(made: Any, atoms: Any) -> None:
     unknown = sorted(set(atoms.get_chemical_symbols()) - known)
     if known and unknown:
         refuse("--engine", made.name, f"does not know {', '.join(unknown)}", ", ".join(sorted(known)))
+
+
+def say_beside(made: Any, atoms: Any) -> None:
+    """Tell where a corrected engine is used for a composition or a volume that was not labelled."""
+    from ninefold.dynamics.corrected import CorrectedEngine
+
+    if isinstance(made, CorrectedEngine):
+        for note in made.beside(atoms.get_chemical_symbols(), atoms.get_volume() / len(atoms)):
+            typer.echo(f"ninefold: note: {note}", err=True)
 
 
 def analyse(

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ninefold.cli.calculation import StopSignal
     from ninefold.dynamics.point_checks import FrameChecks
     from ninefold.dynamics.single_points import SinglePoints
@@ -53,22 +51,6 @@ def check_method(method: str, engine: Any, species: list[str], folder: Path | No
     return SinglePoints(folder / POINTS, made)
 
 
-def frames_at(folder: Path, atoms: Any, numbers: list[int]) -> Iterator[tuple[int, Any]]:
-    """Frames of a run's folder by number, counted from 1, as ASE's atoms without a calculator."""
-    from ninefold.dynamics.runs import read_run
-
-    wanted, first = set(numbers), 1
-    for chunk in read_run(folder).chunks():
-        for place, (positions, cell) in enumerate(zip(chunk.positions, chunk.cells, strict=True)):
-            if first + place in wanted:
-                copy = atoms.copy()
-                copy.set_constraint()
-                copy.set_cell(cell)
-                copy.positions = positions
-                yield first + place, copy
-        first += len(chunk)
-
-
 def check_run(
     folder: Path, atoms: Any, calculator: Any, points: SinglePoints, number: int, frames: int, stop: StopSignal
 ) -> FrameChecks | None:
@@ -80,7 +62,7 @@ def check_run(
 
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.labels import write_json
-    from ninefold.dynamics.point_checks import check_frames, equal_times
+    from ninefold.dynamics.point_checks import check_frames, equal_times, frames_at
 
     numbers = equal_times(frames, number)
     with step_progress() as notify:

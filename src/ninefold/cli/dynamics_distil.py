@@ -47,12 +47,13 @@ def distil(
     from pydantic import ValidationError
 
     from ninefold.cli.calculation import step_progress, stopping
-    from ninefold.cli.dynamics import check_elements, supercell
+    from ninefold.cli.dynamics import check_elements, say_beside, supercell
     from ninefold.dynamics.distil import distil as distil_one
     from ninefold.dynamics.distil_errors import read_paths
     from ninefold.dynamics.distil_settings import DistilSettings, Teacher
     from ninefold.dynamics.students import make_trainer
     from ninefold.engines import make_engine
+    from ninefold.engines.registry import anchored_engine
 
     for kelvin in temperature:
         if not 0 < kelvin <= 5000:
@@ -66,7 +67,7 @@ def distil(
         first = error.errors()[0]
         option = f"--{str(first['loc'][0]).replace('_fs', '').replace('_', '-')}"
         refuse(option, first["input"], "is out of range", first["msg"][0].lower() + first["msg"][1:])
-    teacher_settings = barrier_engine(engine, model)
+    teacher_settings = anchored_engine(barrier_engine(engine, model), Path.cwd())
     with told_by():
         made: Any = make_engine(teacher_settings)
     calculator = getattr(made, "calculator", None)
@@ -76,6 +77,7 @@ def distil(
     known = [] if paths is None else read_paths(paths, made.fingerprint)
     atoms = supercell(file, width, max_atoms)
     check_elements(made, atoms)
+    say_beside(made, atoms)
     typer.echo(f"{file.name}: supercell of {len(atoms)} atoms, teacher {made.label}, student {trainer.label}", err=True)
     teacher = Teacher(
         calculator(), teacher_settings.model_dump(mode="json"), made.label, made.fingerprint, made.evidence

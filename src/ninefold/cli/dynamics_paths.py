@@ -57,7 +57,7 @@ def paths(
     the images of the lowest path of each anion; each is kept, so that the same command goes on after a kill.
     """
     from ninefold.cli.calculation import step_progress
-    from ninefold.cli.dynamics import check_elements, supercell
+    from ninefold.cli.dynamics import check_elements, say_beside, supercell
     from ninefold.cli.dynamics_checks import check_method, print_path_checks
     from ninefold.dynamics.anion_sites import sites
     from ninefold.dynamics.path_ends import ends_file, read_ends, relaxed_ends
@@ -75,6 +75,7 @@ def paths(
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, or another ASE calculator")
     check_elements(made, atoms)
+    say_beside(made, atoms)
     if kind and (unknown := sorted(set(kind) - set(KINDS))):
         refuse("--kind", unknown[0], "is no kind of way", ", ".join(KINDS))
     points = None if check is None else check_method(check, made, atoms.get_chemical_symbols(), out)

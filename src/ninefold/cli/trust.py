@@ -116,12 +116,10 @@ def anchored_settings(name: str, folder: Path) -> Any:
         folder: That relative paths are meant from.
     """
     from ninefold.cli.calculation import told_by
-    from ninefold.engines.registry import ENGINES, anchored_model
+    from ninefold.engines.registry import anchored_engine
 
     with told_by("--method", None):
-        engine = engine_settings(name)
-        model = None if engine.model is None else anchored_model(engine.model, folder)
-        return engine.model_copy(update={"name": ENGINES.anchored(engine.name, folder), "model": model})
+        return anchored_engine(engine_settings(name), folder)
 
 
 def _print_summary(summary: TrustSummary, *, with_phases: bool) -> None:

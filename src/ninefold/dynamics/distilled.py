@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ninefold.dynamics.checks import TeacherCheck
+from ninefold.dynamics.corrected import CorrectedEngine
 from ninefold.dynamics.distil_settings import CLAIM_FILE, MODEL_FILE, RESULT_FILE, START_FILE
-from ninefold.dynamics.forces import ForceSource
+from ninefold.dynamics.forces import SAME_VOLUME, ForceSource
 from ninefold.dynamics.labels import read_json
 from ninefold.dynamics.students import make_trainer
 from ninefold.engines import make_engine
@@ -19,9 +21,6 @@ from ninefold.paths import user_path
 
 GATE = 2.0
 """A run has left its ground where a checked frame's force error is beyond so many times the potential's own limit."""
-
-SAME_VOLUME = 0.02
-"""Relative difference of volumes per atom up to which a cell is one that the potential has learnt."""
 
 
 class DistilledEngine(ASEEngine):
@@ -173,7 +172,13 @@ def _compound(folder: Path) -> tuple[str, float]:
     return formula_of(reduced(atoms.symbols.formula.count())), float(atoms.get_volume()) / len(atoms)
 
 
-def force_source(engine: Any, temperature_K: float, atoms: int, volume_per_atom: float | None = None) -> ForceSource:
+def force_source(
+    engine: Any,
+    temperature_K: float,
+    atoms: int,
+    volume_per_atom: float | None = None,
+    species: Sequence[str] = (),
+) -> ForceSource:
     """What a run by an engine stands on.
 
     Args:
@@ -181,7 +186,10 @@ def force_source(engine: Any, temperature_K: float, atoms: int, volume_per_atom:
         temperature_K: Of the run.
         atoms: In its cell.
         volume_per_atom: Of its cell, Å3; None where it is not known.
+        species: Of its atoms; empty where they are not known.
     """
     if isinstance(engine, DistilledEngine):
         return engine.forces(temperature_K, atoms, volume_per_atom)
+    if isinstance(engine, CorrectedEngine):
+        return engine.forces(species, volume_per_atom)
     return ForceSource(rung="engine", method=engine.label)

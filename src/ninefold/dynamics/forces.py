@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 Rung = Literal["engine", "distilled"]
 
+SAME_VOLUME = 0.02
+"""Relative difference of volumes per atom up to which a cell is one that a potential has learnt."""
+
 
 class ForceSource(Settings):
     """Of a run's forces."""
@@ -20,13 +23,14 @@ class ForceSource(Settings):
     method: str
     """For people."""
     error: str = ""
-    """What is known of a distilled potential's error against its teacher."""
+    """What is known of a distilled potential's error against its teacher, or of a corrected engine's against the method
+    that it was corrected by."""
     limit_eV_per_A: float | None = None
     """Force error of a checked frame beyond which a run has left its ground."""
     is_claimed: bool = True
     """Whether a distilled potential is within its limits; rates are not claimed from one that is not."""
     warnings: tuple[str, ...] = ()
-    """Why rates are not claimed from it."""
+    """Why rates are not claimed from it, and where it is used beside what it learnt."""
 
     @property
     def sentence(self) -> str:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ninefold.dynamics.equivalence import Operations, operations
+from ninefold.dynamics.runs import read_run
 from ninefold.dynamics.single_points import SinglePoint, SinglePoints, force_error
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ase import Atoms
 
 ALIKE = 0.03
@@ -201,6 +204,26 @@ def equal_times(frames: int, number: int) -> list[int]:
     """
     number = min(frames, number)
     return [(place + 1) * frames // number for place in range(number)]
+
+
+def frames_at(folder: Path, atoms: Atoms, numbers: Sequence[int]) -> Iterator[tuple[int, Atoms]]:
+    """Frames of a run's folder by number, counted from 1, as ASE's atoms without a calculator.
+
+    Args:
+        folder: Of the run.
+        atoms: With the species of the run.
+        numbers: Of the frames.
+    """
+    wanted, first = set(numbers), 1
+    for chunk in read_run(folder).chunks():
+        for place, (positions, cell) in enumerate(zip(chunk.positions, chunk.cells, strict=True)):
+            if first + place in wanted:
+                copy = atoms.copy()
+                copy.set_constraint()
+                copy.set_cell(cell)
+                copy.positions = positions
+                yield first + place, copy
+        first += len(chunk)
 
 
 def check_frames(

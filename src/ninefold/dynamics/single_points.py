@@ -84,12 +84,7 @@ class SinglePoints:
         return point
 
     def _path(self, atoms: Atoms) -> Path:
-        # -0.0 and 0.0 are one place
-        rounded = [np.round(value, DECIMALS) + 0.0 for value in (atoms.cell.array, atoms.positions)]
-        key = content_key(
-            "single point", self.engine.fingerprint, atoms.get_chemical_symbols(), *(one.tolist() for one in rounded)
-        )
-        return self.folder / f"point-{key[:20]}.json"
+        return self.folder / f"{point_name(self.engine.fingerprint, atoms)}.json"
 
     def _plain(self, atoms: Atoms, point: SinglePoint) -> dict[str, Any]:
         return {
@@ -99,6 +94,55 @@ class SinglePoints:
             "forces_eV_per_A": None if point.forces is None else np.asarray(point.forces).tolist(),
             "core_seconds": point.core_seconds, "error": point.error, "notes": list(point.notes),
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoredPoint:
+    """A single point with its geometry and its method, as its file has them."""
+
+    engine: str
+    """Label of the method."""
+    method: str
+    """Fingerprint of the method."""
+    evidence: str
+    atoms: Atoms
+    point: SinglePoint
+
+
+def point_name(method: str, atoms: Atoms) -> str:
+    """Name of a geometry's file, without its ending.
+
+    Args:
+        method: Fingerprint of what computes it.
+        atoms: Periodic.
+    """
+    # -0.0 and 0.0 are one place
+    rounded = [np.round(value, DECIMALS) + 0.0 for value in (atoms.cell.array, atoms.positions)]
+    key = content_key("single point", method, atoms.get_chemical_symbols(), *(one.tolist() for one in rounded))
+    return f"point-{key[:20]}"
+
+
+def stored_point(path: Path, field: str) -> StoredPoint:
+    """A single point of a file.
+
+    Args:
+        path: As `SinglePoints` wrote it.
+        field: Where its folder was named, for the error.
+
+    Raises:
+        InputError: if it is none.
+    """
+    from ase import Atoms
+
+    point = _read(path, field)
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        atoms = Atoms(saved["species"], positions=saved["positions"], cell=saved["cell"], pbc=True)
+        if point.forces is not None and point.forces.shape != atoms.positions.shape:
+            raise ValueError("a force for each atom")
+        return StoredPoint(saved["engine"], saved["method"], saved["evidence"], atoms, point)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _no_point(path, field) from error
 
 
 def force_error(forces: np.ndarray, others: np.ndarray) -> float:
@@ -120,7 +164,7 @@ def _structure(atoms: Atoms) -> Any:
     )
 
 
-def _read(path: Path) -> SinglePoint:
+def _read(path: Path, field: str = "--out") -> SinglePoint:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         forces = saved["forces_eV_per_A"]
@@ -129,6 +173,8 @@ def _read(path: Path) -> SinglePoint:
             float(saved["core_seconds"]), saved["error"], tuple(saved["notes"]),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "--out", str(path), problem="is no single point", hint="delete it: it is computed again"
-        ) from error
+        raise _no_point(path, field) from error
+
+
+def _no_point(path: Path, field: str) -> InputError:
+    return InputError(field, str(path), problem="is no single point", hint="delete it: it is computed again")

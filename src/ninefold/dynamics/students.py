@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ninefold.dynamics.labels import LabelledFrame
 from ninefold.errors import InputError
@@ -43,13 +43,32 @@ class Trainer(Protocol):
         ...
 
 
+@runtime_checkable
+class FewFramesTrainer(Trainer, Protocol):
+    """A trainer that has settings for tens of frames beside those for hundreds."""
+
+    def for_few_frames(self) -> Trainer:
+        """The same kind of potential, smaller and smoother; this trainer stays as it is."""
+        ...
+
+
 STUDENTS = Registry(
     group="ninefold.students",
     setting="--student",
     what="a kind of potential",
     wanted="a class without arguments that gives a Trainer",
-    shipped={"nep": "ninefold.dynamics.nep:NEPTrainer"},
+    shipped={"nep": "ninefold.dynamics.nep:NEPTrainer", "pairs": "ninefold.dynamics.pairs:PairTrainer"},
 )
+
+
+def few_frames_trainer(name: str) -> Trainer:
+    """As `make_trainer`, with its settings for tens of frames where it has such; else as it is.
+
+    Raises:
+        InputError: as there.
+    """
+    made = make_trainer(name)
+    return made.for_few_frames() if isinstance(made, FewFramesTrainer) else made
 
 
 def make_trainer(name: str) -> Trainer:

@@ -17,7 +17,7 @@ from ninefold.user_code import loading, missing_package
 if TYPE_CHECKING:
     from ninefold.engines.base import Engine
 
-# abinit, vasp and distilled are named and never imported from here: they stand in layers above
+# abinit, vasp, distilled and corrected are named and never imported from here: they stand in layers above
 ENGINES = Registry(
     group="ninefold.engines",
     setting="engine.name",
@@ -31,6 +31,7 @@ ENGINES = Registry(
         "abinit": "ninefold.flows.abinit:abinit",
         "vasp": "ninefold.flows.vasp_method:vasp",
         "distilled": "ninefold.dynamics.distilled:distilled",
+        "corrected": "ninefold.dynamics.corrected:corrected",
         "emt": "ninefold.engines.ase_engine:emt",
         "lj": "ninefold.engines.ase_engine:lennard_jones",
     },
@@ -47,6 +48,10 @@ _WEIGHTS = {
     "grace": "TensorFlow model: a graph of operations, some of which read and write files",
 }
 """Engine -> what its package does with a weight file of the user's; the others take none."""
+
+
+_FOLDER_MODELS = ("distilled", "corrected")
+"""Engines whose model is a folder."""
 
 
 def engine_names() -> list[str]:
@@ -123,6 +128,20 @@ def anchored_model(model: str, folder: Path) -> str:
     path = folder / file
     # without an ending it is a name, whatever lies in the folder
     return f"{path.resolve()}{colon}{head}" if path.suffix and path.is_file() else model
+
+
+def anchored_engine(settings: EngineSettings, folder: Path) -> EngineSettings:
+    """Settings with a user's files and folders by their absolute paths: they are used in other folders, too.
+
+    Args:
+        settings: As they were given.
+        folder: What a relative path is relative to.
+    """
+    model = settings.model
+    if model is not None:
+        is_folder = settings.name in _FOLDER_MODELS
+        model = str((folder / Path(model).expanduser()).resolve()) if is_folder else anchored_model(model, folder)
+    return settings.model_copy(update={"name": ENGINES.anchored(settings.name, folder), "model": model})
 
 
 def make_engine(settings: EngineSettings) -> Engine:

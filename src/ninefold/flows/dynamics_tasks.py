@@ -176,7 +176,8 @@ def _forces(engine: CachedEngine, subject: Subject, settings: DynamicsSettings) 
     structure = subject.structure.to_structure()
     a, b, c = subject.repeats
     atoms, volume = len(structure) * a * b * c, structure.volume / len(structure)
-    return {kelvin: force_source(engine.engine, kelvin, atoms, volume) for kelvin in settings.temperatures}
+    species = [site.specie.symbol for site in structure]
+    return {kelvin: force_source(engine.engine, kelvin, atoms, volume, species) for kelvin in settings.temperatures}
 
 
 def pieces_of(store: Store, line: Line, method: str, settings: dict[str, Any]) -> list[TrajectoryRecord]:

@@ -238,13 +238,17 @@ def _is_claimed(asked: Asked, runs: Sequence[RunOf], ended: Sequence[Settled]) -
 
 
 def _force_lines(asked: Asked, runs: Sequence[Settled]) -> list[str]:
-    """What a distilled potential is worth, each sentence once."""
+    """What a distilled potential or a correction is worth, each sentence once."""
     lines = []
     for kelvin, source in asked.forces.items():
         some = [run for run in runs if run.temperature_K == kelvin]
-        if source.rung == "engine" or not some:
+        if not some:
             continue
-        lines.append(source.error)
+        if source.error:
+            lines.append(source.error)
+        if source.rung == "engine":
+            lines += source.warnings
+            continue
         checks = together(some)
         if checks is not None:
             lines.append(
