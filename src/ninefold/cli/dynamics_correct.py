@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ninefold.cli.calculation import BarrierEngineOption, ModelOption, barrier_engine, refuse
+from ninefold.cli.calculation import BarrierEngineOption, ModelOption, barrier_engine, refuse, told_by
 from ninefold.cli.options import JsonOption, console, print_json
 
 
@@ -49,7 +49,8 @@ def correct(
         refuse("--out", str(out), "is a file", "a folder")
     labels = read_check_labels([user_path(one, "folder") for one in folders], check)
     settings = anchored_engine(barrier_engine(engine, model), Path.cwd())
-    made: Any = make_engine(settings)
+    with told_by():
+        made: Any = make_engine(settings)
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse("--engine", settings.title, "has no calculator", "chgnet, sevennet, or another ASE calculator")
