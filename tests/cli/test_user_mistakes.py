@@ -193,9 +193,9 @@ PATHS = {
 VALUES = {
     "a formula of 5000 open parentheses": Case(["explain", "(" * 5000], {}, ["formula"]),
     "weights with a long name": Case(
-        ["search", "K2ReH9", "--engine", "sevennet", "--model", f"{LONG}.pth"], {}, ["engine.model", "too long"]
+        ["search", "K2ReH9", "--engine", "sevennet", "--model", f"{LONG}.pth"], {}, ["--model", "too long"]
     ),
-    "an engine with a null byte": Case(["search", "K2ReH9", "--engine", "x\0"], {}, ["engine.name"]),
+    "an engine with a null byte": Case(["search", "K2ReH9", "--engine", "x\0"], {}, ["--engine"]),
     "a million relaxations": Case(["search", "K2ReH9", "--relaxations", "1000000"], {}, ["--relaxations", "10000"]),
     "a seed of 30 digits": Case(["search", "K2ReH9", "--seed", "1" * 30], {}, ["--seed"]),
     "NaN seconds": Case(["search", "K2ReH9", "--seconds", "nan"], {}, ["--seconds"]),
