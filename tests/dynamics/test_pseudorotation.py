@@ -22,9 +22,11 @@ SHAPES = [
     (9, "tricapped trigonal prism"),
     (9, "capped square antiprism"),
 ]
+STIFF = [(3, "trigonal planar"), (4, "tetrahedron"), (6, "octahedron")]
+"""Whose other isomers are far, or none: [BH4]-, [FeH6]4-."""
 
 
-@pytest.mark.parametrize(("n", "name"), SHAPES)
+@pytest.mark.parametrize(("n", "name"), [*SHAPES, *STIFF])
 def test_vibration_alone_is_no_event(n: int, name: str) -> None:
     rng = np.random.default_rng(1)
     vectors = shell(isomers_of(n)[name].vertices, 8000, Plan(), 0.08, rng)
@@ -33,7 +35,7 @@ def test_vibration_alone_is_no_event(n: int, name: str) -> None:
     assert found.vibration_amplitude == pytest.approx(0.08, rel=0.05)
 
 
-@pytest.mark.parametrize(("n", "name"), SHAPES)
+@pytest.mark.parametrize(("n", "name"), [*SHAPES, *STIFF])
 def test_a_turn_of_the_whole_is_no_permutation(n: int, name: str) -> None:
     rng = np.random.default_rng(2)
     turned = {400 * k: Rotation.from_rotvec(np.radians(90) * _unit(rng)) for k in range(1, 10)}
@@ -41,6 +43,28 @@ def test_a_turn_of_the_whole_is_no_permutation(n: int, name: str) -> None:
     found, _ = analyse_shells(crystal([vectors]), "Re", polyhedron=name)
     assert len(found.events) == 0
     assert len(found.turns) == 9
+    assert found.separation > 3
+
+
+def test_turns_at_several_temperatures_have_a_barrier() -> None:
+    """[BH4]-, whose reorientation is what neutrons and NMR see: 10 turns at 300 K, 40 at 600 K, ln 4 of them."""
+    from dataclasses import replace
+
+    from ninefold.dynamics.analysis import analyse, barrier, turn_barrier
+    from ninefold.dynamics.rates import BOLTZMANN
+
+    rng = np.random.default_rng(5)
+    runs = []
+    for kelvin, number in ((300.0, 10), (600.0, 40)):
+        turned = {400 * k: Rotation.from_rotvec(np.radians(120) * _unit(rng)) for k in range(1, number + 1)}
+        vectors = shell(isomers_of(4)["tetrahedron"].vertices, 16800, Plan(turns=turned, passage=60), AMPLITUDE, rng)
+        runs.append(analyse(replace(crystal([vectors]), temperature_K=kelvin), "Re"))
+    assert [len(one.pseudorotation.turns) for one in runs] == [10, 40]
+    found = turn_barrier(runs)
+    assert found.barrier_eV == pytest.approx(BOLTZMANN * np.log(4) / (1 / 300 - 1 / 600), rel=1e-3)
+    assert found.low_eV < found.barrier_eV < found.high_eV
+    with pytest.raises(InputError):
+        barrier(runs)
 
 
 @pytest.mark.parametrize(("n", "name"), SHAPES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -202,7 +203,7 @@ def analyse(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse as analyse_one
-    from ninefold.dynamics.analysis import barrier, barrier_notes, barriers_by_anion
+    from ninefold.dynamics.analysis import barrier, barrier_notes, barriers_by_anion, turn_barrier
     from ninefold.dynamics.event_paths import event_path
     from ninefold.errors import InputError
 
@@ -213,13 +214,15 @@ def analyse(
             notify("trajectories", done, len(trajectories))
             found.append(analyse_one(trajectory, centre, ligands, polyhedron))
         notify("trajectories", len(trajectories), len(trajectories))
-    fit, by_anion = None, {}
+    fit, of_turns, by_anion = None, None, {}
     notes: list[str] = []
     if len({trajectory.temperature_K for trajectory in trajectories}) > 1:
         try:
             fit, by_anion, notes = barrier(found), barriers_by_anion(found), barrier_notes(found)
         except InputError as error:
-            typer.echo(f"No barrier: {error.value}; {error.hint or error.allowed}", err=True)
+            typer.echo(f"No barrier of the permutations: {error.value}; {error.hint or error.allowed}", err=True)
+        with contextlib.suppress(InputError):
+            of_turns = turn_barrier(found)
     events = [event for one in found for event in one.pseudorotation.events]
     path = event_path(events)
     paths = {
@@ -231,6 +234,7 @@ def analyse(
                 "trajectories": [one.to_dict() for one in found],
                 "path": None if path is None else path.to_dict(),
                 "barrier": None if fit is None else fit._asdict(),
+                "turn_barrier": None if of_turns is None else of_turns._asdict(),
                 "barriers_by_anion": {name: one._asdict() for name, one in by_anion.items()},
                 "barrier_notes": notes,
             }
@@ -245,5 +249,7 @@ def analyse(
         print_barrier(out, fit, path)
     for name, one_fit in by_anion.items():
         print_barrier(out, one_fit, paths[name], name)
+    if of_turns is not None:
+        print_barrier(out, of_turns, None, events="turns of the whole")
     for note in notes:
         out.print(f"  note: {note}")

@@ -75,7 +75,9 @@ def box_lines(box: Breathing) -> list[str]:
     ]  # fmt: skip
 
 
-def print_barrier(out: Any, fit: Arrhenius, path: EventPath | None, anion: str | None = None) -> None:
+def print_barrier(
+    out: Any, fit: Arrhenius, path: EventPath | None, anion: str | None = None, events: str = "permutations"
+) -> None:
     """Of several temperatures; of all anions, or of one kind."""
     name = "" if anion is None else f" of {anion}"
     found = (
@@ -84,7 +86,7 @@ def print_barrier(out: Any, fit: Arrhenius, path: EventPath | None, anion: str |
     )
     if fit.low_eV <= 0:
         found = f"none is resolved: the rates do not rise with temperature; slope over 1/T {found}"
-    out.print(f"Barrier of the permutations{name}: {found}")
+    out.print(f"Barrier of the {events}{name}: {found}")
     if path is not None:
         out.print(f"  hydrogen's path per permutation, mean of {path.events}: {path.sentence}")
 
@@ -123,7 +125,7 @@ def _stretched(fit: Stretched | None) -> str:
 
 def _passage(way: Passage | None) -> str:
     if way is None:
-        return "needs a temperature"
+        return "needs a temperature, and another isomer"
     if way.barrier_eV is None:
         return "never in the middle between two isomers in this run"
     return (

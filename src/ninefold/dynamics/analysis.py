@@ -119,16 +119,31 @@ def barrier(analyses: Sequence[DynamicsAnalysis], group: int | None = None) -> A
     Raises:
         InputError: without events at two temperatures and more, or a trajectory without a temperature.
     """
+    rates = [
+        one.pseudorotation.permutation_rate if group is None else one.anions.groups[group].permutations
+        for one in analyses
+    ]
+    return fit_arrhenius(_temperatures(analyses), rates)
+
+
+def turn_barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
+    """Barrier of the turns of whole anions, from their rates at several temperatures.
+
+    Args:
+        analyses: Of one crystal.
+
+    Raises:
+        InputError: without turns at two temperatures and more, or a trajectory without a temperature.
+    """
+    return fit_arrhenius(_temperatures(analyses), [one.pseudorotation.turn_rate for one in analyses])
+
+
+def _temperatures(analyses: Sequence[DynamicsAnalysis]) -> list[float]:
     temperatures = [analysis.pseudorotation.temperature_K for analysis in analyses]
-    if any(temperature is None for temperature in temperatures):
+    known = [float(temperature) for temperature in temperatures if temperature is not None]
+    if len(known) < len(temperatures):
         raise InputError("--temperature", None, problem="is needed of every trajectory for a barrier")
-    return fit_arrhenius(
-        [float(temperature) for temperature in temperatures if temperature is not None],
-        [
-            one.pseudorotation.permutation_rate if group is None else one.anions.groups[group].permutations
-            for one in analyses
-        ],
-    )
+    return known
 
 
 def barriers_by_anion(analyses: Sequence[DynamicsAnalysis]) -> dict[str, Arrhenius]:

@@ -26,6 +26,9 @@ CAGE = 12
 FARTHEST = 3.0
 """Squared distance of the isomers that are kept as neighbours, for vectors of length one. A permutation of three
 ligands of nine has about 1."""
+COMPLETE = 6
+"""Ligands up to which all isomers are kept, however far: they are few, and of the tetrahedron and the octahedron none
+is near."""
 _SAME = 1e-6
 """Squared distance below which two assignments are one isomer; distinct ones differ by 0.2 and more."""
 
@@ -40,7 +43,8 @@ class Isomers:
     rotations: np.ndarray
     """shape (g, n), the permutations of the vertices that proper rotations make; the identity is the first."""
     neighbours: np.ndarray
-    """shape (k, n): vertex v of an isomer goes to vertex `neighbours[j, v]`; one of each isomer, by rising distance."""
+    """shape (k, n): vertex v of an isomer goes to vertex `neighbours[j, v]`; one of each isomer, by rising distance.
+    None of three ligands, which have one isomer alone."""
     squared_distances: np.ndarray
     """shape (k,), of each neighbour."""
 
@@ -87,7 +91,8 @@ def make_isomers(name: str, vertices: np.ndarray) -> Isomers:
         name: For people.
         vertices: shape (n, 3).
     """
-    permutations, squared = _near_permutations(vertices, vertices, FARTHEST)
+    farthest = np.inf if len(vertices) <= COMPLETE else FARTHEST
+    permutations, squared = _near_permutations(vertices, vertices, farthest)
     rotations = permutations[squared < _SAME]
     seen: set[tuple[int, ...]] = {min(tuple(rotation) for rotation in rotations.tolist())}
     kept: list[int] = []

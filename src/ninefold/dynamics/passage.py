@@ -39,7 +39,7 @@ class Passage(NamedTuple):
     """Progress where the free energy is lowest: near 0 there is no barrier between two isomers."""
 
 
-def passage(shells: Sequence[tuple[np.ndarray, np.ndarray]], isomers: Isomers, temperature_K: float) -> Passage:
+def passage(shells: Sequence[tuple[np.ndarray, np.ndarray]], isomers: Isomers, temperature_K: float) -> Passage | None:
     """Free energy of the progress, of all shells together.
 
     Args:
@@ -47,7 +47,12 @@ def passage(shells: Sequence[tuple[np.ndarray, np.ndarray]], isomers: Isomers, t
             (f, n).
         isomers: Of the polyhedron.
         temperature_K: Of the run.
+
+    Returns:
+        None where the polyhedron has one isomer alone.
     """
+    if not len(isomers.neighbours):
+        return None
     near = isomers.squared_distances <= isomers.squared_distances[0] + CLOSEST
     counts = np.zeros(BINS)
     edges = np.linspace(-1.0, 0.0, BINS + 1)

@@ -179,7 +179,7 @@ def _summarise(
     time_ps = frames * step / 1000
     own = squared[isomers.name]
     amplitude = float(np.sqrt(own.mean() / (2 * shells.n - 3))) if frames else 0.0
-    closest = float(np.sqrt(isomers.squared_distances[0]))
+    closest = float(np.sqrt(isomers.squared_distances[0])) if len(isomers.squared_distances) else np.inf
     return Pseudorotation(
         centre=shells.centre,
         n=shells.n,
@@ -196,7 +196,9 @@ def _summarise(
         events=tuple(sorted(events, key=lambda event: event.time_fs)),
         permutation_rate=rate_of(events, time_ps, shells.n_frames * step / 1000),
         turns=tuple(turned),
-        turn_rate=poisson_rate(len(turned), time_ps),
+        turn_rate=_scattered_rate(
+            [(centre, turn.frame * step / 1000) for centre, turn in turned], time_ps, shells.n_frames * step / 1000
+        ),
         exchanges=tuple(shells.exchanges),
         h2_frames=shells.h2_frames,
         incomplete_frames=shells.incomplete_frames,
@@ -214,10 +216,12 @@ def rate_of(events: Sequence[Event], time_ps: float, duration_ps: float) -> Rate
         time_ps: Summed over these shells.
         duration_ps: Of the run.
     """
-    times = [
-        np.array([event.time_fs for event in events if event.centre == centre]) / 1000
-        for centre in {event.centre for event in events}
-    ]
+    return _scattered_rate([(event.centre, event.time_fs / 1000) for event in events], time_ps, duration_ps)
+
+
+def _scattered_rate(events: Sequence[tuple[int, float]], time_ps: float, duration_ps: float) -> Rate:
+    """Of centre and time (ps) of each event."""
+    times = [np.array([time for one, time in events if one == centre]) for centre in {one for one, _ in events}]
     return poisson_rate(len(events), time_ps, dispersion=dispersion_of(times, duration_ps))
 
 
