@@ -84,7 +84,7 @@ def test_what_is_refused(files: Path) -> None:
     assert "is the method of the single points itself" in refused(*CORRECT[:4], "softer.py:make", *CORRECT[5:])
     assert "--check: 'gpaw' is no method of the single points" in refused(*CORRECT, "--check", "gpaw")
     assert "--student: 'fast' is not a kind of potential" in refused(*CORRECT, "--student", "fast")
-    assert "folder: 12 single points with energy and forces are too few" in refused(*CORRECT, "--folds", "20")
+    assert "--folds: 20 leaves nothing out of some; allowed: 2 to 12, the labels" in refused(*CORRECT, "--folds", "20")
     (files / "file").write_text("")
     assert "--out: 'file' is a file" in refused(*CORRECT[:-1], "file")
     assert not (files / "correction").exists()

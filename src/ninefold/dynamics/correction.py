@@ -72,11 +72,13 @@ def correct(
     Raises:
         InputError: if there are too few labels, the engine cannot compute one, or the folder holds another correction.
     """
-    if len(labels.labels) < max(FEWEST, folds):
+    number = len(labels.labels)
+    if number < FEWEST:
         raise InputError(
-            "folder", len(labels.labels), problem="single points with energy and forces are too few",
-            allowed=f"{max(FEWEST, folds)} and more",
-        )  # fmt: skip
+            "folder", number, problem="single points with energy and forces are too few", allowed=f"{FEWEST} and more"
+        )
+    if number < folds:
+        raise InputError("--folds", folds, problem="leaves nothing out of some", allowed=f"2 to {number}, the labels")
     work = _Work(labels, engine, student, trainer, folds, seed, folder, notify, stop)
     try:
         return work.result()
