@@ -134,9 +134,9 @@ def stored_point(path: Path, field: str) -> StoredPoint:
     """
     from ase import Atoms
 
-    point = _read(path, field)
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
+        point = _of(saved)
         atoms = Atoms(saved["species"], positions=saved["positions"], cell=saved["cell"], pbc=True)
         if point.forces is not None and point.forces.shape != atoms.positions.shape:
             raise ValueError("a force for each atom")
@@ -164,16 +164,19 @@ def _structure(atoms: Atoms) -> Any:
     )
 
 
-def _read(path: Path, field: str = "--out") -> SinglePoint:
+def _read(path: Path) -> SinglePoint:
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        forces = saved["forces_eV_per_A"]
-        return SinglePoint(
-            saved["energy_eV"], None if forces is None else np.array(forces, dtype=float),
-            float(saved["core_seconds"]), saved["error"], tuple(saved["notes"]),
-        )  # fmt: skip
+        return _of(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _no_point(path, field) from error
+        raise _no_point(path, "--out") from error
+
+
+def _of(saved: dict[str, Any]) -> SinglePoint:
+    forces = saved["forces_eV_per_A"]
+    return SinglePoint(
+        saved["energy_eV"], None if forces is None else np.array(forces, dtype=float),
+        float(saved["core_seconds"]), saved["error"], tuple(saved["notes"]),
+    )  # fmt: skip
 
 
 def _no_point(path: Path, field: str) -> InputError:
