@@ -324,7 +324,7 @@ def test_path_by_a_scaled_potential_has_the_scaled_barrier(tmp_path: Path, monke
     assert row["check"]["check_barrier_eV"] == pytest.approx(1.2 * row["barrier_eV"], rel=1e-4)
     assert values["check_evidence"] == "test"
     [ends] = (tmp_path / "paths").glob("ends-*.xyz")
-    monkeypatch.setattr("ninefold.dynamics.path_ends.relax_in_cell", _never)
+    monkeypatch.setattr("ninefold.dynamics.kept_minimum.relax_in_cell", _never)
     again = CliRunner().invoke(command_line("dynamics"), [*command, "--json"], catch_exceptions=False).stdout
     assert json.loads(again) == values
     printed = CliRunner().invoke(command_line("dynamics"), command, catch_exceptions=False).stdout

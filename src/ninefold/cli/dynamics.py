@@ -31,6 +31,8 @@ from ninefold.cli.dynamics_transport import transport
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ninefold.dynamics.analysis import DynamicsAnalysis
 
 
@@ -106,7 +108,7 @@ def run(
         refuse("--pressure", pressure, "is not for a corrected engine: no stress was labelled",
                "the engine without its correction")  # fmt: skip
     atoms = supercell(file, width, max_atoms)
-    check_elements(made, atoms)
+    check_elements(made, atoms.get_chemical_symbols())
     say_beside(made, atoms)
     points = None if second is None else check_method(second, made, atoms.get_chemical_symbols(), out)
     frames = max(1, round(picoseconds * 1000 / time_step / save_every))
@@ -159,10 +161,10 @@ def supercell(file: Path, width: float, max_atoms: int) -> Any:
     return widened(structure, repeats_of(structure.lattice.matrix, width, len(structure), max_atoms))
 
 
-def check_elements(made: Any, atoms: Any) -> None:
+def check_elements(made: Any, symbols: Iterable[str]) -> None:
     """Refuse a structure with an element that an engine does not know, before anything is computed."""
     known: frozenset[str] = getattr(made, "elements", None) or frozenset()
-    unknown = sorted(set(atoms.get_chemical_symbols()) - known)
+    unknown = sorted(set(symbols) - known)
     if known and unknown:
         refuse("--engine", made.name, f"does not know {', '.join(unknown)}", ", ".join(sorted(known)))
 

@@ -36,6 +36,7 @@ def correct(
     goes on. Use it by --engine corrected --model FOLDER, as the engine of paths and run, and as the teacher of distil.
     """
     from ninefold.cli.calculation import step_progress, stopping
+    from ninefold.cli.dynamics import check_elements
     from ninefold.dynamics.check_labels import read_check_labels
     from ninefold.dynamics.correction import correct as correct_one
     from ninefold.dynamics.distil_settings import Teacher
@@ -56,10 +57,7 @@ def correct(
         refuse("--engine", settings.title, "has no calculator", "chgnet, sevennet, or another ASE calculator")
     if made.fingerprint == labels.method:
         refuse("--engine", settings.title, "is the method of the single points itself", "the engine to correct")
-    species = {symbol for label in labels.labels for symbol in label.frame.species}
-    known: frozenset[str] = getattr(made, "elements", None) or frozenset(species)
-    if unknown := sorted(species - known):
-        refuse("--engine", made.name, f"does not know {', '.join(unknown)}", ", ".join(sorted(known)))
+    check_elements(made, {symbol for label in labels.labels for symbol in label.frame.species})
     trainer = few_frames_trainer(student)
     typer.echo(f"{len(labels.labels)} single points by {labels.engine}, {made.label}, {trainer.label}", err=True)
     corrected = Teacher(calculator(), settings.model_dump(mode="json"), made.label, made.fingerprint, made.evidence)

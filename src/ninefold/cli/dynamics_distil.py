@@ -76,7 +76,7 @@ def distil(
     trainer = make_trainer(student)
     known = [] if paths is None else read_paths(paths, made.fingerprint)
     atoms = supercell(file, width, max_atoms)
-    check_elements(made, atoms)
+    check_elements(made, atoms.get_chemical_symbols())
     say_beside(made, atoms)
     typer.echo(f"{file.name}: supercell of {len(atoms)} atoms, teacher {made.label}, student {trainer.label}", err=True)
     teacher = Teacher(

@@ -60,7 +60,7 @@ def paths(
     from ninefold.cli.dynamics import check_elements, say_beside, supercell
     from ninefold.cli.dynamics_checks import check_method, print_path_checks
     from ninefold.dynamics.anion_sites import sites
-    from ninefold.dynamics.path_ends import ends_file, read_ends, relaxed_ends
+    from ninefold.dynamics.kept_minimum import ends_file, kept_minimum, read_minimum
     from ninefold.dynamics.permutations import KINDS, ways
     from ninefold.engines import make_engine
 
@@ -74,7 +74,7 @@ def paths(
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, or another ASE calculator")
-    check_elements(made, atoms)
+    check_elements(made, atoms.get_chemical_symbols())
     say_beside(made, atoms)
     if kind and (unknown := sorted(set(kind) - set(KINDS))):
         refuse("--kind", unknown[0], "is no kind of way", ", ".join(KINDS))
@@ -82,9 +82,9 @@ def paths(
     ends = None if out is None else ends_file(out, made.fingerprint, atoms)
     if not dry_run:
         with step_progress() as notify:
-            atoms = relaxed_ends(atoms, calculator(), ends, _counting(notify, "relaxation of the ends, steps"))
+            atoms = kept_minimum(atoms, calculator(), ends, _counting(notify, "relaxation of the ends, steps"))
     elif ends is not None and ends.is_file():
-        atoms = read_ends(ends)
+        atoms = read_minimum(ends)
     anions = sites(atoms, centre)
     if site and (absent := sorted(set(site) - {one.centre for one in anions})):
         refuse("--site", absent[0], "is no inequivalent anion", ", ".join(str(one.centre) for one in anions))

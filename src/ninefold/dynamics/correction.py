@@ -18,6 +18,7 @@ import numpy as np
 
 from ninefold.atomic_files import write_atomically
 from ninefold.dynamics.check_labels import CheckLabels
+from ninefold.dynamics.claims import claim
 from ninefold.dynamics.correction_errors import (
     Difference,
     compositions,
@@ -217,19 +218,7 @@ class _Work:
             "folds": [sorted(frames[place].name for place in places) for places in self.folds.held_out],
             "seed": self.seed,
         }  # fmt: skip
-        path = self.folder / CLAIM_FILE
-        there = read_json(path)
-        if there is not None:
-            if different := [key for key, value in described.items() if there.get(key) != value]:
-                raise InputError(
-                    "--out", str(self.folder), problem=f"holds another correction: {', '.join(different)} differ",
-                    allowed="a new folder, or the one that it holds",
-                )  # fmt: skip
-            return
-        if self.folder.exists() and any(self.folder.iterdir()):
-            raise InputError("--out", str(self.folder), problem="holds other files", allowed="a new or an empty folder")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, described)
+        claim(self.folder, CLAIM_FILE, "correction", described)
 
     def _say(self, step: str, done: int, total: int) -> None:
         self._notify(step, done, total)

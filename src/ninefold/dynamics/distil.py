@@ -8,7 +8,6 @@ round that was killed goes on where it was, and no frame is labelled twice.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,8 +17,8 @@ import numpy as np
 
 from ninefold.atomic_files import write_atomically
 from ninefold.dynamics import runs
-from ninefold.dynamics.bands import relax_in_cell
 from ninefold.dynamics.checks import LeftGroundError, TeacherCheck
+from ninefold.dynamics.claims import claim
 from ninefold.dynamics.distil_errors import KnownPath, barrier_row, error_rows, reasons_against
 from ninefold.dynamics.distil_settings import (
     CLAIM_FILE,
@@ -30,10 +29,10 @@ from ninefold.dynamics.distil_settings import (
     Teacher,
 )
 from ninefold.dynamics.environments import newest
+from ninefold.dynamics.kept_minimum import kept_minimum
 from ninefold.dynamics.labels import LabelledFrame, Labels, read_json, write_json
 from ninefold.dynamics.propagation import ExplodedError, RunSettings
 from ninefold.dynamics.students import Trainer
-from ninefold.errors import InputError
 from ninefold.keys import content_key, file_checksum
 
 if TYPE_CHECKING:
@@ -287,19 +286,10 @@ class _Work:
 
     def _minimum(self, atoms: Atoms) -> Atoms:
         """The supercell relaxed in its cell: a file that runs can start from."""
-        from ase.io import read, write
-
         path = self.folder / START_FILE
         if not path.is_file():
             self._say("relaxation", 0, 1)
-            relaxed = atoms.copy()
-            relaxed.calc = self.teacher.calculator
-            relax_in_cell(relaxed)
-            relaxed.calc = None
-            text = io.StringIO()
-            write(text, relaxed, format="extxyz")
-            write_atomically(path, text.getvalue().encode())
-        minimum: Any = read(path, format="extxyz")
+        minimum = kept_minimum(atoms.copy(), self.teacher.calculator, path, None)
         minimum.calc = None
         return minimum
 
@@ -319,19 +309,7 @@ class _Work:
             "settings": self.settings.model_dump(mode="json", exclude=_NOT_CLAIMED),
             "paths": [[known.title, known.barrier_eV] for known in self.known],
         }
-        path = self.folder / CLAIM_FILE
-        there = read_json(path)
-        if there is not None:
-            if different := [key for key, value in described.items() if there.get(key) != value]:
-                raise InputError(
-                    "--out", str(self.folder), problem=f"holds another distillation: {', '.join(different)} differ",
-                    allowed="a new folder, or the one that it holds",
-                )  # fmt: skip
-            return
-        if self.folder.exists() and any(self.folder.iterdir()):
-            raise InputError("--out", str(self.folder), problem="holds other files", allowed="a new or an empty folder")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, described)
+        claim(self.folder, CLAIM_FILE, "distillation", described)
 
     def _say(self, step: str, done: int, total: int) -> None:
         self._notify(step, done, total)

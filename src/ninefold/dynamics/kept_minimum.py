@@ -1,4 +1,4 @@
-"""The relaxed structure that all paths of a folder begin and end in: computed once, in a file written whole."""
+"""A relaxed structure that much begins with, all paths of a folder or a distillation: once, in a file written whole."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECIMALS = 6
 
 
 def ends_file(folder: Path, method: str, atoms: Atoms) -> Path:
-    """Where the ends are kept.
+    """Where the ends of a folder's paths are kept.
 
     Args:
         folder: Of the paths.
@@ -34,14 +34,17 @@ def ends_file(folder: Path, method: str, atoms: Atoms) -> Path:
     return folder / f"ends-{content_key('ends', method, atoms.get_chemical_symbols(), *rounded)[:16]}.xyz"
 
 
-def relaxed_ends(atoms: Atoms, calculator: Any, path: Path | None, notify: Callable[[int], None]) -> Atoms:
+def kept_minimum(atoms: Atoms, calculator: Any, path: Path | None, notify: Callable[[int], None] | None) -> Atoms:
     """The structure relaxed in its cell, with the calculator.
 
     Args:
         atoms: Changed.
         calculator: ASE's.
-        path: Of `ends_file`: read if it is there, else written; None to keep nothing.
+        path: Read if it is there, else written; None to keep nothing.
         notify: Called with the steps done.
+
+    Returns:
+        As it is in the file, so that the first call and the later ones have the same positions.
 
     Raises:
         InputError: if the file holds no structure.
@@ -59,14 +62,13 @@ def relaxed_ends(atoms: Atoms, calculator: Any, path: Path | None, notify: Calla
         write(text, atoms, format="extxyz")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text.getvalue().encode())
-    # the positions of a file, so that the first call and the later ones have the same
-    kept = read_ends(path)
+    kept = read_minimum(path)
     kept.calc = calculator
     return kept
 
 
-def read_ends(path: Path) -> Atoms:
-    """Ends that were kept, without a calculator.
+def read_minimum(path: Path) -> Atoms:
+    """A structure that was kept, without a calculator.
 
     Raises:
         InputError: if the file holds no structure.
