@@ -133,7 +133,8 @@ def test_one_temperature_gives_no_barrier() -> None:
 @pytest.mark.parametrize("n", [7, 8, 9])
 def test_random_permutations_with_noise_give_their_rate(n: int) -> None:
     """A Poisson process of permutations, two shells, vibration: the number found is the number planned."""
-    from ninefold.dynamics.pseudorotation import SHORTEST_STAY_FS, analyse_shells
+    from ninefold.dynamics.pseudorotation import analyse_shells
+    from ninefold.dynamics.tracking import SHORTEST_STAY_FS
 
     rng = np.random.default_rng(n)
     name = {7: "capped octahedron", 8: "square antiprism", 9: "tricapped trigonal prism"}[n]

@@ -99,6 +99,11 @@ class CandidateRow:
     pseudorotation_barrier_high: float | None
     pseudorotation_rate_300: float | None
     pseudorotation_rate_300_high: float | None
+    site_exchange_barrier: float | None
+    site_exchange_barrier_low: float | None
+    site_exchange_barrier_high: float | None
+    site_exchange_rate_300: float | None
+    site_exchange_rate_300_high: float | None
     cation_diffusion_300: float | None
     cation_diffusion_300_high: float | None
     cation_jump_barrier: float | None

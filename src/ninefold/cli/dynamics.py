@@ -205,7 +205,13 @@ def analyse(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse as analyse_one
-    from ninefold.dynamics.analysis import barrier, barrier_notes, barriers_by_anion, turn_barrier
+    from ninefold.dynamics.analysis import (
+        barrier,
+        barrier_notes,
+        barriers_by_anion,
+        site_exchange_barriers,
+        turn_barrier,
+    )
     from ninefold.dynamics.event_paths import event_path
     from ninefold.errors import InputError
 
@@ -216,7 +222,7 @@ def analyse(
             notify("trajectories", done, len(trajectories))
             found.append(analyse_one(trajectory, centre, ligands, polyhedron))
         notify("trajectories", len(trajectories), len(trajectories))
-    fit, of_turns, by_anion = None, None, {}
+    fit, of_turns, by_anion, of_exchanges = None, None, {}, {}
     notes: list[str] = []
     if len({trajectory.temperature_K for trajectory in trajectories}) > 1:
         try:
@@ -225,6 +231,8 @@ def analyse(
             typer.echo(f"No barrier of the permutations: {error.value}; {error.hint or error.allowed}", err=True)
         with contextlib.suppress(InputError):
             of_turns = turn_barrier(found)
+        with contextlib.suppress(InputError):
+            of_exchanges = site_exchange_barriers(found)
     events = [event for one in found for event in one.pseudorotation.events]
     path = event_path(events)
     paths = {
@@ -238,6 +246,9 @@ def analyse(
                 "barrier": None if fit is None else fit._asdict(),
                 "turn_barrier": None if of_turns is None else of_turns._asdict(),
                 "barriers_by_anion": {name: one._asdict() for name, one in by_anion.items()},
+                "site_exchange_barriers": [
+                    {"anion": anion, "kind": kind} | one._asdict() for (anion, kind), one in of_exchanges.items()
+                ],
                 "barrier_notes": notes,
             }
         )
@@ -253,5 +264,7 @@ def analyse(
         print_barrier(out, one_fit, paths[name], name)
     if of_turns is not None:
         print_barrier(out, of_turns, None, events="turns of the whole")
+    for (anion, kind), one_fit in of_exchanges.items():
+        print_barrier(out, one_fit, None, anion, events=f"site exchange ({kind})")
     for note in notes:
         out.print(f"  note: {note}")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ninefold.dynamics.pockets import Connection
     from ninefold.dynamics.pseudorotation import Pseudorotation
     from ninefold.dynamics.rates import Arrhenius, Rate
+    from ninefold.dynamics.site_exchange import SiteExchanges
 
 MOST_KINDS = 6
 """Kinds of permutations that are listed."""
@@ -52,6 +53,7 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
             f"  {group.name:<19} {_count(len(group.centres), 'anion')}, e.g. at ({place_of}) of the cell that was run: "
             f"permutations {_rate(group.permutations)}; turns {group.turns.events}"
         )
+    _print_site_exchanges(out, analysis.site_exchanges, several=len(analysis.anions.groups) > 1)
     for place, (kind, count) in enumerate(found.kinds.items()):
         if place == MOST_KINDS:
             out.print(f"  ... and {len(found.kinds) - MOST_KINDS} more kinds of permutations")
@@ -62,6 +64,24 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
         out.print(f"  kind {place + 1:<14} {count} times: {moved} by more than {MOVED:g} of M-H; path {path.sentence}")
     for note in analysis.notes:
         out.print(f"  note: {note}")
+
+
+def _print_site_exchanges(out: Any, exchanges: SiteExchanges | None, *, several: bool) -> None:
+    if exchanges is None:
+        return
+    from ninefold.dynamics.site_exchange import ANY
+
+    out.print(
+        f"  {'site exchange':<19} of ligands that end on each other's places in the crystal, from which they are "
+        f"{exchanges.amplitude:.3f} of M-H in each direction ({exchanges.separation:.1f} amplitudes from the middle)"
+    )
+    for anion in dict.fromkeys(one.anion for one in exchanges.rates):
+        rows = [one for one in exchanges.rates if one.anion == anion]
+        for row in rows[: MOST_KINDS + 1]:
+            way = "" if row.kind == ANY or not row.rate.events else f"; {row.displacement:.2f} Å of all together"
+            out.print(f"    {anion + ' ' if several else ''}{row.kind + ':':<17} {_rate(row.rate)}{way}")
+        if len(rows) > MOST_KINDS + 1:
+            out.print(f"    ... and {_count(len(rows) - MOST_KINDS - 1, 'more kind')}")
 
 
 def box_lines(box: Breathing) -> list[str]:

@@ -16,9 +16,10 @@ from ninefold.dynamics.density import body_density, lab_density
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.passage import Passage, passage
 from ninefold.dynamics.pockets import Connection, connection
-from ninefold.dynamics.pseudorotation import SHORTEST_STAY_FS, Pseudorotation, ShellHistory, analyse_shells
+from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
 from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Arrhenius, fit_arrhenius
-from ninefold.dynamics.tracking import COMMIT
+from ninefold.dynamics.site_exchange import SiteExchanges, site_exchanges
+from ninefold.dynamics.tracking import COMMIT, SHORTEST_STAY_FS
 from ninefold.dynamics.trajectory import Trajectory
 from ninefold.errors import InputError
 
@@ -59,11 +60,14 @@ class DynamicsAnalysis:
     """What moved the atoms: rung, method, and what is known of its error; every rate stands on it."""
     anions: AnionGroups = field(default_factory=lambda: AnionGroups((), "not looked at"))
     """Rates of the anions that symmetry makes alike."""
+    site_exchanges: SiteExchanges | None = None
+    """Ligands that go to each other's places in the crystal; None without a shell."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys; events in full."""
         values = asdict(self)
         values["pseudorotation"]["kinds"] = self.pseudorotation.kinds
+        values["site_exchanges"] = None if self.site_exchanges is None else self.site_exchanges.to_dict()
         values["anions"] = {"symmetry": self.anions.symmetry, "groups": [one.to_dict() for one in self.anions.groups]}
         return values
 
@@ -102,10 +106,15 @@ def analyse(
             [(one.vectors, one.orientation.assignments) for one in histories], isomers, trajectory.temperature_K
         )
     forces = "not known" if trajectory.forces is None else trajectory.forces.sentence
-    notes = tuple(_notes(found, trajectory, is_chosen=polyhedron is not None))
+    anions = by_anion(trajectory, found, histories)
+    exchanges = site_exchanges(
+        histories, isomers_of(found.n)[found.polyhedron], {one.name: one.centres for one in anions.groups},
+        found.mean_distance, trajectory.time_step_fs, found.duration_ps, commit,
+    )  # fmt: skip
+    notes = (*_notes(found, trajectory, is_chosen=polyhedron is not None), *_exchange_notes(exchanges))
     return DynamicsAnalysis(
-        trajectory.source, found, lab, body, lab_curve, body_curve, surfaces, way, lab_surface, notes, forces,
-        by_anion(trajectory, found, histories),
+        trajectory.source, found, lab, body, lab_curve, body_curve, surfaces, way, lab_surface, notes, forces, anions,
+        exchanges,
     )  # fmt: skip
 
 
@@ -161,6 +170,34 @@ def barriers_by_anion(analyses: Sequence[DynamicsAnalysis]) -> dict[str, Arrheni
     return found
 
 
+def site_exchange_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[tuple[str, str], Arrhenius]:
+    """Barrier of each kind of site exchange of each kind of anion, where two temperatures and more have enough events.
+
+    Args:
+        analyses: Of one crystal, at several temperatures; in which the same anions are alike.
+
+    Returns:
+        By name of the anion and kind; empty where the runs do not agree on which anions are alike, or the ligands have
+        no places of their own at some temperature.
+
+    Raises:
+        InputError: of a trajectory without a temperature.
+    """
+    temperatures = _temperatures(analyses)
+    exchanges = [one.site_exchanges for one in analyses if one.site_exchanges is not None]
+    kinds = {tuple(group.centres for group in one.anions.groups) for one in analyses}
+    if len(kinds) != 1 or len(exchanges) < len(analyses) or min(e.separation for e in exchanges) < CLEAR_SEPARATION:
+        return {}
+    names = dict.fromkeys((rate.anion, rate.kind) for one in exchanges for rate in one.rates)
+    found = {}
+    for anion, kind in names:
+        rates = [one.rate(anion, kind) for one in exchanges]
+        enough = {kelvin for kelvin, rate in zip(temperatures, rates, strict=True) if rate.events >= FEWEST_EVENTS}
+        if len(enough) > 1:
+            found[anion, kind] = fit_arrhenius(temperatures, rates)
+    return found
+
+
 def barrier_notes(analyses: Sequence[DynamicsAnalysis]) -> list[str]:
     """What the slope of rates over 1/T is not.
 
@@ -200,6 +237,16 @@ def _anion_surfaces(
         density = body_density(vectors, 1.5 * found.mean_distance, temperature, SHELL_RESOLUTION)
         surfaces[centre] = connection(density, SMOOTHING, depth)
     return surfaces
+
+
+def _exchange_notes(exchanges: SiteExchanges | None) -> list[str]:
+    if exchanges is None or exchanges.separation >= CLEAR_SEPARATION:
+        return []
+    return [
+        f"ligands are off their places in the crystal by {exchanges.amplitude:.2f} of M-H in each direction, and two "
+        f"places that exchange are {exchanges.separation:.1f} amplitudes from the middle: site exchange is not told "
+        f"from vibration, or the anion has no one orientation in this run"
+    ]
 
 
 def _notes(found: Pseudorotation, trajectory: Trajectory, *, is_chosen: bool) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 HIGHEST_BARRIER = 0.6
-"""eV; a mechanism above it is not seen in any run, and not compared."""
+"""eV; a mechanism above it is not seen in any run, and compared only where it is the lowest of its anion."""
 PATHS_PER_SITE = 3
 """The lowest mechanisms of each anion that are compared."""
 BAND_FMAX, BAND_STEPS = 0.05, 300
@@ -44,7 +44,7 @@ def read_paths(folder: Path, method: str) -> list[KnownPath]:
         method: Fingerprint of the teacher; paths of others are refused.
 
     Raises:
-        InputError: if there are no converged paths below the highest barrier, or they are of another method.
+        InputError: if there are no converged paths, or they are of another method.
     """
     from ase.io import read
 
@@ -54,16 +54,16 @@ def read_paths(folder: Path, method: str) -> list[KnownPath]:
             "--paths", str(folder), problem=f"holds paths by {foreign[0].get('engine', 'another engine')}",
             allowed="paths by the engine that is distilled",
         )  # fmt: skip
-    good = [(path, row) for path, row in rows if row["is_converged"] and row["barrier_eV"] <= HIGHEST_BARRIER]
+    good = [(path, row) for path, row in rows if row["is_converged"]]
     if not good:
         raise InputError(
-            "--paths", str(folder), problem=f"holds no converged path below {HIGHEST_BARRIER:g} eV",
+            "--paths", str(folder), problem="holds no converged path",
             allowed="the folder of ninefold dynamics paths --out",
         )  # fmt: skip
     found = []
     for site in sorted({row["site"] for _, row in good}):
         here = sorted((one for one in good if one[1]["site"] == site), key=lambda one: one[1]["barrier_eV"])
-        for path, row in here[:PATHS_PER_SITE]:
+        for path, row in here[:1] + [one for one in here[1:PATHS_PER_SITE] if one[1]["barrier_eV"] <= HIGHEST_BARRIER]:
             images: Any = read(path.with_suffix(".xyz"), index=":")
             title = f"site {site}: {row['kind']} {row['permutation']}"
             found.append(KnownPath(title, row["barrier_eV"], tuple(images)))

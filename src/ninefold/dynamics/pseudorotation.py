@@ -18,13 +18,10 @@ from ninefold.dynamics.isomers import Isomers, isomers_of, shape_measure
 from ninefold.dynamics.rates import Rate, dispersion_of, poisson_rate
 from ninefold.dynamics.shells import Exchange, Segment, Shells, follow_shells, ligand_vectors
 from ninefold.dynamics.superposition import rotation_matrix
-from ninefold.dynamics.tracking import COMMIT, Permutation, permutations, track
+from ninefold.dynamics.tracking import COMMIT, Permutation, permutations, track, without_short_stays
 from ninefold.dynamics.trajectory import Trajectory
 from ninefold.errors import InputError
 
-SHORTEST_STAY_FS = 60.0
-"""An isomer that is left again within this time was passed, or was a fluctuation: some two periods of the bending
-modes, 800 to 900 cm^-1."""
 FEWEST_FRAMES = 20
 """Shorter segments are not followed: there is nothing to average over."""
 MOVED = 0.35
@@ -223,34 +220,6 @@ def _scattered_rate(events: Sequence[tuple[int, float]], time_ps: float, duratio
     """Of centre and time (ps) of each event."""
     times = [np.array([time for one, time in events if one == centre]) for centre in {one for one, _ in events}]
     return poisson_rate(len(events), time_ps, dispersion=dispersion_of(times, duration_ps))
-
-
-def without_short_stays(
-    events: Sequence[Permutation], isomers: Isomers, time_step_fs: float, shortest_fs: float = SHORTEST_STAY_FS
-) -> list[Permutation]:
-    """Permutations from one stay to the next: isomers that were only passed are left out.
-
-    Args:
-        events: Of one shell, by time.
-        isomers: Of the polyhedron.
-        time_step_fs: Between frames.
-        shortest_fs: A stay in an isomer that counts.
-
-    Returns:
-        A passage over several isomers is one permutation; one that ends where it began is none.
-    """
-    kept: list[Permutation] = []
-    for event in events:
-        if kept and (event.frame - kept[-1].frame) * time_step_fs < shortest_fs:
-            first = kept.pop()
-            if isomers.canonical(event.after) == isomers.canonical(first.before):
-                continue
-            relative = event.after[np.argsort(first.before)]
-            event = Permutation(
-                event.frame, first.left, first.before, event.after, isomers.squared_distance_of(relative)
-            )
-        kept.append(event)
-    return kept
 
 
 def _event(event: Permutation, segment: Segment, isomers: Isomers, distance: float, time_step_fs: float) -> Event:

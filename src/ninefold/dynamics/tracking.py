@@ -12,7 +12,8 @@ in the old isomer to +1 in the new one, and the shell goes over at `COMMIT`. On 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numba
 import numpy as np
@@ -23,7 +24,22 @@ from ninefold.dynamics.superposition import squared_distance
 COMMIT = 0.6
 """Progress from one isomer (-1) to another (+1) at which a permutation counts. Vibration with an amplitude of 0.1 of
 the bond length in each direction makes it fluctuate by 0.34 between the closest isomers of nine ligands (docs)."""
+SHORTEST_STAY_FS = 60.0
+"""An arrangement that is left again within this time was passed, or was a fluctuation: some two periods of the bending
+modes, 800 to 900 cm^-1."""
 _SAME = 1e-6
+
+
+class Arrangements(Protocol):
+    """What ligands are arranged on: the vertices of a polyhedron, or places in a crystal."""
+
+    def canonical(self, assignment: np.ndarray) -> tuple[int, ...]:
+        """Equal for assignments that are one arrangement."""
+        ...
+
+    def squared_distance_of(self, permutation: np.ndarray) -> float:
+        """Between an arrangement and what a permutation of its vertices makes of it."""
+        ...
 
 
 class Track(NamedTuple):
@@ -80,16 +96,64 @@ def permutations(vectors: np.ndarray, found: Track, isomers: Isomers, commit: fl
         isomers: Of the polyhedron.
         commit: Progress at which a permutation counts, 0 to 1.
     """
+    return gone_over(vectors, found.assignments, isomers.vertices, commit, is_turned=True)
+
+
+def gone_over(
+    vectors: np.ndarray, assignments: np.ndarray, vertices: np.ndarray, commit: float = COMMIT, *, is_turned: bool
+) -> list[Permutation]:
+    """When the shell went over from one arrangement of its ligands to another, vibration left out.
+
+    Args:
+        vectors: shape (f, n, 3), unit vectors.
+        assignments: shape (f, n), the nearest arrangement of each frame.
+        vertices: shape (n, 3).
+        commit: Progress at which a permutation counts, 0 to 1.
+        is_turned: Whether the vertices are turned onto the ligands as a whole, as those of isomers are; else they stay
+            where they are.
+    """
     frames, lefts, distances = _go_over(
-        np.ascontiguousarray(vectors, dtype=float), found.assignments, isomers.vertices, commit
-    )
+        np.ascontiguousarray(vectors, dtype=float), np.ascontiguousarray(assignments, dtype=np.int64),
+        np.ascontiguousarray(vertices, dtype=float), commit, is_turned,
+    )  # fmt: skip
     events = []
-    current = found.assignments[0]
+    current = assignments[0]
     for frame, left, distance in zip(frames, lefts, distances, strict=True):
-        after = found.assignments[frame]
+        after = assignments[frame]
         events.append(Permutation(int(frame), int(left), current, after, float(distance)))
         current = after
     return events
+
+
+def without_short_stays(
+    events: Sequence[Permutation],
+    arrangements: Arrangements,
+    time_step_fs: float,
+    shortest_fs: float = SHORTEST_STAY_FS,
+) -> list[Permutation]:
+    """Permutations from one stay to the next: arrangements that were only passed are left out.
+
+    Args:
+        events: Of one shell, by time.
+        arrangements: Isomers of a polyhedron, or places in a crystal.
+        time_step_fs: Between frames.
+        shortest_fs: A stay in an arrangement that counts.
+
+    Returns:
+        A passage over several arrangements is one permutation; one that ends where it began is none.
+    """
+    kept: list[Permutation] = []
+    for event in events:
+        if kept and (event.frame - kept[-1].frame) * time_step_fs < shortest_fs:
+            first = kept.pop()
+            if arrangements.canonical(event.after) == arrangements.canonical(first.before):
+                continue
+            relative = event.after[np.argsort(first.before)]
+            event = Permutation(
+                event.frame, first.left, first.before, event.after, arrangements.squared_distance_of(relative)
+            )
+        kept.append(event)
+    return kept
 
 
 def _closest_equivalent(assignment: np.ndarray, previous: np.ndarray, isomers: Isomers) -> np.ndarray:
@@ -141,8 +205,19 @@ def _follow(
 
 
 @numba.njit(cache=True)
+def _distance(moving: np.ndarray, fixed: np.ndarray, assignment: np.ndarray, is_turned: bool) -> float:
+    if is_turned:
+        return squared_distance(moving, fixed, assignment)
+    total = 0.0
+    for index in range(len(assignment)):
+        for axis in range(3):
+            total += (moving[index, axis] - fixed[assignment[index], axis]) ** 2
+    return total
+
+
+@numba.njit(cache=True)
 def _go_over(
-    vectors: np.ndarray, assignments: np.ndarray, vertices: np.ndarray, commit: float
+    vectors: np.ndarray, assignments: np.ndarray, vertices: np.ndarray, commit: float, is_turned: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = vectors.shape[1]
     frames, lefts, distances = [0 for _ in range(0)], [0 for _ in range(0)], [0.0 for _ in range(0)]
@@ -156,12 +231,12 @@ def _go_over(
         nearest = assignments[frame]
         for vertex in range(n):
             relative[vertex] = nearest[inverse[vertex]]
-        between = squared_distance(vertices, vertices, relative)
+        between = _distance(vertices, vertices, relative, is_turned)
         if between < _SAME:
             left = frame
             continue
-        own = squared_distance(vectors[frame], vertices, committed)
-        other = squared_distance(vectors[frame], vertices, nearest)
+        own = _distance(vectors[frame], vertices, committed, is_turned)
+        other = _distance(vectors[frame], vertices, nearest, is_turned)
         progress = (own - other) / between
         if progress < -commit:
             left = frame

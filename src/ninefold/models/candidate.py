@@ -127,6 +127,11 @@ class Candidate(Record):
     pseudorotation_barrier_high: float | None = None
     pseudorotation_rate_300: float | None = None
     pseudorotation_rate_300_high: float | None = None
+    site_exchange_barrier: float | None = None
+    site_exchange_barrier_low: float | None = None
+    site_exchange_barrier_high: float | None = None
+    site_exchange_rate_300: float | None = None
+    site_exchange_rate_300_high: float | None = None
     cation_diffusion_300: float | None = None
     cation_diffusion_300_high: float | None = None
     cation_jump_barrier: float | None = None

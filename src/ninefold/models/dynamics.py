@@ -178,6 +178,55 @@ class IonJumps(BaseModel):
     notes: list[str] = Field(default_factory=list)
 
 
+class ExchangesAt(BaseModel):
+    """Exchanges of one kind at one temperature, all replicas together."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature_K: float
+    events: int
+    anion_ps: float
+    """Time in which they were looked for, all anions of this kind together."""
+    rate: StoredInterval
+    """Per anion and ps."""
+
+
+class ExchangeKind(BaseModel):
+    """Exchanges of one kind by anions of one kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    """As of paths: turn, ring of three, exchange of two, ...; `any` for all together."""
+    displacement: float | None = None
+    """Å, mean: root of the ligands' summed squared straight ways; None where none was seen."""
+    temperatures: list[ExchangesAt]
+    """By rising temperature."""
+    barrier: StoredInterval | None = None
+    """meV: fitted, or a lower bound where none was seen; None: not resolved."""
+    rate_300: StoredInterval | None = None
+    """Per anion and ps at 300 K: of runs there, else by Arrhenius' law, else an upper bound."""
+
+
+class AnionExchanges(BaseModel):
+    """Ligands that go to each other's places in the crystal, of the anions that symmetry makes alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    anion: str
+    """Re1, Re2, ..."""
+    count: int
+    fractional: list[float]
+    """shape (3,), of one of them, in the supercell."""
+    kinds: list[ExchangeKind]
+    """`any` first, then the most frequent."""
+
+    @property
+    def total(self) -> ExchangeKind:
+        """Of all kinds."""
+        return self.kinds[0]
+
+
 class DynamicsRecord(Record):
     """What runs of one structure by one method say. id = hash of the last piece of each run and of the analysis."""
 
@@ -213,6 +262,8 @@ class DynamicsRecord(Record):
     ions: list[IonDiffusion] = Field(default_factory=list)
     jumps: list[IonJumps] = Field(default_factory=list)
     """Of each cation whose sites were found."""
+    site_exchanges: list[AnionExchanges] = Field(default_factory=list)
+    """Empty where shells could not be followed, or ligands have no places of their own at some temperature."""
     rung: str = "engine"
     """What moved the atoms: engine, or distilled: a potential fitted to one for this compound."""
     is_claimed: bool = True
@@ -232,6 +283,16 @@ class DynamicsRecord(Record):
     core_seconds: float
     """Of the runs."""
     created: str
+
+    @property
+    def most_exchanging(self) -> AnionExchanges | None:
+        """The anions whose ligands exchange places most often at 300 K; else those with the highest bound."""
+
+        def rate(one: AnionExchanges) -> tuple[bool, float]:
+            at = one.total.rate_300 or StoredInterval()
+            return at.value is not None, at.value or at.high or 0.0
+
+        return max(self.site_exchanges, key=rate, default=None)
 
     @property
     def fastest(self) -> IonDiffusion | None:

@@ -335,6 +335,37 @@ _TABLE = (
         "upper end of its 95 % interval; where no permutation was seen, an upper bound",
     ),
     (
+        "site_exchange_barrier",
+        "float",
+        "meV",
+        "E(exch)",
+        "barrier of exchanges that end with ligands on each other's places in the crystal, of the anions that make "
+        "most of them, fitted to their rates at several temperatures; none where it is not resolved",
+    ),
+    (
+        "site_exchange_barrier_low",
+        "float",
+        "meV",
+        "E(exch) from",
+        "lower end of its 95 % interval; where no exchange was seen, a lower bound that assumes 10 attempts per ps",
+    ),
+    ("site_exchange_barrier_high", "float", "meV", "E(exch) to", "upper end of its 95 % interval"),
+    (
+        "site_exchange_rate_300",
+        "float",
+        "1/ps",
+        "k(exch)",
+        "exchanges of places per anion and ps at 300 K, of runs there or by the fitted barrier; none where none was "
+        "seen",
+    ),
+    (
+        "site_exchange_rate_300_high",
+        "float",
+        "1/ps",
+        "k(exch) to",
+        "upper end of its 95 % interval; where no exchange was seen, an upper bound",
+    ),
+    (
         "cation_diffusion_300",
         "float",
         "cm2/s",

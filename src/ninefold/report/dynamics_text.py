@@ -63,6 +63,8 @@ def dynamics_facts(record: Mapping[str, Any]) -> list[str]:
         facts.append(f"Permutations of the ligands of {anion}: barrier not resolved.")
     if record.get("rate_300") is not None:
         facts.append(f"Permutations per anion and ps {_AROUND_300}: {interval(record['rate_300'])}.")
+    for one in record.get("site_exchanges", ()):
+        facts += _exchange_facts(one)
     for ion in record["ions"]:
         at = interval(ion["at_300"])
         if at != MISSING:
@@ -73,6 +75,24 @@ def dynamics_facts(record: Mapping[str, Any]) -> list[str]:
     if record["is_too_short"]:
         facts.append("Too short for its claim: a barrier of permutations cannot be told from these runs.")
     return [*facts, *(f"Note: {text}" for text in record["warnings"])]
+
+
+def _exchange_facts(anion: Mapping[str, Any]) -> list[str]:
+    """Ligands of one kind of anion that go to each other's places: rates and barrier by kind."""
+    facts = []
+    count = f"{anion['count']} anion{'' if anion['count'] == 1 else 's'}"
+    for one in anion["kinds"]:
+        if one is not anion["kinds"][0] and one["barrier"] is None:
+            continue
+        barrier = "not resolved" if one["barrier"] is None else f"{interval(one['barrier'])} meV"
+        rates = ", ".join(
+            f"{at['temperature_K']:g} K {interval(at['rate'])} ({at['events']} seen)" for at in one["temperatures"]
+        )
+        facts.append(
+            f"Ligands of {anion['anion']} ({count}) that exchange places in the crystal, {one['kind']}: "
+            f"barrier {barrier}; per anion and ps: {rates}."
+        )
+    return facts
 
 
 def _jump_facts(ion: Mapping[str, Any]) -> list[str]:

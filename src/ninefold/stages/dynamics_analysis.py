@@ -16,6 +16,7 @@ from ninefold.errors import InputError
 from ninefold.models.dynamics import AtTemperature, DynamicsRecord
 from ninefold.models.lines import blob_id
 from ninefold.stages.dynamics import dynamics_id, encode_curves
+from ninefold.stages.dynamics_exchanges import exchanges_of
 from ninefold.stages.dynamics_jumps import jumps_of
 from ninefold.stages.dynamics_law import (
     MILLI,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ninefold.dynamics.forces import ForceSource
     from ninefold.dynamics.transport import Transport
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 """Rises when an analysis says something else of the same trajectories; in the id of its record."""
 
 
@@ -109,6 +110,8 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
     )
     jumps, problems = jumps_of(asked.cations, ended, shells)
     warnings += problems
+    exchanges, problems = exchanges_of({run: shells[run] for run in ended if run in shells})
+    warnings += problems
     barrier, is_too_short = barrier_of(rates)
     if is_too_short and rates:
         warnings.append(
@@ -126,7 +129,7 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
             "barrier": barrier, "rate_300": rate_300(rates), "is_too_short": is_too_short, "warnings": warnings,
             "ions": [ion_of(ion, temperatures) for ion in asked.cations
                      if any(ion in one.diffusion for one in temperatures)],
-            "jumps": jumps, "curves": blob_id(content),
+            "jumps": jumps, "site_exchanges": exchanges, "curves": blob_id(content),
         }
     )  # fmt: skip
     return StageResult([record], Counts("candidates", 1, 1), {blob_id(content): content})

@@ -1,0 +1,275 @@
+"""Which ligand is on which place of its anion in the crystal, and when ligands exchange their places.
+
+A permutational isomer (`ninefold.dynamics.tracking`) knows the anion alone, and vibration carries a soft anion from one
+to the next and back. The crystal gives each anion an orientation and each of its ligands a place. A site exchange ends
+with ligands on each other's places: rings of three, turns of the whole. It restores the crystal, so that it is what
+`ninefold dynamics paths` computes barriers of, and what NMR and quasi-elastic neutron scattering see.
+
+The places are the means of the ligands' directions, found as in k-means, with one ligand on each: assign, average,
+repeat, from several frames; the assignment of the least squared distance is exact (Kuhn & Munkres). Hysteresis is that
+of permutations: vibration is no exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ninefold.dynamics.isomers import Isomers, cycles, nearest_assignment
+from ninefold.dynamics.permutations import EXCHANGE, RING, TURN
+from ninefold.dynamics.pseudorotation import ShellHistory
+from ninefold.dynamics.rates import Rate, dispersion_of, poisson_rate
+from ninefold.dynamics.tracking import COMMIT, Permutation, gone_over, without_short_stays
+
+ANY = "any"
+"""Of all kinds together."""
+_NUMBERS = {4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
+_STARTS, _SAMPLE, _STEPS = 6, 1000, 30
+"""Frames from which places are looked for, frames that they are averaged over, and steps, at most."""
+_CHUNK = 20_000
+"""Frames that are assigned at once."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places of an anion's ligands in the crystal's directions."""
+
+    directions: np.ndarray
+    """shape (n, 3): means of unit vectors, shorter than one as far as the ligands librate."""
+    amplitude: float
+    """Root mean square deviation of a ligand's direction from its place, per direction, in units of M-H."""
+
+    @property
+    def separation(self) -> float:
+        """Half the distance to the arrangement with the two closest places exchanged, over the amplitude."""
+        steps = np.linalg.norm(self.directions[:, None] - self.directions, axis=2)
+        closest = float(steps[~np.eye(len(steps), dtype=bool)].min())
+        return closest / np.sqrt(2) / self.amplitude if self.amplitude else np.inf
+
+    def canonical(self, assignment: np.ndarray) -> tuple[int, ...]:
+        """The assignment itself: places of a crystal are not turned into each other."""
+        return tuple(int(place) for place in assignment)
+
+    def squared_distance_of(self, permutation: np.ndarray) -> float:
+        """Sum of the ligands' squared straight ways, M-H = 1."""
+        return float(((self.directions[permutation] - self.directions) ** 2).sum())
+
+
+class SiteExchange(NamedTuple):
+    """Ligands of one anion have gone to each other's places."""
+
+    centre: int
+    """Index of the atom."""
+    time_fs: float
+    kind: str
+    """As of paths: turn (of the whole), ring of three, exchange of two, ring of five, cycles of 2 and 3, ..."""
+    ligands_moved: int
+    displacement: float
+    """Root of the summed squares of the ligands' straight ways between places, Å."""
+
+
+class ExchangeRate(NamedTuple):
+    """How often anions of one kind make exchanges of one kind."""
+
+    anion: str
+    kind: str
+    ligands_moved: float
+    """Mean."""
+    displacement: float
+    """Mean, Å."""
+    rate: Rate
+    """Per anion and ps."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values with stable keys."""
+        return self._asdict() | {"rate": self.rate._asdict()}
+
+
+@dataclass(frozen=True)
+class SiteExchanges:
+    """Of all anions of a trajectory."""
+
+    events: tuple[SiteExchange, ...]
+    """By time."""
+    rates: tuple[ExchangeRate, ...]
+    """By anion, `any` kind first, then the most frequent."""
+    amplitude: float
+    """Of the anion whose ligands are farthest from their places on average."""
+    separation: float
+    """The least; below 3 the ligands have no places of their own, or vibration cannot be told from exchange."""
+
+    def rate(self, anion: str, kind: str = ANY) -> Rate:
+        """Of a kind that may not have been seen: then no event in the same time.
+
+        Raises:
+            KeyError: if there is no such anion.
+        """
+        own = {one.kind: one.rate for one in self.rates if one.anion == anion}
+        return own[kind] if kind in own else poisson_rate(0, own[ANY].time_ps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values with stable keys."""
+        return {
+            "events": [one._asdict() for one in self.events], "rates": [one.to_dict() for one in self.rates],
+            "amplitude": self.amplitude, "separation": self.separation,
+        }  # fmt: skip
+
+
+def site_exchanges(
+    histories: Sequence[ShellHistory],
+    isomers: Isomers,
+    groups: dict[str, tuple[int, ...]],
+    mean_distance: float,
+    time_step_fs: float,
+    duration_ps: float,
+    commit: float = COMMIT,
+) -> SiteExchanges | None:
+    """Exchanges of places in all shells; None without a shell.
+
+    Args:
+        histories: Of the shells.
+        isomers: Of the polyhedron that is followed; its rotations tell turns of the whole.
+        groups: Name of each kind of anion, and its centres.
+        mean_distance: M-H, Å.
+        time_step_fs: Between frames.
+        duration_ps: Of the run.
+        commit: Progress from one arrangement to another at which an exchange counts.
+    """
+    events: list[SiteExchange] = []
+    found: list[Places] = []
+    times = {one.segment.centre: 0.0 for one in histories}
+    for centre in times:
+        own = [one for one in histories if one.segment.centre == centre]
+        places = find_places([one.vectors for one in own])
+        vertex, _ = nearest_assignment(_unit(places.directions), isomers.vertices)
+        found.append(places)
+        for history in own:
+            assignments = nearest_places(history.vectors, places.directions)
+            raw = gone_over(history.vectors, assignments, places.directions, commit, is_turned=False)
+            events += [
+                _exchange(event, history, places, vertex, isomers, mean_distance, time_step_fs)
+                for event in without_short_stays(raw, places, time_step_fs)
+            ]
+            times[centre] += len(history.segment) * time_step_fs / 1000
+    if not found:
+        return None
+    return SiteExchanges(
+        tuple(sorted(events, key=lambda event: event.time_fs)),
+        tuple(
+            rate for name, centres in groups.items() for rate in _rates(name, centres, events, times, duration_ps)
+        ),
+        max(one.amplitude for one in found),
+        float(min(one.separation for one in found)),
+    )  # fmt: skip
+
+
+def find_places(vectors: Sequence[np.ndarray]) -> Places:
+    """The places of one anion's ligands.
+
+    Args:
+        vectors: Of each stretch in which it keeps its ligands, shape (f, n, 3), unit vectors.
+    """
+    every = np.concatenate(vectors)
+    sample = every[np.linspace(0, len(every) - 1, min(_SAMPLE, len(every))).astype(int)]
+    best: tuple[float, np.ndarray] | None = None
+    for start in np.linspace(0, len(sample) - 1, min(_STARTS, len(sample))).astype(int):
+        directions, squared = _settled(sample, sample[start])
+        if best is None or squared < best[0]:
+            best = squared, directions
+    assert best is not None
+    return Places(best[1], float(np.sqrt(best[0] / 3)))
+
+
+def nearest_places(vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The place of each ligand in each frame, one ligand on each, of the least sum of squared distances.
+
+    Args:
+        vectors: shape (f, n, 3).
+        places: shape (n, 3).
+
+    Returns:
+        shape (f, n).
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    result = np.empty(vectors.shape[:2], dtype=np.int64)
+    for first in range(0, len(vectors), _CHUNK):
+        overlaps = np.einsum("fni,mi->fnm", vectors[first : first + _CHUNK], places)
+        # the differences of squared distances are those of the squared lengths of places less twice the overlaps
+        nearest = np.argmax(overlaps - (places**2).sum(axis=1) / 2, axis=2)
+        for frame in np.flatnonzero((np.sort(nearest, axis=1) != np.arange(len(places))).any(axis=1)):
+            nearest[frame] = linear_sum_assignment(overlaps[frame], maximize=True)[1]
+        result[first : first + _CHUNK] = nearest
+    return result
+
+
+def kind_of(permutation: np.ndarray, vertex: np.ndarray, isomers: Isomers) -> str:
+    """What a permutation of places is.
+
+    Args:
+        permutation: shape (n,): what was on place p goes to place `permutation[p]`.
+        vertex: shape (n,): vertex of the polyhedron at each place.
+        isomers: Of the polyhedron.
+    """
+    of_vertices = np.empty_like(vertex)
+    of_vertices[vertex] = vertex[permutation]
+    if isomers.canonical(of_vertices) == isomers.canonical(np.arange(len(vertex))):
+        return TURN
+    lengths = sorted(len(cycle) for cycle in cycles(permutation))
+    if len(lengths) > 1:
+        return f"cycles of {' and '.join(map(str, lengths))}"
+    return {2: EXCHANGE, 3: RING}.get(lengths[0]) or f"ring of {_NUMBERS[lengths[0]]}"
+
+
+def _settled(sample: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, float]:
+    """Places from a start, and the mean squared distance of a ligand from its own."""
+    ordered, before = sample, None
+    for _ in range(_STEPS):
+        assignments = nearest_places(sample, directions)
+        if before is not None and (assignments == before).all():
+            break
+        ordered = np.take_along_axis(sample, np.argsort(assignments, axis=1)[..., None], axis=1)
+        directions, before = ordered.mean(axis=0), assignments
+    return directions, float(((ordered - directions) ** 2).sum(axis=2).mean())
+
+
+def _exchange(
+    event: Permutation, history: ShellHistory, places: Places, vertex: np.ndarray, isomers: Isomers, distance: float,
+    time_step_fs: float,
+) -> SiteExchange:  # fmt: skip
+    permutation = event.after[np.argsort(event.before)]
+    return SiteExchange(
+        history.segment.centre,
+        (history.segment.first + event.frame) * time_step_fs,
+        kind_of(permutation, vertex, isomers),
+        int((permutation != np.arange(len(permutation))).sum()),
+        float(np.sqrt(places.squared_distance_of(permutation))) * distance,
+    )
+
+
+def _rates(
+    name: str, centres: Sequence[int], events: Sequence[SiteExchange], times: dict[int, float], duration_ps: float
+) -> list[ExchangeRate]:
+    own = [event for event in events if event.centre in centres]
+    time = sum(times[centre] for centre in centres if centre in times)
+    kinds = sorted({event.kind for event in own}, key=lambda kind: (-sum(one.kind == kind for one in own), kind))
+    rates = []
+    for kind in (ANY, *kinds):
+        chosen = [event for event in own if kind in (ANY, event.kind)]
+        at = [np.array([one.time_fs / 1000 for one in chosen if one.centre == centre]) for centre in centres]
+        rates.append(
+            ExchangeRate(
+                name, kind,
+                float(np.mean([one.ligands_moved for one in chosen])) if chosen else 0.0,
+                float(np.mean([one.displacement for one in chosen])) if chosen else 0.0,
+                poisson_rate(len(chosen), time, dispersion=dispersion_of(at, duration_ps)),
+            )
+        )  # fmt: skip
+    return rates
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
