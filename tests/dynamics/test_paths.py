@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations, product
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -90,6 +92,32 @@ def test_octahedron_turns_and_pairs() -> None:
     assert (ring.multiplicity, ring.ligands_moved) == (16, 3)
     [pair] = [way for way in found if way.kind == "exchange of two"]
     assert pair.multiplicity == 12
+
+
+def test_rings_of_five_are_two_of_three_that_share_a_ligand() -> None:
+    """All of them, counted without symmetry: a ring of a face after a ring of another that meets it in a corner."""
+    prism = _anion("tricapped trigonal prism", 9)
+    [site] = sites(prism, "Re")
+    found = ways(prism, site)
+    vectors = prism.positions[1:] - prism.positions[0]
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    near = unit @ unit.T > np.cos(np.radians(95))
+    faces = [one for one in combinations(range(9), 3) if all(near[a, b] for a, b in combinations(one, 2))]
+    expected = set()
+    for first, second in product(faces, faces):
+        if len(shared := set(first) & set(second)) == 1:
+            [at] = shared
+            one, other = (sorted(set(face) - shared) for face in (first, second))
+            for a, b, c, d in product(one, one, other, other):
+                if a != b and c != d:
+                    cycle = [at, a, b, c, d]
+                    start = cycle.index(min(cycle))
+                    expected.add(tuple(cycle[start:] + cycle[:start]))
+    # one may be the nearest isomer too, and have its name
+    fives = [way for way in found if way.ligands_moved == 5 and way.cycles.count("(") == 1]
+    assert sum(way.multiplicity for way in fives) == len(expected)
+    assert {way.kind for way in found if way not in fives} == {"turn", "isomer", "ring of three", "exchange of two"}
+    assert "ring of five" in {way.kind for way in fives}
 
 
 def test_displacement_of_a_ring_is_that_of_three_edges() -> None:

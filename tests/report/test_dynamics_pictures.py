@@ -37,8 +37,16 @@ def curve(kelvin, events, shell_ps):
         "lab": {"times_ps": times, "values": [1.0, 0.9, 0.5, 0.1]},
         "body": {"times_ps": times, "values": [1.0, 0.95, 0.8, 0.6]},
         "profile": {"progress": [-0.75, -0.25], "values": [0.0, 0.1]},
+        "site_exchanges": [],
         "squares": {"K": {"times_ps": times, "values": [0.0, 0.1, 0.5, 3.0]}},
     }  # fmt: skip
+
+
+def exchanges(anion, **events):
+    return [
+        {"anion": anion, "kind": kind.replace("_", " "), "events": count, "anion_ps": 1000.0, "dispersion": 1.0}
+        for kind, count in {"any": sum(events.values()), **events}.items()
+    ]
 
 
 def test_a_linear_axis_keeps_proportions_and_every_point_inside():
@@ -85,7 +93,28 @@ def test_what_is_not_known_is_not_drawn():
     one = curve(300.0, 0, 0.0) | {"lab": None, "body": None, "profile": None}
     assert set(dynamics_figures("x", [one])) == {"displacements"}
     assert dynamics_figures("x", [one | {"squares": {}}]) == {}
-    assert set(dynamics_figures("x", [curve(300.0, 1, 1.0)])) == set(PICTURES)
+    assert set(dynamics_figures("x", [curve(300.0, 1, 1.0)])) == set(PICTURES) - {"site-exchange"}
+
+
+def test_site_exchanges_have_a_law_for_each_kind_that_was_seen_often():
+    cold = curve(300.0, 1, 1.0) | {"site_exchanges": exchanges("Re1", ring_of_three=10) + exchanges("Re2")}
+    warm = curve(450.0, 1, 1.0) | {
+        "site_exchanges": exchanges("Re1", ring_of_three=40, turn=9) + exchanges("Re2", turn=9)
+    }
+    hot = curve(600.0, 1, 1.0) | {
+        "site_exchanges": exchanges("Re1", ring_of_three=80, turn=4) + exchanges("Re2", turn=60)
+    }
+    figure = dynamics_figures("x", [cold, warm, hot])["site-exchange"]
+    names = [line.label for line in figure.lines]
+    assert names[::2] == ["Re1, ring of three", "Re2, turn"]
+    ring, _, turn, law = figure.lines
+    assert ring.y == pytest.approx([0.01, 0.04, 0.08])
+    assert turn.y == [None, pytest.approx(0.009), pytest.approx(0.06)]
+    assert turn.high[0] == poisson_rate(0, 1000.0).high
+    assert law.label.startswith("Re2, turn: ")
+    assert law.colour == turn.colour
+    assert "site-exchange" not in dynamics_figures("x", [cold, cold])
+    assert line_svg(figure).count("<circle") == 5
 
 
 def test_the_way_back_is_the_way_there():

@@ -39,7 +39,7 @@ def paths(
     ] = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", help="turn, isomer, ring of three, exchange of two; repeat."),
+        typer.Option("--kind", help="turn, isomer, ring of three, exchange of two, ring of five; repeat."),
     ] = None,
     site: Annotated[
         list[int] | None, typer.Option("--site", help="Anion by its centre's index, as --dry-run lists them; repeat.")

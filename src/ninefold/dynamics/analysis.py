@@ -17,7 +17,7 @@ from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.passage import Passage, passage
 from ninefold.dynamics.pockets import Connection, connection
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
-from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Arrhenius, fit_arrhenius
+from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, FEWEST_EVENTS, Arrhenius, fit_arrhenius
 from ninefold.dynamics.site_exchange import SiteExchanges, site_exchanges
 from ninefold.dynamics.tracking import COMMIT, SHORTEST_STAY_FS
 from ninefold.dynamics.trajectory import Trajectory
@@ -31,8 +31,6 @@ SITE_DEPTH_KT = 1.0
 """Depth below its saddle, in kT, from which a minimum of the free energy counts as a site."""
 ALIKE = 1.15
 """Mean shape measures within this factor do not say which polyhedron a shell is."""
-CLEAR_SEPARATION = 3.0
-"""Half the distance of the closest isomers over the vibration's amplitude, below which permutations are not told."""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import numpy as np
 
 from ninefold.dynamics.correlation import Curve, curve_of
 from ninefold.dynamics.displacements import Displacements, mean_squared_displacement
-from ninefold.dynamics.rates import BOLTZMANN, combined
+from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, combined
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
     from ninefold.dynamics.passage import Passage
+    from ninefold.dynamics.site_exchange import SiteExchanges
 
 
 class Profile(NamedTuple):
@@ -66,5 +67,20 @@ def curves_of(temperature_K: float, found: Sequence[DynamicsAnalysis], squares: 
         "lab": None if first is None or first.lab_curve is None else first.lab_curve._asdict(),
         "body": None if first is None or first.body_curve is None else first.body_curve._asdict(),
         "profile": None if profile is None else profile._asdict(),
+        "site_exchanges": _exchange_counts([one.site_exchanges for one in found if one.site_exchanges is not None]),
         "squares": dict(squares),
     }
+
+
+def _exchange_counts(each: Sequence[SiteExchanges]) -> list[dict[str, Any]]:
+    """Of each kind that anions of each kind make, all replicas together; none where ligands have no places."""
+    if not each or min(one.separation for one in each) < CLEAR_SEPARATION:
+        return []
+    counts = []
+    for anion, kind in dict.fromkeys((rate.anion, rate.kind) for one in each for rate in one.rates):
+        rate = combined([one.rate(anion, kind) for one in each])
+        counts.append(
+            {"anion": anion, "kind": kind, "events": rate.events, "anion_ps": rate.time_ps,
+             "dispersion": rate.dispersion}
+        )  # fmt: skip
+    return counts

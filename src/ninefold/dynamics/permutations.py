@@ -1,12 +1,14 @@
 """Ways by which the ligands of one anion may permute in a crystal.
 
 A permutation ends in the same crystal with the ligands' names exchanged. The candidates are made by symmetry: the
-closest permutational isomers, rings of three and pairs of neighbouring ligands, and the turns of the whole anion; of a
-cage, [B12H12]2-, these alone. Permutations that the symmetry of the anion's site turns into each other are one.
+closest permutational isomers, rings of three and pairs of neighbouring ligands, rings of five (two of three that share
+a ligand), and the turns of the whole anion; of a cage, [B12H12]2-, these alone. Permutations that the symmetry of the
+anion's site turns into each other are one.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +25,9 @@ NEIGHBOURING = 95.0
 """Degrees between two ligands of one face; those beyond lie across the shell."""
 FARTHEST_ISOMER = 1.5
 """Squared distance (M-H = 1) of the isomers that are candidates; see docs."""
-TURN, ISOMER, RING, EXCHANGE = KINDS = ("turn", "isomer", "ring of three", "exchange of two")
+TURN, ISOMER, RING, EXCHANGE, RING_OF_FIVE = KINDS = (
+    "turn", "isomer", "ring of three", "exchange of two", "ring of five"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,13 +101,22 @@ def _candidates(
         equivalents = [of_vertices(rotation[neighbour]) for rotation in isomers.rotations]
         found.append((ISOMER, min(equivalents, key=lambda one: _displacement(unit, one))))
     near = unit @ unit.T > np.cos(np.radians(NEIGHBOURING))
+    rings: list[np.ndarray] = []
     for a in range(n):
         for b in range(a + 1, n):
             if near[a, b]:
                 found.append((EXCHANGE, _cycle(n, (a, b))))
                 for c in range(b + 1, n):
                     if near[a, c] and near[b, c]:
-                        found += [(RING, _cycle(n, (a, b, c))), (RING, _cycle(n, (a, c, b)))]
+                        rings += [_cycle(n, (a, b, c)), _cycle(n, (a, c, b))]
+    found += [(RING, ring) for ring in rings]
+    moved = [set(np.flatnonzero(ring != np.arange(n)).tolist()) for ring in rings]
+    # one ring of three after another that shares a ligand with it moves five in a ring
+    found += [
+        (RING_OF_FIVE, rings[after][rings[before]])
+        for before, after in itertools.permutations(range(len(rings)), 2)
+        if len(moved[before] & moved[after]) == 1
+    ]
     return found
 
 

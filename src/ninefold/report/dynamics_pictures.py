@@ -6,13 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ninefold.dynamics.rates import BOLTZMANN, poisson_rate
+from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Rate, poisson_rate
+from ninefold.dynamics.site_exchange import ANY
 from ninefold.errors import InputError
 from ninefold.report.line_figure import Line, LineFigure
 from ninefold.report.palette import TERMS
 
-PICTURES = ("rates", "correlation", "free-energy", "displacements")
+PICTURES = ("rates", "site-exchange", "correlation", "free-energy", "displacements")
 _STEPS = 40
+_MOST = 4
+"""Kinds of site exchange that are drawn."""
 
 
 def dynamics_figures(title: str, curves: Sequence[Mapping[str, Any]]) -> dict[str, LineFigure]:
@@ -24,6 +27,7 @@ def dynamics_figures(title: str, curves: Sequence[Mapping[str, Any]]) -> dict[st
     """
     figures = {
         "rates": _rates(title, [one for one in curves if one["shell_ps"] > 0]),
+        "site-exchange": _site_exchanges(title, curves),
         "correlation": _correlation(title, curves),
         "free-energy": _free_energy(title, curves),
         "displacements": _displacements(title, curves),
@@ -32,34 +36,77 @@ def dynamics_figures(title: str, curves: Sequence[Mapping[str, Any]]) -> dict[st
 
 
 def _rates(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
+    counted = {
+        float(one["temperature_K"]): poisson_rate(
+            one["events"], one["shell_ps"], dispersion=one.get("dispersion", 1.0)
+        )
+        for one in curves
+    }  # fmt: skip
+    lines = _law(counted, "counted; arrow: upper bound", "", TERMS[0], TERMS[5]) if counted else []
+    return LineFigure(
+        f"{title}: permutations of the ligands", "1000 K / T", "per anion and ps, 95 % intervals", lines, is_y_log=True
+    )
+
+
+def _site_exchanges(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
+    """Of each kind of anion, by kind; those that were seen often enough at two temperatures have a law."""
+    counted = {
+        (row["anion"], row["kind"], float(one["temperature_K"])): poisson_rate(
+            row["events"], row["anion_ps"], dispersion=row["dispersion"]
+        )
+        for one in curves
+        for row in one.get("site_exchanges", ())
+    }
+    often = {}
+    for anion, kind in dict.fromkeys((anion, kind) for anion, kind, _ in counted if kind != ANY):
+        # what was not seen at a temperature was looked for there for as long as all kinds together
+        rates = {
+            kelvin: counted.get((anion, kind, kelvin), poisson_rate(0, total.time_ps))
+            for (other, every, kelvin), total in counted.items()
+            if (other, every) == (anion, ANY)
+        }
+        if sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) > 1:
+            often[anion, kind] = rates
+    chosen = dict(sorted(often.items(), key=lambda item: -sum(rate.events for rate in item[1].values()))[:_MOST])
+    lines: list[Line] = []
+    for place, ((anion, kind), rates) in enumerate(chosen.items()):
+        lines += _law(rates, f"{anion}, {kind}", ": ", _colour(place), _colour(place))
+    return LineFigure(
+        f"{title}: ligands exchange places in the crystal", "1000 K / T", "per anion and ps, 95 % intervals", lines,
+        is_y_log=True,
+    )  # fmt: skip
+
+
+def _law(rates: Mapping[float, Rate], name: str, before: str, colour: str, colour_of_law: str) -> list[Line]:
+    """Rates against 1/T with their intervals, and Arrhenius' law where it can be fitted.
+
+    Args:
+        rates: By temperature.
+        name: Of the points.
+        before: Between the name and the barrier in that of the law; empty: the barrier alone.
+        colour: Of the points.
+        colour_of_law: Of the line.
+    """
     from ninefold.dynamics.rates import fit_arrhenius
 
-    figure = LineFigure(
-        f"{title}: permutations of the ligands", "1000 K / T", "per anion and ps, 95 % intervals", is_y_log=True
-    )
-    if not curves:
-        return figure
-    kelvins = [float(one["temperature_K"]) for one in curves]
-    rates = [poisson_rate(one["events"], one["shell_ps"], dispersion=one.get("dispersion", 1.0)) for one in curves]
+    kelvins = sorted(rates)
+    counted = [rates[kelvin] for kelvin in kelvins]
     lines = [
         Line(
-            "counted; arrow: upper bound", [1000 / kelvin for kelvin in kelvins],
-            [rate.per_ps if rate.events else None for rate in rates], TERMS[0], [rate.low for rate in rates],
-            [rate.high for rate in rates], is_marked=True,
+            name, [1000 / kelvin for kelvin in kelvins], [rate.per_ps if rate.events else None for rate in counted],
+            colour, [rate.low for rate in counted], [rate.high for rate in counted], is_marked=True,
         )
     ]  # fmt: skip
     try:
-        fit = fit_arrhenius(kelvins, rates)
+        fit = fit_arrhenius(kelvins, counted)
     except InputError:
-        fit = None
-    if fit is not None:
-        inverse = [
-            1000 / max(kelvins) + (1000 / min(kelvins) - 1000 / max(kelvins)) * k / _STEPS for k in range(_STEPS + 1)
-        ]
-        values = [fit.prefactor_per_ps * math.exp(-fit.barrier_eV / BOLTZMANN * place / 1000) for place in inverse]
-        name = f"{1000 * fit.barrier_eV:.0f} meV ({1000 * fit.low_eV:.0f} to {1000 * fit.high_eV:.0f})"
-        lines.append(Line(name, inverse, values, TERMS[5]))
-    return LineFigure(figure.title, figure.x_label, figure.y_label, lines, is_y_log=True)
+        return lines
+    inverse = [
+        1000 / max(kelvins) + (1000 / min(kelvins) - 1000 / max(kelvins)) * k / _STEPS for k in range(_STEPS + 1)
+    ]
+    values = [fit.prefactor_per_ps * math.exp(-fit.barrier_eV / BOLTZMANN * place / 1000) for place in inverse]
+    barrier = f"{1000 * fit.barrier_eV:.0f} meV ({1000 * fit.low_eV:.0f} to {1000 * fit.high_eV:.0f})"
+    return [*lines, Line(f"{name}{before}{barrier}" if before else barrier, inverse, values, colour_of_law)]
 
 
 def _correlation(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:

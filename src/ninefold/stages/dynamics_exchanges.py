@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ninefold.dynamics.rates import Rate, combined
+from ninefold.dynamics.rates import CLEAR_SEPARATION, Rate, combined
 from ninefold.models.dynamics import AnionExchanges, ExchangeKind, ExchangesAt
 from ninefold.stages.dynamics_law import barrier_of, rate_300, rate_interval
 
@@ -26,8 +26,6 @@ def exchanges_of(shells: Mapping[Settled, DynamicsAnalysis]) -> tuple[list[Anion
         One for each kind of anion, and why there is none. None where the runs do not agree on which anions are alike,
         or ligands have no places of their own in one of them; which that is, its own note says.
     """
-    from ninefold.dynamics.analysis import CLEAR_SEPARATION
-
     by_kelvin: dict[float, list[SiteExchanges]] = {}
     for run, found in shells.items():
         if found.site_exchanges is not None:
