@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from synthetic_trajectories import M_H, crystal, vibration
 
 from campaign_run import ninefold
-from ninefold.dynamics.analysis import analyse, site_exchange_barriers
+from ninefold.dynamics.analysis import analyse, site_exchange_barriers, site_exchange_problem
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.permutations import EXCHANGE, RING, TURN
 from ninefold.dynamics.rates import BOLTZMANN
@@ -171,6 +171,11 @@ def test_a_barrier_has_enough_events_at_two_temperatures() -> None:
     assert site_exchange_barriers([runs[0], runs[0]]) == {}
     blurred = replace(runs[0], site_exchanges=replace(runs[0].site_exchanges, separation=2.9))  # type: ignore[type-var]
     assert site_exchange_barriers([blurred, *runs[1:]]) == {}
+    assert "no places of their own at 300 K (2.9 amplitudes" in str(site_exchange_problem([blurred, *runs[1:]]))
+    [group] = runs[0].anions.groups
+    moved = replace(runs[0], anions=runs[0].anions._replace(groups=(group._replace(centres=(7,)),), symmetry="Pmn2_1"))
+    problem = str(site_exchange_problem([moved, *runs[1:]]))
+    assert problem.startswith("the runs do not agree on which anions are alike: Pmn2_1 and ")
 
 
 def test_the_assignment_is_the_best_of_all() -> None:

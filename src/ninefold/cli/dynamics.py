@@ -210,6 +210,7 @@ def analyse(
         barrier_notes,
         barriers_by_anion,
         site_exchange_barriers,
+        site_exchange_problem,
         turn_barrier,
     )
     from ninefold.dynamics.event_paths import event_path
@@ -233,6 +234,8 @@ def analyse(
             of_turns = turn_barrier(found)
         with contextlib.suppress(InputError):
             of_exchanges = site_exchange_barriers(found)
+        if (problem := site_exchange_problem(found)) is not None:
+            typer.echo(f"No barrier of site exchange: {problem}", err=True)
     events = [event for one in found for event in one.pseudorotation.events]
     path = event_path(events)
     paths = {

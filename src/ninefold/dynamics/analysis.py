@@ -172,28 +172,48 @@ def site_exchange_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[tuple[s
     """Barrier of each kind of site exchange of each kind of anion, where two temperatures and more have enough events.
 
     Args:
-        analyses: Of one crystal, at several temperatures; in which the same anions are alike.
+        analyses: Of one crystal, at several temperatures.
 
     Returns:
-        By name of the anion and kind; empty where the runs do not agree on which anions are alike, or the ligands have
-        no places of their own at some temperature.
+        By name of the anion and kind; nothing where `site_exchange_problem` says why.
 
     Raises:
         InputError: of a trajectory without a temperature.
     """
+    if site_exchange_problem(analyses) is not None:
+        return {}
     temperatures = _temperatures(analyses)
     exchanges = [one.site_exchanges for one in analyses if one.site_exchanges is not None]
-    kinds = {tuple(group.centres for group in one.anions.groups) for one in analyses}
-    if len(kinds) != 1 or len(exchanges) < len(analyses) or min(e.separation for e in exchanges) < CLEAR_SEPARATION:
-        return {}
-    names = dict.fromkeys((rate.anion, rate.kind) for one in exchanges for rate in one.rates)
     found = {}
-    for anion, kind in names:
+    for anion, kind in dict.fromkeys((rate.anion, rate.kind) for one in exchanges for rate in one.rates):
         rates = [one.rate(anion, kind) for one in exchanges]
         enough = {kelvin for kelvin, rate in zip(temperatures, rates, strict=True) if rate.events >= FEWEST_EVENTS}
         if len(enough) > 1:
             found[anion, kind] = fit_arrhenius(temperatures, rates)
     return found
+
+
+def site_exchange_problem(analyses: Sequence[DynamicsAnalysis]) -> str | None:
+    """Why site exchange has no barrier in runs whatever was counted, for people.
+
+    Args:
+        analyses: Of one crystal, at several temperatures.
+
+    Raises:
+        InputError: of a trajectory without a temperature.
+    """
+    exchanges = [one.site_exchanges for one in analyses if one.site_exchanges is not None]
+    if len(exchanges) < len(analyses):
+        return "a run has no shell that keeps its ligands"
+    unclear = [
+        one.source for one in analyses if one.site_exchanges and one.site_exchanges.separation < CLEAR_SEPARATION
+    ]
+    if unclear:
+        return f"ligands have no places of their own in {', '.join(unclear)}"
+    symmetries = {tuple(group.centres for group in one.anions.groups): one.anions.symmetry for one in analyses}
+    if len(symmetries) > 1:
+        return f"the runs do not agree on which anions are alike: {' and '.join(dict.fromkeys(symmetries.values()))}"
+    return None
 
 
 def barrier_notes(analyses: Sequence[DynamicsAnalysis]) -> list[str]:

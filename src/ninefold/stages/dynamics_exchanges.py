@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ninefold.dynamics.rates import CLEAR_SEPARATION, Rate, combined
+from ninefold.dynamics.rates import Rate, combined
 from ninefold.models.dynamics import AnionExchanges, ExchangeKind, ExchangesAt
 from ninefold.stages.dynamics_law import barrier_of, rate_300, rate_interval
 
@@ -23,18 +23,19 @@ def exchanges_of(shells: Mapping[Settled, DynamicsAnalysis]) -> tuple[list[Anion
         shells: What the anions do in each run whose shells could be followed; of one crystal, in one cell.
 
     Returns:
-        One for each kind of anion, and why there is none. None where the runs do not agree on which anions are alike,
-        or ligands have no places of their own in one of them; which that is, its own note says.
+        One for each kind of anion, and why there is none.
     """
+    from ninefold.dynamics.analysis import site_exchange_problem
+
+    problem = site_exchange_problem(list(shells.values()))
+    if problem is not None:
+        return [], [f"no barrier of site exchange: {problem}"]
     by_kelvin: dict[float, list[SiteExchanges]] = {}
     for run, found in shells.items():
         if found.site_exchanges is not None:
             by_kelvin.setdefault(run.temperature_K, []).append(found.site_exchanges)
-    every = [one for some in by_kelvin.values() for one in some]
-    if not every or min(one.separation for one in every) < CLEAR_SEPARATION:
+    if not by_kelvin:
         return [], []
-    if len({tuple(group.centres for group in one.anions.groups) for one in shells.values()}) > 1:
-        return [], ["no site exchange: the runs do not agree on which anions are alike"]
     first = next(iter(shells.values()))
     return [_of_anion(group, by_kelvin) for group in first.anions.groups], []
 
