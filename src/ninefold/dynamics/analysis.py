@@ -206,10 +206,12 @@ def site_exchange_problem(analyses: Sequence[DynamicsAnalysis]) -> str | None:
     if len(exchanges) < len(analyses):
         return "a run has no shell that keeps its ligands"
     unclear = [
-        one.source for one in analyses if one.site_exchanges and one.site_exchanges.separation < CLEAR_SEPARATION
+        f"{kelvin:g} K ({one.separation:.1f} amplitudes from the middle)"
+        for kelvin, one in zip(_temperatures(analyses), exchanges, strict=True)
+        if one.separation < CLEAR_SEPARATION
     ]
     if unclear:
-        return f"ligands have no places of their own in {', '.join(unclear)}"
+        return f"ligands have no places of their own at {', '.join(unclear)}"
     symmetries = {tuple(group.centres for group in one.anions.groups): one.anions.symmetry for one in analyses}
     if len(symmetries) > 1:
         return f"the runs do not agree on which anions are alike: {' and '.join(dict.fromkeys(symmetries.values()))}"
