@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import kstest
@@ -15,6 +17,7 @@ from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.jumps import analyse_jumps
 from ninefold.dynamics.paddle_wheel import paddle_wheel
 from ninefold.dynamics.pseudorotation import analyse_shells
+from ninefold.dynamics.site_exchange import SiteExchange, SiteExchanges
 from ninefold.dynamics.trajectory import in_memory
 
 CELL = np.eye(3) * 20.0
@@ -132,10 +135,19 @@ def test_jumps_that_follow_permutations_are_found_in_a_trajectory() -> None:
     jumps = analyse_jumps(trajectory, moved, density_sites([moved], framework(trajectory, ("H", "Li"))))
     anions, _ = analyse_shells(trajectory, "Re", polyhedron="tricapped trigonal prism")
     assert (len(jumps.jumps), len(anions.events)) == (30, 30)
-    permuted, turned = paddle_wheel(jumps, anions, moved, near=5.0, window_ps=0.5)
+    permuted, exchanged, turned = paddle_wheel(jumps, anions, None, moved, near=5.0, window_ps=0.5)
     assert permuted.p_value is not None
     assert permuted.p_value < 0.02
     # from the middle of the passage, 20 frames long
     assert permuted.lag_ps == pytest.approx(0.3 - 0.04, abs=0.02)
     assert (permuted.pairs, permuted.anion_first, permuted.jump_first) == (30, 30, 0)
     assert turned.reason is not None
+    assert exchanged.n_events == 0
+    events = tuple(
+        SiteExchange(one.centre, one.time_fs, one.passage_fs, "ring of three", 3, 3.4) for one in anions.events
+    )
+    exchanges = SiteExchanges(events, (), 0.1, 6.0)
+    _, same, _ = paddle_wheel(jumps, anions, exchanges, moved, near=5.0, window_ps=0.5)
+    assert (same.event, same.pairs, same.lag_ps) == ("site exchange", permuted.pairs, permuted.lag_ps)
+    _, none, _ = paddle_wheel(jumps, anions, replace(exchanges, separation=2.0), moved, near=5.0, window_ps=0.5)
+    assert none.n_events == 0, "not told from vibration"

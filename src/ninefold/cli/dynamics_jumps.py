@@ -63,8 +63,8 @@ def jumps(
 ) -> None:
     """Count a cation's jumps between its sites: residence times, rates between kinds of sites, barriers.
 
-    With --centre also whether jumps come together with permutations and turns of the anions near them, against a null
-    model (paddle-wheel test).
+    With --centre also whether jumps come together with permutations, site exchanges and turns of the anions near them,
+    against a null model (paddle-wheel test).
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics_sources import trajectories_of
@@ -72,6 +72,7 @@ def jumps(
     from ninefold.dynamics.jumps import analyse_jumps
     from ninefold.dynamics.paddle_wheel import paddle_wheel
     from ninefold.dynamics.pseudorotation import analyse_shells
+    from ninefold.dynamics.site_exchange import site_exchanges
 
     if not 0 < near <= 100:
         refuse("--near", near, "is no distance", "above 0, up to 100 Å")
@@ -89,8 +90,10 @@ def jumps(
             notify("trajectories", done, total)
             found.append(analyse_jumps(trajectory, paths, placed))
             if centre is not None:
-                anions, _ = analyse_shells(trajectory, centre, ligands, polyhedron)
-                tests.append(paddle_wheel(found[-1], anions, paths, near, window, seed))
+                anions, histories = analyse_shells(trajectory, centre, ligands, polyhedron)
+                groups = {centre: tuple({one.segment.centre for one in histories})}
+                exchanges = site_exchanges(anions, histories, groups, trajectory.time_step_fs)
+                tests.append(paddle_wheel(found[-1], anions, exchanges, paths, near, window, seed))
         notify("trajectories", total, total)
     fits, unresolved = _barriers(found)
     if json:

@@ -105,10 +105,8 @@ def analyse(
         )
     forces = "not known" if trajectory.forces is None else trajectory.forces.sentence
     anions = by_anion(trajectory, found, histories)
-    exchanges = site_exchanges(
-        histories, isomers_of(found.n)[found.polyhedron], {one.name: one.centres for one in anions.groups},
-        found.mean_distance, trajectory.time_step_fs, found.duration_ps, commit,
-    )  # fmt: skip
+    groups = {one.name: one.centres for one in anions.groups}
+    exchanges = site_exchanges(found, histories, groups, trajectory.time_step_fs, commit)
     notes = (*_notes(found, trajectory, is_chosen=polyhedron is not None), *_exchange_notes(exchanges))
     return DynamicsAnalysis(
         trajectory.source, found, lab, body, lab_curve, body_curve, surfaces, way, lab_surface, notes, forces, anions,

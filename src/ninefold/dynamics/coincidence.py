@@ -1,4 +1,4 @@
-"""Whether two kinds of events come together: jumps of cations, and permutations or turns of the anions near them.
+"""Whether two kinds of events come together: jumps of cations, and what the anions near them do.
 
 The paddle-wheel test. A pair is a jump and an event of an anion near its way; its lag is the time of the jump less that
 of the event, positive where the anion goes first. The statistic is the number of pairs with a lag of at most a window.
@@ -44,7 +44,7 @@ class Coincidence:
     """Jumps against one kind of the anions' events."""
 
     event: str
-    """permutation, turn."""
+    """permutation, site exchange, turn."""
     n_jumps: int
     n_events: int
     pairs: int

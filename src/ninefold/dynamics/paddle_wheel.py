@@ -1,4 +1,4 @@
-"""Jumps of cations against permutations and turns of the anions near them: see `ninefold.dynamics.coincidence`."""
+"""Jumps of cations against what the anions near them do: see `ninefold.dynamics.coincidence`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,25 @@ from ninefold.dynamics.coincidence import Coincidence, Timed, coincidence
 from ninefold.dynamics.displacements import Displacements
 from ninefold.dynamics.jumps import JumpAnalysis
 from ninefold.dynamics.pseudorotation import Pseudorotation
+from ninefold.dynamics.rates import CLEAR_SEPARATION
+from ninefold.dynamics.site_exchange import SiteExchanges
 
 
 def paddle_wheel(
-    jumps: JumpAnalysis, anions: Pseudorotation, moved: Displacements, near: float, window_ps: float, seed: int = 0
+    jumps: JumpAnalysis,
+    anions: Pseudorotation,
+    exchanges: SiteExchanges | None,
+    moved: Displacements,
+    near: float,
+    window_ps: float,
+    seed: int = 0,
 ) -> tuple[Coincidence, ...]:
-    """One test with the permutations and one with the turns of whole anions.
+    """A test with the permutations, one with the site exchanges, and one with the turns of whole anions.
 
     Args:
         jumps: Of the cations.
         anions: Of the same trajectory.
+        exchanges: Of the same; none are tested where ligands have no places of their own.
         moved: Its unwrapped paths, of all atoms.
         near: Å, from an anion's centre to the middle of a jump's way.
         window_ps: Longest time between a jump and an event that belong together.
@@ -29,10 +38,15 @@ def paddle_wheel(
     step_ps = moved.time_step_ps
     # the middle of the passage, as of a jump: the order of two events is that of their middles
     permuted = ((event.centre, (event.time_fs - event.passage_fs / 2) / 1000) for event in anions.events)
+    has_places = exchanges is not None and exchanges.separation >= CLEAR_SEPARATION
+    exchanged = (
+        (event.centre, (event.time_fs - event.passage_fs / 2) / 1000)
+        for event in (exchanges.events if exchanges is not None and has_places else ())
+    )
     turned = ((centre, turn.frame * step_ps) for centre, turn in anions.turns)
     return tuple(
         coincidence(of_jumps, _placed(events, moved), kind, jumps.duration_ps, moved.cell, near, window_ps, seed)
-        for kind, events in (("permutation", permuted), ("turn", turned))
+        for kind, events in (("permutation", permuted), ("site exchange", exchanged), ("turn", turned))
     )
 
 

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.isomers import Isomers, cycles, nearest_assignment
+from ninefold.dynamics.isomers import Isomers, cycles, isomers_of, nearest_assignment
 from ninefold.dynamics.permutations import EXCHANGE, RING, TURN
-from ninefold.dynamics.pseudorotation import ShellHistory
+from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory
 from ninefold.dynamics.rates import Rate, dispersion_of, poisson_rate
 from ninefold.dynamics.tracking import COMMIT, Permutation, gone_over, without_short_stays
 
@@ -64,6 +64,8 @@ class SiteExchange(NamedTuple):
     centre: int
     """Index of the atom."""
     time_fs: float
+    passage_fs: float
+    """From the last frame on the side of the old places to the first on that of the new ones."""
     kind: str
     """As of paths: turn (of the whole), ring of three, exchange of two, ring of five, cycles of 2 and 3, ..."""
     ligands_moved: int
@@ -119,50 +121,47 @@ class SiteExchanges:
 
 
 def site_exchanges(
+    found: Pseudorotation,
     histories: Sequence[ShellHistory],
-    isomers: Isomers,
     groups: dict[str, tuple[int, ...]],
-    mean_distance: float,
     time_step_fs: float,
-    duration_ps: float,
     commit: float = COMMIT,
 ) -> SiteExchanges | None:
     """Exchanges of places in all shells; None without a shell.
 
     Args:
-        histories: Of the shells.
-        isomers: Of the polyhedron that is followed; its rotations tell turns of the whole.
+        found: Of all shells; the rotations of its polyhedron tell turns of the whole.
+        histories: Of the same.
         groups: Name of each kind of anion, and its centres.
-        mean_distance: M-H, Å.
         time_step_fs: Between frames.
-        duration_ps: Of the run.
         commit: Progress from one arrangement to another at which an exchange counts.
     """
+    isomers = isomers_of(found.n)[found.polyhedron]
     events: list[SiteExchange] = []
-    found: list[Places] = []
+    every: list[Places] = []
     times = {one.segment.centre: 0.0 for one in histories}
     for centre in times:
         own = [one for one in histories if one.segment.centre == centre]
         places = find_places([one.vectors for one in own])
         vertex, _ = nearest_assignment(_unit(places.directions), isomers.vertices)
-        found.append(places)
+        every.append(places)
         for history in own:
             assignments = nearest_places(history.vectors, places.directions)
             raw = gone_over(history.vectors, assignments, places.directions, commit, is_turned=False)
             events += [
-                _exchange(event, history, places, vertex, isomers, mean_distance, time_step_fs)
+                _exchange(event, history, places, vertex, isomers, found.mean_distance, time_step_fs)
                 for event in without_short_stays(raw, places, time_step_fs)
             ]
             times[centre] += len(history.segment) * time_step_fs / 1000
-    if not found:
+    if not every:
         return None
     return SiteExchanges(
         tuple(sorted(events, key=lambda event: event.time_fs)),
         tuple(
-            rate for name, centres in groups.items() for rate in _rates(name, centres, events, times, duration_ps)
+            rate for name, centres in groups.items() for rate in _rates(name, centres, events, times, found.duration_ps)
         ),
-        max(one.amplitude for one in found),
-        float(min(one.separation for one in found)),
+        max(one.amplitude for one in every),
+        float(min(one.separation for one in every)),
     )  # fmt: skip
 
 
@@ -244,6 +243,7 @@ def _exchange(
     return SiteExchange(
         history.segment.centre,
         (history.segment.first + event.frame) * time_step_fs,
+        (event.frame - event.left) * time_step_fs,
         kind_of(permutation, vertex, isomers),
         int((permutation != np.arange(len(permutation))).sum()),
         float(np.sqrt(places.squared_distance_of(permutation))) * distance,

@@ -146,7 +146,7 @@ class PaddleWheelTest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     event: str
-    """permutation, turn."""
+    """permutation, site exchange, turn."""
     p: float | None = None
     """Of the runs together, by Fisher's method; None: not resolved."""
     tested_runs: int

@@ -56,7 +56,7 @@ def _of_ion(ion: str, runs: Sequence[Settled], shells: Mapping[Settled, Dynamics
         test
         for run, paths, jumps in zip(runs, moved, each, strict=True)
         if run in shells
-        for test in paddle_wheel(jumps, shells[run].pseudorotation, paths, NEAR, WINDOW_PS)
+        for test in paddle_wheel(jumps, shells[run].pseudorotation, shells[run].site_exchanges, paths, NEAR, WINDOW_PS)
     ]
     by_kelvin: dict[float, list[JumpAnalysis]] = {}
     for run, jumps in zip(runs, each, strict=True):
