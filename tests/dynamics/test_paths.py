@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from itertools import combinations, pairwise, permutations, product
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from ninefold.dynamics.anion_sites import sites
 from ninefold.dynamics.bands import relaxed_band
 from ninefold.dynamics.path_images import interpolated
 from ninefold.dynamics.paths import barrier
-from ninefold.dynamics.permutations import ways
+from ninefold.dynamics.permutations import read_cycles, way_of, ways
 from ninefold.errors import InputError
 from ninefold.structures.polyhedra import polyhedra
 
@@ -94,8 +94,9 @@ def test_octahedron_turns_and_pairs() -> None:
     assert pair.multiplicity == 12
 
 
-def test_rings_of_five_are_two_of_three_that_share_a_ligand() -> None:
-    """All of them, counted without symmetry: a ring of a face after a ring of another that meets it in a corner."""
+def test_rings_of_five_go_about_a_ligand_or_are_two_of_three() -> None:
+    """All of them, counted without symmetry: a ring of a face after one of another that meets it in a corner; and the
+    five neighbours of a ligand of the prism."""
     prism = _anion("tricapped trigonal prism", 9)
     [site] = sites(prism, "Re")
     found = ways(prism, site)
@@ -113,11 +114,49 @@ def test_rings_of_five_are_two_of_three_that_share_a_ligand() -> None:
                     cycle = [at, a, b, c, d]
                     start = cycle.index(min(cycle))
                     expected.add(tuple(cycle[start:] + cycle[:start]))
+    fours = set()
+    for ligand in range(9):
+        about = [other for other in range(9) if other != ligand and near[ligand, other]]
+        assert len(about) in (4, 5), "of a cap and of the prism"
+        # in a ring each has two of the others next to it
+        orders = [one for one in permutations(about) if one[0] == about[0]]
+        ring, back = (one for one in orders if all(near[a, b] for a, b in pairwise([*one, one[0]])))
+        (fours if len(about) == 4 else expected).update({ring, back})
+    assert sum(way.multiplicity for way in found if way.kind == "ring of four") == len(fours) == 6
     # one may be the nearest isomer too, and have its name
     fives = [way for way in found if way.ligands_moved == 5 and way.cycles.count("(") == 1]
     assert sum(way.multiplicity for way in fives) == len(expected)
-    assert {way.kind for way in found if way not in fives} == {"turn", "isomer", "ring of three", "exchange of two"}
+    others = {"turn", "isomer", "exchange of two", "ring of three", "ring of four"}
+    assert {way.kind for way in found if way not in fives} == others
     assert "ring of five" in {way.kind for way in fives}
+
+
+def test_a_permutation_that_is_asked_for() -> None:
+    prism = _anion("tricapped trigonal prism", 9)
+    [site] = sites(prism, "Re")
+    for way in ways(prism, site):
+        asked = way_of(prism, site, read_cycles(way.cycles, 9))
+        assert (asked.permutation, asked.displacement) == (way.permutation, pytest.approx(way.displacement))
+        assert way.kind in (asked.kind, "isomer")
+        if way.kind != "isomer":
+            assert asked.multiplicity == way.multiplicity
+    far = way_of(prism, site, read_cycles(" (0 1 2)(3 4) ", 9))
+    assert (far.permutation, far.kind, far.ligands_moved) == ((1, 2, 0, 4, 3, 5, 6, 7, 8), "cycles of 2 and 3", 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("0 3 5", "is no permutation in cycles"),
+        ("(0)", "is no permutation in cycles"),
+        ("", "is no permutation in cycles"),
+        ("(0 3)(3 5)", "names a ligand twice"),
+        ("(0 9)", "names ligand 9 of 9, which are numbered from 0"),
+    ],
+)
+def test_what_is_no_permutation_is_told(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        read_cycles(text, 9)
 
 
 def test_displacement_of_a_ring_is_that_of_three_edges() -> None:

@@ -316,6 +316,18 @@ def test_path_by_a_scaled_potential_has_the_scaled_barrier(tmp_path: Path, monke
     assert refusal.startswith("--longest: '0.5' leaves no way; allowed: above ")
     assert refusal.endswith(" Å, the shortest")
     assert {(row["kind"], row["site"]) for row in plan} == {("isomer", 0)}
+    base = [*command[:7], "--dry-run", "--permutation"]
+    listed = CliRunner().invoke(command_line("dynamics"), [*base, "(8 7)(0 1 2)", "--json"]).stdout
+    [asked] = json.loads(listed)["paths"]
+    assert (asked["permutation"], asked["kind"]) == ("(0 1 2)(7 8)", "cycles of 2 and 3")
+    assert "ligands and their atoms, from 0: 0: 1, 1: 2, " in CliRunner().invoke(
+        command_line("dynamics"), [*base, "(0 1)"]
+    ).stdout  # fmt: skip
+    for text, problem in (("0 1", "is no permutation in cycles"), ("(0 9)", "names ligand 9 of 9")):
+        refusal = str(CliRunner().invoke(command_line("dynamics"), [*base, text]).exception)
+        assert refusal.startswith(f"--permutation: '{text}' {problem}")
+    refusal = str(CliRunner().invoke(command_line("dynamics"), [*base, "(0 1)", "--kind", "isomer"]).exception)
+    assert refusal == "--kind: 'isomer' and --permutation are two choices; allowed: one of them"
     done = CliRunner().invoke(command_line("dynamics"), [*command, "--json"], catch_exceptions=False)
     assert done.exit_code == 0
     values = json.loads(done.stdout)

@@ -17,10 +17,11 @@ from synthetic_trajectories import M_H, crystal, vibration
 from campaign_run import ninefold
 from ninefold.dynamics.analysis import analyse, site_exchange_barriers, site_exchange_problem
 from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.permutations import EXCHANGE, RING, TURN
+from ninefold.dynamics.permutations import EXCHANGE, RINGS, TURN
 from ninefold.dynamics.rates import BOLTZMANN
 from ninefold.dynamics.site_exchange import ANY, find_places, nearest_places
 
+RING = RINGS[3]
 PRISM = "tricapped trigonal prism"
 SHAPES = [(4, "tetrahedron"), (6, "octahedron"), (7, "capped octahedron"), (8, "square antiprism"), (9, PRISM)]
 

@@ -39,10 +39,16 @@ def paths(
     ] = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", help="turn, isomer, ring of three, exchange of two, ring of five; repeat."),
+        typer.Option("--kind", help="turn, isomer, exchange of two, ring of three, four, five or six; repeat."),
     ] = None,
     site: Annotated[
         list[int] | None, typer.Option("--site", help="Anion by its centre's index, as --dry-run lists them; repeat.")
+    ] = None,
+    permutation: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--permutation", help="These alone, in cycles of the ligands' numbers of --dry-run: '(0 3 5)'; repeat."
+        ),
     ] = None,
     check: CheckOption = None,
     check_paths: Annotated[
@@ -88,13 +94,18 @@ def paths(
     anions = sites(atoms, centre)
     if site and (absent := sorted(set(site) - {one.centre for one in anions})):
         refuse("--site", absent[0], "is no inequivalent anion", ", ".join(str(one.centre) for one in anions))
-    of_kind = [
-        (anion, way)
-        for anion in anions
-        if not site or anion.centre in site
-        for way in ways(atoms, anion)
-        if not kind or way.kind in kind
-    ]
+    chosen = [anion for anion in anions if not site or anion.centre in site]
+    if permutation and kind:
+        refuse("--kind", kind[0], "and --permutation are two choices", "one of them")
+    if permutation and len(chosen) > 1:
+        refuse(
+            "--permutation", permutation[0], "is of one anion", f"--site {' or '.join(str(a.centre) for a in chosen)}"
+        )
+    if permutation:
+        of_kind = [(chosen[0], _asked(atoms, chosen[0], one)) for one in permutation]
+        longest = math.inf
+    else:
+        of_kind = [(one, way) for one in chosen for way in ways(atoms, one) if not kind or way.kind in kind]
     every = [(anion, way) for anion, way in of_kind if way.displacement <= longest]
     if not every:
         shortest = min((way.displacement for _, way in of_kind), default=None)
@@ -122,6 +133,16 @@ def paths(
     if was_stopped:
         typer.echo("Stopped: interrupted; the same command goes on.", err=True)
         raise typer.Exit(130)
+
+
+def _asked(atoms: Any, anion: Site, cycles: str) -> Way:
+    """The way of --permutation."""
+    from ninefold.dynamics.permutations import read_cycles, way_of
+
+    try:
+        return way_of(atoms, anion, read_cycles(cycles, len(anion.ligands)))
+    except ValueError as error:
+        refuse("--permutation", cycles, str(error), f"cycles of 0 to {len(anion.ligands) - 1}, e.g. '(0 3 5)(1 2)'")
 
 
 def _counting(notify: Callable[[str, int, int | None], None], name: str) -> Callable[[int], None]:
@@ -222,6 +243,9 @@ def _print_plan(every: list[tuple[Site, Way]], *, json: bool) -> None:
         print_json({"paths": rows})
         return
     out = console()
+    for site in dict.fromkeys(site for site, _ in every):
+        atoms = ", ".join(f"{number}: {atom}" for number, atom in enumerate(site.ligands))
+        out.print(f"site {site.centre}: ligands and their atoms, from 0: {atoms}")
     for row in rows:
         out.print(
             f"site {row['site']} ({row['equivalent_anions']} anions, {row['polyhedron']}): {row['kind']} "

@@ -1,14 +1,15 @@
 """Ways by which the ligands of one anion may permute in a crystal.
 
 A permutation ends in the same crystal with the ligands' names exchanged. The candidates are made by symmetry: the
-closest permutational isomers, rings of three and pairs of neighbouring ligands, rings of five (two of three that share
-a ligand), and the turns of the whole anion; of a cage, [B12H12]2-, these alone. Permutations that the symmetry of the
-anion's site turns into each other are one.
+closest permutational isomers, rings of three and pairs of neighbouring ligands, rings of four and more about one
+ligand, rings of five that are two of three with a ligand in common, and the turns of the whole anion; of a cage,
+[B12H12]2-, these alone. Permutations that the symmetry of the anion's site turns into each other are one.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,9 +26,14 @@ NEIGHBOURING = 95.0
 """Degrees between two ligands of one face; those beyond lie across the shell."""
 FARTHEST_ISOMER = 1.5
 """Squared distance (M-H = 1) of the isomers that are candidates; see docs."""
-TURN, ISOMER, RING, EXCHANGE, RING_OF_FIVE = KINDS = (
-    "turn", "isomer", "ring of three", "exchange of two", "ring of five"
-)  # fmt: skip
+TURN, ISOMER, EXCHANGE = "turn", "isomer", "exchange of two"
+RINGS = {
+    3: "ring of three", 4: "ring of four", 5: "ring of five", 6: "ring of six", 7: "ring of seven", 8: "ring of eight",
+    9: "ring of nine", 10: "ring of ten", 11: "ring of eleven", 12: "ring of twelve",
+}  # fmt: skip
+"""By the number of ligands that go round."""
+KINDS = (TURN, ISOMER, EXCHANGE, RINGS[3], RINGS[4], RINGS[5], RINGS[6])
+"""Of candidates."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,64 @@ def ways(atoms: Atoms, site: Site) -> list[Way]:
     return sorted(result, key=lambda way: (way.displacement, way.permutation))
 
 
+def way_of(atoms: Atoms, site: Site, permutation: Sequence[int]) -> Way:
+    """A permutation that was asked for, whether or not it is among the candidates.
+
+    Args:
+        atoms: The structure that `sites` was given.
+        site: One of them.
+        permutation: Ligand i ends where ligand `permutation[i]` was.
+    """
+    vectors = vectors_to(atoms, site, site.ligands)
+    isomers = isomers_of(len(site.ligands))[site.polyhedron]
+    assignment, _ = nearest_assignment(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), isomers.vertices)
+    way = tuple(int(target) for target in permutation)
+    kind = kind_of(np.array(way), assignment, isomers)
+    return Way(way, kind, len(_equivalents(way, site.operations)), _displacement(vectors, way))
+
+
+def read_cycles(text: str, n: int) -> tuple[int, ...]:
+    """A permutation in cycle notation, `(0 3 5)(1 2)`.
+
+    Args:
+        text: As `Way.cycles` writes it.
+        n: Ligands, numbered from 0.
+
+    Raises:
+        ValueError: if it is none, or leaves all ligands where they are.
+    """
+    if not re.fullmatch(r"\s*(\(\s*\d+(\s+\d+)+\s*\)\s*)+", text):
+        raise ValueError("is no permutation in cycles")
+    rings = [[int(number) for number in ring.split()] for ring in re.findall(r"\(([^)]*)\)", text)]
+    members = [member for ring in rings for member in ring]
+    if len(set(members)) < len(members):
+        raise ValueError("names a ligand twice")
+    if max(members) >= n:
+        raise ValueError(f"names ligand {max(members)} of {n}, which are numbered from 0")
+    permutation = np.arange(n)
+    for ring in rings:
+        permutation[ring] = [*ring[1:], ring[0]]
+    return tuple(int(target) for target in permutation)
+
+
+def kind_of(permutation: np.ndarray, vertex: np.ndarray, isomers: Isomers) -> str:
+    """What a permutation of ligands' places is: a turn of the whole, or what goes round; never `isomer`.
+
+    Args:
+        permutation: shape (n,): what was on place p goes to place `permutation[p]`; not the identity.
+        vertex: shape (n,): vertex of the polyhedron at each place.
+        isomers: Of the polyhedron.
+    """
+    of_vertices = np.empty_like(vertex)
+    of_vertices[vertex] = vertex[permutation]
+    if isomers.canonical(of_vertices) == isomers.canonical(np.arange(len(vertex))):
+        return TURN
+    lengths = sorted(len(cycle) for cycle in cycles(permutation))
+    if len(lengths) > 1:
+        return f"cycles of {' and '.join(map(str, lengths))}"
+    return EXCHANGE if lengths == [2] else RINGS[lengths[0]]
+
+
 def _candidates(
     unit: np.ndarray, assignment: np.ndarray, isomers: Isomers, *, turns_alone: bool
 ) -> list[tuple[str, np.ndarray]]:
@@ -101,23 +165,30 @@ def _candidates(
         equivalents = [of_vertices(rotation[neighbour]) for rotation in isomers.rotations]
         found.append((ISOMER, min(equivalents, key=lambda one: _displacement(unit, one))))
     near = unit @ unit.T > np.cos(np.radians(NEIGHBOURING))
-    rings: list[np.ndarray] = []
-    for a in range(n):
-        for b in range(a + 1, n):
-            if near[a, b]:
-                found.append((EXCHANGE, _cycle(n, (a, b))))
-                for c in range(b + 1, n):
-                    if near[a, c] and near[b, c]:
-                        rings += [_cycle(n, (a, b, c)), _cycle(n, (a, c, b))]
-    found += [(RING, ring) for ring in rings]
-    moved = [set(np.flatnonzero(ring != np.arange(n)).tolist()) for ring in rings]
-    # one ring of three after another that shares a ligand with it moves five in a ring
+    pairs = [pair for pair in itertools.combinations(range(n), 2) if near[pair]]
+    faces = [(a, b, c) for a, b in pairs for c in range(b + 1, n) if near[a, c] and near[b, c]]
+    found += [(EXCHANGE, _cycle(n, pair)) for pair in pairs]
+    threes = [_cycle(n, ring) for a, b, c in faces for ring in ((a, b, c), (a, c, b))]
+    found += [(RINGS[3], three) for three in threes]
+    for ligand in range(n):
+        about = _about(unit, ligand, np.flatnonzero(near[ligand] & (np.arange(n) != ligand)))
+        if len(about) > 3:
+            found += [(RINGS[len(about)], _cycle(n, ring)) for ring in (about, about[::-1])]
+    moved = [set(np.flatnonzero(three != np.arange(n)).tolist()) for three in threes]
     found += [
-        (RING_OF_FIVE, rings[after][rings[before]])
-        for before, after in itertools.permutations(range(len(rings)), 2)
+        (RINGS[5], threes[after][threes[before]])
+        for before, after in itertools.permutations(range(len(threes)), 2)
         if len(moved[before] & moved[after]) == 1
     ]
     return found
+
+
+def _about(unit: np.ndarray, ligand: int, neighbours: np.ndarray) -> list[int]:
+    """The neighbours of a ligand in their order about it."""
+    axis = unit[ligand]
+    across = unit[neighbours] - np.outer(unit[neighbours] @ axis, axis)
+    first, second = across[0], np.cross(axis, across[0])
+    return [int(neighbours[place]) for place in np.argsort(np.arctan2(across @ second, across @ first))]
 
 
 def _cycle(n: int, members: Sequence[int]) -> np.ndarray:

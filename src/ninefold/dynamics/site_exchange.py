@@ -18,15 +18,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.isomers import Isomers, cycles, isomers_of, nearest_assignment
-from ninefold.dynamics.permutations import EXCHANGE, RING, TURN
+from ninefold.dynamics.isomers import Isomers, isomers_of, nearest_assignment
+from ninefold.dynamics.permutations import kind_of
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory
 from ninefold.dynamics.rates import Rate, dispersion_of, poisson_rate
 from ninefold.dynamics.tracking import COMMIT, Permutation, gone_over, without_short_stays
 
 ANY = "any"
 """Of all kinds together."""
-_NUMBERS = {4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
 _STARTS, _SAMPLE, _STEPS = 6, 1000, 30
 """Frames from which places are looked for, frames that they are averaged over, and steps, at most."""
 _CHUNK = 20_000
@@ -203,24 +202,6 @@ def nearest_places(vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
             nearest[frame] = linear_sum_assignment(overlaps[frame], maximize=True)[1]
         result[first : first + _CHUNK] = nearest
     return result
-
-
-def kind_of(permutation: np.ndarray, vertex: np.ndarray, isomers: Isomers) -> str:
-    """What a permutation of places is.
-
-    Args:
-        permutation: shape (n,): what was on place p goes to place `permutation[p]`.
-        vertex: shape (n,): vertex of the polyhedron at each place.
-        isomers: Of the polyhedron.
-    """
-    of_vertices = np.empty_like(vertex)
-    of_vertices[vertex] = vertex[permutation]
-    if isomers.canonical(of_vertices) == isomers.canonical(np.arange(len(vertex))):
-        return TURN
-    lengths = sorted(len(cycle) for cycle in cycles(permutation))
-    if len(lengths) > 1:
-        return f"cycles of {' and '.join(map(str, lengths))}"
-    return {2: EXCHANGE, 3: RING}.get(lengths[0]) or f"ring of {_NUMBERS[lengths[0]]}"
 
 
 def _settled(sample: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, float]:
