@@ -1,12 +1,18 @@
 """Cage anions, whose centre is no atom: their centres, and their turns counted as those of any shell."""
 
+import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from scipy.spatial.transform import Rotation
 from synthetic_trajectories import M_H, Plan, ideal, shell
 
+from campaign_run import ninefold
 from ninefold.dynamics.analysis import analyse
 from ninefold.dynamics.cages import with_cages
+from ninefold.dynamics.inherent_structures import shell_states, with_centres
+from ninefold.dynamics.quenches import Quench
+from ninefold.dynamics.surfaces import SurfaceSettings, surfaces_of
 from ninefold.dynamics.trajectory import in_memory
 from ninefold.errors import InputError
 
@@ -64,3 +70,39 @@ def test_a_resting_cage_has_no_turn():
 def test_a_group_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(InputError, match=r"'B10' is no group of bonded B atoms.*allowed: B12"):
         with_cages(cages({}), "B10")
+
+
+def test_the_density_about_a_cage_has_its_twelve_places_and_no_atom_in_the_middle():
+    found = surfaces_of(cages({}), "B12", SurfaceSettings(blocks=3, resamples=5))
+    crystal, *anions = found.surfaces
+    assert crystal.symbols.count("B12") == 0
+    assert crystal.symbols.count("B") == 24
+    assert [(one.kind, len(one.sites), one.symbols) for one in anions] == [
+        ("B12-1", 12, ()), ("B12-2", 12, ())
+    ]  # fmt: skip
+    assert all(len(one.positions) == 0 for one in anions)
+
+
+def test_density_command_draws_a_cage(tmp_path):
+    made = cages({})
+    frames = np.concatenate([piece.positions for piece in made.chunks()])[::10]
+    cell = next(iter(made.chunks())).cells[0]
+    ase.io.write(tmp_path / "run.xyz", [Atoms(made.species, positions=at, cell=cell, pbc=True) for at in frames])
+    command = ["dynamics", "density", "run.xyz", "--centre", "B12", "--time-step", "20", "--temperature", "400"]
+    ninefold(*command, "--out", "d", cwd=tmp_path)
+    assert {path.suffix for path in (tmp_path / "d").iterdir()} == {".cube", ".png", ".json"}
+    cube = ase.io.read(next((tmp_path / "d").glob("*crystal-free-energy.cube")))
+    assert set(cube.symbols) == {"B", "Na"}
+
+
+def test_quenches_have_the_cages_centres():
+    first = next(iter(cages({}).chunks()))
+    quenches = [Quench(first.positions[k], first.cells[k], 0.0, 0.1, 0.001, 1, True) for k in (0, 5)]
+    species = list(cages({}).species)
+    [moved], symbols = with_centres([quenches], species, "B12")
+    assert symbols == [*species, "B12", "B12"]
+    assert [len(one.positions) for one in moved] == [52, 52]
+    states = shell_states([moved], symbols, "B12", 12, [1.0], tolerance=0.5)
+    assert len(states.representatives) == 1
+    [same], _ = with_centres([quenches], species, "B")
+    assert (same[0].positions == quenches[0].positions).all()

@@ -33,7 +33,7 @@ _ENERGIES = (40.0, 50.0)
 
 def density(
     files: FilesArgument,
-    centre: Annotated[str, typer.Option(help="Element at the centre of the anions, e.g. Re.")],
+    centre: Annotated[str, typer.Option(help="Element at the centre of the anions, e.g. Re; of cages B12.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where files go.")],
     frame: Annotated[
         str, typer.Option(help="crystal: as it stands; anion: turning with the ligands, anions alike together.")

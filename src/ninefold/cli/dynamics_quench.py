@@ -28,7 +28,7 @@ def quench(
     engine: EngineOption = "sevennet",
     model: ModelOption = None,
     centre: Annotated[
-        str | None, typer.Option(help="Element at the centre of the anions: their shells are told apart too.")
+        str | None, typer.Option(help="Element at the centre of the anions, or B12: their shells are told apart too.")
     ] = None,
     ligands: Annotated[
         int | None, typer.Option("--ligands", "-n", help="Hydrogens of a shell. Default: as in the first frame.")
@@ -72,8 +72,6 @@ def quench(
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, distilled, or another ASE calculator")
     trajectories = _trajectories(files, time_step, types, skip, every)
-    if centre is not None and not {centre, "H"} <= set(trajectories[0].symbols.tolist()):
-        refuse("--centre", centre, "or hydrogen is not in the runs", ", ".join(sorted(set(trajectories[0].symbols))))
     n = None if centre is None else _ligands(trajectories[0], centre, ligands)
     quenches = Quenches(out, calculator(), made.fingerprint, fmax, steps)
     found: list[list[Quench]] = []
@@ -119,20 +117,24 @@ def _trajectories(
 
 def _ligands(trajectory: Trajectory, centre: str, n: int | None) -> int:
     """Ligands of the first frame's shells."""
+    from ninefold.dynamics.cages import with_cages
     from ninefold.dynamics.shells import follow_shells
     from ninefold.dynamics.trajectory import in_memory
 
     first = next(trajectory.chunks())
     one = in_memory(trajectory.species, first.positions[:1], first.cells[0], 1.0, source=trajectory.source)
+    one = with_cages(one, centre)
+    if not {centre, "H"} <= set(one.species):
+        refuse("--centre", centre, "or hydrogen is not in the runs", ", ".join(sorted(set(trajectory.species))))
     return follow_shells(one, centre, n).n
 
 
 def _shells(
     found: list[list[Quench]], symbols: list[str], centre: str, n: int, spacings: list[float], tolerance: float
 ) -> ShellStates:
-    from ninefold.dynamics.inherent_structures import shell_states
+    from ninefold.dynamics.inherent_structures import shell_states, with_centres
 
-    return shell_states(found, symbols, centre, n, spacings, tolerance)
+    return shell_states(*with_centres(found, symbols, centre), centre, n, spacings, tolerance)
 
 
 def _notes(files: list[Path], method: str, found: list[list[Quench]], trajectories: list[Trajectory]) -> list[str]:

@@ -17,7 +17,7 @@ class AnionRates(NamedTuple):
     """Anions that symmetry makes alike."""
 
     name: str
-    """Re1, Re2, ... by the index of their first centre."""
+    """Re1, Re2, ... by the index of their first centre; B12-1, ... of cages."""
     centres: tuple[int, ...]
     """Indices of the atoms."""
     fractional: tuple[float, float, float]
@@ -70,7 +70,7 @@ def by_anion(trajectory: Trajectory, found: Pseudorotation, histories: Sequence[
         x, y, z = (float(value) for value in fractional[numbers == number][0])
         groups.append(
             AnionRates(
-                f"{found.centre}{number + 1}",
+                f"{found.centre}{'-' if found.centre[-1].isdigit() else ''}{number + 1}",
                 tuple(sorted(members)),
                 (x, y, z),
                 rate_of([event for event in found.events if event.centre in members], time, found.duration_ps),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -203,6 +203,33 @@ def shell_states(
             own += [*(labels.get((run, k, place)) for k in range(len(quenches))), None]
         states.append(_run_states(own, spacings_ps[run], []))
     return ShellStates(tuple(places[leaders[number]] for number in order), tuple(states))
+
+
+def with_centres(
+    runs: Sequence[Sequence[Quench]], symbols: Sequence[str], centre: str
+) -> tuple[list[list[Quench]], list[str]]:
+    """The same quenches with one more atom at the centre of each cage, and the symbols; see `with_cages`.
+
+    Args:
+        runs: Quenches of each run.
+        symbols: Of the atoms.
+        centre: `B12`: cages of 12 bonded boron atoms; that of an element leaves everything as it is.
+
+    Raises:
+        InputError: if a quench has no such cage.
+    """
+    from ninefold.dynamics.cages import with_cages
+    from ninefold.dynamics.trajectory import in_memory
+
+    every = list(symbols)
+
+    def moved(one: Quench) -> Quench:
+        nonlocal every
+        found = with_cages(in_memory(symbols, one.positions[None], one.cell, 1.0, source="quench"), centre)
+        every = list(found.species)
+        return replace(one, positions=next(iter(found.chunks())).positions[0])
+
+    return [[moved(one) for one in quenches] for quenches in runs], every
 
 
 def shell_vectors(one: Quench, symbols: Sequence[str], centre: int, n: int) -> np.ndarray:

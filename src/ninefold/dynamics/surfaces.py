@@ -9,6 +9,7 @@ import numpy as np
 
 from ninefold.dynamics.analysis import SHELL_RESOLUTION, SITE_DEPTH_KT, SMOOTHING
 from ninefold.dynamics.anion_rates import by_anion
+from ninefold.dynamics.cages import with_cages
 from ninefold.dynamics.connections import (
     RESAMPLES,
     Estimate,
@@ -119,7 +120,7 @@ def surfaces_of(trajectory: Trajectory, centre: str, settings: SurfaceSettings |
 
     Args:
         trajectory: With a temperature.
-        centre: Symbol of the anions' centres.
+        centre: Symbol of the anions' centres; `B12`: centres of cages of 12 bonded boron atoms.
         settings: How they are made.
 
     Raises:
@@ -129,6 +130,7 @@ def surfaces_of(trajectory: Trajectory, centre: str, settings: SurfaceSettings |
     temperature = trajectory.temperature_K
     if temperature is None:
         raise InputError("--temperature", None, problem="is needed for a free energy", allowed="K, of each file")
+    trajectory = with_cages(trajectory, centre)
     found, histories = analyse_shells(trajectory, centre, chosen.n, chosen.polyhedron)
     groups = by_anion(trajectory, found, histories)
     crystal = framework(trajectory)
@@ -161,8 +163,8 @@ def surfaces_of(trajectory: Trajectory, centre: str, settings: SurfaceSettings |
         name = f"{one.name}-{one.centres[0]}" if is_single else one.name
         surfaces.append(
             _surface(
-                name, one.name, one.centres, one.sampled, {"sites of an anion": sites_connect}, chosen, (centre,),
-                np.zeros((1, 3)),
+                name, one.name, one.centres, one.sampled, {"sites of an anion": sites_connect}, chosen,
+                *_of_elements((centre,), np.zeros((1, 3))),
             )
         )  # fmt: skip
     return Surfaces(
@@ -186,7 +188,15 @@ def _surface(
 
 
 def _atoms_of(crystal: Framework) -> tuple[tuple[str, ...], np.ndarray]:
-    return crystal.symbols, np.mod(crystal.fractional, 1.0) @ crystal.cell
+    return _of_elements(crystal.symbols, np.mod(crystal.fractional, 1.0) @ crystal.cell)
+
+
+def _of_elements(symbols: tuple[str, ...], positions: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Atoms without the centres of cages, which are none."""
+    from ase.data import atomic_numbers
+
+    kept = [place for place, symbol in enumerate(symbols) if symbol in atomic_numbers]
+    return tuple(symbols[place] for place in kept), positions[kept]
 
 
 def _symmetry(alike: str, group: Operations | None, polyhedron: str, in_crystal: bool) -> str:
