@@ -35,7 +35,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_correct_run_and_distil(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     printed = out(*CORRECT)
     assert "Lennard-Jones against softer (evidence test): 12 single points; pair potentials" in printed
-    assert "without some stretches of paths and runs" in printed
+    assert "without some stretches of paths, runs and compounds" in printed
     assert "Use: --engine corrected --model correction" in printed
     assert out(*CORRECT) == printed
     result = json.loads((files / "correction" / "result.json").read_text())

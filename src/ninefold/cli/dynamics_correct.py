@@ -12,10 +12,20 @@ from ninefold.cli.options import JsonOption, console, print_json
 
 
 def correct(
-    folders: Annotated[
-        list[Path], typer.Argument(help="Folders of 'ninefold dynamics paths --check' or 'run --check'.")
-    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder; what is there is gone on with.")],
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of 'ninefold dynamics paths --check' or 'run --check'.")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", help="Also the DFT calculations of a store: 'ninefold verify', imports. Default: none.",
+                     show_default=False),
+    ] = None,
+    species: Annotated[
+        list[str] | None,
+        typer.Option("--species", help="Of the store: structures with other elements are left out; repeat.",
+                     show_default=False),
+    ] = None,
     engine: BarrierEngineOption = None,
     model: ModelOption = None,
     check: Annotated[
@@ -25,7 +35,7 @@ def correct(
     ] = None,
     student: Annotated[str, typer.Option(help="Kind of potential: pairs, nep, a plug-in or FILE.py:NAME.")] = "pairs",
     folds: Annotated[
-        int, typer.Option(min=2, max=50, help="Fits that leave labels out: paths and runs where there are enough.")
+        int, typer.Option(min=2, max=50, help="Fits that leave labels out: whole paths, runs and compounds where they are enough.")
     ] = 4,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Fixes the fits.")] = 0,
     json: JsonOption = False,
@@ -35,20 +45,35 @@ def correct(
     Measured on labels that it was not fitted to; one that does not help there is refused. A command that was killed
     goes on. Use it by --engine corrected --model FOLDER, as the engine of paths and run, and as the teacher of distil.
     """
+    from ase.data import atomic_numbers
+
     from ninefold.cli.calculation import step_progress, stopping
     from ninefold.cli.dynamics import check_elements
-    from ninefold.dynamics.check_labels import read_check_labels
+    from ninefold.cli.locate import store_address
+    from ninefold.dynamics.check_labels import read_check_labels, together
     from ninefold.dynamics.correction import correct as correct_one
     from ninefold.dynamics.distil_settings import Teacher
     from ninefold.dynamics.students import few_frames_trainer
     from ninefold.engines import make_engine
     from ninefold.engines.registry import anchored_engine
+    from ninefold.flows.stored_labels import stored_labels
     from ninefold.paths import user_path
+    from ninefold.store import open_store
 
     folder = user_path(out, "--out")
     if folder.exists() and not folder.is_dir():
         refuse("--out", str(out), "is a file", "a folder")
-    labels = read_check_labels([user_path(one, "folder") for one in folders], check)
+    if not folders and store is None:
+        refuse("folders", None, "are missing", "folders of single points, or --store of a verified campaign")
+    if species and (unknown := sorted(set(species) - atomic_numbers.keys())):
+        refuse("--species", unknown[0], "is no element", "symbols, e.g. Li")
+    labels = read_check_labels([user_path(one, "folder") for one in folders], check) if folders else None
+    if store is not None:
+        address = store_address(store)
+        with open_store(address) as repository:
+            stored = stored_labels(repository, address, species or (), check, None if labels is None else labels.method)
+        labels = stored if labels is None else together(labels, stored)
+    assert labels is not None
     settings = anchored_engine(barrier_engine(engine, model), Path.cwd())
     with told_by():
         made: Any = make_engine(settings)
@@ -93,7 +118,7 @@ def _print_result(result: dict[str, Any], folder: Path) -> None:
         "energy meV/atom, about its mean", *(f"{errors[name]['energy_eV_per_atom'] * 1000:.2f}" for name in names)
     )
     out.print(table)
-    of = "whole paths and runs" if result["folds_are_whole_paths_and_runs"] else "stretches of paths and runs"
+    of = f"{'whole' if result['folds_are_whole_paths_and_runs'] else 'stretches of'} paths, runs and compounds"
     out.print(
         f"Not fitted: {result['folds']} fits, each without some {of}. Forces by {check['label']} are "
         f"{result['check_force_rms_eV_per_A'] * 1000:.0f} meV/Å."

@@ -80,7 +80,9 @@ def read_check_labels(folders: Sequence[Path], check: str | None = None) -> Chec
         for path in found:  # one that lies in two folders is one
             files.setdefault(path.stem, path)
     points = {name: stored_point(path, FIELD) for name, path in files.items()}
-    method = _chosen(points.values(), check, ", ".join(map(str, folders)))
+    method = chosen_method(
+        {point.method: point.engine for point in points.values()}, check, FIELD, ", ".join(map(str, folders))
+    )
     points = {name: point for name, point in points.items() if point.method == method}
     owners = dict.fromkeys(files[name].parent.parent for name in points)
     origins: dict[str, tuple[str, int]] = {}
@@ -113,14 +115,23 @@ def read_check_labels(folders: Sequence[Path], check: str | None = None) -> Chec
     )  # fmt: skip
 
 
-def _chosen(points: Any, check: str | None, folders: str) -> str:
-    """Fingerprint of the method that is wanted."""
-    methods = {point.method: point.engine for point in points}
+def chosen_method(methods: dict[str, str], check: str | None, field: str, source: str) -> str:
+    """Fingerprint of the method that is wanted.
+
+    Args:
+        methods: Fingerprint -> label.
+        check: Part of the label, or beginning of the fingerprint; None where there is one alone.
+        field: Option that the methods are from, for people.
+        source: What it says.
+
+    Raises:
+        InputError: if none or several are meant.
+    """
     listed = ", ".join(f"{label} [{method[:8]}]" for method, label in sorted(methods.items(), key=lambda one: one[1]))
     if check is None:
         if len(methods) > 1:
             raise InputError(
-                FIELD, folders, problem="holds single points of several methods", allowed=f"one of: {listed}",
+                field, source, problem="holds single points of several methods", allowed=f"one of: {listed}",
                 hint="--check NAME chooses by a part of the name, or by the digits",
             )  # fmt: skip
         return next(iter(methods))
@@ -133,6 +144,20 @@ def _chosen(points: Any, check: str | None, folders: str) -> str:
         problem = "fits several methods of the single points" if len(fits) > 1 else "is no method of the single points"
         raise InputError("--check", check, problem=problem, allowed=listed)
     return fits[0]
+
+
+def together(one: CheckLabels, other: CheckLabels) -> CheckLabels:
+    """Labels of one method from two sources.
+
+    Args:
+        one: Of it.
+        other: Of the same method.
+    """
+    labels = sorted((*one.labels, *other.labels), key=lambda label: (label.block, label.place, label.frame.name))
+    return CheckLabels(
+        one.engine, one.method, one.evidence, tuple(labels), (*one.paths, *other.paths), one.failed + other.failed,
+        one.core_seconds + other.core_seconds,
+    )  # fmt: skip
 
 
 def _frame(name: str, stored: StoredPoint) -> LabelledFrame:
