@@ -35,7 +35,7 @@ def correct(
     ] = None,
     student: Annotated[str, typer.Option(help="Kind of potential: pairs, nep, a plug-in or FILE.py:NAME.")] = "pairs",
     folds: Annotated[
-        int, typer.Option(min=2, max=50, help="Fits that leave whole paths, runs or compounds out, where there are enough.")
+        int, typer.Option(min=2, max=50, help="Fits, each without some whole paths, runs or compounds.")
     ] = 4,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Fixes the fits.")] = 0,
     json: JsonOption = False,
