@@ -95,6 +95,17 @@ def test_density_command_draws_a_cage(tmp_path):
     assert set(cube.symbols) == {"B", "Na"}
 
 
+def test_jumps_of_cations_beside_cages(tmp_path):
+    made = cages(TURNS)
+    frames = np.concatenate([piece.positions for piece in made.chunks()])[::5]
+    cell = next(iter(made.chunks())).cells[0]
+    ase.io.write(tmp_path / "run.xyz", [Atoms(made.species, positions=at, cell=cell, pbc=True) for at in frames])
+    command = ["dynamics", "jumps", "run.xyz", "--mobile", "Na", "--centre", "B12", "--time-step", "10"]
+    text = ninefold(*command, "--temperature", "400", cwd=tmp_path).stdout
+    assert "with turns" in text
+    assert "with site exchanges" in text
+
+
 def test_quenches_have_the_cages_centres():
     first = next(iter(cages({}).chunks()))
     quenches = [Quench(first.positions[k], first.cells[k], 0.0, 0.1, 0.001, 1, True) for k in (0, 5)]

@@ -260,6 +260,9 @@ def test_a_turn_that_exchanges_two_elements_of_a_cage_is_none() -> None:
     [site] = sites(atoms[24:], "B11")
     every = ways(atoms[24:], site)
     assert sum(way.multiplicity for way in every) == 4, "turns about the axis of its carbon"
+    assert way_of(atoms[24:], site, every[0].permutation).kind == "turn"
+    with pytest.raises(ValueError, match="exchanges two elements of the cage"):
+        way_of(atoms[24:], site, [*range(1, 12), 0])
 
 
 def test_each_image_is_computed_once_a_step() -> None:

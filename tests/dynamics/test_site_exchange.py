@@ -16,7 +16,7 @@ from synthetic_trajectories import M_H, crystal, vibration
 
 from campaign_run import ninefold
 from ninefold.dynamics.analysis import analyse, site_exchange_barriers, site_exchange_problem
-from ninefold.dynamics.isomers import isomers_of
+from ninefold.dynamics.isomers import cycles, isomers_of
 from ninefold.dynamics.permutations import EXCHANGE, RINGS, TURN
 from ninefold.dynamics.rates import BOLTZMANN
 from ninefold.dynamics.site_exchange import ANY, find_places, nearest_places
@@ -140,19 +140,89 @@ def test_a_turn_to_no_place_and_back_is_no_exchange() -> None:
     assert counts(found) == {ANY: 0}
 
 
-def test_an_anion_that_turns_freely_has_no_places() -> None:
-    vertices = isomers_of(4)["tetrahedron"].vertices
+def brownian(vertices: np.ndarray, axis: np.ndarray | None, frames: int = 12_000) -> np.ndarray:
+    """Vectors of an anion that turns freely, about one axis or about any."""
     rng = np.random.default_rng(6)
-    steps = Rotation.from_rotvec(rng.normal(size=(6000, 3)) * 0.1)
-    turned, vectors = Rotation.identity(), np.empty((6000, 4, 3))
-    for frame in range(6000):
-        turned = steps[frame] * turned
-        vectors[frame] = M_H * turned.apply(vertices)
-    runs = [replace(analyse(crystal([vectors]), "Re"), source=str(kelvin)) for kelvin in (300, 400)]
-    [found, _] = runs
+    steps = rng.normal(size=(frames, 3)) * 0.08
+    if axis is not None:
+        steps = (steps @ axis)[:, None] * axis
+    turned, vectors = Rotation.identity(), np.empty((frames, *vertices.shape))
+    for frame in range(frames):
+        turned = Rotation.from_rotvec(steps[frame]) * turned
+        vectors[frame] = turned.apply(vertices)
+    return M_H * (vectors + vibration(frames, len(vertices), 0.05, rng, 10))
+
+
+def cap_of(n: int, name: str) -> np.ndarray:
+    """The vertex that rotations leave where it is."""
+    isomers = isomers_of(n)[name]
+    [fixed] = {int(v) for rotation in isomers.rotations[1:] for v in np.flatnonzero(rotation == np.arange(n))}
+    return isomers.vertices[fixed]
+
+
+FREE = [
+    ("tetrahedron", 4, "ligand"), ("tetrahedron", 4, None), ("octahedron", 6, "ligand"), ("octahedron", 6, None),
+    ("capped square antiprism", 9, "cap"), (PRISM, 9, None), ("icosahedron", 12, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "n", "about"), FREE)
+def test_an_anion_that_turns_freely_has_no_places(name: str, n: int, about: str | None) -> None:
+    """About one axis the places are as far apart as ever, and each ligand keeps its distance from the axis."""
+    vertices = isomers_of(n)[name].vertices
+    axis = None if about is None else (cap_of(n, name) if about == "cap" else vertices[0])
+    found = analyse(crystal([brownian(vertices, axis)]), "Re", polyhedron=name)
     assert found.site_exchanges is not None
     assert found.site_exchanges.separation < 3
-    assert any("the anion has no one orientation" in note for note in found.notes)
+    assert any("the anion turns freely or has several orientations" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("degrees", [30, 45])
+def test_two_orientations_are_no_exchange(degrees: int) -> None:
+    """A square antiprism with a cap that rests turned about its axis for half of the time: no ligand takes another's
+    place, or it is said that they have none."""
+    vertices = isomers_of(9)["capped square antiprism"].vertices
+    cap = cap_of(9, "capped square antiprism")
+    rng = np.random.default_rng(12)
+    turned = Rotation.from_rotvec(np.radians(degrees) * cap).apply(vertices)
+    vectors = np.repeat(vertices[None], 12_000, axis=0)
+    for start in range(300, 12_000, 600):
+        vectors[start : start + 300] = turned
+    found = analyse(crystal([M_H * (vectors + vibration(12_000, 9, 0.05, rng, 10))]), "Re")
+    assert found.site_exchanges is not None
+    assert counts(found) == {ANY: 0} or found.site_exchanges.separation < 3
+
+
+def test_the_separation_is_half_the_way_over_the_amplitude_along_it() -> None:
+    rng = np.random.default_rng(13)
+    vertices = isomers_of(4)["tetrahedron"].vertices
+    places = find_places([vertices + 0.05 * rng.normal(size=(4000, 4, 3))])
+    # ligands that move independently: any way has the amplitude of one
+    for permutation in (np.array([1, 0, 2, 3]), np.array([1, 2, 0, 3])):
+        way = np.linalg.norm(places.directions[permutation] - places.directions)
+        assert places.separation(permutation) == pytest.approx(way / 2 / 0.05, rel=0.05)
+    assert places.closest_exchange().tolist() != [0, 1, 2, 3]
+
+
+def test_turns_are_told_whichever_polyhedron_is_followed() -> None:
+    vertices = isomers_of(9)[PRISM].vertices
+    third = next(
+        one
+        for one in isomers_of(9)[PRISM].rotations
+        if all(len(c) == 3 for c in cycles(one)) and len(list(cycles(one)))
+    )
+    vectors = in_crystal(vertices, 4000, {400 * (k + 1): third for k in range(8)}, seed=14)
+    for name in (PRISM, "capped square antiprism"):
+        assert counts(analyse(crystal([vectors]), "Re", polyhedron=name)) == {ANY: 8, TURN: 8}
+
+
+def test_exchanges_that_follow_each_other_are_two_and_what_is_undone_is_none() -> None:
+    vertices = isomers_of(9)[PRISM].vertices
+    one, other = (ring(9, *face) for face in faces(vertices)[:2])
+    back = np.argsort(one)
+    plan = {500: one, 520: other, 1500: one, 1520: back, 2500: one, 2600: back}
+    found = analyse(crystal([in_crystal(vertices, 3500, plan, seed=15, passage=10)]), "Re", polyhedron=PRISM)
+    assert counts(found) == {ANY: 4, RING: 4}, "two at 1 ps, none at 3 ps, forth and back 200 fs apart at 5 ps"
 
 
 def test_a_barrier_has_enough_events_at_two_temperatures() -> None:
@@ -172,7 +242,9 @@ def test_a_barrier_has_enough_events_at_two_temperatures() -> None:
     assert site_exchange_barriers([runs[0], runs[0]]) == {}
     blurred = replace(runs[0], site_exchanges=replace(runs[0].site_exchanges, separation=2.9))  # type: ignore[type-var]
     assert site_exchange_barriers([blurred, *runs[1:]]) == {}
-    assert "no places of their own at 300 K (2.9 amplitudes" in str(site_exchange_problem([blurred, *runs[1:]]))
+    assert "no places of their own at 300 K (half-way is 2.9 amplitudes" in str(
+        site_exchange_problem([blurred, *runs[1:]])
+    )
     [group] = runs[0].anions.groups
     moved = replace(runs[0], anions=runs[0].anions._replace(groups=(group._replace(centres=(7,)),), symmetry="Pmn2_1"))
     problem = str(site_exchange_problem([moved, *runs[1:]]))

@@ -111,4 +111,5 @@ def test_labels_of_folders_and_of_a_store_are_of_one_method(tmp_path: Path, monk
     (tmp_path / "softer.py").write_text(ENGINE.replace("rc=6.0", "rc=4.0, smooth=True"))
     out(*LABELS)
     verified(tmp_path)
-    assert "holds no DFT calculation" in refused(*CORRECT, "--store", STORE)
+    assert "holds no calculation by the folders' method" in refused(*CORRECT, "--store", STORE)
+    assert "--species: 'Re' is of a store's structures" in refused(*CORRECT, "--species", "Re")

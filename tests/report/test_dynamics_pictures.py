@@ -37,7 +37,7 @@ def curve(kelvin, events, shell_ps):
         "lab": {"times_ps": times, "values": [1.0, 0.9, 0.5, 0.1]},
         "body": {"times_ps": times, "values": [1.0, 0.95, 0.8, 0.6]},
         "profile": {"progress": [-0.75, -0.25], "values": [0.0, 0.1]},
-        "site_exchanges": [],
+        "anions": {"Re1": [0], "Re2": [1]}, "site_exchanges": [],
         "squares": {"K": {"times_ps": times, "values": [0.0, 0.1, 0.5, 3.0]}},
     }  # fmt: skip
 
@@ -90,7 +90,7 @@ def test_rates_have_a_mark_or_a_bound_each_and_the_law_goes_through_them():
 
 
 def test_what_is_not_known_is_not_drawn():
-    one = curve(300.0, 0, 0.0) | {"lab": None, "body": None, "profile": None}
+    one = curve(300.0, 0, 0.0) | {"lab": None, "body": None, "profile": None, "site_exchanges": None}
     assert set(dynamics_figures("x", [one])) == {"displacements"}
     assert dynamics_figures("x", [one | {"squares": {}}]) == {}
     assert set(dynamics_figures("x", [curve(300.0, 1, 1.0)])) == set(PICTURES) - {"site-exchange"}
@@ -114,7 +114,12 @@ def test_site_exchanges_have_a_law_for_each_kind_that_was_seen_often():
     assert law.label.startswith("Re2, turn: ")
     assert law.colour == turn.colour
     assert "site-exchange" not in dynamics_figures("x", [cold, cold])
-    assert line_svg(figure).count("<circle") == 5
+    assert "site-exchange" not in dynamics_figures("x", [cold, warm, hot | {"site_exchanges": None}]), "not told there"
+    assert "site-exchange" not in dynamics_figures("x", [cold, warm, hot | {"anions": {"Re1": [1], "Re2": [0]}}])
+    figure = dynamics_figures("x", [cold, warm, hot, hot])["site-exchange"]
+    assert len(figure.lines[0].x) == 4, "two runs of one temperature are two points"
+    assert len(dynamics_figures("x", [cold, warm, hot, hot])["rates"].lines[0].x) == 4
+    assert line_svg(figure).count("<circle") == 7
 
 
 def test_the_way_back_is_the_way_there():

@@ -11,6 +11,7 @@ from synthetic_trajectories import M_H, crystal, vibration
 from test_dynamics_jump_records import record_with
 
 from ninefold.dynamics.analysis import DynamicsAnalysis, analyse
+from ninefold.dynamics.curves import curves_of
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.rates import combined, fit_arrhenius, poisson_rate
 from ninefold.models.dynamics import AnionExchanges, StoredInterval
@@ -92,12 +93,29 @@ def test_without_places_nothing_is_said(shells: dict[Settled, DynamicsAnalysis])
     first = next(iter(shells))
     blurred = replace(shells[first], site_exchanges=replace(shells[first].site_exchanges, separation=2.0))  # type: ignore[type-var]
     [problem] = exchanges_of({**shells, first: blurred})[1]
-    assert problem.startswith("no barrier of site exchange: ligands have no places of their own at 300 K ")
+    assert problem.startswith("no barrier of site exchange: ligands have no places of their own at 300 K (half-way ")
     assert exchanges_of({}) == ([], [])
     group = shells[first].anions.groups[0]._replace(centres=(7,))
     other = replace(shells[first], anions=shells[first].anions._replace(groups=(group,)))
     [problem] = exchanges_of({**shells, first: other})[1]
     assert "the runs do not agree on which anions are alike: P" in problem
+
+
+def test_centres_that_do_not_stay_have_no_place(shells: dict[Settled, DynamicsAnalysis]) -> None:
+    first = next(iter(shells))
+    group = shells[first].anions.groups[0]._replace(fractional=(float("nan"),) * 3)
+    moving = replace(shells[first], anions=shells[first].anions._replace(groups=(group,)))
+    [anion], _ = exchanges_of({first: moving})
+    assert anion.fractional is None
+    assert AnionExchanges.model_validate_json(anion.model_dump_json()) == anion
+
+
+def test_pictures_of_replicas_that_do_not_agree_have_no_exchanges(shells: dict[Settled, DynamicsAnalysis]) -> None:
+    first, second, _ = shells.values()
+    assert curves_of(300.0, [first, second], {})["site_exchanges"][0]["events"] == 12
+    group = first.anions.groups[0]._replace(name="Re2", centres=(7,))
+    other = replace(second, anions=second.anions._replace(groups=(group,)))
+    assert curves_of(300.0, [first, other], {})["site_exchanges"] is None
 
 
 def test_a_row_has_those_of_the_anions_that_exchange_most(found: AnionExchanges) -> None:

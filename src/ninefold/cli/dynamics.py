@@ -229,13 +229,14 @@ def analyse(
         try:
             fit, by_anion, notes = barrier(found), barriers_by_anion(found), barrier_notes(found)
         except InputError as error:
-            typer.echo(f"No barrier of the permutations: {error.value}; {error.hint or error.allowed}", err=True)
+            why = f"{error.value}; {error.hint or error.allowed}" if error.value is not None else str(error)
+            typer.echo(f"No barrier of the permutations: {why}", err=True)
         with contextlib.suppress(InputError):
             of_turns = turn_barrier(found)
         with contextlib.suppress(InputError):
             of_exchanges = site_exchange_barriers(found)
-        if (problem := site_exchange_problem(found)) is not None:
-            typer.echo(f"No barrier of site exchange: {problem}", err=True)
+            if (problem := site_exchange_problem(found)) is not None:
+                typer.echo(f"No barrier of site exchange: {problem}", err=True)
     events = [event for one in found for event in one.pseudorotation.events]
     path = event_path(events)
     paths = {

@@ -65,6 +65,8 @@ def correct(
         refuse("--out", str(out), "is a file", "a folder")
     if not folders and store is None:
         refuse("folders", None, "are missing", "folders of single points, or --store of a verified campaign")
+    if species and store is None:
+        refuse("--species", species[0], "is of a store's structures, and none is given", "with --store")
     if species and (unknown := sorted(set(species) - atomic_numbers.keys())):
         refuse("--species", unknown[0], "is no element", "symbols, e.g. Li")
     labels = read_check_labels([user_path(one, "folder") for one in folders], check) if folders else None

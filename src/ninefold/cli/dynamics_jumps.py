@@ -68,6 +68,7 @@ def jumps(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics_sources import trajectories_of
+    from ninefold.dynamics.cages import with_cages
     from ninefold.dynamics.displacements import unwrap
     from ninefold.dynamics.jumps import analyse_jumps
     from ninefold.dynamics.paddle_wheel import paddle_wheel
@@ -79,6 +80,8 @@ def jumps(
     if not 0 < window <= 1000:
         refuse("--window", window, "is no time", "above 0, up to 1000 ps")
     trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
+    if centre is not None:
+        trajectories = [with_cages(one, centre) for one in trajectories]
     found: list[JumpAnalysis] = []
     tests: list[tuple[Coincidence, ...]] = []
     with step_progress() as notify:

@@ -72,13 +72,15 @@ def _print_site_exchanges(out: Any, exchanges: SiteExchanges | None, *, several:
     from ninefold.dynamics.site_exchange import ANY
 
     out.print(
-        f"  {'site exchange':<19} of ligands that end on each other's places in the crystal, from which they are "
-        f"{exchanges.amplitude:.3f} of M-H in each direction ({exchanges.separation:.1f} amplitudes from the middle)"
+        f"  {'site exchange':<19} ligands that end on each other's places in the crystal; they are "
+        f"{exchanges.amplitude:.3f} of M-H off their own in each direction, and half-way is {exchanges.separation:.1f} "
+        f"amplitudes of vibration along the way"
     )
     for anion in dict.fromkeys(one.anion for one in exchanges.rates):
         rows = [one for one in exchanges.rates if one.anion == anion]
         for row in rows[: MOST_KINDS + 1]:
-            way = "" if row.kind == ANY or not row.rate.events else f"; {row.displacement:.2f} Å of all together"
+            is_one = row.kind != ANY and row.rate.events
+            way = f"; {row.displacement:.2f} Å straight, of all together" if is_one else ""
             out.print(f"    {anion + ' ' if several else ''}{row.kind + ':':<17} {_rate(row.rate)}{way}")
         if len(rows) > MOST_KINDS + 1:
             out.print(f"    ... and {_count(len(rows) - MOST_KINDS - 1, 'more kind')}")
@@ -160,7 +162,8 @@ def _anions(surfaces: list[Connection]) -> str:
         return "needs a temperature"
     sites = sorted({len(surface.sites) for surface in surfaces})
     energies = sorted(surface.connected_eV * 1000 for surface in surfaces if surface.connected_eV is not None)
-    text = f"{' to '.join(str(count) for count in dict.fromkeys((sites[0], sites[-1])))} sites"
+    plural = "" if sites[-1] == 1 else "s"
+    text = f"{' to '.join(str(count) for count in dict.fromkeys((sites[0], sites[-1])))} site{plural}"
     if not energies:
         return f"{text}, not connected in this run"
     span = " to ".join(dict.fromkeys(f"{energy:.0f}" for energy in (energies[0], energies[-1])))

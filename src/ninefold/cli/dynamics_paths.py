@@ -39,7 +39,7 @@ def paths(
     ] = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", help="turn, isomer, exchange of two, ring of three, four, five or six; repeat."),
+        typer.Option("--kind", help="turn, isomer, exchange of two, ring of three (four, five, six); repeat."),
     ] = None,
     site: Annotated[
         list[int] | None, typer.Option("--site", help="Anion by its centre's index, as --dry-run lists them; repeat.")
@@ -47,7 +47,8 @@ def paths(
     permutation: Annotated[
         list[str] | None,
         typer.Option(
-            "--permutation", help="These alone, in cycles of the ligands' numbers of --dry-run: '(0 3 5)'; repeat."
+            "--permutation",
+            help="These alone, however long, in cycles of the ligands' numbers of --dry-run: '(0 3 5)'; repeat.",
         ),
     ] = None,
     check: CheckOption = None,
@@ -97,13 +98,13 @@ def paths(
     chosen = [anion for anion in anions if not site or anion.centre in site]
     if permutation and kind:
         refuse("--kind", kind[0], "and --permutation are two choices", "one of them")
+    of_own = [(chosen[0], _asked(atoms, chosen[0], one)) for one in permutation or ()]
     if permutation and len(chosen) > 1:
         refuse(
             "--permutation", permutation[0], "is of one anion", f"--site {' or '.join(str(a.centre) for a in chosen)}"
         )
     if permutation:
-        of_kind = [(chosen[0], _asked(atoms, chosen[0], one)) for one in permutation]
-        longest = math.inf
+        of_kind, longest = of_own, math.inf
     else:
         of_kind = [(one, way) for one in chosen for way in ways(atoms, one) if not kind or way.kind in kind]
     every = [(anion, way) for anion, way in of_kind if way.displacement <= longest]
@@ -251,7 +252,7 @@ def _print_plan(every: list[tuple[Site, Way]], *, json: bool) -> None:
             f"site {row['site']} ({row['equivalent_anions']} anions, {row['polyhedron']}): {row['kind']} "
             f"{row['permutation']}, {row['multiplicity']} alike, ligands move by {row['displacement']:.2f} Å in all"
         )
-    out.print(f"{len(rows)} paths")
+    out.print(f"{len(rows)} path{'' if len(rows) == 1 else 's'}")
 
 
 def _print_rows(rows: list[dict[str, Any]], label: str) -> None:

@@ -204,7 +204,7 @@ def site_exchange_problem(analyses: Sequence[DynamicsAnalysis]) -> str | None:
     if len(exchanges) < len(analyses):
         return "a run has no shell that keeps its ligands"
     unclear = [
-        f"{kelvin:g} K ({one.separation:.1f} amplitudes from the middle)"
+        f"{kelvin:g} K (half-way is {one.separation:.1f} amplitudes of vibration)"
         for kelvin, one in zip(_temperatures(analyses), exchanges, strict=True)
         if one.separation < CLEAR_SEPARATION
     ]
@@ -212,7 +212,9 @@ def site_exchange_problem(analyses: Sequence[DynamicsAnalysis]) -> str | None:
         return f"ligands have no places of their own at {', '.join(unclear)}"
     symmetries = {tuple(group.centres for group in one.anions.groups): one.anions.symmetry for one in analyses}
     if len(symmetries) > 1:
-        return f"the runs do not agree on which anions are alike: {' and '.join(dict.fromkeys(symmetries.values()))}"
+        named = list(dict.fromkeys(symmetries.values()))
+        by = " and ".join(named) if len(named) > 1 else f"{named[0]}, which makes others alike in each"
+        return f"the runs do not agree on which anions are alike: {by}"
     return None
 
 
@@ -261,9 +263,8 @@ def _exchange_notes(exchanges: SiteExchanges | None) -> list[str]:
     if exchanges is None or exchanges.separation >= CLEAR_SEPARATION:
         return []
     return [
-        f"ligands are off their places in the crystal by {exchanges.amplitude:.2f} of M-H in each direction, and two "
-        f"places that exchange are {exchanges.separation:.1f} amplitudes from the middle: site exchange is not told "
-        f"from vibration, or the anion has no one orientation in this run"
+        f"half-way to each other's places is {exchanges.separation:.1f} amplitudes of the ligands' vibration along the "
+        f"way: site exchange is not told from vibration, or the anion turns freely or has several orientations"
     ]
 
 

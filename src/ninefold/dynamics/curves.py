@@ -9,12 +9,11 @@ import numpy as np
 
 from ninefold.dynamics.correlation import Curve, curve_of
 from ninefold.dynamics.displacements import Displacements, mean_squared_displacement
-from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, combined
+from ninefold.dynamics.rates import BOLTZMANN, combined
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
     from ninefold.dynamics.passage import Passage
-    from ninefold.dynamics.site_exchange import SiteExchanges
 
 
 class Profile(NamedTuple):
@@ -67,15 +66,19 @@ def curves_of(temperature_K: float, found: Sequence[DynamicsAnalysis], squares: 
         "lab": None if first is None or first.lab_curve is None else first.lab_curve._asdict(),
         "body": None if first is None or first.body_curve is None else first.body_curve._asdict(),
         "profile": None if profile is None else profile._asdict(),
-        "site_exchanges": _exchange_counts([one.site_exchanges for one in found if one.site_exchanges is not None]),
+        "anions": {} if first is None else {one.name: list(one.centres) for one in first.anions.groups},
+        "site_exchanges": _exchange_counts(found),
         "squares": dict(squares),
     }
 
 
-def _exchange_counts(each: Sequence[SiteExchanges]) -> list[dict[str, Any]]:
-    """Of each kind that anions of each kind make, all replicas together; none where ligands have no places."""
-    if not each or min(one.separation for one in each) < CLEAR_SEPARATION:
-        return []
+def _exchange_counts(found: Sequence[DynamicsAnalysis]) -> list[dict[str, Any]] | None:
+    """Of each kind that anions of each kind make, all replicas together; None where they have no common meaning."""
+    from ninefold.dynamics.analysis import site_exchange_problem
+
+    if not found or site_exchange_problem(found) is not None:
+        return None
+    each = [one.site_exchanges for one in found if one.site_exchanges is not None]
     counts = []
     for anion, kind in dict.fromkeys((rate.anion, rate.kind) for one in each for rate in one.rates):
         rate = combined([one.rate(anion, kind) for one in each])

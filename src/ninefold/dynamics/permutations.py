@@ -96,7 +96,13 @@ def way_of(atoms: Atoms, site: Site, permutation: Sequence[int]) -> Way:
         atoms: The structure that `sites` was given.
         site: One of them.
         permutation: Ligand i ends where ligand `permutation[i]` was.
+
+    Raises:
+        ValueError: if it exchanges two elements of a cage: the end would be another crystal.
     """
+    elements = atoms.numbers[list(site.cage)]
+    if site.cage and not (elements[np.array(permutation)] == elements).all():
+        raise ValueError("exchanges two elements of the cage: its end is another crystal")
     vectors = vectors_to(atoms, site, site.ligands)
     isomers = isomers_of(len(site.ligands))[site.polyhedron]
     assignment, _ = nearest_assignment(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), isomers.vertices)

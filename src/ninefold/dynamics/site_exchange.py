@@ -7,7 +7,7 @@ with ligands on each other's places: rings of three, turns of the whole. It rest
 
 The places are the means of the ligands' directions, found as in k-means, with one ligand on each: assign, average,
 repeat, from several frames; the assignment of the least squared distance is exact (Kuhn & Munkres). Hysteresis is that
-of permutations: vibration is no exchange.
+of permutations: vibration is no exchange. What is undone within 60 fs was none either.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ninefold.dynamics.isomers import Isomers, isomers_of, nearest_assignment
 from ninefold.dynamics.permutations import kind_of
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory
 from ninefold.dynamics.rates import Rate, dispersion_of, poisson_rate
-from ninefold.dynamics.tracking import COMMIT, Permutation, gone_over, without_short_stays
+from ninefold.dynamics.tracking import COMMIT, gone_over, without_returns
 
 ANY = "any"
 """Of all kinds together."""
@@ -38,15 +38,33 @@ class Places:
 
     directions: np.ndarray
     """shape (n, 3): means of unit vectors, shorter than one as far as the ligands librate."""
-    amplitude: float
-    """Root mean square deviation of a ligand's direction from its place, per direction, in units of M-H."""
+    covariance: np.ndarray
+    """shape (3 n, 3 n), of the deviations of all ligands from their places, place by place; M-H = 1."""
 
     @property
-    def separation(self) -> float:
-        """Half the distance to the arrangement with the two closest places exchanged, over the amplitude."""
+    def amplitude(self) -> float:
+        """Root mean square deviation of a ligand's direction from its place, per direction, in units of M-H."""
+        return float(np.sqrt(np.trace(self.covariance) / len(self.covariance)))
+
+    def separation(self, permutation: np.ndarray) -> float:
+        """Half the way to the arrangement that a permutation makes, over the vibration's amplitude along it.
+
+        A libration moves all ligands along the way of a turn at once, which single ligands' amplitudes do not say. Of
+        an anion that turns freely about an axis it is 1 to 2.
+        """
+        way = (self.directions[permutation] - self.directions).ravel()
+        squared = float(way @ way)
+        along = float(way @ self.covariance @ way)
+        return squared / 2 / np.sqrt(along) if along > 0 else np.inf
+
+    def closest_exchange(self) -> np.ndarray:
+        """Shape (n,): the permutation that exchanges the two places that are nearest to each other."""
         steps = np.linalg.norm(self.directions[:, None] - self.directions, axis=2)
-        closest = float(steps[~np.eye(len(steps), dtype=bool)].min())
-        return closest / np.sqrt(2) / self.amplitude if self.amplitude else np.inf
+        steps[np.diag_indices(len(steps))] = np.inf
+        one, other = np.unravel_index(int(np.argmin(steps)), steps.shape)
+        permutation = np.arange(len(steps))
+        permutation[[one, other]] = other, one
+        return permutation
 
     def canonical(self, assignment: np.ndarray) -> tuple[int, ...]:
         """The assignment itself: places of a crystal are not turned into each other."""
@@ -100,7 +118,8 @@ class SiteExchanges:
     amplitude: float
     """Of the anion whose ligands are farthest from their places on average."""
     separation: float
-    """The least; below 3 the ligands have no places of their own, or vibration cannot be told from exchange."""
+    """Half the way of an exchange over the vibration's amplitude along it, the least of those that were seen and of
+    exchanges of the two nearest places; below 3 vibration cannot be told from exchange, or the anion turns freely."""
 
     def rate(self, anion: str, kind: str = ANY) -> Rate:
         """Of a kind that may not have been seen: then no event in the same time.
@@ -129,38 +148,46 @@ def site_exchanges(
     """Exchanges of places in all shells; None without a shell.
 
     Args:
-        found: Of all shells; the rotations of its polyhedron tell turns of the whole.
+        found: Of all shells.
         histories: Of the same.
         groups: Name of each kind of anion, and its centres.
         time_step_fs: Between frames.
         commit: Progress from one arrangement to another at which an exchange counts.
     """
-    isomers = isomers_of(found.n)[found.polyhedron]
     events: list[SiteExchange] = []
-    every: list[Places] = []
+    amplitudes, separations = [], []
     times = {one.segment.centre: 0.0 for one in histories}
     for centre in times:
         own = [one for one in histories if one.segment.centre == centre]
         places = find_places([one.vectors for one in own])
-        vertex, _ = nearest_assignment(_unit(places.directions), isomers.vertices)
-        every.append(places)
+        polyhedron, vertex = _nearest_polyhedron(places)
+        seen = {places.canonical(places.closest_exchange())}
         for history in own:
             assignments = nearest_places(history.vectors, places.directions)
             raw = gone_over(history.vectors, assignments, places.directions, commit, is_turned=False)
-            events += [
-                _exchange(event, history, places, vertex, isomers, found.mean_distance, time_step_fs)
-                for event in without_short_stays(raw, places, time_step_fs)
-            ]
+            for event in without_returns(raw, places, time_step_fs):
+                permutation = event.after[np.argsort(event.before)]
+                seen.add(places.canonical(permutation))
+                events.append(
+                    SiteExchange(
+                        centre, (history.segment.first + event.frame) * time_step_fs,
+                        (event.frame - event.left) * time_step_fs, kind_of(permutation, vertex, polyhedron),
+                        int((permutation != np.arange(len(permutation))).sum()),
+                        float(np.sqrt(places.squared_distance_of(permutation))) * found.mean_distance,
+                    )
+                )  # fmt: skip
             times[centre] += len(history.segment) * time_step_fs / 1000
-    if not every:
+        amplitudes.append(places.amplitude)
+        separations.append(min(places.separation(np.array(permutation)) for permutation in seen))
+    if not times:
         return None
     return SiteExchanges(
         tuple(sorted(events, key=lambda event: event.time_fs)),
         tuple(
             rate for name, centres in groups.items() for rate in _rates(name, centres, events, times, found.duration_ps)
         ),
-        max(one.amplitude for one in every),
-        float(min(one.separation for one in every)),
+        max(amplitudes),
+        float(min(separations)),
     )  # fmt: skip
 
 
@@ -174,11 +201,13 @@ def find_places(vectors: Sequence[np.ndarray]) -> Places:
     sample = every[np.linspace(0, len(every) - 1, min(_SAMPLE, len(every))).astype(int)]
     best: tuple[float, np.ndarray] | None = None
     for start in np.linspace(0, len(sample) - 1, min(_STARTS, len(sample))).astype(int):
-        directions, squared = _settled(sample, sample[start])
+        ordered = _settled(sample, sample[start])
+        squared = float(((ordered - ordered.mean(axis=0)) ** 2).sum())
         if best is None or squared < best[0]:
-            best = squared, directions
+            best = squared, ordered
     assert best is not None
-    return Places(best[1], float(np.sqrt(best[0] / 3)))
+    deviations = (best[1] - best[1].mean(axis=0)).reshape(len(sample), -1)
+    return Places(best[1].mean(axis=0), deviations.T @ deviations / len(sample))
 
 
 def nearest_places(vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -204,8 +233,16 @@ def nearest_places(vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
     return result
 
 
-def _settled(sample: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, float]:
-    """Places from a start, and the mean squared distance of a ligand from its own."""
+def _nearest_polyhedron(places: Places) -> tuple[Isomers, np.ndarray]:
+    """The polyhedron that the places are nearest to, as `paths` takes it, and the vertex of each place."""
+    unit = places.directions / np.linalg.norm(places.directions, axis=1, keepdims=True)
+    found = {name: nearest_assignment(unit, one.vertices) for name, one in isomers_of(len(unit)).items()}
+    name = min(found, key=lambda name: found[name][1])
+    return isomers_of(len(unit))[name], found[name][0]
+
+
+def _settled(sample: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Shape (f, n, 3): the sample's vectors by place, for places that were begun from some directions."""
     ordered, before = sample, None
     for _ in range(_STEPS):
         assignments = nearest_places(sample, directions)
@@ -213,22 +250,7 @@ def _settled(sample: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, fl
             break
         ordered = np.take_along_axis(sample, np.argsort(assignments, axis=1)[..., None], axis=1)
         directions, before = ordered.mean(axis=0), assignments
-    return directions, float(((ordered - directions) ** 2).sum(axis=2).mean())
-
-
-def _exchange(
-    event: Permutation, history: ShellHistory, places: Places, vertex: np.ndarray, isomers: Isomers, distance: float,
-    time_step_fs: float,
-) -> SiteExchange:  # fmt: skip
-    permutation = event.after[np.argsort(event.before)]
-    return SiteExchange(
-        history.segment.centre,
-        (history.segment.first + event.frame) * time_step_fs,
-        (event.frame - event.left) * time_step_fs,
-        kind_of(permutation, vertex, isomers),
-        int((permutation != np.arange(len(permutation))).sum()),
-        float(np.sqrt(places.squared_distance_of(permutation))) * distance,
-    )
+    return ordered
 
 
 def _rates(
@@ -250,7 +272,3 @@ def _rates(
             )
         )  # fmt: skip
     return rates
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

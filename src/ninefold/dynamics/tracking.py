@@ -204,6 +204,33 @@ def _follow(
     return len(vectors)
 
 
+def without_returns(
+    events: Sequence[Permutation],
+    arrangements: Arrangements,
+    time_step_fs: float,
+    shortest_fs: float = SHORTEST_STAY_FS,
+) -> list[Permutation]:
+    """Permutations less those that are undone again within a time: these were fluctuations.
+
+    Args:
+        events: Of one shell, by time.
+        arrangements: Isomers of a polyhedron, or places in a crystal.
+        time_step_fs: Between frames.
+        shortest_fs: A stay that counts, where the shell goes back from it.
+
+    Returns:
+        Two that follow each other to a third arrangement are two, however short the stay between them.
+    """
+    kept: list[Permutation] = []
+    for event in events:
+        is_short = bool(kept) and (event.frame - kept[-1].frame) * time_step_fs < shortest_fs
+        if is_short and arrangements.canonical(event.after) == arrangements.canonical(kept[-1].before):
+            kept.pop()
+        else:
+            kept.append(event)
+    return kept
+
+
 @numba.njit(cache=True)
 def _distance(moving: np.ndarray, fixed: np.ndarray, assignment: np.ndarray, is_turned: bool) -> float:
     if is_turned:

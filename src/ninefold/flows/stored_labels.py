@@ -45,9 +45,8 @@ def stored_labels(
     counts = {key: store.count("calculations", equal={"method": key}) for key in known}
     computed = {key: known[key].label for key, count in counts.items() if count}
     if not computed:
-        raise InputError(
-            FIELD, source, problem="holds no DFT calculation", allowed="a store after 'ninefold verify'"
-        )  # fmt: skip
+        what = "holds no DFT calculation" if method is None else "holds no calculation by the folders' method"
+        raise InputError(FIELD, source, problem=what, allowed="a store after 'ninefold verify' by it")
     of = known[chosen_method(computed, check, FIELD, source)]
     found = [
         (one, one.final if one.kind == "relax" else one.start)

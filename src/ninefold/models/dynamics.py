@@ -216,8 +216,8 @@ class AnionExchanges(BaseModel):
     anion: str
     """Re1, Re2, ..."""
     count: int
-    fractional: list[float]
-    """shape (3,), of one of them, in the supercell."""
+    fractional: list[float] | None
+    """shape (3,), of one of them, in the supercell; None where centres do not stay."""
     kinds: list[ExchangeKind]
     """`any` first, then the most frequent."""
 

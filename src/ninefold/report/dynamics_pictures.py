@@ -36,12 +36,13 @@ def dynamics_figures(title: str, curves: Sequence[Mapping[str, Any]]) -> dict[st
 
 
 def _rates(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
-    counted = {
-        float(one["temperature_K"]): poisson_rate(
-            one["events"], one["shell_ps"], dispersion=one.get("dispersion", 1.0)
+    counted = [
+        (
+            float(one["temperature_K"]),
+            poisson_rate(one["events"], one["shell_ps"], dispersion=one.get("dispersion", 1.0)),
         )
         for one in curves
-    }  # fmt: skip
+    ]
     lines = _law(counted, "counted; arrow: upper bound", "", TERMS[0], TERMS[5]) if counted else []
     return LineFigure(
         f"{title}: permutations of the ligands", "1000 K / T", "per anion and ps, 95 % intervals", lines, is_y_log=True
@@ -49,39 +50,44 @@ def _rates(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
 
 
 def _site_exchanges(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
-    """Of each kind of anion, by kind; those that were seen often enough at two temperatures have a law."""
-    counted = {
-        (row["anion"], row["kind"], float(one["temperature_K"])): poisson_rate(
-            row["events"], row["anion_ps"], dispersion=row["dispersion"]
-        )
-        for one in curves
-        for row in one.get("site_exchanges", ())
-    }
-    often = {}
-    for anion, kind in dict.fromkeys((anion, kind) for anion, kind, _ in counted if kind != ANY):
-        # what was not seen at a temperature was looked for there for as long as all kinds together
-        rates = {
-            kelvin: counted.get((anion, kind, kelvin), poisson_rate(0, total.time_ps))
-            for (other, every, kelvin), total in counted.items()
-            if (other, every) == (anion, ANY)
-        }
-        if sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) > 1:
-            often[anion, kind] = rates
-    chosen = dict(sorted(often.items(), key=lambda item: -sum(rate.events for rate in item[1].values()))[:_MOST])
-    lines: list[Line] = []
-    for place, ((anion, kind), rates) in enumerate(chosen.items()):
-        lines += _law(rates, f"{anion}, {kind}", ": ", _colour(place), _colour(place))
-    return LineFigure(
-        f"{title}: ligands exchange places in the crystal", "1000 K / T", "per anion and ps, 95 % intervals", lines,
+    """Of each kind of anion, by kind; those that were seen often enough at two temperatures have a law.
+
+    Nothing where ligands have no places of their own at one of them, or anions are not alike at all of them.
+    """
+    figure = LineFigure(
+        f"{title}: ligands exchange places in the crystal", "1000 K / T", "per anion and ps, 95 % intervals",
         is_y_log=True,
     )  # fmt: skip
+    runs = [one for one in curves if one["shell_ps"] > 0]
+    if any(one.get("site_exchanges") is None or one["anions"] != runs[0]["anions"] for one in runs):
+        return figure
+    counted = [
+        (float(one["temperature_K"]), {(row["anion"], row["kind"]): row for row in one["site_exchanges"]})
+        for one in runs
+    ]
+    often: dict[tuple[str, str], list[tuple[float, Rate]]] = {}
+    for anion, kind in dict.fromkeys(key for _, rows in counted for key in rows if key[1] != ANY):
+        rates = []
+        for kelvin, rows in counted:
+            # what was not seen at a temperature was looked for there for as long as all kinds together
+            row = rows.get((anion, kind)) or rows[anion, ANY] | {"events": 0}
+            rates.append((kelvin, poisson_rate(row["events"], row["anion_ps"], dispersion=row["dispersion"])))
+        if len({kelvin for kelvin, rate in rates if rate.events >= FEWEST_EVENTS}) > 1:
+            often[anion, kind] = rates
+    chosen = sorted(often.items(), key=lambda item: -sum(rate.events for _, rate in item[1]))[:_MOST]
+    lines: list[Line] = []
+    for place, ((anion, kind), rates) in enumerate(chosen):
+        lines += _law(rates, f"{anion}, {kind}", ": ", _colour(place), _colour(place))
+    return LineFigure(figure.title, figure.x_label, figure.y_label, lines, is_y_log=True)
 
 
-def _law(rates: Mapping[float, Rate], name: str, before: str, colour: str, colour_of_law: str) -> list[Line]:
+def _law(
+    rates: Sequence[tuple[float, Rate]], name: str, before: str, colour: str, colour_of_law: str
+) -> list[Line]:  # fmt: skip
     """Rates against 1/T with their intervals, and Arrhenius' law where it can be fitted.
 
     Args:
-        rates: By temperature.
+        rates: Temperature and rate of each.
         name: Of the points.
         before: Between the name and the barrier in that of the law; empty: the barrier alone.
         colour: Of the points.
@@ -89,8 +95,7 @@ def _law(rates: Mapping[float, Rate], name: str, before: str, colour: str, colou
     """
     from ninefold.dynamics.rates import fit_arrhenius
 
-    kelvins = sorted(rates)
-    counted = [rates[kelvin] for kelvin in kelvins]
+    kelvins, counted = [kelvin for kelvin, _ in rates], [rate for _, rate in rates]
     lines = [
         Line(
             name, [1000 / kelvin for kelvin in kelvins], [rate.per_ps if rate.events else None for rate in counted],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ninefold.dynamics.rates import Rate, combined
 from ninefold.models.dynamics import AnionExchanges, ExchangeKind, ExchangesAt
 from ninefold.stages.dynamics_law import barrier_of, rate_300, rate_interval
@@ -47,7 +49,8 @@ def _of_anion(group: AnionRates, by_kelvin: Mapping[float, list[SiteExchanges]])
     seen = {kind: sum(rate.rate.events for rate in own if rate.kind == kind) for kind in {rate.kind for rate in own}}
     kinds = sorted(seen, key=lambda kind: (kind != ANY, -seen[kind], kind))
     return AnionExchanges(
-        anion=group.name, count=len(group.centres), fractional=list(group.fractional),
+        anion=group.name, count=len(group.centres),
+        fractional=list(group.fractional) if np.isfinite(group.fractional).all() else None,
         kinds=[
             _of_kind(
                 kind,
