@@ -50,7 +50,7 @@ class Places:
         """Half the way to the arrangement that a permutation makes, over the vibration's amplitude along it.
 
         A libration moves all ligands along the way of a turn at once, which single ligands' amplitudes do not say. Of
-        an anion that turns freely about an axis it is 1 to 2.
+        an anion that turns freely it is 2.2 to 2.7.
         """
         way = (self.directions[permutation] - self.directions).ravel()
         squared = float(way @ way)
