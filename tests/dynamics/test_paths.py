@@ -14,7 +14,7 @@ from ninefold.dynamics.anion_sites import sites
 from ninefold.dynamics.bands import relaxed_band
 from ninefold.dynamics.path_images import interpolated
 from ninefold.dynamics.paths import barrier
-from ninefold.dynamics.permutations import read_cycles, way_of, ways
+from ninefold.dynamics.permutations import KINDS, read_cycles, way_of, ways
 from ninefold.errors import InputError
 from ninefold.structures.polyhedra import polyhedra
 
@@ -157,6 +157,17 @@ def test_a_permutation_that_is_asked_for() -> None:
 def test_what_is_no_permutation_is_told(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         read_cycles(text, 9)
+
+
+@pytest.mark.parametrize("n", range(3, 10))
+def test_every_shell_has_ways(n: int) -> None:
+    """[BH4]- and [BH3] too, none of whose ligands has a neighbour within 95 degrees."""
+    for name in polyhedra(n):
+        anion = _anion(name, n)
+        [site] = sites(anion, "Re")
+        found = ways(anion, site)
+        assert found
+        assert {way.kind for way in found} <= set(KINDS)
 
 
 def test_displacement_of_a_ring_is_that_of_three_edges() -> None:

@@ -177,8 +177,9 @@ def _candidates(
     threes = [_cycle(n, ring) for a, b, c in faces for ring in ((a, b, c), (a, c, b))]
     found += [(RINGS[3], three) for three in threes]
     for ligand in range(n):
-        about = _about(unit, ligand, np.flatnonzero(near[ligand] & (np.arange(n) != ligand)))
-        if len(about) > 3:
+        neighbours = np.flatnonzero(near[ligand] & (np.arange(n) != ligand))
+        if len(neighbours) > 3:
+            about = _about(unit, ligand, neighbours)
             found += [(RINGS[len(about)], _cycle(n, ring)) for ring in (about, about[::-1])]
     moved = [set(np.flatnonzero(three != np.arange(n)).tolist()) for three in threes]
     found += [
