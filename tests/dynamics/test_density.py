@@ -129,3 +129,16 @@ def test_no_temperature_no_free_energy() -> None:
     trajectory = in_memory(["Re", "H"], np.zeros((2, 2, 3)), np.eye(3) * 5, 1.0)
     with pytest.raises(InputError, match="temperature"):
         lab_density(trajectory)
+
+
+def test_wells_that_no_hydrogen_went_between_do_not_connect() -> None:
+    """[FeH6]4- at rest: between two places the tails of the smoothing are 500 meV high, and nothing was there."""
+    rng = np.random.default_rng(7)
+    places = 1.56 * np.concatenate([np.eye(3), -np.eye(3)])
+    vectors = places + 0.1 * rng.normal(size=(4000, 6, 3))
+    found = connection(body_density([vectors], 1.5 * 1.56, 300.0), 0.12, KT)
+    assert len(found.sites) == 6
+    assert found.connected_eV is None
+    positions = np.concatenate([np.full((4000, 1, 3), 3.2), 3.2 + vectors], axis=1)
+    still = in_memory(["Fe", *["H"] * 6], positions, np.eye(3) * 6.4, 5.0)
+    assert connection(lab_density(still, temperature_K=300.0, resolution=0.2), 0.12, KT).percolation_eV is None

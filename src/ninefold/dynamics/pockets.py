@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ninefold.dynamics.density import Density, resolved_eV, smoothed
+from ninefold.dynamics.density import Density, resolved_eV, smoothed, supported
 
 
 class Merge(NamedTuple):
@@ -161,11 +161,16 @@ def connection(density: Density, width: float, persistence_eV: float) -> Connect
         width: Of the smoothing, Å; the second is by the root of 2 wider.
         persistence_eV: Depth below its saddle from which a minimum counts as a site.
     """
-    narrow = merge_tree(smoothed(density, width))
-    broad = merge_tree(smoothed(density, width * 2**0.5))
+    narrow, broad = (
+        merge_tree(supported(smoothed(density, width * factor), density, width)) for factor in (1.0, 2**0.5)
+    )
     ceiling = resolved_eV(density, width)
     sites, others = narrow.sites(persistence_eV, ceiling), broad.sites(persistence_eV, ceiling)
-    connected, percolation = narrow.connection(sites), narrow.percolation_eV
+    # energies beyond that of a single sample are those of the smoothing's own tails
+    connected, percolation = (
+        energy if energy is not None and energy <= ceiling else None
+        for energy in (narrow.connection(sites), narrow.percolation_eV)
+    )
     is_extrapolated = len(sites) == len(others)
     if is_extrapolated:
         connected = extrapolated(connected, broad.connection(others), density, width)
