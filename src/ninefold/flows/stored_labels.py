@@ -32,7 +32,7 @@ def stored_labels(
     Args:
         store: Where they are.
         source: Its address, for people.
-        species: Symbols; structures with others are left out. None: all structures.
+        species: Symbols; structures with others are left out. Empty: all structures.
         check: Part of the label of the method, or beginning of its fingerprint, where there are several.
         method: Id of the method, where it is known already.
 
