@@ -225,8 +225,8 @@ def nearest_places(vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
     result = np.empty(vectors.shape[:2], dtype=np.int64)
     for first in range(0, len(vectors), _CHUNK):
         overlaps = np.einsum("fni,mi->fnm", vectors[first : first + _CHUNK], places)
-        # the differences of squared distances are those of the squared lengths of places less twice the overlaps
-        nearest = np.argmax(overlaps - (places**2).sum(axis=1) / 2, axis=2)
+        # lengths are the same in every arrangement: the least sum of squared distances is the largest of overlaps
+        nearest = np.argmax(overlaps, axis=2)
         for frame in np.flatnonzero((np.sort(nearest, axis=1) != np.arange(len(places))).any(axis=1)):
             nearest[frame] = linear_sum_assignment(overlaps[frame], maximize=True)[1]
         result[first : first + _CHUNK] = nearest
