@@ -74,7 +74,7 @@ def counts(found: object) -> dict[str, int]:
 
 @pytest.mark.parametrize(("n", "name"), SHAPES)
 def test_vibration_and_libration_are_no_exchange(n: int, name: str) -> None:
-    vectors = in_crystal(isomers_of(n)[name].vertices, 20_000, {}, seed=1, libration=12.0)
+    vectors = in_crystal(isomers_of(n)[name].vertices, 10_000, {}, seed=1, libration=12.0)
     found = analyse(crystal([vectors]), "Re", polyhedron=name)
     assert counts(found) == {ANY: 0}
     assert found.site_exchanges is not None
@@ -94,7 +94,7 @@ def test_every_exchange_is_counted_once_and_by_its_kind(n: int, name: str, kind:
         choices = [ring(n, *members) for members in faces(isomers.vertices)]
     else:
         choices = [ring(n, a, b) for a, b, _ in faces(isomers.vertices)]
-    starts = np.cumsum(rng.integers(150, 400, size=25))
+    starts = np.cumsum(rng.integers(150, 400, size=12))
     planned = [choices[rng.integers(len(choices))] for _ in starts]
     vectors = in_crystal(
         isomers.vertices, int(starts[-1]) + 300, dict(zip(starts.tolist(), planned, strict=True)), seed=3
@@ -103,12 +103,12 @@ def test_every_exchange_is_counted_once_and_by_its_kind(n: int, name: str, kind:
     assert found.site_exchanges is not None
     # a ring of three of a tetrahedron is a turn; of a shell with more ligands it is none
     expected = TURN if (n, kind) == (4, RING) else kind
-    assert counts(found) == {ANY: 25, expected: 25}
+    assert counts(found) == {ANY: 12, expected: 12}
     middle = np.array([event.time_fs / 2.0 for event in found.site_exchanges.events])
     assert np.abs(middle - starts - 10).max() <= 15
     ways = [np.linalg.norm(isomers.vertices[one] - isomers.vertices) * M_H for one in planned]
     [row] = [row for row in found.site_exchanges.rates if row.kind == expected]
-    assert row.displacement == pytest.approx(np.mean(ways), rel=0.03)  # means of librating vectors are shorter
+    assert row.displacement == pytest.approx(np.mean(ways), rel=0.015)
     assert row.rate.time_ps == pytest.approx(len(vectors) * 0.002)
 
 
@@ -140,10 +140,10 @@ def test_a_turn_to_no_place_and_back_is_no_exchange() -> None:
     assert counts(found) == {ANY: 0}
 
 
-def brownian(vertices: np.ndarray, axis: np.ndarray | None, frames: int = 12_000) -> np.ndarray:
+def brownian(vertices: np.ndarray, axis: np.ndarray | None, frames: int = 5000) -> np.ndarray:
     """Vectors of an anion that turns freely, about one axis or about any."""
     rng = np.random.default_rng(6)
-    steps = rng.normal(size=(frames, 3)) * 0.08
+    steps = rng.normal(size=(frames, 3)) * 0.12
     if axis is not None:
         steps = (steps @ axis)[:, None] * axis
     turned, vectors = Rotation.identity(), np.empty((frames, *vertices.shape))
@@ -161,7 +161,7 @@ def cap_of(n: int, name: str) -> np.ndarray:
 
 
 FREE = [
-    ("tetrahedron", 4, "ligand"), ("tetrahedron", 4, None), ("octahedron", 6, "ligand"), ("octahedron", 6, None),
+    ("tetrahedron", 4, "ligand"), ("tetrahedron", 4, None), ("octahedron", 6, "ligand"),
     ("capped square antiprism", 9, "cap"), (PRISM, 9, None), ("icosahedron", 12, None),
 ]  # fmt: skip
 

@@ -83,7 +83,7 @@ class Pseudorotation:
     """Half the distance of the two closest isomers over the vibration's amplitude along it: below 3, permutations
     and vibration cannot be told apart."""
     mean_distance: float
-    """M-H, Å."""
+    """M-H, Å; of all frames."""
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -162,10 +162,9 @@ def _summarise(
     lifetimes: dict[str, float],
 ) -> Pseudorotation:
     step = trajectory.time_step_fs
+    distance = _mean_distance(histories) if histories else shells.mean_distance
     events = [
-        _event(one, history.segment, isomers, shells.mean_distance, step)
-        for history in histories
-        for one in history.permutations
+        _event(one, history.segment, isomers, distance, step) for history in histories for one in history.permutations
     ]
     turned = [
         (history.segment.centre, Turn(turn.frame + history.segment.first, turn.angle))
@@ -201,8 +200,13 @@ def _summarise(
         incomplete_frames=shells.incomplete_frames,
         vibration_amplitude=amplitude,
         separation=closest / 2 / amplitude if amplitude else np.inf,
-        mean_distance=shells.mean_distance,
+        mean_distance=distance,
     )
+
+
+def _mean_distance(histories: Sequence[ShellHistory]) -> float:
+    total = sum(float(np.linalg.norm(one.segment.vectors, axis=2).sum(dtype=float)) for one in histories)
+    return total / sum(one.vectors[..., 0].size for one in histories)
 
 
 def rate_of(events: Sequence[Event], time_ps: float, duration_ps: float) -> Rate:

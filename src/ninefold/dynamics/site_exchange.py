@@ -42,6 +42,11 @@ class Places:
     """shape (3 n, 3 n), of the deviations of all ligands from their places, place by place; M-H = 1."""
 
     @property
+    def unit(self) -> np.ndarray:
+        """Shape (n, 3), the directions with a length of one: where the ligands are on average, on the sphere."""
+        return np.asarray(self.directions / np.linalg.norm(self.directions, axis=1, keepdims=True))
+
+    @property
     def amplitude(self) -> float:
         """Root mean square deviation of a ligand's direction from its place, per direction, in units of M-H."""
         return float(np.sqrt(np.trace(self.covariance) / len(self.covariance)))
@@ -173,7 +178,7 @@ def site_exchanges(
                         centre, (history.segment.first + event.frame) * time_step_fs,
                         (event.frame - event.left) * time_step_fs, kind_of(permutation, vertex, polyhedron),
                         int((permutation != np.arange(len(permutation))).sum()),
-                        float(np.sqrt(places.squared_distance_of(permutation))) * found.mean_distance,
+                        float(np.linalg.norm(places.unit[permutation] - places.unit)) * found.mean_distance,
                     )
                 )  # fmt: skip
             times[centre] += len(history.segment) * time_step_fs / 1000
@@ -235,10 +240,10 @@ def nearest_places(vectors: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def _nearest_polyhedron(places: Places) -> tuple[Isomers, np.ndarray]:
     """The polyhedron that the places are nearest to, as `paths` takes it, and the vertex of each place."""
-    unit = places.directions / np.linalg.norm(places.directions, axis=1, keepdims=True)
-    found = {name: nearest_assignment(unit, one.vertices) for name, one in isomers_of(len(unit)).items()}
+    every = isomers_of(len(places.unit))
+    found = {name: nearest_assignment(places.unit, one.vertices) for name, one in every.items()}
     name = min(found, key=lambda name: found[name][1])
-    return isomers_of(len(unit))[name], found[name][0]
+    return every[name], found[name][0]
 
 
 def _settled(sample: np.ndarray, directions: np.ndarray) -> np.ndarray:
