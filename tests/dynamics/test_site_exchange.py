@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from synthetic_trajectories import M_H, crystal, vibration
 
 from campaign_run import ninefold
-from ninefold.dynamics.analysis import analyse, site_exchange_barriers, site_exchange_problem
+from ninefold.dynamics.analysis import DynamicsAnalysis, analyse, site_exchange_barriers, site_exchange_problem
 from ninefold.dynamics.isomers import cycles, isomers_of
 from ninefold.dynamics.permutations import EXCHANGE, RINGS, TURN
 from ninefold.dynamics.rates import BOLTZMANN
@@ -68,8 +68,9 @@ def faces(vertices: np.ndarray) -> list[tuple[int, int, int]]:
     ]
 
 
-def counts(found: object) -> dict[str, int]:
-    return {one.kind: one.rate.events for one in found.site_exchanges.rates}  # type: ignore[attr-defined]
+def counts(found: DynamicsAnalysis) -> dict[str, int]:
+    assert found.site_exchanges is not None
+    return {one.kind: one.rate.events for one in found.site_exchanges.rates}
 
 
 @pytest.mark.parametrize(("n", "name"), SHAPES)
@@ -240,7 +241,8 @@ def test_a_barrier_has_enough_events_at_two_temperatures() -> None:
     assert fit.low_eV < fit.barrier_eV < fit.high_eV
     assert fit.barrier_eV == pytest.approx(BOLTZMANN * np.log(9) / (1 / 300 - 1 / 600), rel=0.01)
     assert site_exchange_barriers([runs[0], runs[0]]) == {}
-    blurred = replace(runs[0], site_exchanges=replace(runs[0].site_exchanges, separation=2.9))  # type: ignore[type-var]
+    assert runs[0].site_exchanges is not None
+    blurred = replace(runs[0], site_exchanges=replace(runs[0].site_exchanges, separation=2.9))
     assert site_exchange_barriers([blurred, *runs[1:]]) == {}
     assert "no places of their own at 300 K (half-way is 2.9 amplitudes" in str(
         site_exchange_problem([blurred, *runs[1:]])

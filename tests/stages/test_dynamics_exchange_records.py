@@ -91,7 +91,9 @@ def test_a_kind_that_was_seen_too_seldom_has_no_barrier(shells: dict[Settled, Dy
 
 def test_without_places_nothing_is_said(shells: dict[Settled, DynamicsAnalysis]) -> None:
     first = next(iter(shells))
-    blurred = replace(shells[first], site_exchanges=replace(shells[first].site_exchanges, separation=2.0))  # type: ignore[type-var]
+    exchanges = shells[first].site_exchanges
+    assert exchanges is not None
+    blurred = replace(shells[first], site_exchanges=replace(exchanges, separation=2.0))
     [problem] = exchanges_of({**shells, first: blurred})[1]
     assert problem.startswith("no barrier of site exchange: ligands have no places of their own at 300 K (half-way ")
     assert exchanges_of({}) == ([], [])

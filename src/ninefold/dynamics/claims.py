@@ -9,7 +9,7 @@ from ninefold.dynamics.labels import read_json, write_json
 from ninefold.errors import InputError
 
 
-def claim(folder: Path, name: str, what: str, described: dict[str, Any]) -> None:
+def claim(folder: Path, name: str, what: str, described: dict[str, Any], beside: dict[str, Any] | None = None) -> None:
     """Make a folder that of some work, or see that it is.
 
     Args:
@@ -17,6 +17,7 @@ def claim(folder: Path, name: str, what: str, described: dict[str, Any]) -> None
         name: Of the file that says what the folder is of.
         what: For people: distillation.
         described: Plain values, all that changes the work.
+        beside: Plain values that are written with it, and not compared.
 
     Raises:
         InputError: if the folder is of other work, or holds other files.
@@ -32,4 +33,4 @@ def claim(folder: Path, name: str, what: str, described: dict[str, Any]) -> None
     if folder.exists() and any(folder.iterdir()):
         raise InputError("--out", str(folder), problem="holds other files", allowed="a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / name, described)
+    write_json(folder / name, described | (beside or {}))

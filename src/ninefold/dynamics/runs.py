@@ -20,6 +20,7 @@ import numpy as np
 from ninefold.atomic_files import write_atomically
 from ninefold.dynamics.breathing import Breathing, breathing
 from ninefold.dynamics.checks import Checks, TeacherCheck, collected, refuse_beyond
+from ninefold.dynamics.claims import claim
 from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.propagation import Propagation, RunPoint, RunSettings
 from ninefold.dynamics.trajectory import Frames, Trajectory
@@ -184,22 +185,8 @@ def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str, force
         "method": method,
         "start": content_key([round(float(value), 6) for value in atoms.positions.ravel()]),
     }
-    path = folder / RUN_FILE
-    if path.is_file():
-        there = json.loads(path.read_text(encoding="utf-8"))
-        different = [key for key, value in described.items() if there.get(key) != value]
-        if different:
-            raise InputError(
-                "--out", str(folder), problem=f"holds another run: {', '.join(different)} differ",
-                allowed="a new folder, or the run that it holds",
-            )  # fmt: skip
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError("--out", str(folder), problem="holds other files", allowed="a new or an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    if forces is not None:
-        described["forces"] = forces.model_dump(mode="json")
-    write_atomically(path, json.dumps(described, indent=1).encode())
+    beside = {} if forces is None else {"forces": forces.model_dump(mode="json")}
+    claim(folder, RUN_FILE, "run", described, beside)
 
 
 def _packed(point: RunPoint) -> dict[str, np.ndarray]:

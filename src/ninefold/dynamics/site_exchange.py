@@ -22,7 +22,7 @@ from ninefold.dynamics.isomers import Isomers, isomers_of, nearest_assignment
 from ninefold.dynamics.permutations import kind_of
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory
 from ninefold.dynamics.rates import Rate, dispersion_of, poisson_rate
-from ninefold.dynamics.tracking import COMMIT, gone_over, without_returns
+from ninefold.dynamics.tracking import COMMIT, gone_over, without_short_stays
 
 ANY = "any"
 """Of all kinds together."""
@@ -170,7 +170,7 @@ def site_exchanges(
         for history in own:
             assignments = nearest_places(history.vectors, places.directions)
             raw = gone_over(history.vectors, assignments, places.directions, commit, is_turned=False)
-            for event in without_returns(raw, places, time_step_fs):
+            for event in without_short_stays(raw, places, time_step_fs, is_merged=False):
                 permutation = event.after[np.argsort(event.before)]
                 seen.add(places.canonical(permutation))
                 events.append(

@@ -130,6 +130,8 @@ def without_short_stays(
     arrangements: Arrangements,
     time_step_fs: float,
     shortest_fs: float = SHORTEST_STAY_FS,
+    *,
+    is_merged: bool = True,
 ) -> list[Permutation]:
     """Permutations from one stay to the next: arrangements that were only passed are left out.
 
@@ -138,20 +140,23 @@ def without_short_stays(
         arrangements: Isomers of a polyhedron, or places in a crystal.
         time_step_fs: Between frames.
         shortest_fs: A stay in an arrangement that counts.
+        is_merged: Whether a passage over several arrangements is one permutation; else each step of it is one.
 
     Returns:
-        A passage over several arrangements is one permutation; one that ends where it began is none.
+        One that ends where it began is none.
     """
     kept: list[Permutation] = []
     for event in events:
         if kept and (event.frame - kept[-1].frame) * time_step_fs < shortest_fs:
-            first = kept.pop()
-            if arrangements.canonical(event.after) == arrangements.canonical(first.before):
+            if arrangements.canonical(event.after) == arrangements.canonical(kept[-1].before):
+                kept.pop()
                 continue
-            relative = event.after[np.argsort(first.before)]
-            event = Permutation(
-                event.frame, first.left, first.before, event.after, arrangements.squared_distance_of(relative)
-            )
+            if is_merged:
+                first = kept.pop()
+                relative = event.after[np.argsort(first.before)]
+                event = Permutation(
+                    event.frame, first.left, first.before, event.after, arrangements.squared_distance_of(relative)
+                )
         kept.append(event)
     return kept
 
@@ -202,33 +207,6 @@ def _follow(
         assignments[frame] = current
         squared[frame] = least
     return len(vectors)
-
-
-def without_returns(
-    events: Sequence[Permutation],
-    arrangements: Arrangements,
-    time_step_fs: float,
-    shortest_fs: float = SHORTEST_STAY_FS,
-) -> list[Permutation]:
-    """Permutations less those that are undone again within a time: these were fluctuations.
-
-    Args:
-        events: Of one shell, by time.
-        arrangements: Isomers of a polyhedron, or places in a crystal.
-        time_step_fs: Between frames.
-        shortest_fs: A stay that counts, where the shell goes back from it.
-
-    Returns:
-        Two that follow each other to a third arrangement are two, however short the stay between them.
-    """
-    kept: list[Permutation] = []
-    for event in events:
-        is_short = bool(kept) and (event.frame - kept[-1].frame) * time_step_fs < shortest_fs
-        if is_short and arrangements.canonical(event.after) == arrangements.canonical(kept[-1].before):
-            kept.pop()
-        else:
-            kept.append(event)
-    return kept
 
 
 @numba.njit(cache=True)
