@@ -18,8 +18,8 @@ from campaign_run import ninefold
 from ninefold.dynamics.analysis import DynamicsAnalysis, analyse, site_exchange_barriers, site_exchange_problem
 from ninefold.dynamics.isomers import cycles, isomers_of
 from ninefold.dynamics.permutations import EXCHANGE, RINGS, TURN
-from ninefold.dynamics.rates import BOLTZMANN
-from ninefold.dynamics.site_exchange import ANY, find_places, nearest_places
+from ninefold.dynamics.rates import ANY, BOLTZMANN
+from ninefold.dynamics.site_exchange import find_places, nearest_places
 
 RING = RINGS[3]
 PRISM = "tricapped trigonal prism"

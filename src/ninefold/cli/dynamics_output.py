@@ -69,7 +69,7 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
 def _print_site_exchanges(out: Any, exchanges: SiteExchanges | None, *, several: bool) -> None:
     if exchanges is None:
         return
-    from ninefold.dynamics.site_exchange import ANY
+    from ninefold.dynamics.rates import ANY
 
     out.print(
         f"  {'site exchange':<19} ligands that end on each other's places in the crystal; they are "

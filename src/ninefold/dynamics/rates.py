@@ -16,6 +16,8 @@ CONFIDENCE = 0.95
 FEWEST_EVENTS = 5
 """Events at a temperature below which its rate is an order of magnitude, and no fit rests on it alone."""
 
+ANY = "any"
+"""The kind of events of all kinds together."""
 CLEAR_SEPARATION = 3.0
 """Half the distance of two arrangements over the vibration's amplitude, below which events are not told from it."""
 BLOCKS = 20

@@ -21,11 +21,9 @@ import numpy as np
 from ninefold.dynamics.isomers import Isomers, isomers_of, nearest_assignment
 from ninefold.dynamics.permutations import kind_of
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory
-from ninefold.dynamics.rates import Rate, dispersion_of, poisson_rate
+from ninefold.dynamics.rates import ANY, Rate, dispersion_of, poisson_rate
 from ninefold.dynamics.tracking import COMMIT, gone_over, without_short_stays
 
-ANY = "any"
-"""Of all kinds together."""
 _STARTS, _SAMPLE, _STEPS = 6, 1000, 30
 """Frames from which places are looked for, frames that they are averaged over, and steps, at most."""
 _CHUNK = 20_000

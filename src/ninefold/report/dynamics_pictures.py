@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Rate, poisson_rate
-from ninefold.dynamics.site_exchange import ANY
+from ninefold.dynamics.rates import ANY, BOLTZMANN, FEWEST_EVENTS, Rate, poisson_rate
 from ninefold.errors import InputError
 from ninefold.report.line_figure import Line, LineFigure
 from ninefold.report.palette import TERMS

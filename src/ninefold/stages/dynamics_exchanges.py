@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ninefold.dynamics.rates import Rate, combined
+from ninefold.dynamics.rates import ANY, Rate, combined
 from ninefold.models.dynamics import AnionExchanges, ExchangeKind, ExchangesAt
 from ninefold.stages.dynamics_law import barrier_of, rate_300, rate_interval
 
@@ -43,8 +43,6 @@ def exchanges_of(shells: Mapping[Settled, DynamicsAnalysis]) -> tuple[list[Anion
 
 
 def _of_anion(group: AnionRates, by_kelvin: Mapping[float, list[SiteExchanges]]) -> AnionExchanges:
-    from ninefold.dynamics.site_exchange import ANY
-
     own = [rate for some in by_kelvin.values() for one in some for rate in one.rates if rate.anion == group.name]
     seen = {kind: sum(rate.rate.events for rate in own if rate.kind == kind) for kind in {rate.kind for rate in own}}
     kinds = sorted(seen, key=lambda kind: (kind != ANY, -seen[kind], kind))
