@@ -32,7 +32,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_correct_run_and_distil(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_correct_run_and_distil(files: Path) -> None:
     printed = out(*CORRECT)
     assert "Lennard-Jones against softer (evidence test): 12 single points; pair potentials" in printed
     assert "without some stretches of paths, runs and compounds" in printed
@@ -51,16 +51,18 @@ def test_correct_run_and_distil(files: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert described["forces"]["method"] == "Lennard-Jones corrected by softer (12 single points)"
     assert "on labels that were not fitted" in described["forces"]["error"]
     assert described["forces"]["warnings"] == []
-    # as a teacher, found again from another folder
+    # as a teacher, found again in another folder, and without that of the correction
     out(
         "dynamics", "distil", "solid.cif", *BY_IT, "--student", STUDENT, "--temperature", "60", "--width", "4",
         "--rounds", "1", "--teacher-ps", "0.2", "--student-ps", "0.1", "--time-step", "2", "--out", "potential",
     )  # fmt: skip
     (files / "elsewhere").mkdir()
-    monkeypatch.chdir(files / "elsewhere")
-    made = make_engine(EngineSettings(name="distilled", model="../potential"))
+    (files / "potential").rename(files / "elsewhere" / "potential")
+    (files / "correction").rename(files / "another")
+    made = make_engine(EngineSettings(name="distilled", model="elsewhere/potential"))
     assert made.label == f"{made.result['student_label']} distilled from {described['forces']['method']}"  # type: ignore[attr-defined]
     made.check(5)  # type: ignore[attr-defined]
+    assert str(files) not in (files / "elsewhere" / "potential" / "result.json").read_text()
 
 
 def test_a_dense_cell_or_another_element_is_told(files: Path) -> None:

@@ -80,8 +80,9 @@ def distil(
     say_beside(made, atoms)
     typer.echo(f"{file.name}: supercell of {len(atoms)} atoms, teacher {made.label}, student {trainer.label}", err=True)
     teacher = Teacher(
-        calculator(), teacher_settings.model_dump(mode="json"), made.label, made.fingerprint, made.evidence
-    )
+        calculator(), teacher_settings.model_dump(mode="json"), made.label, made.fingerprint, made.evidence,
+        getattr(made, "files", ()),
+    )  # fmt: skip
     with stopping(None) as stop, step_progress() as notify:
         result = distil_one(atoms, teacher, student, trainer, settings, out, known, notify, stop)
     if result is None:

@@ -27,7 +27,7 @@ class CorrectedEngine(ASEEngine):
     Its energies keep the engine's zero. It has stresses where both have them; what is fitted are energies and forces.
 
     Args:
-        folder: Of a finished correction.
+        folder: Of a finished correction; the engine is the `files` in it.
 
     Raises:
         InputError: if the folder holds none that is worth it, or the engine is not here as it was corrected.
@@ -37,6 +37,7 @@ class CorrectedEngine(ASEEngine):
         from ase.calculators.mixing import SumCalculator
 
         self.result = read_correction(folder)
+        self.files = tuple(folder / name for name in (CLAIM_FILE, RESULT_FILE, MODEL_FILE))
         own, check = self.result["engine"], self.result["check"]
         base: Any = make_engine(EngineSettings(**own["settings"]))
         if base.fingerprint != own["fingerprint"]:

@@ -25,6 +25,7 @@ from ninefold.dynamics.distil_settings import (
     MODEL_FILE,
     RESULT_FILE,
     START_FILE,
+    TEACHER_FOLDER,
     DistilSettings,
     Teacher,
 )
@@ -133,8 +134,8 @@ class _Work:
             "student_label": self.trainer.label,
             "checksum": file_checksum(str(model)),
             "teacher": {
-                "settings": self.teacher.settings, "label": self.teacher.label, "fingerprint": self.teacher.fingerprint,
-                "evidence": self.teacher.evidence,
+                "settings": self._kept_teacher(), "label": self.teacher.label,
+                "fingerprint": self.teacher.fingerprint, "evidence": self.teacher.evidence,
             },
             "species": sorted(set(self.start.get_chemical_symbols())),
             "atoms": len(self.start),
@@ -149,6 +150,16 @@ class _Work:
         }  # fmt: skip
         write_json(self.folder / RESULT_FILE, result)
         return result
+
+    def _kept_teacher(self) -> dict[str, Any]:
+        """Settings of the teacher; of one that is a folder, of its copy in this one."""
+        if not self.teacher.files:
+            return self.teacher.settings
+        kept = self.folder / TEACHER_FOLDER
+        kept.mkdir(exist_ok=True)
+        for file in self.teacher.files:
+            write_atomically(kept / file.name, file.read_bytes())
+        return self.teacher.settings | {"model": TEACHER_FOLDER}
 
     def _first_model(self) -> Path:
         for place, temperature in enumerate(self.settings.temperatures_K):

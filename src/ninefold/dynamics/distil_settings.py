@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -10,6 +11,8 @@ from pydantic import Field
 from ninefold.settings import Settings
 
 CLAIM_FILE, RESULT_FILE, MODEL_FILE, START_FILE = "distil.json", "result.json", "potential.txt", "start.xyz"
+TEACHER_FOLDER = "teacher"
+"""In the folder of a distillation: the files of a teacher that is a folder itself."""
 
 
 class DistilSettings(Settings):
@@ -45,3 +48,5 @@ class Teacher:
     label: str
     fingerprint: str
     evidence: str
+    files: tuple[Path, ...] = ()
+    """Of an engine that is a folder, e.g. corrected: copied beside the potential, so that it can be passed on."""

@@ -14,6 +14,7 @@ from ninefold.dynamics.labels import read_json
 from ninefold.dynamics.students import make_trainer
 from ninefold.engines import make_engine
 from ninefold.engines.ase_engine import ASEEngine
+from ninefold.engines.registry import anchored_engine
 from ninefold.engines.settings import EngineSettings
 from ninefold.errors import InputError
 from ninefold.keys import file_checksum
@@ -34,7 +35,7 @@ class DistilledEngine(ASEEngine):
     """
 
     def __init__(self, folder: Path) -> None:
-        self.result = read_result(folder)
+        self.result, self._folder = read_result(folder), folder
         self.formula, self.volume_per_atom = _compound(folder)
         trainer = make_trainer(self.result["student"])
         model = folder / MODEL_FILE
@@ -89,7 +90,7 @@ class DistilledEngine(ASEEngine):
             InputError: if the teacher is not on this machine as it was.
         """
         teacher = self.result["teacher"]
-        made: Any = make_engine(EngineSettings(**teacher["settings"]))
+        made: Any = make_engine(anchored_engine(EngineSettings(**teacher["settings"]), self._folder))
         if made.fingerprint != teacher["fingerprint"]:
             raise InputError(
                 "--model", teacher["label"], problem="is the teacher, and not on this machine as it was there",
