@@ -12,7 +12,8 @@ from ase import Atoms
 from synthetic_trajectories import Plan, shell
 
 from campaign_run import ninefold
-from ninefold.dynamics.analysis import analyse, barrier, barriers_by_anion
+from ninefold.dynamics.analysis import analyse
+from ninefold.dynamics.barriers import barrier, barriers_by_anion
 from ninefold.dynamics.density import lab_density
 from ninefold.dynamics.equivalence import framework
 from ninefold.dynamics.isomers import isomers_of

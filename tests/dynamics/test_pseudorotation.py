@@ -50,7 +50,8 @@ def test_turns_at_several_temperatures_have_a_barrier() -> None:
     """[BH4]-, whose reorientation is what neutrons and NMR see: 10 turns at 300 K, 40 at 600 K, ln 4 of them."""
     from dataclasses import replace
 
-    from ninefold.dynamics.analysis import analyse, barrier, turn_barrier
+    from ninefold.dynamics.analysis import analyse
+    from ninefold.dynamics.barriers import barrier, turn_barrier
     from ninefold.dynamics.rates import BOLTZMANN
 
     rng = np.random.default_rng(5)

@@ -15,7 +15,8 @@ from scipy.spatial.transform import Rotation
 from synthetic_trajectories import M_H, crystal, vibration
 
 from campaign_run import ninefold
-from ninefold.dynamics.analysis import DynamicsAnalysis, analyse, site_exchange_barriers, site_exchange_problem
+from ninefold.dynamics.analysis import DynamicsAnalysis, analyse
+from ninefold.dynamics.barriers import site_exchange_barriers, site_exchange_problem
 from ninefold.dynamics.isomers import cycles, isomers_of
 from ninefold.dynamics.permutations import EXCHANGE, RINGS, TURN
 from ninefold.dynamics.rates import ANY, BOLTZMANN

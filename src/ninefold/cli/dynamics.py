@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -205,16 +204,8 @@ def analyse(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse as analyse_one
-    from ninefold.dynamics.analysis import (
-        barrier,
-        barrier_notes,
-        barriers_by_anion,
-        site_exchange_barriers,
-        site_exchange_problem,
-        turn_barrier,
-    )
+    from ninefold.dynamics.barriers import barriers_of
     from ninefold.dynamics.event_paths import event_path
-    from ninefold.errors import InputError
 
     trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
     found: list[DynamicsAnalysis] = []
@@ -223,52 +214,37 @@ def analyse(
             notify("trajectories", done, len(trajectories))
             found.append(analyse_one(trajectory, centre, ligands, polyhedron))
         notify("trajectories", len(trajectories), len(trajectories))
-    fit, of_turns, by_anion, of_exchanges = None, None, {}, {}
-    notes: list[str] = []
-    if len({trajectory.temperature_K for trajectory in trajectories}) > 1:
-        try:
-            fit, by_anion, notes = barrier(found), barriers_by_anion(found), barrier_notes(found)
-        except InputError as error:
-            why = f"{error.value}; {error.hint or error.allowed}" if error.value is not None else str(error)
-            typer.echo(f"No barrier of the permutations: {why}", err=True)
-        with contextlib.suppress(InputError):
-            of_turns = turn_barrier(found)
-        with contextlib.suppress(InputError):
-            of_exchanges = site_exchange_barriers(found)
-            if (problem := site_exchange_problem(found)) is not None:
-                typer.echo(f"No barrier of site exchange: {problem}", err=True)
+    laws = barriers_of(found)
+    for problem in laws.problems:
+        typer.echo(problem, err=True)
     events = [event for one in found for event in one.pseudorotation.events]
     path = event_path(events)
     paths = {
-        group.name: event_path(events, group.centres) for group in found[0].anions.groups if group.name in by_anion
+        group.name: event_path(events, group.centres) for group in found[0].anions.groups if group.name in laws.by_anion
     }
     if json:
         print_json(
             {
                 "trajectories": [one.to_dict() for one in found],
                 "path": None if path is None else path.to_dict(),
-                "barrier": None if fit is None else fit._asdict(),
-                "turn_barrier": None if of_turns is None else of_turns._asdict(),
-                "barriers_by_anion": {name: one._asdict() for name, one in by_anion.items()},
-                "site_exchange_barriers": [
-                    {"anion": anion, "kind": kind} | one._asdict() for (anion, kind), one in of_exchanges.items()
-                ],
-                "barrier_notes": notes,
+                **laws.to_dict(),
             }
         )
         return
-    from ninefold.cli.dynamics_output import print_analysis, print_barrier
+    from ninefold.cli.dynamics_output import print_analysis, print_barrier, print_relaxation
 
     out = console()
     for one in found:
         print_analysis(out, one)
-    if fit is not None:
-        print_barrier(out, fit, path)
-    for name, one_fit in by_anion.items():
-        print_barrier(out, one_fit, paths[name], name)
-    if of_turns is not None:
-        print_barrier(out, of_turns, None, events="turns of the whole")
-    for (anion, kind), one_fit in of_exchanges.items():
-        print_barrier(out, one_fit, None, anion, events=f"site exchange ({kind})")
-    for note in notes:
+    if laws.permutations is not None:
+        print_barrier(out, laws.permutations, path)
+    for name, fit in laws.by_anion.items():
+        print_barrier(out, fit, paths[name], name)
+    if laws.turns is not None:
+        print_barrier(out, laws.turns, None, events="turns of the whole")
+    for (anion, kind), fit in laws.site_exchanges.items():
+        print_barrier(out, fit, None, anion, events=f"site exchange ({kind})")
+    for frame, law in laws.relaxation.items():
+        print_relaxation(out, law, frame)
+    for note in laws.notes:
         out.print(f"  note: {note}")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ninefold.dynamics.breathing import Breathing
     from ninefold.dynamics.correlation import Stretched
     from ninefold.dynamics.event_paths import EventPath
+    from ninefold.dynamics.extrapolation import Extrapolation
     from ninefold.dynamics.passage import Passage
     from ninefold.dynamics.pockets import Connection
     from ninefold.dynamics.pseudorotation import Pseudorotation
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_KINDS = 6
 """Kinds of permutations that are listed."""
+FRAMES = {"lab": "lab frame", "body": "anion's frame"}
 
 
 def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
@@ -111,6 +113,23 @@ def print_barrier(
     out.print(f"Barrier of the {events}{name}: {found}")
     if path is not None:
         out.print(f"  hydrogen's path per permutation, mean of {path.events}: {path.sentence}")
+
+
+def print_relaxation(out: Any, law: Extrapolation, frame: str) -> None:
+    """Of the mean times of C2 at several temperatures.
+
+    Args:
+        out: Where it is printed.
+        law: Of the rates, per ps.
+        frame: `lab` or `body`.
+    """
+    value, low, high = (one * 1000 for one in law.barrier_eV)
+    times = f"{1 / law.coefficient.high:.3g} to {1 / law.coefficient.low:.3g}"
+    used = ", ".join(f"{kelvin:g}" for kelvin in law.used_K)
+    out.print(
+        f"Barrier of the relaxation of M-H (mean times of C2, {FRAMES[frame]}, at {used} K): {value:.0f} meV (95 %: "
+        f"{low:.0f} to {high:.0f}); at {law.temperature_K:g} K {1 / law.coefficient.value:.3g} ps ({times})"
+    )
 
 
 def _count(number: int, noun: str) -> str:

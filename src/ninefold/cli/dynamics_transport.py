@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ninefold.dynamics.transport import Transport
 
 METHODS = ("auto", "windows", "kinisi")
-ROOM_K = 300.0
 
 
 def transport(
@@ -54,6 +53,7 @@ def transport(
     from ninefold.dynamics import kinisi_fit
     from ninefold.dynamics.extrapolation import extrapolate
     from ninefold.dynamics.finite_size import finite_size
+    from ninefold.dynamics.rates import ROOM_K
     from ninefold.dynamics.transport import transport as transport_of
     from ninefold.errors import InputError
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ninefold.dynamics.anion_rates import AnionGroups, by_anion
 from ninefold.dynamics.cages import with_cages
-from ninefold.dynamics.correlation import Curve, Stretched, curve_of, fit_stretched, mean_of, second_rank
+from ninefold.dynamics.correlation import Curve, Stretched, curve_of, fit_shells, mean_of, second_rank
 from ninefold.dynamics.density import body_density, lab_density
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.passage import Passage, passage
 from ninefold.dynamics.pockets import Connection, connection
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
-from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, FEWEST_EVENTS, Arrhenius, fit_arrhenius
+from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, FEWEST_EVENTS
 from ninefold.dynamics.site_exchange import SiteExchanges, site_exchanges
 from ninefold.dynamics.tracking import COMMIT, SHORTEST_STAY_FS
 from ninefold.dynamics.trajectory import Trajectory
 from ninefold.errors import InputError
+from ninefold.plain_values import plain_values
 
 SMOOTHING = 0.12
 """Å, of the hydrogen density; its effect is extrapolated away."""
@@ -63,10 +63,8 @@ class DynamicsAnalysis:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys; events in full."""
-        values = asdict(self)
+        values: dict[str, Any] = plain_values(self)
         values["pseudorotation"]["kinds"] = self.pseudorotation.kinds
-        values["site_exchanges"] = None if self.site_exchanges is None else self.site_exchanges.to_dict()
-        values["anions"] = {"symmetry": self.anions.symmetry, "groups": [one.to_dict() for one in self.anions.groups]}
         return values
 
 
@@ -114,125 +112,6 @@ def analyse(
     )  # fmt: skip
 
 
-def barrier(analyses: Sequence[DynamicsAnalysis], group: int | None = None) -> Arrhenius:
-    """Barrier of the permutations, from their rates at several temperatures.
-
-    Args:
-        analyses: Of one crystal.
-        group: Number of the inequivalent anion, the same in all of them; None: all anions together.
-
-    Raises:
-        InputError: without events at two temperatures and more, or a trajectory without a temperature.
-    """
-    rates = [
-        one.pseudorotation.permutation_rate if group is None else one.anions.groups[group].permutations
-        for one in analyses
-    ]
-    return fit_arrhenius(_temperatures(analyses), rates)
-
-
-def turn_barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
-    """Barrier of the turns of whole anions, from their rates at several temperatures.
-
-    Args:
-        analyses: Of one crystal.
-
-    Raises:
-        InputError: without turns at two temperatures and more, or a trajectory without a temperature.
-    """
-    return fit_arrhenius(_temperatures(analyses), [one.pseudorotation.turn_rate for one in analyses])
-
-
-def _temperatures(analyses: Sequence[DynamicsAnalysis]) -> list[float]:
-    temperatures = [analysis.pseudorotation.temperature_K for analysis in analyses]
-    known = [float(temperature) for temperature in temperatures if temperature is not None]
-    if len(known) < len(temperatures):
-        raise InputError("--temperature", None, problem="is needed of every trajectory for a barrier")
-    return known
-
-
-def barriers_by_anion(analyses: Sequence[DynamicsAnalysis]) -> dict[str, Arrhenius]:
-    """Barrier of each inequivalent anion that has events at two temperatures and more; by its name.
-
-    Empty where there is one kind of anion alone, or the runs do not agree on which anions are alike.
-    """
-    kinds = {tuple(group.centres for group in one.anions.groups) for one in analyses}
-    if len(kinds) != 1 or len(analyses[0].anions.groups) < 2:
-        return {}
-    found = {}
-    for number, group in enumerate(analyses[0].anions.groups):
-        with contextlib.suppress(InputError):
-            found[group.name] = barrier(analyses, number)
-    return found
-
-
-def site_exchange_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[tuple[str, str], Arrhenius]:
-    """Barrier of each kind of site exchange of each kind of anion, where two temperatures and more have enough events.
-
-    Args:
-        analyses: Of one crystal, at several temperatures.
-
-    Returns:
-        By name of the anion and kind; nothing where `site_exchange_problem` says why.
-
-    Raises:
-        InputError: of a trajectory without a temperature.
-    """
-    if site_exchange_problem(analyses) is not None:
-        return {}
-    temperatures = _temperatures(analyses)
-    exchanges = [one.site_exchanges for one in analyses if one.site_exchanges is not None]
-    found = {}
-    for anion, kind in dict.fromkeys((rate.anion, rate.kind) for one in exchanges for rate in one.rates):
-        rates = [one.rate(anion, kind) for one in exchanges]
-        enough = {kelvin for kelvin, rate in zip(temperatures, rates, strict=True) if rate.events >= FEWEST_EVENTS}
-        if len(enough) > 1:
-            found[anion, kind] = fit_arrhenius(temperatures, rates)
-    return found
-
-
-def site_exchange_problem(analyses: Sequence[DynamicsAnalysis]) -> str | None:
-    """Why site exchange has no barrier in runs whatever was counted, for people.
-
-    Args:
-        analyses: Of one crystal, at several temperatures.
-
-    Raises:
-        InputError: of a trajectory without a temperature.
-    """
-    exchanges = [one.site_exchanges for one in analyses if one.site_exchanges is not None]
-    if len(exchanges) < len(analyses):
-        return "a run has no shell that keeps its ligands"
-    unclear = [
-        f"{kelvin:g} K (half-way is {one.separation:.1f} amplitudes of vibration)"
-        for kelvin, one in zip(_temperatures(analyses), exchanges, strict=True)
-        if one.separation < CLEAR_SEPARATION
-    ]
-    if unclear:
-        return f"ligands have no places of their own at {', '.join(unclear)}"
-    symmetries = {tuple(group.centres for group in one.anions.groups): one.anions.symmetry for one in analyses}
-    if len(symmetries) > 1:
-        named = list(dict.fromkeys(symmetries.values()))
-        by = " and ".join(named) if len(named) > 1 else f"{named[0]}, which makes others alike in each"
-        return f"the runs do not agree on which anions are alike: {by}"
-    return None
-
-
-def barrier_notes(analyses: Sequence[DynamicsAnalysis]) -> list[str]:
-    """What the slope of rates over 1/T is not.
-
-    Args:
-        analyses: Of one crystal, at several temperatures.
-    """
-    unclear = {
-        one.pseudorotation.temperature_K or 0.0 for one in analyses if one.pseudorotation.separation < CLEAR_SEPARATION
-    }
-    if not unclear:
-        return []
-    listed = ", ".join(f"{temperature:g}" for temperature in sorted(unclear))
-    return [f"at {listed} K vibration is counted with the permutations: the slope is no barrier of permutations alone"]
-
-
 def _fit(vectors: Sequence[np.ndarray], time_step_fs: float) -> tuple[Stretched | None, Curve | None]:
     """Of shells that keep their ligands for most of the longest's time."""
     if not vectors:
@@ -240,10 +119,10 @@ def _fit(vectors: Sequence[np.ndarray], time_step_fs: float) -> tuple[Stretched 
     longest = max(map(len, vectors))
     chosen = [one for one in vectors if len(one) >= longest / 2]
     shortest = min(map(len, chosen))
-    correlation = mean_of([second_rank(one, max(1, shortest // 2)) for one in chosen], [len(one) for one in chosen])
-    curve = curve_of(correlation, time_step_fs / 1000)
+    correlations, weights = [second_rank(one, max(1, shortest // 2)) for one in chosen], [len(one) for one in chosen]
+    curve = curve_of(mean_of(correlations, weights), time_step_fs / 1000)
     try:
-        return fit_stretched(np.arange(len(correlation)) * time_step_fs / 1000, correlation), curve
+        return fit_shells(np.arange(len(correlations[0])) * time_step_fs / 1000, correlations, weights), curve
     except InputError:
         return None, curve
 

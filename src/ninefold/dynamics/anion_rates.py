@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,11 +25,6 @@ class AnionRates(NamedTuple):
     permutations: Rate
     """Per anion and ps."""
     turns: Rate
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values with stable keys."""
-        rates = {"permutations": self.permutations._asdict(), "turns": self.turns._asdict()}
-        return self._asdict() | rates | {"centres": list(self.centres), "fractional": list(self.fractional)}
 
 
 class AnionGroups(NamedTuple):

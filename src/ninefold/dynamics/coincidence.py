@@ -11,12 +11,13 @@ lags holds the null distribution.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ninefold.dynamics.trajectory import nearest_image
+from ninefold.plain_values import plain_values
 
 NEAR = 5.0
 """Å, from an anion's centre to the middle of a jump's way: the shell of cations about an anion in hydrides."""
@@ -81,7 +82,7 @@ class Coincidence:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys."""
-        return asdict(self) | {"excess_per_jump": self.excess_per_jump}
+        return plain_values(self) | {"excess_per_jump": self.excess_per_jump}
 
 
 def coincidence(

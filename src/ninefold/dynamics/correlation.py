@@ -26,6 +26,8 @@ class Stretched(NamedTuple):
     """Integral of the exponential part over time: tau / beta Gamma(1 / beta)."""
     is_resolved: bool
     """Whether the correlation falls by half of its amplitude within the times given."""
+    log_error: float | None = None
+    """Standard error of the logarithm of `mean_tau_ps`, by leaving out one shell after the other; None if not known."""
 
 
 class Curve(NamedTuple):
@@ -36,6 +38,8 @@ class Curve(NamedTuple):
 
 
 CURVE_POINTS = 120
+FEWEST_SHELLS = 3
+"""Whose scatter tells the error of a relaxation time."""
 
 
 def curve_of(values: np.ndarray, time_step_ps: float, points: int = CURVE_POINTS) -> Curve:
@@ -91,13 +95,43 @@ def mean_of(correlations: Sequence[np.ndarray], weights: Sequence[float]) -> np.
     return np.average(stacked, axis=0, weights=weights)
 
 
-def fit_stretched(times_ps: np.ndarray, correlation: np.ndarray, after_ps: float = 0.1) -> Stretched:
+def fit_shells(times_ps: np.ndarray, correlations: Sequence[np.ndarray], weights: Sequence[float]) -> Stretched:
+    """Fit the mean of several shells, with the error that their scatter makes (jackknife).
+
+    Args:
+        times_ps: shape (k,).
+        correlations: Of each shell, shape (k,).
+        weights: Of each shell.
+
+    Raises:
+        InputError: if there are too few times.
+    """
+    found = fit_stretched(times_ps, mean_of(correlations, weights))
+    count = len(correlations)
+    if count < FEWEST_SHELLS or not found.is_resolved:
+        return found
+    logs = []
+    for left_out in range(count):
+        others = [place for place in range(count) if place != left_out]
+        one = fit_stretched(
+            times_ps,
+            mean_of([correlations[place] for place in others], [weights[place] for place in others]),
+            near=found,
+        )
+        logs.append(np.log(one.mean_tau_ps))
+    return found._replace(log_error=float(np.sqrt((count - 1) * np.var(logs))))
+
+
+def fit_stretched(
+    times_ps: np.ndarray, correlation: np.ndarray, after_ps: float = 0.1, near: Stretched | None = None
+) -> Stretched:
     """A stretched exponential with a plateau, by least squares.
 
     Args:
         times_ps: shape (k,).
         correlation: shape (k,).
         after_ps: Times below are left out: vibration decays there.
+        near: A fit to begin from; by default from several times.
 
     Raises:
         InputError: if fewer than ten points are left.
@@ -125,10 +159,11 @@ def fit_stretched(times_ps: np.ndarray, correlation: np.ndarray, after_ps: float
     first = float(np.clip(values[0], 1e-3, 1.0))
     last = float(np.clip(values[-1] / first, 0.0, 1.0))
     best = None
-    for tau in np.geomspace(lags[1] if len(lags) > 1 else lags[0], 3 * lags[-1], 5):
+    taus = np.geomspace(lags[1] if len(lags) > 1 else lags[0], 3 * lags[-1], 5) if near is None else [near.tau_ps]
+    for tau in taus:
         fit = least_squares(
             lambda parameters: curve(parameters) - values,
-            [np.log(tau), 0.8, first, last],
+            [np.log(tau), 0.8 if near is None else near.beta, first, last],
             bounds=([shortest, 0.1, 0.0, 0.0], [np.log(lags[-1] * 1e4), 1.0, 1.0 + 1e-9, 1.0]),
         )
         if best is None or fit.cost < best.cost:

@@ -74,7 +74,7 @@ def curves_of(temperature_K: float, found: Sequence[DynamicsAnalysis], squares: 
 
 def _exchange_counts(found: Sequence[DynamicsAnalysis]) -> list[dict[str, Any]] | None:
     """Of each kind that anions of each kind make, all replicas together; None where they have no common meaning."""
-    from ninefold.dynamics.analysis import site_exchange_problem
+    from ninefold.dynamics.barriers import site_exchange_problem
 
     if not found or site_exchange_problem(found) is not None:
         return None

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.rates import BOLTZMANN
-from ninefold.dynamics.slopes import Interval
-from ninefold.dynamics.transport import FEWEST_JUMPS, JUMP_LENGTH, NORMAL_QUANTILE, Transport
+from ninefold.dynamics.rates import BOLTZMANN, ROOM_K
+from ninefold.dynamics.slopes import NORMAL_QUANTILE, Interval
+from ninefold.dynamics.transport import FEWEST_JUMPS, JUMP_LENGTH, Transport
 from ninefold.errors import InputError
 
 
@@ -33,7 +33,7 @@ class Resolved(NamedTuple):
     """cm2/s."""
 
 
-def extrapolate(found: Sequence[Transport], temperature_K: float = 300.0) -> Extrapolation:
+def extrapolate(found: Sequence[Transport], temperature_K: float = ROOM_K) -> Extrapolation:
     """The coefficient at another temperature by Arrhenius' law, errors of the coefficients taken for log-normal.
 
     Where the points scatter about the line by more than their errors, the interval widens accordingly.

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ninefold.dynamics.slopes import Interval
-from ninefold.dynamics.transport import NORMAL_QUANTILE, Transport
+from ninefold.dynamics.slopes import NORMAL_QUANTILE, Interval
+from ninefold.dynamics.transport import Transport
+from ninefold.plain_values import plain_values
 
 SAME_WIDTH = 0.1
 """Å. Cells whose narrowest widths differ by less are of one width."""
@@ -30,10 +31,7 @@ class SizeCheck(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys."""
-        ratio = None if self.ratio is None else self.ratio._asdict()
-        return self._asdict() | {
-            "widths": list(self.widths), "sources": list(self.sources), "ratio": ratio, "differs": self.differs,
-        }  # fmt: skip
+        return plain_values(self) | {"differs": self.differs}
 
 
 def finite_size(found: Sequence[Transport]) -> list[SizeCheck]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from ninefold.dynamics.site_tracking import Hop, track_sites
 from ninefold.dynamics.slopes import Interval
 from ninefold.dynamics.trajectory import Trajectory
 from ninefold.errors import InputError
+from ninefold.plain_values import plain_values
 
 LEAST_INSIDE = 0.5
 """Share of the time in cores, below which the sites are not where the ions are."""
@@ -113,22 +114,9 @@ class JumpAnalysis:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys; jumps in full."""
-        values = asdict(self)
-        values["total"] = self.total._asdict()
-        for kind, plain in zip(self.kinds, values["kinds"], strict=True):
-            plain["departures"] = kind.departures._asdict()
-        values["rates"] = [
-            one._asdict()
-            | {
-                "rate": one.rate._asdict(),
-                "distance": None if math.isnan(one.distance) else one.distance,
-                "free_barrier_eV": None if one.free_barrier_eV is None else one.free_barrier_eV._asdict(),
-            }
-            for one in self.rates
-        ]
-        for name in ("attempts_per_ps", "jump_diffusion"):
-            one = getattr(self, name)
-            values[name] = None if one is None else one._asdict()
+        values: dict[str, Any] = plain_values(self)
+        for rate in values["rates"]:
+            rate["distance"] = None if math.isnan(rate["distance"]) else rate["distance"]
         return values
 
 

@@ -12,6 +12,7 @@ from ninefold.errors import InputError
 
 BOLTZMANN = 8.617333262e-5
 """eV/K, CODATA 2018."""
+ROOM_K = 300.0
 CONFIDENCE = 0.95
 FEWEST_EVENTS = 5
 """Events at a temperature below which its rate is an order of magnitude, and no fit rests on it alone."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -105,10 +105,6 @@ class ExchangeRate(NamedTuple):
     rate: Rate
     """Per anion and ps."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values with stable keys."""
-        return self._asdict() | {"rate": self.rate._asdict()}
-
 
 @dataclass(frozen=True)
 class SiteExchanges:
@@ -132,13 +128,6 @@ class SiteExchanges:
         """
         own = {one.kind: one.rate for one in self.rates if one.anion == anion}
         return own[kind] if kind in own else poisson_rate(0, own[ANY].time_ps)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values with stable keys."""
-        return {
-            "events": [one._asdict() for one in self.events], "rates": [one.to_dict() for one in self.rates],
-            "amplitude": self.amplitude, "separation": self.separation,
-        }  # fmt: skip
 
 
 def site_exchanges(

@@ -14,6 +14,8 @@ import numpy as np
 from ninefold.dynamics.displacements import mean_squared_displacement
 from ninefold.dynamics.rates import CONFIDENCE
 
+NORMAL_QUANTILE = 1.959964
+"""Standard errors in half an interval of 95 %."""
 FEWEST_WINDOWS = 50
 """From which the scatter of squared displacements is known well enough to be used as it is."""
 MOST_PARTS = 5

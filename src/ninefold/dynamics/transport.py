@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from ninefold.dynamics.displacements import Displacements, unwrap
 from ninefold.dynamics.rates import poisson_rate
-from ninefold.dynamics.slopes import Interval, Slope, interval_of, mean_interval, slope_of, squared_displacements
+from ninefold.dynamics.slopes import (
+    NORMAL_QUANTILE,
+    Interval,
+    Slope,
+    interval_of,
+    mean_interval,
+    slope_of,
+    squared_displacements,
+)
 from ninefold.dynamics.trajectory import Trajectory
 from ninefold.errors import InputError
+from ninefold.plain_values import plain_values
 
 FEWEST_FRAMES = 100
 END_SHARE, START_SHARE = 10, 50
@@ -24,8 +33,6 @@ FEWEST_JUMPS = 10
 BOUNDED_SHARE, BOUNDED_ERRORS = 0.3, 2.6
 """Motion is bounded where the displacement grows by less than this share of what its slope says, from the last lag of
 the slope to half of the run, and by so many standard errors of a random walk less."""
-NORMAL_QUANTILE = 1.959964
-"""Standard errors in half an interval of 95 %."""
 CM2_PER_S = 1e-4
 """One Å2/ps."""
 CHARGE, BOLTZMANN_J = 1.602176634e-19, 1.380649e-23
@@ -88,15 +95,8 @@ class Transport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys."""
-        values = asdict(self) | {"width": None if math.isnan(self.width) else self.width}
-        found = values["diffusion"]
-        found["coefficient"] = self.diffusion.coefficient._asdict()
-        found["directions"] = [one._asdict() for one in self.diffusion.directions]
-        if self.conductivity is not None:
-            for name in ("nernst_einstein", "collective", "haven_ratio"):
-                one = getattr(self.conductivity, name)
-                values["conductivity"][name] = None if one is None else one._asdict()
-        return values
+        values: dict[str, Any] = plain_values(self)
+        return values | {"width": None if math.isnan(self.width) else self.width}
 
 
 def transport(

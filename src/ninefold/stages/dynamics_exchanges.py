@@ -27,7 +27,7 @@ def exchanges_of(shells: Mapping[Settled, DynamicsAnalysis]) -> tuple[list[Anion
     Returns:
         One for each kind of anion, and why there is none.
     """
-    from ninefold.dynamics.analysis import site_exchange_problem
+    from ninefold.dynamics.barriers import site_exchange_problem
 
     problem = site_exchange_problem(list(shells.values()))
     if problem is not None:

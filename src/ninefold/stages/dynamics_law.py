@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ninefold.dynamics.extrapolation import Resolved, arrhenius
-from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, barrier_bound, fit_arrhenius, rate_at
+from ninefold.dynamics.rates import FEWEST_EVENTS, ROOM_K, SLOW_ATTEMPTS, Rate, barrier_bound, fit_arrhenius, rate_at
 from ninefold.dynamics.slopes import Interval
 from ninefold.models.dynamics import AtTemperature, IonDiffusion, StoredInterval
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ninefold.dynamics.correlation import Stretched
     from ninefold.dynamics.transport import Transport
 
-ROOM_K = 300.0
 SAME_K = 1.0
 """A run within this of 300 K is one there."""
 MILLI = 1000.0

@@ -1,0 +1,242 @@
+"""What the analyses of one crystal at several temperatures say together: barriers, and what they are not."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ninefold.dynamics.extrapolation import Extrapolation, Resolved, arrhenius
+from ninefold.dynamics.rates import CLEAR_SEPARATION, FEWEST_EVENTS, ROOM_K, Arrhenius, fit_arrhenius
+from ninefold.dynamics.slopes import NORMAL_QUANTILE, Interval
+from ninefold.errors import InputError
+from ninefold.plain_values import plain_values
+
+if TYPE_CHECKING:
+    from ninefold.dynamics.analysis import DynamicsAnalysis
+    from ninefold.dynamics.correlation import Stretched
+
+
+@dataclass(frozen=True)
+class Barriers:
+    """Of one crystal; what could not be told is left out."""
+
+    permutations: Arrhenius | None = None
+    """Of all anions together."""
+    by_anion: dict[str, Arrhenius] = field(default_factory=dict)
+    """Of permutations, by name of the inequivalent anion."""
+    turns: Arrhenius | None = None
+    site_exchanges: dict[tuple[str, str], Arrhenius] = field(default_factory=dict)
+    """By name of the anion and kind."""
+    relaxation: dict[str, Extrapolation] = field(default_factory=dict)
+    """By frame, `lab` or `body`."""
+    notes: tuple[str, ...] = ()
+    """What the numbers are not, for people."""
+    problems: tuple[str, ...] = ()
+    """What has no barrier, and why, for people."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values with stable keys."""
+        return {
+            "barrier": plain_values(self.permutations),
+            "turn_barrier": plain_values(self.turns),
+            "barriers_by_anion": plain_values(self.by_anion),
+            "site_exchange_barriers": [
+                {"anion": anion, "kind": kind} | one._asdict() for (anion, kind), one in self.site_exchanges.items()
+            ],
+            "relaxation_barriers": plain_values(self.relaxation),
+            "barrier_notes": list(self.notes),
+        }
+
+
+def barriers_of(analyses: Sequence[DynamicsAnalysis]) -> Barriers:
+    """Everything that several temperatures tell; nothing of one temperature.
+
+    Args:
+        analyses: Of one crystal.
+    """
+    if len({one.pseudorotation.temperature_K for one in analyses}) < 2:
+        return Barriers()
+    notes, problems = phase_notes(analyses), []
+    fit, of_turns, by_anion = None, None, {}
+    try:
+        fit, by_anion = barrier(analyses), barriers_by_anion(analyses)
+        notes += barrier_notes(analyses)
+    except InputError as error:
+        why = f"{error.value}; {error.hint or error.allowed}" if error.value is not None else str(error)
+        problems.append(f"No barrier of the permutations: {why}")
+    with contextlib.suppress(InputError):
+        of_turns = turn_barrier(analyses)
+    if any(one.pseudorotation.temperature_K is None for one in analyses):
+        return Barriers(fit, by_anion, of_turns, notes=tuple(notes), problems=tuple(problems))
+    if (problem := site_exchange_problem(analyses)) is not None:
+        problems.append(f"No barrier of site exchange: {problem}")
+    return Barriers(
+        fit, by_anion, of_turns, site_exchange_barriers(analyses), relaxation_barriers(analyses), tuple(notes),
+        tuple(problems),
+    )  # fmt: skip
+
+
+def barrier(analyses: Sequence[DynamicsAnalysis], group: int | None = None) -> Arrhenius:
+    """Barrier of the permutations, from their rates at several temperatures.
+
+    Args:
+        analyses: Of one crystal.
+        group: Number of the inequivalent anion, the same in all of them; None: all anions together.
+
+    Raises:
+        InputError: without events at two temperatures and more, or a trajectory without a temperature.
+    """
+    rates = [
+        one.pseudorotation.permutation_rate if group is None else one.anions.groups[group].permutations
+        for one in analyses
+    ]
+    return fit_arrhenius(_temperatures(analyses), rates)
+
+
+def turn_barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
+    """Barrier of the turns of whole anions, from their rates at several temperatures.
+
+    Args:
+        analyses: Of one crystal.
+
+    Raises:
+        InputError: without turns at two temperatures and more, or a trajectory without a temperature.
+    """
+    return fit_arrhenius(_temperatures(analyses), [one.pseudorotation.turn_rate for one in analyses])
+
+
+def relaxation_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[str, Extrapolation]:
+    """Barrier of the relaxation of M-H vectors: of the mean times of C2 in the lab frame, and in the anion's own.
+
+    Args:
+        analyses: Of one crystal, at several temperatures.
+
+    Returns:
+        `lab`, `body` -> the law of the rates 1 / time, per ps, with the rate at 300 K; left out where fewer than two
+        temperatures have a time with an error.
+
+    Raises:
+        InputError: of a trajectory without a temperature.
+    """
+    found = {}
+    for frame in ("lab", "body"):
+        rates = []
+        for kelvin, one in zip(_temperatures(analyses), analyses, strict=True):
+            fit: Stretched | None = getattr(one, f"{frame}_correlation")
+            if fit is not None and fit.is_resolved and fit.log_error:
+                rate, factor = 1 / fit.mean_tau_ps, math.exp(NORMAL_QUANTILE * fit.log_error)
+                rates.append(Resolved(kelvin, Interval(rate, rate / factor, rate * factor)))
+        if len({one.temperature_K for one in rates}) > 1:
+            found[frame] = arrhenius(rates, ROOM_K)
+    return found
+
+
+def _temperatures(analyses: Sequence[DynamicsAnalysis]) -> list[float]:
+    temperatures = [analysis.pseudorotation.temperature_K for analysis in analyses]
+    known = [float(temperature) for temperature in temperatures if temperature is not None]
+    if len(known) < len(temperatures):
+        raise InputError("--temperature", None, problem="is needed of every trajectory for a barrier")
+    return known
+
+
+def barriers_by_anion(analyses: Sequence[DynamicsAnalysis]) -> dict[str, Arrhenius]:
+    """Barrier of each inequivalent anion that has events at two temperatures and more; by its name.
+
+    Empty where there is one kind of anion alone, or the runs do not agree on which anions are alike.
+    """
+    kinds = {tuple(group.centres for group in one.anions.groups) for one in analyses}
+    if len(kinds) != 1 or len(analyses[0].anions.groups) < 2:
+        return {}
+    found = {}
+    for number, group in enumerate(analyses[0].anions.groups):
+        with contextlib.suppress(InputError):
+            found[group.name] = barrier(analyses, number)
+    return found
+
+
+def site_exchange_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[tuple[str, str], Arrhenius]:
+    """Barrier of each kind of site exchange of each kind of anion, where two temperatures and more have enough events.
+
+    Args:
+        analyses: Of one crystal, at several temperatures.
+
+    Returns:
+        By name of the anion and kind; nothing where `site_exchange_problem` says why.
+
+    Raises:
+        InputError: of a trajectory without a temperature.
+    """
+    if site_exchange_problem(analyses) is not None:
+        return {}
+    temperatures = _temperatures(analyses)
+    exchanges = [one.site_exchanges for one in analyses if one.site_exchanges is not None]
+    found = {}
+    for anion, kind in dict.fromkeys((rate.anion, rate.kind) for one in exchanges for rate in one.rates):
+        rates = [one.rate(anion, kind) for one in exchanges]
+        enough = {kelvin for kelvin, rate in zip(temperatures, rates, strict=True) if rate.events >= FEWEST_EVENTS}
+        if len(enough) > 1:
+            found[anion, kind] = fit_arrhenius(temperatures, rates)
+    return found
+
+
+def site_exchange_problem(analyses: Sequence[DynamicsAnalysis]) -> str | None:
+    """Why site exchange has no barrier in runs whatever was counted, for people.
+
+    Args:
+        analyses: Of one crystal, at several temperatures.
+
+    Raises:
+        InputError: of a trajectory without a temperature.
+    """
+    exchanges = [one.site_exchanges for one in analyses if one.site_exchanges is not None]
+    if len(exchanges) < len(analyses):
+        return "a run has no shell that keeps its ligands"
+    unclear = [
+        f"{kelvin:g} K (half-way is {one.separation:.1f} amplitudes of vibration)"
+        for kelvin, one in zip(_temperatures(analyses), exchanges, strict=True)
+        if one.separation < CLEAR_SEPARATION
+    ]
+    if unclear:
+        return f"ligands have no places of their own at {', '.join(unclear)}"
+    symmetries = {tuple(group.centres for group in one.anions.groups): one.anions.symmetry for one in analyses}
+    if len(symmetries) > 1:
+        named = list(dict.fromkeys(symmetries.values()))
+        by = " and ".join(named) if len(named) > 1 else f"{named[0]}, which makes others alike in each"
+        return f"the runs do not agree on which anions are alike: {by}"
+    return None
+
+
+def barrier_notes(analyses: Sequence[DynamicsAnalysis]) -> list[str]:
+    """What the slope of rates over 1/T is not.
+
+    Args:
+        analyses: Of one crystal, at several temperatures.
+    """
+    unclear = {
+        one.pseudorotation.temperature_K or 0.0 for one in analyses if one.pseudorotation.separation < CLEAR_SEPARATION
+    }
+    if not unclear:
+        return []
+    listed = ", ".join(f"{temperature:g}" for temperature in sorted(unclear))
+    return [f"at {listed} K vibration is counted with the permutations: the slope is no barrier of permutations alone"]
+
+
+def phase_notes(analyses: Sequence[DynamicsAnalysis]) -> list[str]:
+    """Whether the runs are of crystals of one symmetry.
+
+    Args:
+        analyses: Of one crystal, at several temperatures.
+    """
+    runs: dict[str, list[str]] = {}
+    for one in sorted(analyses, key=lambda one: one.pseudorotation.temperature_K or 0.0):
+        runs.setdefault(one.anions.symmetry, []).append(f"{one.pseudorotation.temperature_K or math.nan:g}")
+    if len(runs) < 2:
+        return []
+    listed = "; ".join(f"{' and '.join(kelvin)} K: {symmetry}" for symmetry, kelvin in runs.items())
+    return [
+        f"the crystal's symmetry is not the same in all runs ({listed}): if it has gone over into another phase, a "
+        f"slope over 1/T is that of no one phase"
+    ]
