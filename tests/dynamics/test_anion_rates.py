@@ -15,7 +15,7 @@ from campaign_run import ninefold
 from ninefold.dynamics.analysis import analyse
 from ninefold.dynamics.barriers import barrier, barriers_by_anion
 from ninefold.dynamics.density import lab_density
-from ninefold.dynamics.equivalence import framework
+from ninefold.dynamics.equivalence import framework, operations
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.trajectory import Trajectory, in_memory
 
@@ -89,10 +89,20 @@ def test_command_prints_each_kind_of_anion(tmp_path: Path) -> None:
         format="extxyz",
     )  # fmt: skip
     command = ["dynamics", "analyse", "run.xyz", "--centre", "Re", "--polyhedron", NAME, "--time-step", "2"]
-    text = ninefold(*command, cwd=tmp_path).stdout
+    text = " ".join(ninefold(*command, cwd=tmp_path).stdout.split())
     values = json.loads(ninefold(*command, "--json", cwd=tmp_path).stdout)["trajectories"][0]["anions"]
     assert "inequivalent anions, alike by" in text
     for group in values["groups"]:
-        [line] = [line for line in text.splitlines() if line.strip().startswith(group["name"]) and "at (" in line]
-        assert f"permutations {group['permutations']['events']};" in line
-        assert "2 anions" in line
+        after = text[text.index(f"{group['name']} 2 anions on Wyckoff {group['site']}, e.g. at (") :]
+        assert "1.000" not in after[: after.index("of the cell")]
+        assert f"that was run: permutations {group['permutations']['events']};" in after
+
+
+def test_sites_are_those_of_the_tables() -> None:
+    """Perovskite, Pm-3m: 1a and 1b of m-3m, 3c of 4/mm.m (International Tables A, no. 221)."""
+    places = np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    found = operations(4 * np.eye(3), places, ["Ti", "Sr", "O", "O", "O"], 0.01)
+    assert found.name == "Pm-3m"
+    assert {one[0] for one in found.sites[:2]} == {"a", "b"}
+    assert [one[3:] for one in found.sites] == ["m-3m", "m-3m", *["4/mm.m"] * 3]
+    assert operations(4 * np.eye(3), places[:0], [], 0.01).sites == ()

@@ -227,6 +227,7 @@ def analyse(
             {
                 "trajectories": [one.to_dict() for one in found],
                 "path": None if path is None else path.to_dict(),
+                "paths_by_anion": {name: one and one.to_dict() for name, one in paths.items()},
                 **laws.to_dict(),
             }
         )
@@ -244,7 +245,7 @@ def analyse(
         print_barrier(out, laws.turns, None, events="turns of the whole")
     for (anion, kind), fit in laws.site_exchanges.items():
         print_barrier(out, fit, None, anion, events=f"site exchange ({kind})")
-    for frame, law in laws.relaxation.items():
-        print_relaxation(out, law, frame)
+    for (anion, frame), law in laws.relaxation.items():
+        print_relaxation(out, law, anion, frame)
     for note in laws.notes:
         out.print(f"  note: {note}")

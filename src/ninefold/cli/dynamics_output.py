@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
+    from ninefold.dynamics.barriers import RelaxationLaw
     from ninefold.dynamics.breathing import Breathing
     from ninefold.dynamics.correlation import Stretched
     from ninefold.dynamics.event_paths import EventPath
-    from ninefold.dynamics.extrapolation import Extrapolation
     from ninefold.dynamics.passage import Passage
     from ninefold.dynamics.pockets import Connection
     from ninefold.dynamics.pseudorotation import Pseudorotation
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST_KINDS = 6
 """Kinds of permutations that are listed."""
-FRAMES = {"lab": "lab frame", "body": "anion's frame"}
 
 
 def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
@@ -50,10 +49,12 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
     if len(analysis.anions.groups) > 1:
         out.print(f"  inequivalent anions, alike by {analysis.anions.symmetry}:")
     for group in analysis.anions.groups if len(analysis.anions.groups) > 1 else ():
-        place_of = ", ".join(f"{value:.3f}" for value in group.fractional)
+        # 0.9996 is 0.000 of the next cell
+        place_of = ", ".join(f"{round(value, 3) % 1:.3f}" for value in group.fractional)
+        on = f" on Wyckoff {group.site}" if group.site else ""
         out.print(
-            f"  {group.name:<19} {_count(len(group.centres), 'anion')}, e.g. at ({place_of}) of the cell that was run: "
-            f"permutations {_rate(group.permutations)}; turns {group.turns.events}"
+            f"  {group.name:<19} {_count(len(group.centres), 'anion')}{on}, e.g. at ({place_of}) of the cell that was "
+            f"run: permutations {_rate(group.permutations)}; turns {group.turns.events}"
         )
     _print_site_exchanges(out, analysis.site_exchanges, several=len(analysis.anions.groups) > 1)
     for place, (kind, count) in enumerate(found.kinds.items()):
@@ -115,20 +116,25 @@ def print_barrier(
         out.print(f"  hydrogen's path per permutation, mean of {path.events}: {path.sentence}")
 
 
-def print_relaxation(out: Any, law: Extrapolation, frame: str) -> None:
+def print_relaxation(out: Any, law: RelaxationLaw, anion: str, frame: str) -> None:
     """Of the mean times of C2 at several temperatures.
 
     Args:
         out: Where it is printed.
-        law: Of the rates, per ps.
+        law: Of these times.
+        anion: Name of the kind of anion.
         frame: `lab` or `body`.
     """
+    from ninefold.dynamics.barriers import FRAMES
+
     value, low, high = (one * 1000 for one in law.barrier_eV)
-    times = f"{1 / law.coefficient.high:.3g} to {1 / law.coefficient.low:.3g}"
+    found = f"{value:.0f} meV (95 %: {low:.0f} to {high:.0f})"
+    if low <= 0:
+        found = f"none is resolved: times do not fall with temperature beyond their errors; slope over 1/T {found}"
     used = ", ".join(f"{kelvin:g}" for kelvin in law.used_K)
     out.print(
-        f"Barrier of the relaxation of M-H (mean times of C2, {FRAMES[frame]}, at {used} K): {value:.0f} meV (95 %: "
-        f"{low:.0f} to {high:.0f}); at {law.temperature_K:g} K {1 / law.coefficient.value:.3g} ps ({times})"
+        f"Barrier of the relaxation of M-H of {anion} (mean times of C2, {FRAMES[frame]}, at {used} K): {found}; at "
+        f"{law.temperature_K:g} K {law.time_ps.value:.3g} ps ({law.time_ps.low:.3g} to {law.time_ps.high:.3g})"
     )
 
 
@@ -158,10 +164,13 @@ def _exchange(found: Pseudorotation) -> str:
 def _stretched(fit: Stretched | None) -> str:
     if fit is None:
         return "too short a run"
-    if not fit.is_resolved:
-        return f"does not decay in this run (starts at {fit.amplitude + fit.plateau:.2f})"
     start = fit.amplitude + fit.plateau
-    return f"tau {fit.mean_tau_ps:.3g} ps (beta {fit.beta:.2f}), from {start:.2f} to {fit.plateau:.2f}"
+    if not fit.is_resolved:
+        reason = "decays too fast to be told from vibration" if fit.is_at_limit else "does not decay in this run"
+        return f"{reason} (starts at {start:.2f})"
+    error = "" if fit.log_error is None else f" ± {100 * fit.log_error:.0f} %"
+    limit = "; the fit is at a limit, and not told from vibration" if fit.is_at_limit else ""
+    return f"tau {fit.mean_tau_ps:.3g} ps{error} (beta {fit.beta:.2f}), from {start:.2f} to {fit.plateau:.2f}{limit}"
 
 
 def _passage(way: Passage | None) -> str:

@@ -124,8 +124,10 @@ def _ligands(trajectory: Trajectory, centre: str, n: int | None) -> int:
     first = next(trajectory.chunks())
     one = in_memory(trajectory.species, first.positions[:1], first.cells[0], 1.0, source=trajectory.source)
     one = with_cages(one, centre)
-    if not {centre, "H"} <= set(one.species):
-        refuse("--centre", centre, "or hydrogen is not in the runs", ", ".join(sorted(set(trajectory.species))))
+    if not {centre, "H"} <= set(one.symbols.tolist()):
+        refuse(
+            "--centre", centre, "or hydrogen is not in the runs", ", ".join(sorted(set(trajectory.symbols.tolist())))
+        )
     return follow_shells(one, centre, n).n
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,8 +49,9 @@ def trajectories_of(
         every: Take every so many frames.
 
     Raises:
-        InputError: if one cannot be read.
+        InputError: if one cannot be read, or they are of different compounds.
     """
+    from ninefold.chemistry.formula import formula_of, reduced
     from ninefold.dynamics.reading import read_trajectory
     from ninefold.dynamics.runs import is_run, read_run
     from ninefold.dynamics.trajectory import thinned
@@ -66,12 +68,19 @@ def trajectories_of(
         if time_step is not None:
             raise InputError("--time-step", f"{time_step:g}", problem="is for files", allowed=known)
     elements = [name.strip() for name in types.split(",")] if types else []
-    return [
+    found = [
         thinned(read_run(path, skip), every)
         if is_run(path)
         else read_trajectory(path, time_step, kelvin, elements, skip, every)
         for path, kelvin in zip(files, kelvins, strict=True)
     ]
+    compounds = {formula_of(reduced(Counter(one.species))): path for one, path in zip(found, files, strict=True)}
+    if len(compounds) > 1:
+        raise InputError(
+            "trajectory", ", ".join(f"{path}: {formula}" for formula, path in compounds.items()),
+            problem="are of different compounds", allowed="runs of one crystal, of one isotope",
+        )  # fmt: skip
+    return found
 
 
 def one_each(temperatures: list[float] | None, files: list[Path]) -> list[float | None]:

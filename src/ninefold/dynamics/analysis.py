@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from ninefold.dynamics.anion_rates import AnionGroups, by_anion
 from ninefold.dynamics.cages import with_cages
-from ninefold.dynamics.correlation import Curve, Stretched, curve_of, fit_shells, mean_of, second_rank
+from ninefold.dynamics.correlation import Curve, Stretched
 from ninefold.dynamics.density import body_density, lab_density
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.passage import Passage, passage
 from ninefold.dynamics.pockets import Connection, connection
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
 from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, FEWEST_EVENTS
+from ninefold.dynamics.relaxation import Relaxation, relaxation
 from ninefold.dynamics.site_exchange import SiteExchanges, site_exchanges
 from ninefold.dynamics.tracking import COMMIT, SHORTEST_STAY_FS
 from ninefold.dynamics.trajectory import Trajectory
-from ninefold.errors import InputError
 from ninefold.plain_values import plain_values
 
 SMOOTHING = 0.12
@@ -60,11 +58,16 @@ class DynamicsAnalysis:
     """Rates of the anions that symmetry makes alike."""
     site_exchanges: SiteExchanges | None = None
     """Ligands that go to each other's places in the crystal; None without a shell."""
+    anion_correlations: dict[str, dict[str, Stretched | None]] = field(default_factory=dict)
+    """Name of each kind of anion -> `lab`, `body` -> fit."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys; events in full."""
         values: dict[str, Any] = plain_values(self)
         values["pseudorotation"]["kinds"] = self.pseudorotation.kinds
+        values["pseudorotation"]["turns"] = [
+            {"centre": centre} | plain_values(turn) for centre, turn in self.pseudorotation.turns
+        ]
         return values
 
 
@@ -89,8 +92,6 @@ def analyse(
     """
     trajectory = with_cages(trajectory, centre)
     found, histories = analyse_shells(trajectory, centre, n, polyhedron, commit)
-    lab, lab_curve = _fit([history.vectors for history in histories], trajectory.time_step_fs)
-    body, body_curve = _fit([history.body_vectors for history in histories], trajectory.time_step_fs)
     surfaces: dict[int, Connection] = {}
     lab_surface = way = None
     if trajectory.temperature_K is not None:
@@ -105,26 +106,26 @@ def analyse(
     anions = by_anion(trajectory, found, histories)
     groups = {one.name: one.centres for one in anions.groups}
     exchanges = site_exchanges(found, histories, groups, trajectory.time_step_fs, commit)
+    whole = _relaxations(histories, trajectory.time_step_fs)
+    of_anions = {
+        name: whole if len(groups) == 1 else
+        _relaxations([one for one in histories if one.segment.centre in centres], trajectory.time_step_fs)
+        for name, centres in groups.items()
+    }  # fmt: skip
     notes = (*_notes(found, trajectory, is_chosen=polyhedron is not None), *_exchange_notes(exchanges))
     return DynamicsAnalysis(
-        trajectory.source, found, lab, body, lab_curve, body_curve, surfaces, way, lab_surface, notes, forces, anions,
-        exchanges,
+        trajectory.source, found, whole["lab"].fit, whole["body"].fit, whole["lab"].curve, whole["body"].curve,
+        surfaces, way, lab_surface, notes, forces, anions, exchanges,
+        {name: {frame: one.fit for frame, one in frames.items()} for name, frames in of_anions.items()},
     )  # fmt: skip
 
 
-def _fit(vectors: Sequence[np.ndarray], time_step_fs: float) -> tuple[Stretched | None, Curve | None]:
-    """Of shells that keep their ligands for most of the longest's time."""
-    if not vectors:
-        return None, None
-    longest = max(map(len, vectors))
-    chosen = [one for one in vectors if len(one) >= longest / 2]
-    shortest = min(map(len, chosen))
-    correlations, weights = [second_rank(one, max(1, shortest // 2)) for one in chosen], [len(one) for one in chosen]
-    curve = curve_of(mean_of(correlations, weights), time_step_fs / 1000)
-    try:
-        return fit_shells(np.arange(len(correlations[0])) * time_step_fs / 1000, correlations, weights), curve
-    except InputError:
-        return None, curve
+def _relaxations(histories: Sequence[ShellHistory], time_step_fs: float) -> dict[str, Relaxation]:
+    """By frame."""
+    return {
+        "lab": relaxation([history.vectors for history in histories], time_step_fs),
+        "body": relaxation([history.body_vectors for history in histories], time_step_fs),
+    }
 
 
 def _anion_surfaces(

@@ -20,8 +20,10 @@ class AnionRates(NamedTuple):
     """Re1, Re2, ... by the index of their first centre; B12-1, ... of cages."""
     centres: tuple[int, ...]
     """Indices of the atoms."""
+    site: str
+    """Wyckoff letter and site symmetry, `d, -6..`; empty where it is not known."""
     fractional: tuple[float, float, float]
-    """Mean place of the first of them."""
+    """Mean place of the first of them, from the origin of the trajectory's first frame."""
     permutations: Rate
     """Per anion and ps."""
     turns: Rate
@@ -50,10 +52,12 @@ def by_anion(trajectory: Trajectory, found: Pseudorotation, histories: Sequence[
         group = operations(crystal.cell, crystal.fractional, crystal.symbols, TOLERANCE)
         fractional = np.mod(crystal.fractional[[place[int(centre)] for centre in centres]], 1.0)
         numbers = classes(fractional, crystal.cell, group, TOLERANCE)
+        wyckoff = [group.sites[place[int(centre)]] for centre in centres]
         of = ", ".join(dict.fromkeys(crystal.symbols))
         symmetry = f"{group.name} of the mean positions of {of}"
     else:
         fractional, numbers = np.full((len(centres), 3), np.nan), np.arange(len(centres))
+        wyckoff = [""] * len(centres)
         symmetry = "none: centres that do not stay"
     times = {int(centre): 0.0 for centre in centres}
     for history in histories:
@@ -67,6 +71,7 @@ def by_anion(trajectory: Trajectory, found: Pseudorotation, histories: Sequence[
             AnionRates(
                 f"{found.centre}{'-' if found.centre[-1].isdigit() else ''}{number + 1}",
                 tuple(sorted(members)),
+                wyckoff[int(np.argmax(numbers == number))],
                 (x, y, z),
                 rate_of([event for event in found.events if event.centre in members], time, found.duration_ps),
                 poisson_rate(sum(centre in members for centre, _ in found.turns), time),

@@ -6,17 +6,25 @@ import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ninefold.dynamics.extrapolation import Extrapolation, Resolved, arrhenius
-from ninefold.dynamics.rates import CLEAR_SEPARATION, FEWEST_EVENTS, ROOM_K, Arrhenius, fit_arrhenius
-from ninefold.dynamics.slopes import NORMAL_QUANTILE, Interval
+from scipy.stats import t as student_t
+
+from ninefold.dynamics.extrapolation import Resolved, arrhenius
+from ninefold.dynamics.rates import CLEAR_SEPARATION, CONFIDENCE, FEWEST_EVENTS, ROOM_K, Arrhenius, fit_arrhenius
+from ninefold.dynamics.slopes import Interval
 from ninefold.errors import InputError
 from ninefold.plain_values import plain_values
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
     from ninefold.dynamics.correlation import Stretched
+
+
+FRAMES = {"lab": "lab frame", "body": "anion's frame"}
+"""For people."""
+SAME_PLATEAU = 0.1
+"""Shares of C2's start to which it falls that are one process; beyond, other ways have opened."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,8 @@ class Barriers:
     turns: Arrhenius | None = None
     site_exchanges: dict[tuple[str, str], Arrhenius] = field(default_factory=dict)
     """By name of the anion and kind."""
-    relaxation: dict[str, Extrapolation] = field(default_factory=dict)
-    """By frame, `lab` or `body`."""
+    relaxation: dict[tuple[str, str], RelaxationLaw] = field(default_factory=dict)
+    """By name of the anion and frame, `lab` or `body`."""
     notes: tuple[str, ...] = ()
     """What the numbers are not, for people."""
     problems: tuple[str, ...] = ()
@@ -46,8 +54,11 @@ class Barriers:
             "site_exchange_barriers": [
                 {"anion": anion, "kind": kind} | one._asdict() for (anion, kind), one in self.site_exchanges.items()
             ],
-            "relaxation_barriers": plain_values(self.relaxation),
+            "relaxation_barriers": [
+                {"anion": anion, "frame": frame} | plain_values(one) for (anion, frame), one in self.relaxation.items()
+            ],
             "barrier_notes": list(self.notes),
+            "problems": list(self.problems),
         }
 
 
@@ -73,6 +84,9 @@ def barriers_of(analyses: Sequence[DynamicsAnalysis]) -> Barriers:
         return Barriers(fit, by_anion, of_turns, notes=tuple(notes), problems=tuple(problems))
     if (problem := site_exchange_problem(analyses)) is not None:
         problems.append(f"No barrier of site exchange: {problem}")
+    for anion, frame in _relaxing(analyses):
+        if (problem := relaxation_problem(analyses, anion, frame)) is not None:
+            problems.append(f"No barrier of the relaxation of M-H of {anion}, {FRAMES[frame]}: {problem}")
     return Barriers(
         fit, by_anion, of_turns, site_exchange_barriers(analyses), relaxation_barriers(analyses), tuple(notes),
         tuple(problems),
@@ -87,8 +101,17 @@ def barrier(analyses: Sequence[DynamicsAnalysis], group: int | None = None) -> A
         group: Number of the inequivalent anion, the same in all of them; None: all anions together.
 
     Raises:
-        InputError: without events at two temperatures and more, or a trajectory without a temperature.
+        InputError: without events at two temperatures and more, a trajectory without a temperature, or where the runs
+            follow isomers of different polyhedra.
     """
+    if len({one.pseudorotation.polyhedron for one in analyses}) > 1:
+        listed = ", ".join(
+            f"{kelvin:g} K: {one.pseudorotation.polyhedron}"
+            for kelvin, one in zip(_temperatures(analyses), analyses, strict=True)
+        )
+        raise InputError(
+            "--polyhedron", listed, problem="the runs follow isomers of different polyhedra", allowed="one of them"
+        )
     rates = [
         one.pseudorotation.permutation_rate if group is None else one.anions.groups[group].permutations
         for one in analyses
@@ -108,29 +131,103 @@ def turn_barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
     return fit_arrhenius(_temperatures(analyses), [one.pseudorotation.turn_rate for one in analyses])
 
 
-def relaxation_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[str, Extrapolation]:
-    """Barrier of the relaxation of M-H vectors: of the mean times of C2 in the lab frame, and in the anion's own.
+class RelaxationLaw(NamedTuple):
+    """Relaxation times of M-H vectors at several temperatures, by Arrhenius' law."""
+
+    barrier_eV: Interval
+    temperature_K: float
+    time_ps: Interval
+    """Mean time of C2 at that temperature."""
+    used_K: tuple[float, ...]
+
+
+def relaxation_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[tuple[str, str], RelaxationLaw]:
+    """Barrier of the mean times of C2, of each kind of anion, in the lab frame and in the anion's own.
 
     Args:
         analyses: Of one crystal, at several temperatures.
 
     Returns:
-        `lab`, `body` -> the law of the rates 1 / time, per ps, with the rate at 300 K; left out where fewer than two
-        temperatures have a time with an error.
+        By name of the anion and frame, `lab` or `body`; left out where `relaxation_problem` says why.
 
     Raises:
         InputError: of a trajectory without a temperature.
     """
     found = {}
-    for frame in ("lab", "body"):
+    for anion, frame in _relaxing(analyses):
+        if relaxation_problem(analyses, anion, frame) is not None:
+            continue
+        times = _times(analyses, anion, frame)
         rates = []
-        for kelvin, one in zip(_temperatures(analyses), analyses, strict=True):
-            fit: Stretched | None = getattr(one, f"{frame}_correlation")
-            if fit is not None and fit.is_resolved and fit.log_error:
-                rate, factor = 1 / fit.mean_tau_ps, math.exp(NORMAL_QUANTILE * fit.log_error)
-                rates.append(Resolved(kelvin, Interval(rate, rate / factor, rate * factor)))
-        if len({one.temperature_K for one in rates}) > 1:
-            found[frame] = arrhenius(rates, ROOM_K)
+        for kelvin, fit in times.items():
+            quantile = float(student_t.ppf((1 + CONFIDENCE) / 2, fit.pieces - 1))
+            factor = math.exp(quantile * (fit.log_error or 0.0))
+            rates.append(Resolved(kelvin, Interval(1 / fit.mean_tau_ps, 1 / fit.mean_tau_ps / factor,
+                                                   1 / fit.mean_tau_ps * factor)))  # fmt: skip
+        law = arrhenius(rates, ROOM_K)
+        rate = law.coefficient
+        found[anion, frame] = RelaxationLaw(
+            law.barrier_eV, ROOM_K, Interval(1 / rate.value, 1 / rate.high, 1 / rate.low), law.used_K
+        )
+    return found
+
+
+def relaxation_problem(analyses: Sequence[DynamicsAnalysis], anion: str, frame: str) -> str | None:
+    """Why the relaxation of a kind of anion has no barrier, for people; None where it has one.
+
+    Args:
+        analyses: Of one crystal, at several temperatures.
+        anion: Name of the kind.
+        frame: `lab` or `body`.
+
+    Raises:
+        InputError: of a trajectory without a temperature.
+    """
+    if len({tuple(group.centres for group in one.anions.groups) for one in analyses}) > 1:
+        return "the runs do not agree on which anions are alike"
+    times = _times(analyses, anion, frame)
+    if len(times) > 1:
+        plateaus = {kelvin: fit.plateau / (fit.plateau + fit.amplitude) for kelvin, fit in times.items()}
+        if max(plateaus.values()) - min(plateaus.values()) <= SAME_PLATEAU:
+            return None
+        listed = ", ".join(f"{share:.2f} at {kelvin:g} K" for kelvin, share in plateaus.items())
+        return f"C2 does not fall to one share of its start ({listed}): not one process"
+    reasons = []
+    for kelvin, one in zip(_temperatures(analyses), analyses, strict=True):
+        if kelvin not in times:
+            reasons.append(f"{kelvin:g} K: {_without_time(one.anion_correlations.get(anion, {}).get(frame))}")
+    return "; ".join(reasons)
+
+
+def _without_time(fit: Stretched | None) -> str:
+    if fit is None:
+        return "too short a run"
+    if fit.is_at_limit:
+        return "the decay is not told from vibration"
+    return "the error of the time is not known" if fit.is_resolved else "C2 does not decay"
+
+
+def _relaxing(analyses: Sequence[DynamicsAnalysis]) -> list[tuple[str, str]]:
+    """Kinds of anions and frames in which C2 decays in some run."""
+    return [
+        (anion, frame)
+        for anion, frame in dict.fromkeys(
+            (anion, frame) for one in analyses for anion, frames in one.anion_correlations.items() for frame in frames
+        )
+        if any(
+            (fit := one.anion_correlations.get(anion, {}).get(frame)) is not None and fit.is_resolved
+            for one in analyses
+        )
+    ]
+
+
+def _times(analyses: Sequence[DynamicsAnalysis], anion: str, frame: str) -> dict[float, Stretched]:
+    """Fits that tell a time with its error, by temperature."""
+    found = {}
+    for kelvin, one in zip(_temperatures(analyses), analyses, strict=True):
+        fit = one.anion_correlations.get(anion, {}).get(frame)
+        if fit is not None and fit.is_resolved and not fit.is_at_limit and fit.log_error:
+            found[kelvin] = fit
     return found
 
 

@@ -25,9 +25,13 @@ class Stretched(NamedTuple):
     mean_tau_ps: float
     """Integral of the exponential part over time: tau / beta Gamma(1 / beta)."""
     is_resolved: bool
-    """Whether the correlation falls by half of its amplitude within the times given."""
+    """Whether the correlation falls by half of its amplitude within the times given, and slower than vibration."""
+    is_at_limit: bool = False
+    """Whether a parameter is at the limit of what C2 can be: the decay is not told from that of vibration."""
     log_error: float | None = None
-    """Standard error of the logarithm of `mean_tau_ps`, by leaving out one shell after the other; None if not known."""
+    """Standard error of the logarithm of `mean_tau_ps`; None where it is not known."""
+    pieces: int = 0
+    """Pieces of shells by which the error is told."""
 
 
 class Curve(NamedTuple):
@@ -38,8 +42,10 @@ class Curve(NamedTuple):
 
 
 CURVE_POINTS = 120
-FEWEST_SHELLS = 3
-"""Whose scatter tells the error of a relaxation time."""
+SMALLEST_BETA, AT_LIMIT = 0.1, 1e-3
+"""Of a fit; and how near to a limit a parameter is at it."""
+MIXED = 5.0
+"""Times the first that is fitted, below which a decay from 1 is one together with vibration."""
 
 
 def curve_of(values: np.ndarray, time_step_ps: float, points: int = CURVE_POINTS) -> Curve:
@@ -95,33 +101,6 @@ def mean_of(correlations: Sequence[np.ndarray], weights: Sequence[float]) -> np.
     return np.average(stacked, axis=0, weights=weights)
 
 
-def fit_shells(times_ps: np.ndarray, correlations: Sequence[np.ndarray], weights: Sequence[float]) -> Stretched:
-    """Fit the mean of several shells, with the error that their scatter makes (jackknife).
-
-    Args:
-        times_ps: shape (k,).
-        correlations: Of each shell, shape (k,).
-        weights: Of each shell.
-
-    Raises:
-        InputError: if there are too few times.
-    """
-    found = fit_stretched(times_ps, mean_of(correlations, weights))
-    count = len(correlations)
-    if count < FEWEST_SHELLS or not found.is_resolved:
-        return found
-    logs = []
-    for left_out in range(count):
-        others = [place for place in range(count) if place != left_out]
-        one = fit_stretched(
-            times_ps,
-            mean_of([correlations[place] for place in others], [weights[place] for place in others]),
-            near=found,
-        )
-        logs.append(np.log(one.mean_tau_ps))
-    return found._replace(log_error=float(np.sqrt((count - 1) * np.var(logs))))
-
-
 def fit_stretched(
     times_ps: np.ndarray, correlation: np.ndarray, after_ps: float = 0.1, near: Stretched | None = None
 ) -> Stretched:
@@ -164,7 +143,7 @@ def fit_stretched(
         fit = least_squares(
             lambda parameters: curve(parameters) - values,
             [np.log(tau), 0.8 if near is None else near.beta, first, last],
-            bounds=([shortest, 0.1, 0.0, 0.0], [np.log(lags[-1] * 1e4), 1.0, 1.0 + 1e-9, 1.0]),
+            bounds=([shortest, SMALLEST_BETA, 0.0, 0.0], [np.log(lags[-1] * 1e4), 1.0, 1.0 + 1e-9, 1.0]),
         )
         if best is None or fit.cost < best.cost:
             best = fit
@@ -172,7 +151,11 @@ def fit_stretched(
     log_tau, beta, start, share = best.x
     amplitude, plateau = start * (1 - share), start * share
     tau = float(np.exp(log_tau))
+    is_fast = log_tau < shortest + AT_LIMIT
+    # what starts at 1 has no vibration: it is in the decay, where that is nearly as fast
+    is_mixed = start > 1 - AT_LIMIT and tau < MIXED * lags[0]
     return Stretched(
         tau, float(beta), float(amplitude), float(plateau), float(tau / beta * gamma(1 / beta)),
-        bool(amplitude > 0.01 and tau * np.log(2) ** (1 / beta) < lags[-1]),
+        bool(amplitude > 0.01 and tau * np.log(2) ** (1 / beta) < lags[-1] and not is_fast),
+        bool(is_fast or is_mixed or beta < SMALLEST_BETA + AT_LIMIT),
     )  # fmt: skip

@@ -111,6 +111,7 @@ class _Work:
         self._notify = notify or (lambda *_: None)
         self._stop = stop or (lambda: False)
         self._claim(atoms)
+        self._teacher_settings = self._kept_teacher()
         self.labels = Labels(folder / "frames", teacher.calculator)
         self.start = self._minimum(atoms)
 
@@ -134,7 +135,7 @@ class _Work:
             "student_label": self.trainer.label,
             "checksum": file_checksum(str(model)),
             "teacher": {
-                "settings": self._kept_teacher(), "label": self.teacher.label,
+                "settings": self._teacher_settings, "label": self.teacher.label,
                 "fingerprint": self.teacher.fingerprint, "evidence": self.teacher.evidence,
             },
             "species": sorted(set(self.start.get_chemical_symbols())),

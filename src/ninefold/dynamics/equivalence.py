@@ -40,6 +40,8 @@ class Operations(NamedTuple):
     """shape (m, 3)."""
     name: str
     """Of the space group."""
+    sites: tuple[str, ...]
+    """Wyckoff letter and site symmetry of each position, in spglib's standard setting: `d, -6..`."""
 
 
 def framework(trajectory: Trajectory, without: Sequence[str] = ("H",)) -> Framework:
@@ -92,8 +94,12 @@ def operations(cell: np.ndarray, fractional: np.ndarray, symbols: Sequence[str],
         crystal = (cell, fractional, [names.index(symbol) + 1 for symbol in symbols])
         found = spglib.get_symmetry_dataset(crystal, symprec=tolerance)
         if found is not None:
-            return Operations(np.asarray(found.rotations), np.asarray(found.translations), str(found.international))
-    return Operations(np.eye(3, dtype=int)[None], np.zeros((1, 3)), "P1")
+            sites = zip(found.wyckoffs, found.site_symmetry_symbols, strict=True)
+            return Operations(
+                np.asarray(found.rotations), np.asarray(found.translations), str(found.international),
+                tuple(f"{letter}, {symbol}" for letter, symbol in sites),
+            )  # fmt: skip
+    return Operations(np.eye(3, dtype=int)[None], np.zeros((1, 3)), "P1", ("a, 1",) * len(symbols))
 
 
 def classes(fractional: np.ndarray, cell: np.ndarray, group: Operations, tolerance: float) -> np.ndarray:

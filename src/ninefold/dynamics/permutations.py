@@ -1,9 +1,9 @@
 """Ways by which the ligands of one anion may permute in a crystal.
 
 A permutation ends in the same crystal with the ligands' names exchanged. The candidates are made by symmetry: the
-closest permutational isomers, rings of three and pairs of neighbouring ligands, rings of four and more about one
-ligand, rings of five that are two of three with a ligand in common, and the turns of the whole anion; of a cage,
-[B12H12]2-, these alone. Permutations that the symmetry of the anion's site turns into each other are one.
+closest permutational isomers, pairs of neighbouring ligands, rings of faces of three and of four, rings of four and
+more about one ligand, rings of five that are two of three with a ligand in common, and the turns of the whole anion;
+of a cage, [B12H12]2-, these alone. Permutations that the symmetry of the anion's site turns into each other are one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ import numpy as np
 
 from ninefold.dynamics.anion_sites import Site, vectors_to
 from ninefold.dynamics.isomers import Isomers, cycles, isomers_of, nearest_assignment
+from ninefold.dynamics.shell_faces import neighbours, quadrilaterals
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-NEIGHBOURING = 95.0
-"""Degrees between two ligands of one face; those beyond lie across the shell."""
 FARTHEST_ISOMER = 1.5
 """Squared distance (M-H = 1) of the isomers that are candidates; see docs."""
 TURN, ISOMER, EXCHANGE = "turn", "isomer", "exchange of two"
@@ -170,16 +169,17 @@ def _candidates(
     for neighbour in isomers.neighbours[isomers.squared_distances <= FARTHEST_ISOMER]:
         equivalents = [of_vertices(rotation[neighbour]) for rotation in isomers.rotations]
         found.append((ISOMER, min(equivalents, key=lambda one: _displacement(unit, one))))
-    near = unit @ unit.T > np.cos(np.radians(NEIGHBOURING))
+    near = neighbours(unit)
     pairs = [pair for pair in itertools.combinations(range(n), 2) if near[pair]]
     faces = [(a, b, c) for a, b in pairs for c in range(b + 1, n) if near[a, c] and near[b, c]]
     found += [(EXCHANGE, _cycle(n, pair)) for pair in pairs]
     threes = [_cycle(n, ring) for a, b, c in faces for ring in ((a, b, c), (a, c, b))]
     found += [(RINGS[3], three) for three in threes]
+    found += [(RINGS[4], _cycle(n, ring)) for face in quadrilaterals(unit) for ring in (face, face[::-1])]
     for ligand in range(n):
-        neighbours = np.flatnonzero(near[ligand] & (np.arange(n) != ligand))
-        if len(neighbours) > 3:
-            about = _about(unit, ligand, neighbours)
+        around = np.flatnonzero(near[ligand])
+        if len(around) > 3:
+            about = _about(unit, ligand, around)
             found += [(RINGS[len(about)], _cycle(n, ring)) for ring in (about, about[::-1])]
     moved = [set(np.flatnonzero(three != np.arange(n)).tolist()) for three in threes]
     found += [
@@ -190,12 +190,12 @@ def _candidates(
     return found
 
 
-def _about(unit: np.ndarray, ligand: int, neighbours: np.ndarray) -> list[int]:
+def _about(unit: np.ndarray, ligand: int, around: np.ndarray) -> list[int]:
     """The neighbours of a ligand in their order about it."""
     axis = unit[ligand]
-    across = unit[neighbours] - np.outer(unit[neighbours] @ axis, axis)
+    across = unit[around] - np.outer(unit[around] @ axis, axis)
     first, second = across[0], np.cross(axis, across[0])
-    return [int(neighbours[place]) for place in np.argsort(np.arctan2(across @ second, across @ first))]
+    return [int(around[place]) for place in np.argsort(np.arctan2(across @ second, across @ first))]
 
 
 def _cycle(n: int, members: Sequence[int]) -> np.ndarray:

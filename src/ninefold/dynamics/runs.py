@@ -158,8 +158,10 @@ def read_run(folder: Path, skip: int = 0) -> Trajectory:
                 held = np.broadcast_to(cell, (len(positions), 3, 3))
                 yield Frames(positions, piece["cells"][left:] if "cells" in piece else held)
 
+    # the isotope is a mass of the run, and H in its file
+    species = tuple(settings.isotope if symbol == "H" else symbol for symbol in described["species"])
     return Trajectory(
-        tuple(described["species"]), settings.save_every * settings.time_step_fs, read, settings.temperature_K,
+        species, settings.save_every * settings.time_step_fs, read, settings.temperature_K,
         folder.name, _forces(folder, described),
     )  # fmt: skip
 
