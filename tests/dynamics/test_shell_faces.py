@@ -14,7 +14,12 @@ POLYHEDRA = [
     ("octahedron", 6, 12, 0),
     ("pentagonal bipyramid", 7, 15, 0),
     ("square antiprism", 8, 16, 2),
-    ("dodecahedron", 8, 18, 4),  # 8 of its 18 edges have 97 degrees; the four folds over the shortest other ones are flat
+    (
+        "dodecahedron",
+        8,
+        18,
+        4,
+    ),  # eight of its edges have 97 degrees
     ("tricapped trigonal prism", 9, 21, 3),
     ("capped square antiprism", 9, 20, 1),
 ]

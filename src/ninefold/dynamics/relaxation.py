@@ -17,7 +17,7 @@ from ninefold.errors import InputError
 CUTS = 4
 """Pieces of each shell."""
 FEWEST_PIECES = 8
-LENGTH_OF_PIECE = 10.0
+LENGTH_OF_PIECE = 5.0
 """In relaxation times, at least."""
 
 
