@@ -112,6 +112,15 @@ def test_what_has_no_barrier_of_relaxation_says_why(runs: list[DynamicsAnalysis]
     assert relaxation_problem([runs[0], moved], "Re1", "lab") == "the runs do not agree on which anions are alike"
 
 
+def test_replicas_count_each(runs: list[DynamicsAnalysis]) -> None:
+    alone = relaxation_barriers(runs)["Re1", "lab"]
+    twice = relaxation_barriers([*runs, runs[0]])["Re1", "lab"]
+    assert twice.used_K == (300.0, 450.0, 300.0)
+    assert twice.time_ps.high - twice.time_ps.low < alone.time_ps.high - alone.time_ps.low
+    hidden = replace(runs[1], anion_correlations={"Re1": {"lab": None}})
+    assert relaxation_problem([runs[0], runs[0], hidden], "Re1", "lab") == "450 K: too short a run"
+
+
 def test_times_that_do_not_fall_with_temperature_are_no_barrier(runs: list[DynamicsAnalysis]) -> None:
     out = Console(file=StringIO(), width=200)
     exchanged = [replace(one, pseudorotation=replace(one.pseudorotation, temperature_K=kelvin))

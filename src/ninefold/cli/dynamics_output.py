@@ -131,7 +131,7 @@ def print_relaxation(out: Any, law: RelaxationLaw, anion: str, frame: str) -> No
     found = f"{value:.0f} meV (95 %: {low:.0f} to {high:.0f})"
     if low <= 0:
         found = f"none is resolved: times do not fall with temperature beyond their errors; slope over 1/T {found}"
-    used = ", ".join(f"{kelvin:g}" for kelvin in law.used_K)
+    used = ", ".join(f"{kelvin:g}" for kelvin in sorted(set(law.used_K)))
     out.print(
         f"Barrier of the relaxation of M-H of {anion} (mean times of C2, {FRAMES[frame]}, at {used} K): {found}; at "
         f"{law.temperature_K:g} K {law.time_ps.value:.3g} ps ({law.time_ps.low:.3g} to {law.time_ps.high:.3g})"

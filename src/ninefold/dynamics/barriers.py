@@ -157,17 +157,16 @@ def relaxation_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[tuple[str,
     for anion, frame in _relaxing(analyses):
         if relaxation_problem(analyses, anion, frame) is not None:
             continue
-        times = _times(analyses, anion, frame)
         rates = []
-        for kelvin, fit in times.items():
+        for kelvin, fit in _times(analyses, anion, frame):
+            rate = 1 / fit.mean_tau_ps
             quantile = float(student_t.ppf((1 + CONFIDENCE) / 2, fit.pieces - 1))
             factor = math.exp(quantile * (fit.log_error or 0.0))
-            rates.append(Resolved(kelvin, Interval(1 / fit.mean_tau_ps, 1 / fit.mean_tau_ps / factor,
-                                                   1 / fit.mean_tau_ps * factor)))  # fmt: skip
+            rates.append(Resolved(kelvin, Interval(rate, rate / factor, rate * factor)))
         law = arrhenius(rates, ROOM_K)
-        rate = law.coefficient
+        there = law.coefficient
         found[anion, frame] = RelaxationLaw(
-            law.barrier_eV, ROOM_K, Interval(1 / rate.value, 1 / rate.high, 1 / rate.low), law.used_K
+            law.barrier_eV, ROOM_K, Interval(1 / there.value, 1 / there.high, 1 / there.low), law.used_K
         )
     return found
 
@@ -186,17 +185,18 @@ def relaxation_problem(analyses: Sequence[DynamicsAnalysis], anion: str, frame: 
     if len({tuple(group.centres for group in one.anions.groups) for one in analyses}) > 1:
         return "the runs do not agree on which anions are alike"
     times = _times(analyses, anion, frame)
-    if len(times) > 1:
-        plateaus = {kelvin: fit.plateau / (fit.plateau + fit.amplitude) for kelvin, fit in times.items()}
-        if max(plateaus.values()) - min(plateaus.values()) <= SAME_PLATEAU:
+    if len({kelvin for kelvin, _ in times}) > 1:
+        shares = [fit.plateau / (fit.plateau + fit.amplitude) for _, fit in times]
+        if max(shares) - min(shares) <= SAME_PLATEAU:
             return None
-        listed = ", ".join(f"{share:.2f} at {kelvin:g} K" for kelvin, share in plateaus.items())
+        listed = ", ".join(f"{share:.2f} at {kelvin:g} K" for share, (kelvin, _) in zip(shares, times, strict=True))
         return f"C2 does not fall to one share of its start ({listed}): not one process"
-    reasons = []
-    for kelvin, one in zip(_temperatures(analyses), analyses, strict=True):
-        if kelvin not in times:
-            reasons.append(f"{kelvin:g} K: {_without_time(one.anion_correlations.get(anion, {}).get(frame))}")
-    return "; ".join(reasons)
+    fits = [one.anion_correlations.get(anion, {}).get(frame) for one in analyses]
+    return "; ".join(
+        f"{kelvin:g} K: {_without_time(fit)}"
+        for kelvin, fit in zip(_temperatures(analyses), fits, strict=True)
+        if not _tells_a_time(fit)
+    )
 
 
 def _without_time(fit: Stretched | None) -> str:
@@ -221,14 +221,18 @@ def _relaxing(analyses: Sequence[DynamicsAnalysis]) -> list[tuple[str, str]]:
     ]
 
 
-def _times(analyses: Sequence[DynamicsAnalysis], anion: str, frame: str) -> dict[float, Stretched]:
-    """Fits that tell a time with its error, by temperature."""
-    found = {}
-    for kelvin, one in zip(_temperatures(analyses), analyses, strict=True):
-        fit = one.anion_correlations.get(anion, {}).get(frame)
-        if fit is not None and fit.is_resolved and not fit.is_at_limit and fit.log_error:
-            found[kelvin] = fit
-    return found
+def _tells_a_time(fit: Stretched | None) -> bool:
+    return fit is not None and fit.is_resolved and not fit.is_at_limit and bool(fit.log_error)
+
+
+def _times(analyses: Sequence[DynamicsAnalysis], anion: str, frame: str) -> list[tuple[float, Stretched]]:
+    """Temperatures, and fits that tell a time with its error; of several runs at one temperature all."""
+    fits = [one.anion_correlations.get(anion, {}).get(frame) for one in analyses]
+    return [
+        (kelvin, fit)
+        for kelvin, fit in zip(_temperatures(analyses), fits, strict=True)
+        if fit is not None and _tells_a_time(fit)
+    ]
 
 
 def _temperatures(analyses: Sequence[DynamicsAnalysis]) -> list[float]:
