@@ -122,14 +122,15 @@ def test_replicas_count_each(runs: list[DynamicsAnalysis]) -> None:
 
 
 def test_times_that_do_not_fall_with_temperature_are_no_barrier(runs: list[DynamicsAnalysis]) -> None:
-    out = Console(file=StringIO(), width=200)
+    text = StringIO()
+    out = Console(file=text, width=200)
     exchanged = [replace(one, pseudorotation=replace(one.pseudorotation, temperature_K=kelvin))
                  for one, kelvin in zip(runs, (450.0, 300.0), strict=True)]  # fmt: skip
     print_relaxation(out, relaxation_barriers(exchanged)["Re1", "lab"], "Re1", "lab")
-    said = out.file.getvalue()  # type: ignore[attr-defined]
+    said = text.getvalue()
     assert "none is resolved: times do not fall with temperature" in said
     print_relaxation(out, relaxation_barriers(runs)["Re1", "lab"], "Re1", "lab")
-    said = out.file.getvalue()[len(said) :]  # type: ignore[attr-defined]
+    said = text.getvalue()[len(said) :]
     assert "Barrier of the relaxation of M-H of Re1 (mean times of C2, lab frame, at 300, 450 K): " in said
     assert "none is resolved" not in said
 

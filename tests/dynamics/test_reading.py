@@ -12,10 +12,11 @@ from ase import Atoms
 from synthetic_trajectories import Plan, crystal, shell
 
 from campaign_run import ninefold
+from ninefold.cli.dynamics_sources import trajectories_of
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.pseudorotation import analyse_shells
 from ninefold.dynamics.reading import read_trajectory
-from ninefold.dynamics.trajectory import Frames, in_memory, thinned
+from ninefold.dynamics.trajectory import Frames, Trajectory, in_memory, thinned
 from ninefold.errors import InputError
 
 
@@ -132,3 +133,18 @@ def test_wrong_input_is_one_line(frames: list[Atoms], tmp_path: Path, arguments:
     assert said in process.stderr
     assert "Traceback" not in process.stderr
     assert len(process.stderr.strip().splitlines()) == 1
+
+
+def test_runs_of_different_compounds_are_refused(frames: list[Atoms], tmp_path: Path) -> None:
+    other = [atoms.copy() for atoms in frames[:4]]
+    for atoms in other:
+        atoms.symbols[atoms.symbols == "K"] = "Rb"
+    for name, some in (("a.xyz", frames[:4]), ("b.xyz", other), ("c.xyz", frames[:4])):
+        ase.io.write(tmp_path / name, some, format="extxyz")
+
+    def together(*names: str) -> list[Trajectory]:
+        return trajectories_of([tmp_path / name for name in names], None, 2.0, None, 0, 1)
+
+    assert len(together("a.xyz", "c.xyz")) == 2
+    with pytest.raises(InputError, match="are of different compounds; allowed: runs of one crystal, of one isotope"):
+        together("a.xyz", "b.xyz")

@@ -101,6 +101,7 @@ def test_deuterium_is_heavier(tmp_path: Path) -> None:
         run(_shell_of_springs(), settings, tmp_path / f"{isotope} fine", 3, "springs")
         positions = _positions(tmp_path / f"{isotope} fine")[:, 1:]
         steps[isotope] = np.abs(np.diff(positions, axis=0)).mean()
+        assert set(read_run(tmp_path / f"{isotope} fine").species) == {isotope, "Re"}
     assert steps["H"] / steps["D"] == pytest.approx(np.sqrt(2.014 / 1.008), rel=0.05)
 
 

@@ -14,12 +14,7 @@ POLYHEDRA = [
     ("octahedron", 6, 12, 0),
     ("pentagonal bipyramid", 7, 15, 0),
     ("square antiprism", 8, 16, 2),
-    (
-        "dodecahedron",
-        8,
-        18,
-        4,
-    ),  # eight of its edges have 97 degrees
+    ("dodecahedron", 8, 18, 4),
     ("tricapped trigonal prism", 9, 21, 3),
     ("capped square antiprism", 9, 20, 1),
 ]

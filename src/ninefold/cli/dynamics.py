@@ -227,7 +227,7 @@ def analyse(
             {
                 "trajectories": [one.to_dict() for one in found],
                 "path": None if path is None else path.to_dict(),
-                "paths_by_anion": {name: one and one.to_dict() for name, one in paths.items()},
+                "paths_by_anion": {name: None if one is None else one.to_dict() for name, one in paths.items()},
                 **laws.to_dict(),
             }
         )

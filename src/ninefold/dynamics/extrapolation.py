@@ -26,11 +26,11 @@ class Extrapolation(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """A coefficient with its interval at a temperature."""
+    """A coefficient, or a rate, with its interval at a temperature."""
 
     temperature_K: float
     coefficient: Interval
-    """cm2/s."""
+    """cm2/s of diffusion; of a rate, per ps: the law keeps its unit."""
 
 
 def extrapolate(found: Sequence[Transport], temperature_K: float = ROOM_K) -> Extrapolation:
