@@ -31,6 +31,7 @@ from ninefold.dynamics.labels import Labels
 from ninefold.dynamics.paths import barrier
 from ninefold.dynamics.permutations import ways
 from ninefold.dynamics.runs import RunSettings, read_run, run
+from ninefold.dynamics.trajectory import FrameChoice
 from ninefold.dynamics.transport import transport
 from ninefold.errors import InputError
 
@@ -229,6 +230,10 @@ def test_a_run_by_a_bad_potential_is_stopped_and_marked(tmp_path: Path) -> None:
     source = read_run(folder).forces
     assert source is not None
     assert "left the ground of its potential at frame 8" in source.warnings[0]
+    before = read_run(folder, FrameChoice(until=7))
+    assert sum(len(piece) for piece in before.chunks()) == 7
+    assert before.forces is not None
+    assert before.forces.warnings == ("no frame of this run was checked by the teacher",)
 
 
 def test_a_run_by_a_good_potential_says_what_it_stands_on(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ninefold.cli.dynamics_sources import trajectories_of
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.pseudorotation import analyse_shells
 from ninefold.dynamics.reading import read_trajectory
-from ninefold.dynamics.trajectory import Frames, Trajectory, in_memory, thinned
+from ninefold.dynamics.trajectory import FrameChoice, Frames, Trajectory, in_memory, thinned
 from ninefold.errors import InputError
 
 
@@ -77,9 +77,25 @@ def test_a_run_is_thinned_as_a_file_is(every: int) -> None:
 
 def test_every_and_skip(frames: list[Atoms], tmp_path: Path) -> None:
     ase.io.write(tmp_path / "run.traj", frames)
-    read = read_trajectory(tmp_path / "run.traj", 2.0, skip=100, every=4)
+    read = read_trajectory(tmp_path / "run.traj", 2.0, choice=FrameChoice(skip=100, every=4))
     assert read.time_step_fs == 8.0
     assert sum(len(piece) for piece in read.chunks()) == 50
+
+
+@pytest.mark.parametrize(("until", "last"), [(203, 200), (202, 200), (201, 200), (200, 196), (999, 296)])
+def test_the_end_is_counted_from_the_first_frame(frames: list[Atoms], tmp_path: Path, until: int, last: int) -> None:
+    ase.io.write(tmp_path / "run.traj", frames)
+    choice = FrameChoice(skip=100, until=until, every=4)
+    read = read_trajectory(tmp_path / "run.traj", 2.0, choice=choice)
+    found = np.concatenate([piece.positions for piece in read.chunks()])
+    assert found == pytest.approx(np.array([atoms.positions for atoms in frames[100 : last + 1 : 4]]))
+
+
+def test_deuterium_in_a_file_is_told_how_to_be_written(tmp_path: Path) -> None:
+    text = '2\nLattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3 pbc="T T T"\nRe 0 0 0\nD 0 0 1.7\n'
+    (tmp_path / "run.xyz").write_text(text * 3)
+    with pytest.raises(InputError, match="deuterium is written as H"):
+        read_trajectory(tmp_path / "run.xyz", 2.0)
 
 
 def _broken(frames: list[Atoms], what: str) -> list[Atoms]:
@@ -121,6 +137,7 @@ def test_broken_frames_are_named(frames: list[Atoms], tmp_path: Path, what: str,
         ),
         (["run.traj", "--centre", "Re", "--time-step", "1", "--polyhedron", "cube"], "tricapped"),
         (["run.traj", "--centre", "Re", "--time-step", "1", "--skip", "999"], "no frame"),
+        (["run.traj", "--centre", "Re", "--time-step", "1", "--skip", "9", "--until", "9"], "10 and more"),
         (["gone.traj", "--centre", "Re", "--time-step", "1"], "does not exist"),
         (["notes.txt", "--centre", "Re", "--time-step", "1"], "no format"),
     ],
@@ -143,7 +160,7 @@ def test_runs_of_different_compounds_are_refused(frames: list[Atoms], tmp_path: 
         ase.io.write(tmp_path / name, some, format="extxyz")
 
     def together(*names: str) -> list[Trajectory]:
-        return trajectories_of([tmp_path / name for name in names], None, 2.0, None, 0, 1)
+        return trajectories_of([tmp_path / name for name in names], None, 2.0, None, 0, None, 1)
 
     assert len(together("a.xyz", "c.xyz")) == 2
     with pytest.raises(InputError, match="are of different compounds; allowed: runs of one crystal, of one isotope"):

@@ -24,6 +24,7 @@ from ninefold.cli.dynamics_sources import (
     SkipOption,
     TimeStepOption,
     TypesOption,
+    UntilOption,
     trajectories_of,
 )
 from ninefold.cli.dynamics_transport import transport
@@ -195,6 +196,7 @@ def analyse(
     polyhedron: PolyhedronOption = None,
     types: TypesOption = None,
     skip: SkipOption = 0,
+    until: UntilOption = None,
     every: EveryOption = 1,
     json: JsonOption = False,
 ) -> None:
@@ -207,7 +209,7 @@ def analyse(
     from ninefold.dynamics.barriers import barriers_of
     from ninefold.dynamics.event_paths import event_path
 
-    trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
+    trajectories = trajectories_of(files, temperature, time_step, types, skip, until, every)
     found: list[DynamicsAnalysis] = []
     with step_progress() as notify:
         for done, trajectory in enumerate(trajectories):

@@ -15,6 +15,7 @@ from ninefold.cli.dynamics_sources import (
     SkipOption,
     TimeStepOption,
     TypesOption,
+    UntilOption,
 )
 from ninefold.cli.options import JsonOption, console, print_json
 from ninefold.cli.outputs import ForceOption
@@ -66,6 +67,7 @@ def density(
     polyhedron: PolyhedronOption = None,
     types: TypesOption = None,
     skip: SkipOption = 0,
+    until: UntilOption = None,
     every: EveryOption = 1,
     force: ForceOption = False,
     json: JsonOption = False,
@@ -95,7 +97,7 @@ def density(
     stems = _stems(files)
     for stem in stems:
         check_output_folder(out, pattern=f"{stem}-{frame}*", force=force)
-    trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
+    trajectories = trajectories_of(files, temperature, time_step, types, skip, until, every)
     for trajectory in trajectories:
         if trajectory.temperature_K is None:
             refuse("--temperature", None, "is needed for a free energy", "K, once for each file in their order")

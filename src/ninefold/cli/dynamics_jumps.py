@@ -15,6 +15,7 @@ from ninefold.cli.dynamics_sources import (
     SkipOption,
     TimeStepOption,
     TypesOption,
+    UntilOption,
 )
 from ninefold.cli.options import JsonOption, console, print_json
 
@@ -57,6 +58,7 @@ def jumps(
     ] = None,
     types: TypesOption = None,
     skip: SkipOption = 0,
+    until: UntilOption = None,
     every: EveryOption = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the null model.")] = 0,
     json: JsonOption = False,
@@ -79,7 +81,7 @@ def jumps(
         refuse("--near", near, "is no distance", "above 0, up to 100 Å")
     if not 0 < window <= 1000:
         refuse("--window", window, "is no time", "above 0, up to 1000 ps")
-    trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
+    trajectories = trajectories_of(files, temperature, time_step, types, skip, until, every)
     if centre is not None:
         trajectories = [with_cages(one, centre) for one in trajectories]
     found: list[JumpAnalysis] = []

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import refuse
-from ninefold.cli.dynamics_sources import EveryOption, PolyhedronOption, SkipOption, TimeStepOption, TypesOption
+from ninefold.cli.dynamics_sources import (
+    EveryOption,
+    PolyhedronOption,
+    SkipOption,
+    TimeStepOption,
+    TypesOption,
+    UntilOption,
+)
 from ninefold.cli.options import CampaignOption, StoreOption
 from ninefold.cli.outputs import ForceOption
 
@@ -38,6 +45,7 @@ def plot(
     polyhedron: PolyhedronOption = None,
     types: TypesOption = None,
     skip: SkipOption = 0,
+    until: UntilOption = None,
     every: EveryOption = 1,
     campaign: CampaignOption = None,
     store: StoreOption = None,
@@ -66,7 +74,7 @@ def plot(
     for name in PICTURES:
         check_output_folder(out, pattern=f"{stem}-{name}.{form}", force=force)
     if files:
-        trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
+        trajectories = trajectories_of(files, temperature, time_step, types, skip, until, every)
         title = ", ".join(dict.fromkeys(path.absolute().name if path.is_dir() else path.stem for path in files))
         curves = _of_files(trajectories, centre, polyhedron)
     figures = dynamics_figures(title, curves)

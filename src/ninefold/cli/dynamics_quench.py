@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse, told_by
-from ninefold.cli.dynamics_sources import EveryOption, FilesArgument, SkipOption, TimeStepOption, TypesOption
+from ninefold.cli.dynamics_sources import (
+    EveryOption,
+    FilesArgument,
+    SkipOption,
+    TimeStepOption,
+    TypesOption,
+    UntilOption,
+)
 from ninefold.cli.options import JsonOption, console, finite, print_json
 
 if TYPE_CHECKING:
@@ -44,6 +51,7 @@ def quench(
     time_step: TimeStepOption = None,
     types: TypesOption = None,
     skip: SkipOption = 0,
+    until: UntilOption = None,
     every: EveryOption = 1,
     json: JsonOption = False,
 ) -> None:
@@ -71,7 +79,7 @@ def quench(
     calculator = getattr(made, "calculator", None)
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, distilled, or another ASE calculator")
-    trajectories = _trajectories(files, time_step, types, skip, every)
+    trajectories = _trajectories(files, time_step, types, skip, until, every)
     n = None if centre is None else _ligands(trajectories[0], centre, ligands)
     quenches = Quenches(out, calculator(), made.fingerprint, fmax, steps)
     found: list[list[Quench]] = []
@@ -104,11 +112,11 @@ def quench(
 
 
 def _trajectories(
-    files: list[Path], time_step: float | None, types: str | None, skip: int, every: int
+    files: list[Path], time_step: float | None, types: str | None, skip: int, until: int | None, every: int
 ) -> list[Trajectory]:
     from ninefold.cli.dynamics_sources import trajectories_of
 
-    trajectories = trajectories_of(files, None, time_step, types, skip, every)
+    trajectories = trajectories_of(files, None, time_step, types, skip, until, every)
     for one in trajectories[1:]:
         if one.symbols.tolist() != trajectories[0].symbols.tolist():
             refuse("files", one.source, f"has other atoms than {trajectories[0].source}", "runs of one crystal")

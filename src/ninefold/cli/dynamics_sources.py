@@ -24,6 +24,10 @@ TypesOption = Annotated[
     str | None, typer.Option(help="LAMMPS dump without elements: element of type 1, 2, ..., e.g. K,Re,H.")
 ]
 SkipOption = Annotated[int, typer.Option(min=0, help="Frames to leave out at the start (equilibration).")]
+UntilOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Leave out all frames after so many, counted from the first.", show_default=False),
+]
 EveryOption = Annotated[int, typer.Option(min=1, help="Take every so many frames.")]
 PolyhedronOption = Annotated[
     str | None, typer.Option(help="Whose isomers are followed. Default: the closest on average.")
@@ -36,6 +40,7 @@ def trajectories_of(
     time_step: float | None,
     types: str | None,
     skip: int,
+    until: int | None,
     every: int,
 ) -> list[Trajectory]:
     """The trajectories of some folders and files.
@@ -46,6 +51,7 @@ def trajectories_of(
         time_step: fs between two frames of a file; folders know theirs.
         types: Elements of a LAMMPS dump's types, separated by commas.
         skip: Frames to leave out at the start.
+        until: The last frame that is taken, counted from the first; None is the last.
         every: Take every so many frames.
 
     Raises:
@@ -54,9 +60,10 @@ def trajectories_of(
     from ninefold.chemistry.formula import formula_of, reduced
     from ninefold.dynamics.reading import read_trajectory
     from ninefold.dynamics.runs import is_run, read_run
-    from ninefold.dynamics.trajectory import thinned
+    from ninefold.dynamics.trajectory import FrameChoice
     from ninefold.errors import InputError
 
+    choice = FrameChoice(skip, until, every)
     resolved = [path.resolve() for path in files]
     if twice := next((path for path in files if resolved.count(path.resolve()) > 1), None):
         raise InputError("trajectory", str(twice), problem="is given twice", allowed="each once")
@@ -69,9 +76,7 @@ def trajectories_of(
             raise InputError("--time-step", f"{time_step:g}", problem="is for files", allowed=known)
     elements = [name.strip() for name in types.split(",")] if types else []
     found = [
-        thinned(read_run(path, skip), every)
-        if is_run(path)
-        else read_trajectory(path, time_step, kelvin, elements, skip, every)
+        read_run(path, choice) if is_run(path) else read_trajectory(path, time_step, kelvin, elements, choice)
         for path, kelvin in zip(files, kelvins, strict=True)
     ]
     compounds = {formula_of(reduced(Counter(one.species))): path for one, path in zip(found, files, strict=True)}

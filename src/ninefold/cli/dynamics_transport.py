@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import refuse
-from ninefold.cli.dynamics_sources import EveryOption, FilesArgument, SkipOption, TimeStepOption, TypesOption
+from ninefold.cli.dynamics_sources import (
+    EveryOption,
+    FilesArgument,
+    SkipOption,
+    TimeStepOption,
+    TypesOption,
+    UntilOption,
+)
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
@@ -39,6 +46,7 @@ def transport(
     ] = "auto",
     types: TypesOption = None,
     skip: SkipOption = 0,
+    until: UntilOption = None,
     every: EveryOption = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of kinisi's sampling.")] = 0,
     json: JsonOption = False,
@@ -62,7 +70,7 @@ def transport(
     method = ("kinisi" if kinisi_fit.is_installed() else "windows") if errors == "auto" else errors
     if method == "kinisi":
         kinisi_fit.check_installed()
-    trajectories = trajectories_of(files, temperature, time_step, types, skip, every)
+    trajectories = trajectories_of(files, temperature, time_step, types, skip, until, every)
     found: list[Transport] = []
     with step_progress() as notify:
         for done, trajectory in enumerate(trajectories):

@@ -69,6 +69,11 @@ class Checks:
     frames: np.ndarray
     """shape (n_checks,), numbers of the frames, the run's first being 1."""
 
+    def until(self, last: int) -> Checks | None:
+        """Those of the frames up to one; None where it has none."""
+        kept = self.frames <= last
+        return Checks(self.force_errors[kept], self.energy_errors[kept], self.frames[kept]) if kept.any() else None
+
     @property
     def mean(self) -> float:
         """Root of the mean squared force error, eV/Å."""

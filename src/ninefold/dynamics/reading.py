@@ -6,12 +6,13 @@ A file is read again for each pass over its frames, some hundred frames at a tim
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ninefold.dynamics.trajectory import Frames, Trajectory
+from ninefold.dynamics.trajectory import ALL_FRAMES, FrameChoice, Frames, Trajectory
 from ninefold.dynamics.vasprun import is_vasprun, vasp_dynamics, vasp_frames
 from ninefold.errors import InputError, description
 from ninefold.paths import readable_file
@@ -31,8 +32,7 @@ def read_trajectory(
     time_step_fs: float | None,
     temperature_K: float | None = None,
     types: Sequence[str] = (),
-    skip: int = 0,
-    every: int = 1,
+    choice: FrameChoice = ALL_FRAMES,
 ) -> Trajectory:
     """A trajectory from a file, its first frame looked at.
 
@@ -41,8 +41,7 @@ def read_trajectory(
         time_step_fs: Between the frames of the file; a vasprun.xml says it.
         temperature_K: Of the thermostat; a vasprun.xml says it.
         types: Element of each atom type, for LAMMPS dumps without a column `element`.
-        skip: Frames to leave out at the start.
-        every: Take every so many frames; the time between frames follows.
+        choice: Which frames; the time between them follows.
 
     Raises:
         InputError: if the file is missing, in no such format, has no frames or no cell, or the time step is missing.
@@ -63,10 +62,6 @@ def read_trajectory(
             "--time-step", None, problem=f"is needed: {path.name} does not say the time between its frames",
             allowed="fs between two frames of the file, not of the integrator",
         )  # fmt: skip
-    if every < 1 or skip < 0:
-        raise InputError(
-            "--every" if every < 1 else "--skip", every if every < 1 else skip, allowed="1 and more; 0 and more"
-        )
     first = next(_atoms(path, kind, types, 0), None)
     if first is None:
         raise InputError("trajectory", str(path), problem="holds no frame", allowed="one and more")
@@ -80,9 +75,9 @@ def read_trajectory(
         )  # fmt: skip
 
     def read() -> Iterator[Frames]:
-        return _pieces(path, kind, types, species, skip, every)
+        return _pieces(path, kind, types, species, choice)
 
-    return Trajectory(species, time_step_fs * every, read, temperature_K, path.name)
+    return Trajectory(species, time_step_fs * choice.every, read, temperature_K, path.name)
 
 
 def _format_of(path: Path) -> str:
@@ -133,6 +128,7 @@ def _atoms(path: Path, kind: str, types: Sequence[str], skip: int) -> Iterator[A
             "trajectory",
             str(path),
             problem=f"is no {_FORMATS[kind]} that can be read, at frame {number}: {description(error)}",
+            hint="deuterium is written as H" if isinstance(error, KeyError) and error.args in (("D",), ("T",)) else "",
         ) from error
 
 
@@ -154,16 +150,18 @@ def _check_types(path: Path, types: Sequence[str]) -> None:
 
 
 def _pieces(
-    path: Path, kind: str, types: Sequence[str], species: tuple[str, ...], skip: int, every: int
+    path: Path, kind: str, types: Sequence[str], species: tuple[str, ...], choice: FrameChoice
 ) -> Iterator[Frames]:
     positions: list[np.ndarray] = []
     cells: list[np.ndarray] = []
-    for number, atoms in enumerate(_atoms(path, kind, types, skip)):
-        if number % every:
+    last = None if choice.until is None else choice.until - choice.skip
+    for number, atoms in enumerate(islice(_atoms(path, kind, types, choice.skip), last)):
+        if number % choice.every:
             continue
         if len(atoms) != len(species) or tuple(atoms.get_chemical_symbols()) != species:
             raise InputError(
-                "trajectory", f"{path.name}, frame {skip + number}", problem="has other atoms than the first frame",
+                "trajectory", f"{path.name}, frame {choice.skip + number}",
+                problem="has other atoms than the first frame",
                 allowed=f"the same {len(species)} atoms in the same order",
             )  # fmt: skip
         positions.append(atoms.positions)

@@ -23,7 +23,7 @@ from ninefold.dynamics.checks import Checks, TeacherCheck, collected, refuse_bey
 from ninefold.dynamics.claims import claim
 from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.propagation import Propagation, RunPoint, RunSettings
-from ninefold.dynamics.trajectory import Frames, Trajectory
+from ninefold.dynamics.trajectory import ALL_FRAMES, FrameChoice, Frames, Trajectory, thinned
 from ninefold.errors import InputError
 from ninefold.keys import content_key
 
@@ -132,18 +132,19 @@ def checks_of(folder: Path) -> Checks | None:
     return collected(list(_read(folder, _frames_done(folder), names)))
 
 
-def read_run(folder: Path, skip: int = 0) -> Trajectory:
-    """The frames of a run, as the analysis takes them.
+def read_run(folder: Path, choice: FrameChoice = ALL_FRAMES) -> Trajectory:
+    """The frames of a run, as the analysis takes them, with the checks up to the last of them.
 
     Args:
         folder: Of the run.
-        skip: Frames to leave out at the start.
+        choice: Which frames.
 
     Raises:
         InputError: if it holds no run, or no frames are left.
     """
     described, done = _described(folder), _frames_done(folder)
     settings = RunSettings.model_validate(described["settings"])
+    skip, last = choice.skip, choice.within(done)
     if done <= skip:
         raise InputError("trajectory", str(folder), problem=f"holds {done} frames", allowed=f"more than {skip}")
     cell = np.array(described["cell"])
@@ -151,19 +152,22 @@ def read_run(folder: Path, skip: int = 0) -> Trajectory:
     def read() -> Iterator[Frames]:
         first = 0
         for piece in _read(folder, done, ("energies", "positions", "cells")):
-            left = max(0, skip - first)
-            positions = piece["positions"][left:].astype(float)
+            if first >= last:
+                return
+            taken = slice(max(0, skip - first), last - first)
+            positions = piece["positions"][taken].astype(float)
             first += len(piece["positions"])
             if len(positions):
                 held = np.broadcast_to(cell, (len(positions), 3, 3))
-                yield Frames(positions, piece["cells"][left:] if "cells" in piece else held)
+                yield Frames(positions, piece["cells"][taken] if "cells" in piece else held)
 
     # the isotope is a mass of the run, and H in its file
     species = tuple(settings.isotope if symbol == "H" else symbol for symbol in described["species"])
-    return Trajectory(
+    whole = Trajectory(
         species, settings.save_every * settings.time_step_fs, read, settings.temperature_K,
-        folder.name, _forces(folder, described),
+        folder.name, _forces(folder, described, last),
     )  # fmt: skip
+    return thinned(whole, choice.every)
 
 
 def is_run(path: Path) -> bool:
@@ -171,11 +175,12 @@ def is_run(path: Path) -> bool:
     return (path / RUN_FILE).is_file()
 
 
-def _forces(folder: Path, described: dict[str, Any]) -> ForceSource | None:
-    """What a run's forces are, with what the checks found."""
+def _forces(folder: Path, described: dict[str, Any], last: int) -> ForceSource | None:
+    """What a run's forces are, with what the checks found up to a frame."""
     if described.get("forces") is None:
         return None
-    return ForceSource.model_validate(described["forces"]).checked_by(checks_of(folder))
+    checks = checks_of(folder)
+    return ForceSource.model_validate(described["forces"]).checked_by(None if checks is None else checks.until(last))
 
 
 def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str, forces: ForceSource | None) -> None:

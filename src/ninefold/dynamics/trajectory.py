@@ -89,6 +89,40 @@ def in_memory(
     return Trajectory(tuple(species), time_step_fs, read, **more)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class FrameChoice:
+    """Which frames of a trajectory are analysed. Frames are counted from 1.
+
+    Raises:
+        InputError: if none can be.
+    """
+
+    skip: int = 0
+    """Frames to leave out at the start."""
+    until: int | None = None
+    """The last frame, counted from the start of the trajectory; None is its end."""
+    every: int = 1
+    """Take every so many frames, the first after `skip` included."""
+
+    def __post_init__(self) -> None:
+        if self.skip < 0:
+            raise InputError("--skip", self.skip, allowed="0 and more")
+        if self.every < 1:
+            raise InputError("--every", self.every, allowed="1 and more")
+        if self.until is not None and self.until <= self.skip:
+            raise InputError(
+                "--until", self.until, problem=f"leaves no frame with --skip {self.skip}",
+                allowed=f"{self.skip + 1} and more: frames are counted from the start of the trajectory",
+            )  # fmt: skip
+
+    def within(self, frames: int) -> int:
+        """The last frame of a trajectory of so many frames that may be taken."""
+        return frames if self.until is None else min(self.until, frames)
+
+
+ALL_FRAMES = FrameChoice()
+
+
 def thinned(trajectory: Trajectory, every: int) -> Trajectory:
     """Every so many frames of a trajectory, the first of them included.
 
