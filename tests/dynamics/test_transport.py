@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from scipy.stats import binom
 
 from campaign_run import ninefold
 from ninefold.dynamics.displacements import mean_squared_displacement, unwrap
-from ninefold.dynamics.extrapolation import extrapolate
+from ninefold.dynamics.extrapolation import conductivity_at, extrapolate
 from ninefold.dynamics.kinisi_fit import intervals
 from ninefold.dynamics.rates import BOLTZMANN
 from ninefold.dynamics.slopes import Interval, mean_interval, slope_of, walk_variance
 from ninefold.dynamics.trajectory import Trajectory, in_memory
 from ninefold.dynamics.transport import (
+    Conductivity,
     Diffusion,
     Transport,
     nernst_einstein,
@@ -244,12 +246,40 @@ def test_planted_barrier_comes_back_within_its_interval() -> None:
         found = extrapolate(runs)
         hits += [
             found.barrier_eV.low < 0.25 < found.barrier_eV.high,
-            found.coefficient.low < truth < found.coefficient.high,
+            found.value.low < truth < found.value.high,
         ]
     low, high = binom.interval(0.99, 200, 0.95)
     # with three points the interval is also widened by their scatter
     assert (hits >= low).all()
     assert (hits <= max(high, 199)).all()
+
+
+def test_conductivity_at_another_temperature_is_that_of_the_law() -> None:
+    """A barrier of 200 meV and a Haven ratio of 0.5: n q2 D / V k T, and twice that together."""
+
+    def run_at(kelvin: float) -> Transport:
+        coefficient = 1e-3 * math.exp(-0.2 / BOLTZMANN / kelvin)
+        alone = nernst_einstein(coefficient, 8, 1, 400.0, kelvin)
+        charged = Conductivity(
+            1.0, Interval(alone, alone / 1.1, alone * 1.1), Interval(2 * alone, alone, 4 * alone), None
+        )  # fmt: skip
+        return replace(at(kelvin, coefficient, 1.1), conductivity=charged)
+
+    runs = [run_at(kelvin) for kelvin in (700.0, 500.0)]
+    found = conductivity_at(runs, extrapolate(runs, 300.0))
+    truth = nernst_einstein(1e-3 * math.exp(-0.2 / BOLTZMANN / 300), 8, 1, 400.0, 300.0)
+    assert found is not None
+    assert found.nernst_einstein.value == pytest.approx(truth)
+    assert found.collective is not None
+    assert found.collective.value == pytest.approx(2 * truth)
+    # a factor of two at each temperature: the error of two points is that of the line through them
+    weights = [(1 / 300 - 1 / 500) / (1 / 700 - 1 / 500), (1 / 300 - 1 / 700) / (1 / 500 - 1 / 700)]
+    assert found.collective.high / found.collective.value == pytest.approx(2 ** math.hypot(*weights))
+    alone = conductivity_at([runs[0], replace(runs[1], conductivity=None)], extrapolate(runs, 300.0))
+    assert alone is not None
+    assert alone.collective is None
+    assert alone.nernst_einstein.value == pytest.approx(truth)
+    assert conductivity_at([at(500, 1e-6, 1.1), at(700, 1e-5, 1.1)], extrapolate(runs)) is None
 
 
 def test_one_resolved_temperature_gives_no_other() -> None:
@@ -336,6 +366,8 @@ def test_command_prints_and_writes_the_same(tmp_path: Path) -> None:
     barrier = values["at_300_K"]["barrier_eV"]
     assert barrier["low"] < BOLTZMANN * math.log(4) / (1 / 500 - 1 / 700) < barrier["high"]
     assert "at 300 K" in text
+    assert f"Nernst-Einstein {values['at_300_K']['nernst_einstein_mS_per_cm']['value']:.3g} mS/cm" in text
+    assert f"collective {values['at_300_K']['collective_mS_per_cm']['value']:.3g} mS/cm" in text
 
 
 def write(path: Path, paths: np.ndarray) -> None:

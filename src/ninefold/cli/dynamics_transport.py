@@ -18,7 +18,7 @@ from ninefold.cli.dynamics_sources import (
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.extrapolation import Extrapolation
+    from ninefold.dynamics.extrapolation import ConductivityThere, Extrapolation
     from ninefold.dynamics.finite_size import SizeCheck
     from ninefold.dynamics.slopes import Interval
     from ninefold.dynamics.transport import Transport
@@ -59,7 +59,7 @@ def transport(
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics_sources import trajectories_of
     from ninefold.dynamics import kinisi_fit
-    from ninefold.dynamics.extrapolation import extrapolate
+    from ninefold.dynamics.extrapolation import conductivity_at, extrapolate
     from ninefold.dynamics.finite_size import finite_size
     from ninefold.dynamics.rates import ROOM_K
     from ninefold.dynamics.transport import transport as transport_of
@@ -77,10 +77,11 @@ def transport(
             notify("trajectories", done, len(trajectories))
             found.append(transport_of(trajectory, mobile, charge, start, method, seed))  # type: ignore[arg-type]
         notify("trajectories", len(trajectories), len(trajectories))
-    at_room, unresolved = None, ""
+    at_room, charged, unresolved = None, None, ""
     if len({one.temperature_K for one in found}) > 1:
         try:
             at_room = extrapolate(found, ROOM_K)
+            charged = conductivity_at(found, at_room)
         except InputError as error:
             unresolved = f"No coefficient at {ROOM_K:g} K by Arrhenius' law: {error.value}; needed: {error.allowed}"
     sizes = finite_size(found)
@@ -88,7 +89,7 @@ def transport(
         print_json(
             {
                 "trajectories": [one.to_dict() for one in found],
-                "at_300_K": _plain(at_room),
+                "at_300_K": _plain(at_room, charged),
                 "finite_size": [one.to_dict() for one in sizes],
             }
         )
@@ -98,7 +99,7 @@ def transport(
     for size in [] if json else sizes:
         print_size(out, size)
     if at_room is not None and not json:
-        print_extrapolation(out, at_room)
+        print_extrapolation(out, at_room, charged)
     if unresolved:
         typer.echo(unresolved, err=True)
 
@@ -151,14 +152,25 @@ def _compared(size: SizeCheck) -> str:
     return f"{text}: the narrower cell changes it" if size.differs else f"{text}: no difference seen"
 
 
-def print_extrapolation(out: Any, found: Extrapolation) -> None:
+def print_extrapolation(out: Any, found: Extrapolation, charged: ConductivityThere | None) -> None:
     """Of several temperatures."""
     barrier = found.barrier_eV
     used = ", ".join(f"{kelvin:g}" for kelvin in found.used_K)
     out.print(
         f"Barrier of diffusion: {barrier.value * 1000:.0f} meV (95 %: {barrier.low * 1000:.0f} to "
-        f"{barrier.high * 1000:.0f}), from {used} K; at {found.temperature_K:g} K {_shown(found.coefficient, 'cm2/s')}"
+        f"{barrier.high * 1000:.0f}), from {used} K; at {found.temperature_K:g} K {_shown(found.value, 'cm2/s')}"
         ", if the barrier stays the same"
+    )
+    if charged is None:
+        return
+    together = (
+        "not resolved, two runs are needed that resolve it"
+        if charged.collective is None
+        else _shown(charged.collective, "mS/cm")
+    )
+    out.print(
+        f"  conductivity at {found.temperature_K:g} K by the same law: Nernst-Einstein "
+        f"{_shown(charged.nernst_einstein, 'mS/cm')}; collective {together}"
     )
 
 
@@ -173,10 +185,16 @@ def _shown(interval: Interval, unit: str) -> str:
     return f"{interval.value:.3g}{unit} (95 %: {interval.low:.3g} to {interval.high:.3g})"
 
 
-def _plain(found: Extrapolation | None) -> dict[str, Any] | None:
+def _plain(found: Extrapolation | None, charged: ConductivityThere | None) -> dict[str, Any] | None:
     if found is None:
         return None
+    conductivity = {}
+    if charged is not None:
+        conductivity = {
+            "nernst_einstein_mS_per_cm": charged.nernst_einstein._asdict(),
+            "collective_mS_per_cm": None if charged.collective is None else charged.collective._asdict(),
+        }
     return {
-        "barrier_eV": found.barrier_eV._asdict(), "coefficient_cm2_per_s": found.coefficient._asdict(),
-        "temperatures_used_K": list(found.used_K),
+        "barrier_eV": found.barrier_eV._asdict(), "coefficient_cm2_per_s": found.value._asdict(),
+        "temperatures_used_K": list(found.used_K), **conductivity,
     }  # fmt: skip

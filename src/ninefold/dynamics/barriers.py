@@ -164,7 +164,7 @@ def relaxation_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[tuple[str,
             factor = math.exp(quantile * (fit.log_error or 0.0))
             rates.append(Resolved(kelvin, Interval(rate, rate / factor, rate * factor)))
         law = arrhenius(rates, ROOM_K)
-        there = law.coefficient
+        there = law.value
         found[anion, frame] = RelaxationLaw(
             law.barrier_eV, ROOM_K, Interval(1 / there.value, 1 / there.high, 1 / there.low), law.used_K
         )

@@ -1,4 +1,4 @@
-"""What diffusion coefficients at several temperatures say of another one: Arrhenius' law with intervals."""
+"""What is known at several temperatures and what it says of another one: Arrhenius' law with intervals."""
 
 from __future__ import annotations
 
@@ -15,22 +15,31 @@ from ninefold.errors import InputError
 
 
 class Extrapolation(NamedTuple):
-    """D = D0 exp(-barrier / kT) of several temperatures."""
+    """Prefactor * exp(-barrier / kT) of several temperatures."""
 
     barrier_eV: Interval
     temperature_K: float
-    coefficient: Interval
-    """cm2/s, at that temperature."""
+    value: Interval
+    """At that temperature, in the unit of what the law is of."""
     used_K: tuple[float, ...]
-    """Temperatures whose coefficient is resolved."""
+    """Temperatures at which it is resolved."""
 
 
 class Resolved(NamedTuple):
-    """A coefficient, or a rate, with its interval at a temperature."""
+    """A coefficient or a rate with its interval at a temperature."""
 
     temperature_K: float
-    coefficient: Interval
-    """cm2/s of diffusion; of a rate, per ps: the law keeps its unit."""
+    value: Interval
+    """Above zero; the law keeps its unit: cm2/s of diffusion, per ps of a rate."""
+
+
+class ConductivityThere(NamedTuple):
+    """At a temperature that was not run, mS/cm."""
+
+    nernst_einstein: Interval
+    """Of the extrapolated diffusion coefficient, as if ions moved independently."""
+    collective: Interval | None
+    """Of the runs' collective conductivities times T, by Arrhenius' law; None with fewer than two."""
 
 
 def extrapolate(found: Sequence[Transport], temperature_K: float = ROOM_K) -> Extrapolation:
@@ -61,6 +70,39 @@ def extrapolate(found: Sequence[Transport], temperature_K: float = ROOM_K) -> Ex
     return arrhenius(used, temperature_K)
 
 
+def conductivity_at(found: Sequence[Transport], diffusion: Extrapolation) -> ConductivityThere | None:
+    """The conductivity at the temperature of an extrapolated diffusion coefficient.
+
+    Args:
+        found: The runs that it is of.
+        diffusion: Of `extrapolate`.
+
+    Returns:
+        None where no charge was given.
+    """
+    charged = [
+        (one.temperature_K, one.conductivity, one.diffusion.coefficient.value)
+        for one in sorted(found, key=lambda one: one.temperature_K or math.inf)
+        if one.temperature_K is not None and one.conductivity is not None and one.diffusion.is_resolved
+    ]
+    if not charged:
+        return None
+    there = diffusion.temperature_K
+    kelvin, coldest, coefficient = charged[0]
+    # n q2 / V k, of the coldest run's cell
+    per_coefficient = coldest.nernst_einstein.value * kelvin / coefficient
+    independent = Interval(*(per_coefficient * value / there for value in diffusion.value))
+    together = [
+        Resolved(kelvin, Interval(*(value * kelvin for value in one.collective)))
+        for kelvin, one, _ in charged
+        if one.collective is not None and one.collective.low > 0
+    ]
+    if len({one.temperature_K for one in together}) < 2:
+        return ConductivityThere(independent, None)
+    law = arrhenius(together, there)
+    return ConductivityThere(independent, Interval(*(value / there for value in law.value)))
+
+
 def arrhenius(found: Sequence[Resolved], temperature_K: float) -> Extrapolation:
     """See `extrapolate`.
 
@@ -70,9 +112,9 @@ def arrhenius(found: Sequence[Resolved], temperature_K: float) -> Extrapolation:
     """
     temperatures = np.array([one.temperature_K for one in found], dtype=float)
     inverse = 1 / (BOLTZMANN * temperatures)
-    logs = np.log([one.coefficient.value for one in found])
+    logs = np.log([one.value.value for one in found])
     errors = np.array(
-        [math.log(one.coefficient.high / one.coefficient.low) / (2 * NORMAL_QUANTILE) for one in found]
+        [math.log(one.value.high / one.value.low) / (2 * NORMAL_QUANTILE) for one in found]
     )  # fmt: skip
     design = np.column_stack([np.ones(len(found)), -inverse]) / errors[:, None]
     covariance = np.linalg.inv(design.T @ design)

@@ -93,7 +93,7 @@ def ion_of(ion: str, temperatures: Sequence[AtTemperature]) -> IonDiffusion:
     if there is not None and (there.value is not None or law is None):
         return IonDiffusion(species=ion, barrier=barrier, at_300=there)
     if law is not None:
-        value, low, high = law.coefficient
+        value, low, high = law.value
         return IonDiffusion(species=ion, barrier=barrier, at_300=StoredInterval(value=value, low=low, high=high))
     bounds = [one.high for kelvin, one in by_kelvin.items() if kelvin >= ROOM_K and one.high is not None]
     return IonDiffusion(species=ion, barrier=barrier, at_300=StoredInterval(high=min(bounds, default=None)))
