@@ -9,6 +9,7 @@ from synthetic_trajectories import Plan, crystal, shell
 
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.pseudorotation import analyse_shells
+from ninefold.dynamics.shells import ExchangeCounts, counted
 from ninefold.dynamics.trajectory import in_memory
 from ninefold.errors import InputError
 
@@ -109,6 +110,35 @@ def test_exchange_between_centres_is_told_apart() -> None:
     found, _ = analyse_shells(in_memory(trajectory.species, positions, cell, 2.0), "Re")
     assert len(found.exchanges) == 2
     assert {exchange.joined != exchange.left for exchange in found.exchanges} == {True}
+    assert len(found.events) == 0
+
+
+@pytest.mark.parametrize("ahead", [0, 150, -150])
+def test_a_hydride_ion_takes_the_place_of_a_ligand(ahead: int) -> None:
+    """It comes with the ligand that leaves, before it, or after it; then the ligand comes back for it."""
+    rng = np.random.default_rng(4)
+    vertices = isomers_of(9)["tricapped trigonal prism"].vertices
+    frames = 2400
+    whole = crystal([shell(vertices, frames, Plan(), 0.03, rng) for _ in range(2)], wrap=False)
+    positions = np.concatenate([piece.positions for piece in whole.chunks()])
+    cell = next(whole.chunks()).cells[0]
+    hydride = np.array([3.8, 3.7, 0.1]) + rng.normal(scale=0.05, size=(frames, 3))
+    number = np.arange(frames)
+
+    def away(start: int, end: int) -> np.ndarray:
+        return (np.clip((number - start) / 100, 0, 1) - np.clip((number - end) / 100, 0, 1))[:, None]
+
+    ligand, come = away(800, 1600), away(800 - ahead, 1600 + ahead)
+    there = _shortest(hydride - positions[:, 1], cell)
+    bound = positions[:, 1].copy()
+    positions[:, 1] = bound + ligand * there
+    positions = np.concatenate([positions, (hydride - come * there)[:, None]], axis=1)
+    found, histories = analyse_shells(in_memory([*whole.species, "H"], positions, cell, 2.0), "Re")
+    assert counted(found.exchanges) == ExchangeCounts(to_other=0, back=1, of_hydride=1, free=1)
+    assert [exchange.hydrogen for exchange in found.exchanges if exchange.left is None] == [22]
+    # of 4.8 ps of two shells without the ways, and what two ligands or none take of the same place
+    assert found.time_ps > 9.6 - 2 * (0.2 + 2 * abs(ahead) / 1000) - 0.4
+    assert {22 in history.segment.ligands for history in histories} == {True, False}
     assert len(found.events) == 0
 
 

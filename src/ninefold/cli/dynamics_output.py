@@ -155,10 +155,11 @@ def _rate(rate: Rate) -> str:
 
 
 def _exchange(found: Pseudorotation) -> str:
-    to_other = sum(exchange.joined not in (None, exchange.left) for exchange in found.exchanges)
-    back = sum(exchange.joined == exchange.left for exchange in found.exchanges)
-    free = len(found.exchanges) - to_other - back
-    return f"{to_other} to another centre, {back} back, {free} left free"
+    from ninefold.dynamics.shells import counted
+
+    number = counted(found.exchanges)
+    of_hydride = f", {number.of_hydride} of hydride ions into a shell" if number.of_hydride else ""
+    return f"{number.to_other} to another centre, {number.back} back{of_hydride}, {number.free} left free"
 
 
 def _stretched(fit: Stretched | None) -> str:

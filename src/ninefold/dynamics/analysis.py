@@ -27,6 +27,8 @@ SHELL_RESOLUTION = 0.12
 """Å, voxels around one centre."""
 SITE_DEPTH_KT = 1.0
 """Depth below its saddle, in kT, from which a minimum of the free energy counts as a site."""
+MOST_INCOMPLETE = 0.5
+"""Share of the time without a whole shell above which the anions are not what they were."""
 ALIKE = 1.15
 """Mean shape measures within this factor do not say which polyhedron a shell is."""
 
@@ -178,7 +180,12 @@ def _notes(found: Pseudorotation, trajectory: Trajectory, *, is_chosen: bool) ->
             f"seen, and stays are not told from vibration as with {SHORTEST_STAY_FS:g} fs and less"
         )
     if found.incomplete_frames:
-        notes.append(f"shells had another number of ligands in {found.incomplete_frames} frames, which are left out")
+        without_ps = found.incomplete_frames * trajectory.time_step_fs / 1000
+        share = without_ps / (without_ps + found.time_ps)
+        notes.append(
+            f"shells had another number of ligands than {found.n} for {share:.0%} of the time, which is left out"
+            + (": they are no longer the anions of the first frame" if share > MOST_INCOMPLETE else "")
+        )
     if found.h2_frames:
         notes.append(f"two ligands are closer than 1.0 Å in {found.h2_frames} frames: an H2 ligand forms")
     if trajectory.temperature_K is None:

@@ -1,13 +1,15 @@
 """The hydrogens of each centre along a trajectory, and which of them change their centre.
 
-A hydrogen belongs to a centre until it is far from it; then it is free until it is near a centre again. Both bounds
-are multiples of the mean M-H distance of the first frame, apart enough that vibration does not cross both.
+A hydrogen belongs to a centre until it is far from it; then it is free until it is near a centre again. A hydride ion,
+free from the first frame, may become a ligand likewise. Both bounds are multiples of the mean M-H distance of the first
+frame, apart enough that vibration does not cross both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,17 +31,38 @@ FREE = -1
 
 @dataclass(frozen=True)
 class Exchange:
-    """A hydrogen has left its centre; where it went."""
+    """A hydrogen has left its centre, or was a hydride ion; where it went."""
 
     frame: int
-    """The first in which it was beyond `LEAVE`."""
+    """The first in which it was beyond `LEAVE`; of a hydride ion, that in which it joined."""
     hydrogen: int
     """Index of the atom."""
-    left: int
-    """Index of the centre that it left."""
+    left: int | None
+    """Index of the centre that it left; None of a hydride ion, which had been in no shell since the first frame."""
     joined: int | None
     """Index of the centre that it joined, which may be the same; None where it stayed free to the end."""
     joined_frame: int | None
+
+
+class ExchangeCounts(NamedTuple):
+    """Where hydrogens went."""
+
+    to_other: int
+    """From one centre to another."""
+    back: int
+    """To the centre that they had left."""
+    of_hydride: int
+    """Into a shell, by hydride ions."""
+    free: int
+    """Left a centre and joined none to the end."""
+
+
+def counted(exchanges: Sequence[Exchange]) -> ExchangeCounts:
+    """Exchanges by where hydrogens went."""
+    of_hydride = sum(one.left is None for one in exchanges)
+    free = sum(one.joined is None for one in exchanges)
+    back = sum(one.joined is not None and one.joined == one.left for one in exchanges)
+    return ExchangeCounts(len(exchanges) - of_hydride - free - back, back, of_hydride, free)
 
 
 @dataclass
@@ -182,8 +205,7 @@ class _Following:
         return change
 
     def _first_joining(self, positions: np.ndarray, cells: np.ndarray, free: np.ndarray) -> int:
-        """The first frame in which a hydrogen that has left a centre is near one; hydride ions stay ions."""
-        free = np.array([place for place in free if int(place) in self._away], dtype=int)
+        """The first frame in which a hydrogen of no shell is near a centre."""
         if not len(free) or not len(positions):
             return len(positions)
         nearest = self._distances(positions, cells, free).min(axis=2)
@@ -197,21 +219,22 @@ class _Following:
         return np.linalg.norm(flat, axis=2).reshape(shape[:3])
 
     def _join(self, positions: np.ndarray, cells: np.ndarray) -> None:
-        for place, (frame, left) in list(self._away.items()):
-            distances = self._distances(positions[None], cells[None], np.array([place]))[0, 0]
-            nearest = int(np.argmin(distances))
-            if distances[nearest] <= JOIN * self._mean:
-                self._owners[place] = nearest
-                del self._away[place]
-                self._exchanges.append(
-                    Exchange(
-                        frame,
-                        int(self._hydrogens[place]),
-                        int(self._centres[left]),
-                        int(self._centres[nearest]),
-                        self._frame,
-                    )
+        free = np.flatnonzero(self._owners == FREE)
+        if not len(free):
+            return
+        distances = self._distances(positions[None], cells[None], free)[0]
+        for place, to_centres in zip(free.tolist(), distances, strict=True):
+            nearest = int(np.argmin(to_centres))
+            if to_centres[nearest] > JOIN * self._mean:
+                continue
+            frame, left = self._away.pop(place, (self._frame, FREE))
+            self._owners[place] = nearest
+            self._exchanges.append(
+                Exchange(
+                    frame, int(self._hydrogens[place]), None if left == FREE else int(self._centres[left]),
+                    int(self._centres[nearest]), self._frame,
                 )
+            )  # fmt: skip
 
     def _keep(self, bound: np.ndarray, vectors: np.ndarray) -> None:
         for place in range(len(self._centres)):
