@@ -12,6 +12,7 @@ from pymatgen.core import SETTINGS, Lattice, Structure
 from campaign_run import ninefold
 from ninefold.dynamics.pieces import decode_piece
 from ninefold.dynamics.reading import read_trajectory
+from ninefold.dynamics.trajectory import FrameChoice
 from ninefold.dynamics.vasprun import vasp_dynamics
 from ninefold.engines.vasp_settings import dynamics_set, read_vasp_settings
 from ninefold.errors import InputError
@@ -177,12 +178,12 @@ DYNAMICS = {"IBRION": "0", "NSW": "9", "POTIM": "0.7", "TEBEG": "450"}
 def test_a_file_says_its_time_step_and_temperature(tmp_path):
     path = tmp_path / "vasprun.xml"
     path.write_text(text_of(DYNAMICS, 9))
-    found = read_trajectory(path, None, every=2)
+    found = read_trajectory(path, None, choice=FrameChoice(every=2))
     assert (found.time_step_fs, found.temperature_K) == (1.4, 450.0)
     assert sum(map(len, found.chunks())) == 5
     with gzip.open(tmp_path / "vasprun.xml.gz", "wb") as packed:
         packed.write(path.read_bytes())
-    assert sum(map(len, read_trajectory(tmp_path / "vasprun.xml.gz", None, skip=3).chunks())) == 6
+    assert sum(map(len, read_trajectory(tmp_path / "vasprun.xml.gz", None, choice=FrameChoice(skip=3)).chunks())) == 6
     assert read_trajectory(path, None, 500.0).temperature_K == 500.0
     path.write_text(text_of(DYNAMICS | {"TEEND": "900"}, 9))
     assert read_trajectory(path, None).temperature_K is None, "it heats"
