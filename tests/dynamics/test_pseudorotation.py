@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from synthetic_trajectories import Plan, crystal, shell
 
+from ninefold.dynamics.analysis import analyse
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.pseudorotation import analyse_shells
 from ninefold.dynamics.shells import ExchangeCounts, counted
@@ -140,6 +141,23 @@ def test_a_hydride_ion_takes_the_place_of_a_ligand(ahead: int) -> None:
     assert found.time_ps > 9.6 - 2 * (0.2 + 2 * abs(ahead) / 1000) - 0.4
     assert {22 in history.segment.ligands for history in histories} == {True, False}
     assert len(found.events) == 0
+
+
+@pytest.mark.parametrize(
+    ("leaves", "said"),
+    [(1600, "than 9 for 32% of the time, which is left out"), (100, "no longer the anions of the first frame")],
+)
+def test_the_time_without_a_whole_shell_is_told(leaves: int, said: str) -> None:
+    """The ligand goes in 100 frames to where it is of no centre, bound in the first 40: 760 of 2400 are without it."""
+    vertices = isomers_of(9)["tricapped trigonal prism"].vertices
+    whole = crystal([shell(vertices, 2400, Plan(), 0.03, np.random.default_rng(4))], wrap=False)
+    positions = np.concatenate([piece.positions for piece in whole.chunks()])
+    cell = next(whole.chunks()).cells[0]
+    away = np.clip((np.arange(2400) - leaves) / 100, 0, 1)[:, None]
+    positions[:, 1] += away * _shortest(np.array([3.8, 3.7, 0.1]) - positions[:, 1], cell)
+    found = analyse(in_memory(whole.species, positions, cell, 2.0), "Re")
+    [note] = [note for note in found.notes if note.startswith("shells had")]
+    assert said in note
 
 
 def _shortest(steps: np.ndarray, cell: np.ndarray) -> np.ndarray:

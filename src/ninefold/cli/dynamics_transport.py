@@ -188,13 +188,10 @@ def _shown(interval: Interval, unit: str) -> str:
 def _plain(found: Extrapolation | None, charged: ConductivityThere | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    conductivity = {}
-    if charged is not None:
-        conductivity = {
-            "nernst_einstein_mS_per_cm": charged.nernst_einstein._asdict(),
-            "collective_mS_per_cm": None if charged.collective is None else charged.collective._asdict(),
-        }
+    independent, together = (None, None) if charged is None else charged
     return {
         "barrier_eV": found.barrier_eV._asdict(), "coefficient_cm2_per_s": found.value._asdict(),
-        "temperatures_used_K": list(found.used_K), **conductivity,
+        "temperatures_used_K": list(found.used_K),
+        "nernst_einstein_mS_per_cm": None if independent is None else independent._asdict(),
+        "collective_mS_per_cm": None if together is None else together._asdict(),
     }  # fmt: skip

@@ -91,16 +91,15 @@ def conductivity_at(found: Sequence[Transport], diffusion: Extrapolation) -> Con
     kelvin, coldest, coefficient = charged[0]
     # n q2 / V k, of the coldest run's cell
     per_coefficient = coldest.nernst_einstein.value * kelvin / coefficient
-    independent = Interval(*(per_coefficient * value / there for value in diffusion.value))
+    independent = diffusion.value.scaled(per_coefficient / there)
     together = [
-        Resolved(kelvin, Interval(*(value * kelvin for value in one.collective)))
+        Resolved(kelvin, one.collective.scaled(kelvin))
         for kelvin, one, _ in charged
         if one.collective is not None and one.collective.low > 0
     ]
     if len({one.temperature_K for one in together}) < 2:
         return ConductivityThere(independent, None)
-    law = arrhenius(together, there)
-    return ConductivityThere(independent, Interval(*(value / there for value in law.value)))
+    return ConductivityThere(independent, arrhenius(together, there).value.scaled(1 / there))
 
 
 def arrhenius(found: Sequence[Resolved], temperature_K: float) -> Extrapolation:

@@ -128,7 +128,7 @@ def _atoms(path: Path, kind: str, types: Sequence[str], skip: int) -> Iterator[A
             "trajectory",
             str(path),
             problem=f"is no {_FORMATS[kind]} that can be read, at frame {number}: {description(error)}",
-            hint="deuterium is written as H" if isinstance(error, KeyError) and error.args in (("D",), ("T",)) else "",
+            hint="deuterium is written as H" if isinstance(error, KeyError) and error.args == ("D",) else None,
         ) from error
 
 

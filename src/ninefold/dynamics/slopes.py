@@ -29,6 +29,10 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def scaled(self, factor: float) -> Interval:
+        """In another unit, or times what is known exactly; the factor is above zero."""
+        return Interval(self.value * factor, self.low * factor, self.high * factor)
+
 
 class Slope(NamedTuple):
     """Of a mean squared displacement, with its error."""

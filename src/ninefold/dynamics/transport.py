@@ -144,9 +144,7 @@ def transport(
     if charge is not None and trajectory.temperature_K is not None:
         # by windows in any case: of one path kinisi's intervals are too narrow (docs/dynamics.md)
         total = mean_interval(slope_of(paths.sum(axis=1, keepdims=True), step, start, end))
-        conductivity = _conductivity(
-            diffusion, _scaled(total, CM2_PER_S), charge, moved.volume, trajectory.temperature_K
-        )
+        conductivity = _conductivity(diffusion, total.scaled(CM2_PER_S), charge, moved.volume, trajectory.temperature_K)
     displacements = {
         name: float(squared_displacements(moved.positions[:, moved.symbols == name], end).mean(axis=(0, 1)).sum())
         for name in dict.fromkeys(moved.symbols.tolist())
@@ -203,8 +201,8 @@ def _diffusion(moved: Displacements, slope: Slope) -> Diffusion:
         for value in np.diag(slope.tensor)
     ]
     return Diffusion(
-        moved.mobile, n, _scaled(coefficient, CM2_PER_S),
-        (_scaled(directions[0], CM2_PER_S), _scaled(directions[1], CM2_PER_S), _scaled(directions[2], CM2_PER_S)),
+        moved.mobile, n, coefficient.scaled(CM2_PER_S),
+        (directions[0].scaled(CM2_PER_S), directions[1].scaled(CM2_PER_S), directions[2].scaled(CM2_PER_S)),
         (slope.tensor * CM2_PER_S).tolist(), jumps, jumps >= FEWEST_JUMPS, "windows",
     )  # fmt: skip
 
@@ -262,10 +260,6 @@ def _bounded(found: Interval, n: int, duration: float, dimensions: int) -> tuple
     if jumps >= FEWEST_JUMPS:
         return found, jumps
     return Interval(max(0.0, found.value), 0.0, poisson_rate(math.ceil(jumps), 1.0).high * per_jump), jumps
-
-
-def _scaled(interval: Interval, factor: float) -> Interval:
-    return Interval(*(value * factor for value in interval))
 
 
 def _notes(
