@@ -115,7 +115,7 @@ def _broken(frames: list[Atoms], what: str) -> list[Atoms]:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("fewer atoms", "frame 20"), ("no number", "frame 20"), ("no cell", "not periodic"), ("flat cell", "frame 20"),
+        ("fewer atoms", "frame 21"), ("no number", "frame 21"), ("no cell", "not periodic"), ("flat cell", "frame 21"),
     ],
 )  # fmt: skip
 def test_broken_frames_are_named(frames: list[Atoms], tmp_path: Path, what: str, said: str) -> None:
@@ -123,6 +123,10 @@ def test_broken_frames_are_named(frames: list[Atoms], tmp_path: Path, what: str,
     with pytest.raises(InputError, match=said):
         for _ in read_trajectory(tmp_path / "run.traj", 1.0).chunks():
             pass
+    if said != "not periodic":  # numbers are those of the file, whatever is left out
+        with pytest.raises(InputError, match=said):
+            for _ in read_trajectory(tmp_path / "run.traj", 1.0, choice=FrameChoice(skip=5, every=3)).chunks():
+                pass
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 
+from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.runs import RunSettings, read_run, run, state
+from ninefold.dynamics.trajectory import FrameChoice
 from ninefold.errors import InputError
 
 HOT = RunSettings(temperature_K=300.0, time_step_fs=2.0, save_every=2)
@@ -125,3 +127,33 @@ def test_an_exploding_run_is_told(tmp_path: Path) -> None:
     atoms.calc = EMT()
     with pytest.raises(InputError, match="exploded"):
         run(atoms, HOT, tmp_path / "bad", 50, "emt")
+
+
+def test_the_analysis_of_a_run_that_exploded_says_so(tmp_path: Path) -> None:
+    class Wild(EMT):  # type: ignore[misc]
+        steps = 0
+
+        def calculate(self, *arguments: object, **options: object) -> None:
+            super().calculate(*arguments, **options)
+            Wild.steps += 1
+            if Wild.steps > 60:
+                self.results["forces"] = self.results["forces"] + 1e4 * np.sign(self.atoms.positions)
+
+    atoms = _copper()
+    atoms.calc = Wild()
+    with pytest.raises(InputError, match="exploded"):
+        run(atoms, HOT, tmp_path / "run", 50, "emt", 2, forces=ForceSource(rung="engine", method="EMT"))
+    done = state(tmp_path / "run").frames
+    assert done > 2
+    whole = read_run(tmp_path / "run").forces
+    assert whole is not None
+    assert f"this run ended after frame {done}" in whole.warnings[0]
+    assert "the run exploded" in whole.warnings[0]
+    before = read_run(tmp_path / "run", FrameChoice(until=2)).forces
+    assert before is not None
+    assert not before.warnings
+    # taken up again with forces that hold, it is a run as any
+    run(_copper(), HOT, tmp_path / "run", done + 2, "emt")
+    sane = read_run(tmp_path / "run").forces
+    assert sane is not None
+    assert not sane.warnings

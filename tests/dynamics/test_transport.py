@@ -345,7 +345,7 @@ def test_bad_input_is_one_line(tmp_path: Path, options: list[str], said: str) ->
 def test_frames_too_far_apart_name_the_frame() -> None:
     paths = walk(np.random.default_rng(16), 1500, 2)
     paths[1200:, 1, 0] += 3.6
-    with pytest.raises(InputError, match=r"frame 1200.* atom 1 \(Li\) moves by 0\.4"):
+    with pytest.raises(InputError, match=r"frame 1201.* atom 1 \(Li\) moves by 0\.4"):
         unwrap(crystal(paths), "Li")
 
 

@@ -94,7 +94,7 @@ def _check_steps(steps: np.ndarray, cells: np.ndarray, first: int, trajectory: T
     frame = int(np.argmax((shares > LONGEST_STEP).any(axis=1)))
     atom = int(np.argmax(shares[frame]))
     raise InputError(
-        trajectory.source or "trajectory", f"frame {first + frame}",
+        trajectory.source or "trajectory", f"frame {trajectory.number(first + frame)}",
         problem=f"is too far from the one before: atom {atom} ({trajectory.species[atom]}) moves by "
         f"{shares[frame, atom]:.2f} of the cell's narrowest width",
         allowed=f"up to {LONGEST_STEP:g}, so that the nearest image is the way taken",

@@ -200,7 +200,7 @@ def _piece(
         hottest = max(per_species)
         if not np.isfinite(atoms.positions).all() or not hottest < HOTTEST * settings.temperature_K + 1000:
             raise ExplodedError(
-                "dynamics", f"{hottest:.0f} K", problem=f"after frame {frame} of this piece: the run exploded",
+                "dynamics", f"{hottest:.0f} K", problem=f"the run exploded, {frame} frames into a piece",
                 allowed=f"temperatures near {settings.temperature_K:g} K",
                 hint="relax the structure first, take a shorter time step, or another engine",
             )  # fmt: skip
@@ -226,7 +226,7 @@ def _pressure(atoms: Atoms) -> float:
 def _check_volume(volume: float, start: float, frame: int) -> None:
     if not start / WIDEST < volume < start * WIDEST:
         raise ExplodedError(
-            "dynamics", f"{volume:.0f} Å3", problem=f"after frame {frame} of this piece: the cell does not hold",
+            "dynamics", f"{volume:.0f} Å3", problem=f"the cell does not hold, {frame} frames into a piece",
             allowed=f"{start / WIDEST:.0f} to {start * WIDEST:.0f} Å3, within a factor of {WIDEST:g} of the start",
             hint="another pressure or engine; relax the cell first",
         )  # fmt: skip

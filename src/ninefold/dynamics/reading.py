@@ -24,6 +24,7 @@ _FORMATS = {
 }  # fmt: skip
 """ASE's name of a format -> ours."""
 VASPRUN = "vasp-xml"
+_DEUTERIUM = "deuterium is written as H: the analysis takes its positions, and no masses"
 _DUMPS = (".lammpstrj", ".dump", ".lammpsdump")
 
 
@@ -77,7 +78,9 @@ def read_trajectory(
     def read() -> Iterator[Frames]:
         return _pieces(path, kind, types, species, choice)
 
-    return Trajectory(species, time_step_fs * choice.every, read, temperature_K, path.name)
+    return Trajectory(
+        species, time_step_fs * choice.every, read, temperature_K, path.name, skipped=choice.skip, stride=choice.every
+    )
 
 
 def _format_of(path: Path) -> str:
@@ -127,8 +130,8 @@ def _atoms(path: Path, kind: str, types: Sequence[str], skip: int) -> Iterator[A
         raise InputError(
             "trajectory",
             str(path),
-            problem=f"is no {_FORMATS[kind]} that can be read, at frame {number}: {description(error)}",
-            hint="deuterium is written as H" if isinstance(error, KeyError) and error.args == ("D",) else None,
+            problem=f"is no {_FORMATS[kind]} that can be read, at frame {number + 1}: {description(error)}",
+            hint=_DEUTERIUM if isinstance(error, KeyError) and error.args == ("D",) else None,
         ) from error
 
 
@@ -141,7 +144,8 @@ def _check_types(path: Path, types: Sequence[str]) -> None:
     if "element" in header.split():
         return
     if unknown := [name for name in types if name not in chemical_symbols[1:]]:
-        raise InputError("--types", unknown[0], problem="is no element", allowed="symbols, e.g. K,Re,H")
+        hint = _DEUTERIUM if "D" in unknown else None
+        raise InputError("--types", unknown[0], problem="is no element", allowed="symbols, e.g. K,Re,H", hint=hint)
     if not types:
         raise InputError(
             "--types", None, problem=f"is needed: {path.name} numbers its atom types and does not name elements",
@@ -160,7 +164,7 @@ def _pieces(
             continue
         if len(atoms) != len(species) or tuple(atoms.get_chemical_symbols()) != species:
             raise InputError(
-                "trajectory", f"{path.name}, frame {choice.skip + number}",
+                "trajectory", f"{path.name}, frame {choice.skip + number + 1}",
                 problem="has other atoms than the first frame",
                 allowed=f"the same {len(species)} atoms in the same order",
             )  # fmt: skip

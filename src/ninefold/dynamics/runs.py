@@ -3,7 +3,7 @@
 A run is a folder: `run.json` says what is run, `frames-00000.npz` and so on hold the frames, `state.npz` the point from
 which it goes on: positions, momenta, the state of the random numbers and that of a barostat. A piece is written before
 the state that counts it, both by a rename, so that a run which is killed and taken up again has the frames of one that
-was not.
+was not. `exploded.json` says that a run could not go on, and why.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ninefold.dynamics.breathing import Breathing, breathing
 from ninefold.dynamics.checks import Checks, TeacherCheck, collected, refuse_beyond
 from ninefold.dynamics.claims import claim
 from ninefold.dynamics.forces import ForceSource
-from ninefold.dynamics.propagation import Propagation, RunPoint, RunSettings
+from ninefold.dynamics.propagation import ExplodedError, Propagation, RunPoint, RunSettings
 from ninefold.dynamics.trajectory import ALL_FRAMES, FrameChoice, Frames, Trajectory, thinned
 from ninefold.errors import InputError
 from ninefold.keys import content_key
@@ -30,7 +30,7 @@ from ninefold.keys import content_key
 if TYPE_CHECKING:
     from ase import Atoms
 
-RUN_FILE, STATE_FILE = "run.json", "state.npz"
+RUN_FILE, STATE_FILE, EXPLODED_FILE = "run.json", "state.npz", "exploded.json"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,13 @@ def run(
         refuse_beyond(checks_of(folder), check.limit, str(folder))
     while done < frames and not (stop is not None and stop()):
         count = min(frames_per_piece, frames - done)
-        piece = propagation.piece(count)
+        try:
+            piece = propagation.piece(count)
+        except ExplodedError as error:
+            reason = {"after_frames": done, "reason": f"{error.value}: {error.problem}"}
+            write_atomically(folder / EXPLODED_FILE, json.dumps(reason, indent=1).encode())
+            raise
+        (folder / EXPLODED_FILE).unlink(missing_ok=True)
         if check is not None:
             piece |= check.of_piece(propagation.atoms, piece["positions"], done)
         _write(folder / f"frames-{done:09d}.npz", **piece)
@@ -165,7 +171,7 @@ def read_run(folder: Path, choice: FrameChoice = ALL_FRAMES) -> Trajectory:
     species = tuple(settings.isotope if symbol == "H" else symbol for symbol in described["species"])
     whole = Trajectory(
         species, settings.save_every * settings.time_step_fs, read, settings.temperature_K,
-        folder.name, _forces(folder, described, last),
+        folder.name, _forces(folder, described, last), skip,
     )  # fmt: skip
     return thinned(whole, choice.every)
 
@@ -180,7 +186,22 @@ def _forces(folder: Path, described: dict[str, Any], last: int) -> ForceSource |
     if described.get("forces") is None:
         return None
     checks = checks_of(folder)
-    return ForceSource.model_validate(described["forces"]).checked_by(None if checks is None else checks.until(last))
+    source = ForceSource.model_validate(described["forces"])
+    source = source.checked_by(None if checks is None else checks.until(last))
+    note = _exploded(folder, last)
+    return source if note is None else source.model_copy(update={"warnings": (*source.warnings, note)})
+
+
+def _exploded(folder: Path, last: int) -> str | None:
+    """That a run exploded right after its last frame, where that frame is analysed."""
+    path = folder / EXPLODED_FILE
+    if last < _frames_done(folder) or not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return (
+        f"this run ended after frame {found['after_frames']} ({found['reason']}): its last frames may be far from any "
+        f"crystal; --until leaves frames out"
+    )
 
 
 def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str, forces: ForceSource | None) -> None:

@@ -43,6 +43,10 @@ class Trajectory:
     """Where it comes from, for messages."""
     forces: ForceSource | None = None
     """What moved its atoms; None where it is not known."""
+    skipped: int = 0
+    """Frames of the source before the first that is given."""
+    stride: int = 1
+    """Frames of the source from one that is given to the next."""
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.time_step_fs) and self.time_step_fs > 0):
@@ -53,6 +57,10 @@ class Trajectory:
         """Shape (n_atoms,), element symbols, H for deuterium and tritium."""
         return np.array(["H" if symbol in ("D", "T") else symbol for symbol in self.species])
 
+    def number(self, index: int) -> int:
+        """Number in the source, counted from 1, of the frame that is given as `index`, counted from 0."""
+        return self.skipped + index * self.stride + 1
+
     def chunks(self) -> Iterator[Frames]:
         """Its frames in pieces, each checked.
 
@@ -61,9 +69,31 @@ class Trajectory:
         """
         first = 0
         for frames in self.read():
-            check_frames(frames, len(self.species), first, self.source)
+            self._check(frames, first)
             first += len(frames)
             yield frames
+
+    def _check(self, frames: Frames, first: int) -> None:
+        """Refuse frames that cannot be analysed; `first` frames were given before them."""
+        field, n_atoms = self.source or "trajectory", len(self.species)
+        if frames.positions.shape[1:] != (n_atoms, 3):
+            raise InputError(
+                field, f"{frames.positions.shape[1]} atoms",
+                problem=f"differ from the first frame's, at frame {self.number(first)}",
+                allowed=f"{n_atoms} atoms in every frame",
+            )  # fmt: skip
+        finite = np.isfinite(frames.positions).all(axis=(1, 2)) & np.isfinite(frames.cells).all(axis=(1, 2))
+        if not finite.all():
+            raise InputError(
+                field, f"frame {self.number(first + int(np.argmin(finite)))}",
+                problem="has a position or a cell that is no number", allowed="finite numbers",
+            )  # fmt: skip
+        volumes = np.abs(np.linalg.det(frames.cells))
+        if (volumes < 1.0).any():
+            raise InputError(
+                field, f"frame {self.number(first + int(np.argmax(volumes < 1.0)))}", problem="has no cell",
+                allowed="a periodic cell in every frame", hint="a molecule in vacuum needs a box around it",
+            )  # fmt: skip
 
 
 def in_memory(
@@ -141,39 +171,9 @@ def thinned(trajectory: Trajectory, every: int) -> Trajectory:
             if len(positions := chunk.positions[kept]):
                 yield Frames(positions, chunk.cells[kept])
 
-    return replace(trajectory, time_step_fs=trajectory.time_step_fs * every, read=read)
-
-
-def check_frames(frames: Frames, n_atoms: int, first: int, source: str) -> None:
-    """Refuse frames that cannot be analysed.
-
-    Args:
-        frames: Any.
-        n_atoms: Atoms that each frame should have.
-        first: Number of the first of these frames in the trajectory.
-        source: For the message.
-
-    Raises:
-        InputError: naming the frame.
-    """
-    field = source or "trajectory"
-    if frames.positions.shape[1:] != (n_atoms, 3):
-        raise InputError(
-            field, f"{frames.positions.shape[1]} atoms", problem=f"differ from the first frame's, at frame {first}",
-            allowed=f"{n_atoms} atoms in every frame",
-        )  # fmt: skip
-    finite = np.isfinite(frames.positions).all(axis=(1, 2)) & np.isfinite(frames.cells).all(axis=(1, 2))
-    if not finite.all():
-        raise InputError(
-            field, f"frame {first + int(np.argmin(finite))}", problem="has a position or a cell that is no number",
-            allowed="finite numbers",
-        )  # fmt: skip
-    volumes = np.abs(np.linalg.det(frames.cells))
-    if (volumes < 1.0).any():
-        raise InputError(
-            field, f"frame {first + int(np.argmax(volumes < 1.0))}", problem="has no cell",
-            allowed="a periodic cell in every frame", hint="a molecule in vacuum needs a box around it",
-        )  # fmt: skip
+    return replace(
+        trajectory, time_step_fs=trajectory.time_step_fs * every, read=read, stride=trajectory.stride * every
+    )
 
 
 def nearest_image(steps: np.ndarray, cells: np.ndarray) -> np.ndarray:
