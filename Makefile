@@ -1,10 +1,11 @@
 # Every target sets up what it needs; nothing has to be prepared.
-# make demo | demo-dft | services | services-stop | test | test-cluster | test-slow | test-dft | test-browser | test-jobflow-remote | setup-dft | setup-abinit | mutants | lint | bench | docs | clean
+# make demo | demo-dft | services | services-stop | test | test-cluster | test-slow | test-dft | test-browser | test-jobflow-remote | setup-dft | setup-dynamics | setup-abinit | mutants | lint | bench | docs | clean
 
 VENV    ?= .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.ninefold-installed
 DFT     := $(VENV)/.ninefold-dft-installed
+DYNAMICS := $(VENV)/.ninefold-dynamics-installed
 ABINIT  := $(VENV)/.ninefold-abinit-installed
 # what GPAW is built with: BLAS, exchange-correlation functionals, Fourier transforms, MPI to link against
 DFT_APT := g++ pkg-config libopenblas-dev libxc-dev libfftw3-dev libopenmpi-dev openmpi-bin
@@ -17,7 +18,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dft setup-abinit demo demo-dft services services-stop test test-cluster test-slow test-dft test-browser test-jobflow-remote mutants lint types contracts bench rediscover docs constraints clean
+.PHONY: help setup setup-dft setup-dynamics setup-abinit demo demo-dft services services-stop test test-cluster test-slow test-dft test-browser test-jobflow-remote mutants lint types contracts bench rediscover docs constraints clean
 
 help:
 	@echo "make demo          screen K-Re-H, Mg-Cr-H and Li-Mo-H (FRESH=1 starts again)"
@@ -27,6 +28,7 @@ help:
 	@echo "make test-cluster  whole campaigns on Slurm and a database server, and faults in their middle (needs services)"
 	@echo "make test-slow     the physics that takes minutes"
 	@echo "make setup-dft     GPAW, for DFT: system packages by apt, a build of a minute, 100 MB"
+	@echo "make setup-dynamics  potentials distilled per compound, intervals by kinisi, and what the tests compare with: 500 MB"
 	@echo "make setup-abinit  ABINIT, to check GPAW by another code: its Debian package, 30 MB, and abipy"
 	@echo "make test-dft      DFT against experiment (about 10 CPU minutes)"
 	@echo "make test-browser  the report in a real browser (needs chromium)"
@@ -77,6 +79,13 @@ $(DFT): $(STAMP)
 	echo "Setting up GPAW (GPL-3) and its PAW data sets ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dft]'
 	@$(BIN)/python -c 'import gpaw.cgpaw, gpaw_data'
+	@touch $@
+
+setup-dynamics: $(DYNAMICS)
+
+$(DYNAMICS): $(STAMP)
+	@echo "Setting up torchnep and calorine (GPL-3), kinisi, and GEMDAT, MDAnalysis and pymatgen-analysis-diffusion for the tests ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[distil,dynamics,oracles]'
 	@touch $@
 
 setup-abinit: $(ABINIT)
@@ -150,8 +159,8 @@ docs: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict
 
-constraints: setup-dft setup-abinit
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[abinit,dft,docs,dynamics,materials-project,mutants]'
+constraints: setup-dft setup-dynamics setup-abinit
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[abinit,dft,distil,docs,dynamics,materials-project,mutants,oracles]'
 	@{ head -2 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 clean:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import dynamics_needs
 import gpaw_needs
 import mongo_server
 import slurm_server
@@ -72,7 +73,9 @@ esac
 MAKE = """#!/bin/sh
 case "$1" in
   setup-dft) exit {gpaw} ;;
-  test) echo "tested: ${NINEFOLD_TEST_SERVICES:-optional} ${NINEFOLD_TEST_DFT:-optional}" ;;
+  test)
+    echo "tested: ${NINEFOLD_TEST_SERVICES:-optional} ${NINEFOLD_TEST_DFT:-optional}" \\
+      "${NINEFOLD_TEST_DYNAMICS:-optional}" ;;
 esac
 """
 
@@ -80,9 +83,9 @@ esac
 @pytest.mark.parametrize(
     ("code", "gpaw", "expected", "words"),
     [
-        (0, 0, 0, "tested: required required"),
-        (69, 0, 0, "tested: optional required"),
-        (69, 1, 0, "tested: optional optional"),
+        (0, 0, 0, "tested: required required required"),
+        (69, 0, 0, "tested: optional required required"),
+        (69, 1, 0, "tested: optional optional required"),
         (1, 0, 1, "the end of a log"),
         (0, 1, 1, "GPAW could not be built"),
     ],
@@ -99,7 +102,7 @@ def test_a_build_of_servers_or_of_gpaw_that_fails_is_a_failure(tmp_path, code, g
         (tmp_path / name).chmod(0o755)
     (tmp_path / ".services").mkdir()
     (tmp_path / ".services" / "log").write_text("the end of a log\n")
-    required = ("NINEFOLD_TEST_SERVICES", "NINEFOLD_TEST_DFT")
+    required = ("NINEFOLD_TEST_SERVICES", "NINEFOLD_TEST_DFT", "NINEFOLD_TEST_DYNAMICS")
     environment = {name: value for name, value in os.environ.items() if name not in required}
     done = subprocess.run(
         [tmp_path / ".ci" / "run"], env={**environment, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
@@ -153,3 +156,12 @@ def test_without_gpaw_a_test_is_skipped_unless_it_is_required(monkeypatch, is_re
     outcome = pytest.fail.Exception if is_required else pytest.skip.Exception
     with pytest.raises(outcome, match="make setup-dft"):
         gpaw_needs.gpaw()
+
+
+@pytest.mark.parametrize("is_required", [False, True])
+def test_without_an_oracle_a_test_is_skipped_unless_it_is_required(monkeypatch, is_required):
+    monkeypatch.setitem(sys.modules, "MDAnalysis", None)
+    monkeypatch.setenv("NINEFOLD_TEST_DYNAMICS", "required" if is_required else "")
+    outcome = pytest.fail.Exception if is_required else pytest.skip.Exception
+    with pytest.raises(outcome, match="make setup-dynamics"):
+        dynamics_needs.module("MDAnalysis")

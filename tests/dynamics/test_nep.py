@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ase.calculators.mixing import SumCalculator
 from pair_student import MIDDLES, PairCalculator
 from pymatgen.io.ase import AseAtomsAdaptor
 
+import dynamics_needs
 from ninefold.dynamics.check_labels import read_check_labels
 from ninefold.dynamics.corrected import CorrectedEngine
 from ninefold.dynamics.correction import correct
@@ -28,9 +29,14 @@ from ninefold.engines import EngineSettings, make_engine
 from ninefold.engines.ase_engine import ASEEngine
 from ninefold.errors import MissingDependencyError
 
-installed = pytest.mark.skipif(
-    find_spec("calorine") is None or find_spec("torchnep") is None, reason="needs ninefold[distil]"
-)
+
+@pytest.fixture
+def _installed() -> None:
+    dynamics_needs.module("calorine")
+    dynamics_needs.module("torchnep")
+
+
+installed = pytest.mark.usefixtures("_installed")
 
 
 def _frames(folder: Path) -> list[LabelledFrame]:
@@ -111,8 +117,8 @@ def test_images_of_paths_count_more(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert re.findall(r"weight=(\S+)", text) == ["1", "8", "1", "1"]
 
 
-@pytest.mark.skipif(find_spec("calorine") is not None, reason="calorine is installed")
-def test_without_calorine() -> None:
+def test_without_calorine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "calorine", None)
     with pytest.raises(
         MissingDependencyError, match=r"'calorine', which is not installed; pip install 'ninefold\[distil\]'"
     ):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ninefold.dynamics.isomers import nearest_assignment, shape_measure
+from ninefold.structures.polyhedra import polyhedra
 
 
 def _unit(points: list[tuple[float, ...]]) -> np.ndarray:
@@ -49,6 +50,33 @@ def test_measures_between_ideal_polyhedra_are_the_published_ones(shape, referenc
     for one, other in ((shape, reference), (reference, shape)):
         _, squared = nearest_assignment(one, other)
         assert float(shape_measure(squared, len(one))) == pytest.approx(published, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("n", "shape", "reference", "theirs"),
+    [
+        (7, "capped octahedron", "pentagonal bipyramid", 8.2103),
+        (7, "capped octahedron", "capped trigonal prism", 1.5246),
+        (7, "capped trigonal prism", "pentagonal bipyramid", 5.9607),
+        (8, "dodecahedron", "square antiprism", 2.5990),
+        (9, "capped square antiprism", "tricapped trigonal prism", 0.9617),
+    ],
+)
+def test_measures_of_many_ligands_are_those_of_cosymlib(n, shape, reference, theirs):
+    """By cosymlib 0.12.1, of the authors of SHAPE, of these polyhedra about a central atom.
+
+    It shifts both so that the mean of their atoms, the central one included, is their centre, and fits any scale.
+    """
+    centred = []
+    for vertices in (polyhedra(n)[shape], polyhedra(n)[reference]):
+        points = np.vstack([vertices, np.zeros(3)])
+        points -= points.mean(axis=0)
+        centred.append(points * np.sqrt((n + 1) / (points**2).sum()))
+    _, squared = nearest_assignment(*centred)
+    assert float(shape_measure(squared, n + 1)) == pytest.approx(theirs, abs=1e-4)
+    # here the central atom is the centre, which costs a little
+    _, squared = nearest_assignment(polyhedra(n)[shape], polyhedra(n)[reference])
+    assert theirs - 1e-4 < float(shape_measure(squared, n)) < theirs + 0.04
 
 
 def test_the_measure_knows_neither_rotation_nor_order():

@@ -14,6 +14,7 @@ import pytest
 from ase import Atoms
 from scipy.stats import binom
 
+import dynamics_needs
 from campaign_run import ninefold
 from ninefold.dynamics.displacements import mean_squared_displacement, unwrap
 from ninefold.dynamics.extrapolation import conductivity_at, extrapolate
@@ -73,7 +74,7 @@ def test_mean_squared_displacement_is_the_direct_sum() -> None:
 
 
 def test_mean_squared_displacement_is_that_of_mdanalysis() -> None:
-    mdanalysis = pytest.importorskip("MDAnalysis")
+    mdanalysis = dynamics_needs.module("MDAnalysis")
     from MDAnalysis.analysis.msd import EinsteinMSD
 
     paths = walk(np.random.default_rng(1), 200, 5)
@@ -85,7 +86,7 @@ def test_mean_squared_displacement_is_that_of_mdanalysis() -> None:
 
 
 def test_diffusion_is_that_of_pymatgen_within_our_interval() -> None:
-    analyzer = pytest.importorskip("pymatgen.analysis.diffusion.analyzer")
+    analyzer = dynamics_needs.module("pymatgen.analysis.diffusion.analyzer")
     from pymatgen.core import Lattice, Structure
 
     paths = walk(np.random.default_rng(2), 1000, 20)
@@ -295,7 +296,7 @@ def test_kinisi_is_asked_for_sixty_lags_at_most_up_to_the_whole_run() -> None:
 
 
 def test_kinisi_agrees_and_leaves_random_numbers_alone() -> None:
-    pytest.importorskip("kinisi")
+    dynamics_needs.module("kinisi")
     paths = walk(np.random.default_rng(14), 1000, 20)
     np.random.seed(5)
     before = np.random.get_state()[1].copy()
