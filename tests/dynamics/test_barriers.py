@@ -138,7 +138,11 @@ def test_times_that_do_not_fall_with_temperature_are_no_barrier(runs: list[Dynam
 def test_runs_that_follow_other_polyhedra_have_no_barrier(runs: list[DynamicsAnalysis]) -> None:
     other = replace(runs[1], pseudorotation=replace(runs[1].pseudorotation, polyhedron="square planar"))
     problems = barriers_of([runs[0], other]).problems
-    assert any("300 K: tetrahedron, 450 K: square planar; one of them" in problem for problem in problems)
+    assert any(
+        "300 K: tetrahedron, 450 K: square planar; the runs follow isomers of different polyhedra: --polyhedron"
+        in problem
+        for problem in problems
+    )
 
 
 def test_one_temperature_tells_nothing(runs: list[DynamicsAnalysis]) -> None:

@@ -111,7 +111,7 @@ def test_planted_barrier_comes_back() -> None:
         for temperature in temperatures:
             per_ps = 20 * np.exp(-0.040 / BOLTZMANN / temperature)
             rates.append(poisson_rate(int(rng.poisson(per_ps * 400)), 400.0))
-        fit = fit_arrhenius(temperatures, rates, samples=150)
+        fit = fit_arrhenius(temperatures, rates)
         assert fit.barrier_eV == pytest.approx(0.040, rel=0.10)
         inside += fit.low_eV <= 0.040 <= fit.high_eV
     assert inside >= 34  # 95 % of 40, less three standard deviations

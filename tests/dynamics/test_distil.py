@@ -233,7 +233,9 @@ def test_a_run_by_a_bad_potential_is_stopped_and_marked(tmp_path: Path) -> None:
     before = read_run(folder, FrameChoice(until=7))
     assert sum(len(piece) for piece in before.chunks()) == 7
     assert before.forces is not None
-    assert before.forces.warnings == ("no frame of this run was checked by the teacher",)
+    assert before.forces.warnings == ("no frame of this run was checked by the teacher: rates are not claimed from it",)
+    assert not before.forces.is_claimed
+    assert not source.is_claimed
 
 
 def test_a_run_by_a_good_potential_says_what_it_stands_on(tmp_path: Path) -> None:

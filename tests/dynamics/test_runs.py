@@ -145,15 +145,33 @@ def test_the_analysis_of_a_run_that_exploded_says_so(tmp_path: Path) -> None:
         run(atoms, HOT, tmp_path / "run", 50, "emt", 2, forces=ForceSource(rung="engine", method="EMT"))
     done = state(tmp_path / "run").frames
     assert done > 2
-    whole = read_run(tmp_path / "run").forces
-    assert whole is not None
-    assert f"this run ended after frame {done}" in whole.warnings[0]
-    assert "the run exploded" in whole.warnings[0]
-    before = read_run(tmp_path / "run", FrameChoice(until=2)).forces
-    assert before is not None
-    assert not before.warnings
+    whole = read_run(tmp_path / "run").notes
+    assert f"this run ended after frame {done}" in whole[0]
+    assert "the run exploded" in whole[0]
+    assert not any("ended" in note for note in read_run(tmp_path / "run", FrameChoice(until=2)).notes)
     # taken up again with forces that hold, it is a run as any
     run(_copper(), HOT, tmp_path / "run", done + 2, "emt")
-    sane = read_run(tmp_path / "run").forces
-    assert sane is not None
-    assert not sane.warnings
+    assert not any("ended" in note for note in read_run(tmp_path / "run").notes)
+
+
+@pytest.mark.parametrize("name", ["run.json", "state.npz", "frames-000000002.npz"])
+@pytest.mark.parametrize("length", [0, 1, 60])
+def test_a_damaged_file_is_named(tmp_path: Path, name: str, length: int) -> None:
+    run(_copper(), HOT, tmp_path / "run", 4, "emt", frames_per_piece=2)
+    damaged = tmp_path / "run" / name
+    damaged.write_bytes(damaged.read_bytes()[:length])
+    with pytest.raises(InputError, match=rf"{name}.* is damaged"):
+        _positions(tmp_path / "run")
+
+
+def test_a_run_out_of_equilibrium_says_so(tmp_path: Path) -> None:
+    """Copper begins at the temperature that its thermostat takes 2 ps to take away."""
+    cold = RunSettings(temperature_K=300.0, time_step_fs=2.0, save_every=2, friction_per_ps=0.5)
+    atoms = bulk("Cu", cubic=True).repeat((2, 2, 2))
+    atoms.rattle(0.15, seed=1)  # far from its minimum: that energy becomes heat
+    atoms.calc = EMT()
+    done = run(atoms, cold, tmp_path / "run", 300, "emt")
+    assert done.settled > 0
+    notes = read_run(tmp_path / "run").notes
+    assert any(note.startswith("Cu has ") for note in notes)
+    assert any("settles in" in note for note in notes)

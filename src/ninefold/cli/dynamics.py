@@ -53,7 +53,9 @@ def run(
     model: ModelOption = None,
     width: Annotated[float, typer.Option(help="Narrowest width of the supercell, Å.")] = 7.0,
     time_step: Annotated[float, typer.Option("--time-step", help="Of the integrator, fs.")] = 0.5,
-    save_every: Annotated[int, typer.Option("--save-every", min=1, help="Steps between frames that are kept.")] = 10,
+    save_every: Annotated[
+        int, typer.Option("--save-every", min=1, max=10_000, help="Steps between frames that are kept.")
+    ] = 10,
     deuterium: Annotated[bool, typer.Option("--deuterium", help="Mass of D for the hydrogens.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Fixes the velocities and the thermostat.")] = 0,
     pressure: Annotated[
@@ -122,19 +124,25 @@ def run(
             isotope="D" if deuterium else "H", pressure_GPa=pressure,
         )  # fmt: skip
         folder = out / (f"{kelvin:g}K" if pressure is None else f"{kelvin:g}K-{pressure:g}GPa")
+        source = force_source(made, kelvin, len(atoms), atoms.get_volume() / len(atoms), atoms.get_chemical_symbols())
+        for note in source.warnings if isinstance(made, DistilledEngine) else ():
+            typer.echo(f"{folder}: note: {note}", err=True)
         with stopping(None) as stop, step_progress() as notify:
             name = f"dynamics {kelvin:g} K"
             atoms.calc = calculator()
             done = run_one(
                 atoms, settings, folder, frames, made.fingerprint, frames_per_piece=20 if check is None else 200,
                 notify=lambda at, total, name=name: notify(name, at, total), stop=stop,  # type: ignore[misc]
-                forces=force_source(
-                    made, kelvin, len(atoms), atoms.get_volume() / len(atoms), atoms.get_chemical_symbols()
-                ),
+                forces=source,
                 check=check,
             )  # fmt: skip
         by_species = ", ".join(f"{symbol} {value:.0f}" for symbol, value in done.temperatures.items())
-        typer.echo(f"{folder}: {done.time_ps:g} ps, mean temperature {done.mean_temperature:.0f} K ({by_species})")
+        typer.echo(
+            f"{folder}: {done.time_ps:g} ps, mean temperature {done.mean_temperature:.0f} K ({by_species}), "
+            f"its energy settled after {done.settled} frames"
+        )
+        for note in done.notes:
+            typer.echo(f"{folder}: note: {note}")
         if done.box is not None:
             for line in box_lines(done.box):
                 typer.echo(f"{folder}: {line}")

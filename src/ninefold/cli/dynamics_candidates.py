@@ -40,7 +40,9 @@ def candidates(
         int, typer.Option("--max-atoms", help="Candidates with larger supercells are left out.")
     ] = 300,
     time_step: Annotated[float, typer.Option("--time-step", help="Of the integrator, fs.")] = 0.5,
-    save_every: Annotated[int, typer.Option("--save-every", help="Steps between frames that are kept.")] = 10,
+    save_every: Annotated[
+        int, typer.Option("--save-every", min=1, max=10_000, help="Steps between frames that are kept.")
+    ] = 10,
     piece_frames: Annotated[
         int, typer.Option("--piece-frames", help="Frames that are stored at once: what a kill can lose.")
     ] = 100,

@@ -233,6 +233,10 @@ def _print(found: Surfaces, energies: tuple[float, ...], files: list[str]) -> No
     if any(not one.is_extrapolated for surface in found.surfaces for one in surface.connections.values()):
         out.print("Where the two smoothings find other numbers of sites, meV is that of the smoothed density.")
     out.print("never: not in this run, or only beyond what it resolved.")
+    out.print(
+        "meV: above the deepest place of the same surface, which in the crystal may be of another hydrogen than an "
+        "anion's. Sites are minima 1 kT deep and more; pockets all places apart from each other at that energy."
+    )
     for note in found.notes:
         out.print(f"note: {note}")
     for name in files:

@@ -179,7 +179,8 @@ def _barriers(found: Sequence[JumpAnalysis]) -> tuple[list[tuple[str | None, str
             fits.append((start, end, jump_barrier(found, start, end)))
         except InputError as error:
             if start is None:
-                unresolved = f"No barrier: {error.value}; {error.hint or error.allowed}"
+                needed = f"; {error.allowed} are needed" if error.field == "temperatures" else ""
+                unresolved = f"No barrier: {error.value}{needed}; {error.hint}"
     return fits, unresolved
 
 

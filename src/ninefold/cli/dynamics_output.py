@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ninefold.dynamics.rates import Arrhenius, Rate
     from ninefold.dynamics.site_exchange import SiteExchanges
 
+_NO_VIBRATION = 1000.0
+"""Amplitudes of vibration from one place to another."""
 MOST_KINDS = 6
 """Kinds of permutations that are listed."""
 
@@ -76,8 +78,8 @@ def _print_site_exchanges(out: Any, exchanges: SiteExchanges | None, *, several:
 
     out.print(
         f"  {'site exchange':<19} ligands that end on each other's places in the crystal; they are "
-        f"{exchanges.amplitude:.3f} of M-H off their own in each direction, and half-way is {exchanges.separation:.1f} "
-        f"amplitudes of vibration along the way"
+        f"{exchanges.amplitude:.3f} of M-H off their own in each direction, and half-way is "
+        f"{_amplitudes(exchanges.separation)} along the way"
     )
     for anion in dict.fromkeys(one.anion for one in exchanges.rates):
         rows = [one for one in exchanges.rates if one.anion == anion]
@@ -87,6 +89,11 @@ def _print_site_exchanges(out: Any, exchanges: SiteExchanges | None, *, several:
             out.print(f"    {anion + ' ' if several else ''}{row.kind + ':':<17} {_rate(row.rate)}{way}")
         if len(rows) > MOST_KINDS + 1:
             out.print(f"    ... and {_count(len(rows) - MOST_KINDS - 1, 'more kind')}")
+
+
+def _amplitudes(separation: float) -> str:
+    """Of a trajectory without vibration there is no number."""
+    return f"{separation:.1f} amplitudes of vibration" if separation < _NO_VIBRATION else "beyond any vibration"
 
 
 def box_lines(box: Breathing) -> list[str]:
@@ -110,7 +117,7 @@ def print_barrier(
         f"{fit.prefactor_per_ps:.3g} per ps; at 300 K {fit.rate(300.0):.2g} per ps"
     )
     if fit.low_eV <= 0:
-        found = f"none is resolved: the rates do not rise with temperature; slope over 1/T {found}"
+        found = f"none is resolved: the interval of the slope holds zero; slope over 1/T {found}"
     out.print(f"Barrier of the {events}{name}: {found}")
     if path is not None:
         out.print(f"  hydrogen's path per permutation, mean of {path.events}: {path.sentence}")

@@ -86,6 +86,7 @@ def paths(
     if kind and (unknown := sorted(set(kind) - set(KINDS))):
         refuse("--kind", unknown[0], "is no kind of way", ", ".join(KINDS))
     points = None if check is None else check_method(check, made, atoms.get_chemical_symbols(), out)
+    sites(atoms, centre)  # refuses a wrong centre before anything is computed or written
     ends = None if out is None else ends_file(out, made.fingerprint, atoms)
     if not dry_run:
         with step_progress() as notify:

@@ -60,6 +60,7 @@ def quench(
     Each quench is a file: Ctrl-C ends after the one in flight, and the same command goes on.
     """
     from ninefold.cli.calculation import step_progress, stopping
+    from ninefold.cli.dynamics import check_elements
     from ninefold.dynamics.inherent_structures import crystal_minima
     from ninefold.dynamics.point_checks import equal_times
     from ninefold.dynamics.quenches import Quenches, frame_count, quench_frames
@@ -80,6 +81,7 @@ def quench(
     if calculator is None:
         refuse("--engine", engine, "has no calculator", "chgnet, sevennet, distilled, or another ASE calculator")
     trajectories = _trajectories(files, time_step, types, skip, until, every)
+    check_elements(made, trajectories[0].symbols.tolist())
     n = None if centre is None else _ligands(trajectories[0], centre, ligands)
     quenches = Quenches(out, calculator(), made.fingerprint, fmax, steps)
     found: list[list[Quench]] = []
@@ -132,10 +134,6 @@ def _ligands(trajectory: Trajectory, centre: str, n: int | None) -> int:
     first = next(trajectory.chunks())
     one = in_memory(trajectory.species, first.positions[:1], first.cells[0], 1.0, source=trajectory.source)
     one = with_cages(one, centre)
-    if not {centre, "H"} <= set(one.symbols.tolist()):
-        refuse(
-            "--centre", centre, "or hydrogen is not in the runs", ", ".join(sorted(set(trajectory.symbols.tolist())))
-        )
     return follow_shells(one, centre, n).n
 
 

@@ -64,6 +64,14 @@ def trajectories_of(
     from ninefold.errors import InputError
 
     choice = FrameChoice(skip, until, every)
+    for path in files:
+        if path.is_dir() and not is_run(path):
+            runs = sorted(one.name for one in path.iterdir() if is_run(one))
+            hint = f"the folders of runs in it: {', '.join(str(path / name) for name in runs)}" if runs else None
+            raise InputError(
+                "trajectory", str(path), problem="is no folder of a run", hint=hint,
+                allowed="a file, or the folder of one temperature that 'ninefold dynamics run' wrote",
+            )  # fmt: skip
     resolved = [path.resolve() for path in files]
     if twice := next((path for path in files if resolved.count(path.resolve()) > 1), None):
         raise InputError("trajectory", str(twice), problem="is given twice", allowed="each once")

@@ -14,7 +14,7 @@ from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.passage import Passage, passage
 from ninefold.dynamics.pockets import Connection, connection
 from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
-from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, FEWEST_EVENTS
+from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, FEWEST_EVENTS, shown_ps
 from ninefold.dynamics.relaxation import Relaxation, relaxation
 from ninefold.dynamics.site_exchange import SiteExchanges, site_exchanges
 from ninefold.dynamics.tracking import COMMIT, SHORTEST_STAY_FS
@@ -62,6 +62,8 @@ class DynamicsAnalysis:
     """Ligands that go to each other's places in the crystal; None without a shell."""
     anion_correlations: dict[str, dict[str, Stretched | None]] = field(default_factory=dict)
     """Name of each kind of anion -> `lab`, `body` -> fit."""
+    is_claimed: bool = True
+    """Whether rates are claimed from these forces; so are those that are not known."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with stable keys; events in full."""
@@ -119,6 +121,7 @@ def analyse(
         trajectory.source, found, whole["lab"].fit, whole["body"].fit, whole["lab"].curve, whole["body"].curve,
         surfaces, way, lab_surface, notes, forces, anions, exchanges,
         {name: {frame: one.fit for frame, one in frames.items()} for name, frames in of_anions.items()},
+        trajectory.forces is None or trajectory.forces.is_claimed,
     )  # fmt: skip
 
 
@@ -151,7 +154,7 @@ def _exchange_notes(exchanges: SiteExchanges | None) -> list[str]:
 
 
 def _notes(found: Pseudorotation, trajectory: Trajectory, *, is_chosen: bool) -> list[str]:
-    notes = [] if trajectory.forces is None else list(trajectory.forces.warnings)
+    notes = list(trajectory.warnings)
     alike = [
         name for name, measure in found.shape_measures.items()
         if name != found.polyhedron and measure < ALIKE * found.shape_measures[found.polyhedron]
@@ -164,7 +167,7 @@ def _notes(found: Pseudorotation, trajectory: Trajectory, *, is_chosen: bool) ->
     events = found.permutation_rate.events
     if not events:
         notes.append(
-            f"no permutation in {found.time_ps:.3g} ps of shells: the rate is below "
+            f"no permutation in {shown_ps(found.time_ps)} of shells: the rate is below "
             f"{found.permutation_rate.high:.2g} per ps (95 %), a barrier cannot be told"
         )
     elif events < FEWEST_EVENTS:

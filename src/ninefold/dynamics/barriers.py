@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scipy.stats import t as student_t
 
 from ninefold.dynamics.extrapolation import Resolved, arrhenius
-from ninefold.dynamics.rates import CLEAR_SEPARATION, CONFIDENCE, FEWEST_EVENTS, ROOM_K, Arrhenius, fit_arrhenius
+from ninefold.dynamics.rates import CLEAR_SEPARATION, CONFIDENCE, ROOM_K, Arrhenius, are_enough, fit_arrhenius
 from ninefold.dynamics.slopes import Interval
 from ninefold.errors import InputError
 from ninefold.plain_values import plain_values
@@ -70,16 +70,18 @@ def barriers_of(analyses: Sequence[DynamicsAnalysis]) -> Barriers:
     """
     if len({one.pseudorotation.temperature_K for one in analyses}) < 2:
         return Barriers()
-    notes, problems = phase_notes(analyses), []
+    notes, problems = [*phase_notes(analyses), *claim_notes(analyses)], []
     fit, of_turns, by_anion = None, None, {}
     try:
         fit, by_anion = barrier(analyses), barriers_by_anion(analyses)
         notes += barrier_notes(analyses)
     except InputError as error:
-        why = f"{error.value}; {error.hint or error.allowed}" if error.value is not None else str(error)
-        problems.append(f"No barrier of the permutations: {why}")
-    with contextlib.suppress(InputError):
+        problems.append(f"No barrier of the permutations: {_why(error)}")
+    try:
         of_turns = turn_barrier(analyses)
+    except InputError as error:
+        if any(one.pseudorotation.turns for one in analyses):
+            problems.append(f"No barrier of the turns of the whole: {_why(error)}")
     if any(one.pseudorotation.temperature_K is None for one in analyses):
         return Barriers(fit, by_anion, of_turns, notes=tuple(notes), problems=tuple(problems))
     if (problem := site_exchange_problem(analyses)) is not None:
@@ -93,6 +95,13 @@ def barriers_of(analyses: Sequence[DynamicsAnalysis]) -> Barriers:
     )  # fmt: skip
 
 
+def _why(error: InputError) -> str:
+    if error.value is None:
+        return str(error)
+    needed = f"; {error.allowed} are needed" if error.field == "temperatures" else ""
+    return f"{error.value}{needed}; {error.hint}"
+
+
 def barrier(analyses: Sequence[DynamicsAnalysis], group: int | None = None) -> Arrhenius:
     """Barrier of the permutations, from their rates at several temperatures.
 
@@ -101,7 +110,7 @@ def barrier(analyses: Sequence[DynamicsAnalysis], group: int | None = None) -> A
         group: Number of the inequivalent anion, the same in all of them; None: all anions together.
 
     Raises:
-        InputError: without events at two temperatures and more, a trajectory without a temperature, or where the runs
+        InputError: without enough events at two temperatures, a trajectory without a temperature, or where the runs
             follow isomers of different polyhedra.
     """
     if len({one.pseudorotation.polyhedron for one in analyses}) > 1:
@@ -110,8 +119,9 @@ def barrier(analyses: Sequence[DynamicsAnalysis], group: int | None = None) -> A
             for kelvin, one in zip(_temperatures(analyses), analyses, strict=True)
         )
         raise InputError(
-            "--polyhedron", listed, problem="the runs follow isomers of different polyhedra", allowed="one of them"
-        )
+            "--polyhedron", listed, problem="the runs follow isomers of different polyhedra", allowed="one of them",
+            hint="the runs follow isomers of different polyhedra: --polyhedron names one for all of them",
+        )  # fmt: skip
     rates = [
         one.pseudorotation.permutation_rate if group is None else one.anions.groups[group].permutations
         for one in analyses
@@ -126,7 +136,7 @@ def turn_barrier(analyses: Sequence[DynamicsAnalysis]) -> Arrhenius:
         analyses: Of one crystal.
 
     Raises:
-        InputError: without turns at two temperatures and more, or a trajectory without a temperature.
+        InputError: without enough turns at two temperatures and more, or a trajectory without a temperature.
     """
     return fit_arrhenius(_temperatures(analyses), [one.pseudorotation.turn_rate for one in analyses])
 
@@ -277,8 +287,7 @@ def site_exchange_barriers(analyses: Sequence[DynamicsAnalysis]) -> dict[tuple[s
     found = {}
     for anion, kind in dict.fromkeys((rate.anion, rate.kind) for one in exchanges for rate in one.rates):
         rates = [one.rate(anion, kind) for one in exchanges]
-        enough = {kelvin for kelvin, rate in zip(temperatures, rates, strict=True) if rate.events >= FEWEST_EVENTS}
-        if len(enough) > 1:
+        if are_enough(temperatures, rates):
             found[anion, kind] = fit_arrhenius(temperatures, rates)
     return found
 
@@ -323,6 +332,19 @@ def barrier_notes(analyses: Sequence[DynamicsAnalysis]) -> list[str]:
         return []
     listed = ", ".join(f"{temperature:g}" for temperature in sorted(unclear))
     return [f"at {listed} K vibration is counted with the permutations: the slope is no barrier of permutations alone"]
+
+
+def claim_notes(analyses: Sequence[DynamicsAnalysis]) -> list[str]:
+    """Whether a barrier is claimed: not where the rates of one of its runs are not.
+
+    Args:
+        analyses: Of one crystal, at several temperatures.
+    """
+    unclaimed = {one.pseudorotation.temperature_K or 0.0 for one in analyses if not one.is_claimed}
+    if not unclaimed:
+        return []
+    listed = ", ".join(f"{kelvin:g}" for kelvin in sorted(unclaimed))
+    return [f"rates at {listed} K are not claimed (see the notes of these runs), and so none of these barriers is"]
 
 
 def phase_notes(analyses: Sequence[DynamicsAnalysis]) -> list[str]:

@@ -45,7 +45,7 @@ def with_cages(trajectory: Trajectory, centre: str) -> Trajectory:
     if not len(members):
         sizes = sorted({len(order) for order, _ in groups if len(order) > 1})
         raise InputError(
-            "centre", centre, problem=f"is no group of bonded {element} atoms of the first frame",
+            "--centre", centre, problem=f"is no group of bonded {element} atoms of the first frame",
             allowed=", ".join(f"{element}{number}" for number in sizes) or "an element at the centre of the anions",
         )  # fmt: skip
     parents = np.array([parent for order, parent in groups if len(order) == size])

@@ -9,7 +9,7 @@ import numpy as np
 
 from ninefold.dynamics.correlation import Curve, curve_of
 from ninefold.dynamics.displacements import Displacements, mean_squared_displacement
-from ninefold.dynamics.rates import BOLTZMANN, combined
+from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, Rate, combined
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
@@ -67,9 +67,26 @@ def curves_of(temperature_K: float, found: Sequence[DynamicsAnalysis], squares: 
         "body": None if first is None or first.body_curve is None else first.body_curve._asdict(),
         "profile": None if profile is None else profile._asdict(),
         "anions": {} if first is None else {one.name: list(one.centres) for one in first.anions.groups},
+        "permutations": _permutation_counts(found),
         "site_exchanges": _exchange_counts(found),
+        "is_claimed": all(one.is_claimed for one in found),
+        "is_clear": all(one.pseudorotation.separation >= CLEAR_SEPARATION for one in found),
         "squares": dict(squares),
     }
+
+
+def _permutation_counts(found: Sequence[DynamicsAnalysis]) -> list[dict[str, Any]]:
+    """Of each kind of anion, all replicas together; none where they do not agree on which anions are alike."""
+    if len({tuple(group.centres for group in one.anions.groups) for one in found}) != 1:
+        return []
+    return [
+        {"anion": group.name} | _counted(combined([one.anions.groups[place].permutations for one in found]))
+        for place, group in enumerate(found[0].anions.groups)
+    ]
+
+
+def _counted(rate: Rate) -> dict[str, Any]:
+    return {"events": rate.events, "anion_ps": rate.time_ps, "dispersion": rate.dispersion}
 
 
 def _exchange_counts(found: Sequence[DynamicsAnalysis]) -> list[dict[str, Any]] | None:
@@ -82,8 +99,5 @@ def _exchange_counts(found: Sequence[DynamicsAnalysis]) -> list[dict[str, Any]] 
     counts = []
     for anion, kind in dict.fromkeys((rate.anion, rate.kind) for one in each for rate in one.rates):
         rate = combined([one.rate(anion, kind) for one in each])
-        counts.append(
-            {"anion": anion, "kind": kind, "events": rate.events, "anion_ps": rate.time_ps,
-             "dispersion": rate.dispersion}
-        )  # fmt: skip
+        counts.append({"anion": anion, "kind": kind} | _counted(rate))
     return counts

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 TRIED = 21
 """Starts that are compared, from the first frame to the middle of the run."""
+LARGEST_ERROR = 0.05
+"""Of a species' mean temperature, relative."""
+LARGEST_DRIFT = 0.001
+"""eV/atom over a run."""
 BLOCKS = 10
 """Of a run, whose means are taken for independent of each other."""
 
@@ -55,6 +60,33 @@ def equilibrated(values: np.ndarray) -> int:
     starts = np.unique(np.linspace(0, len(values) // 2, TRIED).astype(int))
     left = [(len(values) - start) / inefficiency(values[start:]) for start in starts]
     return int(starts[int(np.argmax(left))])
+
+
+def thermostat_notes(
+    species: Sequence[str], temperatures: np.ndarray, thermostat_K: float, energies: np.ndarray, step_ps: float,
+    n_atoms: int,
+) -> list[str]:  # fmt: skip
+    """Temperatures that are not the thermostat's, and an energy that drifts, for people.
+
+    Args:
+        species: Of the columns of `temperatures`.
+        temperatures: shape (f, n_species), K.
+        thermostat_K: Of the thermostat.
+        energies: shape (f,), eV, of all atoms.
+        step_ps: Between two frames.
+        n_atoms: Of the system.
+    """
+    notes = []
+    for name, values in zip(species, temperatures.T, strict=True):
+        error = float(values.std() * np.sqrt(inefficiency(values) / len(values)))
+        off = float(values.mean()) / thermostat_K - 1
+        if abs(off) > max(LARGEST_ERROR, 3 * error / thermostat_K):
+            notes.append(f"{name} has {values.mean():.0f} K, {off:+.0%}")
+    found = drift(energies, step_ps)
+    change = 0.0 if found is None else found.per_ps * len(energies) * step_ps / n_atoms
+    if found is not None and found.is_significant and abs(change) > LARGEST_DRIFT:
+        notes.append(f"the energy drifts by {change * 1000:+.1f} meV/atom in the run: not in equilibrium")
+    return notes
 
 
 def drift(values: np.ndarray, time_step_ps: float) -> Drift | None:

@@ -28,7 +28,8 @@ class ForceSource(Settings):
     limit_eV_per_A: float | None = None
     """Force error of a checked frame beyond which a run has left its ground."""
     is_claimed: bool = True
-    """Whether a distilled potential is within its limits; rates are not claimed from one that is not."""
+    """Whether rates are claimed: not from a distilled potential that misses its limits, nor from a run that left the
+    ground of its potential or that no teacher looked at."""
     warnings: tuple[str, ...] = ()
     """Why rates are not claimed from it, and where it is used beside what it learnt."""
 
@@ -42,18 +43,19 @@ class ForceSource(Settings):
         if self.rung == "engine":
             return self
         if checks is None:
-            note = "no frame of this run was checked by the teacher"
-            return self.model_copy(update={"warnings": (*self.warnings, note)})
+            note = "no frame of this run was checked by the teacher: rates are not claimed from it"
+            return self.model_copy(update={"warnings": (*self.warnings, note), "is_claimed": False})
         found = (
             f"in this run {checks.mean * 1000:.0f} meV/Å on {len(checks.frames)} checked frames, "
             f"at most {checks.worst * 1000:.0f}"
         )
-        notes = list(self.warnings)
+        notes, is_claimed = list(self.warnings), self.is_claimed
         if self.limit_eV_per_A is not None and checks.worst > self.limit_eV_per_A:
+            is_claimed = False
             first = int(checks.frames[checks.force_errors > self.limit_eV_per_A][0])
             notes.append(
                 f"this run left the ground of its potential at frame {first} or before "
                 f"(limit {self.limit_eV_per_A * 1000:.0f} meV/Å): rates are not claimed from it"
             )
         error = f"{self.error}; {found}" if self.error else found
-        return self.model_copy(update={"error": error, "warnings": tuple(notes)})
+        return self.model_copy(update={"error": error, "warnings": tuple(notes), "is_claimed": is_claimed})

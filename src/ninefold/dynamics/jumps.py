@@ -15,7 +15,7 @@ import numpy as np
 
 from ninefold.dynamics.cation_sites import Sites
 from ninefold.dynamics.displacements import Displacements
-from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Arrhenius, Rate, fit_arrhenius, poisson_rate
+from ninefold.dynamics.rates import BOLTZMANN, FEWEST_EVENTS, Arrhenius, Rate, fit_arrhenius, poisson_rate, shown_ps
 from ninefold.dynamics.site_stays import attempts_of, frames_on, shared_time
 from ninefold.dynamics.site_tracking import Hop, track_sites
 from ninefold.dynamics.slopes import Interval
@@ -27,6 +27,10 @@ LEAST_INSIDE = 0.5
 """Share of the time in cores, below which the sites are not where the ions are."""
 MOST_SHARED = 0.02
 """Share of a site's time with two ions on it, above which sites are not separate places."""
+
+
+FEWEST_FRAMES = 100
+"""Below, there is no density whose maxima are sites."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +131,17 @@ def analyse_jumps(trajectory: Trajectory, moved: Displacements, sites: Sites) ->
         trajectory: Any.
         moved: Its unwrapped paths.
         sites: In its cell.
+
+    Raises:
+        InputError: of a trajectory of few frames.
     """
     step_fs = trajectory.time_step_fs
     paths = moved.paths
+    if len(paths) < FEWEST_FRAMES:
+        raise InputError(
+            trajectory.source or "trajectory", f"{len(paths)} frames", problem="are too few to count jumps",
+            allowed=f"{FEWEST_FRAMES} and more",
+        )  # fmt: skip
     tracks = track_sites(paths @ np.linalg.inv(moved.cell), sites, step_fs)
     atoms = np.flatnonzero(moved.symbols == moved.mobile)
     number = int(sites.classes.max()) + 1
@@ -171,7 +183,7 @@ def jump_barrier(found: Sequence[JumpAnalysis], start: str | None = None, end: s
         end: Name of a kind of site; None: to any.
 
     Raises:
-        InputError: without jumps at two temperatures and more, or a trajectory without a temperature.
+        InputError: without enough jumps at two temperatures and more, or a trajectory without a temperature.
     """
     temperatures = [one.temperature_K for one in found]
     if any(kelvin is None for kelvin in temperatures):
@@ -238,10 +250,10 @@ def _notes(
     trajectory: Trajectory, total: Rate, kinds: Sequence[SiteKind], attempts: Interval | None, inside: float,
     shared: float,
 ) -> list[str]:  # fmt: skip
-    notes = [] if trajectory.forces is None else list(trajectory.forces.warnings)
+    notes = list(trajectory.warnings)
     if not total.events:
         notes.append(
-            f"no jump in {total.time_ps:.3g} ps of ions: the rate is below {total.high:.2g} per ion and ps (95 %)"
+            f"no jump in {shown_ps(total.time_ps)} of ions: the rate is below {total.high:.2g} per ion and ps (95 %)"
         )
     elif total.events < FEWEST_EVENTS:
         notes.append(f"{total.events} jumps: the run is too short for more than the order of their rate")

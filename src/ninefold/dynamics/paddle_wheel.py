@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from ninefold.dynamics.jumps import JumpAnalysis
 from ninefold.dynamics.pseudorotation import Pseudorotation
 from ninefold.dynamics.rates import CLEAR_SEPARATION
 from ninefold.dynamics.site_exchange import SiteExchanges
+
+EXCHANGE = "site exchange"
+NO_PLACES = "ligands have no places of their own in the crystal, so that no exchange of them is told from vibration"
 
 
 def paddle_wheel(
@@ -44,10 +48,11 @@ def paddle_wheel(
         for event in (exchanges.events if exchanges is not None and has_places else ())
     )
     turned = ((centre, turn.frame * step_ps) for centre, turn in anions.turns)
-    return tuple(
+    found = [
         coincidence(of_jumps, _placed(events, moved), kind, jumps.duration_ps, moved.cell, near, window_ps, seed)
-        for kind, events in (("permutation", permuted), ("site exchange", exchanged), ("turn", turned))
-    )
+        for kind, events in (("permutation", permuted), (EXCHANGE, exchanged), ("turn", turned))
+    ]
+    return tuple(replace(one, reason=NO_PLACES) if one.event == EXCHANGE and not has_places else one for one in found)
 
 
 def _placed(events: Iterable[tuple[int, float]], moved: Displacements) -> list[Timed]:

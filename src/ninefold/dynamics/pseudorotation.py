@@ -137,6 +137,11 @@ def analyse_shells(
     if polyhedron is not None and polyhedron not in every:
         raise InputError("--polyhedron", polyhedron, problem=f"is none of {shells.n} ligands", allowed=", ".join(every))
     long_enough = [(segment, vectors) for segment, vectors in ligand_vectors(shells) if len(segment) >= FEWEST_FRAMES]
+    if not long_enough:
+        raise InputError(
+            "--ligands", shells.n, problem=f": no {centre} keeps so many hydrogens for {FEWEST_FRAMES} frames",
+            allowed="the number that its shells have", hint="a crystal whose anions fall apart has none to follow",
+        )  # fmt: skip
     tracks = {name: [track(vectors, isomers) for _, vectors in long_enough] for name, isomers in every.items()}
     squared = {
         name: np.concatenate([one.squared_distances for one in of] or [np.empty(0)]) for name, of in tracks.items()

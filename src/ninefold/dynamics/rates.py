@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import logsumexp
 
 from ninefold.errors import InputError
 
@@ -52,6 +53,11 @@ class Arrhenius(NamedTuple):
     def rate(self, temperature_K: float) -> float:
         """Events per ps."""
         return self.prefactor_per_ps * math.exp(-self.barrier_eV / BOLTZMANN / temperature_K)
+
+
+def shown_ps(time_ps: float) -> str:
+    """A time for people, in three digits and more: 4000 ps, 0.52 ps."""
+    return f"{time_ps:.0f} ps" if time_ps >= 100 else f"{time_ps:.3g} ps"
 
 
 def poisson_rate(events: int, time_ps: float, confidence: float = CONFIDENCE, dispersion: float = 1.0) -> Rate:
@@ -104,51 +110,65 @@ def combined(rates: Sequence[Rate]) -> Rate:
     return poisson_rate(events, sum(one.time_ps for one in rates), dispersion=scatter)
 
 
-def fit_arrhenius(
-    temperatures: Sequence[float], rates: Sequence[Rate], samples: int = 2000, seed: int = 0
-) -> Arrhenius:
-    """Barrier and prefactor by the likelihood of the counts, with a bootstrap interval.
-
-    Counts are Poisson variables whose logarithm of the mean is linear in 1/T, so that a temperature without an event
-    counts too.
+def are_enough(temperatures: Sequence[float], rates: Sequence[Rate]) -> bool:
+    """Whether events at several temperatures tell a barrier.
 
     Args:
         temperatures: K.
         rates: At each of them.
-        samples: Of the parametric bootstrap.
-        seed: Of the bootstrap.
+    """
+    often = {temperature for temperature, rate in zip(temperatures, rates, strict=True) if rate.events >= FEWEST_EVENTS}
+    return len(often) > 1
+
+
+def fit_arrhenius(temperatures: Sequence[float], rates: Sequence[Rate]) -> Arrhenius:
+    """Barrier and prefactor by the likelihood of the counts.
+
+    Counts are Poisson variables whose logarithm of the mean is linear in 1/T, so that a temperature without an event
+    counts too. The interval is that of the profile likelihood; a parametric bootstrap is too narrow for few events, for
+    it has no samples with none.
+
+    Args:
+        temperatures: K.
+        rates: At each of them.
 
     Raises:
-        InputError: if fewer than two temperatures have events.
+        InputError: if they are not enough.
     """
     inverse, counts, times = _counts(temperatures, rates)
     slope, level = _poisson_line(inverse, counts, times)
-    slopes = [one for one, _ in _bootstrap(inverse, times, (slope, level), samples, seed)]
-    low, high = np.percentile(slopes, _TAILS)
-    return Arrhenius(slope, float(low), float(high), math.exp(level))
+
+    def likelihood(trial: float) -> float:
+        # the level of highest likelihood makes the sum of the means that of the counts
+        return float(-trial * (counts @ inverse) - counts.sum() * logsumexp(-trial * inverse, b=times))
+
+    low, high = _profile(likelihood, slope)
+    return Arrhenius(slope, low, high, math.exp(level))
 
 
-def rate_at(
-    temperature_K: float, temperatures: Sequence[float], rates: Sequence[Rate], samples: int = 2000, seed: int = 0
-) -> tuple[float, float, float]:
-    """Rate at another temperature by Arrhenius' law, events per ps: value and bootstrap interval.
+def rate_at(temperature_K: float, temperatures: Sequence[float], rates: Sequence[Rate]) -> tuple[float, float, float]:
+    """Rate at another temperature by Arrhenius' law, events per ps: value and interval of the profile likelihood.
 
     Args:
         temperature_K: Where.
         temperatures: K, of the runs.
         rates: At each of them.
-        samples: Of the parametric bootstrap.
-        seed: Of the bootstrap.
 
     Raises:
-        InputError: if fewer than two temperatures have events.
+        InputError: if they are not enough.
     """
     inverse, counts, times = _counts(temperatures, rates)
-    line = _poisson_line(inverse, counts, times)
-    there = 1 / (BOLTZMANN * temperature_K)
-    logs = [level - slope * there for slope, level in _bootstrap(inverse, times, line, samples, seed)]
-    low, high = np.percentile(logs, _TAILS)
-    return math.exp(line[1] - line[0] * there), math.exp(low), math.exp(high)
+    slope, level = _poisson_line(inverse, counts, times)
+    x = inverse - 1 / (BOLTZMANN * temperature_K)
+    there = level + slope * (x - inverse)[0]
+
+    def likelihood(trial: float) -> float:
+        best = _slope_through(trial, slope, x, counts, times)
+        logs = trial - best * x
+        return float(counts @ logs - times @ np.exp(logs))
+
+    low, high = _profile(likelihood, there)
+    return math.exp(there), math.exp(low), math.exp(high)
 
 
 def barrier_bound(
@@ -172,16 +192,17 @@ def barrier_bound(
     return best if best > 0 else None
 
 
-_TAILS = (100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2)
+_DROP = 1.920729
+"""Of the logarithm of a likelihood at the ends of an interval of 95 %: half of chi squared of one degree of freedom."""
 
 
 def _counts(temperatures: Sequence[float], rates: Sequence[Rate]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inverse temperatures, 1/eV; independent events; and the time for them, ps: each of shape (k,)."""
-    if len({temperature for temperature, rate in zip(temperatures, rates, strict=True) if rate.events}) < 2:
+    if not are_enough(temperatures, rates):
         raise InputError(
             "temperatures", ", ".join(f"{temperature:g} K: {rate.events} events" for temperature, rate in
                                       zip(temperatures, rates, strict=True)),
-            problem="give no barrier", allowed="events at two temperatures and more",
+            problem="give no barrier", allowed=f"{FEWEST_EVENTS} events and more at two temperatures",
             hint="longer runs, or higher temperatures",
         )  # fmt: skip
     return (
@@ -191,14 +212,36 @@ def _counts(temperatures: Sequence[float], rates: Sequence[Rate]) -> tuple[np.nd
     )  # fmt: skip
 
 
-def _bootstrap(
-    inverse: np.ndarray, times: np.ndarray, line: tuple[float, float], samples: int, seed: int
-) -> list[tuple[float, float]]:
-    """Slopes and levels of lines through counts drawn from a line."""
-    random = np.random.default_rng(seed)
-    means = times * np.exp(line[1] - line[0] * inverse)
-    drawn = (random.poisson(means).astype(float) for _ in range(samples))
-    return [_poisson_line(inverse, counts, times) for counts in drawn if (counts > 0).sum() >= 2]
+def _profile(likelihood: Callable[[float], float], best: float) -> tuple[float, float]:
+    """Where the logarithm of a profile likelihood, which has one maximum, has fallen as far as an interval allows."""
+    from scipy.optimize import brentq
+
+    highest = likelihood(best)
+
+    def above(trial: float) -> float:
+        return likelihood(trial) - highest + _DROP
+
+    ends = []
+    for side in (-1.0, 1.0):
+        width = 1e-3
+        while above(best + side * width) > 0:
+            width *= 2
+        ends.append(float(brentq(above, best, best + side * width, xtol=1e-9)))
+    return ends[0], ends[1]
+
+
+def _slope_through(level: float, start: float, x: np.ndarray, counts: np.ndarray, times: np.ndarray) -> float:
+    """Slope of the highest likelihood of a line of that level at x = 0, by Newton's method."""
+    slope = start
+    for _ in range(200):
+        means = times * np.exp(np.clip(level - slope * x, -700, 50))
+        curvature = float(means @ (x * x))
+        step = float((means - counts) @ x) / max(curvature, 1e-300)
+        step = math.copysign(min(abs(step), 1.0 / np.abs(x).max()), step)
+        slope += step
+        if abs(step) < 1e-12:
+            break
+    return slope
 
 
 def _poisson_line(inverse: np.ndarray, counts: np.ndarray, times: np.ndarray) -> tuple[float, float]:

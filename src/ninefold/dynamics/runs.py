@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -21,10 +24,11 @@ from ninefold.atomic_files import write_atomically
 from ninefold.dynamics.breathing import Breathing, breathing
 from ninefold.dynamics.checks import Checks, TeacherCheck, collected, refuse_beyond
 from ninefold.dynamics.claims import claim
+from ninefold.dynamics.equilibration import equilibrated, thermostat_notes
 from ninefold.dynamics.forces import ForceSource
 from ninefold.dynamics.propagation import ExplodedError, Propagation, RunPoint, RunSettings
 from ninefold.dynamics.trajectory import ALL_FRAMES, FrameChoice, Frames, Trajectory, thinned
-from ninefold.errors import InputError
+from ninefold.errors import InputError, description
 from ninefold.keys import content_key
 
 if TYPE_CHECKING:
@@ -40,9 +44,13 @@ class RunState:
     frames: int
     time_ps: float
     temperatures: dict[str, float]
-    """Mean temperature of each species over the second half of the run, K."""
+    """Mean temperature of each species once its energy has settled, K."""
     mean_temperature: float
-    """Of all atoms, over the second half, K."""
+    """Of all atoms, K."""
+    settled: int = 0
+    """Frames until its energy has settled; half of the run at most."""
+    notes: tuple[str, ...] = ()
+    """Temperatures that are not the thermostat's and an energy that drifts after that, for people."""
     box: Breathing | None = None
     """At constant pressure: what its cell does."""
 
@@ -121,15 +129,17 @@ def state(folder: Path) -> RunState:
     if not kinetic:
         return RunState(0, 0.0, {}, float("nan"))
     values = np.concatenate(kinetic)
-    mean = values[len(values) // 2 :].mean(axis=0)
+    settled, _ = _equilibrium(folder, described, 0, done)
+    mean = values[settled:].mean(axis=0)
     counts = np.array([(species == name).sum() for name in names])
     box = None
     if settings.pressure_GPa is not None:
         cells, pressures = (np.concatenate([piece[name] for piece in pieces]) for name in ("cells", "pressures"))
         box = breathing(cells, pressures, settings.pressure_GPa)
     return RunState(
-        done, time_ps, dict(zip(names, mean.tolist(), strict=True)), float((mean * counts).sum() / counts.sum()), box
-    )
+        done, time_ps, dict(zip(names, mean.tolist(), strict=True)), float((mean * counts).sum() / counts.sum()),
+        settled, tuple(_equilibrium(folder, described, settled, done)[1]), box,
+    )  # fmt: skip
 
 
 def checks_of(folder: Path) -> Checks | None:
@@ -169,9 +179,12 @@ def read_run(folder: Path, choice: FrameChoice = ALL_FRAMES) -> Trajectory:
 
     # the isotope is a mass of the run, and H in its file
     species = tuple(settings.isotope if symbol == "H" else symbol for symbol in described["species"])
+    settled, notes = _equilibrium(folder, described, skip, last)
+    if notes and settled:
+        notes.append(f"its energy settles in {settled} frames: --skip {skip + settled} leaves them out")
     whole = Trajectory(
         species, settings.save_every * settings.time_step_fs, read, settings.temperature_K,
-        folder.name, _forces(folder, described, last), skip,
+        folder.name, _forces(folder, described, last), (*_exploded(folder, last), *notes), skip,
     )  # fmt: skip
     return thinned(whole, choice.every)
 
@@ -186,22 +199,34 @@ def _forces(folder: Path, described: dict[str, Any], last: int) -> ForceSource |
     if described.get("forces") is None:
         return None
     checks = checks_of(folder)
-    source = ForceSource.model_validate(described["forces"])
-    source = source.checked_by(None if checks is None else checks.until(last))
-    note = _exploded(folder, last)
-    return source if note is None else source.model_copy(update={"warnings": (*source.warnings, note)})
+    return ForceSource.model_validate(described["forces"]).checked_by(None if checks is None else checks.until(last))
 
 
-def _exploded(folder: Path, last: int) -> str | None:
+def _equilibrium(folder: Path, described: dict[str, Any], skip: int, last: int) -> tuple[int, list[str]]:
+    """Frames after `skip` that most independent values are left without, and what is wrong with those up to `last`."""
+    settings = RunSettings.model_validate(described["settings"])
+    pieces = list(_read(folder, last, ("energies", "temperatures")))
+    energies, temperatures = (
+        np.concatenate([piece[name] for piece in pieces])[skip:last] for name in ("energies", "temperatures")
+    )
+    species = list(dict.fromkeys(described["species"]))
+    step_ps = settings.save_every * settings.time_step_fs / 1000
+    notes = thermostat_notes(
+        species, temperatures, settings.temperature_K, energies, step_ps, len(described["species"])
+    )
+    return equilibrated(energies), notes
+
+
+def _exploded(folder: Path, last: int) -> list[str]:
     """That a run exploded right after its last frame, where that frame is analysed."""
     path = folder / EXPLODED_FILE
     if last < _frames_done(folder) or not path.is_file():
-        return None
+        return []
     found = json.loads(path.read_text(encoding="utf-8"))
-    return (
+    return [
         f"this run ended after frame {found['after_frames']} ({found['reason']}): its last frames may be far from any "
         f"crystal; --until leaves frames out"
-    )
+    ]
 
 
 def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str, forces: ForceSource | None) -> None:
@@ -230,7 +255,7 @@ def _saved(folder: Path) -> tuple[int, RunPoint] | None:
     path = folder / STATE_FILE
     if not path.is_file():
         return None
-    with np.load(path) as saved:
+    with _opened(path) as saved:
         random = json.loads(saved["random"].tobytes().decode())
         more = (saved[name] if name in saved.files else None for name in ("cell", "barostat"))
         return int(saved["frames"]), RunPoint(saved["positions"], saved["momenta"], random, *more)
@@ -240,7 +265,12 @@ def _described(folder: Path) -> dict[str, Any]:
     path = folder / RUN_FILE
     if not path.is_file():
         raise InputError("trajectory", str(folder), problem=f"is no run: it has no {RUN_FILE}")
-    described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if missing := {"species", "cell", "settings"} - set(described):
+            raise ValueError(f"no {', '.join(sorted(missing))}")
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
     return described
 
 
@@ -248,7 +278,7 @@ def _frames_done(folder: Path) -> int:
     path = folder / STATE_FILE
     if not path.is_file():
         return 0
-    with np.load(path) as saved:
+    with _opened(path) as saved:
         return int(saved["frames"])
 
 
@@ -256,10 +286,27 @@ def _read(folder: Path, done: int, names: Collection[str]) -> Iterator[dict[str,
     """Those arrays of each piece that it has, energies among them; the others are not read."""
     first = 0
     while first < done:
-        with np.load(folder / f"frames-{first:09d}.npz") as piece:
+        with _opened(folder / f"frames-{first:09d}.npz") as piece:
             content = {name: piece[name] for name in piece.files if name in names}
         yield content
         first += len(content["energies"])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The arrays of a file; whatever is missing or cut short in it is told with its name."""
+    try:
+        with np.load(path) as arrays:
+            yield arrays
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        "trajectory", str(path), problem=f"is damaged: {description(error)}", allowed="a file as the run wrote it",
+        hint="take it from a copy, or run again in another folder",
+    )  # fmt: skip
 
 
 def _write(path: Path, **arrays: np.ndarray) -> None:

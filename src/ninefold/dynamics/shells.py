@@ -125,11 +125,15 @@ def follow_shells(trajectory: Trajectory, centre: str, n: int | None = None) -> 
         raise InputError(
             "trajectory", trajectory.source, problem="has no frame left to analyse", allowed="one frame and more"
         )
-    if not len(centres) or not len(hydrogens):
+    if not len(hydrogens):
+        raise InputError("--centre", centre, problem="has no ligands: there is no hydrogen among the atoms")
+    if not len(centres):
         raise InputError(
-            "centre", centre, problem="or hydrogen is not in the trajectory",
-            allowed=", ".join(sorted(set(symbols.tolist()) - {"H"})) or "an element of it",
+            "--centre", centre, problem="is not among the atoms",
+            allowed=", ".join(sorted(set(symbols.tolist()) - {"H"})) or "an element of them",
         )  # fmt: skip
+    if n is not None and not 1 <= n <= len(hydrogens):
+        raise InputError("--ligands", n, allowed=f"1 to {len(hydrogens)}, the hydrogens that there are")
     owners, mean = _first_owners(head.positions[0], head.cells[0], centres, hydrogens, centre, n)
     n = n or int((owners == 0).sum())
     following = _Following(centres, hydrogens, owners, mean, n)
@@ -158,7 +162,7 @@ def _first_owners(
     if shared.any() or len(set(counts.tolist())) > 1:
         problem = "share a hydrogen" if shared.any() else f"have {', '.join(map(str, sorted(set(counts.tolist()))))}"
         raise InputError(
-            "centre", centre, problem=f": centres {problem} in the first frame",
+            "--centre", centre, problem=f": centres {problem} in the first frame",
             allowed="shells of the same number of hydrogens, none shared",
             hint="start from a relaxed structure, or say how many hydrogens each has",
         )  # fmt: skip

@@ -138,7 +138,7 @@ def surfaces_of(trajectory: Trajectory, centre: str, settings: SurfaceSettings |
     blocks = block_count(frames, chosen.blocks)
     group = operations(crystal.cell, crystal.fractional, crystal.symbols, TOLERANCE) if chosen.is_symmetric else None
     in_crystal = chosen.frame == "crystal"
-    notes = list(() if trajectory.forces is None else trajectory.forces.warnings)
+    notes = list(trajectory.warnings)
     surfaces = []
     if in_crystal:
         sampled = crystal_density(

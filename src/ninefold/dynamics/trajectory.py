@@ -43,6 +43,8 @@ class Trajectory:
     """Where it comes from, for messages."""
     forces: ForceSource | None = None
     """What moved its atoms; None where it is not known."""
+    notes: tuple[str, ...] = ()
+    """What is known against the run itself, for people: not in equilibrium, ended by an explosion."""
     skipped: int = 0
     """Frames of the source before the first that is given."""
     stride: int = 1
@@ -51,6 +53,11 @@ class Trajectory:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.time_step_fs) and self.time_step_fs > 0):
             raise InputError("time_step_fs", self.time_step_fs, allowed="a time above 0 fs between two frames")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What every result of it has to be read with: of the run, and of its forces."""
+        return self.notes if self.forces is None else (*self.notes, *self.forces.warnings)
 
     @property
     def symbols(self) -> np.ndarray:

@@ -152,7 +152,9 @@ def transport(
     squared, is_bounded = displacements[moved.mobile], late is not None
     notes = _notes(moved, slope, diffusion, squared, (start, end), method, is_bounded=is_bounded)
     if trajectory.forces is not None:
-        notes = (f"forces: {trajectory.forces.sentence}", *trajectory.forces.warnings, *notes)
+        notes = (f"forces: {trajectory.forces.sentence}", *trajectory.warnings, *notes)
+    else:
+        notes = (*trajectory.notes, *notes)
     return Transport(
         trajectory.source, trajectory.temperature_K, (len(paths) - 1) * step, start * step, end * step, diffusion,
         conductivity, displacements, notes, float(1 / np.linalg.norm(np.linalg.inv(moved.cell), axis=0).max()),

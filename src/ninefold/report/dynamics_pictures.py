@@ -35,17 +35,40 @@ def dynamics_figures(title: str, curves: Sequence[Mapping[str, Any]]) -> dict[st
 
 
 def _rates(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
-    counted = [
-        (
-            float(one["temperature_K"]),
-            poisson_rate(one["events"], one["shell_ps"], dispersion=one.get("dispersion", 1.0)),
-        )
-        for one in curves
-    ]
-    lines = _law(counted, "counted; arrow: upper bound", "", TERMS[0], TERMS[5]) if counted else []
-    return LineFigure(
-        f"{title}: permutations of the ligands", "1000 K / T", "per anion and ps, 95 % intervals", lines, is_y_log=True
-    )
+    """Of each kind of anion, where the runs agree on which are alike; of all of them together otherwise."""
+    kinds = [{row["anion"]: row for row in one.get("permutations") or []} for one in curves]
+    names = list(kinds[0]) if kinds else []
+    lines: list[Line] = []
+    if len(names) > 1 and all(list(one) == names for one in kinds) and _are_alike(curves):
+        for place, name in enumerate(names):
+            rates = [
+                (float(one["temperature_K"]), _rate(rows[name], "anion_ps"))
+                for one, rows in zip(curves, kinds, strict=True)
+            ]
+            lines += _law(rates, name, ": ", _colour(place), _colour(place))
+    elif curves:
+        counted = [(float(one["temperature_K"]), _rate(one, "shell_ps")) for one in curves]
+        lines = _law(counted, "counted; arrow: upper bound", "", TERMS[0], TERMS[5])
+    what = f"{title}: permutations of the ligands{_reserves(curves)}"
+    return LineFigure(what, "1000 K / T", "per anion and ps, 95 % intervals", lines, is_y_log=True)
+
+
+def _rate(row: Mapping[str, Any], time: str) -> Rate:
+    return poisson_rate(row["events"], row[time], dispersion=row.get("dispersion", 1.0))
+
+
+def _are_alike(curves: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether all runs have the same kinds of anions."""
+    return all(one["anions"] == curves[0]["anions"] for one in curves)
+
+
+def _reserves(curves: Sequence[Mapping[str, Any]]) -> str:
+    """What the rates of a picture are not."""
+    unclear = [f"{one['temperature_K']:g}" for one in curves if not one.get("is_clear", True)]
+    words = [f"vibration counts at {', '.join(unclear)} K"] if unclear else []
+    if not all(one.get("is_claimed", True) for one in curves):
+        words.append("rates not claimed")
+    return f" ({'; '.join(words)})" if words else ""
 
 
 def _site_exchanges(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigure:
@@ -53,12 +76,13 @@ def _site_exchanges(title: str, curves: Sequence[Mapping[str, Any]]) -> LineFigu
 
     Nothing where ligands have no places of their own at one of them, or anions are not alike at all of them.
     """
+    claim = "" if all(one.get("is_claimed", True) for one in curves) else " (rates not claimed)"
     figure = LineFigure(
-        f"{title}: ligands exchange places in the crystal", "1000 K / T", "per anion and ps, 95 % intervals",
+        f"{title}: ligands exchange places in the crystal{claim}", "1000 K / T", "per anion and ps, 95 % intervals",
         is_y_log=True,
     )  # fmt: skip
     runs = [one for one in curves if one["shell_ps"] > 0]
-    if any(one.get("site_exchanges") is None or one["anions"] != runs[0]["anions"] for one in runs):
+    if any(one.get("site_exchanges") is None for one in runs) or not _are_alike(runs):
         return figure
     counted = [
         (float(one["temperature_K"]), {(row["anion"], row["kind"]): row for row in one["site_exchanges"]})

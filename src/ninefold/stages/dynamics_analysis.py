@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ninefold.dynamics.forces import ForceSource
     from ninefold.dynamics.transport import Transport
 
-ANALYSIS_VERSION = 5
+ANALYSIS_VERSION = 6
 """Rises when an analysis says something else of the same trajectories; in the id of its record."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ninefold.dynamics.extrapolation import Resolved, arrhenius
-from ninefold.dynamics.rates import FEWEST_EVENTS, ROOM_K, SLOW_ATTEMPTS, Rate, barrier_bound, fit_arrhenius, rate_at
+from ninefold.dynamics.rates import ROOM_K, SLOW_ATTEMPTS, Rate, are_enough, barrier_bound, fit_arrhenius, rate_at
 from ninefold.dynamics.slopes import Interval
 from ninefold.models.dynamics import AtTemperature, IonDiffusion, StoredInterval
 
@@ -51,8 +51,7 @@ def barrier_of(
         rates: By temperature.
         attempts_per_ps: For the lower bound where no event was seen; None or 0: there is none.
     """
-    enough = sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) >= 2
-    if enough:
+    if are_enough(list(rates), list(rates.values())):
         fit = fit_arrhenius(list(rates), list(rates.values()))
         return StoredInterval(
             value=fit.barrier_eV * MILLI, low=fit.low_eV * MILLI, high=fit.high_eV * MILLI
@@ -68,7 +67,7 @@ def rate_300(rates: Mapping[float, Rate]) -> StoredInterval | None:
     there = [rate for kelvin, rate in rates.items() if abs(kelvin - ROOM_K) <= SAME_K]
     if there and there[0].events:
         return rate_interval(there[0])
-    if sum(rate.events >= FEWEST_EVENTS for rate in rates.values()) >= 2:
+    if are_enough(list(rates), list(rates.values())):
         value, low, high = rate_at(ROOM_K, list(rates), list(rates.values()))
         return StoredInterval(value=value, low=low, high=high)
     # a rate falls with the temperature: what bounds a hotter run's bounds that at 300 K

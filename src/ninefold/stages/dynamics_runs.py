@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ninefold.dynamics.checks import Checks, collected
-from ninefold.dynamics.equilibration import Drift, drift, equilibrated, inefficiency
+from ninefold.dynamics.equilibration import equilibrated
+from ninefold.dynamics.equilibration import thermostat_notes as notes_of_one
 from ninefold.dynamics.pieces import decode_piece
 from ninefold.dynamics.trajectory import Frames, Trajectory
 from ninefold.stages.dynamics_law import MILLI
 
 if TYPE_CHECKING:
     from ninefold.models.dynamics import TrajectoryRecord
-
-LARGEST_ERROR = 0.05
-"""Of a mean temperature, beyond which it is told; Langevin dynamics with a step too long overheats."""
-LARGEST_DRIFT = 1.0
-"""meV/atom in a run, beyond which a significant drift is told."""
 
 
 @dataclass(frozen=True)
@@ -90,22 +86,13 @@ class Settled:
 
 def thermostat_notes(runs: Sequence[Settled]) -> list[str]:
     """Temperatures that are not the thermostat's, and energies that drift."""
-    told = []
-    for run in runs:
-        for place, name in enumerate(run.species):
-            values = run.temperatures[:, place]
-            error = float(values.std() * np.sqrt(inefficiency(values) / len(values)))
-            off = float(values.mean()) / run.temperature_K - 1
-            if abs(off) > max(LARGEST_ERROR, 3 * error / run.temperature_K):
-                told.append(f"{run.trajectory.source}: {name} has {values.mean():.0f} K, {off:+.0%}")
-        found: Drift | None = drift(run.energies, run.step_ps)
-        atoms, length = len(run.trajectory.species), len(run.energies) * run.step_ps
-        if found is not None and found.is_significant and abs(found.per_ps) * length * MILLI / atoms > LARGEST_DRIFT:
-            told.append(
-                f"{run.trajectory.source}: the energy drifts by {found.per_ps * length * MILLI / atoms:+.1f} meV/atom "
-                "in the run: not in equilibrium"
-            )
-    return told
+    return [
+        f"{run.trajectory.source}: {note}"
+        for run in runs
+        for note in notes_of_one(
+            run.species, run.temperatures, run.temperature_K, run.energies, run.step_ps, len(run.trajectory.species)
+        )
+    ]
 
 
 def together(runs: Sequence[Settled]) -> Checks | None:
