@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic_trajectories import Plan, crystal, shell
 
+from ninefold.dynamics.analysis import analyse
+from ninefold.dynamics.barriers import barrier
 from ninefold.dynamics.correlation import fit_stretched, second_rank
 from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.rates import BOLTZMANN, Rate, combined, dispersion_of, fit_arrhenius, poisson_rate
+from ninefold.dynamics.rates import (
+    BOLTZMANN,
+    Rate,
+    are_enough,
+    combined,
+    dispersion_of,
+    fit_arrhenius,
+    poisson_rate,
+    rate_at,
+)
 from ninefold.errors import InputError
 
 
@@ -125,9 +138,62 @@ def test_a_temperature_without_events_counts_against_a_low_barrier() -> None:
     assert with_silence.barrier_eV > without.barrier_eV
 
 
-def test_one_temperature_gives_no_barrier() -> None:
-    with pytest.raises(InputError, match="two temperatures"):
-        fit_arrhenius([300.0, 400.0], [poisson_rate(0, 10.0), poisson_rate(7, 10.0)])
+@pytest.mark.parametrize("events", [0, 4])
+def test_few_events_at_one_temperature_give_no_barrier(events: int) -> None:
+    with pytest.raises(InputError, match="5 events and more at two temperatures"):
+        fit_arrhenius([300.0, 400.0], [poisson_rate(events, 10.0), poisson_rate(70, 10.0)])
+
+
+@pytest.mark.parametrize("means", [(6.0, 30.0), (8.0, 8.0), (0.3, 7.0, 40.0)])
+def test_intervals_of_few_events_hold_the_truth(means: tuple[float, ...]) -> None:
+    """Barrier, and rate at another temperature: 95 % of 300 trials, less three standard deviations."""
+    temperatures = [300.0, 450.0, 600.0][-len(means) :]
+    inverse = 1 / (BOLTZMANN * np.array(temperatures))
+    times = np.array(means) * np.exp(0.1 * (inverse - inverse[0]))  # of a barrier of 100 meV, 1 event per ps there
+    rng = np.random.default_rng(int(sum(means)))
+    trials, barriers, elsewhere = 0, 0, 0
+    while trials < 300:
+        rates = [poisson_rate(int(rng.poisson(mean)), float(time)) for mean, time in zip(means, times, strict=True)]
+        if not are_enough(temperatures, rates):
+            continue
+        trials += 1
+        fit = fit_arrhenius(temperatures, rates)
+        barriers += fit.low_eV <= 0.1 <= fit.high_eV
+        _, low, high = rate_at(250.0, temperatures, rates)
+        elsewhere += low <= np.exp(-0.1 * (1 / (BOLTZMANN * 250.0) - inverse[0])) <= high
+    assert barriers >= 274
+    assert elsewhere >= 274
+
+
+def test_the_interval_of_a_barrier_of_two_temperatures_is_that_of_a_share() -> None:
+    """Of 40 events in equal times 5 are at the lower one: a binomial share, whose likelihood has fallen by 1.92."""
+    fit = fit_arrhenius([300.0, 450.0], [poisson_rate(5, 100.0), poisson_rate(35, 100.0)])
+    apart = (1 / 300 - 1 / 450) / BOLTZMANN
+    for end in (fit.low_eV, fit.high_eV):
+        share = 1 / (1 + np.exp(end * apart))
+        assert 5 * np.log(0.125 / share) + 35 * np.log(0.875 / (1 - share)) == pytest.approx(1.9207, abs=1e-3)
+    assert fit.low_eV < fit.barrier_eV < fit.high_eV
+    assert fit.barrier_eV == pytest.approx(np.log(7) / apart, rel=1e-6)
+
+
+def test_a_barrier_planted_in_trajectories_comes_back() -> None:
+    """40 meV in permutations of [MoH9]3-, counted in trajectories with vibration at four temperatures."""
+    rng = np.random.default_rng(7)
+    name = "tricapped trigonal prism"
+    isomers = isomers_of(9)[name]
+    near = isomers.neighbours[isomers.squared_distances < isomers.squared_distances[0] + 1e-6]
+    runs = []
+    for kelvin in (150.0, 200.0, 300.0, 600.0):
+        shells = []
+        for _ in range(2):
+            events = round(150 * np.exp(-0.040 / BOLTZMANN * (1 / kelvin - 1 / 600)))
+            starts = 150 + 100 * np.sort(rng.choice(160, events, replace=False)) + rng.integers(0, 30, events)
+            plan = Plan({int(start): near[rng.integers(len(near))] for start in starts}, passage=16)
+            shells.append(shell(isomers.vertices, 16400, plan, 0.05, rng))
+        runs.append(analyse(replace(crystal(shells), temperature_K=kelvin), "Re", polyhedron=name))
+    found = barrier(runs)
+    assert found.barrier_eV == pytest.approx(0.040, rel=0.10)
+    assert found.low_eV < 0.040 < found.high_eV
 
 
 @pytest.mark.parametrize("n", [7, 8, 9])

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from io import StringIO
+
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.spatial.transform import Rotation
 from synthetic_trajectories import Plan, crystal, shell
 
+from ninefold.cli.dynamics_output import print_analysis
 from ninefold.dynamics.analysis import analyse
 from ninefold.dynamics.isomers import isomers_of
 from ninefold.dynamics.pseudorotation import analyse_shells
 from ninefold.dynamics.shells import ExchangeCounts, counted
-from ninefold.dynamics.trajectory import in_memory
+from ninefold.dynamics.trajectory import Trajectory, in_memory
 from ninefold.errors import InputError
 
 AMPLITUDE = 0.06
@@ -50,9 +55,6 @@ def test_a_turn_of_the_whole_is_no_permutation(n: int, name: str) -> None:
 
 def test_turns_at_several_temperatures_have_a_barrier() -> None:
     """[BH4]-, whose reorientation is what neutrons and NMR see: 10 turns at 300 K, 40 at 600 K, ln 4 of them."""
-    from dataclasses import replace
-
-    from ninefold.dynamics.analysis import analyse
     from ninefold.dynamics.barriers import barrier, turn_barrier
     from ninefold.dynamics.rates import BOLTZMANN
 
@@ -85,6 +87,106 @@ def test_every_permutation_is_counted_once(n: int, name: str, which: str) -> Non
     middle = [event.time_fs / 2.0 for event in found.events]
     assert np.abs(np.array(middle) - starts - 10).max() <= 15
     assert len(found.kinds) <= len({isomers.kind(choice) for choice in choices})
+
+
+@pytest.mark.parametrize(("n", "name"), [SHAPES[1], SHAPES[2], SHAPES[4]])
+def test_a_static_shell_does_nothing(n: int, name: str) -> None:
+    vectors = shell(isomers_of(n)[name].vertices, 400, Plan(), 0.0, np.random.default_rng(0))
+    found = analyse(replace(crystal([vectors]), temperature_K=300.0), "Re", polyhedron=name)
+    assert not (found.pseudorotation.events)
+    assert not (found.pseudorotation.turns)
+    assert not (found.pseudorotation.exchanges)
+    assert found.pseudorotation.populations[name] == 1
+    assert found.site_exchanges is not None
+    assert not found.site_exchanges.events
+    print_analysis(Console(file=(text := StringIO()), width=200), found)
+    assert "half-way is beyond any vibration along the way" in text.getvalue()
+
+
+@pytest.mark.parametrize(("n", "name"), [SHAPES[1], SHAPES[2], SHAPES[4]])
+def test_everything_at_once(n: int, name: str) -> None:
+    """Permutations of both kinds, turns of the whole, and an exchange between two centres, with vibration."""
+    rng = np.random.default_rng(6)
+    isomers = isomers_of(n)[name]
+    nearest = isomers.neighbours[isomers.squared_distances < isomers.squared_distances[0] + 1e-6]
+    three_arm = _three_arm(isomers.vertices)
+    frames, planned, turned = 9000, 0, 0
+    shells = []
+    for _ in range(3):
+        permuted, turns = {}, {}
+        for number, start in enumerate(range(250, frames - 250, 250)):
+            at = start + int(rng.integers(-50, 50))
+            if 4000 < at < 5200:  # the time of the exchange
+                continue
+            if number % 3 == 2:
+                turns[at] = Rotation.from_rotvec(np.radians(90) * _unit(rng))
+            else:
+                choices = nearest if number % 3 else three_arm
+                permuted[at] = choices[rng.integers(len(choices))]
+        planned, turned = planned + len(permuted), turned + len(turns)
+        shells.append(shell(isomers.vertices, frames, Plan(permuted, turns, passage=30), 0.05, rng))
+    whole = crystal(shells, wrap=False)
+    positions = np.concatenate([piece.positions for piece in whole.chunks()])
+    cell = next(whole.chunks()).cells[0]
+    a, b = 1, 1 + n + 2  # a ligand of each of two centres
+    share = np.clip((np.arange(frames) - 4500) / 200, 0, 1)[:, None]
+    there = _shortest(positions[:, b] - positions[:, a], cell)
+    positions[:, a], positions[:, b] = positions[:, a] + share * there, positions[:, b] - share * there
+    found, _ = analyse_shells(in_memory(whole.species, positions, cell, 2.0), "Re", polyhedron=name)
+    # a ligand that crosses its shell on the way out may make one more
+    assert len(found.events) == pytest.approx(planned, rel=0.05)
+    assert len(found.turns) == turned
+    assert counted(found.exchanges) == ExchangeCounts(to_other=2, back=0, of_hydride=0, free=0)
+
+
+def test_ligands_that_leave_as_a_molecule_are_told() -> None:
+    vertices = isomers_of(9)["tricapped trigonal prism"].vertices
+    whole = crystal([shell(vertices, 1200, Plan(), 0.03, np.random.default_rng(4))], wrap=False)
+    positions = np.concatenate([piece.positions for piece in whole.chunks()])
+    cell = next(whole.chunks()).cells[0]
+    share = np.clip((np.arange(1200) - 600) / 100, 0, 1)[:, None]
+    for atom, goal in ((1, [3.8, 3.7, 0.1]), (2, [3.8, 3.7, 0.84])):
+        positions[:, atom] += share * _shortest(np.array(goal) - positions[:, atom], cell)
+    found, _ = analyse_shells(in_memory(whole.species, positions, cell, 2.0), "Re")
+    assert counted(found.exchanges) == ExchangeCounts(to_other=0, back=0, of_hydride=0, free=2)
+    assert found.h2_molecules == 1
+    assert len(found.events) == 0
+    close, _ = analyse_shells(in_memory(whole.species, _two_ligands_close(whole), cell, 2.0), "Re")
+    assert close.h2_frames == 400
+    assert close.h2_molecules == 0
+
+
+def _two_ligands_close(trajectory: Trajectory) -> np.ndarray:
+    """Two ligands that stay in their shell are 0.8 Å apart in 400 frames."""
+    positions = np.concatenate([piece.positions for piece in trajectory.chunks()])
+    both = positions[300:700, 1:3]
+    middle = both.mean(axis=1, keepdims=True)
+    apart = both - middle
+    positions[300:700, 1:3] = middle + 0.4 * apart / np.linalg.norm(apart, axis=2, keepdims=True)
+    return positions
+
+
+def test_lifetimes_of_polyhedra_are_those_planted() -> None:
+    """An antiprism of eight for 300 frames, a dodecahedron for 100, and so on: no vibration."""
+    shapes = [isomers_of(8)[name].vertices for name in ("square antiprism", "dodecahedron")]
+    pattern = np.repeat([0, 1, 0, 1, 0], [300, 100, 300, 100, 300])
+    vectors = 1.68 * np.array([shapes[place] for place in pattern])
+    found, _ = analyse_shells(crystal([vectors]), "Re")
+    assert found.populations == {"square antiprism": pytest.approx(9 / 11), "dodecahedron": pytest.approx(2 / 11)}
+    assert found.lifetimes_fs == {"square antiprism": pytest.approx(600.0), "dodecahedron": pytest.approx(200.0)}
+    assert found.mixing_entropy_kB == pytest.approx(-9 / 11 * np.log(9 / 11) - 2 / 11 * np.log(2 / 11))
+
+
+def test_shells_that_are_never_whole_are_refused() -> None:
+    vectors = shell(isomers_of(9)["tricapped trigonal prism"].vertices, 200, Plan(), 0.03, np.random.default_rng(4))
+    whole = crystal([vectors], wrap=False)
+    positions = np.concatenate([piece.positions for piece in whole.chunks()])
+    positions[5:, 1] += 3.0
+    with pytest.raises(InputError, match=r"no Re keeps so many hydrogens for 20 frames"):
+        analyse_shells(in_memory(whole.species, positions, next(whole.chunks()).cells[0], 2.0), "Re")
+    for number in (0, -3, 10):
+        with pytest.raises(InputError, match=r"--ligands.*1 to 9, the hydrogens that there are"):
+            analyse_shells(whole, "Re", number)
 
 
 def test_one_frame_is_no_trajectory() -> None:
@@ -145,10 +247,10 @@ def test_a_hydride_ion_takes_the_place_of_a_ligand(ahead: int) -> None:
 
 @pytest.mark.parametrize(
     ("leaves", "said"),
-    [(1600, "than 9 for 32% of the time, which is left out"), (100, "no longer the anions of the first frame")],
+    [(1600, "than 9 for 33% of the time, which is left out"), (100, "no longer the anions of the first frame")],
 )
 def test_the_time_without_a_whole_shell_is_told(leaves: int, said: str) -> None:
-    """The ligand goes in 100 frames to where it is of no centre, bound in the first 40: 760 of 2400 are without it."""
+    """The ligand goes in 100 frames to where it is of no centre, bound in the first 40: 760 of 2400 are without it, 30 beside."""
     vertices = isomers_of(9)["tricapped trigonal prism"].vertices
     whole = crystal([shell(vertices, 2400, Plan(), 0.03, np.random.default_rng(4))], wrap=False)
     positions = np.concatenate([piece.positions for piece in whole.chunks()])

@@ -113,6 +113,8 @@ def run(
     check_elements(made, atoms.get_chemical_symbols())
     say_beside(made, atoms)
     points = None if second is None else check_method(second, made, atoms.get_chemical_symbols(), out)
+    if twice := next((kelvin for kelvin in temperature if temperature.count(kelvin) > 1), None):
+        refuse("--temperature", f"{twice:g}", "is given twice", "each once; --seed makes another run in another --out")
     frames = max(1, round(picoseconds * 1000 / time_step / save_every))
     typer.echo(
         f"{file.name}: supercell of {len(atoms)} atoms, {frames} frames for {picoseconds:g} ps, {made.label}", err=True

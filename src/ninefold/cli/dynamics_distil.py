@@ -58,6 +58,11 @@ def distil(
     for kelvin in temperature:
         if not 0 < kelvin <= 5000:
             refuse("--temperature", kelvin, "is out of range", "above 0, up to 5000 K")
+    for option, value, highest, unit in (
+        ("--force-limit", force_limit, 10_000, "meV/Å"), ("--barrier-limit", barrier_limit, 1000, "meV")
+    ):  # fmt: skip
+        if not 0 < value <= highest:
+            refuse(option, f"{value:g}", "is out of range", f"above 0, up to {highest} {unit}")
     try:
         settings = DistilSettings(
             temperatures_K=tuple(temperature), rounds=rounds, teacher_ps=teacher_ps, student_ps=student_ps,

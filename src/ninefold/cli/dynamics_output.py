@@ -24,7 +24,10 @@ MOST_KINDS = 6
 
 def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
     """One trajectory."""
+    import numpy as np
+
     from ninefold.dynamics.event_paths import EventPath
+    from ninefold.dynamics.isomers import cycles
     from ninefold.dynamics.pseudorotation import MOVED
 
     found = analysis.pseudorotation
@@ -66,7 +69,11 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
         one = next(event for event in found.events if event.kind == kind)
         path = EventPath(count, one.path_length, one.longest_displacement)
         moved = "no ligand moves" if one.ligands_moved == 0 else f"{_count(one.ligands_moved, 'ligand')} move"
-        out.print(f"  kind {place + 1:<14} {count} times: {moved} by more than {MOVED:g} of M-H; path {path.sentence}")
+        written = " ".join(f"({' '.join(map(str, cycle))})" for cycle in cycles(np.array(kind.split(), dtype=int)))
+        out.print(
+            f"  kind {place + 1:<14} {written} {count} times: {moved} by more than {MOVED:g} of M-H; path "
+            f"{path.sentence}"
+        )
     for note in analysis.notes:
         out.print(f"  note: {note}")
 
@@ -151,10 +158,11 @@ def _count(number: int, noun: str) -> str:
 
 def _populations(found: Pseudorotation) -> str:
     parts = [
-        f"{name} {share:.0%} (S = {found.shape_measures[name]:.2f})"
+        f"{name} {share:.0%} (S = {found.shape_measures[name]:.2f}, {found.lifetimes_fs[name]:.0f} fs at a time)"
         for name, share in sorted(found.populations.items(), key=lambda item: -item[1])
     ]
-    return f"{', '.join(parts)}; isomers of: {found.polyhedron}"
+    entropy = f"; entropy of these shares {found.mixing_entropy_kB:.2f} k per anion" if len(parts) > 1 else ""
+    return f"{', '.join(parts)}{entropy}; isomers of: {found.polyhedron}"
 
 
 def _rate(rate: Rate) -> str:
@@ -166,7 +174,8 @@ def _exchange(found: Pseudorotation) -> str:
 
     number = counted(found.exchanges)
     of_hydride = f", {number.of_hydride} of hydride ions into a shell" if number.of_hydride else ""
-    return f"{number.to_other} to another centre, {number.back} back{of_hydride}, {number.free} left free"
+    as_h2 = f", of these {2 * found.h2_molecules} as H2" if found.h2_molecules else ""
+    return f"{number.to_other} to another centre, {number.back} back{of_hydride}, {number.free} left free{as_h2}"
 
 
 def _stretched(fit: Stretched | None) -> str:

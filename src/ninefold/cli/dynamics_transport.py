@@ -67,6 +67,8 @@ def transport(
 
     if errors not in METHODS:
         refuse("--errors", errors, "is no way to an interval", ", ".join(METHODS))
+    if charge is not None and not 0 < abs(charge) <= 9:
+        refuse("--charge", f"{charge:g}", "is no charge of an ion", "-9 to 9, not 0")
     method = ("kinisi" if kinisi_fit.is_installed() else "windows") if errors == "auto" else errors
     if method == "kinisi":
         kinisi_fit.check_installed()

@@ -69,6 +69,7 @@ class DynamicsAnalysis:
         """Plain values with stable keys; events in full."""
         values: dict[str, Any] = plain_values(self)
         values["pseudorotation"]["kinds"] = self.pseudorotation.kinds
+        values["pseudorotation"]["mixing_entropy_kB"] = self.pseudorotation.mixing_entropy_kB
         values["pseudorotation"]["turns"] = [
             {"centre": centre} | plain_values(turn) for centre, turn in self.pseudorotation.turns
         ]

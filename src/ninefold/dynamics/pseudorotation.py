@@ -76,6 +76,8 @@ class Pseudorotation:
     turn_rate: Rate
     exchanges: tuple[Exchange, ...]
     h2_frames: int
+    h2_molecules: int
+    """Pairs of hydrogens that have left and are within 1.0 Å at the end."""
     incomplete_frames: int
     vibration_amplitude: float
     """Root mean square deviation of a ligand's direction from its vertex, per direction, in units of M-H."""
@@ -84,6 +86,12 @@ class Pseudorotation:
     and vibration cannot be told apart."""
     mean_distance: float
     """M-H, Å; of all frames."""
+
+    @property
+    def mixing_entropy_kB(self) -> float:  # noqa: N802  # a unit
+        """Entropy of the populations of polyhedra, per anion: 0 where one alone is ever the nearest."""
+        shares = np.array([share for share in self.populations.values() if share > 0])
+        return float(-(shares * np.log(shares)).sum()) + 0.0
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -202,6 +210,7 @@ def _summarise(
         ),
         exchanges=tuple(shells.exchanges),
         h2_frames=shells.h2_frames,
+        h2_molecules=shells.h2_molecules,
         incomplete_frames=shells.incomplete_frames,
         vibration_amplitude=amplitude,
         separation=closest / 2 / amplitude if amplitude else np.inf,

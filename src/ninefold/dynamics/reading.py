@@ -49,6 +49,8 @@ def read_trajectory(
     """
     path = readable_file(path, "trajectory", what="a trajectory")
     kind = _format_of(path)
+    if types and kind != "lammps-dump-text":
+        raise InputError("--types", ",".join(types), problem=f"is for LAMMPS dumps: {path.name} names its elements")
     if kind == VASPRUN:
         says = vasp_dynamics(path)
         if time_step_fs is not None and abs(time_step_fs - says.time_step_fs) > 1e-6:

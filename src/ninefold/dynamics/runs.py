@@ -92,6 +92,8 @@ def run(
         propagation.go_on_from(point)
     if check is not None:
         refuse_beyond(checks_of(folder), check.limit, str(folder))
+    if notify is not None and done < frames:
+        notify(done, frames)
     while done < frames and not (stop is not None and stop()):
         count = min(frames_per_piece, frames - done)
         try:

@@ -7,6 +7,7 @@ frame, apart enough that vibration does not cross both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -26,6 +27,8 @@ COUNTED = 1.35
 """In the first frame, which may be a hot one, hydrogens within this multiple of the typical M-H count as ligands."""
 NEAREST = 4
 """The typical M-H is the median of so many nearest hydrogens of each centre: all are ligands."""
+ON_ITS_WAY_FS = 60.0
+"""A shell beside a change of its ligands is distorted by the one that comes or goes; so long it is left out."""
 FREE = -1
 
 
@@ -102,7 +105,9 @@ class Shells:
     h2_frames: int
     """Frames, summed over centres, in which two ligands are closer than 1.0 Å."""
     incomplete_frames: int
-    """Frames, summed over centres, in which a shell has more or fewer than n ligands."""
+    """Frames, summed over centres, in which a shell has more or fewer than n ligands, or is beside such a change."""
+    h2_molecules: int
+    """Pairs of hydrogens of no shell that are within 1.0 Å at the end."""
 
 
 def follow_shells(trajectory: Trajectory, centre: str, n: int | None = None) -> Shells:
@@ -136,7 +141,7 @@ def follow_shells(trajectory: Trajectory, centre: str, n: int | None = None) -> 
         raise InputError("--ligands", n, allowed=f"1 to {len(hydrogens)}, the hydrogens that there are")
     owners, mean = _first_owners(head.positions[0], head.cells[0], centres, hydrogens, centre, n)
     n = n or int((owners == 0).sum())
-    following = _Following(centres, hydrogens, owners, mean, n)
+    following = _Following(centres, hydrogens, owners, mean, n, trajectory.time_step_fs)
     following.add(head.positions, head.cells)
     for frames in chunks:
         following.add(frames.positions, frames.cells)
@@ -173,8 +178,12 @@ def _first_owners(
 class _Following:
     """Owners of the hydrogens, carried from chunk to chunk."""
 
-    def __init__(self, centres: np.ndarray, hydrogens: np.ndarray, owners: np.ndarray, mean: float, n: int) -> None:
+    def __init__(
+        self, centres: np.ndarray, hydrogens: np.ndarray, owners: np.ndarray, mean: float, n: int, step_fs: float
+    ) -> None:
         self._centres, self._hydrogens, self._owners, self._mean, self._n = centres, hydrogens, owners, mean, n
+        self._beside = math.ceil(ON_ITS_WAY_FS / step_fs)
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
         self._frame = 0
         self._open: dict[int, Segment] = {}
         self._segments: list[Segment] = []
@@ -183,6 +192,7 @@ class _Following:
         self._h2 = self._incomplete = 0
 
     def add(self, positions: np.ndarray, cells: np.ndarray) -> None:
+        self._last = positions[-1], cells[-1]
         start = 0
         while start < len(positions):
             start += self._add_until_change(positions[start:], cells[start:])
@@ -261,9 +271,30 @@ class _Following:
     def result(self, centre: str) -> Shells:
         for place, (frame, left) in self._away.items():
             self._exchanges.append(Exchange(frame, int(self._hydrogens[place]), int(self._centres[left]), None, None))
-        segments = sorted(self._segments, key=lambda segment: (segment.centre, segment.first))
+        whole = [self._without_ends(segment) for segment in self._segments]
+        segments = sorted((one for one in whole if len(one)), key=lambda segment: (segment.centre, segment.first))
         exchanges = sorted(self._exchanges, key=lambda exchange: exchange.frame)
-        return Shells(centre, self._n, segments, exchanges, self._mean, self._frame, self._h2, self._incomplete)
+        return Shells(
+            centre, self._n, segments, exchanges, self._mean, self._frame, self._h2, self._incomplete, self._molecules()
+        )
+
+    def _without_ends(self, segment: Segment) -> Segment:
+        """A segment without the frames in which a ligand comes or goes."""
+        length = len(segment)
+        start = self._beside if segment.first else 0
+        end = length if segment.first + length == self._frame else length - self._beside
+        kept = segment.vectors[start : max(start, end)]
+        self._incomplete += length - len(kept)
+        return Segment(segment.centre, segment.ligands, segment.first + start, [kept])
+
+    def _molecules(self) -> int:
+        free = self._hydrogens[self._owners == FREE]
+        if self._last is None or len(free) < 2:
+            return 0
+        positions, cell = self._last
+        first, second = np.triu_indices(len(free), 1)
+        steps = nearest_image((positions[free[first]] - positions[free[second]])[None], cell[None])[0]
+        return int((np.linalg.norm(steps, axis=1) < H2_LIGAND).sum())
 
 
 def _frames_with_h2(vectors: np.ndarray) -> int:
