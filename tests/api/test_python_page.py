@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import results_sample
+from test_paths import _anion
 
+from ninefold.dynamics.runs import RunSettings, run
 from ninefold.store import open_store
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
@@ -26,6 +28,9 @@ def folder(tmp_path, monkeypatch):
     with open_store(tmp_path / "ninefold.db", mode="write") as store:
         for record in (campaign, *rows):
             store.put(record.collection, [record])
+    for kelvin in (300, 600):
+        settings = RunSettings(temperature_K=kelvin, save_every=2)
+        run(_anion("tricapped trigonal prism", 9), settings, tmp_path / "runs" / f"{kelvin}K", 400, "springs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NINEFOLD_STORE", raising=False)
     return tmp_path
@@ -45,6 +50,8 @@ def test_every_block_runs_in_order(folder):
     assert len(lines) > 5
     assert all(float(made) == pytest.approx(float(stored), abs=1e-6) for made, stored in lines)
     assert names["plot"] is not None
+    assert printed[-1].startswith("300.0 ")
+    assert len(names["mine"].species) == 10
 
 
 def test_the_page_names_every_method_of_the_results():

@@ -250,7 +250,7 @@ def test_a_hydride_ion_takes_the_place_of_a_ligand(ahead: int) -> None:
     [(1600, "than 9 for 33% of the time, which is left out"), (100, "no longer the anions of the first frame")],
 )
 def test_the_time_without_a_whole_shell_is_told(leaves: int, said: str) -> None:
-    """The ligand goes in 100 frames to where it is of no centre, bound in the first 40: 760 of 2400 are without it, 30 beside."""
+    """The ligand goes in 100 frames to where it is of no centre, bound for 40: 760 of 2400 without it, 30 beside."""
     vertices = isomers_of(9)["tricapped trigonal prism"].vertices
     whole = crystal([shell(vertices, 2400, Plan(), 0.03, np.random.default_rng(4))], wrap=False)
     positions = np.concatenate([piece.positions for piece in whole.chunks()])

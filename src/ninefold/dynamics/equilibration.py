@@ -16,6 +16,9 @@ LARGEST_DRIFT = 0.001
 BLOCKS = 10
 """Of a run, whose means are taken for independent of each other."""
 
+_QUANTILE = 4.0
+"""Student's t of nine degrees of freedom at 99.7 %, both sides."""
+
 
 class Drift(NamedTuple):
     """Slope of a quantity with time."""
@@ -68,6 +71,8 @@ def thermostat_notes(
 ) -> list[str]:  # fmt: skip
     """Temperatures that are not the thermostat's, and an energy that drifts, for people.
 
+    A temperature is told where it is off by more than chance in 99.7 % of all runs, by Student's t of block means.
+
     Args:
         species: Of the columns of `temperatures`.
         temperatures: shape (f, n_species), K.
@@ -78,15 +83,23 @@ def thermostat_notes(
     """
     notes = []
     for name, values in zip(species, temperatures.T, strict=True):
-        error = float(values.std() * np.sqrt(inefficiency(values) / len(values)))
         off = float(values.mean()) / thermostat_K - 1
-        if abs(off) > max(LARGEST_ERROR, 3 * error / thermostat_K):
-            notes.append(f"{name} has {values.mean():.0f} K, {off:+.0%}")
+        if abs(off) > max(LARGEST_ERROR, _QUANTILE * _error_of_mean(values) / thermostat_K):
+            notes.append(f"{name} has {values.mean():.0f} K, {off:+.0%} of the thermostat's")
     found = drift(energies, step_ps)
     change = 0.0 if found is None else found.per_ps * len(energies) * step_ps / n_atoms
     if found is not None and found.is_significant and abs(change) > LARGEST_DRIFT:
         notes.append(f"the energy drifts by {change * 1000:+.1f} meV/atom in the run: not in equilibrium")
     return notes
+
+
+def _error_of_mean(values: np.ndarray) -> float:
+    """Standard error by the scatter of block means; by the inefficiency where blocks would be too short."""
+    length = len(values) // BLOCKS
+    if length < 3:
+        return float(values.std() * np.sqrt(inefficiency(values) / len(values)))
+    means = values[: BLOCKS * length].reshape(BLOCKS, length).mean(axis=1)
+    return float(means.std(ddof=1) / np.sqrt(BLOCKS))
 
 
 def drift(values: np.ndarray, time_step_ps: float) -> Drift | None:

@@ -85,6 +85,9 @@ class AtTemperature(BaseModel):
     """Å, mean of all permutations: root of the ligands' summed squared displacements in the anion's own frame."""
     lab_tau_ps: float | None = None
     """Mean relaxation time of second-rank correlation, where it decays in the run."""
+    order_parameter: float | None = None
+    """Share of its start to which C2 of M-H falls in the lab frame, S² of NMR: 1 of ligands that stay, 0 of an anion
+    that turns to any direction. None where the run is too short to tell."""
     body_tau_ps: float | None = None
     passage_barrier: float | None = None
     """meV, free energy in the middle between two isomers."""

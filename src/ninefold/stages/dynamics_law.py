@@ -34,6 +34,12 @@ def tau_of(fits: Sequence[Stretched | None]) -> float | None:
     return float(np.mean(resolved)) if resolved and len(resolved) == len(fits) else None
 
 
+def order_parameter_of(fits: Sequence[Stretched | None]) -> float | None:
+    """Mean share of its start to which C2 of replicas falls, where all of them are resolved."""
+    shares = [fit.plateau / (fit.plateau + fit.amplitude) for fit in fits if fit is not None and fit.is_resolved]
+    return float(np.mean(shares)) if shares and len(shares) == len(fits) else None
+
+
 def diffusion_interval(found: Transport) -> StoredInterval:
     """Coefficient, cm2/s; an upper bound where it is not resolved."""
     one = found.diffusion
