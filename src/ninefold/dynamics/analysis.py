@@ -191,7 +191,7 @@ def _notes(found: Pseudorotation, trajectory: Trajectory, *, is_chosen: bool) ->
             + (": they are no longer the anions of the first frame" if share > MOST_INCOMPLETE else "")
         )
     if found.h2_frames:
-        notes.append(f"two ligands are closer than 1.0 Å in {found.h2_frames} frames: an H2 ligand forms")
+        notes.append(f"two ligands are closer than 1.0 Å in {found.h2_frames} of the frames: an H2 ligand forms")
     if trajectory.temperature_K is None:
         notes.append("no temperature given: no free-energy surface")
     return notes
