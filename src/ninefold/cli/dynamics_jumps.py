@@ -234,9 +234,15 @@ def print_coincidence(out: Any, test: Coincidence) -> None:
     more = "" if excess is None else f"; beyond chance {excess[0]:.2g} per jump ({excess[1]:.2g} to {excess[2]:.2g})"
     out.print(f"  {name:<19} p = {test.p_value:.2g}: {pairs}{more}")
     if test.lag_ps is not None:
-        first = "the anion" if test.lag_ps > 0 else "the jump"
+        error = test.lag_error_ps
+        is_told = error is not None and abs(test.lag_ps) > 2 * error
+        order = (
+            f"{'the anion' if test.lag_ps > 0 else 'the jump'} goes first"
+            if is_told
+            else "which goes first is not told"
+        )
         out.print(
-            f"  {'':<19} {first} goes first, by {abs(test.lag_ps):.2g} ps on average "
+            f"  {'':<19} {order}: the jump is {test.lag_ps:+.2f} ± {error or 0:.2f} ps after the anion on average "
             f"({test.anion_first} pairs with the anion first, {test.jump_first} with the jump)"
         )
 
@@ -256,11 +262,13 @@ def _rate(rate: Rate, per: str) -> str:
 
 
 def _stay(rate: Rate) -> str:
+    from ninefold.dynamics.rates import shown_ps
+
     if rate.time_ps == 0:
         return "no ion ever there"
     if not rate.events:
-        return f"residence above {1 / rate.high:.3g} ps (95 %)"
-    return f"residence {1 / rate.per_ps:.3g} ps (95 %: {1 / rate.high:.2g} to {1 / rate.low:.2g})"
+        return f"residence above {shown_ps(1 / rate.high)} (95 %)"
+    return f"residence {shown_ps(1 / rate.per_ps)} (95 %: {shown_ps(1 / rate.high)} to {shown_ps(1 / rate.low)})"
 
 
 def _shown(interval: Interval, unit: str) -> str:

@@ -64,14 +64,14 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
     _print_site_exchanges(out, analysis.site_exchanges, several=len(analysis.anions.groups) > 1)
     for place, (kind, count) in enumerate(found.kinds.items()):
         if place == MOST_KINDS:
-            out.print(f"  ... and {len(found.kinds) - MOST_KINDS} more kinds of permutations")
+            out.print(f"  ... and {_count(len(found.kinds) - MOST_KINDS, 'more kind')} of permutations")
             break
         one = next(event for event in found.events if event.kind == kind)
         path = EventPath(count, one.path_length, one.longest_displacement)
         moved = "no ligand moves" if one.ligands_moved == 0 else f"{_count(one.ligands_moved, 'ligand')} move"
         written = " ".join(f"({' '.join(map(str, cycle))})" for cycle in cycles(np.array(kind.split(), dtype=int)))
         out.print(
-            f"  kind {place + 1:<14} {written} {count} times: {moved} by more than {MOVED:g} of M-H; path "
+            f"  kind {place + 1:<14} {written} {_count(count, 'time')}: {moved} by more than {MOVED:g} of M-H; path "
             f"{path.sentence}"
         )
     for note in analysis.notes:
@@ -158,11 +158,15 @@ def _count(number: int, noun: str) -> str:
 
 def _populations(found: Pseudorotation) -> str:
     parts = [
-        f"{name} {share:.0%} (S = {found.shape_measures[name]:.2f}, {found.lifetimes_fs[name]:.0f} fs at a time)"
+        f"{name} {share:.0%} (S = {found.shape_measures[name]:.2f}, {_stay(found.lifetimes_fs[name])} at a time)"
         for name, share in sorted(found.populations.items(), key=lambda item: -item[1])
     ]
     entropy = f"; entropy of these shares {found.mixing_entropy_kB:.2f} k per anion" if len(parts) > 1 else ""
     return f"{', '.join(parts)}{entropy}; isomers of: {found.polyhedron}"
+
+
+def _stay(fs: float) -> str:
+    return f"{fs:.0f} fs" if fs < 1000 else f"{fs / 1000:.3g} ps"
 
 
 def _rate(rate: Rate) -> str:

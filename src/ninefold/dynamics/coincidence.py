@@ -63,6 +63,8 @@ class Coincidence:
     lag_ps: float | None
     """Mean lag of the pairs, positive where the anion goes first; those by chance pull it to zero. None where p is
     above 0.05."""
+    lag_error_ps: float | None
+    """Standard error of the mean lag."""
     profile: tuple[tuple[float, float], ...]
     """Middle of a bin of the lag, ps, and pairs in it over those expected."""
     window_ps: float
@@ -119,6 +121,7 @@ def coincidence(
     return Coincidence(
         kind, len(jumps), len(events), pairs, float(null.mean()), float(low), float(high), p_value,
         int((inside > 0).sum()), int((inside < 0).sum()), float(inside.mean()) if is_found else None,
+        float(inside.std(ddof=1) / np.sqrt(pairs)) if is_found and pairs > 1 else None,
         _profile(lags, window_ps, duration_ps), window_ps, near, reason,
     )  # fmt: skip
 
