@@ -89,6 +89,25 @@ def test_rates_have_a_mark_or_a_bound_each_and_the_law_goes_through_them():
     assert line_png(figure).startswith(b"\x89PNG")
 
 
+def test_rates_are_by_kind_of_anion_where_there_are_several():
+    curves = []
+    for kelvin, often, seldom in ((300.0, 90, 10), (600.0, 120, 80)):
+        rows = [{"anion": name, "events": events, "anion_ps": 50.0, "dispersion": 1.0} for name, events in
+                (("Re1", seldom), ("Re2", often))]  # fmt: skip
+        more = {"permutations": rows, "anions": {"Re1": [1], "Re2": [2]}, "is_claimed": kelvin < 500, "is_clear": True}
+        curves.append(curve(kelvin, often + seldom, 100.0) | more)
+    figure = dynamics_figures("K2ReH9", curves)["rates"]
+    assert figure.title == "K2ReH9: permutations of the ligands (rates not claimed)"
+    barrier = 1000 * BOLTZMANN * np.log(8) / (1 / 300 - 1 / 600)
+    [law] = [line.label for line in figure.lines if line.label.startswith("Re1: ")]
+    assert law.startswith(f"Re1: {barrier:.0f} meV (")
+    assert [line.label for line in figure.lines if line.is_marked] == ["Re1", "Re2"]
+    other = [curves[0] | {"is_clear": False}, curves[1] | {"anions": {"Re1": [2], "Re2": [1]}}]
+    together = dynamics_figures("K2ReH9", other)["rates"]
+    assert together.title.endswith("(vibration counts at 300 K; rates not claimed)")
+    assert [line.is_marked for line in together.lines] == [True, False]
+
+
 def test_what_is_not_known_is_not_drawn():
     one = curve(300.0, 0, 0.0) | {"lab": None, "body": None, "profile": None, "site_exchanges": None}
     assert set(dynamics_figures("x", [one])) == {"displacements"}

@@ -67,15 +67,19 @@ def plot(
     if candidate is not None:
         title, curves = _stored(candidate, campaign, store)
     else:
-        from ninefold.cli.dynamics_sources import trajectories_of
-
         title, curves = "", []
     stem = safe_name(title or (files or [out])[0].stem)
     for name in PICTURES:
         check_output_folder(out, pattern=f"{stem}-{name}.{form}", force=force)
     if files:
+        from collections import Counter
+
+        from ninefold.chemistry.formula import formula_of, reduced
+        from ninefold.cli.dynamics_sources import trajectories_of
+
         trajectories = trajectories_of(files, temperature, time_step, types, skip, until, every)
-        title = ", ".join(dict.fromkeys(path.absolute().name if path.is_dir() else path.stem for path in files))
+        names = ", ".join(dict.fromkeys(path.absolute().name if path.is_dir() else path.stem for path in files))
+        title = f"{formula_of(reduced(Counter(trajectories[0].species)))} ({names})"
         curves = _of_files(trajectories, centre, polyhedron)
     figures = dynamics_figures(title, curves)
     if not figures:
