@@ -182,7 +182,7 @@ def test_shells_that_are_never_whole_are_refused() -> None:
     whole = crystal([vectors], wrap=False)
     positions = np.concatenate([piece.positions for piece in whole.chunks()])
     positions[5:, 1] += 3.0
-    with pytest.raises(InputError, match=r"no Re keeps so many hydrogens for 20 frames"):
+    with pytest.raises(InputError, match=r"no Re keeps so many for 20 frames"):
         analyse_shells(in_memory(whole.species, positions, next(whole.chunks()).cells[0], 2.0), "Re")
     for number in (0, -3, 10):
         with pytest.raises(InputError, match=r"--ligands.*1 to 9, the hydrogens that there are"):

@@ -158,7 +158,7 @@ def _count(number: int, noun: str) -> str:
 
 def _populations(found: Pseudorotation) -> str:
     parts = [
-        f"{name} {share:.0%} (S = {found.shape_measures[name]:.2f}, {_stay(found.lifetimes_fs[name])} at a time)"
+        f"{name} {share:.0%} (S = {found.shape_measures[name]:.2f}{_stay(found.lifetimes_fs[name])})"
         for name, share in sorted(found.populations.items(), key=lambda item: -item[1])
     ]
     entropy = f"; entropy of these shares {found.mixing_entropy_kB:.2f} k per anion" if len(parts) > 1 else ""
@@ -166,7 +166,9 @@ def _populations(found: Pseudorotation) -> str:
 
 
 def _stay(fs: float) -> str:
-    return f"{fs:.0f} fs" if fs < 1000 else f"{fs / 1000:.3g} ps"
+    if not fs:
+        return ""
+    return f", {fs:.0f} fs at a time" if fs < 1000 else f", {fs / 1000:.3g} ps at a time"
 
 
 def _rate(rate: Rate) -> str:

@@ -147,7 +147,7 @@ def analyse_shells(
     long_enough = [(segment, vectors) for segment, vectors in ligand_vectors(shells) if len(segment) >= FEWEST_FRAMES]
     if not long_enough:
         raise InputError(
-            "--ligands", shells.n, problem=f": no {centre} keeps so many hydrogens for {FEWEST_FRAMES} frames",
+            "--ligands", shells.n, problem=f"hydrogens: no {centre} keeps so many for {FEWEST_FRAMES} frames",
             allowed="the number that its shells have", hint="a crystal whose anions fall apart has none to follow",
         )  # fmt: skip
     tracks = {name: [track(vectors, isomers) for _, vectors in long_enough] for name, isomers in every.items()}

@@ -167,7 +167,7 @@ def _first_owners(
     if shared.any() or len(set(counts.tolist())) > 1:
         problem = "share a hydrogen" if shared.any() else f"have {', '.join(map(str, sorted(set(counts.tolist()))))}"
         raise InputError(
-            "--centre", centre, problem=f": centres {problem} in the first frame",
+            "--centre", centre, problem=f"has centres that {problem} in the first frame",
             allowed="shells of the same number of hydrogens, none shared",
             hint="start from a relaxed structure, or say how many hydrogens each has",
         )  # fmt: skip
