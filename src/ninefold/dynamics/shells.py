@@ -283,6 +283,8 @@ class _Following:
         length = len(segment)
         start = self._beside if segment.first else 0
         end = length if segment.first + length == self._frame else length - self._beside
+        if (start, end) == (0, length):
+            return segment
         kept = segment.vectors[start : max(start, end)]
         self._incomplete += length - len(kept)
         return Segment(segment.centre, segment.ligands, segment.first + start, [kept])
