@@ -178,6 +178,8 @@ def test_errors_on_frames_are_the_planted_ones(tmp_path: Path) -> None:
     assert found.force_errors == pytest.approx(forces)
     assert found.force_rms == pytest.approx(4 * np.sqrt((forces**2).mean()))
     assert found.frames == (1, 5, 9)
+    # a cosine of 0.05 has 5/4 of the forces of one of 0.04; the other atoms have none
+    assert found.force_shares == {"all": pytest.approx(1.25), "H": pytest.approx(1.25)}
 
 
 def test_killed_between_two_points(tmp_path: Path) -> None:

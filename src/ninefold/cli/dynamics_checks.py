@@ -85,10 +85,17 @@ def frame_sentence(found: FrameChecks, label: str, wanted: int) -> str:
         return f"{text}none could be computed: {found.failed[0][1]}"
     text += (
         f"forces off by {values['force_error_eV_per_A'] * 1000:.0f} meV/Å (their own size "
-        f"{found.force_rms * 1000:.0f}), energies by {values['energy_rms_eV_per_atom'] * 1000:.2f} meV/atom about "
-        f"their mean; {found.core_seconds:.0f} core seconds"
+        f"{found.force_rms * 1000:.0f}{_shares(found)}), energies by "
+        f"{values['energy_rms_eV_per_atom'] * 1000:.2f} meV/atom about their mean; {found.core_seconds:.0f} core seconds"
     )
     return text if not found.failed else f"{text}; {len(found.failed)} failed: {found.failed[0][1]}"
+
+
+def _shares(found: FrameChecks) -> str:
+    if "all" not in found.force_shares:
+        return ""
+    by_element = ", ".join(f"{name} {share:.2f}" for name, share in found.force_shares.items() if name != "all")
+    return f"; the engine's are {found.force_shares['all']:.2f} of them: {by_element}"
 
 
 def print_path_checks(out: Any, rows: list[dict[str, Any]], label: str, check: str) -> None:

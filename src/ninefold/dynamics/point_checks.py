@@ -102,6 +102,9 @@ class FrameChecks:
     """shape (n,), eV/Å, of each frame."""
     force_rms: float
     """Of the check method's force components themselves, eV/Å."""
+    force_shares: dict[str, float]
+    """Element, and `all` -> share of the check method's forces that the engine's have, by least squares through zero;
+    below one the engine is too soft."""
     failed: tuple[tuple[int, str], ...]
     """Frame and reason."""
     core_seconds: float
@@ -115,6 +118,7 @@ class FrameChecks:
             "energy_rms_eV_per_atom": float(np.sqrt((self.energy_errors**2).mean())) if known else None,
             "force_error_eV_per_A": float(np.sqrt((self.force_errors**2).mean())) if known else None,
             "force_rms_eV_per_A": self.force_rms if known else None,
+            "force_shares": self.force_shares,
             "failed": [{"frame": frame, "error": error} for frame, error in self.failed],
             "core_seconds": self.core_seconds,
         }  # fmt: skip
@@ -248,6 +252,7 @@ def check_frames(
         The comparison; None where it was ended early.
     """
     frames, energies, errors, squares, failed, seconds = [], [], [], [], [], 0.0
+    products: dict[str, np.ndarray] = {}
     for done, (number, atoms) in enumerate(geometries):
         if notify is not None:
             notify(done, total)
@@ -263,10 +268,16 @@ def check_frames(
         energies.append((energy - point.energy_eV) / len(atoms))
         errors.append(force_error(forces, point.forces))
         squares.append(float((point.forces**2).mean()))
+        for name in ("all", *dict.fromkeys(atoms.get_chemical_symbols())):
+            some = [symbol == name or name == "all" for symbol in atoms.get_chemical_symbols()]
+            both = [(forces[some] * point.forces[some]).sum(), (point.forces[some] ** 2).sum()]
+            products[name] = products.get(name, 0) + np.array(both)
     off = np.array(energies)
     return FrameChecks(
         tuple(frames), off - off.mean() if len(off) else off, np.array(errors),
-        float(np.sqrt(np.mean(squares))) if squares else 0.0, tuple(failed), seconds,
+        float(np.sqrt(np.mean(squares))) if squares else 0.0,
+        {name: float(product / square) for name, (product, square) in products.items() if square > 0},
+        tuple(failed), seconds,
     )  # fmt: skip
 
 
