@@ -86,7 +86,8 @@ def frame_sentence(found: FrameChecks, label: str, wanted: int) -> str:
     text += (
         f"forces off by {values['force_error_eV_per_A'] * 1000:.0f} meV/Å (their own size "
         f"{found.force_rms * 1000:.0f}{_shares(found)}), energies by "
-        f"{values['energy_rms_eV_per_atom'] * 1000:.2f} meV/atom about their mean; {found.core_seconds:.0f} core seconds"
+        f"{values['energy_rms_eV_per_atom'] * 1000:.2f} meV/atom about their mean; "
+        f"{found.core_seconds:.0f} core seconds"
     )
     return text if not found.failed else f"{text}; {len(found.failed)} failed: {found.failed[0][1]}"
 
