@@ -167,6 +167,7 @@ def sites_of(named: str, moved: Sequence[Displacements], trajectories: Sequence[
 def _barriers(found: Sequence[JumpAnalysis]) -> tuple[list[tuple[str | None, str | None, Arrhenius]], str]:
     """Of all jumps, and of each pair of kinds; and why there is none."""
     from ninefold.dynamics.jumps import jump_barrier
+    from ninefold.dynamics.rates import why_none
     from ninefold.errors import InputError
 
     if len({one.temperature_K for one in found}) < 2:
@@ -179,8 +180,7 @@ def _barriers(found: Sequence[JumpAnalysis]) -> tuple[list[tuple[str | None, str
             fits.append((start, end, jump_barrier(found, start, end)))
         except InputError as error:
             if start is None:
-                needed = f"; {error.allowed} are needed" if error.field == "temperatures" else ""
-                unresolved = f"No barrier: {error.value}{needed}; {error.hint}"
+                unresolved = f"No barrier: {why_none(error)}"
     return fits, unresolved
 
 

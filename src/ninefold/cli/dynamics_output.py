@@ -180,7 +180,7 @@ def _exchange(found: Pseudorotation) -> str:
 
     number = counted(found.exchanges)
     of_hydride = f", {number.of_hydride} of hydride ions into a shell" if number.of_hydride else ""
-    as_h2 = f", of these {2 * found.h2_molecules} as H2" if found.h2_molecules else ""
+    as_h2 = f"; {2 * found.h2_molecules} hydrogens of no shell are H2 at the end" if found.h2_molecules else ""
     return f"{number.to_other} to another centre, {number.back} back{of_hydride}, {number.free} left free{as_h2}"
 
 

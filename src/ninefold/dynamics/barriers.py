@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scipy.stats import t as student_t
 
 from ninefold.dynamics.extrapolation import Resolved, arrhenius
-from ninefold.dynamics.rates import CLEAR_SEPARATION, CONFIDENCE, ROOM_K, Arrhenius, are_enough, fit_arrhenius
+from ninefold.dynamics.rates import CLEAR_SEPARATION, CONFIDENCE, ROOM_K, Arrhenius, are_enough, fit_arrhenius, why_none
 from ninefold.dynamics.slopes import Interval
 from ninefold.errors import InputError
 from ninefold.plain_values import plain_values
@@ -76,12 +76,12 @@ def barriers_of(analyses: Sequence[DynamicsAnalysis]) -> Barriers:
         fit, by_anion = barrier(analyses), barriers_by_anion(analyses)
         notes += barrier_notes(analyses)
     except InputError as error:
-        problems.append(f"No barrier of the permutations: {_why(error)}")
+        problems.append(f"No barrier of the permutations: {why_none(error)}")
     try:
         of_turns = turn_barrier(analyses)
     except InputError as error:
         if any(one.pseudorotation.turns for one in analyses):
-            problems.append(f"No barrier of the turns of the whole: {_why(error)}")
+            problems.append(f"No barrier of the turns of the whole: {why_none(error)}")
     if any(one.pseudorotation.temperature_K is None for one in analyses):
         return Barriers(fit, by_anion, of_turns, notes=tuple(notes), problems=tuple(problems))
     if (problem := site_exchange_problem(analyses)) is not None:
@@ -93,13 +93,6 @@ def barriers_of(analyses: Sequence[DynamicsAnalysis]) -> Barriers:
         fit, by_anion, of_turns, site_exchange_barriers(analyses), relaxation_barriers(analyses), tuple(notes),
         tuple(problems),
     )  # fmt: skip
-
-
-def _why(error: InputError) -> str:
-    if error.value is None:
-        return str(error)
-    needed = f"; {error.allowed} are needed" if error.field == "temperatures" else ""
-    return f"{error.value}{needed}; {error.hint}"
 
 
 def barrier(analyses: Sequence[DynamicsAnalysis], group: int | None = None) -> Arrhenius:

@@ -27,8 +27,6 @@ LEAST_INSIDE = 0.5
 """Share of the time in cores, below which the sites are not where the ions are."""
 MOST_SHARED = 0.02
 """Share of a site's time with two ions on it, above which sites are not separate places."""
-
-
 FEWEST_FRAMES = 100
 """Below, there is no density whose maxima are sites."""
 

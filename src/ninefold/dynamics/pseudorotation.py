@@ -77,7 +77,7 @@ class Pseudorotation:
     exchanges: tuple[Exchange, ...]
     h2_frames: int
     h2_molecules: int
-    """Pairs of hydrogens that have left and are within 1.0 Å at the end."""
+    """Pairs of hydrogens of no shell that are within 1.0 Å at the end."""
     incomplete_frames: int
     vibration_amplitude: float
     """Root mean square deviation of a ligand's direction from its vertex, per direction, in units of M-H."""

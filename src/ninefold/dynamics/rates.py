@@ -121,6 +121,18 @@ def are_enough(temperatures: Sequence[float], rates: Sequence[Rate]) -> bool:
     return len(often) > 1
 
 
+def why_none(error: InputError) -> str:
+    """Why there is no barrier, for people.
+
+    Args:
+        error: Of a fit, or of what went into it.
+    """
+    if error.value is None:
+        return str(error)
+    needed = f"; {error.allowed} are needed" if error.field == "temperatures" else ""
+    return f"{error.value}{needed}; {error.hint}"
+
+
 def fit_arrhenius(temperatures: Sequence[float], rates: Sequence[Rate]) -> Arrhenius:
     """Barrier and prefactor by the likelihood of the counts.
 

@@ -131,7 +131,8 @@ def state(folder: Path) -> RunState:
     if not kinetic:
         return RunState(0, 0.0, {}, float("nan"))
     values = np.concatenate(kinetic)
-    settled, _ = _equilibrium(folder, described, 0, done)
+    energies = np.concatenate([piece["energies"] for piece in pieces])
+    settled = equilibrated(energies)
     mean = values[settled:].mean(axis=0)
     counts = np.array([(species == name).sum() for name in names])
     box = None
@@ -140,7 +141,7 @@ def state(folder: Path) -> RunState:
         box = breathing(cells, pressures, settings.pressure_GPa)
     return RunState(
         done, time_ps, dict(zip(names, mean.tolist(), strict=True)), float((mean * counts).sum() / counts.sum()),
-        settled, tuple(_equilibrium(folder, described, settled, done)[1]), box,
+        settled, tuple(_equilibrium_notes(described, energies[settled:], values[settled:])), box,
     )  # fmt: skip
 
 
@@ -181,8 +182,12 @@ def read_run(folder: Path, choice: FrameChoice = ALL_FRAMES) -> Trajectory:
 
     # the isotope is a mass of the run, and H in its file
     species = tuple(settings.isotope if symbol == "H" else symbol for symbol in described["species"])
-    settled, notes = _equilibrium(folder, described, skip, last)
-    if notes and settled:
+    pieces = list(_read(folder, last, ("energies", "temperatures")))
+    energies, temperatures = (
+        np.concatenate([piece[name] for piece in pieces])[skip:last] for name in ("energies", "temperatures")
+    )
+    notes = _equilibrium_notes(described, energies, temperatures)
+    if notes and (settled := equilibrated(energies)):
         notes.append(f"its energy settles in {settled} frames: --skip {skip + settled} leaves them out")
     whole = Trajectory(
         species, settings.save_every * settings.time_step_fs, read, settings.temperature_K,
@@ -204,19 +209,12 @@ def _forces(folder: Path, described: dict[str, Any], last: int) -> ForceSource |
     return ForceSource.model_validate(described["forces"]).checked_by(None if checks is None else checks.until(last))
 
 
-def _equilibrium(folder: Path, described: dict[str, Any], skip: int, last: int) -> tuple[int, list[str]]:
-    """Frames after `skip` that most independent values are left without, and what is wrong with those up to `last`."""
+def _equilibrium_notes(described: dict[str, Any], energies: np.ndarray, temperatures: np.ndarray) -> list[str]:
+    """What is wrong with frames of a run: energies (f,), eV, and temperatures (f, n_species), K."""
     settings = RunSettings.model_validate(described["settings"])
-    pieces = list(_read(folder, last, ("energies", "temperatures")))
-    energies, temperatures = (
-        np.concatenate([piece[name] for piece in pieces])[skip:last] for name in ("energies", "temperatures")
-    )
-    species = list(dict.fromkeys(described["species"]))
+    names = list(dict.fromkeys(described["species"]))
     step_ps = settings.save_every * settings.time_step_fs / 1000
-    notes = thermostat_notes(
-        species, temperatures, settings.temperature_K, energies, step_ps, len(described["species"])
-    )
-    return equilibrated(energies), notes
+    return thermostat_notes(names, temperatures, settings.temperature_K, energies, step_ps, len(described["species"]))
 
 
 def _exploded(folder: Path, last: int) -> list[str]:

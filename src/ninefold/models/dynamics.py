@@ -86,8 +86,8 @@ class AtTemperature(BaseModel):
     lab_tau_ps: float | None = None
     """Mean relaxation time of second-rank correlation, where it decays in the run."""
     order_parameter: float | None = None
-    """Share of its start to which C2 of M-H falls in the lab frame, S² of NMR: 1 of ligands that stay, 0 of an anion
-    that turns to any direction. None where the run is too short to tell."""
+    """Share of its start to which C2 of M-H falls in the lab frame, S² of NMR: 0 of an anion that turns to any
+    direction. None where it does not decay in the run: of ligands that stay, and of a run that is too short."""
     body_tau_ps: float | None = None
     passage_barrier: float | None = None
     """meV, free energy in the middle between two isomers."""
