@@ -182,10 +182,10 @@ def test_a_cell_that_breathes_moves_no_atom(tmp_path: Path) -> None:
 def test_a_pressure_that_is_not_the_one_that_was_set_is_told() -> None:
     cells = np.broadcast_to(np.eye(3) * 5, (400, 3, 3))
     pressures = np.random.default_rng(0).normal(1.3, 0.5, 400)
-    assert "1.28 GPa instead of 1 GPa" in breathing(cells, pressures, 1.0).notes[0]
-    assert not breathing(cells, pressures, 1.3).notes
+    assert "1.28 GPa instead of 1 GPa" in breathing(cells, pressures, 1.0, 1.0).notes[0]
+    assert not breathing(cells, pressures, 1.3, 1.0).notes
     growing = np.eye(3) * np.linspace(5.0, 5.2, 400)[:, None, None]
-    assert "drifts" in breathing(growing, pressures, 1.3).notes[0]
+    assert "drifts" in breathing(growing, pressures, 1.3, 1.0).notes[0]
 
 
 def test_what_is_refused(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def run_of(kelvin: float, replica: int, turns: int) -> tuple[Settled, DynamicsAn
         vectors[start:] = places[assignment]
     made = replace(crystal([M_H * (vectors + vibration(FRAMES, 4, 0.06, rng, 10))]), temperature_K=kelvin)
     steady = np.zeros(FRAMES)
-    return Settled(kelvin, replica, made, 0, steady, np.full((FRAMES, 2), kelvin), None), analyse(made, "Re")
+    return Settled(kelvin, replica, made, 0, steady, np.full((FRAMES, 2), kelvin), None, 1.0), analyse(made, "Re")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,9 @@ def run_of(kelvin: float, replica: int, moves: bool = True) -> tuple[Settled, in
     seed = round(kelvin) + replica
     made = planted({"A": rate, "B": rate}, FRAMES, IONS, 0.2, kelvin, seed)
     steady = np.zeros(FRAMES)
-    return Settled(kelvin, replica, made.trajectory, 0, steady, np.full((FRAMES, 2), kelvin), None), len(made.jumps)
+    return Settled(kelvin, replica, made.trajectory, 0, steady, np.full((FRAMES, 2), kelvin), None, 1.0), len(
+        made.jumps
+    )
 
 
 @pytest.fixture(scope="module")

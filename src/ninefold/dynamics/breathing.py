@@ -44,13 +44,14 @@ def correlated_mean(values: np.ndarray) -> tuple[Interval, float]:
     return Interval(mean, mean - half, mean + half), error
 
 
-def breathing(cells: np.ndarray, pressures: np.ndarray, set_GPa: float) -> Breathing:
+def breathing(cells: np.ndarray, pressures: np.ndarray, set_GPa: float, memory: float) -> Breathing:
     """Mean volume and pressure of a run.
 
     Args:
         cells: shape (f, 3, 3), Å, of each frame.
         pressures: shape (f,), GPa.
         set_GPa: Of the barostat.
+        memory: Frames in which the barostat makes the cell's velocity forget itself.
     """
     volumes = np.abs(np.linalg.det(cells))
     skipped = equilibrated(volumes)
@@ -59,7 +60,7 @@ def breathing(cells: np.ndarray, pressures: np.ndarray, set_GPa: float) -> Breat
     notes = []
     if abs(pressure.value - set_GPa) > max(LARGEST_ERROR_GPA, 3 * off_by):
         notes.append(f"the mean pressure is {pressure.value:.2f} GPa instead of {set_GPa:g} GPa")
-    found = drift(volumes[skipped:], 1.0)
+    found = drift(volumes[skipped:], 1.0, memory)
     if found is not None and found.is_significant and abs(found.per_ps) * (len(volumes) - skipped) > 2 * error:
         notes.append("the volume still drifts: the run is too short for its mean")
     return Breathing(volume, pressure, set_GPa, skipped, tuple(notes))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DEUTERIUM = 2.014
 """u."""
+FRICTION_PER_PS = 1.0
+"""Of the thermostat where nothing is said: weak beside all vibrations."""
 HOTTEST = 5.0
 """A run whose temperature exceeds the thermostat's by this factor has exploded."""
 WIDEST = 2.0
@@ -45,7 +47,7 @@ class RunSettings(Settings):
     """Of the integrator; M-H stretching modes have periods of 17 fs."""
     save_every: int = Field(default=10, ge=1, le=10_000)
     """Steps between two frames that are kept."""
-    friction_per_ps: float = Field(default=1.0, gt=0, le=1000)
+    friction_per_ps: float = Field(default=FRICTION_PER_PS, gt=0, le=1000)
     """Of the thermostat: velocities forget themselves in its inverse."""
     isotope: Literal["H", "D"] = "H"
     """Mass of the hydrogens."""
@@ -129,11 +131,15 @@ class Propagation:
             barostat,
         )  # fmt: skip
 
-    def piece(self, count: int) -> dict[str, np.ndarray]:
+    def piece(self, count: int, before: int = 0) -> dict[str, np.ndarray]:
         """The next frames: `positions`, `energies` and `temperatures` as in `ninefold.dynamics.pieces.Piece`.
 
         At constant pressure `cells`, shape (f, 3, 3), Å, and `pressures`, shape (f,), GPa, with the part of the
         velocities, too.
+
+        Args:
+            count: Of frames.
+            before: Frames of the run before these, for the message of a run that explodes.
 
         Raises:
             InputError: if the run explodes.
@@ -143,7 +149,7 @@ class Propagation:
             self._is_new = False
         if self._dynamics is None:
             self._dynamics = self._made()
-        return _piece(self._dynamics, self.atoms, self._settings, count, self._start_volume)
+        return _piece(self._dynamics, self.atoms, self._settings, range(before, before + count), self._start_volume)
 
     def _made(self) -> Any:
         """ASE's dynamics, where the run stands."""
@@ -186,21 +192,22 @@ def _thermalise(atoms: Atoms, temperature: float, generator: np.random.Generator
 
 
 def _piece(
-    dynamics: Any, atoms: Atoms, settings: RunSettings, count: int, start_volume: float
+    dynamics: Any, atoms: Atoms, settings: RunSettings, numbers: range, start_volume: float
 ) -> dict[str, np.ndarray]:
     names = list(dict.fromkeys(atoms.get_chemical_symbols()))
     symbols = np.array(atoms.get_chemical_symbols())
+    count = len(numbers)
     positions = np.empty((count, len(atoms), 3), dtype=np.float32)
     energies, temperatures = np.empty(count), np.empty((count, len(names)))
     cells, pressures = np.empty((count, 3, 3)), np.empty(count)
-    for frame in range(count):
+    for frame, number in enumerate(numbers):
         dynamics.run(settings.save_every)
         kinetic = (atoms.get_momenta() ** 2).sum(axis=1) / 2 / atoms.get_masses()
         per_species = [2 * kinetic[symbols == name].mean() / 3 / BOLTZMANN for name in names]
         hottest = max(per_species)
         if not np.isfinite(atoms.positions).all() or not hottest < HOTTEST * settings.temperature_K + 1000:
             raise ExplodedError(
-                "dynamics", f"{hottest:.0f} K", problem=f"the run exploded, {frame} frames into a piece",
+                "dynamics", f"{hottest:.0f} K", problem=f"the run exploded after frame {number}",
                 allowed=f"temperatures near {settings.temperature_K:g} K",
                 hint="relax the structure first, take a shorter time step, or another engine",
             )  # fmt: skip
@@ -211,7 +218,7 @@ def _piece(
         )
         if settings.pressure_GPa is not None:
             cells[frame], pressures[frame] = atoms.cell.array, _pressure(atoms)
-            _check_volume(float(atoms.get_volume()), start_volume, frame)
+            _check_volume(float(atoms.get_volume()), start_volume, number)
     found: dict[str, np.ndarray] = {"positions": positions, "energies": energies, "temperatures": temperatures}
     return found if settings.pressure_GPa is None else found | {"cells": cells, "pressures": pressures}
 
@@ -223,10 +230,10 @@ def _pressure(atoms: Atoms) -> float:
     return -float(np.trace(atoms.get_stress(voigt=False, include_ideal_gas=True))) / 3 / units.GPa
 
 
-def _check_volume(volume: float, start: float, frame: int) -> None:
+def _check_volume(volume: float, start: float, number: int) -> None:
     if not start / WIDEST < volume < start * WIDEST:
         raise ExplodedError(
-            "dynamics", f"{volume:.0f} Å3", problem=f"the cell does not hold, {frame} frames into a piece",
+            "dynamics", f"{volume:.0f} Å3", problem=f"the cell does not hold after frame {number}",
             allowed=f"{start / WIDEST:.0f} to {start * WIDEST:.0f} Å3, within a factor of {WIDEST:g} of the start",
             hint="another pressure or engine; relax the cell first",
         )  # fmt: skip

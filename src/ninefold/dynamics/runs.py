@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def run(
     while done < frames and not (stop is not None and stop()):
         count = min(frames_per_piece, frames - done)
         try:
-            piece = propagation.piece(count)
+            piece = propagation.piece(count, done)
         except ExplodedError as error:
             reason = {"after_frames": done, "reason": f"{error.value}: {error.problem}"}
             write_atomically(folder / EXPLODED_FILE, json.dumps(reason, indent=1).encode())
@@ -138,7 +139,7 @@ def state(folder: Path) -> RunState:
     box = None
     if settings.pressure_GPa is not None:
         cells, pressures = (np.concatenate([piece[name] for piece in pieces]) for name in ("cells", "pressures"))
-        box = breathing(cells, pressures, settings.pressure_GPa)
+        box = breathing(cells, pressures, settings.pressure_GPa, settings.barostat_ps / time_ps * done)
     return RunState(
         done, time_ps, dict(zip(names, mean.tolist(), strict=True)), float((mean * counts).sum() / counts.sum()),
         settled, tuple(_equilibrium_notes(described, energies[settled:], values[settled:])), box,
@@ -212,9 +213,12 @@ def _forces(folder: Path, described: dict[str, Any], last: int) -> ForceSource |
 def _equilibrium_notes(described: dict[str, Any], energies: np.ndarray, temperatures: np.ndarray) -> list[str]:
     """What is wrong with frames of a run: energies (f,), eV, and temperatures (f, n_species), K."""
     settings = RunSettings.model_validate(described["settings"])
-    names = list(dict.fromkeys(described["species"]))
+    counts = Counter(described["species"])
     step_ps = settings.save_every * settings.time_step_fs / 1000
-    return thermostat_notes(names, temperatures, settings.temperature_K, energies, step_ps, len(described["species"]))
+    return thermostat_notes(
+        list(counts), temperatures, settings.temperature_K, energies, step_ps, list(counts.values()),
+        1 / settings.friction_per_ps,
+    )  # fmt: skip
 
 
 def _exploded(folder: Path, last: int) -> list[str]:

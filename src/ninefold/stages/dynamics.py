@@ -186,7 +186,7 @@ class Run:
         start = time.process_time()
         content, error = None, None
         try:
-            frames = self._propagation.piece(self._frames)
+            frames = self._propagation.piece(self._frames, self._number * self._frames)
             checks = self._checked(frames["positions"])
         except InputError as problem:
             error = f"{problem.value} {problem.problem}"

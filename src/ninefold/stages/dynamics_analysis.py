@@ -28,7 +28,7 @@ from ninefold.stages.dynamics_law import (
     rate_interval,
     tau_of,
 )
-from ninefold.stages.dynamics_runs import RunOf, Settled, thermostat_notes, together
+from ninefold.stages.dynamics_runs import RunOf, Settled, equilibrium_notes, together
 from ninefold.stages.stage import Counts, StageResult
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def analyse(asked: Asked, runs: Sequence[RunOf], read: Callable[[str], bytes]) -
         ions, squares = _transport(asked, some, warnings)
         if found:
             rates[kelvin] = combined([one.pseudorotation.permutation_rate for one in found])
-        warnings += thermostat_notes(some)
+        warnings += equilibrium_notes(some)
         temperatures.append(_at_temperature(some, found, ions, rates.get(kelvin)))
         curves.append(curves_of(kelvin, found, squares))
     warnings += dict.fromkeys(
@@ -190,7 +190,7 @@ def _at_temperature(
     species = np.array(runs[0].trajectory.species)
     means = np.mean([run.temperatures.mean(axis=0) for run in runs], axis=0)
     counts = np.array([(species == name).sum() for name in runs[0].species])
-    drifts = [one for run in runs if (one := drift(run.energies, step)) is not None]
+    drifts = [one for run in runs if (one := drift(run.energies, step, run.memory_ps)) is not None]
     values: dict[str, Any] = {
         "temperature_K": runs[0].temperature_K, "replicas": len(runs),
         "length_ps": sum(len(run.energies) for run in runs) * step,

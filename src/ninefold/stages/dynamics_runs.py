@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ninefold.dynamics.checks import Checks, collected
-from ninefold.dynamics.equilibration import equilibrated
-from ninefold.dynamics.equilibration import thermostat_notes as notes_of_one
+from ninefold.dynamics.equilibration import equilibrated, thermostat_notes
 from ninefold.dynamics.pieces import decode_piece
+from ninefold.dynamics.propagation import FRICTION_PER_PS
 from ninefold.dynamics.trajectory import Frames, Trajectory
 from ninefold.stages.dynamics_law import MILLI
 
@@ -47,6 +48,8 @@ class Settled:
     """shape (f, species), K."""
     checks: Checks | None
     """What the teacher of a distilled potential found, in the frames that are left out too."""
+    memory_ps: float
+    """In which energies forget themselves: the inverse friction of the thermostat."""
 
     @classmethod
     def of(cls, run: RunOf, read: Callable[[str], bytes]) -> Settled:
@@ -71,6 +74,7 @@ class Settled:
         return cls(
             run.temperature_K, run.replica, trajectory, skip, energies[skip:], kelvins,
             collected([piece.checks or {} for piece in pieces]),
+            1 / run.pieces[0].settings.get("friction_per_ps", FRICTION_PER_PS),
         )  # fmt: skip
 
     @property
@@ -84,15 +88,17 @@ class Settled:
         return list(dict.fromkeys(self.trajectory.species))
 
 
-def thermostat_notes(runs: Sequence[Settled]) -> list[str]:
+def equilibrium_notes(runs: Sequence[Settled]) -> list[str]:
     """Temperatures that are not the thermostat's, and energies that drift."""
-    return [
-        f"{run.trajectory.source}: {note}"
-        for run in runs
-        for note in notes_of_one(
-            run.species, run.temperatures, run.temperature_K, run.energies, run.step_ps, len(run.trajectory.species)
-        )
-    ]
+    notes = []
+    for run in runs:
+        counts = Counter(run.trajectory.species)
+        of_run = thermostat_notes(
+            list(counts), run.temperatures, run.temperature_K, run.energies, run.step_ps, list(counts.values()),
+            run.memory_ps,
+        )  # fmt: skip
+        notes += [f"{run.trajectory.source}: {note}" for note in of_run]
+    return notes
 
 
 def together(runs: Sequence[Settled]) -> Checks | None:
