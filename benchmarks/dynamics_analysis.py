@@ -17,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 
 from ninefold.dynamics.analysis import analyse
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.trajectory import Frames, Trajectory
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.trajectories.trajectory import Frames, Trajectory
 
 ANIONS = 8
 CHUNK = 1000

@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from ninefold.dynamics.cation_sites import crystal_sites, density_sites
-from ninefold.dynamics.density import periodic_density
-from ninefold.dynamics.displacements import unwrap
-from ninefold.dynamics.equivalence import framework
-from ninefold.dynamics.jumps import analyse_jumps
-from ninefold.dynamics.pockets import merge_tree
-from ninefold.dynamics.trajectory import in_memory
+from ninefold.dynamics.anions.equivalence import framework
+from ninefold.dynamics.density.grid import periodic_density
+from ninefold.dynamics.density.pockets import merge_tree
+from ninefold.dynamics.trajectories.displacements import unwrap
+from ninefold.dynamics.trajectories.trajectory import in_memory
+from ninefold.dynamics.transport.cation_sites import crystal_sites, density_sites
+from ninefold.dynamics.transport.jumps import analyse_jumps
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "dynamics"))
 from planted_jumps import EDGE, STEP_FS, planted  # of the tests

@@ -9,7 +9,7 @@ import pytest
 import results_sample
 from test_paths import _anion
 
-from ninefold.dynamics.runs import RunSettings, run
+from ninefold.dynamics.simulation.runs import RunSettings, run
 from ninefold.store import open_store
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"

@@ -11,7 +11,7 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from ase.neighborlist import neighbor_list
 
-from ninefold.dynamics.labels import LabelledFrame
+from ninefold.dynamics.potentials.labels import LabelledFrame
 
 MIDDLES = np.linspace(0.8, 4.2, 24)
 WIDTH = 0.2

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.trajectory import Trajectory, in_memory
+from ninefold.dynamics.trajectories.trajectory import Trajectory, in_memory
 
 EDGE = 5.0
 """Å, of the cubic cell; the trajectory has eight of them. Sites A on corners, B on middles, Mo on edges."""

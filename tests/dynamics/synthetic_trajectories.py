@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from ninefold.dynamics.trajectory import Trajectory, in_memory
+from ninefold.dynamics.trajectories.trajectory import Trajectory, in_memory
 from ninefold.structures.polyhedra import polyhedra
 
 M_H = 1.68

@@ -15,10 +15,10 @@ from synthetic_trajectories import Plan, crystal, shell
 
 from ninefold.cli.dynamics_output import print_relaxation
 from ninefold.dynamics.analysis import DynamicsAnalysis, analyse
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.anions.relaxation import relaxation
 from ninefold.dynamics.barriers import Barriers, barriers_of, relaxation_barriers, relaxation_problem
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.rates import BOLTZMANN
-from ninefold.dynamics.relaxation import relaxation
+from ninefold.dynamics.statistics.rates import BOLTZMANN
 
 BARRIER = 0.050
 RATES = {kelvin: 4 * np.exp(-BARRIER / BOLTZMANN / kelvin) for kelvin in (300.0, 450.0)}

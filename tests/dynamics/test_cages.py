@@ -9,11 +9,11 @@ from synthetic_trajectories import M_H, Plan, ideal, shell
 
 from campaign_run import ninefold
 from ninefold.dynamics.analysis import analyse
-from ninefold.dynamics.cages import with_cages
-from ninefold.dynamics.inherent_structures import shell_states, with_centres
-from ninefold.dynamics.quenches import Quench
-from ninefold.dynamics.surfaces import SurfaceSettings, surfaces_of
-from ninefold.dynamics.trajectory import in_memory
+from ninefold.dynamics.anions.cages import with_cages
+from ninefold.dynamics.density.surfaces import SurfaceSettings, surfaces_of
+from ninefold.dynamics.minima.inherent_structures import shell_states, with_centres
+from ninefold.dynamics.minima.quenches import Quench
+from ninefold.dynamics.trajectories.trajectory import in_memory
 from ninefold.errors import InputError
 
 B_B, B_H = 1.70, 2.90

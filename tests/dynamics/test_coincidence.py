@@ -9,16 +9,16 @@ import pytest
 from scipy.stats import kstest
 from synthetic_trajectories import M_H, SPACING, Plan, shell
 
-from ninefold.dynamics.cation_sites import density_sites
-from ninefold.dynamics.coincidence import SHIFTS, Coincidence, Timed, coincidence
-from ninefold.dynamics.displacements import unwrap
-from ninefold.dynamics.equivalence import framework
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.jumps import analyse_jumps
-from ninefold.dynamics.paddle_wheel import paddle_wheel
-from ninefold.dynamics.pseudorotation import analyse_shells
-from ninefold.dynamics.site_exchange import SiteExchange, SiteExchanges
-from ninefold.dynamics.trajectory import in_memory
+from ninefold.dynamics.anions.equivalence import framework
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.anions.pseudorotation import analyse_shells
+from ninefold.dynamics.anions.site_exchange import SiteExchange, SiteExchanges
+from ninefold.dynamics.trajectories.displacements import unwrap
+from ninefold.dynamics.trajectories.trajectory import in_memory
+from ninefold.dynamics.transport.cation_sites import density_sites
+from ninefold.dynamics.transport.coincidence import SHIFTS, Coincidence, Timed, coincidence
+from ninefold.dynamics.transport.jumps import analyse_jumps
+from ninefold.dynamics.transport.paddle_wheel import paddle_wheel
 
 CELL = np.eye(3) * 20.0
 LENGTH = 200.0

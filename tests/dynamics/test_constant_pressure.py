@@ -19,11 +19,11 @@ from ase.io import write
 from typer.testing import CliRunner
 
 from ninefold.cli.main import command_line
-from ninefold.dynamics.breathing import breathing
-from ninefold.dynamics.displacements import unwrap
-from ninefold.dynamics.propagation import Propagation
-from ninefold.dynamics.runs import RunSettings, read_run, run, state
-from ninefold.dynamics.trajectory import FrameChoice
+from ninefold.dynamics.simulation.breathing import breathing
+from ninefold.dynamics.simulation.propagation import Propagation
+from ninefold.dynamics.simulation.runs import RunSettings, read_run, run, state
+from ninefold.dynamics.trajectories.displacements import unwrap
+from ninefold.dynamics.trajectories.trajectory import FrameChoice
 from ninefold.errors import InputError
 
 SQUEEZED = RunSettings(temperature_K=300.0, time_step_fs=2.0, save_every=2, pressure_GPa=5.0, barostat_ps=0.1)
@@ -133,7 +133,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; import sys; sys.path.insert(0, sys.argv[2])\n"
         "from test_constant_pressure import SQUEEZED, _copper\n"
-        "from ninefold.dynamics.runs import run\n"
+        "from ninefold.dynamics.simulation.runs import run\n"
         "run(_copper(), SQUEEZED, Path(sys.argv[1]), 120, 'emt', frames_per_piece=5)\n"
     )
     folder = tmp_path / "killed"

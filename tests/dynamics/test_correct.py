@@ -16,16 +16,16 @@ from ase.io import read, write
 from pair_student import MIDDLES, ExactPairTrainer, PairCalculator
 from test_paths import Repelling, _anion
 
-from ninefold.dynamics.anion_sites import sites
-from ninefold.dynamics.check_labels import CheckLabel, read_check_labels
-from ninefold.dynamics.corrected import CorrectedEngine
-from ninefold.dynamics.correction import correct
-from ninefold.dynamics.correction_errors import Difference, error_row, folds_of, reason_against, zero_of
-from ninefold.dynamics.distil_settings import Teacher
-from ninefold.dynamics.labels import LabelledFrame
-from ninefold.dynamics.paths import barrier
-from ninefold.dynamics.permutations import ways
-from ninefold.dynamics.single_points import SinglePoints
+from ninefold.dynamics.anions.permutations import ways
+from ninefold.dynamics.anions.sites import sites
+from ninefold.dynamics.paths.barrier import barrier
+from ninefold.dynamics.potentials.check_labels import CheckLabel, read_check_labels
+from ninefold.dynamics.potentials.corrected import CorrectedEngine
+from ninefold.dynamics.potentials.correction import correct
+from ninefold.dynamics.potentials.correction_errors import Difference, error_row, folds_of, reason_against, zero_of
+from ninefold.dynamics.potentials.distil_settings import Teacher
+from ninefold.dynamics.potentials.labels import LabelledFrame
+from ninefold.dynamics.second_method.single_points import SinglePoints
 from ninefold.engines import EngineSettings, make_engine
 from ninefold.engines.ase_engine import ASEEngine
 from ninefold.errors import InputError

@@ -9,10 +9,10 @@ import pytest
 from synthetic_trajectories import Plan, crystal, shell
 
 from ninefold.dynamics.analysis import analyse
+from ninefold.dynamics.anions.correlation import fit_stretched, second_rank
+from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.barriers import barrier
-from ninefold.dynamics.correlation import fit_stretched, second_rank
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.rates import (
+from ninefold.dynamics.statistics.rates import (
     BOLTZMANN,
     Rate,
     are_enough,
@@ -199,8 +199,8 @@ def test_a_barrier_planted_in_trajectories_comes_back() -> None:
 @pytest.mark.parametrize("n", [7, 8, 9])
 def test_random_permutations_with_noise_give_their_rate(n: int) -> None:
     """A Poisson process of permutations, two shells, vibration: the number found is the number planned."""
-    from ninefold.dynamics.pseudorotation import analyse_shells
-    from ninefold.dynamics.tracking import SHORTEST_STAY_FS
+    from ninefold.dynamics.anions.pseudorotation import analyse_shells
+    from ninefold.dynamics.anions.tracking import SHORTEST_STAY_FS
 
     rng = np.random.default_rng(n)
     name = {7: "capped octahedron", 8: "square antiprism", 9: "tricapped trigonal prism"}[n]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from ninefold.dynamics.density import Density, body_density, lab_density, smoothed
-from ninefold.dynamics.pockets import connection, merge_tree
-from ninefold.dynamics.rates import BOLTZMANN
-from ninefold.dynamics.trajectory import in_memory
+from ninefold.dynamics.density.grid import Density, body_density, lab_density, smoothed
+from ninefold.dynamics.density.pockets import connection, merge_tree
+from ninefold.dynamics.statistics.rates import BOLTZMANN
+from ninefold.dynamics.trajectories.trajectory import in_memory
 from ninefold.errors import InputError
 
 TEMPERATURE = 300.0

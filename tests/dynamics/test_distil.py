@@ -20,19 +20,19 @@ from pair_student import PairCalculator, PairTrainer
 from test_paths import Repelling, _anion
 
 from ninefold.dynamics.analysis import analyse
-from ninefold.dynamics.anion_sites import sites
-from ninefold.dynamics.checks import LeftGroundError, TeacherCheck
-from ninefold.dynamics.distil import distil
-from ninefold.dynamics.distil_errors import KnownPath, read_paths, reasons_against
-from ninefold.dynamics.distil_settings import DistilSettings, Teacher
-from ninefold.dynamics.environments import newest
-from ninefold.dynamics.forces import ForceSource
-from ninefold.dynamics.labels import Labels
-from ninefold.dynamics.paths import barrier
-from ninefold.dynamics.permutations import ways
-from ninefold.dynamics.runs import RunSettings, read_run, run
-from ninefold.dynamics.trajectory import FrameChoice
-from ninefold.dynamics.transport import transport
+from ninefold.dynamics.anions.permutations import ways
+from ninefold.dynamics.anions.sites import sites
+from ninefold.dynamics.paths.barrier import barrier
+from ninefold.dynamics.potentials.distil import distil
+from ninefold.dynamics.potentials.distil_errors import KnownPath, read_paths, reasons_against
+from ninefold.dynamics.potentials.distil_settings import DistilSettings, Teacher
+from ninefold.dynamics.potentials.environments import newest
+from ninefold.dynamics.potentials.labels import Labels
+from ninefold.dynamics.simulation.runs import RunSettings, read_run, run
+from ninefold.dynamics.trajectories.forces import ForceSource
+from ninefold.dynamics.trajectories.teacher_checks import LeftGroundError, TeacherCheck
+from ninefold.dynamics.trajectories.trajectory import FrameChoice
+from ninefold.dynamics.transport.diffusion import transport
 from ninefold.errors import InputError
 
 QUICK = DistilSettings(temperatures_K=(300.0,), rounds=2, teacher_ps=0.05, student_ps=0.05, tests=2, chosen=2, seed=3)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from ninefold.dynamics.equilibration import drift, equilibrated, inefficiency, thermostat_notes
-from ninefold.dynamics.rates import BOLTZMANN
+from ninefold.dynamics.statistics.equilibration import drift, equilibrated, inefficiency, thermostat_notes
+from ninefold.dynamics.statistics.rates import BOLTZMANN
 
 
 def _process(frames: int, keep: float, seed: int) -> np.ndarray:

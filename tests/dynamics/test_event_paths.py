@@ -11,10 +11,10 @@ from scipy.spatial.transform import Rotation
 from synthetic_trajectories import M_H, Plan, crystal, shell
 
 from ninefold.cli.dynamics_output import print_barrier
-from ninefold.dynamics.event_paths import event_path
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.pseudorotation import analyse_shells
-from ninefold.dynamics.rates import Arrhenius
+from ninefold.dynamics.anions.event_paths import event_path
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.anions.pseudorotation import analyse_shells
+from ninefold.dynamics.statistics.rates import Arrhenius
 
 NAME = "tricapped trigonal prism"
 

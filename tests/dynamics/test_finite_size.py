@@ -12,9 +12,9 @@ import pytest
 from ase import Atoms
 
 from campaign_run import ninefold
-from ninefold.dynamics.finite_size import finite_size
-from ninefold.dynamics.trajectory import Trajectory, in_memory
-from ninefold.dynamics.transport import Transport, transport
+from ninefold.dynamics.trajectories.trajectory import Trajectory, in_memory
+from ninefold.dynamics.transport.diffusion import Transport, transport
+from ninefold.dynamics.transport.finite_size import finite_size
 
 STEP = 0.1
 """ps."""

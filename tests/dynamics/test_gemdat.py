@@ -11,12 +11,12 @@ from planted_jumps import EDGE, STEP_FS, planted
 from pymatgen.core import Element, Lattice, Structure
 
 import dynamics_needs
-from ninefold.dynamics.cation_sites import crystal_sites, density_sites
-from ninefold.dynamics.density import periodic_density
-from ninefold.dynamics.displacements import unwrap
-from ninefold.dynamics.equivalence import framework
-from ninefold.dynamics.jumps import analyse_jumps
-from ninefold.dynamics.pockets import merge_tree
+from ninefold.dynamics.anions.equivalence import framework
+from ninefold.dynamics.density.grid import periodic_density
+from ninefold.dynamics.density.pockets import merge_tree
+from ninefold.dynamics.trajectories.displacements import unwrap
+from ninefold.dynamics.transport.cation_sites import crystal_sites, density_sites
+from ninefold.dynamics.transport.jumps import analyse_jumps
 
 KELVIN = 600.0
 VOXEL = 0.5

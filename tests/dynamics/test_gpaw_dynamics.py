@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import gpaw_needs
 from ninefold.cli.main import command_line
-from ninefold.dynamics.runs import read_run, state
+from ninefold.dynamics.simulation.runs import read_run, state
 from ninefold.engines import EngineSettings, make_engine
 
 pytestmark = pytest.mark.dft

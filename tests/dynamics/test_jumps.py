@@ -14,13 +14,13 @@ from planted_jumps import EDGE, STEP_FS, Planted, planted
 from pymatgen.core import Lattice, Structure
 
 from campaign_run import ninefold
-from ninefold.dynamics.cation_sites import Sites, crystal_sites, density_sites
-from ninefold.dynamics.displacements import unwrap
-from ninefold.dynamics.equivalence import framework
-from ninefold.dynamics.jumps import JumpAnalysis, analyse_jumps, jump_barrier
-from ninefold.dynamics.rates import BOLTZMANN
-from ninefold.dynamics.site_tracking import track_sites
-from ninefold.dynamics.trajectory import in_memory
+from ninefold.dynamics.anions.equivalence import framework
+from ninefold.dynamics.statistics.rates import BOLTZMANN
+from ninefold.dynamics.trajectories.displacements import unwrap
+from ninefold.dynamics.trajectories.trajectory import in_memory
+from ninefold.dynamics.transport.cation_sites import Sites, crystal_sites, density_sites
+from ninefold.dynamics.transport.jumps import JumpAnalysis, analyse_jumps, jump_barrier
+from ninefold.dynamics.transport.site_tracking import track_sites
 from ninefold.errors import InputError
 
 RATES = {"A": 0.25, "B": 0.7}
@@ -126,7 +126,7 @@ def test_attempts_are_the_frequency_of_a_vibration() -> None:
 
 
 def test_jump_diffusion_is_that_of_the_random_walk(made: Planted) -> None:
-    from ninefold.dynamics.transport import transport
+    from ninefold.dynamics.transport.diffusion import transport
 
     found = by_crystal(made)
     squared = 3 / 4 * EDGE**2

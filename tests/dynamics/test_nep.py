@@ -17,14 +17,14 @@ from pair_student import MIDDLES, PairCalculator
 from pymatgen.io.ase import AseAtomsAdaptor
 
 import dynamics_needs
-from ninefold.dynamics.check_labels import read_check_labels
-from ninefold.dynamics.corrected import CorrectedEngine
-from ninefold.dynamics.correction import correct
-from ninefold.dynamics.distil_settings import Teacher
-from ninefold.dynamics.labels import LabelledFrame, Labels
-from ninefold.dynamics.nep import PYTHON_VARIABLE, NEPTrainer
-from ninefold.dynamics.single_points import SinglePoints
-from ninefold.dynamics.students import few_frames_trainer
+from ninefold.dynamics.potentials.check_labels import read_check_labels
+from ninefold.dynamics.potentials.corrected import CorrectedEngine
+from ninefold.dynamics.potentials.correction import correct
+from ninefold.dynamics.potentials.distil_settings import Teacher
+from ninefold.dynamics.potentials.labels import LabelledFrame, Labels
+from ninefold.dynamics.potentials.nep import PYTHON_VARIABLE, NEPTrainer
+from ninefold.dynamics.potentials.students import few_frames_trainer
+from ninefold.dynamics.second_method.single_points import SinglePoints
 from ninefold.engines import EngineSettings, make_engine
 from ninefold.engines.ase_engine import ASEEngine
 from ninefold.errors import MissingDependencyError

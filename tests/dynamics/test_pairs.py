@@ -10,9 +10,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from ninefold.dynamics.labels import LabelledFrame
-from ninefold.dynamics.pairs import PairCalculator, PairTrainer, Terms
-from ninefold.dynamics.students import make_trainer
+from ninefold.dynamics.potentials.labels import LabelledFrame
+from ninefold.dynamics.potentials.pairs import PairCalculator, PairTrainer, Terms
+from ninefold.dynamics.potentials.students import make_trainer
 
 TERMS = Terms.of(PairTrainer.settings, ["Fe", "H"])
 

@@ -10,11 +10,11 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.optimize import BFGS
 
-from ninefold.dynamics.anion_sites import sites
-from ninefold.dynamics.bands import relaxed_band
-from ninefold.dynamics.path_images import interpolated
-from ninefold.dynamics.paths import barrier
-from ninefold.dynamics.permutations import KINDS, read_cycles, way_of, ways
+from ninefold.dynamics.anions.permutations import KINDS, read_cycles, way_of, ways
+from ninefold.dynamics.anions.sites import sites
+from ninefold.dynamics.paths.bands import relaxed_band
+from ninefold.dynamics.paths.barrier import barrier
+from ninefold.dynamics.paths.images import interpolated
 from ninefold.errors import InputError
 from ninefold.structures.polyhedra import polyhedra
 

@@ -20,8 +20,8 @@ from ase.io import write
 from typer.testing import CliRunner
 
 from ninefold.cli.main import command_line
-from ninefold.dynamics.point_checks import alike, check_frames, check_path, equal_times
-from ninefold.dynamics.single_points import SinglePoints
+from ninefold.dynamics.second_method.point_checks import alike, check_frames, check_path, equal_times
+from ninefold.dynamics.second_method.single_points import SinglePoints
 from ninefold.engines.ase_engine import ASEEngine
 from ninefold.engines.base import CalculationError
 from ninefold.errors import InputError
@@ -338,7 +338,7 @@ def test_path_by_a_scaled_potential_has_the_scaled_barrier(tmp_path: Path, monke
     assert row["check"]["check_barrier_eV"] == pytest.approx(1.2 * row["barrier_eV"], rel=1e-4)
     assert values["check_evidence"] == "test"
     [ends] = (tmp_path / "paths").glob("ends-*.xyz")
-    monkeypatch.setattr("ninefold.dynamics.kept_minimum.relax_in_cell", _never)
+    monkeypatch.setattr("ninefold.dynamics.paths.kept_minimum.relax_in_cell", _never)
     again = CliRunner().invoke(command_line("dynamics"), [*command, "--json"], catch_exceptions=False).stdout
     assert json.loads(again) == values
     printed = CliRunner().invoke(command_line("dynamics"), command, catch_exceptions=False).stdout

@@ -13,10 +13,10 @@ from synthetic_trajectories import Plan, crystal, shell
 
 from ninefold.cli.dynamics_output import print_analysis
 from ninefold.dynamics.analysis import analyse
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.pseudorotation import analyse_shells
-from ninefold.dynamics.shells import ExchangeCounts, counted
-from ninefold.dynamics.trajectory import Trajectory, in_memory
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.anions.pseudorotation import analyse_shells
+from ninefold.dynamics.anions.shells import ExchangeCounts, counted
+from ninefold.dynamics.trajectories.trajectory import Trajectory, in_memory
 from ninefold.errors import InputError
 
 AMPLITUDE = 0.06
@@ -56,7 +56,7 @@ def test_a_turn_of_the_whole_is_no_permutation(n: int, name: str) -> None:
 def test_turns_at_several_temperatures_have_a_barrier() -> None:
     """[BH4]-, whose reorientation is what neutrons and NMR see: 10 turns at 300 K, 40 at 600 K, ln 4 of them."""
     from ninefold.dynamics.barriers import barrier, turn_barrier
-    from ninefold.dynamics.rates import BOLTZMANN
+    from ninefold.dynamics.statistics.rates import BOLTZMANN
 
     rng = np.random.default_rng(5)
     runs = []
@@ -208,7 +208,7 @@ def test_exchange_between_centres_is_told_apart() -> None:
     cell = frames.cells[0]
     there = _shortest(positions[:, b] - positions[:, a], cell)
     positions[:, a], positions[:, b] = positions[:, a] + share * there, positions[:, b] - share * there
-    from ninefold.dynamics.trajectory import in_memory
+    from ninefold.dynamics.trajectories.trajectory import in_memory
 
     found, _ = analyse_shells(in_memory(trajectory.species, positions, cell, 2.0), "Re")
     assert len(found.exchanges) == 2

@@ -15,9 +15,9 @@ from scipy.optimize import minimize_scalar
 from typer.testing import CliRunner
 
 from ninefold.cli.main import command_line
-from ninefold.dynamics.inherent_structures import crystal_minima, shell_states
-from ninefold.dynamics.quenches import Quench, Quenches, quench_frames
-from ninefold.dynamics.trajectory import Trajectory, in_memory
+from ninefold.dynamics.minima.inherent_structures import crystal_minima, shell_states
+from ninefold.dynamics.minima.quenches import Quench, Quenches, quench_frames
+from ninefold.dynamics.trajectories.trajectory import Trajectory, in_memory
 from ninefold.errors import InputError
 
 STATES = ["aa", "aa", "AA", "ab", "ab", "ba", "BA", "bb", "aa", "ab", "aa", "aa"]

@@ -13,10 +13,10 @@ from synthetic_trajectories import Plan, crystal, shell
 
 from campaign_run import ninefold
 from ninefold.cli.dynamics_sources import trajectories_of
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.pseudorotation import analyse_shells
-from ninefold.dynamics.reading import read_trajectory
-from ninefold.dynamics.trajectory import FrameChoice, Frames, Trajectory, in_memory, thinned
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.anions.pseudorotation import analyse_shells
+from ninefold.dynamics.trajectories.reading import read_trajectory
+from ninefold.dynamics.trajectories.trajectory import FrameChoice, Frames, Trajectory, in_memory, thinned
 from ninefold.errors import InputError
 
 

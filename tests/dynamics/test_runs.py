@@ -16,9 +16,9 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 
-from ninefold.dynamics.forces import ForceSource
-from ninefold.dynamics.runs import RunSettings, read_run, run, state
-from ninefold.dynamics.trajectory import FrameChoice
+from ninefold.dynamics.simulation.runs import RunSettings, read_run, run, state
+from ninefold.dynamics.trajectories.forces import ForceSource
+from ninefold.dynamics.trajectories.trajectory import FrameChoice
 from ninefold.errors import InputError
 
 HOT = RunSettings(temperature_K=300.0, time_step_fs=2.0, save_every=2)
@@ -47,7 +47,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; import sys; sys.path.insert(0, sys.argv[2])\n"
         "from test_runs import HOT, _copper\n"
-        "from ninefold.dynamics.runs import run\n"
+        "from ninefold.dynamics.simulation.runs import run\n"
         "run(_copper(), HOT, Path(sys.argv[1]), 120, 'emt', frames_per_piece=5)\n"
     )
     folder = tmp_path / "killed"

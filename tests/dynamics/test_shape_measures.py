@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ninefold.dynamics.isomers import nearest_assignment, shape_measure
+from ninefold.dynamics.anions.isomers import nearest_assignment, shape_measure
 from ninefold.structures.polyhedra import polyhedra
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.shell_faces import neighbours, quadrilaterals
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.anions.shell_faces import neighbours, quadrilaterals
 
 POLYHEDRA = [
     ("trigonal prism", 6, 9, 3),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ase.io import read
 
-from ninefold.dynamics.distilled import read_result
+from ninefold.dynamics.potentials.distilled import read_result
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parents[2] / "docs" / "potentials").glob("*/result.json"))
 

@@ -16,11 +16,11 @@ from synthetic_trajectories import M_H, crystal, vibration
 
 from campaign_run import ninefold
 from ninefold.dynamics.analysis import DynamicsAnalysis, analyse
+from ninefold.dynamics.anions.isomers import cycles, isomers_of
+from ninefold.dynamics.anions.permutations import EXCHANGE, RINGS, TURN
+from ninefold.dynamics.anions.site_exchange import find_places, nearest_places
 from ninefold.dynamics.barriers import site_exchange_barriers, site_exchange_problem
-from ninefold.dynamics.isomers import cycles, isomers_of
-from ninefold.dynamics.permutations import EXCHANGE, RINGS, TURN
-from ninefold.dynamics.rates import ANY, BOLTZMANN
-from ninefold.dynamics.site_exchange import find_places, nearest_places
+from ninefold.dynamics.statistics.rates import ANY, BOLTZMANN
 
 RING = RINGS[3]
 PRISM = "tricapped trigonal prism"

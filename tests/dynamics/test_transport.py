@@ -16,19 +16,19 @@ from scipy.stats import binom
 
 import dynamics_needs
 from campaign_run import ninefold
-from ninefold.dynamics.displacements import mean_squared_displacement, unwrap
-from ninefold.dynamics.extrapolation import conductivity_at, extrapolate
-from ninefold.dynamics.kinisi_fit import intervals
-from ninefold.dynamics.rates import BOLTZMANN
-from ninefold.dynamics.slopes import Interval, mean_interval, slope_of, walk_variance
-from ninefold.dynamics.trajectory import Trajectory, in_memory
-from ninefold.dynamics.transport import (
+from ninefold.dynamics.statistics.rates import BOLTZMANN
+from ninefold.dynamics.statistics.slopes import Interval, mean_interval, slope_of, walk_variance
+from ninefold.dynamics.trajectories.displacements import mean_squared_displacement, unwrap
+from ninefold.dynamics.trajectories.trajectory import Trajectory, in_memory
+from ninefold.dynamics.transport.diffusion import (
     Conductivity,
     Diffusion,
     Transport,
     nernst_einstein,
     transport,
 )
+from ninefold.dynamics.transport.extrapolation import conductivity_at, extrapolate
+from ninefold.dynamics.transport.kinisi_fit import intervals
 from ninefold.errors import InputError
 
 CELL = np.array([[9.0, 0.0, 0.0], [2.0, 8.0, 0.0], [1.0, -1.5, 10.0]])

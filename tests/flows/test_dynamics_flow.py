@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from campaign_run import ninefold, start, what_matters
-from ninefold.dynamics.pieces import decode_piece
+from ninefold.dynamics.simulation.pieces import decode_piece
 from ninefold.flows import rebuild
 from ninefold.models.candidate import Candidate
 from ninefold.models.dynamics import DynamicsRecord, TrajectoryRecord

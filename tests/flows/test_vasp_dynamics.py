@@ -10,10 +10,10 @@ import pytest
 from pymatgen.core import SETTINGS, Lattice, Structure
 
 from campaign_run import ninefold
-from ninefold.dynamics.pieces import decode_piece
-from ninefold.dynamics.reading import read_trajectory
-from ninefold.dynamics.trajectory import FrameChoice
-from ninefold.dynamics.vasprun import vasp_dynamics
+from ninefold.dynamics.simulation.pieces import decode_piece
+from ninefold.dynamics.trajectories.reading import read_trajectory
+from ninefold.dynamics.trajectories.trajectory import FrameChoice
+from ninefold.dynamics.trajectories.vasprun import vasp_dynamics
 from ninefold.engines.vasp_settings import dynamics_set, read_vasp_settings
 from ninefold.errors import InputError
 from ninefold.flows.vasp_frames import species_temperatures

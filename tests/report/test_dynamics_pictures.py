@@ -8,8 +8,8 @@ import pytest
 from synthetic_trajectories import Plan, crystal, shell
 
 from ninefold.cli.dynamics_plot import _of_files
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.rates import BOLTZMANN, poisson_rate
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.statistics.rates import BOLTZMANN, poisson_rate
 from ninefold.report.dynamics_pictures import PICTURES, dynamics_figures
 from ninefold.report.dynamics_text import dynamics_facts, dynamics_rows, interval
 from ninefold.report.line_figure import Line, LineFigure, line_png, line_svg

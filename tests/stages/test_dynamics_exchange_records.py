@@ -11,9 +11,9 @@ from synthetic_trajectories import M_H, crystal, vibration
 from test_dynamics_jump_records import record_with
 
 from ninefold.dynamics.analysis import DynamicsAnalysis, analyse
+from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.curves import curves_of
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.rates import combined, fit_arrhenius, poisson_rate
+from ninefold.dynamics.statistics.rates import combined, fit_arrhenius, poisson_rate
 from ninefold.models.dynamics import AnionExchanges, StoredInterval
 from ninefold.report.dynamics_text import dynamics_facts
 from ninefold.stages.dynamics_exchanges import exchanges_of

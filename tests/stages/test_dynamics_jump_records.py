@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from planted_jumps import planted
 
-from ninefold.dynamics.rates import BOLTZMANN, poisson_rate
+from ninefold.dynamics.statistics.rates import BOLTZMANN, poisson_rate
 from ninefold.models.dynamics import DynamicsRecord, IonJumps, PaddleWheelTest, StoredInterval
 from ninefold.report.dynamics_text import dynamics_facts
 from ninefold.stages import dynamics_jumps

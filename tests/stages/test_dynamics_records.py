@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from synthetic_trajectories import Plan, crystal, shell
 
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.pieces import Piece, decode_piece, encode_piece
-from ninefold.dynamics.propagation import RunPoint, RunSettings
-from ninefold.dynamics.rates import BOLTZMANN, barrier_bound, fit_arrhenius, poisson_rate, rate_at
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.simulation.pieces import Piece, decode_piece, encode_piece
+from ninefold.dynamics.simulation.propagation import RunPoint, RunSettings
+from ninefold.dynamics.statistics.rates import BOLTZMANN, barrier_bound, fit_arrhenius, poisson_rate, rate_at
 from ninefold.models.dynamics import DynamicsRecord, IonDiffusion, StoredInterval, TrajectoryRecord
 from ninefold.models.lines import blob_id
 from ninefold.stages.dynamics import DynamicsSettings

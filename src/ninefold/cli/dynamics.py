@@ -81,10 +81,10 @@ def run(
     from ninefold.cli.calculation import step_progress, stopping
     from ninefold.cli.dynamics_checks import check_method, check_run, frame_sentence
     from ninefold.cli.dynamics_output import box_lines
-    from ninefold.dynamics.corrected import CorrectedEngine
-    from ninefold.dynamics.distilled import DistilledEngine, force_source
-    from ninefold.dynamics.runs import RunSettings
-    from ninefold.dynamics.runs import run as run_one
+    from ninefold.dynamics.potentials.corrected import CorrectedEngine
+    from ninefold.dynamics.potentials.distilled import DistilledEngine, force_source
+    from ninefold.dynamics.simulation.runs import RunSettings
+    from ninefold.dynamics.simulation.runs import run as run_one
     from ninefold.engines import EngineSettings, make_engine
 
     if not 0 < picoseconds <= 1e6:
@@ -161,7 +161,7 @@ def run(
 
 def supercell(file: Path, width: float, max_atoms: int) -> Any:
     """The structure of a file as ASE's atoms, repeated to a width."""
-    from ninefold.dynamics.cells import repeats_of, widened
+    from ninefold.dynamics.simulation.cells import repeats_of, widened
     from ninefold.structures.files import read_structure
 
     read = read_structure(file)
@@ -181,7 +181,7 @@ def check_elements(made: Any, symbols: Iterable[str]) -> None:
 
 def say_beside(made: Any, atoms: Any) -> None:
     """Tell where a corrected engine is used for a composition or a volume that was not labelled."""
-    from ninefold.dynamics.corrected import CorrectedEngine
+    from ninefold.dynamics.potentials.corrected import CorrectedEngine
 
     if isinstance(made, CorrectedEngine):
         for note in made.beside(atoms.get_chemical_symbols(), atoms.get_volume() / len(atoms)):
@@ -216,8 +216,8 @@ def analyse(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse as analyse_one
+    from ninefold.dynamics.anions.event_paths import event_path
     from ninefold.dynamics.barriers import barriers_of
-    from ninefold.dynamics.event_paths import event_path
 
     trajectories = trajectories_of(files, temperature, time_step, types, skip, until, every)
     found: list[DynamicsAnalysis] = []

@@ -125,7 +125,7 @@ def _settings(method: str, **values: Any) -> list[DynamicsSettings]:
     engine = anchored_settings(method, Path.cwd())
     engines = [engine]
     if engine.name == DISTILLED and engine.model is not None:
-        from ninefold.dynamics.distilled import potentials_in
+        from ninefold.dynamics.potentials.distilled import potentials_in
         from ninefold.paths import user_path
 
         folders = potentials_in(user_path(engine.model, "--method"))

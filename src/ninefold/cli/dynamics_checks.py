@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from ninefold.cli.calculation import StopSignal
-    from ninefold.dynamics.point_checks import FrameChecks
-    from ninefold.dynamics.single_points import SinglePoints
+    from ninefold.dynamics.second_method.point_checks import FrameChecks
+    from ninefold.dynamics.second_method.single_points import SinglePoints
 
 CheckOption = Annotated[
     str | None,
@@ -36,7 +36,7 @@ def check_method(method: str, engine: Any, species: list[str], folder: Path | No
     """
     from ninefold.cli.calculation import refuse, told_by
     from ninefold.cli.trust import engine_settings
-    from ninefold.dynamics.single_points import SinglePoints
+    from ninefold.dynamics.second_method.single_points import SinglePoints
     from ninefold.engines import make_engine
 
     if folder is None:
@@ -61,8 +61,8 @@ def check_run(
     import re
 
     from ninefold.cli.calculation import step_progress
-    from ninefold.dynamics.labels import write_json
-    from ninefold.dynamics.point_checks import check_frames, equal_times, frames_at
+    from ninefold.dynamics.second_method.point_checks import check_frames, equal_times, frames_at
+    from ninefold.dynamics.simulation.claims import write_json
 
     numbers = equal_times(frames, number)
     with step_progress() as notify:

@@ -50,10 +50,10 @@ def correct(
     from ninefold.cli.calculation import step_progress, stopping
     from ninefold.cli.dynamics import check_elements
     from ninefold.cli.locate import store_address
-    from ninefold.dynamics.check_labels import read_check_labels, together
-    from ninefold.dynamics.correction import correct as correct_one
-    from ninefold.dynamics.distil_settings import Teacher
-    from ninefold.dynamics.students import few_frames_trainer
+    from ninefold.dynamics.potentials.check_labels import read_check_labels, together
+    from ninefold.dynamics.potentials.correction import correct as correct_one
+    from ninefold.dynamics.potentials.distil_settings import Teacher
+    from ninefold.dynamics.potentials.students import few_frames_trainer
     from ninefold.engines import make_engine
     from ninefold.engines.registry import anchored_engine
     from ninefold.flows.stored_labels import stored_labels

@@ -21,9 +21,9 @@ from ninefold.cli.options import JsonOption, console, print_json
 from ninefold.cli.outputs import ForceOption
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.connections import Estimate
-    from ninefold.dynamics.density_maps import Frame
-    from ninefold.dynamics.surfaces import Surface, Surfaces
+    from ninefold.dynamics.density.connections import Estimate
+    from ninefold.dynamics.density.maps import Frame
+    from ninefold.dynamics.density.surfaces import Surface, Surfaces
 
 FRAMES = ("crystal", "anion")
 PICTURES = ("png", "svg")
@@ -80,7 +80,7 @@ def density(
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics_sources import trajectories_of
     from ninefold.cli.outputs import check_output_folder
-    from ninefold.dynamics.surfaces import SurfaceSettings, surfaces_of
+    from ninefold.dynamics.density.surfaces import SurfaceSettings, surfaces_of
 
     energies = tuple(dict.fromkeys(energy or _ENERGIES))
     if frame not in FRAMES:
@@ -137,7 +137,7 @@ def _write(found: Surfaces, out: Path, stem: str, energies: tuple[float, ...], f
     import json
 
     from ninefold.cli.dynamics_plot import make_folder
-    from ninefold.dynamics.cube_files import cube_file
+    from ninefold.dynamics.density.cube_files import cube_file
     from ninefold.output.target import write_whole
     from ninefold.report.isosurface_picture import isosurface_picture
 
@@ -171,7 +171,7 @@ def _hydrogens(found: Surfaces, one: Surface) -> float:
 
 def _pictures(found: Surfaces, energies: tuple[float, ...]) -> dict[str, list[Any]]:
     """Picture -> its rows: the crystal; and of each kind of anion the first."""
-    from ninefold.dynamics.cube_files import first_point
+    from ninefold.dynamics.density.cube_files import first_point
     from ninefold.report.isosurface_picture import Panel, SurfaceRow
 
     rows: dict[str, list[Any]] = {}

@@ -48,10 +48,10 @@ def distil(
 
     from ninefold.cli.calculation import step_progress, stopping
     from ninefold.cli.dynamics import check_elements, say_beside, supercell
-    from ninefold.dynamics.distil import distil as distil_one
-    from ninefold.dynamics.distil_errors import read_paths
-    from ninefold.dynamics.distil_settings import DistilSettings, Teacher
-    from ninefold.dynamics.students import make_trainer
+    from ninefold.dynamics.potentials.distil import distil as distil_one
+    from ninefold.dynamics.potentials.distil_errors import read_paths
+    from ninefold.dynamics.potentials.distil_settings import DistilSettings, Teacher
+    from ninefold.dynamics.potentials.students import make_trainer
     from ninefold.engines import make_engine
     from ninefold.engines.registry import anchored_engine
 

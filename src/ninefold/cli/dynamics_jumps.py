@@ -22,13 +22,13 @@ from ninefold.cli.options import JsonOption, console, print_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ninefold.dynamics.cation_sites import Sites
-    from ninefold.dynamics.coincidence import Coincidence
-    from ninefold.dynamics.displacements import Displacements
-    from ninefold.dynamics.jumps import JumpAnalysis
-    from ninefold.dynamics.rates import Arrhenius, Rate
-    from ninefold.dynamics.slopes import Interval
-    from ninefold.dynamics.trajectory import Trajectory
+    from ninefold.dynamics.statistics.rates import Arrhenius, Rate
+    from ninefold.dynamics.statistics.slopes import Interval
+    from ninefold.dynamics.trajectories.displacements import Displacements
+    from ninefold.dynamics.trajectories.trajectory import Trajectory
+    from ninefold.dynamics.transport.cation_sites import Sites
+    from ninefold.dynamics.transport.coincidence import Coincidence
+    from ninefold.dynamics.transport.jumps import JumpAnalysis
 
 DENSITY = "density"
 SAME_CELL = 0.05
@@ -70,12 +70,12 @@ def jumps(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics_sources import trajectories_of
-    from ninefold.dynamics.cages import with_cages
-    from ninefold.dynamics.displacements import unwrap
-    from ninefold.dynamics.jumps import analyse_jumps
-    from ninefold.dynamics.paddle_wheel import paddle_wheel
-    from ninefold.dynamics.pseudorotation import analyse_shells
-    from ninefold.dynamics.site_exchange import site_exchanges
+    from ninefold.dynamics.anions.cages import with_cages
+    from ninefold.dynamics.anions.pseudorotation import analyse_shells
+    from ninefold.dynamics.anions.site_exchange import site_exchanges
+    from ninefold.dynamics.trajectories.displacements import unwrap
+    from ninefold.dynamics.transport.jumps import analyse_jumps
+    from ninefold.dynamics.transport.paddle_wheel import paddle_wheel
 
     if not 0 < near <= 100:
         refuse("--near", near, "is no distance", "above 0, up to 100 Å")
@@ -140,8 +140,8 @@ def sites_of(named: str, moved: Sequence[Displacements], trajectories: Sequence[
     """
     import numpy as np
 
-    from ninefold.dynamics.cation_sites import crystal_sites, density_sites
-    from ninefold.dynamics.equivalence import framework
+    from ninefold.dynamics.anions.equivalence import framework
+    from ninefold.dynamics.transport.cation_sites import crystal_sites, density_sites
     from ninefold.errors import InputError
 
     first = moved[0]
@@ -166,8 +166,8 @@ def sites_of(named: str, moved: Sequence[Displacements], trajectories: Sequence[
 
 def _barriers(found: Sequence[JumpAnalysis]) -> tuple[list[tuple[str | None, str | None, Arrhenius]], str]:
     """Of all jumps, and of each pair of kinds; and why there is none."""
-    from ninefold.dynamics.jumps import jump_barrier
-    from ninefold.dynamics.rates import why_none
+    from ninefold.dynamics.statistics.rates import why_none
+    from ninefold.dynamics.transport.jumps import jump_barrier
     from ninefold.errors import InputError
 
     if len({one.temperature_K for one in found}) < 2:
@@ -262,7 +262,7 @@ def _rate(rate: Rate, per: str) -> str:
 
 
 def _stay(rate: Rate) -> str:
-    from ninefold.dynamics.rates import shown_ps
+    from ninefold.dynamics.statistics.rates import shown_ps
 
     if rate.time_ps == 0:
         return "no ion ever there"

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
+    from ninefold.dynamics.anions.correlation import Stretched
+    from ninefold.dynamics.anions.event_paths import EventPath
+    from ninefold.dynamics.anions.passage import Passage
+    from ninefold.dynamics.anions.pseudorotation import Pseudorotation
+    from ninefold.dynamics.anions.site_exchange import SiteExchanges
     from ninefold.dynamics.barriers import RelaxationLaw
-    from ninefold.dynamics.breathing import Breathing
-    from ninefold.dynamics.correlation import Stretched
-    from ninefold.dynamics.event_paths import EventPath
-    from ninefold.dynamics.passage import Passage
-    from ninefold.dynamics.pockets import Connection
-    from ninefold.dynamics.pseudorotation import Pseudorotation
-    from ninefold.dynamics.rates import Arrhenius, Rate
-    from ninefold.dynamics.site_exchange import SiteExchanges
+    from ninefold.dynamics.density.pockets import Connection
+    from ninefold.dynamics.simulation.breathing import Breathing
+    from ninefold.dynamics.statistics.rates import Arrhenius, Rate
 
 _NO_VIBRATION = 1000.0
 """Amplitudes of vibration from one place to another."""
@@ -26,9 +26,9 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
     """One trajectory."""
     import numpy as np
 
-    from ninefold.dynamics.event_paths import EventPath
-    from ninefold.dynamics.isomers import cycles
-    from ninefold.dynamics.pseudorotation import MOVED
+    from ninefold.dynamics.anions.event_paths import EventPath
+    from ninefold.dynamics.anions.isomers import cycles
+    from ninefold.dynamics.anions.pseudorotation import MOVED
 
     found = analysis.pseudorotation
     at = "" if found.temperature_K is None else f", {found.temperature_K:g} K"
@@ -81,7 +81,7 @@ def print_analysis(out: Any, analysis: DynamicsAnalysis) -> None:
 def _print_site_exchanges(out: Any, exchanges: SiteExchanges | None, *, several: bool) -> None:
     if exchanges is None:
         return
-    from ninefold.dynamics.rates import ANY
+    from ninefold.dynamics.statistics.rates import ANY
 
     out.print(
         f"  {'site exchange':<19} ligands that end on each other's places in the crystal; they are "
@@ -176,7 +176,7 @@ def _rate(rate: Rate) -> str:
 
 
 def _exchange(found: Pseudorotation) -> str:
-    from ninefold.dynamics.shells import counted
+    from ninefold.dynamics.anions.shells import counted
 
     number = counted(found.exchanges)
     of_hydride = f", {number.of_hydride} of hydride ions into a shell" if number.of_hydride else ""

@@ -16,10 +16,10 @@ from ninefold.cli.options import JsonOption, console, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ninefold.dynamics.anion_sites import Site
-    from ninefold.dynamics.paths import Barrier
-    from ninefold.dynamics.permutations import Way
-    from ninefold.dynamics.single_points import SinglePoints
+    from ninefold.dynamics.anions.permutations import Way
+    from ninefold.dynamics.anions.sites import Site
+    from ninefold.dynamics.paths.barrier import Barrier
+    from ninefold.dynamics.second_method.single_points import SinglePoints
 
 
 def paths(
@@ -66,9 +66,9 @@ def paths(
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics import check_elements, say_beside, supercell
     from ninefold.cli.dynamics_checks import check_method, print_path_checks
-    from ninefold.dynamics.anion_sites import sites
-    from ninefold.dynamics.kept_minimum import ends_file, kept_minimum, read_minimum
-    from ninefold.dynamics.permutations import KINDS, ways
+    from ninefold.dynamics.anions.permutations import KINDS, ways
+    from ninefold.dynamics.anions.sites import sites
+    from ninefold.dynamics.paths.kept_minimum import ends_file, kept_minimum, read_minimum
     from ninefold.engines import make_engine
 
     if not 0 < fmax <= 1:
@@ -139,7 +139,7 @@ def paths(
 
 def _asked(atoms: Any, anion: Site, cycles: str) -> Way:
     """The way of --permutation."""
-    from ninefold.dynamics.permutations import read_cycles, way_of
+    from ninefold.dynamics.anions.permutations import read_cycles, way_of
 
     try:
         return way_of(atoms, anion, read_cycles(cycles, len(anion.ligands)))
@@ -157,7 +157,7 @@ def _checked(rows: list[dict[str, Any]], number: int, calculator: Any, points: S
     from ase.io import read
 
     from ninefold.cli.calculation import step_progress, stopping
-    from ninefold.dynamics.point_checks import check_path
+    from ninefold.dynamics.second_method.point_checks import check_path
 
     chosen: list[dict[str, Any]] = []
     for anion in dict.fromkeys(row["site"] for row in rows):
@@ -196,7 +196,7 @@ def _one(
     from ase.io import write
 
     from ninefold.atomic_files import write_atomically
-    from ninefold.dynamics.paths import barrier
+    from ninefold.dynamics.paths.barrier import barrier
     from ninefold.keys import content_key
 
     key = content_key(

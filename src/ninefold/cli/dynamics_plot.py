@@ -20,7 +20,7 @@ from ninefold.cli.options import CampaignOption, StoreOption
 from ninefold.cli.outputs import ForceOption
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.trajectory import Trajectory
+    from ninefold.dynamics.trajectories.trajectory import Trajectory
 
 FORMATS = ("svg", "png")
 
@@ -121,7 +121,7 @@ def _of_files(trajectories: list[Trajectory], centre: str | None, polyhedron: st
     from ninefold.cli.calculation import step_progress
     from ninefold.dynamics.analysis import analyse
     from ninefold.dynamics.curves import curves_of, squares_of
-    from ninefold.dynamics.displacements import unwrap
+    from ninefold.dynamics.trajectories.displacements import unwrap
 
     curves = []
     with step_progress() as notify:

@@ -19,9 +19,9 @@ from ninefold.cli.dynamics_sources import (
 from ninefold.cli.options import JsonOption, console, finite, print_json
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.inherent_structures import Minima, RunStates, ShellStates
-    from ninefold.dynamics.quenches import Quench
-    from ninefold.dynamics.trajectory import Trajectory
+    from ninefold.dynamics.minima.inherent_structures import Minima, RunStates, ShellStates
+    from ninefold.dynamics.minima.quenches import Quench
+    from ninefold.dynamics.trajectories.trajectory import Trajectory
 
 MOST_STATES = 8
 """States that are printed."""
@@ -61,9 +61,9 @@ def quench(
     """
     from ninefold.cli.calculation import step_progress, stopping
     from ninefold.cli.dynamics import check_elements
-    from ninefold.dynamics.inherent_structures import crystal_minima
-    from ninefold.dynamics.point_checks import equal_times
-    from ninefold.dynamics.quenches import Quenches, frame_count, quench_frames
+    from ninefold.dynamics.minima.inherent_structures import crystal_minima
+    from ninefold.dynamics.minima.quenches import Quenches, frame_count, quench_frames
+    from ninefold.dynamics.second_method.point_checks import equal_times
     from ninefold.engines import EngineSettings, make_engine
     from ninefold.paths import user_path
 
@@ -127,9 +127,9 @@ def _trajectories(
 
 def _ligands(trajectory: Trajectory, centre: str, n: int | None) -> int:
     """Ligands of the first frame's shells."""
-    from ninefold.dynamics.cages import with_cages
-    from ninefold.dynamics.shells import follow_shells
-    from ninefold.dynamics.trajectory import in_memory
+    from ninefold.dynamics.anions.cages import with_cages
+    from ninefold.dynamics.anions.shells import follow_shells
+    from ninefold.dynamics.trajectories.trajectory import in_memory
 
     first = next(trajectory.chunks())
     one = in_memory(trajectory.species, first.positions[:1], first.cells[0], 1.0, source=trajectory.source)
@@ -140,7 +140,7 @@ def _ligands(trajectory: Trajectory, centre: str, n: int | None) -> int:
 def _shells(
     found: list[list[Quench]], symbols: list[str], centre: str, n: int, spacings: list[float], tolerance: float
 ) -> ShellStates:
-    from ninefold.dynamics.inherent_structures import shell_states, with_centres
+    from ninefold.dynamics.minima.inherent_structures import shell_states, with_centres
 
     return shell_states(*with_centres(found, symbols, centre), centre, n, spacings, tolerance)
 
@@ -148,7 +148,7 @@ def _shells(
 def _notes(files: list[Path], method: str, found: list[list[Quench]], trajectories: list[Trajectory]) -> list[str]:
     import json
 
-    from ninefold.dynamics.runs import RUN_FILE, is_run
+    from ninefold.dynamics.simulation.runs import RUN_FILE, is_run
 
     notes = []
     for path, quenches, trajectory in zip(files, found, trajectories, strict=True):

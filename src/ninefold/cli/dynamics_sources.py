@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.trajectory import Trajectory
+    from ninefold.dynamics.trajectories.trajectory import Trajectory
 
 FilesArgument = Annotated[
     list[Path],
@@ -58,9 +58,9 @@ def trajectories_of(
         InputError: if one cannot be read, or they are of different compounds.
     """
     from ninefold.chemistry.formula import formula_of, reduced
-    from ninefold.dynamics.reading import read_trajectory
-    from ninefold.dynamics.runs import is_run, read_run
-    from ninefold.dynamics.trajectory import FrameChoice
+    from ninefold.dynamics.simulation.runs import is_run, read_run
+    from ninefold.dynamics.trajectories.reading import read_trajectory
+    from ninefold.dynamics.trajectories.trajectory import FrameChoice
     from ninefold.errors import InputError
 
     choice = FrameChoice(skip, until, every)

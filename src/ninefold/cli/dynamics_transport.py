@@ -18,10 +18,10 @@ from ninefold.cli.dynamics_sources import (
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.extrapolation import ConductivityThere, Extrapolation
-    from ninefold.dynamics.finite_size import SizeCheck
-    from ninefold.dynamics.slopes import Interval
-    from ninefold.dynamics.transport import Transport
+    from ninefold.dynamics.statistics.slopes import Interval
+    from ninefold.dynamics.transport.diffusion import Transport
+    from ninefold.dynamics.transport.extrapolation import ConductivityThere, Extrapolation
+    from ninefold.dynamics.transport.finite_size import SizeCheck
 
 METHODS = ("auto", "windows", "kinisi")
 
@@ -58,11 +58,11 @@ def transport(
     """
     from ninefold.cli.calculation import step_progress
     from ninefold.cli.dynamics_sources import trajectories_of
-    from ninefold.dynamics import kinisi_fit
-    from ninefold.dynamics.extrapolation import conductivity_at, extrapolate
-    from ninefold.dynamics.finite_size import finite_size
-    from ninefold.dynamics.rates import ROOM_K
-    from ninefold.dynamics.transport import transport as transport_of
+    from ninefold.dynamics.statistics.rates import ROOM_K
+    from ninefold.dynamics.transport import kinisi_fit
+    from ninefold.dynamics.transport.diffusion import transport as transport_of
+    from ninefold.dynamics.transport.extrapolation import conductivity_at, extrapolate
+    from ninefold.dynamics.transport.finite_size import finite_size
     from ninefold.errors import InputError
 
     if errors not in METHODS:

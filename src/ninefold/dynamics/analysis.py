@@ -6,27 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ninefold.dynamics.anion_rates import AnionGroups, by_anion
-from ninefold.dynamics.cages import with_cages
-from ninefold.dynamics.correlation import Curve, Stretched
-from ninefold.dynamics.density import body_density, lab_density
-from ninefold.dynamics.isomers import isomers_of
-from ninefold.dynamics.passage import Passage, passage
-from ninefold.dynamics.pockets import Connection, connection
-from ninefold.dynamics.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
-from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, FEWEST_EVENTS, shown_ps
-from ninefold.dynamics.relaxation import Relaxation, relaxation
-from ninefold.dynamics.site_exchange import SiteExchanges, site_exchanges
-from ninefold.dynamics.tracking import COMMIT, SHORTEST_STAY_FS
-from ninefold.dynamics.trajectory import Trajectory
+from ninefold.dynamics.anions.cages import with_cages
+from ninefold.dynamics.anions.correlation import Curve, Stretched
+from ninefold.dynamics.anions.isomers import isomers_of
+from ninefold.dynamics.anions.passage import Passage, passage
+from ninefold.dynamics.anions.pseudorotation import Pseudorotation, ShellHistory, analyse_shells
+from ninefold.dynamics.anions.rates_by_anion import AnionGroups, by_anion
+from ninefold.dynamics.anions.relaxation import Relaxation, relaxation
+from ninefold.dynamics.anions.site_exchange import SiteExchanges, site_exchanges
+from ninefold.dynamics.anions.tracking import COMMIT, SHORTEST_STAY_FS
+from ninefold.dynamics.density.grid import SHELL_RESOLUTION, SITE_DEPTH_KT, SMOOTHING, body_density, lab_density
+from ninefold.dynamics.density.pockets import Connection, connection
+from ninefold.dynamics.statistics.rates import BOLTZMANN, CLEAR_SEPARATION, FEWEST_EVENTS, shown_ps
+from ninefold.dynamics.trajectories.trajectory import Trajectory
 from ninefold.plain_values import plain_values
 
-SMOOTHING = 0.12
-"""Å, of the hydrogen density; its effect is extrapolated away."""
-SHELL_RESOLUTION = 0.12
-"""Å, voxels around one centre."""
-SITE_DEPTH_KT = 1.0
-"""Depth below its saddle, in kT, from which a minimum of the free energy counts as a site."""
 MOST_INCOMPLETE = 0.5
 """Share of the time without a whole shell above which the anions are not what they were."""
 ALIKE = 1.15

@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scipy.stats import t as student_t
 
-from ninefold.dynamics.extrapolation import Resolved, arrhenius
-from ninefold.dynamics.rates import CLEAR_SEPARATION, CONFIDENCE, ROOM_K, Arrhenius, are_enough, fit_arrhenius, why_none
-from ninefold.dynamics.slopes import Interval
+from ninefold.dynamics.statistics.rates import (
+    CLEAR_SEPARATION,
+    CONFIDENCE,
+    ROOM_K,
+    Arrhenius,
+    are_enough,
+    fit_arrhenius,
+    why_none,
+)
+from ninefold.dynamics.statistics.slopes import Interval
+from ninefold.dynamics.transport.extrapolation import Resolved, arrhenius
 from ninefold.errors import InputError
 from ninefold.plain_values import plain_values
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
-    from ninefold.dynamics.correlation import Stretched
+    from ninefold.dynamics.anions.correlation import Stretched
 
 
 FRAMES = {"lab": "lab frame", "body": "anion's frame"}

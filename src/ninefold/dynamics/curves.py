@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.correlation import Curve, curve_of
-from ninefold.dynamics.displacements import Displacements, mean_squared_displacement
-from ninefold.dynamics.rates import BOLTZMANN, CLEAR_SEPARATION, Rate, combined
+from ninefold.dynamics.anions.correlation import Curve, curve_of
+from ninefold.dynamics.statistics.rates import BOLTZMANN, CLEAR_SEPARATION, Rate, combined
+from ninefold.dynamics.trajectories.displacements import Displacements, mean_squared_displacement
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
-    from ninefold.dynamics.passage import Passage
+    from ninefold.dynamics.anions.passage import Passage
 
 
 class Profile(NamedTuple):

@@ -72,7 +72,7 @@ def plan_of(store: Store, campaign: Campaign, settings: DynamicsSettings) -> Dyn
         InputError: if the campaign is not finished, the engine has no calculator, nothing is left to run, or `only`
             names no candidate.
     """
-    from ninefold.dynamics.distilled import DistilledEngine
+    from ninefold.dynamics.potentials.distilled import DistilledEngine
     from ninefold.engines import make_engine
     from ninefold.engines.base import calculator_of
 
@@ -113,7 +113,7 @@ def plan_of(store: Store, campaign: Campaign, settings: DynamicsSettings) -> Dyn
 def _planned(
     store: Store, item: Item, cell: StructureRecord, settings: DynamicsSettings, method: str
 ) -> PlannedRuns:  # fmt: skip
-    from ninefold.dynamics.cells import repeats_of
+    from ninefold.dynamics.simulation.cells import repeats_of
     from ninefold.vibrations.cost import available_memory, check_memory, cost_of
 
     structure = cell.to_structure()

@@ -20,8 +20,8 @@ from ninefold.stages.dynamics import DynamicsSettings, Subject
 from ninefold.store.records import read, read_many
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.distilled import DistilledEngine
-    from ninefold.dynamics.forces import ForceSource
+    from ninefold.dynamics.potentials.distilled import DistilledEngine
+    from ninefold.dynamics.trajectories.forces import ForceSource
     from ninefold.flows.cached_engine import CachedEngine
     from ninefold.store import Store
 
@@ -162,7 +162,7 @@ def _forget(store: Store, ids: Sequence[str]) -> None:
 
 def _distilled(engine: CachedEngine) -> DistilledEngine:
     """The engine of a distilled potential."""
-    from ninefold.dynamics.distilled import DistilledEngine
+    from ninefold.dynamics.potentials.distilled import DistilledEngine
 
     made = engine.engine
     assert isinstance(made, DistilledEngine)
@@ -171,7 +171,7 @@ def _distilled(engine: CachedEngine) -> DistilledEngine:
 
 def _forces(engine: CachedEngine, subject: Subject, settings: DynamicsSettings) -> dict[float, ForceSource]:
     """What the runs of a candidate stand on, by temperature."""
-    from ninefold.dynamics.distilled import force_source
+    from ninefold.dynamics.potentials.distilled import force_source
 
     structure = subject.structure.to_structure()
     a, b, c = subject.repeats

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ninefold.dynamics.check_labels import CheckLabel, CheckLabels, chosen_method
-from ninefold.dynamics.labels import LabelledFrame
+from ninefold.dynamics.potentials.check_labels import CheckLabel, CheckLabels, chosen_method
+from ninefold.dynamics.potentials.labels import LabelledFrame
 from ninefold.errors import InputError
 from ninefold.models.calculation import Calculation
 from ninefold.models.method import Method

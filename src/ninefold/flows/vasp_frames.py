@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ninefold.clock import now
-from ninefold.dynamics.pieces import Piece, encode_piece
-from ninefold.dynamics.propagation import RunPoint
-from ninefold.dynamics.rates import BOLTZMANN
-from ninefold.dynamics.trajectory import nearest_image
-from ninefold.dynamics.vasprun import vasp_dynamics, vasp_frames
+from ninefold.dynamics.simulation.pieces import Piece, encode_piece
+from ninefold.dynamics.simulation.propagation import RunPoint
+from ninefold.dynamics.statistics.rates import BOLTZMANN
+from ninefold.dynamics.trajectories.trajectory import nearest_image
+from ninefold.dynamics.trajectories.vasprun import vasp_dynamics, vasp_frames
 from ninefold.errors import InputError
 from ninefold.models.dynamics import TrajectoryRecord
 from ninefold.models.lines import blob_id

@@ -36,7 +36,7 @@ class TrajectoryRecord(Record):
     """In the piece; 0 where `error` is set."""
     n_atoms: int
     content: str | None = None
-    """Blob: an HDF5 file, see `ninefold.dynamics.pieces`; None where `error` is set."""
+    """Blob: an HDF5 file, see `ninefold.dynamics.simulation.pieces`; None where `error` is set."""
     settings: dict[str, Any] = Field(default_factory=dict)
     error: str | None = None
     """Why the run ends here: a property of the structure with this method."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ninefold.dynamics.rates import ANY, BOLTZMANN, FEWEST_EVENTS, Rate, poisson_rate
+from ninefold.dynamics.statistics.rates import ANY, BOLTZMANN, FEWEST_EVENTS, Rate, poisson_rate
 from ninefold.errors import InputError
 from ninefold.report.line_figure import Line, LineFigure
 from ninefold.report.palette import TERMS
@@ -116,7 +116,7 @@ def _law(
         colour: Of the points.
         colour_of_law: Of the line.
     """
-    from ninefold.dynamics.rates import fit_arrhenius
+    from ninefold.dynamics.statistics.rates import fit_arrhenius
 
     kelvins, counted = [kelvin for kelvin, _ in rates], [rate for _, rate in rates]
     lines = [

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ninefold.dynamics.isosurfaces import Mesh, isosurface
+from ninefold.dynamics.density.isosurfaces import Mesh, isosurface
 from ninefold.report.palette import CATIONS, CENTRE, TERMS
 from ninefold.report.picture import view_matrix
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import Field, field_validator
 
 from ninefold.clock import now
-from ninefold.dynamics.checks import collected, refuse_beyond
-from ninefold.dynamics.pieces import Piece, decode_piece, encode_piece
-from ninefold.dynamics.propagation import Propagation, RunSettings
+from ninefold.dynamics.simulation.pieces import Piece, decode_piece, encode_piece
+from ninefold.dynamics.simulation.propagation import Propagation, RunSettings
+from ninefold.dynamics.trajectories.teacher_checks import collected, refuse_beyond
 from ninefold.engines.settings import EngineSettings
 from ninefold.errors import InputError
 from ninefold.keys import KEY_VERSION, content_key, structure_key
@@ -26,8 +26,8 @@ from ninefold.stages.stage import Counts, Resources, Stage, StageResult
 if TYPE_CHECKING:
     import numpy as np
 
-    from ninefold.dynamics.checks import TeacherCheck
-    from ninefold.dynamics.propagation import RunPoint
+    from ninefold.dynamics.simulation.propagation import RunPoint
+    from ninefold.dynamics.trajectories.teacher_checks import TeacherCheck
     from ninefold.models.structure import StructureRecord
 
 STAGE = Stage(
@@ -167,7 +167,7 @@ class Run:
         self, subject: Subject, calculator: Any, settings: RunSettings, piece_frames: int, replica: int,
         number: int = 0, point: RunPoint | None = None, check: TeacherCheck | None = None,
     ) -> None:  # fmt: skip
-        from ninefold.dynamics.cells import widened
+        from ninefold.dynamics.simulation.cells import widened
 
         atoms = widened(subject.structure.to_structure(), subject.repeats)
         atoms.calc = calculator

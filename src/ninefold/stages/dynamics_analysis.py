@@ -10,8 +10,8 @@ import numpy as np
 
 from ninefold.clock import now
 from ninefold.dynamics.curves import curves_of, mean_profile, squares_of
-from ninefold.dynamics.equilibration import drift
-from ninefold.dynamics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, combined
+from ninefold.dynamics.statistics.equilibration import drift
+from ninefold.dynamics.statistics.rates import FEWEST_EVENTS, SLOW_ATTEMPTS, Rate, combined
 from ninefold.errors import InputError
 from ninefold.models.dynamics import AtTemperature, DynamicsRecord
 from ninefold.models.lines import blob_id
@@ -33,8 +33,8 @@ from ninefold.stages.stage import Counts, StageResult
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
-    from ninefold.dynamics.forces import ForceSource
-    from ninefold.dynamics.transport import Transport
+    from ninefold.dynamics.trajectories.forces import ForceSource
+    from ninefold.dynamics.transport.diffusion import Transport
 
 ANALYSIS_VERSION = 6
 """Rises when an analysis says something else of the same trajectories; in the id of its record."""
@@ -158,9 +158,9 @@ def _transport(
 
     The ions of replicas are further ions of one run: drift is taken out of each, and all are as long as the shortest.
     """
-    from ninefold.dynamics.displacements import unwrap
-    from ninefold.dynamics.trajectory import in_memory
-    from ninefold.dynamics.transport import transport
+    from ninefold.dynamics.trajectories.displacements import unwrap
+    from ninefold.dynamics.trajectories.trajectory import in_memory
+    from ninefold.dynamics.transport.diffusion import transport
 
     found: dict[str, Transport] = {}
     squares: dict[str, Any] = {}

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ninefold.dynamics.rates import ANY, Rate, combined
+from ninefold.dynamics.statistics.rates import ANY, Rate, combined
 from ninefold.models.dynamics import AnionExchanges, ExchangeKind, ExchangesAt
 from ninefold.stages.dynamics_law import barrier_of, rate_300, rate_interval
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
-    from ninefold.dynamics.anion_rates import AnionRates
-    from ninefold.dynamics.site_exchange import ExchangeRate, SiteExchanges
+    from ninefold.dynamics.anions.rates_by_anion import AnionRates
+    from ninefold.dynamics.anions.site_exchange import ExchangeRate, SiteExchanges
     from ninefold.stages.dynamics_runs import Settled
 
 

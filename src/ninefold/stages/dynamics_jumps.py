@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ninefold.dynamics.rates import Rate, combined, poisson_rate
+from ninefold.dynamics.statistics.rates import Rate, combined, poisson_rate
 from ninefold.errors import InputError
 from ninefold.models.dynamics import CationSites, IonJumps, JumpsAt, PaddleWheelTest, StoredInterval
 from ninefold.stages.dynamics_law import barrier_of, rate_300, rate_interval
 
 if TYPE_CHECKING:
     from ninefold.dynamics.analysis import DynamicsAnalysis
-    from ninefold.dynamics.coincidence import Coincidence
-    from ninefold.dynamics.jumps import JumpAnalysis
+    from ninefold.dynamics.transport.coincidence import Coincidence
+    from ninefold.dynamics.transport.jumps import JumpAnalysis
     from ninefold.stages.dynamics_runs import Settled
 
 
@@ -42,12 +42,12 @@ def jumps_of(
 
 
 def _of_ion(ion: str, runs: Sequence[Settled], shells: Mapping[Settled, DynamicsAnalysis]) -> IonJumps:
-    from ninefold.dynamics.cation_sites import density_sites
-    from ninefold.dynamics.coincidence import NEAR, WINDOW_PS
-    from ninefold.dynamics.displacements import unwrap
-    from ninefold.dynamics.equivalence import framework
-    from ninefold.dynamics.jumps import analyse_jumps
-    from ninefold.dynamics.paddle_wheel import paddle_wheel
+    from ninefold.dynamics.anions.equivalence import framework
+    from ninefold.dynamics.trajectories.displacements import unwrap
+    from ninefold.dynamics.transport.cation_sites import density_sites
+    from ninefold.dynamics.transport.coincidence import NEAR, WINDOW_PS
+    from ninefold.dynamics.transport.jumps import analyse_jumps
+    from ninefold.dynamics.transport.paddle_wheel import paddle_wheel
 
     moved = [unwrap(run.trajectory, ion) for run in runs]
     sites = density_sites(moved, framework(runs[0].trajectory, ("H", ion)))

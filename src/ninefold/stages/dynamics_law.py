@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ninefold.dynamics.extrapolation import Resolved, arrhenius
-from ninefold.dynamics.rates import ROOM_K, SLOW_ATTEMPTS, Rate, are_enough, barrier_bound, fit_arrhenius, rate_at
-from ninefold.dynamics.slopes import Interval
+from ninefold.dynamics.statistics.rates import (
+    ROOM_K,
+    SLOW_ATTEMPTS,
+    Rate,
+    are_enough,
+    barrier_bound,
+    fit_arrhenius,
+    rate_at,
+)
+from ninefold.dynamics.statistics.slopes import Interval
+from ninefold.dynamics.transport.extrapolation import Resolved, arrhenius
 from ninefold.models.dynamics import AtTemperature, IonDiffusion, StoredInterval
 
 if TYPE_CHECKING:
-    from ninefold.dynamics.correlation import Stretched
-    from ninefold.dynamics.transport import Transport
+    from ninefold.dynamics.anions.correlation import Stretched
+    from ninefold.dynamics.transport.diffusion import Transport
 
 SAME_K = 1.0
 """A run within this of 300 K is one there."""

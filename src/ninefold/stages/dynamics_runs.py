@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ninefold.dynamics.checks import Checks, collected
-from ninefold.dynamics.equilibration import equilibrated, thermostat_notes
-from ninefold.dynamics.pieces import decode_piece
-from ninefold.dynamics.propagation import FRICTION_PER_PS
-from ninefold.dynamics.trajectory import Frames, Trajectory
+from ninefold.dynamics.simulation.pieces import decode_piece
+from ninefold.dynamics.simulation.propagation import FRICTION_PER_PS
+from ninefold.dynamics.statistics.equilibration import equilibrated, thermostat_notes
+from ninefold.dynamics.trajectories.teacher_checks import Checks, collected
+from ninefold.dynamics.trajectories.trajectory import Frames, Trajectory
 from ninefold.stages.dynamics_law import MILLI
 
 if TYPE_CHECKING:

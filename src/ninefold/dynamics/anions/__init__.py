@@ -1,0 +1,1 @@
+"""What the ligands of an anion do: shells, polyhedra, permutations, turns, exchange of places."""

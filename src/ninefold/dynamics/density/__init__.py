@@ -1,0 +1,1 @@
+"""Density of hydrogen, its free energy, and at which energy it connects."""

@@ -1,0 +1,1 @@
+"""Inherent structures: frames of a run, relaxed."""

@@ -1,0 +1,1 @@
+"""Barriers of permutations by nudged elastic bands."""

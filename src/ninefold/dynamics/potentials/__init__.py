@@ -1,0 +1,1 @@
+"""Potentials of one compound: distilled from an engine, or an engine corrected by labels."""

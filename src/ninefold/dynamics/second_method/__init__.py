@@ -1,0 +1,1 @@
+"""Single points by a second method on images of paths and frames of runs."""

@@ -1,0 +1,1 @@
+"""Molecular dynamics in pieces that survive a kill."""

@@ -1,0 +1,66 @@
+"""What the cell of a run at constant pressure does: mean volume, and whether the pressure is the one that was set."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ninefold.dynamics.statistics.equilibration import drift, equilibrated, inefficiency
+from ninefold.dynamics.statistics.slopes import Interval
+
+LARGEST_ERROR_GPA = 0.05
+"""Of the mean pressure, beyond which it is told where it is beyond three standard errors, too."""
+
+
+class Breathing(NamedTuple):
+    """Without the frames until the volume had settled."""
+
+    volume: Interval
+    """Å3, mean."""
+    pressure: Interval
+    """GPa, mean, with the part of the velocities."""
+    set_GPa: float
+    """Of the barostat."""
+    skipped: int
+    """Frames left out."""
+    notes: tuple[str, ...]
+    """Why the mean volume is not that of this pressure and temperature."""
+
+
+def correlated_mean(values: np.ndarray) -> tuple[Interval, float]:
+    """Mean of a correlated series with its 95 % interval, and the standard error.
+
+    Args:
+        values: shape (f,).
+    """
+    from scipy.stats import t
+
+    independent = len(values) / inefficiency(values)
+    error = float(np.std(values, ddof=1) / np.sqrt(independent)) if len(values) > 1 else float("inf")
+    # few independent values do not know their own scatter
+    half = error * float(t.ppf(0.975, max(1.0, independent - 1)))
+    mean = float(np.mean(values))
+    return Interval(mean, mean - half, mean + half), error
+
+
+def breathing(cells: np.ndarray, pressures: np.ndarray, set_GPa: float, memory: float) -> Breathing:
+    """Mean volume and pressure of a run.
+
+    Args:
+        cells: shape (f, 3, 3), Å, of each frame.
+        pressures: shape (f,), GPa.
+        set_GPa: Of the barostat.
+        memory: Frames in which the barostat makes the cell's velocity forget itself.
+    """
+    volumes = np.abs(np.linalg.det(cells))
+    skipped = equilibrated(volumes)
+    volume, error = correlated_mean(volumes[skipped:])
+    pressure, off_by = correlated_mean(pressures[skipped:])
+    notes = []
+    if abs(pressure.value - set_GPa) > max(LARGEST_ERROR_GPA, 3 * off_by):
+        notes.append(f"the mean pressure is {pressure.value:.2f} GPa instead of {set_GPa:g} GPa")
+    found = drift(volumes[skipped:], 1.0, memory)
+    if found is not None and found.is_significant and abs(found.per_ps) * (len(volumes) - skipped) > 2 * error:
+        notes.append("the volume still drifts: the run is too short for its mean")
+    return Breathing(volume, pressure, set_GPa, skipped, tuple(notes))

@@ -1,0 +1,1 @@
+"""Rates, slopes and means with their intervals."""

@@ -1,0 +1,1 @@
+"""Trajectories of any program: frames, what moved their atoms, and how far they moved."""
