@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import t as student_t
 from synthetic_trajectories import Plan, crystal, shell
 
-from ninefold.cli.dynamics_output import print_relaxation
+from ninefold.cli.dynamics.output import print_relaxation
 from ninefold.dynamics.analysis import DynamicsAnalysis, analyse
 from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.anions.relaxation import relaxation

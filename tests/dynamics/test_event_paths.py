@@ -10,7 +10,7 @@ from rich.console import Console
 from scipy.spatial.transform import Rotation
 from synthetic_trajectories import M_H, Plan, crystal, shell
 
-from ninefold.cli.dynamics_output import print_barrier
+from ninefold.cli.dynamics.output import print_barrier
 from ninefold.dynamics.anions.event_paths import event_path
 from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.anions.pseudorotation import analyse_shells

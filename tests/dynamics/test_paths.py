@@ -315,7 +315,7 @@ def test_a_band_without_energies_ends_at_once() -> None:
 
 
 def test_paths_without_energies_come_last_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    from ninefold.cli.dynamics_paths import _print_rows
+    from ninefold.cli.dynamics.paths import _print_rows
 
     base = {"site": 6, "equivalent_anions": 2, "multiplicity": 6, "path_length": 4.5, "residual": 0.04}
     none = dict.fromkeys(("barrier_eV", "path_length", "residual"))

@@ -11,7 +11,7 @@ from rich.console import Console
 from scipy.spatial.transform import Rotation
 from synthetic_trajectories import Plan, crystal, shell
 
-from ninefold.cli.dynamics_output import print_analysis
+from ninefold.cli.dynamics.output import print_analysis
 from ninefold.dynamics.analysis import analyse
 from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.anions.pseudorotation import analyse_shells

@@ -12,7 +12,7 @@ from ase import Atoms
 from synthetic_trajectories import Plan, crystal, shell
 
 from campaign_run import ninefold
-from ninefold.cli.dynamics_sources import trajectories_of
+from ninefold.cli.dynamics.sources import trajectories_of
 from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.anions.pseudorotation import analyse_shells
 from ninefold.dynamics.trajectories.reading import read_trajectory

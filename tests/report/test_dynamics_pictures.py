@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from synthetic_trajectories import Plan, crystal, shell
 
-from ninefold.cli.dynamics_plot import _of_files
+from ninefold.cli.dynamics.plot import _of_files
 from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.statistics.rates import BOLTZMANN, poisson_rate
 from ninefold.report.dynamics_pictures import PICTURES, dynamics_figures

@@ -45,7 +45,7 @@ MODULES = {
     "submit": ("submit", "retry"),
     "cluster_workers": ("work", "serve-spool"),
     "submitted": ("failures", "pause", "cancel"),
-    "dynamics": ("dynamics",),
+    "dynamics.group": ("dynamics",),
     "xrd": ("xrd",),
     "recipe": ("recipe",),
     "compress": ("compress",),

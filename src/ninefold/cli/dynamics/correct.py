@@ -48,7 +48,7 @@ def correct(
     from ase.data import atomic_numbers
 
     from ninefold.cli.calculation import step_progress, stopping
-    from ninefold.cli.dynamics import check_elements
+    from ninefold.cli.dynamics.systems import check_elements
     from ninefold.cli.locate import store_address
     from ninefold.dynamics.potentials.check_labels import read_check_labels, together
     from ninefold.dynamics.potentials.correction import correct as correct_one

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import BarrierEngineOption, ModelOption, barrier_engine, refuse, told_by
-from ninefold.cli.dynamics_checks import CheckOption
+from ninefold.cli.dynamics.checks import CheckOption
 from ninefold.cli.options import JsonOption, console, print_json
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def paths(
     the images of the lowest path of each anion; each is kept, so that the same command goes on after a kill.
     """
     from ninefold.cli.calculation import step_progress
-    from ninefold.cli.dynamics import check_elements, say_beside, supercell
-    from ninefold.cli.dynamics_checks import check_method, print_path_checks
+    from ninefold.cli.dynamics.checks import check_method, print_path_checks
+    from ninefold.cli.dynamics.systems import check_elements, say_beside, supercell
     from ninefold.dynamics.anions.permutations import KINDS, ways
     from ninefold.dynamics.anions.sites import sites
     from ninefold.dynamics.paths.kept_minimum import ends_file, kept_minimum, read_minimum

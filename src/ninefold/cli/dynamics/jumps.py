@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import refuse
-from ninefold.cli.dynamics_sources import (
+from ninefold.cli.dynamics.sources import (
     EveryOption,
     FilesArgument,
     PolyhedronOption,
@@ -69,7 +69,7 @@ def jumps(
     against a null model (paddle-wheel test).
     """
     from ninefold.cli.calculation import step_progress
-    from ninefold.cli.dynamics_sources import trajectories_of
+    from ninefold.cli.dynamics.sources import trajectories_of
     from ninefold.dynamics.anions.cages import with_cages
     from ninefold.dynamics.anions.pseudorotation import analyse_shells
     from ninefold.dynamics.anions.site_exchange import site_exchanges

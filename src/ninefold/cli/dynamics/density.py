@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import refuse
-from ninefold.cli.dynamics_sources import (
+from ninefold.cli.dynamics.sources import (
     EveryOption,
     FilesArgument,
     PolyhedronOption,
@@ -78,7 +78,7 @@ def density(
     Bohr.
     """
     from ninefold.cli.calculation import step_progress
-    from ninefold.cli.dynamics_sources import trajectories_of
+    from ninefold.cli.dynamics.sources import trajectories_of
     from ninefold.cli.outputs import check_output_folder
     from ninefold.dynamics.density.surfaces import SurfaceSettings, surfaces_of
 
@@ -136,7 +136,7 @@ def _write(found: Surfaces, out: Path, stem: str, energies: tuple[float, ...], f
     """All files of one trajectory; their names."""
     import json
 
-    from ninefold.cli.dynamics_plot import make_folder
+    from ninefold.cli.dynamics.plot import make_folder
     from ninefold.dynamics.density.cube_files import cube_file
     from ninefold.output.target import write_whole
     from ninefold.report.isosurface_picture import isosurface_picture

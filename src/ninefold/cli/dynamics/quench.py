@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse, told_by
-from ninefold.cli.dynamics_sources import (
+from ninefold.cli.dynamics.sources import (
     EveryOption,
     FilesArgument,
     SkipOption,
@@ -60,7 +60,7 @@ def quench(
     Each quench is a file: Ctrl-C ends after the one in flight, and the same command goes on.
     """
     from ninefold.cli.calculation import step_progress, stopping
-    from ninefold.cli.dynamics import check_elements
+    from ninefold.cli.dynamics.systems import check_elements
     from ninefold.dynamics.minima.inherent_structures import crystal_minima
     from ninefold.dynamics.minima.quenches import Quenches, frame_count, quench_frames
     from ninefold.dynamics.second_method.point_checks import equal_times
@@ -116,7 +116,7 @@ def quench(
 def _trajectories(
     files: list[Path], time_step: float | None, types: str | None, skip: int, until: int | None, every: int
 ) -> list[Trajectory]:
-    from ninefold.cli.dynamics_sources import trajectories_of
+    from ninefold.cli.dynamics.sources import trajectories_of
 
     trajectories = trajectories_of(files, None, time_step, types, skip, until, every)
     for one in trajectories[1:]:

@@ -47,7 +47,7 @@ def distil(
     from pydantic import ValidationError
 
     from ninefold.cli.calculation import step_progress, stopping
-    from ninefold.cli.dynamics import check_elements, say_beside, supercell
+    from ninefold.cli.dynamics.systems import check_elements, say_beside, supercell
     from ninefold.dynamics.potentials.distil import distil as distil_one
     from ninefold.dynamics.potentials.distil_errors import read_paths
     from ninefold.dynamics.potentials.distil_settings import DistilSettings, Teacher

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import refuse
-from ninefold.cli.dynamics_sources import (
+from ninefold.cli.dynamics.sources import (
     EveryOption,
     PolyhedronOption,
     SkipOption,
@@ -75,7 +75,7 @@ def plot(
         from collections import Counter
 
         from ninefold.chemistry.formula import formula_of, reduced
-        from ninefold.cli.dynamics_sources import trajectories_of
+        from ninefold.cli.dynamics.sources import trajectories_of
 
         trajectories = trajectories_of(files, temperature, time_step, types, skip, until, every)
         names = ", ".join(dict.fromkeys(path.absolute().name if path.is_dir() else path.stem for path in files))

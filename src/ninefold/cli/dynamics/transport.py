@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.calculation import refuse
-from ninefold.cli.dynamics_sources import (
+from ninefold.cli.dynamics.sources import (
     EveryOption,
     FilesArgument,
     SkipOption,
@@ -57,7 +57,7 @@ def transport(
     in cells of several widths, whether their coefficients agree.
     """
     from ninefold.cli.calculation import step_progress
-    from ninefold.cli.dynamics_sources import trajectories_of
+    from ninefold.cli.dynamics.sources import trajectories_of
     from ninefold.dynamics.statistics.rates import ROOM_K
     from ninefold.dynamics.transport import kinisi_fit
     from ninefold.dynamics.transport.diffusion import transport as transport_of

@@ -1,47 +1,15 @@
-"""`ninefold dynamics`: what the hydrogens of an anion do in a trajectory."""
+"""`ninefold dynamics run`: molecular dynamics of a structure, by any engine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ninefold.cli.calculation import EngineOption, ModelOption, refuse, told_by
-from ninefold.cli.dynamics_candidates import candidates
-from ninefold.cli.dynamics_checks import CheckOption
-from ninefold.cli.dynamics_correct import correct
-from ninefold.cli.dynamics_density import density
-from ninefold.cli.dynamics_distil import distil
-from ninefold.cli.dynamics_jumps import jumps
-from ninefold.cli.dynamics_paths import paths
-from ninefold.cli.dynamics_plot import plot
-from ninefold.cli.dynamics_quench import quench
-from ninefold.cli.dynamics_sources import (
-    EveryOption,
-    FilesArgument,
-    PolyhedronOption,
-    SkipOption,
-    TimeStepOption,
-    TypesOption,
-    UntilOption,
-    trajectories_of,
-)
-from ninefold.cli.dynamics_transport import transport
-from ninefold.cli.options import JsonOption, console, print_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ninefold.dynamics.analysis import DynamicsAnalysis
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
-    for command in (run, analyse, paths, transport, jumps, candidates, plot, distil, correct, density, quench):
-        group.command()(command)
-    app.add_typer(group, name="dynamics")
+from ninefold.cli.dynamics.checks import CheckOption
+from ninefold.cli.dynamics.systems import check_elements, say_beside, supercell
 
 
 def run(
@@ -79,8 +47,8 @@ def run(
     finished run; each is kept, so that the same command goes on after a kill.
     """
     from ninefold.cli.calculation import step_progress, stopping
-    from ninefold.cli.dynamics_checks import check_method, check_run, frame_sentence
-    from ninefold.cli.dynamics_output import box_lines
+    from ninefold.cli.dynamics.checks import check_method, check_run, frame_sentence
+    from ninefold.cli.dynamics.output import box_lines
     from ninefold.dynamics.potentials.corrected import CorrectedEngine
     from ninefold.dynamics.potentials.distilled import DistilledEngine, force_source
     from ninefold.dynamics.simulation.runs import RunSettings
@@ -157,107 +125,3 @@ def run(
         if stop.reason:
             typer.echo(f"Stopped: {stop.reason}; the same command goes on.", err=True)
             raise typer.Exit(130)
-
-
-def supercell(file: Path, width: float, max_atoms: int) -> Any:
-    """The structure of a file as ASE's atoms, repeated to a width."""
-    from ninefold.dynamics.simulation.cells import repeats_of, widened
-    from ninefold.structures.files import read_structure
-
-    read = read_structure(file)
-    for note in read.notes:
-        typer.echo(f"ninefold: note: {file}: {note}", err=True)
-    structure = read.structure
-    return widened(structure, repeats_of(structure.lattice.matrix, width, len(structure), max_atoms))
-
-
-def check_elements(made: Any, symbols: Iterable[str]) -> None:
-    """Refuse a structure with an element that an engine does not know, before anything is computed."""
-    known: frozenset[str] = getattr(made, "elements", None) or frozenset()
-    unknown = sorted(set(symbols) - known)
-    if known and unknown:
-        refuse("--engine", made.name, f"does not know {', '.join(unknown)}", ", ".join(sorted(known)))
-
-
-def say_beside(made: Any, atoms: Any) -> None:
-    """Tell where a corrected engine is used for a composition or a volume that was not labelled."""
-    from ninefold.dynamics.potentials.corrected import CorrectedEngine
-
-    if isinstance(made, CorrectedEngine):
-        for note in made.beside(atoms.get_chemical_symbols(), atoms.get_volume() / len(atoms)):
-            typer.echo(f"ninefold: note: {note}", err=True)
-
-
-def analyse(
-    files: FilesArgument,
-    centre: Annotated[
-        str, typer.Option(help="Element at the centre of the anions, e.g. Re; B12: cages of 12 boron atoms.")
-    ],
-    time_step: TimeStepOption = None,
-    temperature: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--temperature", help="K, once for each file in their order. Needed for free energies, a barrier."
-        ),
-    ] = None,
-    ligands: Annotated[
-        int | None, typer.Option("--ligands", "-n", help="Hydrogens of a shell. Default: as in the first frame.")
-    ] = None,
-    polyhedron: PolyhedronOption = None,
-    types: TypesOption = None,
-    skip: SkipOption = 0,
-    until: UntilOption = None,
-    every: EveryOption = 1,
-    json: JsonOption = False,
-) -> None:
-    """Follow the shells of a trajectory: permutations of ligands, turns of the anion, exchange, polyhedra.
-
-    Prints rates with 95 % intervals, and with several temperatures the barrier of the permutations.
-    """
-    from ninefold.cli.calculation import step_progress
-    from ninefold.dynamics.analysis import analyse as analyse_one
-    from ninefold.dynamics.anions.event_paths import event_path
-    from ninefold.dynamics.barriers import barriers_of
-
-    trajectories = trajectories_of(files, temperature, time_step, types, skip, until, every)
-    found: list[DynamicsAnalysis] = []
-    with step_progress() as notify:
-        for done, trajectory in enumerate(trajectories):
-            notify("trajectories", done, len(trajectories))
-            found.append(analyse_one(trajectory, centre, ligands, polyhedron))
-        notify("trajectories", len(trajectories), len(trajectories))
-    laws = barriers_of(found)
-    for problem in laws.problems:
-        typer.echo(problem, err=True)
-    events = [event for one in found for event in one.pseudorotation.events]
-    path = event_path(events)
-    paths = {
-        group.name: event_path(events, group.centres) for group in found[0].anions.groups if group.name in laws.by_anion
-    }
-    if json:
-        print_json(
-            {
-                "trajectories": [one.to_dict() for one in found],
-                "path": None if path is None else path.to_dict(),
-                "paths_by_anion": {name: None if one is None else one.to_dict() for name, one in paths.items()},
-                **laws.to_dict(),
-            }
-        )
-        return
-    from ninefold.cli.dynamics_output import print_analysis, print_barrier, print_relaxation
-
-    out = console()
-    for one in found:
-        print_analysis(out, one)
-    if laws.permutations is not None:
-        print_barrier(out, laws.permutations, path)
-    for name, fit in laws.by_anion.items():
-        print_barrier(out, fit, paths[name], name)
-    if laws.turns is not None:
-        print_barrier(out, laws.turns, None, events="turns of the whole")
-    for (anion, kind), fit in laws.site_exchanges.items():
-        print_barrier(out, fit, None, anion, events=f"site exchange ({kind})")
-    for (anion, frame), law in laws.relaxation.items():
-        print_relaxation(out, law, anion, frame)
-    for note in laws.notes:
-        out.print(f"  note: {note}")
