@@ -146,7 +146,7 @@ def test_the_analysis_of_a_run_that_exploded_says_so(tmp_path: Path) -> None:
     done = state(tmp_path / "run").frames
     assert done > 2
     whole = read_run(tmp_path / "run").notes
-    assert f"this run ended after frame {done}" in whole[0]
+    assert f"this run has no more than {done} frames" in whole[0]
     assert "the run exploded" in whole[0]
     assert not any("ended" in note for note in read_run(tmp_path / "run", FrameChoice(until=2)).notes)
     # taken up again with forces that hold, it is a run as any

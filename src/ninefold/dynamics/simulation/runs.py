@@ -228,8 +228,8 @@ def _exploded(folder: Path, last: int) -> list[str]:
         return []
     found = json.loads(path.read_text(encoding="utf-8"))
     return [
-        f"this run ended after frame {found['after_frames']} ({found['reason']}): its last frames may be far from any "
-        f"crystal; --until leaves frames out"
+        f"this run has no more than {found['after_frames']} frames ({found['reason']}), and the last of them may be far "
+        f"from any crystal; --until leaves frames out"
     ]
 
 
