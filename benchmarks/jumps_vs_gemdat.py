@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from ninefold.dynamics.anions.equivalence import framework
+from ninefold.dynamics.trajectories.mean_crystal import framework
 from ninefold.dynamics.density.grid import periodic_density
 from ninefold.dynamics.density.pockets import merge_tree
 from ninefold.dynamics.trajectories.displacements import unwrap

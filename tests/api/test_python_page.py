@@ -1,6 +1,7 @@
 """docs/python.md is executed block by block, on a small store."""
 
 import contextlib
+import importlib
 import io
 import re
 from pathlib import Path
@@ -60,3 +61,10 @@ def test_the_page_names_every_method_of_the_results():
     text = PAGE.read_text(encoding="utf-8")
     public = {name for name in vars(Results) if not name.startswith("_")} - {"location"}
     assert [name for name in sorted(public) if f"results.{name}(" not in text and f"results.{name}`" not in text] == []
+
+
+def test_every_function_that_the_page_names_is_there():
+    named = re.findall(r"`ninefold\.([\w.]+)\.(\w+)`", PAGE.read_text(encoding="utf-8"))
+    assert len(named) >= 5
+    for module, name in named:
+        assert callable(getattr(importlib.import_module(f"ninefold.{module}"), name))

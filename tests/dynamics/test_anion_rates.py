@@ -13,10 +13,10 @@ from synthetic_trajectories import Plan, shell
 
 from campaign_run import ninefold
 from ninefold.dynamics.analysis import analyse
-from ninefold.dynamics.anions.equivalence import framework, operations
 from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.barriers import barrier, barriers_by_anion
 from ninefold.dynamics.density.grid import lab_density
+from ninefold.dynamics.trajectories.mean_crystal import framework, operations
 from ninefold.dynamics.trajectories.trajectory import Trajectory, in_memory
 
 NAME = "tricapped trigonal prism"

@@ -9,11 +9,11 @@ import pytest
 from scipy.stats import kstest
 from synthetic_trajectories import M_H, SPACING, Plan, shell
 
-from ninefold.dynamics.anions.equivalence import framework
 from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.anions.pseudorotation import analyse_shells
 from ninefold.dynamics.anions.site_exchange import SiteExchange, SiteExchanges
 from ninefold.dynamics.trajectories.displacements import unwrap
+from ninefold.dynamics.trajectories.mean_crystal import framework
 from ninefold.dynamics.trajectories.trajectory import in_memory
 from ninefold.dynamics.transport.cation_sites import density_sites
 from ninefold.dynamics.transport.coincidence import SHIFTS, Coincidence, Timed, coincidence

@@ -186,6 +186,9 @@ def test_a_pressure_that_is_not_the_one_that_was_set_is_told() -> None:
     assert not breathing(cells, pressures, 1.3, 1.0).notes
     growing = np.eye(3) * np.linspace(5.0, 5.2, 400)[:, None, None]
     assert "drifts" in breathing(growing, pressures, 1.3, 1.0).notes[0]
+    short = breathing(growing[:20], pressures[:20], 1.3, 1.0).notes[0]  # half of it has settled at most
+    assert "too short to tell whether the volume still drifts: " in short
+    assert short.endswith("21 are needed")
 
 
 def test_what_is_refused(tmp_path: Path) -> None:

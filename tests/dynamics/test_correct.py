@@ -18,7 +18,7 @@ from test_paths import Repelling, _anion
 
 from ninefold.dynamics.anions.permutations import ways
 from ninefold.dynamics.anions.sites import sites
-from ninefold.dynamics.paths.barrier import barrier
+from ninefold.dynamics.paths.band_barrier import barrier
 from ninefold.dynamics.potentials.check_labels import CheckLabel, read_check_labels
 from ninefold.dynamics.potentials.corrected import CorrectedEngine
 from ninefold.dynamics.potentials.correction import correct

@@ -22,7 +22,7 @@ from test_paths import Repelling, _anion
 from ninefold.dynamics.analysis import analyse
 from ninefold.dynamics.anions.permutations import ways
 from ninefold.dynamics.anions.sites import sites
-from ninefold.dynamics.paths.barrier import barrier
+from ninefold.dynamics.paths.band_barrier import barrier
 from ninefold.dynamics.potentials.distil import distil
 from ninefold.dynamics.potentials.distil_errors import KnownPath, read_paths, reasons_against
 from ninefold.dynamics.potentials.distil_settings import DistilSettings, Teacher

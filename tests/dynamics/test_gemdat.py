@@ -11,10 +11,10 @@ from planted_jumps import EDGE, STEP_FS, planted
 from pymatgen.core import Element, Lattice, Structure
 
 import dynamics_needs
-from ninefold.dynamics.anions.equivalence import framework
 from ninefold.dynamics.density.grid import periodic_density
 from ninefold.dynamics.density.pockets import merge_tree
 from ninefold.dynamics.trajectories.displacements import unwrap
+from ninefold.dynamics.trajectories.mean_crystal import framework
 from ninefold.dynamics.transport.cation_sites import crystal_sites, density_sites
 from ninefold.dynamics.transport.jumps import analyse_jumps
 

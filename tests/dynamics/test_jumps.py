@@ -14,9 +14,9 @@ from planted_jumps import EDGE, STEP_FS, Planted, planted
 from pymatgen.core import Lattice, Structure
 
 from campaign_run import ninefold
-from ninefold.dynamics.anions.equivalence import framework
 from ninefold.dynamics.statistics.rates import BOLTZMANN
 from ninefold.dynamics.trajectories.displacements import unwrap
+from ninefold.dynamics.trajectories.mean_crystal import framework
 from ninefold.dynamics.trajectories.trajectory import in_memory
 from ninefold.dynamics.transport.cation_sites import Sites, crystal_sites, density_sites
 from ninefold.dynamics.transport.jumps import JumpAnalysis, analyse_jumps, jump_barrier

@@ -12,8 +12,8 @@ from ase.optimize import BFGS
 
 from ninefold.dynamics.anions.permutations import KINDS, read_cycles, way_of, ways
 from ninefold.dynamics.anions.sites import sites
+from ninefold.dynamics.paths.band_barrier import barrier
 from ninefold.dynamics.paths.bands import relaxed_band
-from ninefold.dynamics.paths.barrier import barrier
 from ninefold.dynamics.paths.images import interpolated
 from ninefold.errors import InputError
 from ninefold.structures.polyhedra import polyhedra

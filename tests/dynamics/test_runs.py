@@ -148,10 +148,20 @@ def test_the_analysis_of_a_run_that_exploded_says_so(tmp_path: Path) -> None:
     whole = read_run(tmp_path / "run").notes
     assert f"this run has no more than {done} frames" in whole[0]
     assert "the run exploded" in whole[0]
-    assert not any("ended" in note for note in read_run(tmp_path / "run", FrameChoice(until=2)).notes)
+    assert not any("exploded" in note for note in read_run(tmp_path / "run", FrameChoice(until=2)).notes)
     # taken up again with forces that hold, it is a run as any
     run(_copper(), HOT, tmp_path / "run", done + 2, "emt")
-    assert not any("ended" in note for note in read_run(tmp_path / "run").notes)
+    assert not any("exploded" in note for note in read_run(tmp_path / "run").notes)
+
+
+def test_a_run_that_exploded_at_once_says_why_it_has_no_frames(tmp_path: Path) -> None:
+    atoms = bulk("Cu", cubic=True, a=1.7)
+    atoms.rattle(0.3, seed=1)
+    atoms.calc = EMT()
+    with pytest.raises(InputError, match="after frame 0"):
+        run(atoms, HOT, tmp_path / "run", 50, "emt")
+    with pytest.raises(InputError, match=r"holds 0 frames.*the run exploded after frame 0"):
+        read_run(tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["run.json", "state.npz", "frames-000000002.npz"])

@@ -10,7 +10,6 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.transform import Rotation
 from synthetic_trajectories import Plan, crystal, ideal, shell
 
-from ninefold.dynamics.anions.equivalence import Framework, framework, operations
 from ninefold.dynamics.density.connections import anions_connect, estimates, sites_connect
 from ninefold.dynamics.density.grid import Density, periodic_density, resolved_eV, smoothed
 from ninefold.dynamics.density.isosurfaces import Mesh, isosurface
@@ -18,6 +17,7 @@ from ninefold.dynamics.density.maps import Sampled, crystal_density
 from ninefold.dynamics.density.pockets import merge_tree
 from ninefold.dynamics.density.surfaces import CONNECTED, ISOLATED, SurfaceSettings, surfaces_of
 from ninefold.dynamics.statistics.rates import BOLTZMANN
+from ninefold.dynamics.trajectories.mean_crystal import Framework, framework, operations
 from ninefold.dynamics.trajectories.trajectory import in_memory
 
 KELVIN = 300.0

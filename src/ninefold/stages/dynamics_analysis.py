@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ninefold.dynamics.trajectories.forces import ForceSource
     from ninefold.dynamics.transport.diffusion import Transport
 
-ANALYSIS_VERSION = 6
+ANALYSIS_VERSION = 7
 """Rises when an analysis says something else of the same trajectories; in the id of its record."""
 
 

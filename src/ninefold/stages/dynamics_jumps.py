@@ -42,8 +42,8 @@ def jumps_of(
 
 
 def _of_ion(ion: str, runs: Sequence[Settled], shells: Mapping[Settled, DynamicsAnalysis]) -> IonJumps:
-    from ninefold.dynamics.anions.equivalence import framework
     from ninefold.dynamics.trajectories.displacements import unwrap
+    from ninefold.dynamics.trajectories.mean_crystal import framework
     from ninefold.dynamics.transport.cation_sites import density_sites
     from ninefold.dynamics.transport.coincidence import NEAR, WINDOW_PS
     from ninefold.dynamics.transport.jumps import analyse_jumps

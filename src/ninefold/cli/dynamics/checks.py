@@ -61,8 +61,8 @@ def check_run(
     import re
 
     from ninefold.cli.calculation import step_progress
+    from ninefold.dynamics.folders import write_json
     from ninefold.dynamics.second_method.point_checks import check_frames, equal_times, frames_at
-    from ninefold.dynamics.simulation.claims import write_json
 
     numbers = equal_times(frames, number)
     with step_progress() as notify:

@@ -18,7 +18,7 @@ from ninefold.cli.dynamics.transport import transport
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
+    """Add `ninefold dynamics` and its commands."""
     group = typer.Typer(no_args_is_help=True, help="Molecular dynamics, and the pseudorotation of anions in it.")
     for command in (run, analyse, paths, transport, jumps, candidates, plot, distil, correct, density, quench):
         group.command()(command)

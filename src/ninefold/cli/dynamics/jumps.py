@@ -140,7 +140,7 @@ def sites_of(named: str, moved: Sequence[Displacements], trajectories: Sequence[
     """
     import numpy as np
 
-    from ninefold.dynamics.anions.equivalence import framework
+    from ninefold.dynamics.trajectories.mean_crystal import framework
     from ninefold.dynamics.transport.cation_sites import crystal_sites, density_sites
     from ninefold.errors import InputError
 

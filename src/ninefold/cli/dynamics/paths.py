@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ninefold.dynamics.anions.permutations import Way
     from ninefold.dynamics.anions.sites import Site
-    from ninefold.dynamics.paths.barrier import Barrier
+    from ninefold.dynamics.paths.band_barrier import Barrier
     from ninefold.dynamics.second_method.single_points import SinglePoints
 
 
@@ -196,7 +196,7 @@ def _one(
     from ase.io import write
 
     from ninefold.atomic_files import write_atomically
-    from ninefold.dynamics.paths.barrier import barrier
+    from ninefold.dynamics.paths.band_barrier import barrier
     from ninefold.keys import content_key
 
     key = content_key(

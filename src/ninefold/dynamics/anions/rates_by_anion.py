@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.anions.equivalence import TOLERANCE, classes, framework, operations
 from ninefold.dynamics.anions.pseudorotation import Pseudorotation, ShellHistory, rate_of
 from ninefold.dynamics.statistics.rates import Rate, poisson_rate
+from ninefold.dynamics.trajectories.mean_crystal import TOLERANCE, classes, framework, operations
 from ninefold.dynamics.trajectories.trajectory import Trajectory
 
 

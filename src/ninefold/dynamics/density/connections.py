@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.anions.equivalence import Framework
 from ninefold.dynamics.density.grid import Density, resolved_eV, smoothed, supported
 from ninefold.dynamics.density.maps import Sampled
 from ninefold.dynamics.density.pockets import MergeTree, extrapolated, merge_tree
 from ninefold.dynamics.statistics.rates import CONFIDENCE
+from ninefold.dynamics.trajectories.mean_crystal import Framework
 
 RESAMPLES = 50
 FEWEST_BLOCKS = 3

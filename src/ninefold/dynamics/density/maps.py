@@ -13,12 +13,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.anions.equivalence import TOLERANCE, Framework, Operations
 from ninefold.dynamics.anions.isomers import Isomers
 from ninefold.dynamics.anions.pseudorotation import ShellHistory
 from ninefold.dynamics.anions.rates_by_anion import AnionGroups
 from ninefold.dynamics.anions.superposition import rotation_matrix
 from ninefold.dynamics.density.grid import Density, count_positions, grid_shape, without_drift
+from ninefold.dynamics.trajectories.mean_crystal import TOLERANCE, Framework, Operations
 from ninefold.dynamics.trajectories.trajectory import Trajectory
 
 Frame = Literal["crystal", "anion"]

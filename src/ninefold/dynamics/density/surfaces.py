@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ninefold.dynamics.anions.cages import with_cages
-from ninefold.dynamics.anions.equivalence import TOLERANCE, Framework, Operations, framework, operations
 from ninefold.dynamics.anions.isomers import isomers_of
 from ninefold.dynamics.anions.pseudorotation import analyse_shells
 from ninefold.dynamics.anions.rates_by_anion import by_anion
@@ -34,6 +33,7 @@ from ninefold.dynamics.density.grid import (
 from ninefold.dynamics.density.maps import Frame, Sampled, anion_densities, block_count, crystal_density
 from ninefold.dynamics.density.pockets import MergeTree, merge_tree
 from ninefold.dynamics.statistics.rates import BOLTZMANN
+from ninefold.dynamics.trajectories.mean_crystal import TOLERANCE, Framework, Operations, framework, operations
 from ninefold.dynamics.trajectories.trajectory import Trajectory
 from ninefold.errors import InputError
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ninefold.dynamics.folders import read_json
 from ninefold.dynamics.potentials.correction import CLAIM_FILE, MODEL_FILE, RESULT_FILE
 from ninefold.dynamics.potentials.correction_errors import composition
 from ninefold.dynamics.potentials.students import make_trainer
-from ninefold.dynamics.simulation.claims import read_json
 from ninefold.dynamics.trajectories.forces import SAME_VOLUME, ForceSource
 from ninefold.engines import make_engine
 from ninefold.engines.ase_engine import ASEEngine

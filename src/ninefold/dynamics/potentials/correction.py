@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ninefold.atomic_files import write_atomically
+from ninefold.dynamics.folders import claim, read_json, write_json
 from ninefold.dynamics.potentials.check_labels import CheckLabels
 from ninefold.dynamics.potentials.correction_errors import (
     Difference,
@@ -34,7 +35,6 @@ from ninefold.dynamics.potentials.distil_errors import evaluated
 from ninefold.dynamics.potentials.distil_settings import Teacher
 from ninefold.dynamics.potentials.labels import LabelledFrame, Labels
 from ninefold.dynamics.potentials.students import Trainer
-from ninefold.dynamics.simulation.claims import claim, read_json, write_json
 from ninefold.errors import InputError
 from ninefold.keys import content_key, file_checksum
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ninefold.atomic_files import write_atomically
+from ninefold.dynamics.folders import claim, read_json, write_json
 from ninefold.dynamics.paths.kept_minimum import kept_minimum
 from ninefold.dynamics.potentials.distil_errors import KnownPath, barrier_row, error_rows, reasons_against
 from ninefold.dynamics.potentials.distil_settings import (
@@ -31,7 +32,6 @@ from ninefold.dynamics.potentials.environments import newest
 from ninefold.dynamics.potentials.labels import LabelledFrame, Labels
 from ninefold.dynamics.potentials.students import Trainer
 from ninefold.dynamics.simulation import runs
-from ninefold.dynamics.simulation.claims import claim, read_json, write_json
 from ninefold.dynamics.simulation.propagation import ExplodedError, RunSettings
 from ninefold.dynamics.trajectories.teacher_checks import LeftGroundError, TeacherCheck
 from ninefold.keys import content_key, file_checksum

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ninefold.dynamics.folders import read_json
 from ninefold.dynamics.potentials.corrected import CorrectedEngine
 from ninefold.dynamics.potentials.distil_settings import CLAIM_FILE, MODEL_FILE, RESULT_FILE, START_FILE
 from ninefold.dynamics.potentials.students import make_trainer
-from ninefold.dynamics.simulation.claims import read_json
 from ninefold.dynamics.trajectories.forces import SAME_VOLUME, ForceSource
 from ninefold.dynamics.trajectories.teacher_checks import TeacherCheck
 from ninefold.engines import make_engine

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.anions.equivalence import Operations, operations
 from ninefold.dynamics.second_method.single_points import SinglePoint, SinglePoints, force_error
 from ninefold.dynamics.simulation.runs import read_run
+from ninefold.dynamics.trajectories.mean_crystal import Operations, operations
 
 if TYPE_CHECKING:
     from pathlib import Path

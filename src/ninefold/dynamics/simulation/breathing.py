@@ -6,11 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.statistics.equilibration import drift, equilibrated, inefficiency
+from ninefold.dynamics.statistics.equilibration import (
+    FEWEST_BLOCKS,
+    LENGTH_OF_BLOCK,
+    drift,
+    equilibrated,
+    inefficiency,
+    quantile,
+)
 from ninefold.dynamics.statistics.slopes import Interval
 
 LARGEST_ERROR_GPA = 0.05
-"""Of the mean pressure, beyond which it is told where it is beyond three standard errors, too."""
+"""Of the mean pressure, beyond which it is told where chance does not make as much, too."""
 
 
 class Breathing(NamedTuple):
@@ -28,8 +35,19 @@ class Breathing(NamedTuple):
     """Why the mean volume is not that of this pressure and temperature."""
 
 
-def correlated_mean(values: np.ndarray) -> tuple[Interval, float]:
-    """Mean of a correlated series with its 95 % interval, and the standard error.
+class CorrelatedMean(NamedTuple):
+    """Mean of a correlated series."""
+
+    interval: Interval
+    """95 %."""
+    error: float
+    """Standard."""
+    independent: float
+    """Values that make the same mean as well."""
+
+
+def correlated_mean(values: np.ndarray) -> CorrelatedMean:
+    """Mean of a correlated series, and how well it is known.
 
     Args:
         values: shape (f,).
@@ -41,7 +59,7 @@ def correlated_mean(values: np.ndarray) -> tuple[Interval, float]:
     # few independent values do not know their own scatter
     half = error * float(t.ppf(0.975, max(1.0, independent - 1)))
     mean = float(np.mean(values))
-    return Interval(mean, mean - half, mean + half), error
+    return CorrelatedMean(Interval(mean, mean - half, mean + half), error, independent)
 
 
 def breathing(cells: np.ndarray, pressures: np.ndarray, set_GPa: float, memory: float) -> Breathing:
@@ -55,12 +73,17 @@ def breathing(cells: np.ndarray, pressures: np.ndarray, set_GPa: float, memory: 
     """
     volumes = np.abs(np.linalg.det(cells))
     skipped = equilibrated(volumes)
-    volume, error = correlated_mean(volumes[skipped:])
-    pressure, off_by = correlated_mean(pressures[skipped:])
+    volume, pressure = correlated_mean(volumes[skipped:]), correlated_mean(pressures[skipped:])
     notes = []
-    if abs(pressure.value - set_GPa) > max(LARGEST_ERROR_GPA, 3 * off_by):
-        notes.append(f"the mean pressure is {pressure.value:.2f} GPa instead of {set_GPa:g} GPa")
+    off = abs(pressure.interval.value - set_GPa)
+    if off > max(LARGEST_ERROR_GPA, quantile(max(1.0, pressure.independent - 1)) * pressure.error):
+        notes.append(f"the mean pressure is {pressure.interval.value:.2f} GPa instead of {set_GPa:g} GPa")
     found = drift(volumes[skipped:], 1.0, memory)
-    if found is not None and found.is_significant and abs(found.per_ps) * (len(volumes) - skipped) > 2 * error:
+    if found is None or found.error_per_ps is None:
+        notes.append(
+            f"too short to tell whether the volume still drifts: {(len(volumes) - skipped) / memory:.2g} times of the "
+            f"barostat after it had settled, {FEWEST_BLOCKS * LENGTH_OF_BLOCK:g} are needed"
+        )
+    elif not found.may_be_chance and abs(found.per_ps) * (len(volumes) - skipped) > 2 * volume.error:
         notes.append("the volume still drifts: the run is too short for its mean")
-    return Breathing(volume, pressure, set_GPa, skipped, tuple(notes))
+    return Breathing(volume.interval, pressure.interval, set_GPa, skipped, tuple(notes))

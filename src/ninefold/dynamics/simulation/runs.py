@@ -22,8 +22,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ninefold.atomic_files import write_atomically
+from ninefold.dynamics.folders import claim
 from ninefold.dynamics.simulation.breathing import Breathing, breathing
-from ninefold.dynamics.simulation.claims import claim
 from ninefold.dynamics.simulation.propagation import ExplodedError, Propagation, RunPoint, RunSettings
 from ninefold.dynamics.statistics.equilibration import equilibrated, thermostat_notes
 from ninefold.dynamics.trajectories.forces import ForceSource
@@ -166,7 +166,10 @@ def read_run(folder: Path, choice: FrameChoice = ALL_FRAMES) -> Trajectory:
     settings = RunSettings.model_validate(described["settings"])
     skip, last = choice.skip, choice.within(done)
     if done <= skip:
-        raise InputError("trajectory", str(folder), problem=f"holds {done} frames", allowed=f"more than {skip}")
+        raise InputError(
+            "trajectory", str(folder), problem=f"holds {done} frames", allowed=f"more than {skip}",
+            hint=_explosion(folder) if done == 0 else None,
+        )  # fmt: skip
     cell = np.array(described["cell"])
 
     def read() -> Iterator[Frames]:
@@ -215,22 +218,29 @@ def _equilibrium_notes(described: dict[str, Any], energies: np.ndarray, temperat
     settings = RunSettings.model_validate(described["settings"])
     counts = Counter(described["species"])
     step_ps = settings.save_every * settings.time_step_fs / 1000
+    memory_ps = 1 / settings.friction_per_ps
+    if settings.pressure_GPa is not None:  # energies follow the volume
+        memory_ps = max(memory_ps, settings.barostat_ps)
     return thermostat_notes(
-        list(counts), temperatures, settings.temperature_K, energies, step_ps, list(counts.values()),
-        1 / settings.friction_per_ps,
-    )  # fmt: skip
+        list(counts), temperatures, settings.temperature_K, energies, step_ps, list(counts.values()), memory_ps
+    )
 
 
 def _exploded(folder: Path, last: int) -> list[str]:
     """That a run exploded right after its last frame, where that frame is analysed."""
-    path = folder / EXPLODED_FILE
-    if last < _frames_done(folder) or not path.is_file():
+    reason = _explosion(folder)
+    if reason is None or last < _frames_done(folder):
         return []
-    found = json.loads(path.read_text(encoding="utf-8"))
     return [
-        f"this run has no more than {found['after_frames']} frames ({found['reason']}), and the last of them may be far "
-        f"from any crystal; --until leaves frames out"
+        f"this run has no more than {last} frames ({reason}), and the last of them may be far from any crystal; "
+        f"--until leaves frames out"
     ]
+
+
+def _explosion(folder: Path) -> str | None:
+    """Why a run could not go on; None where it could."""
+    path = folder / EXPLODED_FILE
+    return str(json.loads(path.read_text(encoding="utf-8"))["reason"]) if path.is_file() else None
 
 
 def _claim(folder: Path, atoms: Atoms, settings: RunSettings, method: str, forces: ForceSource | None) -> None:

@@ -17,26 +17,30 @@ LARGEST_DRIFT = 0.001
 """eV/atom over a run."""
 BLOCKS = 10
 """Of a run at most, whose means are taken for independent of each other."""
-FEWEST_BLOCKS = 4
-"""Below which their scatter is not known."""
+FEWEST_BLOCKS = 7
+"""Below which their scatter is known so badly that nothing would be told by it."""
 LENGTH_OF_BLOCK = 3.0
 """At least, in times in which the thermostat makes energies forget themselves."""
+SHORTEST = 1.0
+"""Run of which nothing told means that nothing is wrong, in such times."""
+FEWEST_FRAMES = 30
+"""Of a slope."""
 CHANCE = 0.003
-"""Of all runs without a fault, the share in which one is told."""
+"""With which a mean or a slope without a fault is told."""
 
 
 class Drift(NamedTuple):
     """Slope of a quantity with time."""
 
     per_ps: float
-    error_per_ps: float
-    """Standard error, from the scatter of block means about the line."""
+    error_per_ps: float | None
+    """Standard error, from the scatter of block means about the line; None for a run of fewer than `FEWEST_BLOCKS`."""
     blocks: int = BLOCKS
 
     @property
-    def is_significant(self) -> bool:
-        """Beyond what chance makes of `CHANCE` of all runs."""
-        return abs(self.per_ps) > _quantile(self.blocks - 2) * self.error_per_ps
+    def may_be_chance(self) -> bool:
+        """Whether the scatter of block means makes as much of it; False where that is not known."""
+        return self.error_per_ps is not None and abs(self.per_ps) <= quantile(self.blocks - 2) * self.error_per_ps
 
 
 def inefficiency(values: np.ndarray) -> float:
@@ -89,42 +93,56 @@ def thermostat_notes(
         atoms: Of each species.
         memory_ps: In which energies forget themselves: the inverse friction of the thermostat.
     """
+    if len(energies) == 0:
+        return []
+    length_ps = len(energies) * step_ps
     notes = []
+    independent = _independent(len(energies), step_ps, memory_ps)
     for name, count, values in zip(species, atoms, temperatures.T, strict=True):
         off = float(values.mean()) / thermostat_K - 1
-        draws = 3 * count * max(1.0, len(values) * step_ps / (2 * memory_ps))
         by_blocks = _chance_of_mean(values, step_ps, memory_ps) / thermostat_K
-        if abs(off) > max(LARGEST_ERROR, by_blocks, _chance_of_energy(draws, is_above=off > 0)):
+        by_oscillators = _chance_of_energy(3 * count * independent, is_above=off > 0)
+        if abs(off) > max(LARGEST_ERROR, by_blocks, by_oscillators):
             notes.append(f"{name} has {values.mean():.0f} K, {off:+.0%} of the thermostat's")
-    if len(energies) < 2:
-        return notes
+    if not notes and length_ps < SHORTEST * memory_ps:
+        notes.append(f"{length_ps:.2g} ps are too short to tell whether it has the temperature of its thermostat")
     found = drift(energies, step_ps, memory_ps)
-    times = np.arange(len(energies)) * step_ps
-    slope = float(np.polyfit(times, energies, 1)[0]) if found is None else found.per_ps
-    change, oscillators = slope * len(energies) * step_ps, 3 * sum(atoms)
-    by_oscillators = _chance_of_change(oscillators, thermostat_K, len(energies) * step_ps / memory_ps)
-    is_told = abs(change) > by_oscillators and (found is None or found.is_significant)
-    if is_told and abs(change) > LARGEST_DRIFT * sum(atoms):
+    if found is None or found.may_be_chance:
+        return notes
+    change = found.per_ps * length_ps
+    by_oscillators = _chance_of_change(3 * sum(atoms), thermostat_K, independent)
+    if abs(change) > max(LARGEST_DRIFT * sum(atoms), by_oscillators):
         per_atom = change * 1000 / sum(atoms)
         notes.append(f"the energy drifts by {per_atom:+.1f} meV/atom in the run: not in equilibrium")
     return notes
 
 
 def drift(values: np.ndarray, step_ps: float, memory_ps: float) -> Drift | None:
-    """Slope by least squares through the means of blocks; None for a run that is too short for them.
+    """Slope by least squares; None for fewer than `FEWEST_FRAMES`.
 
     Args:
         values: shape (f,).
         step_ps: Between two of them.
         memory_ps: In which they forget themselves.
     """
+    if len(values) < FEWEST_FRAMES:
+        return None
     means, length = _block_means(values, step_ps, memory_ps)
     if len(means) < FEWEST_BLOCKS:
-        return None
+        times = np.arange(len(values)) * step_ps
+        return Drift(float(np.polyfit(times, values, 1)[0]), None, len(means))
     times = (np.arange(len(means)) - (len(means) - 1) / 2) * length * step_ps
     slope = float((times * means).sum() / (times**2).sum())
     left = means - means.mean() - slope * times
     return Drift(slope, float(np.sqrt((left**2).sum() / (len(means) - 2) / (times**2).sum())), len(means))
+
+
+def _independent(frames: int, step_ps: float, memory_ps: float) -> float:
+    """Values of an oscillator's energy that a run has: one in two times of forgetting, and two frames for one.
+
+    A frame alone has half of one: its kinetic energy scatters twice as much.
+    """
+    return min(max(1.0, frames * step_ps / (2 * memory_ps)), frames / 2)
 
 
 def _block_means(values: np.ndarray, step_ps: float, memory_ps: float) -> tuple[np.ndarray, int]:
@@ -142,7 +160,7 @@ def _chance_of_mean(values: np.ndarray, step_ps: float, memory_ps: float) -> flo
     means, _ = _block_means(values, step_ps, memory_ps)
     if len(means) < FEWEST_BLOCKS:
         return 0.0
-    return float(_quantile(len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
+    return float(quantile(len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
 
 
 def _chance_of_energy(draws: float, *, is_above: bool) -> float:
@@ -155,7 +173,7 @@ def _chance_of_energy(draws: float, *, is_above: bool) -> float:
     return abs(float(gamma.ppf(1 - CHANCE / 2 if is_above else CHANCE / 2, draws)) / draws - 1)
 
 
-def _chance_of_change(oscillators: int, temperature_K: float, length: float) -> float:
+def _chance_of_change(oscillators: int, temperature_K: float, independent: float) -> float:
     """How far chance takes the potential energy along a line through a run, eV.
 
     Of an oscillator's energy, whose scatter is kT, half is potential. The slope of n independent values has the error
@@ -164,16 +182,16 @@ def _chance_of_change(oscillators: int, temperature_K: float, length: float) -> 
     Args:
         oscillators: Their number.
         temperature_K: Of the thermostat.
-        length: Of the run, in times in which energies forget themselves.
+        independent: Values of each.
     """
     from scipy.stats import norm
 
     of_one = BOLTZMANN * temperature_K * np.sqrt(oscillators) / 2
-    return float(norm.ppf(1 - CHANCE / 2) * of_one * np.sqrt(12 / max(1.0, length / 2)))
+    return float(norm.ppf(1 - CHANCE / 2) * of_one * np.sqrt(12 / independent))
 
 
-def _quantile(degrees: int) -> float:
-    """Student's t, both sides."""
+def quantile(degrees: float) -> float:
+    """Student's t beyond which chance comes with `CHANCE`, both sides."""
     from scipy.stats import t
 
     return float(t.ppf(1 - CHANCE / 2, degrees))

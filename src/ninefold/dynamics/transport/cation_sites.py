@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ninefold.dynamics.anions.equivalence import TOLERANCE as SYMMETRY
-from ninefold.dynamics.anions.equivalence import Framework, classes, operations
 from ninefold.dynamics.density.grid import periodic_density, smoothed
 from ninefold.dynamics.density.pockets import merge_tree
 from ninefold.dynamics.statistics.rates import BOLTZMANN
 from ninefold.dynamics.trajectories.displacements import Displacements
+from ninefold.dynamics.trajectories.mean_crystal import TOLERANCE as SYMMETRY
+from ninefold.dynamics.trajectories.mean_crystal import Framework, classes, operations
 from ninefold.errors import InputError
 
 if TYPE_CHECKING:
