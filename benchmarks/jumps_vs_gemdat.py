@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from ninefold.dynamics.trajectories.mean_crystal import framework
 from ninefold.dynamics.density.grid import periodic_density
 from ninefold.dynamics.density.pockets import merge_tree
 from ninefold.dynamics.trajectories.displacements import unwrap
+from ninefold.dynamics.trajectories.mean_crystal import framework
 from ninefold.dynamics.trajectories.trajectory import in_memory
 from ninefold.dynamics.transport.cation_sites import crystal_sites, density_sites
 from ninefold.dynamics.transport.jumps import analyse_jumps
