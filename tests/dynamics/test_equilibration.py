@@ -87,7 +87,7 @@ def _oscillators(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _notes(temperatures: np.ndarray, energies: np.ndarray, count: int, thermostat_K: float = 300.0) -> list[str]:
-    return thermostat_notes(["Mo"], temperatures[:, None], thermostat_K, energies, 0.01, [count // 3], 1.0)
+    return thermostat_notes(["Mo"] * (count // 3), temperatures[:, None], thermostat_K, energies, 0.01, 1.0)
 
 
 @pytest.mark.parametrize("ps", [1, 2, 5, 13, 20])
@@ -126,7 +126,7 @@ def test_frames_far_apart_are_no_more_values_than_they_are(oscillators):
     told = 0
     for temperatures, energies in zip(*oscillators[6], strict=True):
         few, heat = temperatures[::400], energies[::400]  # 5 frames, each 4 ps at 1 per ps
-        told += bool(thermostat_notes(["Mo"], few[:, None], 300, heat, 4.0, [2], 1.0))
+        told += bool(thermostat_notes(["Mo", "Mo"], few[:, None], 300, heat, 4.0, 1.0))
     assert told <= 4
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -90,15 +89,13 @@ class Settled:
 
 def equilibrium_notes(runs: Sequence[Settled]) -> list[str]:
     """Temperatures that are not the thermostat's, and energies that drift."""
-    notes = []
-    for run in runs:
-        counts = Counter(run.trajectory.species)
-        of_run = thermostat_notes(
-            list(counts), run.temperatures, run.temperature_K, run.energies, run.step_ps, list(counts.values()),
-            run.memory_ps,
-        )  # fmt: skip
-        notes += [f"{run.trajectory.source}: {note}" for note in of_run]
-    return notes
+    return [
+        f"{run.trajectory.source}: {note}"
+        for run in runs
+        for note in thermostat_notes(
+            run.trajectory.species, run.temperatures, run.temperature_K, run.energies, run.step_ps, run.memory_ps
+        )
+    ]
 
 
 def together(runs: Sequence[Settled]) -> Checks | None:

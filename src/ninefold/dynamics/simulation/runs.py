@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -216,14 +215,11 @@ def _forces(folder: Path, described: dict[str, Any], last: int) -> ForceSource |
 def _equilibrium_notes(described: dict[str, Any], energies: np.ndarray, temperatures: np.ndarray) -> list[str]:
     """What is wrong with frames of a run: energies (f,), eV, and temperatures (f, n_species), K."""
     settings = RunSettings.model_validate(described["settings"])
-    counts = Counter(described["species"])
     step_ps = settings.save_every * settings.time_step_fs / 1000
     memory_ps = 1 / settings.friction_per_ps
     if settings.pressure_GPa is not None:  # energies follow the volume
         memory_ps = max(memory_ps, settings.barostat_ps)
-    return thermostat_notes(
-        list(counts), temperatures, settings.temperature_K, energies, step_ps, list(counts.values()), memory_ps
-    )
+    return thermostat_notes(described["species"], temperatures, settings.temperature_K, energies, step_ps, memory_ps)
 
 
 def _exploded(folder: Path, last: int) -> list[str]:

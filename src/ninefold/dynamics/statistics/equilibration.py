@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -77,7 +78,7 @@ def equilibrated(values: np.ndarray) -> int:
 
 def thermostat_notes(
     species: Sequence[str], temperatures: np.ndarray, thermostat_K: float, energies: np.ndarray, step_ps: float,
-    atoms: Sequence[int], memory_ps: float,
+    memory_ps: float,
 ) -> list[str]:  # fmt: skip
     """Temperatures that are not the thermostat's, and an energy that drifts, for people.
 
@@ -85,12 +86,11 @@ def thermostat_notes(
     energies of so few oscillators do in so short a run.
 
     Args:
-        species: Of the columns of `temperatures`.
-        temperatures: shape (f, n_species), K.
+        species: Symbol of each atom.
+        temperatures: shape (f, n_species), K, the species in the order in which they first appear.
         thermostat_K: Of the thermostat.
         energies: shape (f,), eV, of all atoms.
         step_ps: Between two frames.
-        atoms: Of each species.
         memory_ps: In which energies forget themselves: the inverse friction of the thermostat.
     """
     if len(energies) == 0:
@@ -98,7 +98,7 @@ def thermostat_notes(
     length_ps = len(energies) * step_ps
     notes = []
     independent = _independent(len(energies), step_ps, memory_ps)
-    for name, count, values in zip(species, atoms, temperatures.T, strict=True):
+    for (name, count), values in zip(Counter(species).items(), temperatures.T, strict=True):
         off = float(values.mean()) / thermostat_K - 1
         by_blocks = _chance_of_mean(values, step_ps, memory_ps) / thermostat_K
         by_oscillators = _chance_of_energy(3 * count * independent, is_above=off > 0)
@@ -110,9 +110,9 @@ def thermostat_notes(
     if found is None or found.may_be_chance:
         return notes
     change = found.per_ps * length_ps
-    by_oscillators = _chance_of_change(3 * sum(atoms), thermostat_K, independent)
-    if abs(change) > max(LARGEST_DRIFT * sum(atoms), by_oscillators):
-        per_atom = change * 1000 / sum(atoms)
+    by_oscillators = _chance_of_change(3 * len(species), thermostat_K, independent)
+    if abs(change) > max(LARGEST_DRIFT * len(species), by_oscillators):
+        per_atom = change * 1000 / len(species)
         notes.append(f"the energy drifts by {per_atom:+.1f} meV/atom in the run: not in equilibrium")
     return notes
 

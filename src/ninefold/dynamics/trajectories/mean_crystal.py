@@ -1,4 +1,4 @@
-"""Which places of a trajectory's crystal are alike by symmetry.
+"""The mean crystal of a trajectory, and which of its places are alike by symmetry.
 
 A frame of a run has no symmetry; the mean positions of the atoms that stay have that of the crystal, within the error
 of the mean. Hydrogen is left out: it may turn with its anion, and its mean then lies nowhere near an atom.
